@@ -1,0 +1,24 @@
+/** The import table of README.md, enforced. A rule with an exception list is a rule to redesign. */
+const onlyTo = (name, from, to) => ({ name, severity: 'error', from: { path: from, pathNot: '[.]spec[.]ts$' }, to: { pathNot: to } });
+
+module.exports = {
+  forbidden: [
+    onlyTo('fleet-is-pure', '^libs/fleet/', ['^libs/fleet/']),
+    onlyTo('fleet-mysql-knows-tables-only', '^libs/fleet-mysql/', ['^libs/(fleet|fleet-mysql)/', '^migrations/', '^node_modules/(typeorm|mysql2)/']),
+    onlyTo('wire-is-shapes-only', '^libs/wire/', ['^libs/wire/', '^node_modules/(class-validator|class-transformer|ipaddr[.]js)/']),
+    onlyTo('platform-is-below-the-apps', '^libs/platform/', ['^libs/(fleet|platform)/', '^node_modules/', '^node:', '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|timers/promises|url)$']),
+    onlyTo('migrations-stand-alone', '^migrations/', ['^migrations/', '^node_modules/typeorm/']),
+    { name: 'apps-never-meet', severity: 'error', from: { path: '^apps/([^/]+)/' }, to: { path: '^apps/', pathNot: '^apps/$1/' } },
+    { name: 'libraries-are-entered-by-their-index', severity: 'error', from: { path: '^(apps|test|libs/([^/]+))/' }, to: { path: '^libs/([^/]+)/src/(?!index[.]ts$)', pathNot: '^libs/$2/' } },
+    { name: 'nobody-imports-a-spec', severity: 'error', from: {}, to: { path: '[.]spec[.]ts$' } },
+    { name: 'only-tests-use-test', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'everything-resolves', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
