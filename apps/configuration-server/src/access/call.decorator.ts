@@ -1,0 +1,98 @@
+import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
+import { ApiBearerAuth, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath, type ApiResponseOptions } from '@nestjs/swagger';
+import { PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/wire';
+
+/** What a caller must be. `reader` includes operators and admins, `operator` includes admins. */
+export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
+
+const PERMISSION = 'configuration-server:permission';
+
+interface CallDescription {
+  readonly permits: Permission;
+  readonly summary: string;
+  /** Successful answers by status; null has no body. The first is the one that is sent unless the method says otherwise. */
+  readonly answers: Readonly<Record<number, { readonly type: Type | null; readonly description: string; readonly mediaType?: string }>>;
+  /** Problem codes besides those that every call of its kind can have. */
+  readonly problems?: readonly ProblemCode[];
+}
+
+const PROBLEMS_OF_ALL: readonly ProblemCode[] = [
+  'malformed_request',
+  'request_timeout',
+  'uri_too_long',
+  'headers_too_large',
+  'internal_error',
+  'shutting_down',
+];
+const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
+  anyone: [],
+  metrics: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
+  passphrase: ['authentication_required', 'passphrase_rejected', 'database_unavailable'],
+  process_server: ['authentication_required', 'credential_rejected', 'permission_denied', 'database_unavailable'],
+  process_server_or_operator: ['authentication_required', 'credential_rejected', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
+  reader: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
+  operator: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
+  admin: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
+};
+
+/** Codes of calls that take a body. */
+export const BODY_PROBLEMS: readonly ProblemCode[] = ['validation_failed', 'malformed_json', 'body_too_large', 'unsupported_media_type'];
+
+function problemResponses(codes: readonly ProblemCode[]): ApiResponseOptions[] {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of new Set(codes)) byStatus.set(PROBLEMS[code].status, [...(byStatus.get(PROBLEMS[code].status) ?? []), code]);
+  return [...byStatus].map(([status, ofStatus]) => ({
+    status,
+    description: ofStatus.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; '),
+    content: {
+      'application/problem+json': {
+        schema: { allOf: [{ $ref: getSchemaPath(ProblemResponse) }, { properties: { code: { type: 'string', enum: [...ofStatus] } } }] },
+        examples: Object.fromEntries(ofStatus.map((code) => [code, { value: exampleOf(code) }])),
+      },
+    },
+  }));
+}
+
+const exampleOf = (code: ProblemCode): object => ({
+  type: problemType(code),
+  title: PROBLEMS[code].title,
+  status: PROBLEMS[code].status,
+  detail: PROBLEMS[code].title,
+  code,
+  requestId: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10',
+  ...(code === 'validation_failed' && { errors: [{ field: 'dataPort', message: 'dataPort must not be greater than 65535' }] }),
+});
+
+const securityOf: Record<Permission, MethodDecorator[]> = {
+  anyone: [],
+  metrics: [],
+  passphrase: [ApiSecurity('passphrase')],
+  process_server: [ApiBearerAuth('credential')],
+  process_server_or_operator: [ApiBearerAuth('credential'), ApiBearerAuth('apiKey')],
+  reader: [ApiBearerAuth('apiKey')],
+  operator: [ApiBearerAuth('apiKey')],
+  admin: [ApiBearerAuth('apiKey')],
+};
+
+/** States a route's permission, answers and problems next to its path: for the guard, and for the OpenAPI document. */
+export function Call({ permits, summary, answers, problems = [] }: CallDescription): MethodDecorator {
+  const statuses = Object.keys(answers).map(Number);
+  const success = statuses.map((status): MethodDecorator & ClassDecorator => {
+    const { type, description, mediaType } = answers[status] ?? { type: null, description: '' };
+    if (!type) return ApiResponse({ status, description, ...(mediaType && { content: { [mediaType]: { schema: { type: 'string' } } } }) });
+    return ApiResponse({ status, description, type });
+  });
+  const failures = problemResponses([...problems, ...PROBLEMS_BY_PERMISSION[permits], ...PROBLEMS_OF_ALL]).map((options) => ApiResponse(options));
+  return applyDecorators(
+    SetMetadata(PERMISSION, permits),
+    HttpCode(statuses[0] ?? 200),
+    ApiOperation({ summary, description: `Permission: ${permits}.` }),
+    ApiExtraModels(ProblemResponse),
+    ...securityOf[permits],
+    ...success,
+    ...failures,
+  );
+}
+
+/** The permission that a route states; undefined when it states none, and then the server does not start. */
+export const permissionOf = (handler: object): Permission | undefined => Reflect.getMetadata(PERMISSION, handler) as Permission | undefined;

@@ -1,0 +1,32 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { Actor } from '@app/fleet';
+import type { Role } from '@app/fleet-mysql';
+import { canonicalAddress } from '@app/wire';
+
+/** Who is calling, as recognised at the door. */
+export type Caller =
+  | { readonly kind: 'anyone' }
+  | { readonly kind: 'passphrase'; readonly passphraseId: string }
+  | { readonly kind: 'process_server'; readonly hostId: string; readonly generation: number; readonly credentialHash: string }
+  | { readonly kind: 'api_key'; readonly name: string; readonly role: Role };
+
+export type RecognisedRequest = FastifyRequest & { caller?: Caller };
+
+/** The caller of a route, and the name under which its events are written. */
+export interface Recognised {
+  readonly caller: Caller;
+  readonly actor: Actor;
+}
+
+/** Address of the other end, canonical. */
+export const sourceAddressOf = ({ ip }: Pick<FastifyRequest, 'ip'>): string => canonicalAddress(ip) ?? '0.0.0.0';
+
+export function recognised(request: RecognisedRequest): Recognised {
+  const caller = request.caller ?? { kind: 'anyone' };
+  const name = caller.kind === 'api_key' ? `operator:${caller.name}` : 'process-server';
+  return { caller, actor: { name, address: sourceAddressOf(request), requestId: request.id } };
+}
+
+/** Parameter of a controller method: who is calling. */
+export const From = createParamDecorator((_: unknown, context: ExecutionContext) => recognised(context.switchToHttp().getRequest<RecognisedRequest>()));

@@ -1,0 +1,17 @@
+import { type PipeTransform } from '@nestjs/common';
+import { canonicalHostId } from '@app/wire';
+import { RequestProblem } from '../problems/request-problem.js';
+
+/** A UUID of the path, in its canonical lower case. */
+export class UuidPipe implements PipeTransform<string, string> {
+  constructor(private readonly name: string) {}
+
+  transform(given: string): string {
+    const canonical = canonicalHostId(given);
+    if (!canonical) throw RequestProblem.field(this.name, `${this.name} must be a UUID`);
+    return canonical;
+  }
+}
+
+export const hostIdPipe = new UuidPipe('hostId');
+export const planIdPipe = new UuidPipe('planId');

@@ -1,0 +1,76 @@
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { Clock, Departures, HeartbeatReceiver, PurgePlanner, Randomness, Registrar } from '@app/fleet';
+import { AccessGuard } from './access/access.guard.js';
+import { Callers } from './access/callers.js';
+import { FleetController } from './fleet/fleet.controller.js';
+import { FleetCounts } from './fleet/fleet-counts.js';
+import { HealthController } from './fleet/health.controller.js';
+import { Metrics } from './fleet/metrics.js';
+import { ReplicaStatus } from './fleet/replica-status.js';
+import { ProblemFilter } from './problems/problem.filter.js';
+import { validationPipe } from './problems/validation.pipe.js';
+import { DeparturesController } from './process-servers/departures.controller.js';
+import { Diagnosis } from './process-servers/diagnosis.js';
+import { FleetViews } from './process-servers/fleet-views.js';
+import { HeartbeatsController } from './process-servers/heartbeats.controller.js';
+import { ProcessServersController } from './process-servers/process-servers.controller.js';
+import { RegistrationController } from './process-servers/registration.controller.js';
+import { Timelines } from './process-servers/timelines.js';
+import { PurgesController } from './purges/purges.controller.js';
+
+/** What the controllers call: one object for each token. */
+export interface UseCases {
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly callers: Callers;
+  readonly registrar: Registrar;
+  readonly receiver: HeartbeatReceiver;
+  readonly departures: Departures;
+  readonly planner: PurgePlanner;
+  readonly views: FleetViews;
+  readonly timelines: Timelines;
+  readonly diagnosis: Diagnosis;
+  readonly counts: FleetCounts;
+  readonly status: ReplicaStatus;
+  readonly metrics: Metrics;
+}
+
+export const CONTROLLERS: Type[] = [
+  RegistrationController,
+  HeartbeatsController,
+  DeparturesController,
+  ProcessServersController,
+  PurgesController,
+  FleetController,
+  HealthController,
+];
+
+/** The HTTP door. Everything behind it is made in `replica.ts`. */
+@Module({})
+export class AppModule {
+  static around(useCases: UseCases): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: CONTROLLERS,
+      providers: [
+        { provide: Clock, useValue: useCases.clock },
+        { provide: Randomness, useValue: useCases.randomness },
+        { provide: Callers, useValue: useCases.callers },
+        { provide: Registrar, useValue: useCases.registrar },
+        { provide: HeartbeatReceiver, useValue: useCases.receiver },
+        { provide: Departures, useValue: useCases.departures },
+        { provide: PurgePlanner, useValue: useCases.planner },
+        { provide: FleetViews, useValue: useCases.views },
+        { provide: Timelines, useValue: useCases.timelines },
+        { provide: Diagnosis, useValue: useCases.diagnosis },
+        { provide: FleetCounts, useValue: useCases.counts },
+        { provide: ReplicaStatus, useValue: useCases.status },
+        { provide: Metrics, useValue: useCases.metrics },
+        { provide: APP_GUARD, useClass: AccessGuard },
+        { provide: APP_FILTER, useFactory: (randomness: Randomness) => new ProblemFilter(randomness), inject: [Randomness] },
+        { provide: APP_PIPE, useFactory: validationPipe },
+      ],
+    };
+  }
+}

@@ -1,0 +1,48 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { ConfigurationServerResponse, EventList, FleetResponse, ListEventsQuery } from '@app/wire';
+import { Call } from '../access/call.decorator.js';
+import { Timelines } from '../process-servers/timelines.js';
+import { FleetCounts } from './fleet-counts.js';
+import { ReplicaStatus } from './replica-status.js';
+
+@ApiTags('queries')
+@Controller('v1')
+export class FleetController {
+  constructor(
+    private readonly counts: FleetCounts,
+    private readonly timelines: Timelines,
+    private readonly status: ReplicaStatus,
+  ) {}
+
+  @Get('fleet')
+  @Call({
+    permits: 'reader',
+    summary: 'The fleet in numbers',
+    answers: { 200: { type: FleetResponse, description: 'Counts that agree with the lists' } },
+  })
+  fleet(): Promise<FleetResponse> {
+    return this.counts.current();
+  }
+
+  @Get('events')
+  @Call({
+    permits: 'reader',
+    summary: 'The audit log, oldest first',
+    answers: { 200: { type: EventList, description: 'One page' } },
+    problems: ['validation_failed', 'invalid_cursor'],
+  })
+  events(@Query() query: ListEventsQuery): Promise<EventList> {
+    return this.timelines.audit(query);
+  }
+
+  @Get('configuration-server')
+  @Call({
+    permits: 'reader',
+    summary: 'The configuration server about itself',
+    answers: { 200: { type: ConfigurationServerResponse, description: 'Identity, version, addresses, listening and clean-up' } },
+  })
+  configurationServer(): Promise<ConfigurationServerResponse> {
+    return this.status.describe();
+  }
+}

@@ -1,0 +1,56 @@
+import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
+import type { CleanUp, CleanUpPass, Clock, HeartbeatReceiver, ListeningClock } from '@app/fleet';
+
+/** Counters and gauges of this replica. */
+export class Metrics {
+  private readonly registry = new MetricRegistry();
+  private readonly answers = new Counter({
+    name: 'cs_http_answers_total',
+    help: 'HTTP answers by status class and problem code',
+    labelNames: ['status', 'code'],
+    registers: [this.registry],
+  });
+  private readonly removed = new Counter({ name: 'cs_clean_up_removed_total', help: 'Entries removed by the clean-up', registers: [this.registry] });
+  private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
+  private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
+
+  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, clock: Clock, cleanUp: CleanUp) {
+    const gauge = (name: string, help: string, value: () => number): void =>
+      void new Gauge({
+        name,
+        help,
+        registers: [this.registry],
+        collect() {
+          this.set(value());
+        },
+      });
+    gauge('cs_heartbeat_queue_length', 'Heartbeats that wait for a commit', () => receiver.queueLength);
+    gauge('cs_listening', '1 while this replica could accept a heartbeat', () => Number(receiver.accepts && listening.isListening(clock.now())));
+    gauge('cs_fleet_size', 'Process servers, as last counted', () => receiver.fleetSize);
+    this.readOverdue = () => cleanUp.overdueSeconds();
+  }
+
+  private readonly readOverdue: () => Promise<number>;
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  answered(status: number, code: string): void {
+    this.answers.inc({ status: `${Math.floor(status / 100)}xx`, code });
+  }
+
+  passed({ removed }: Pick<CleanUpPass, 'removed'>): void {
+    this.removed.inc(removed);
+  }
+
+  passFailed(): void {
+    this.failedPasses.inc();
+  }
+
+  /** The database may be away: then the last known overdue stays. */
+  async text(): Promise<string> {
+    await this.readOverdue().then((seconds) => this.overdue.set(seconds), () => undefined);
+    return this.registry.metrics();
+  }
+}

@@ -1,0 +1,60 @@
+import { FleetError, formatVersion, type CleanUp, type Clock, type HeartbeatReceiver, type ListeningClock, type Removals, type Version, type VersionPolicy } from '@app/fleet';
+import { readListening, type Database } from '@app/fleet-mysql';
+import type { ConfigurationServerResponse, ReadyResponse } from '@app/wire';
+
+interface ReplicaIdentity {
+  readonly replica: string;
+  readonly version: Version;
+  readonly versionPolicy: VersionPolicy;
+}
+
+/** What this replica knows of itself. */
+export class ReplicaStatus {
+  /** Filled in once it listens. */
+  addresses: string[] = [];
+  private readonly startedAt: Date;
+
+  constructor(
+    private readonly identity: ReplicaIdentity,
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly listening: ListeningClock,
+    private readonly receiver: HeartbeatReceiver,
+    private readonly cleanUp: CleanUp,
+    private readonly removals: Removals,
+  ) {
+    this.startedAt = clock.now();
+  }
+
+  async describe(): Promise<ConfigurationServerResponse> {
+    const now = this.clock.now();
+    const { listenedMs, notedAt } = await readListening(this.database, now);
+    const lastPass = await this.removals.lastPass();
+    const { replica, version, versionPolicy } = this.identity;
+    return {
+      version: formatVersion(version),
+      versionPolicy,
+      replica,
+      startedAt: this.startedAt.toISOString(),
+      addresses: this.addresses,
+      listening: { listening: this.receiver.accepts && this.listening.isListening(now), listenedMs, notedAt: notedAt.toISOString() },
+      cleanUp: {
+        lastPassAt: lastPass?.at.toISOString() ?? null,
+        lastPassBy: lastPass?.by ?? null,
+        lastPassRemoved: lastPass?.removed ?? null,
+        lastPassError: lastPass?.error ?? null,
+        overdueSeconds: await this.cleanUp.overdueSeconds(),
+      },
+      asOf: now.toISOString(),
+    };
+  }
+
+  /** @throws FleetError while this replica cannot commit heartbeats. What is overdue for other reasons is only degraded. */
+  async ready(): Promise<ReadyResponse> {
+    if (this.receiver.isDraining) throw new FleetError({ code: 'shutting_down' });
+    if (!(await this.database.answers())) throw new FleetError({ code: 'database_unavailable' });
+    if (!this.listening.isListening(this.clock.now())) throw new FleetError({ code: 'not_listening' });
+    const degraded = (await this.cleanUp.overdueSeconds()) > 0 ? ['clean_up_overdue'] : [];
+    return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
+  }
+}

@@ -1,0 +1,104 @@
+import { type Socket } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import secureJson from 'secure-json-parse';
+import { AppModule, type UseCases } from './app.module.js';
+import { everyRouteStatesItsPermission } from './access/route-permissions.js';
+import { RequestProblem } from './problems/request-problem.js';
+import { problemOf } from './problems/problem-of.js';
+import { sendProblem } from './problems/problem.filter.js';
+import { serveDocs } from './openapi/serve-docs.js';
+
+/** Nothing that the contract asks for is larger. */
+const LARGEST_BODY_BYTES = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 20_000;
+/** Longer than a usual heartbeat interval, so that a process server keeps its connection. */
+const KEEP_ALIVE_MS = 75_000;
+
+interface DoorSettings {
+  readonly tls: { readonly certificate: string; readonly key: string } | null;
+}
+
+/** The HTTP server with every route of the contract; not listening yet. */
+export async function openHttpDoor(useCases: UseCases, { tls }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
+  everyRouteStatesItsPermission();
+  const { randomness, metrics } = useCases;
+  const adapter = new FastifyAdapter({
+    ...(tls && { https: { cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } }),
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    bodyLimit: LARGEST_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, randomness),
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.around(useCases), adapter, {
+    bodyParser: false,
+    logger: ['error', 'warn', 'fatal'],
+    abortOnError: false,
+  });
+  const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  fastify.addHook('onSend', async (request, reply, payload) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    return payload;
+  });
+  fastify.addHook('onResponse', (_request, reply, done) => {
+    const type = reply.getHeader('content-type');
+    metrics.answered(reply.statusCode, type === 'application/problem+json' ? 'problem' : 'none');
+    done();
+  });
+  await serveDocs(fastify);
+  await app.init();
+  return app;
+}
+
+/** Strict UTF-8, and no `__proto__` that would reach an object's prototype. */
+function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
+  try {
+    return secureJson.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), { protoAction: 'error', constructorAction: 'error' });
+  } catch {
+    throw new RequestProblem('malformed_json', 'The body is not JSON in UTF-8, or it names a property that is not allowed.');
+  }
+}
+
+const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_timeout'> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** The request could not even be parsed as HTTP, so there is no route and no reply object. */
+function answerBrokenRequest(code: string | undefined, socket: Socket): void {
+  if (!socket.writable || code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const requestId = randomUUID();
+  const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId);
+  const body = JSON.stringify(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${problem.title}`,
+      'content-type: application/problem+json',
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${requestId}`,
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
+import { projectRoot } from './openapi/openapi-file.js';
+import { serve, type RunningServer } from './serve.js';
+
+/** A stop that takes longer than this is given up. */
+const LONGEST_STOP_MS = 30_000;
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function welcome({ url, files }: RunningServer): string {
+  const curl = url.startsWith('https:') ? 'curl -k' : 'curl';
+  return `
+The configuration server listens on ${url}
+  passphrase for process servers   ${files.passphrase}
+  first admin key                  ${files.adminKey}
+
+Try next, in another terminal:
+  ${curl} ${url}/health/ready
+  ${curl} -H "Authorization: Bearer $(cat ${files.adminKey})" ${url}/v1/fleet
+  open ${url}/docs
+
+Stop it with Ctrl-C.`;
+}
+
+async function run(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
+  const settings = readSettings({ environment: process.env, insecure: process.argv.includes('--insecure'), packageVersion: version });
+  const logger = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  let stopAsked: (signal: string) => void = () => undefined;
+  const asked = new Promise<string>((resolve) => (stopAsked = resolve));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked(signal));
+  process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a promise was rejected and nobody looked'));
+
+  const server = await serve(settings, logger, print);
+  print(welcome(server));
+  const signal = await asked;
+  print(`\n${signal}: answering what is in flight, then stopping …`);
+  setTimeout(() => process.exit(1), LONGEST_STOP_MS).unref();
+  await server.stop();
+  print('Stopped.');
+}
+
+run().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    const expected = error instanceof SettingsError || error instanceof DirectoryInUse || (error instanceof Error && error.name === 'DatabaseProgramMissing');
+    console.error(expected ? (error as Error).message : error);
+    process.exit(1);
+  },
+);

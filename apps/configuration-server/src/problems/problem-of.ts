@@ -1,0 +1,85 @@
+import { HttpException } from '@nestjs/common';
+import { FleetError, instructionFor, type FleetFault } from '@app/fleet';
+import { PROBLEMS, problemType, type FieldError, type ProblemCode, type ProblemResponse } from '@app/wire';
+import { RequestProblem } from './request-problem.js';
+
+/** Every fault of the rules is a problem code; one that is missing from the table does not compile. */
+const codeOf = (fault: FleetFault): ProblemCode => fault.code;
+
+/** The field that a fault of the rules is about. */
+const FIELD_OF: Partial<Record<FleetFault['code'], string>> = {
+  invalid_data_port: 'dataPort',
+  clock_in_future: 'sentAt',
+  version_newer_than_configuration_server: 'agentVersion',
+  version_not_exact: 'agentVersion',
+  reason_required: 'reason',
+  plan_count_mismatch: 'expectedCount',
+  share_not_acknowledged: 'acknowledgeShare',
+};
+
+/** What Fastify calls the requests that it refuses before a route sees them. */
+const CODE_OF_FASTIFY: Record<string, ProblemCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_request',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
+  FST_ERR_BAD_URL: 'malformed_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
+  FST_ERR_NOT_FOUND: 'route_not_found',
+};
+const CODE_OF_STATUS: Record<number, ProblemCode> = {
+  400: 'malformed_request',
+  404: 'route_not_found',
+  408: 'request_timeout',
+  413: 'body_too_large',
+  414: 'uri_too_long',
+  415: 'unsupported_media_type',
+  503: 'shutting_down',
+};
+
+interface Refusal {
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly instruction?: ProblemResponse['instruction'];
+  readonly errors?: readonly FieldError[];
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof RequestProblem) return { code: error.code, detail: error.detail, ...(error.errors && { errors: error.errors }) };
+  if (error instanceof FleetError) {
+    const { fault, explanation } = error;
+    const instruction = instructionFor(fault);
+    const field = FIELD_OF[fault.code];
+    return {
+      code: codeOf(fault),
+      detail: explanation,
+      ...(instruction && instruction !== 'none' && { instruction }),
+      ...(field && { errors: [{ field, message: explanation }] }),
+    };
+  }
+  const { code: name, statusCode } = error as { code?: string; statusCode?: number };
+  const status = error instanceof HttpException ? error.getStatus() : statusCode;
+  const code = (name && CODE_OF_FASTIFY[name]) || (status && CODE_OF_STATUS[status]) || 'internal_error';
+  return { code, detail: PROBLEMS[code].title };
+}
+
+/** The answer to anything that went wrong. What is ours to mend comes out as `internal_error`, without a word about why. */
+export function problemOf(error: unknown, requestId: string): ProblemResponse {
+  const { code, detail, instruction, errors } = refusalOf(error);
+  const { status, title } = PROBLEMS[code];
+  return {
+    type: problemType(code),
+    title,
+    status,
+    detail,
+    code,
+    requestId,
+    ...(instruction && { instruction }),
+    ...(errors && { errors: [...errors] }),
+  };
+}
+
+/** Seconds to wait before another try, spread so that nobody comes back in step; null where trying again is no use. */
+export function retryAfterSeconds({ status }: ProblemResponse, fraction: number): number | null {
+  return status === 503 || status === 429 ? 1 + Math.floor(fraction * 5) : null;
+}

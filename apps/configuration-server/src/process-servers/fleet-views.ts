@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { FleetError, type ProcessServer, type Registry, type Version } from '@app/fleet';
+import type { AsOf, FleetReader, Position } from '@app/fleet-mysql';
+import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
+import type { Cursors } from '../fleet/cursors.js';
+import { fleetFilter } from './fleet-filter.js';
+import { detailOf, summaryOf } from './process-server.mapping.js';
+
+const DEFAULT_LIMIT = 100;
+
+interface WalkState {
+  readonly position: Position;
+  /** L at the first page. */
+  readonly boundListenedMs: number;
+}
+
+/** The fleet as the portal and the operators see it. */
+export class FleetViews {
+  constructor(
+    private readonly reader: FleetReader,
+    private readonly registry: Registry,
+    private readonly cursors: Cursors,
+    private readonly version: Version,
+  ) {}
+
+  /** @throws RequestProblem `invalid_cursor`. */
+  async list({ limit = DEFAULT_LIMIT, cursor, sort = 'hostId', ...filters }: ListProcessServersQuery): Promise<ProcessServerList> {
+    const filter = fleetFilter(filters);
+    const query = { list: 'process-servers', sort, filter };
+    const state = this.cursors.open<WalkState>(query, cursor);
+    const boundListenedMs = state?.boundListenedMs ?? null;
+    const { items, next, asOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, boundListenedMs });
+    const duplicated = await this.reader.duplicatedAmong(items);
+    return {
+      items: items.map((server) => summaryOf(server, asOf, this.version, duplicated.has(server.hostId))),
+      nextCursor: next && this.cursors.seal(query, { position: next, boundListenedMs: boundListenedMs ?? asOf.listenedMs } satisfies WalkState),
+      asOf: asOf.at.toISOString(),
+    };
+  }
+
+  /** @throws FleetError `process_server_not_found`. */
+  async entry(hostId: string): Promise<{ readonly server: ProcessServer; readonly asOf: AsOf }> {
+    const { entry, now, listenedMs } = await this.registry.find(hostId);
+    if (!entry) throw new FleetError({ code: 'process_server_not_found' });
+    return { server: entry, asOf: { at: now, listenedMs } };
+  }
+
+  /** The representation as computed now, and a weak tag of it. */
+  async detail(hostId: string): Promise<{ readonly body: ProcessServerDetail; readonly etag: string }> {
+    const { server, asOf } = await this.entry(hostId);
+    const neighbours = await this.registry.neighbours(hostId, server.facts.ipAddress, server.facts.friendlyName);
+    const body = detailOf(server, asOf, this.version, neighbours);
+    return { body, etag: `W/"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 27)}"` };
+  }
+}

@@ -1,0 +1,39 @@
+import { FleetError, type Heartbeat, type HeartbeatAnswer, type Load } from '@app/fleet';
+import type { HeartbeatRequest, HeartbeatResponse, LoadReport } from '@app/wire';
+import type { Recognised } from '../access/caller.js';
+import { canonicalVersion } from './registration.mapping.js';
+
+const instantOrNull = (text: string | null | undefined): Date | null => (text ? new Date(text) : null);
+
+const loadOf = (load: LoadReport): Load => ({
+  cpuPercent: load.cpuPercent ?? null,
+  totalMemoryBytes: load.totalMemoryBytes ?? null,
+  availableMemoryBytes: load.availableMemoryBytes ?? null,
+  totalCacheBytes: load.totalCacheBytes ?? null,
+  freeCacheBytes: load.freeCacheBytes ?? null,
+  throughputBytesPerSecond: load.throughputBytesPerSecond ?? null,
+  pendingUploadBytes: load.pendingUploadBytes ?? null,
+});
+
+/** @throws FleetError `credential_rejected` when the body names another generation than the credential was made for. */
+export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, actor }: Recognised, now: Date): Heartbeat {
+  if (caller.kind !== 'process_server' || caller.generation !== body.generation) throw new FleetError({ code: 'credential_rejected' });
+  const sentAt = instantOrNull(body.sentAt);
+  return {
+    hostId,
+    generation: body.generation,
+    credentialHash: caller.credentialHash,
+    sourceAddress: actor.address,
+    machineId: body.machineId ?? null,
+    instanceId: body.instanceId ?? null,
+    agentVersion: body.agentVersion ? canonicalVersion(body.agentVersion) : null,
+    skewMs: sentAt && sentAt.getTime() - now.getTime(),
+    load: body.load ? loadOf(body.load) : null,
+    services: body.services?.map(({ name, state }) => ({ name, state })) ?? null,
+    protectedMachineCount: body.protectedMachineCount ?? null,
+    replicationPairCount: body.replicationPairCount ?? null,
+    certificateExpiresAt: instantOrNull(body.certificateExpiresAt),
+  };
+}
+
+export const heartbeatResponse = (answer: HeartbeatAnswer): HeartbeatResponse => ({ ...answer, leaseExpiresAt: answer.leaseExpiresAt.toISOString() });

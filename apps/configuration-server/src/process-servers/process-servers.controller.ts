@@ -1,0 +1,83 @@
+import { Controller, Get, Headers, Param, Query, Res } from '@nestjs/common';
+import { ApiHeader, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { DiagnosisResponse, EventList, ListProcessServersQuery, PageQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
+import { Call } from '../access/call.decorator.js';
+import { hostIdPipe } from '../access/uuid.pipe.js';
+import { Diagnosis } from './diagnosis.js';
+import { FleetViews } from './fleet-views.js';
+import { Timelines } from './timelines.js';
+
+const hostIdParam = ApiParam({ name: 'hostId', description: 'UUID of the process server; case does not matter', format: 'uuid' });
+
+/** Whether a list of entity tags names this one; weak comparison, as RFC 9110 has it for reads. */
+const isNamedIn = (etag: string, ifNoneMatch: string | undefined): boolean =>
+  ifNoneMatch?.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag.replace(/^W\//, '')) ?? false;
+
+@ApiTags('queries')
+@Controller('v1/process-servers')
+export class ProcessServersController {
+  constructor(
+    private readonly views: FleetViews,
+    private readonly timelines: Timelines,
+    private readonly diagnoses: Diagnosis,
+  ) {}
+
+  @Get()
+  @Call({
+    permits: 'reader',
+    summary: 'Lists process servers, Registered and Decommissioned ones',
+    answers: { 200: { type: ProcessServerList, description: 'One page' } },
+    problems: ['validation_failed', 'invalid_cursor'],
+  })
+  list(@Query() query: ListProcessServersQuery): Promise<ProcessServerList> {
+    return this.views.list(query);
+  }
+
+  @Get(':hostId')
+  @hostIdParam
+  @ApiHeader({ name: 'if-none-match', required: false, description: 'ETag of an earlier answer' })
+  @Call({
+    permits: 'reader',
+    summary: 'Everything that is known of one process server',
+    answers: {
+      200: { type: ProcessServerDetail, description: 'With a weak ETag of the representation as computed now' },
+      304: { type: null, description: 'Nothing has changed' },
+    },
+    problems: ['validation_failed', 'process_server_not_found'],
+  })
+  async detail(
+    @Param('hostId', hostIdPipe) hostId: string,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ProcessServerDetail | undefined> {
+    const { body, etag } = await this.views.detail(hostId);
+    const unchanged = isNamedIn(etag, ifNoneMatch);
+    reply.header('etag', etag).status(unchanged ? 304 : 200);
+    return unchanged ? undefined : body;
+  }
+
+  @Get(':hostId/events')
+  @hostIdParam
+  @Call({
+    permits: 'reader',
+    summary: 'Timeline of one process server, oldest first; a silence that runs now is its last item',
+    answers: { 200: { type: EventList, description: 'One page' } },
+    problems: ['validation_failed', 'invalid_cursor', 'process_server_not_found'],
+  })
+  events(@Param('hostId', hostIdPipe) hostId: string, @Query() query: PageQuery): Promise<EventList> {
+    return this.timelines.ofHost(hostId, query);
+  }
+
+  @Get(':hostId/diagnosis')
+  @hostIdParam
+  @Call({
+    permits: 'reader',
+    summary: 'Why a process server is in its state, and what to do',
+    answers: { 200: { type: DiagnosisResponse, description: 'What is known, and what follows' } },
+    problems: ['validation_failed', 'process_server_not_found'],
+  })
+  diagnosis(@Param('hostId', hostIdPipe) hostId: string): Promise<DiagnosisResponse> {
+    return this.diagnoses.of(hostId);
+  }
+}

@@ -1,0 +1,73 @@
+import { connectionStateAt, EVENT_KINDS, FleetError, type EventKind, type FleetEvent } from '@app/fleet';
+import type { EventFilter, EventPage, EventPosition, EventReader } from '@app/fleet-mysql';
+import type { EventBody, EventList, ListEventsQuery, PageQuery } from '@app/wire';
+import type { Cursors } from '../fleet/cursors.js';
+import { RequestProblem } from '../problems/request-problem.js';
+import type { FleetViews } from './fleet-views.js';
+
+const DEFAULT_LIMIT = 100;
+
+const eventBody = ({ at, ...event }: FleetEvent): EventBody => ({ ...event, at: at.toISOString() });
+
+function kindOf(text: string): EventKind {
+  const kind = EVENT_KINDS.find((known) => known === text);
+  if (!kind) throw RequestProblem.field('kind', `kind must be one of ${EVENT_KINDS.join(', ')}`);
+  return kind;
+}
+
+/** What happened: to one process server, or to the whole site. */
+export class Timelines {
+  constructor(
+    private readonly events: EventReader,
+    private readonly views: FleetViews,
+    private readonly cursors: Cursors,
+  ) {}
+
+  /** @throws RequestProblem `invalid_cursor`, or `validation_failed` for a kind that there is none of. */
+  async audit({ limit = DEFAULT_LIMIT, cursor, kind, hostId, actor, from, to }: ListEventsQuery): Promise<EventList> {
+    const filter: EventFilter = {
+      ...(kind !== undefined && { kind: kindOf(kind) }),
+      ...(hostId !== undefined && { hostId: hostId.toLowerCase() }),
+      ...(actor !== undefined && { actor }),
+      ...(from !== undefined && { from: new Date(from) }),
+      ...(to !== undefined && { to: new Date(to) }),
+    };
+    const query = { list: 'events', filter };
+    return this.body(query, await this.events.page(filter, limit, this.cursors.open<EventPosition>(query, cursor)));
+  }
+
+  /** With a silence that runs now as its last item. @throws FleetError `process_server_not_found` when nothing was ever heard of the host id. */
+  async ofHost(hostId: string, { limit = DEFAULT_LIMIT, cursor }: PageQuery): Promise<EventList> {
+    const query = { list: 'timeline', hostId };
+    const page = await this.events.page({ hostId }, limit, this.cursors.open<EventPosition>(query, cursor));
+    const silence = page.next ? null : await this.runningSilence(hostId);
+    const body = this.body(query, page);
+    if (silence) body.items.push(silence);
+    if (body.items.length === 0 && cursor === undefined) throw new FleetError({ code: 'process_server_not_found' });
+    return body;
+  }
+
+  /** Null while it is connected, is leaving, or is gone. */
+  private async runningSilence(hostId: string): Promise<EventBody | null> {
+    const found = await this.views.entry(hostId).catch((error: unknown) => {
+      if (error instanceof FleetError && error.fault.code === 'process_server_not_found') return null;
+      throw error;
+    });
+    if (!found) return null;
+    const { server, asOf } = found;
+    if (server.decommission || connectionStateAt(asOf.listenedMs, server) === 'Connected') return null;
+    const from = server.lease.lastHeartbeatAt ?? server.registeredAt;
+    const silentForSeconds = Math.floor((asOf.listenedMs - server.lease.heardAtListenedMs) / 1000);
+    const detail = { from: from.toISOString(), to: null, silentForSeconds };
+    return { id: null, at: from.toISOString(), kind: 'silence', hostId, generation: server.generation, actor: 'configuration-server', detail };
+  }
+
+  private body(query: object, { items, next, follow, asOf }: EventPage): EventList {
+    return {
+      items: items.map(eventBody),
+      nextCursor: next && this.cursors.seal(query, next),
+      followCursor: this.cursors.seal(query, follow),
+      asOf: asOf.toISOString(),
+    };
+  }
+}

@@ -1,0 +1,158 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Logger } from 'pino';
+import type { DataSource } from 'typeorm';
+import {
+  CleanUp,
+  Departures,
+  HeartbeatReceiver,
+  ListeningClock,
+  nextPassDelayMs,
+  PurgePlanner,
+  Registrar,
+  type Clock,
+  type Identifiers,
+  type Randomness,
+} from '@app/fleet';
+import {
+  Database,
+  EventReader,
+  FleetReader,
+  LeaseStore,
+  ListeningStore,
+  PlanStore,
+  RegistryStore,
+  RemovalStore,
+  SecretStore,
+  type DatabaseAddress,
+} from '@app/fleet-mysql';
+import { HmacCredentials, newSharedKey, SignedText, type Settings } from '@app/platform';
+import { Callers } from './access/callers.js';
+import type { UseCases } from './app.module.js';
+import { Cursors } from './fleet/cursors.js';
+import { FleetCounts } from './fleet/fleet-counts.js';
+import { Metrics } from './fleet/metrics.js';
+import { ReplicaStatus } from './fleet/replica-status.js';
+import { openHttpDoor } from './http-door.js';
+import { RepeatingJob } from './jobs/repeating-job.js';
+import { Diagnosis } from './process-servers/diagnosis.js';
+import { FleetViews } from './process-servers/fleet-views.js';
+import { Timelines } from './process-servers/timelines.js';
+
+const NOTE_LISTENING_MS = 5_000;
+const COUNT_FLEET_MS = 60_000;
+/** The heartbeat connection waits so long for a row, the others longer. */
+const HEARTBEAT_LOCK_WAIT_SECONDS = 1;
+const LOCK_WAIT_SECONDS = 3;
+
+/** What a replica is made of; a test gives its own clock. */
+export interface ReplicaParts {
+  readonly name: string;
+  readonly settings: Settings;
+  readonly address: DatabaseAddress;
+  readonly dataSource: DataSource;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly identifiers: Identifiers;
+  readonly logger: Logger;
+}
+
+/** One replica of the configuration server on a migrated database. Any number may run beside each other. */
+export class Replica {
+  private readonly jobs: readonly RepeatingJob[];
+
+  private constructor(
+    private readonly database: Database,
+    private readonly heartbeatDatabase: Database,
+    readonly secrets: SecretStore,
+    readonly listening: ListeningClock,
+    readonly receiver: HeartbeatReceiver,
+    readonly cleanUp: CleanUp,
+    readonly status: ReplicaStatus,
+    readonly http: NestFastifyApplication,
+    jobs: readonly RepeatingJob[],
+  ) {
+    this.jobs = jobs;
+  }
+
+  /** Composes all of it; listens to nobody and does nothing by itself yet. */
+  static async make({ name, settings, address, dataSource, clock, randomness, identifiers, logger }: ReplicaParts): Promise<Replica> {
+    const { version, versionPolicy, lease: leaseTiming } = settings;
+    const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
+    const heartbeatDatabase = new Database(address, randomness, { connections: 1, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
+
+    const registry = new RegistryStore(database, clock, identifiers);
+    const removals = new RemovalStore(database, clock, identifiers);
+    const plans = new PlanStore(database, clock, version);
+    const secrets = new SecretStore(database, dataSource, clock, identifiers);
+    const reader = new FleetReader(database, clock, version);
+    const events = new EventReader(database, clock);
+    const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
+    const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
+
+    const listening = new ListeningClock(new ListeningStore(database, identifiers, name), clock);
+    const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+    const leases = new LeaseStore(heartbeatDatabase, identifiers, version);
+    const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, settings.heartbeats, pauseMs);
+    const cleanUp = new CleanUp(removals, clock, settings.cleanUp, settings.eventRetentionDays, name);
+    const metrics = new Metrics(receiver, listening, clock, cleanUp);
+    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, clock, listening, receiver, cleanUp, removals);
+    const views = new FleetViews(reader, registry, cursors, version);
+    const useCases: UseCases = {
+      clock,
+      randomness,
+      callers: new Callers(secrets, credentials, settings.metricsNeedReader),
+      registrar: new Registrar(registry, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming }),
+      receiver,
+      departures: new Departures(registry, settings.cleanUp),
+      planner: new PurgePlanner(plans, registry, clock, identifiers),
+      views,
+      timelines: new Timelines(events, views, cursors),
+      diagnosis: new Diagnosis(views, events, version),
+      counts: new FleetCounts(reader, removals, clock),
+      status,
+      metrics,
+    };
+    const http = await openHttpDoor(useCases, settings.http, logger);
+
+    const jobs = [
+      new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), () => NOTE_LISTENING_MS, logger),
+      new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
+      new RepeatingJob('clean up', () => cleanUpPass(cleanUp, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
+    ];
+    return new Replica(database, heartbeatDatabase, secrets, listening, receiver, cleanUp, status, http, jobs);
+  }
+
+  /** Begins to listen on the clock and to sweep. */
+  async start(): Promise<void> {
+    await this.listening.note();
+    for (const job of this.jobs) job.start();
+  }
+
+  /** Answers what is in flight, takes nothing new, and lets the database go. */
+  async stop(): Promise<void> {
+    await this.receiver.drain();
+    await Promise.all(this.jobs.map((job) => job.stop()));
+    await this.http.close();
+    await this.heartbeatDatabase.close();
+    await this.database.close();
+  }
+}
+
+async function noteWhileAccepting(receiver: HeartbeatReceiver, listening: ListeningClock, logger: Logger): Promise<void> {
+  if (!receiver.accepts) return;
+  const outage = await listening.note();
+  if (outage) logger.warn(outage, 'nobody listened for a while; leases stood still');
+}
+
+async function cleanUpPass(cleanUp: CleanUp, metrics: Metrics, logger: Logger): Promise<void> {
+  try {
+    const pass = await cleanUp.pass();
+    metrics.passed(pass);
+    if (pass.removed > 0) logger.info({ removed: pass.removed }, 'decommissioned entries removed');
+    const overdueSeconds = await cleanUp.overdueSeconds();
+    if (overdueSeconds > 0) logger.error({ overdueSeconds }, 'a decommissioned entry is kept beyond its promise');
+  } catch (error) {
+    metrics.passFailed();
+    throw error;
+  }
+}

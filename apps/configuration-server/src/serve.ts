@@ -1,0 +1,90 @@
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { Database, durabilityWarnings, fleetDataSource, migrate, readDatabaseClock, type DatabaseAddress } from '@app/fleet-mysql';
+import {
+  claimDirectory,
+  openPrivateDatabase,
+  SystemClock,
+  SystemRandomness,
+  UuidIdentifiers,
+  type Settings,
+} from '@app/platform';
+import { makeFirstSecrets } from './first-secrets.js';
+import { Replica } from './replica.js';
+
+const SYNCHRONISE_CLOCK_MS = 60_000;
+
+export interface RunningServer {
+  readonly url: string;
+  readonly files: { readonly passphrase: string; readonly adminKey: string };
+  /** Drains, stops the private database cleanly, and leaves the data directory to the next start. */
+  stop(): Promise<void>;
+}
+
+/** Undoes what was begun, newest first. */
+class Undoing {
+  private readonly steps: (() => Promise<unknown>)[] = [];
+
+  add(step: () => Promise<unknown>): void {
+    this.steps.unshift(step);
+  }
+
+  async run(logger: Logger): Promise<void> {
+    for (const step of this.steps.splice(0)) {
+      await step().catch((error: unknown) => logger.error({ err: error }, 'a step of stopping failed; the others go on'));
+    }
+  }
+}
+
+/** Starts all of it: database, schema, secrets, jobs, HTTP. What was begun is undone when a later step fails. */
+export async function serve(settings: Settings, logger: Logger, progress: (line: string) => void): Promise<RunningServer> {
+  const undoing = new Undoing();
+  try {
+    return await begin(settings, logger, progress, undoing);
+  } catch (error) {
+    await undoing.run(logger);
+    throw error;
+  }
+}
+
+async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, undoing: Undoing): Promise<RunningServer> {
+  const dataDirectory = resolve(settings.dataDirectory);
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const claim = await claimDirectory(dataDirectory);
+  undoing.add(() => claim.release());
+
+  const address = settings.database ?? (await privateDatabase(dataDirectory, progress, undoing));
+  const randomness = new SystemRandomness();
+  const setUp = new Database(address, randomness, { connections: 1, lockWaitSeconds: 3 });
+  undoing.add(() => setUp.close());
+  const clock = new SystemClock(() => readDatabaseClock(setUp));
+  await clock.synchronise();
+  const synchronising = setInterval(() => void clock.synchronise().catch((error: unknown) => logger.debug({ err: error }, 'clock not synchronised')), SYNCHRONISE_CLOCK_MS);
+  undoing.add(async () => clearInterval(synchronising));
+  for (const warning of await durabilityWarnings(setUp)) logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
+
+  const name = `${hostname()}:${process.pid}`;
+  const dataSource = await fleetDataSource(address).initialize();
+  undoing.add(() => dataSource.destroy());
+  await migrate(dataSource, clock, name);
+
+  const identifiers = new UuidIdentifiers();
+  const replica = await Replica.make({ name, settings, address, dataSource, clock, randomness, identifiers, logger });
+  undoing.add(() => replica.stop());
+  const files = { passphrase: join(dataDirectory, 'connection.passphrase'), adminKey: join(dataDirectory, 'admin.key') };
+  await makeFirstSecrets(replica.secrets, files);
+  await replica.start();
+  await replica.http.listen(settings.http.port, settings.http.host);
+  const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');
+  replica.status.addresses.push(url);
+  await claim.announce(url);
+  return { url, files, stop: () => undoing.run(logger) };
+}
+
+async function privateDatabase(dataDirectory: string, progress: (line: string) => void, undoing: Undoing): Promise<DatabaseAddress> {
+  const database = await openPrivateDatabase({ directory: join(dataDirectory, 'database'), size: 'serving', progress });
+  undoing.add(() => database.stop());
+  return database.address;
+}

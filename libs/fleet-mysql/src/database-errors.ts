@@ -1,0 +1,43 @@
+export const LOCK_WAIT_TIMEOUT = 1205;
+const DUPLICATE_KEY = 1062;
+
+/** Deadlock or failed certification, lock wait, a row that changed since it was read, a node without its cluster. */
+const TRY_AGAIN = new Set([1213, LOCK_WAIT_TIMEOUT, 1020, 1047]);
+/** The server is going, or it ended our connection or query, or it has no connection to spare. */
+const SERVER_GONE = new Set([1053, 1077, 1079, 1152, 1159, 1161, 1317, 1927, 1040, 1158, 1160]);
+const CONNECTION_CODES = new Set([
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+  'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
+  'PROTOCOL_PACKETS_OUT_OF_ORDER',
+  'HANDSHAKE_ERROR',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+]);
+
+const property = (error: unknown, name: string): unknown =>
+  typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined;
+
+/** The server's error number; 0 for what is not the server's. */
+export function errorNumber(error: unknown): number {
+  const number = property(error, 'errno');
+  return typeof number === 'number' ? number : 0;
+}
+
+export const isDuplicateKey = (error: unknown): boolean => errorNumber(error) === DUPLICATE_KEY;
+
+/** The connection cannot be used again; during COMMIT it says that the outcome is unknown. */
+export function isConnectionLost(error: unknown): boolean {
+  const code = property(error, 'code');
+  const closed = error instanceof Error && /closed state|connection is closed|Connection lost/i.test(error.message);
+  return closed || property(error, 'fatal') === true || SERVER_GONE.has(errorNumber(error)) || (typeof code === 'string' && CONNECTION_CODES.has(code));
+}
+
+/** The whole transaction may succeed when it is tried again. */
+export const isTransient = (error: unknown): boolean => TRY_AGAIN.has(errorNumber(error)) || isConnectionLost(error);

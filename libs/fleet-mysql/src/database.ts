@@ -1,0 +1,159 @@
+import { createPool, type Pool, type PoolConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
+import { FleetError, type Randomness } from '@app/fleet';
+import { errorNumber, isConnectionLost, isDuplicateKey, isTransient, LOCK_WAIT_TIMEOUT } from './database-errors.js';
+
+/** Where the database is: a Unix socket, or a host with a port. */
+export interface DatabaseAddress {
+  readonly socketPath?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+}
+
+export interface SessionSettings {
+  readonly connections: number;
+  /** How long a statement waits for a row lock, in whole seconds. */
+  readonly lockWaitSeconds: number;
+}
+
+/** One transaction's connection. Arrays in parameters expand, as in `IN (?)`. */
+export interface Transaction {
+  rows<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
+  /** Rows matched, not only those changed. */
+  write(sql: string, parameters?: readonly unknown[]): Promise<number>;
+}
+
+export interface TransactionOptions {
+  /** An event written in the transaction: when a commit's outcome is unknown, it tells. Without one the work must bear a repetition. */
+  readonly provedByEvent?: string;
+  /** Throws 1205 on to the caller instead of trying again. */
+  readonly lockWaitIsFinal?: boolean;
+}
+
+/** Transactions that write events give up after this long, so that a reader 10 s behind misses none. */
+const GIVE_UP_AFTER_MS = 5_000;
+const RETRY_PAUSE_MS = 40;
+const ANSWER_WITHIN_MS = 1_000;
+const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
+
+class ConnectionTransaction implements Transaction {
+  constructor(
+    private readonly connection: PoolConnection,
+    private readonly leftMs: () => number,
+  ) {}
+
+  async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    const [rows] = await this.connection.query<RowDataPacket[]>(this.timed(sql), [...parameters]);
+    return rows as Row[];
+  }
+
+  async write(sql: string, parameters: readonly unknown[] = []): Promise<number> {
+    const [header] = await this.connection.query<ResultSetHeader>(this.timed(sql), [...parameters]);
+    return header.affectedRows;
+  }
+
+  private timed(sql: string): { sql: string; timeout: number } {
+    return { sql, timeout: Math.max(1, Math.ceil(this.leftMs())) };
+  }
+}
+
+/** A pool of connections whose sessions are all alike: UTC, strict, READ COMMITTED, bounded lock waits. */
+export class Database {
+  private readonly pool: Pool;
+
+  constructor(
+    address: DatabaseAddress,
+    private readonly randomness: Randomness,
+    { connections, lockWaitSeconds }: SessionSettings,
+  ) {
+    this.pool = createPool({
+      ...address,
+      connectionLimit: connections,
+      maxIdle: connections,
+      timezone: 'Z',
+      charset: 'utf8mb4_unicode_520_ci',
+      connectTimeout: 3_000,
+      supportBigNumbers: true,
+      enableKeepAlive: true,
+    });
+    this.pool.pool.on('connection', (connection) => {
+      // A session that could not be set up is of no use: the error closes it, and the next query says so.
+      const ready = (error: unknown): void => void (error && connection.destroy());
+      connection.query(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}`, ready);
+      connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', ready);
+    });
+  }
+
+  /** A single read. @throws FleetError `database_unavailable` when no server answers. */
+  async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    return this.attempting(async (connection, leftMs) => new ConnectionTransaction(connection, leftMs).rows<Row>(sql, parameters));
+  }
+
+  /**
+   * Runs `work` in a transaction, whole again after a deadlock, a lock wait, a duplicate key or a lost connection.
+   * @throws FleetError `database_unavailable` after 5 s; what `work` throws otherwise.
+   */
+  async transaction<A>(work: (transaction: Transaction) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
+    let unknownOutcome: { readonly answer: A } | null = null;
+    const committed = async (transaction: Transaction): Promise<boolean> =>
+      (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id = ?', [options.provedByEvent])).length === 1;
+    return this.attempting(async (connection, leftMs) => {
+      const transaction = new ConnectionTransaction(connection, leftMs);
+      if (unknownOutcome && options.provedByEvent && (await committed(transaction))) return unknownOutcome.answer;
+      await transaction.write('START TRANSACTION');
+      const answer = await work(transaction);
+      if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
+      try {
+        await transaction.write('COMMIT');
+      } catch (error) {
+        if (isConnectionLost(error)) unknownOutcome = { answer };
+        throw error;
+      }
+      return answer;
+    }, options);
+  }
+
+  /** Whether a server answers within a second; for health checks, so nothing is tried twice. */
+  async answers(): Promise<boolean> {
+    const asked = this.onConnection((connection) => connection.query({ sql: 'SELECT 1', timeout: ANSWER_WITHIN_MS })).then(() => true, () => false);
+    return Promise.race([asked, new Promise<boolean>((resolve) => setTimeout(resolve, ANSWER_WITHIN_MS, false).unref())]);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private async attempting<A>(
+    work: (connection: PoolConnection, leftMs: () => number) => Promise<A>,
+    { lockWaitIsFinal = false }: TransactionOptions = {},
+  ): Promise<A> {
+    const giveUpAt = performance.now() + GIVE_UP_AFTER_MS;
+    const leftMs = (): number => giveUpAt - performance.now();
+    for (;;) {
+      try {
+        return await this.onConnection((connection) => work(connection, leftMs));
+      } catch (error) {
+        const final = lockWaitIsFinal && errorNumber(error) === LOCK_WAIT_TIMEOUT;
+        if (final || !(isTransient(error) || isDuplicateKey(error))) throw error;
+        if (leftMs() <= RETRY_PAUSE_MS) throw new FleetError({ code: 'database_unavailable' }, { cause: error });
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * this.randomness.fraction()));
+    }
+  }
+
+  /** Gives the connection back clean, or not at all. */
+  private async onConnection<A>(work: (connection: PoolConnection) => Promise<A>): Promise<A> {
+    const connection = await this.pool.getConnection();
+    try {
+      const answer = await work(connection);
+      connection.release();
+      return answer;
+    } catch (error) {
+      if (isConnectionLost(error)) connection.destroy();
+      else await connection.query('ROLLBACK').then(() => connection.release(), () => connection.destroy());
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import type { Clock, EventKind, FleetEvent } from '@app/fleet';
+import type { Database } from './database.js';
+import { eventOf, type EventRow } from './rows.js';
+
+/** What a reader of events leaves alone: transactions that are still being committed have their instant in it. */
+export const EVENTS_SETTLE_MS = 10_000;
+
+export interface EventPosition {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly id: string;
+}
+
+export interface EventFilter {
+  readonly kind?: EventKind;
+  readonly hostId?: string;
+  readonly actor?: string;
+  readonly from?: Date;
+  readonly to?: Date;
+}
+
+export interface EventPage {
+  readonly items: readonly FleetEvent[];
+  /** Where to read on; never within the last 10 s, so that events committed late are not passed. Null when this page was the last. */
+  readonly next: EventPosition | null;
+  /** The same, also after the last page: for a reader who follows the log. */
+  readonly follow: EventPosition;
+  readonly asOf: Date;
+}
+
+const LARGEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+export class EventReader {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Oldest first, by instant and id. */
+  async page(filter: EventFilter, limit: number, position: EventPosition | null): Promise<EventPage> {
+    const asOf = this.clock.now();
+    const conditions = [
+      ...(filter.hostId ? [{ sql: 'e.host_id = ?', parameters: [filter.hostId] as unknown[] }] : []),
+      ...(filter.kind ? [{ sql: 'e.kind = ?', parameters: [filter.kind] }] : []),
+      ...(filter.actor ? [{ sql: 'e.actor = ?', parameters: [filter.actor] }] : []),
+      ...(filter.from ? [{ sql: 'e.at >= ?', parameters: [filter.from] }] : []),
+      ...(filter.to ? [{ sql: 'e.at < ?', parameters: [filter.to] }] : []),
+      ...(position ? [{ sql: '(e.at > ? OR (e.at = ? AND e.id > ?))', parameters: [new Date(position.at), new Date(position.at), position.id] }] : []),
+    ];
+    const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
+    const rows = await this.database.rows<EventRow>(
+      `SELECT e.id, e.at, e.kind, e.host_id, e.generation, e.actor, e.detail FROM event AS e ${where} ORDER BY e.at, e.id LIMIT ?`,
+      [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
+    );
+    const items = rows.slice(0, limit).map(eventOf);
+    const follow = followPosition(items, position, asOf);
+    return { items, next: rows.length > limit ? follow : null, follow, asOf };
+  }
+}
+
+/** After the last item, but not within the time that may still fill. */
+function followPosition(items: readonly FleetEvent[], position: EventPosition | null, asOf: Date): EventPosition {
+  const settled: EventPosition = { at: new Date(asOf.getTime() - EVENTS_SETTLE_MS).toISOString(), id: LARGEST_ID };
+  const last = items.at(-1);
+  const reached: EventPosition | null = last ? { at: last.at.toISOString(), id: last.id } : position;
+  if (!reached) return settled;
+  return reached.at < settled.at ? reached : settled;
+}

@@ -1,0 +1,92 @@
+import {
+  CERTIFICATE_WARNING_MS,
+  earliestSupported,
+  HEALTH_WINDOW_MS,
+  statusRank,
+  versionKey,
+  type FleetFilter,
+  type Version,
+} from '@app/fleet';
+
+/** The instant that a read is true for. */
+export interface AsOf {
+  readonly at: Date;
+  /** L at `at`. */
+  readonly listenedMs: number;
+}
+
+/** A condition or expression with the parameters of its question marks, in order. */
+export interface Fragment {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+const fragment = (sql: string, ...parameters: unknown[]): Fragment => ({ sql, parameters });
+const before = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
+
+/** `connectionStateAt` of the rules, over `l`. */
+export const connectionStateSql = ({ listenedMs }: AsOf): Fragment =>
+  fragment(`IF(l.ends_listened_ms > ?, 'Connected', 'Disconnected')`, listenedMs);
+
+/** `lifecycleOf` of the rules, over `p`. */
+export const lifecycleSql = (): Fragment => fragment(`IF(p.decommissioned_at IS NULL, 'Registered', 'Decommissioned')`);
+
+/** `versionStatus` of the rules, over `p`. */
+export const versionStatusSql = (ours: Version): Fragment =>
+  fragment(`IF(p.version_key BETWEEN ? AND ?, 'Supported', 'NotSupported')`, versionKey(earliestSupported(ours)), versionKey(ours));
+
+/** `healthAt` of the rules, over `p`, `l` and `h`. */
+export function healthSql(asOf: AsOf): Fragment {
+  const windowStart = before(asOf, HEALTH_WINDOW_MS);
+  const fresh = (status: 'Healthy' | 'Warning' | 'Critical'): string => `(h.load_rank = ${statusRank(status)} AND h.load_reported_at > ?)`;
+  return fragment(
+    `CASE
+       WHEN p.decommissioned_at IS NOT NULL THEN 'None'
+       WHEN l.heard_listened_ms <= ? OR ${fresh('Critical')} OR h.certificate_expires_at <= ? THEN 'Critical'
+       WHEN ${fresh('Warning')} OR h.certificate_expires_at < ? OR h.services_down_at <= ? THEN 'Warning'
+       WHEN ${fresh('Healthy')} THEN 'Normal'
+       ELSE 'None'
+     END`,
+    asOf.listenedMs - HEALTH_WINDOW_MS,
+    windowStart,
+    asOf.at,
+    windowStart,
+    before(asOf, -CERTIFICATE_WARNING_MS),
+    windowStart,
+    windowStart,
+  );
+}
+
+function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, ours: Version): Fragment {
+  const window = [versionKey(earliestSupported(ours)), versionKey(ours)];
+  switch (status) {
+    case 'Supported':
+      return fragment('p.version_key BETWEEN ? AND ?', ...window);
+    case 'NotSupported':
+      return fragment('(p.version_key < ? OR p.version_key > ?)', ...window);
+    default:
+      return fragment('FALSE'); // no release is marked yet
+  }
+}
+
+const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
+
+/** The conditions of a filter, each written so that an index can serve it. The same rules as the computed states above. */
+export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version): Fragment[] {
+  const conditions: Fragment[] = [];
+  if (filter.connectionState) {
+    conditions.push(fragment(`l.ends_listened_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.listenedMs));
+  }
+  if (filter.lifecycle) conditions.push(fragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`));
+  if (filter.versionStatus) conditions.push(versionCondition(filter.versionStatus, ours));
+  if (filter.health) {
+    const { sql, parameters } = healthSql(asOf);
+    conditions.push(fragment(`${sql} = ?`, ...parameters, filter.health));
+  }
+  if (filter.ipAddress !== undefined) conditions.push(fragment('p.ip_address = ?', filter.ipAddress));
+  if (filter.friendlyName !== undefined) conditions.push(fragment('p.friendly_name LIKE ?', likePrefix(filter.friendlyName)));
+  if (filter.silentForSeconds !== undefined) {
+    conditions.push(fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000));
+  }
+  return conditions;
+}

@@ -1,0 +1,117 @@
+import { listenedMsAt, type Clock, type ConnectionState, type FleetFilter, type Health, type Lifecycle, type ProcessServer, type Version, type VersionStatus } from '@app/fleet';
+import type { Database } from './database.js';
+import { connectionStateSql, filterConditions, healthSql, lifecycleSql, versionStatusSql, type AsOf, type Fragment } from './filters.js';
+import { readListening } from './listening-store.js';
+import { ENTRY_COLUMNS, entryOf, type EntryRow } from './rows.js';
+
+export type SortKey = 'hostId' | 'friendlyName' | 'lastHeartbeat';
+
+/** Where a walk stands: the sort value and host id of the last entry shown. */
+export interface Position {
+  readonly after: string | number;
+  readonly hostId: string;
+}
+
+export interface PageOrder {
+  readonly sort: SortKey;
+  readonly filter: FleetFilter;
+  readonly limit: number;
+  readonly position: Position | null;
+  /** L at the first page: a walk by last heartbeat ends there. */
+  readonly boundListenedMs: number | null;
+}
+
+export interface Page {
+  readonly items: readonly ProcessServer[];
+  /** Null on the last page. */
+  readonly next: Position | null;
+  readonly asOf: AsOf;
+}
+
+/** How many entries are in each combination of states. */
+export interface StateCount {
+  readonly lifecycle: Lifecycle;
+  readonly connectionState: ConnectionState;
+  readonly versionStatus: VersionStatus;
+  readonly health: Health;
+  readonly count: number;
+}
+
+/** Entries with their lease and health; what a page and the counts are taken from. */
+const ENTRIES = `
+    FROM process_server AS p
+    JOIN process_server_lease AS l ON l.host_id = p.host_id
+    JOIN process_server_health AS h ON h.host_id = p.host_id`;
+
+const SORT_COLUMNS: Record<SortKey, { readonly column: string; readonly hostId: string }> = {
+  hostId: { column: 'p.host_id', hostId: 'p.host_id' },
+  friendlyName: { column: 'p.friendly_name', hostId: 'p.host_id' },
+  lastHeartbeat: { column: 'l.heard_listened_ms', hostId: 'l.host_id' },
+};
+
+function afterPosition(sort: SortKey, { after, hostId }: Position): Fragment {
+  const { column, hostId: id } = SORT_COLUMNS[sort];
+  if (sort === 'hostId') return { sql: `${id} > ?`, parameters: [hostId] };
+  return { sql: `(${column} > ? OR (${column} = ? AND ${id} > ?))`, parameters: [after, after, hostId] };
+}
+
+function positionOf(sort: SortKey, { hostId, facts, lease }: ProcessServer): Position {
+  const after = { hostId, friendlyName: facts.friendlyName, lastHeartbeat: lease.heardAtListenedMs }[sort];
+  return { after, hostId };
+}
+
+/** Reads of the whole fleet. Every answer is true for its `asOf`. */
+export class FleetReader {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly version: Version,
+  ) {}
+
+  async asOf(): Promise<AsOf> {
+    const at = this.clock.now();
+    return { at, listenedMs: listenedMsAt(await readListening(this.database, at), at) };
+  }
+
+  async page({ sort, filter, limit, position, boundListenedMs }: PageOrder): Promise<Page> {
+    const asOf = await this.asOf();
+    const conditions = filterConditions(filter, asOf, this.version);
+    if (position) conditions.push(afterPosition(sort, position));
+    if (sort === 'lastHeartbeat') conditions.push({ sql: 'l.heard_listened_ms <= ?', parameters: [boundListenedMs ?? asOf.listenedMs] });
+    const { column, hostId } = SORT_COLUMNS[sort];
+    const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
+    const order = sort === 'hostId' ? hostId : `${column}, ${hostId}`;
+    const rows = await this.database.rows<EntryRow>(`SELECT ${ENTRY_COLUMNS} ${ENTRIES} ${where} ORDER BY ${order} LIMIT ?`, [
+      ...conditions.flatMap(({ parameters }) => parameters),
+      limit + 1,
+    ]);
+    const items = rows.slice(0, limit).map(entryOf);
+    const last = items.at(-1);
+    return { items, next: rows.length > limit && last ? positionOf(sort, last) : null, asOf };
+  }
+
+  async counts(): Promise<{ readonly counts: readonly StateCount[]; readonly asOf: AsOf }> {
+    const asOf = await this.asOf();
+    const states = [lifecycleSql(), connectionStateSql(asOf), versionStatusSql(this.version), healthSql(asOf)];
+    const [lifecycle, connection, version, health] = states.map(({ sql }) => sql);
+    const counts = await this.database.rows<StateCount>(
+      `SELECT ${lifecycle} AS lifecycle, ${connection} AS connectionState, ${version} AS versionStatus, ${health} AS health, COUNT(*) AS count
+       ${ENTRIES} GROUP BY 1, 2, 3, 4`,
+      states.flatMap(({ parameters }) => parameters),
+    );
+    return { counts, asOf };
+  }
+
+  /** Which of these entries share their address or name with another. */
+  async duplicatedAmong(entries: readonly ProcessServer[]): Promise<ReadonlySet<string>> {
+    if (entries.length === 0) return new Set();
+    const shared = async (column: 'ip_address' | 'friendly_name', values: readonly string[]): Promise<Set<string>> => {
+      const sql = `SELECT p.${column} AS value FROM process_server AS p WHERE p.${column} IN (?) GROUP BY p.${column} HAVING COUNT(*) > 1`;
+      return new Set((await this.database.rows<{ value: string }>(sql, [values])).map(({ value }) => value.toLowerCase()));
+    };
+    const addresses = await shared('ip_address', entries.map(({ facts }) => facts.ipAddress));
+    const names = await shared('friendly_name', entries.map(({ facts }) => facts.friendlyName));
+    const isShared = ({ facts }: ProcessServer): boolean => addresses.has(facts.ipAddress) || names.has(facts.friendlyName.toLowerCase());
+    return new Set(entries.filter(isShared).map(({ hostId }) => hostId));
+  }
+}

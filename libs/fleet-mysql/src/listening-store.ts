@@ -1,0 +1,54 @@
+import { noteListening, type Identifiers, type Listening, type ListeningNotes, type ListeningOutage } from '@app/fleet';
+import type { Database, Transaction } from './database.js';
+import { insertEvents } from './statements/events.js';
+
+interface ListeningRow {
+  listened_ms: number;
+  noted_at: Date;
+}
+
+/** The clock's one row. No row: nobody has ever listened on this database. */
+const READ_LISTENING = 'SELECT g.listened_ms, g.noted_at FROM listening AS g WHERE g.id = 1';
+const LOCK_LISTENING = `${READ_LISTENING} FOR UPDATE`;
+const BEGIN_LISTENING = 'INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, 0, ?)';
+/** Moves the clock on. Params: L, noted at, the note that was read. Matches nothing when somebody was faster. */
+const MOVE_LISTENING = 'UPDATE listening AS g SET g.listened_ms = ?, g.noted_at = ? WHERE g.id = 1 AND g.noted_at = ?';
+
+const listeningOf = ({ listened_ms, noted_at }: ListeningRow): Listening => ({ listenedMs: listened_ms, notedAt: noted_at });
+
+/** The row as committed; before the first note, L is zero. */
+export async function readListening(reader: Pick<Transaction, 'rows'>, now: Date): Promise<Listening> {
+  const [row] = await reader.rows<ListeningRow>(READ_LISTENING);
+  return row ? listeningOf(row) : { listenedMs: 0, notedAt: now };
+}
+
+export class ListeningStore implements ListeningNotes {
+  constructor(
+    private readonly database: Database,
+    private readonly identifiers: Identifiers,
+    private readonly replica: string,
+  ) {}
+
+  async note(now: Date): Promise<{ listening: Listening; outage: ListeningOutage | null }> {
+    const eventId = this.identifiers.at(now);
+    return this.database.transaction(
+      async (transaction) => {
+        const [row] = await transaction.rows<ListeningRow>(LOCK_LISTENING);
+        if (!row) {
+          await transaction.write(BEGIN_LISTENING, [now]);
+          return { listening: { listenedMs: 0, notedAt: now }, outage: null };
+        }
+        const { next, outage } = noteListening(listeningOf(row), now);
+        if (next.notedAt > row.noted_at) await transaction.write(MOVE_LISTENING, [next.listenedMs, next.notedAt, row.noted_at]);
+        if (outage) {
+          const detail = { from: outage.from.toISOString(), to: outage.to.toISOString() };
+          await insertEvents(transaction, [
+            { id: eventId, at: now, kind: 'listening_outage', hostId: null, generation: null, actor: this.replica, detail },
+          ]);
+        }
+        return { listening: next, outage };
+      },
+      { provedByEvent: eventId },
+    );
+  }
+}

@@ -1,0 +1,38 @@
+import type { DataSource } from 'typeorm';
+import type { Clock } from '@app/fleet';
+
+/** A claim lasts this long unless it is renewed; a replica that dies while migrating holds the others up no longer. */
+const CLAIM_MS = 15_000;
+const LOOK_AGAIN_MS = 200;
+
+const CREATE_CLAIM = `
+  CREATE TABLE IF NOT EXISTS migration_claim (
+    id TINYINT UNSIGNED NOT NULL,
+    holder VARCHAR(128) NOT NULL,
+    expires_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (id)
+  ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`;
+const FIRST_CLAIM = `INSERT IGNORE INTO migration_claim (id, holder, expires_at) VALUES (1, '', '2000-01-01 00:00:00.000')`;
+/** Params: holder, until, holder, now. Matches when it is free, run out, or ours. */
+const TAKE_CLAIM = 'UPDATE migration_claim SET holder = ?, expires_at = ? WHERE id = 1 AND (holder = ? OR expires_at < ?)';
+const RELEASE_CLAIM = `UPDATE migration_claim SET expires_at = '2000-01-01 00:00:00.000' WHERE id = 1 AND holder = ?`;
+
+/** Brings the schema up to date; of replicas that start at once, one migrates and the others wait for it. */
+export async function migrate(dataSource: DataSource, clock: Clock, replica: string): Promise<void> {
+  await dataSource.query(CREATE_CLAIM);
+  await dataSource.query(FIRST_CLAIM);
+  const take = async (): Promise<boolean> => {
+    const now = clock.now();
+    const { affectedRows } = await dataSource.query<{ affectedRows: number }>(TAKE_CLAIM, [replica, new Date(now.getTime() + CLAIM_MS), replica, now]);
+    return affectedRows === 1;
+  };
+  while (!(await take())) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  // A renewal that fails is made up for by the next; the migrations themselves bear a repetition.
+  const renewal = setInterval(() => void take().catch(() => undefined), CLAIM_MS / 5);
+  try {
+    await dataSource.runMigrations({ transaction: 'none' });
+  } finally {
+    clearInterval(renewal);
+    await dataSource.query(RELEASE_CLAIM, [replica]);
+  }
+}

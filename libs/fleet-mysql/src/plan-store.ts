@@ -1,0 +1,91 @@
+import { listenedMsAt, type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
+import type { Database } from './database.js';
+import { filterConditions } from './filters.js';
+import { readListening } from './listening-store.js';
+import { json } from './rows.js';
+
+interface PlanRow {
+  id: string;
+  created_at: Date;
+  created_by: string;
+  expires_at: Date;
+  filter: unknown;
+  candidates: unknown;
+  result: unknown;
+}
+
+const READ_PLAN = `
+  SELECT g.id, g.created_at, g.created_by, g.expires_at, g.filter, g.candidates, g.result
+    FROM purge_plan AS g
+   WHERE g.id = ?`;
+const INSERT_PLAN = 'INSERT INTO purge_plan SET ?';
+/** The first result stays. Params: result, plan id. */
+const STORE_RESULT = 'UPDATE purge_plan AS g SET g.result = ? WHERE g.id = ? AND g.result IS NULL';
+const COUNT_FLEET = 'SELECT COUNT(*) AS count FROM process_server_lease';
+
+export class PlanStore implements PurgePlans {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly version: Version,
+  ) {}
+
+  async candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]> {
+    const at = this.clock.now();
+    const listenedMs = listenedMsAt(await readListening(this.database, at), at);
+    const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), { sql: 'l.ends_listened_ms <= ?', parameters: [listenedMs] }];
+    const rows = await this.database.rows<{ host_id: string; generation: number; friendly_name: string; ip_address: string; last_heartbeat_at: Date | null }>(
+      `SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, l.last_heartbeat_at
+         FROM process_server AS p
+         JOIN process_server_lease AS l ON l.host_id = p.host_id
+         JOIN process_server_health AS h ON h.host_id = p.host_id
+        WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}
+        ORDER BY p.host_id
+        LIMIT ?`,
+      [...conditions.flatMap(({ parameters }) => parameters), limit],
+    );
+    return rows.map((row) => ({
+      hostId: row.host_id,
+      generation: row.generation,
+      friendlyName: row.friendly_name,
+      ipAddress: row.ip_address,
+      lastHeartbeatAt: row.last_heartbeat_at?.toISOString() ?? null,
+    }));
+  }
+
+  async save({ planId, createdAt, createdBy, expiresAt, filter, candidates }: PurgePlan): Promise<void> {
+    const columns = {
+      id: planId,
+      created_at: createdAt,
+      created_by: createdBy,
+      expires_at: expiresAt,
+      filter: JSON.stringify(filter),
+      candidates: JSON.stringify(candidates),
+    };
+    await this.database.transaction((transaction) => transaction.write(`${INSERT_PLAN} ON DUPLICATE KEY UPDATE id = purge_plan.id`, [columns]));
+  }
+
+  async find(planId: string): Promise<{ plan: PurgePlan; result: PlanResult | null } | null> {
+    const [row] = await this.database.rows<PlanRow>(READ_PLAN, [planId]);
+    if (!row) return null;
+    const plan: PurgePlan = {
+      planId: row.id,
+      filter: json<FleetFilter>(row.filter),
+      candidates: json<PlanCandidate[]>(row.candidates),
+      createdAt: row.created_at,
+      createdBy: row.created_by,
+      expiresAt: row.expires_at,
+    };
+    return { plan, result: row.result === null ? null : json<PlanResult>(row.result) };
+  }
+
+  async saveResult(planId: string, result: PlanResult): Promise<PlanResult> {
+    await this.database.transaction((transaction) => transaction.write(STORE_RESULT, [JSON.stringify(result), planId]));
+    return (await this.find(planId))?.result ?? result;
+  }
+
+  async fleetSize(): Promise<number> {
+    const [row] = await this.database.rows<{ count: number }>(COUNT_FLEET);
+    return row?.count ?? 0;
+  }
+}

@@ -1,0 +1,106 @@
+import type { CleanUpBatch, CleanUpPass, Clock, FleetEvent, Identifiers, Removals } from '@app/fleet';
+import type { Database, Transaction } from './database.js';
+import { insertEvents } from './statements/events.js';
+import {
+  DELETE_DUE_ENTRIES,
+  DELETE_HEALTH_OF,
+  DELETE_LEASES_OF,
+  DELETE_OLD_EVENTS,
+  DELETE_OLD_PLANS,
+  INSERT_TOMBSTONES,
+  LOCK_DUE_LEASES,
+  READ_DUE,
+  READ_LAST_PASS,
+  READ_OLDEST_DECOMMISSION,
+  RECHECK_DUE,
+  RECORD_PASS,
+} from './statements/removals.js';
+
+interface DueRow {
+  host_id: string;
+  generation: number;
+  friendly_name: string;
+  ip_address: string;
+  decommissioned_at: Date;
+  decommissioned_by: string | null;
+  decommission_reason: string | null;
+}
+
+const ACTOR = 'clean-up';
+
+export class RemovalStore implements Removals {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly identifiers: Identifiers,
+  ) {}
+
+  async removeDue(dueAt: Date, limit: number): Promise<CleanUpBatch> {
+    const due = await this.database.rows<{ host_id: string }>(READ_DUE, [dueAt, limit]);
+    if (due.length === 0) return { removed: 0, moreRemain: false };
+    const now = this.clock.now();
+    const eventIds = new Map(due.map(({ host_id }) => [host_id, this.identifiers.at(now)]));
+    const provedByEvent = eventIds.values().next().value ?? '';
+    const removed = await this.database.transaction(
+      (transaction) => this.remove(transaction, [...eventIds.keys()].sort(), dueAt, now, eventIds),
+      { provedByEvent },
+    );
+    // Nothing of a full batch was free: somebody else is at it, and the next pass comes by again.
+    return { removed, moreRemain: due.length === limit && removed > 0 };
+  }
+
+  private async remove(transaction: Transaction, hostIds: string[], dueAt: Date, now: Date, eventIds: Map<string, string>): Promise<number> {
+    const held = await transaction.rows<{ host_id: string }>(LOCK_DUE_LEASES, [hostIds]);
+    if (held.length === 0) return 0;
+    const rows = await transaction.rows<DueRow>(RECHECK_DUE, [held.map(({ host_id }) => host_id), dueAt]);
+    if (rows.length === 0) return 0;
+    const gone = rows.map(({ host_id }) => host_id);
+    await transaction.write(DELETE_LEASES_OF, [gone]);
+    await transaction.write(DELETE_HEALTH_OF, [gone]);
+    await transaction.write(DELETE_DUE_ENTRIES, [rows.map((row) => [row.host_id, row.generation]), dueAt]);
+    await transaction.write(INSERT_TOMBSTONES, [
+      rows.map((row) => [row.host_id, row.generation, row.friendly_name, row.ip_address, now, ACTOR, row.decommission_reason, 'clean_up']),
+    ]);
+    await insertEvents(transaction, rows.map((row) => removedEvent(row, now, eventIds)));
+    return rows.length;
+  }
+
+  async forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean> {
+    return this.database.transaction(async (transaction) => {
+      const events = await transaction.write(DELETE_OLD_EVENTS, [eventsBefore, limit]);
+      const plans = await transaction.write(DELETE_OLD_PLANS, [plansExpiredBefore, limit]);
+      return Math.max(events, plans) === limit;
+    });
+  }
+
+  async recordPass({ at, by, removed, error }: CleanUpPass): Promise<void> {
+    await this.database.transaction((transaction) => transaction.write(RECORD_PASS, [at, by, removed, error?.slice(0, 500) ?? null]));
+  }
+
+  async lastPass(): Promise<CleanUpPass | null> {
+    const [row] = await this.database.rows<{ at: Date; replica: string; removed: number; error: string | null }>(READ_LAST_PASS);
+    return row ? { at: row.at, by: row.replica, removed: row.removed, error: row.error } : null;
+  }
+
+  async oldestDecommission(): Promise<{ at: Date; removeBy: Date } | null> {
+    const [row] = await this.database.rows<{ decommissioned_at: Date; remove_by: Date }>(READ_OLDEST_DECOMMISSION);
+    return row ? { at: row.decommissioned_at, removeBy: row.remove_by } : null;
+  }
+}
+
+function removedEvent(row: DueRow, at: Date, eventIds: Map<string, string>): FleetEvent {
+  return {
+    id: eventIds.get(row.host_id) ?? '',
+    at,
+    kind: 'removed',
+    hostId: row.host_id,
+    generation: row.generation,
+    actor: ACTOR,
+    detail: {
+      friendlyName: row.friendly_name,
+      ipAddress: row.ip_address,
+      decommissionedAt: row.decommissioned_at.toISOString(),
+      decommissionedBy: row.decommissioned_by,
+    },
+  };
+}

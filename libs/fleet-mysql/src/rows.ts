@@ -1,0 +1,214 @@
+import type {
+  Decommission,
+  Environment,
+  FleetEvent,
+  EventKind,
+  Lease,
+  Load,
+  ProcessServer,
+  ProcessServerFacts,
+  ProxyFacts,
+  ReportedHealth,
+  ServiceState,
+  Tombstone,
+} from '@app/fleet';
+
+/** The columns of an entry, its lease and its health, as `ENTRY_COLUMNS` names them. */
+export interface EntryRow {
+  host_id: string;
+  generation: number;
+  friendly_name: string;
+  fqdn: string | null;
+  ip_address: string;
+  data_port: number;
+  os_type: string;
+  os_version: string;
+  agent_version: string;
+  machine_id: string;
+  environment: Environment;
+  cpu_cores: number;
+  memory_bytes: number;
+  cache_disk_bytes: number;
+  proxy_used: number | null;
+  proxy_address: string | null;
+  proxy_port: number | null;
+  proxy_authenticated: number | null;
+  passphrase_id: string;
+  registered_at: Date;
+  decommissioned_at: Date | null;
+  decommissioned_by: string | null;
+  decommission_reason: string | null;
+  remove_by: Date | null;
+  credential_hash: Buffer;
+  revoked: number;
+  last_heartbeat_at: Date | null;
+  heard_listened_ms: number;
+  ends_listened_ms: number;
+  told_interval_seconds: number;
+  instance_id: string | null;
+  previous_instance_id: string | null;
+  source_address: string;
+  skew_ms: number | null;
+  load_reported_at: Date | null;
+  cpu_percent: number | null;
+  total_memory_bytes: number | null;
+  available_memory_bytes: number | null;
+  total_cache_bytes: number | null;
+  free_cache_bytes: number | null;
+  throughput_bytes_per_second: number | null;
+  pending_upload_bytes: number | null;
+  services: unknown;
+  services_down_at: Date | null;
+  protected_machine_count: number | null;
+  replication_pair_count: number | null;
+  certificate_expires_at: Date | null;
+}
+
+/** What `EntryRow` reads, from `process_server AS p`, its lease `l` and its health `h`. */
+export const ENTRY_COLUMNS = `
+  p.host_id, p.generation, p.friendly_name, p.fqdn, p.ip_address, p.data_port, p.os_type, p.os_version, p.agent_version,
+  p.machine_id, p.environment, p.cpu_cores, p.memory_bytes, p.cache_disk_bytes, p.proxy_used, p.proxy_address, p.proxy_port,
+  p.proxy_authenticated, p.passphrase_id, p.registered_at, p.decommissioned_at, p.decommissioned_by, p.decommission_reason,
+  p.remove_by, l.credential_hash, l.revoked, l.last_heartbeat_at, l.heard_listened_ms, l.ends_listened_ms,
+  l.told_interval_seconds, l.instance_id, l.previous_instance_id, l.source_address, l.skew_ms, h.load_reported_at,
+  h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes, h.total_cache_bytes, h.free_cache_bytes,
+  h.throughput_bytes_per_second, h.pending_upload_bytes, h.services, h.services_down_at, h.protected_machine_count,
+  h.replication_pair_count, h.certificate_expires_at`;
+
+/** JSON columns come parsed from one server and as text from the other. */
+export function json<Value>(column: unknown): Value {
+  return (typeof column === 'string' ? JSON.parse(column) : column) as Value;
+}
+
+function proxyOf(row: EntryRow): ProxyFacts | null {
+  if (row.proxy_used === null) return null;
+  return { used: row.proxy_used === 1, address: row.proxy_address, port: row.proxy_port, authenticated: row.proxy_authenticated === 1 };
+}
+
+function factsOf(row: EntryRow): ProcessServerFacts {
+  return {
+    friendlyName: row.friendly_name,
+    fqdn: row.fqdn,
+    ipAddress: row.ip_address,
+    dataPort: row.data_port,
+    osType: row.os_type,
+    osVersion: row.os_version,
+    agentVersion: row.agent_version,
+    machineId: row.machine_id,
+    environment: row.environment,
+    cpuCores: row.cpu_cores,
+    memoryBytes: row.memory_bytes,
+    cacheDiskBytes: row.cache_disk_bytes,
+    proxy: proxyOf(row),
+  };
+}
+
+function leaseOf(row: EntryRow): Lease {
+  return {
+    credentialHash: row.credential_hash.toString('hex'),
+    revoked: row.revoked === 1,
+    lastHeartbeatAt: row.last_heartbeat_at,
+    heardAtListenedMs: row.heard_listened_ms,
+    endsAtListenedMs: row.ends_listened_ms,
+    toldIntervalSeconds: row.told_interval_seconds,
+    instanceId: row.instance_id,
+    previousInstanceId: row.previous_instance_id,
+    sourceAddress: row.source_address,
+    skewMs: row.skew_ms,
+  };
+}
+
+function loadOf(row: EntryRow): Load {
+  return {
+    cpuPercent: row.cpu_percent,
+    totalMemoryBytes: row.total_memory_bytes,
+    availableMemoryBytes: row.available_memory_bytes,
+    totalCacheBytes: row.total_cache_bytes,
+    freeCacheBytes: row.free_cache_bytes,
+    throughputBytesPerSecond: row.throughput_bytes_per_second,
+    pendingUploadBytes: row.pending_upload_bytes,
+  };
+}
+
+function healthOf(row: EntryRow): ReportedHealth {
+  return {
+    load: row.load_reported_at && loadOf(row),
+    loadReportedAt: row.load_reported_at,
+    services: row.services === null ? null : json<ServiceState[]>(row.services),
+    servicesDownAt: row.services_down_at,
+    protectedMachineCount: row.protected_machine_count,
+    replicationPairCount: row.replication_pair_count,
+    certificateExpiresAt: row.certificate_expires_at,
+  };
+}
+
+function decommissionOf(row: EntryRow): Decommission | null {
+  if (!row.decommissioned_at) return null;
+  return {
+    at: row.decommissioned_at,
+    by: row.decommissioned_by ?? '',
+    reason: row.decommission_reason,
+    removeBy: row.remove_by ?? row.decommissioned_at,
+  };
+}
+
+export function entryOf(row: EntryRow): ProcessServer {
+  return {
+    hostId: row.host_id,
+    generation: row.generation,
+    facts: factsOf(row),
+    registeredAt: row.registered_at,
+    passphraseId: row.passphrase_id,
+    decommission: decommissionOf(row),
+    lease: leaseOf(row),
+    health: healthOf(row),
+  };
+}
+
+export interface TombstoneRow {
+  host_id: string;
+  generation: number;
+  friendly_name: string;
+  ip_address: string;
+  removed_at: Date;
+  removed_by: string;
+  reason: string | null;
+  removal: 'purge' | 'clean_up';
+  plan_id: string | null;
+}
+
+export function tombstoneOf(row: TombstoneRow): Tombstone {
+  return {
+    hostId: row.host_id,
+    generation: row.generation,
+    friendlyName: row.friendly_name,
+    ipAddress: row.ip_address,
+    removedAt: row.removed_at,
+    removedBy: row.removed_by,
+    reason: row.reason,
+    removal: row.removal,
+    planId: row.plan_id,
+  };
+}
+
+export interface EventRow {
+  id: string;
+  at: Date;
+  kind: EventKind;
+  host_id: string | null;
+  generation: number | null;
+  actor: string;
+  detail: unknown;
+}
+
+export function eventOf(row: EventRow): FleetEvent {
+  return {
+    id: row.id,
+    at: row.at,
+    kind: row.kind,
+    hostId: row.host_id,
+    generation: row.generation,
+    actor: row.actor,
+    detail: json<Record<string, unknown>>(row.detail),
+  };
+}

@@ -1,0 +1,80 @@
+import { IsNull, MoreThan, type DataSource } from 'typeorm';
+import type { Clock, FleetEvent, Identifiers } from '@app/fleet';
+import { apiKeySchema, passphraseSchema, type Role, type StoredApiKey, type StoredPassphrase } from './data-source.js';
+import type { Database } from './database.js';
+import { insertEvents } from './statements/events.js';
+
+/** Keys that all replicas share. */
+export type SharedKey = 'credential_hmac' | 'cursor_hmac';
+
+const READ_SECRET = 'SELECT s.value FROM secret AS s WHERE s.name = ?';
+const OFFER_SECRET = 'INSERT IGNORE INTO secret (name, value, created_at) VALUES (?, ?, ?)';
+/** Names the row that only the first replica can insert. */
+const FIRST_SECRETS = 'first_secrets';
+const INSERT_PASSPHRASE = 'INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)';
+const INSERT_API_KEY = 'INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, ?, ?, ?, ?)';
+
+/** Hashes of what lets callers in, and the keys that sign. */
+export class SecretStore {
+  constructor(
+    private readonly database: Database,
+    private readonly dataSource: DataSource,
+    private readonly clock: Clock,
+    private readonly identifiers: Identifiers,
+  ) {}
+
+  /** The key by this name: the one offered, unless a replica was first. */
+  async sharedKey(name: SharedKey, offered: Buffer): Promise<Buffer> {
+    await this.database.transaction((transaction) => transaction.write(OFFER_SECRET, [name, offered, this.clock.now()]));
+    const [row] = await this.database.rows<{ value: Buffer }>(READ_SECRET, [name]);
+    if (!row) throw new Error(`the shared key ${name} could not be kept`);
+    return row.value;
+  }
+
+  /** Whether this database has had its first secrets, from whichever replica. */
+  async haveFirstSecrets(): Promise<boolean> {
+    return (await this.database.rows(READ_SECRET, [FIRST_SECRETS])).length === 1;
+  }
+
+  /**
+   * Makes the first passphrase and the first admin key of a new database. True for the one replica whose values were
+   * taken: it, and nobody else, tells them to its operator.
+   */
+  async firstSecrets(passphraseHash: Buffer, adminKeyHash: Buffer): Promise<boolean> {
+    const createdAt = this.clock.now();
+    const [passphraseId, keyId, passphraseEvent, keyEvent] = Array.from({ length: 4 }, () => this.identifiers.at(createdAt));
+    const event = (id: string | undefined, kind: FleetEvent['kind'], detail: object): FleetEvent => ({
+      id: id ?? '',
+      at: createdAt,
+      kind,
+      hostId: null,
+      generation: null,
+      actor: 'configuration-server',
+      detail: { ...detail },
+    });
+    return this.database.transaction(
+      async (transaction) => {
+        if ((await transaction.write(OFFER_SECRET, [FIRST_SECRETS, passphraseHash, createdAt])) === 0) return false;
+        await transaction.write(INSERT_PASSPHRASE, [passphraseId, passphraseHash, createdAt]);
+        await transaction.write(INSERT_API_KEY, [keyId, 'admin', adminKeyHash, 'admin' satisfies Role, createdAt]);
+        await insertEvents(transaction, [
+          event(passphraseEvent, 'passphrase_created', { passphraseId }),
+          event(keyEvent, 'api_key_created', { keyId, name: 'admin', role: 'admin' }),
+        ]);
+        return true;
+      },
+      passphraseEvent ? { provedByEvent: passphraseEvent } : {},
+    );
+  }
+
+  /** Those that are valid now. */
+  async passphrases(): Promise<StoredPassphrase[]> {
+    return this.dataSource.getRepository(passphraseSchema).find({ where: [{ retiresAt: IsNull() }, { retiresAt: MoreThan(this.clock.now()) }] });
+  }
+
+  /** The key with this hash that is neither revoked nor expired. */
+  async apiKey(hash: Buffer): Promise<StoredApiKey | null> {
+    const key = await this.dataSource.getRepository(apiKeySchema).findOneBy({ hash, revokedAt: IsNull() });
+    return key && (!key.expiresAt || key.expiresAt > this.clock.now()) ? key : null;
+  }
+}

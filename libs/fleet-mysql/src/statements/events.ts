@@ -1,0 +1,18 @@
+import type { FleetEvent } from '@app/fleet';
+import type { Transaction } from '../database.js';
+
+/** Writes events with the transaction that made them true. Parameter: rows. A known id is an error: it has been committed before. */
+const INSERT_EVENTS = 'INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?';
+/** The same for events whose id is made from what they say: the first one stays. */
+const INSERT_EVENTS_ONCE = `${INSERT_EVENTS} ON DUPLICATE KEY UPDATE id = event.id`;
+
+const valuesOf = (events: readonly FleetEvent[]): unknown[] =>
+  events.map(({ id, at, kind, hostId, generation, actor, detail }) => [id, at, kind, hostId, generation, actor, JSON.stringify(detail)]);
+
+export async function insertEvents(transaction: Transaction, events: readonly FleetEvent[]): Promise<void> {
+  if (events.length > 0) await transaction.write(INSERT_EVENTS, [valuesOf(events)]);
+}
+
+export async function insertEventsOnce(transaction: Transaction, events: readonly FleetEvent[]): Promise<void> {
+  if (events.length > 0) await transaction.write(INSERT_EVENTS_ONCE, [valuesOf(events)]);
+}

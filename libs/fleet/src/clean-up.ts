@@ -1,0 +1,58 @@
+import type { CleanUpTiming } from './decommission.js';
+import type { CleanUpPass, Clock, Removals } from './ports.js';
+
+/** Entries removed in one transaction. */
+export const CLEAN_UP_BATCH = 500;
+
+/** The lazy clean-up: removes what was decommissioned a grace ago. Safe beside itself, repeatable, and late or doubled it makes no answer wrong. */
+export class CleanUp {
+  constructor(
+    private readonly removals: Removals,
+    private readonly clock: Clock,
+    private readonly timing: CleanUpTiming,
+    private readonly eventRetentionDays: number,
+    private readonly replica: string,
+  ) {}
+
+  /** Goes on until nothing is due. Records the pass, also one that failed. */
+  async pass(): Promise<CleanUpPass> {
+    const at = this.clock.now();
+    let removed = 0;
+    try {
+      for (let more = true; more; ) {
+        const batch = await this.removals.removeDue(this.dueAt(), CLEAN_UP_BATCH);
+        removed += batch.removed;
+        more = batch.moreRemain;
+      }
+      await this.forgetOld();
+    } catch (error) {
+      const failed = { at, by: this.replica, removed, error: error instanceof Error ? error.message : String(error) };
+      await this.removals.recordPass(failed).catch(() => undefined); // the database may be what failed
+      throw error;
+    }
+    const pass = { at, by: this.replica, removed, error: null };
+    await this.removals.recordPass(pass);
+    return pass;
+  }
+
+  /** How long the oldest entry is kept beyond its promise, in seconds; 0 when none is. */
+  async overdueSeconds(): Promise<number> {
+    const oldest = await this.removals.oldestDecommission();
+    return oldest ? Math.max(0, Math.floor((this.clock.now().getTime() - oldest.removeBy.getTime()) / 1000)) : 0;
+  }
+
+  private dueAt(): Date {
+    return new Date(this.clock.now().getTime() - this.timing.graceSeconds * 1000);
+  }
+
+  private async forgetOld(): Promise<void> {
+    const now = this.clock.now();
+    const eventsBefore = new Date(now.getTime() - this.eventRetentionDays * 24 * 3_600_000);
+    while (await this.removals.forgetOld(eventsBefore, now, CLEAN_UP_BATCH));
+  }
+}
+
+/** Up to a fifth early, never late: replicas drift apart and the promise still holds. */
+export function nextPassDelayMs({ intervalSeconds }: CleanUpTiming, fraction: number): number {
+  return intervalSeconds * 1000 * (0.8 + 0.2 * fraction);
+}

@@ -1,0 +1,25 @@
+import { decommission, type CleanUpTiming, type DecommissionOrder } from './decommission.js';
+import type { Registry } from './ports.js';
+import type { Decommission } from './process-server.js';
+import { purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
+import { notingRefusals } from './refusals.js';
+
+/** The two ways out of the fleet: in order, by decommissioning; and by purge, for those that can no longer speak. */
+export class Departures {
+  constructor(
+    private readonly registry: Registry,
+    private readonly timing: CleanUpTiming,
+  ) {}
+
+  /** @throws FleetError as `decommission`. */
+  decommission(hostId: string, order: DecommissionOrder): Promise<Decommission> {
+    const work = (): Promise<Decommission> => this.registry.change(hostId, (held) => decommission(order, held, this.timing));
+    if (order.by.kind === 'operator') return work();
+    return notingRefusals(this.registry, { hostId, generation: order.by.generation, actor: order.actor, call: 'decommission' }, work);
+  }
+
+  /** @throws FleetError as `purge`. */
+  purge(hostId: string, order: PurgeOrder): Promise<PurgeAnswer> {
+    return this.registry.change(hostId, (held) => purge(hostId, order, held));
+  }
+}

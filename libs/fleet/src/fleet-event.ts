@@ -1,0 +1,41 @@
+/** What can happen to a fleet; each change has exactly one event, written in the transaction that made it true. */
+export const EVENT_KINDS = [
+  'registered',
+  'registered_again',
+  'replaced',
+  'version_changed',
+  'version_newer_than_configuration_server',
+  'silence_ended',
+  'decommissioned',
+  'decommissioned_by_force',
+  'removed',
+  'purged',
+  'purged_by_force',
+  'listening_outage',
+  'passphrase_created',
+  'api_key_created',
+  'refused_host_id_conflict',
+  'refused_version',
+  'refused_generation_retired',
+  'refused_generation_superseded',
+  'refused_generation_unknown',
+  'refused_process_server_not_found',
+  'refused_credential_revoked',
+  'refused_credential_rejected',
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+export interface FleetEvent {
+  readonly id: string;
+  readonly at: Date;
+  readonly kind: EventKind;
+  readonly hostId: string | null;
+  readonly generation: number | null;
+  readonly actor: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Refusals are shown at most once for a host, kind and hour: they share this key, and the first one wins. */
+export function refusalKey(hostId: string, kind: EventKind, at: Date): string {
+  return `${hostId} ${kind} ${Math.floor(at.getTime() / 3_600_000)}`;
+}

@@ -1,0 +1,139 @@
+/** The two senders of a conflict under one host id. */
+export interface ConflictingAddresses {
+  readonly registeredAddress: string;
+  readonly otherAddress: string;
+}
+
+/** What a process server is to do after a refusal. Agents treat one that they do not know as `retry`. */
+export type Instruction = 'none' | 'upgrade' | 'stop' | 'reregister' | 'ask_operator' | 'retry';
+
+/** Every refusal that the rules know. The code is stable; the facts travel with it. */
+export type FleetFault =
+  | { readonly code: 'credential_rejected' | 'credential_revoked' }
+  | { readonly code: 'passphrase_rejected' }
+  | { readonly code: 'generation_retired'; readonly removal: 'purge' | 'clean_up' }
+  | { readonly code: 'generation_superseded' | 'generation_unknown'; readonly given: number; readonly current: number }
+  | { readonly code: 'process_server_not_found' }
+  | ({ readonly code: 'host_id_conflict' } & ConflictingAddresses)
+  | { readonly code: 'version_newer_than_configuration_server' | 'version_not_exact'; readonly upgradeFirst: string }
+  | { readonly code: 'invalid_data_port'; readonly dataPort: number }
+  | { readonly code: 'clock_in_future'; readonly aheadSeconds: number }
+  | { readonly code: 'machines_protected'; readonly protectedMachineCount: number }
+  | { readonly code: 'machines_unknown' | 'reason_required' }
+  | { readonly code: 'process_server_disconnected' }
+  | { readonly code: 'process_server_connected'; readonly leaseExpiresAt: Date }
+  | { readonly code: 'empty_filter' | 'plan_not_found' }
+  | { readonly code: 'plan_too_large'; readonly limit: number }
+  | { readonly code: 'plan_expired'; readonly expiredAt: Date }
+  | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
+  | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
+  | { readonly code: 'heartbeat_rate_exceeded'; readonly perSecond: number }
+  | { readonly code: 'heartbeat_queue_full' | 'not_listening' | 'database_unavailable' | 'shutting_down' };
+
+export class FleetError extends Error {
+  constructor(
+    readonly fault: FleetFault,
+    options?: { readonly cause: unknown },
+  ) {
+    super(fault.code, options);
+  }
+
+  /** This very case in a sentence or two, for people. */
+  get explanation(): string {
+    return explain(this.fault);
+  }
+}
+
+/** The instruction that goes with a refusal to a process server; null where the fault is none of a process server's. */
+export function instructionFor(fault: FleetFault): Instruction | null {
+  switch (fault.code) {
+    case 'generation_retired':
+      return fault.removal === 'purge' ? 'ask_operator' : 'stop';
+    case 'generation_superseded':
+      return 'stop';
+    case 'process_server_not_found':
+    case 'generation_unknown':
+    case 'credential_revoked':
+      return 'reregister';
+    case 'credential_rejected':
+    case 'passphrase_rejected':
+    case 'host_id_conflict':
+    case 'invalid_data_port':
+    case 'clock_in_future':
+    case 'version_newer_than_configuration_server':
+    case 'machines_protected':
+      return 'ask_operator';
+    case 'version_not_exact':
+      return 'upgrade';
+    case 'heartbeat_rate_exceeded':
+    case 'heartbeat_queue_full':
+    case 'not_listening':
+    case 'database_unavailable':
+    case 'shutting_down':
+      return 'retry';
+    default:
+      return null;
+  }
+}
+
+function explain(fault: FleetFault): string {
+  switch (fault.code) {
+    case 'credential_rejected':
+      return 'The credential was not issued for this host id and generation, or another registration has replaced it.';
+    case 'credential_revoked':
+      return 'An operator revoked this credential. Register again with the passphrase.';
+    case 'passphrase_rejected':
+      return 'The passphrase is not the one of this configuration server. It is in the file connection.passphrase of its data directory.';
+    case 'generation_retired':
+      return fault.removal === 'purge'
+        ? 'An operator purged this process server. It does not come back by itself: a person registers it again.'
+        : 'This process server was decommissioned. Stop sending.';
+    case 'generation_superseded':
+      return `Generation ${fault.given} was replaced: generation ${fault.current} holds this host id.`;
+    case 'generation_unknown':
+      return `Generation ${fault.given} is not known here; the latest is ${fault.current}. The database may have been restored.`;
+    case 'process_server_not_found':
+      return 'Nobody knows this host id.';
+    case 'host_id_conflict':
+      return `Another machine uses this host id: ${fault.registeredAddress} holds it, ${fault.otherAddress} asked. Give one of them a host id of its own.`;
+    case 'version_newer_than_configuration_server':
+    case 'version_not_exact':
+      return fault.upgradeFirst;
+    case 'invalid_data_port':
+      return `Port ${fault.dataPort} is the control port. The data port is 9443 unless it was changed.`;
+    case 'clock_in_future':
+      return `The clock of the process server is ${fault.aheadSeconds} s ahead. Set it and register again.`;
+    case 'machines_protected':
+      return `${fault.protectedMachineCount} machines are protected through it. Move them first, or force with a reason.`;
+    case 'machines_unknown':
+      return 'It never reported how many machines it protects. Force with a reason if you know that there are none.';
+    case 'reason_required':
+      return 'Say why, for the audit log.';
+    case 'process_server_disconnected':
+      return 'It can no longer take part in an orderly removal. Purge it: POST /v1/process-servers/{hostId}/purge.';
+    case 'process_server_connected':
+      return `Its lease runs until ${fault.leaseExpiresAt.toISOString()} at least. Decommission it, or force with a reason.`;
+    case 'empty_filter':
+      return 'A plan without a filter would cover the whole fleet. Give at least one.';
+    case 'plan_not_found':
+      return 'There is no such plan. Plans are forgotten some time after they expire.';
+    case 'plan_too_large':
+      return `More than ${fault.limit} process servers match. Narrow the filter.`;
+    case 'plan_expired':
+      return `The plan expired at ${fault.expiredAt.toISOString()}. Make a new one.`;
+    case 'plan_count_mismatch':
+      return `The plan has ${fault.planned} candidates, not ${fault.expected}.`;
+    case 'share_not_acknowledged':
+      return `The plan covers ${fault.candidates} of ${fault.fleetSize} process servers. Repeat with acknowledgeShare: true if that is meant.`;
+    case 'heartbeat_rate_exceeded':
+      return `More than ${fault.perSecond} heartbeats in a second. Send at the interval that you were told.`;
+    case 'heartbeat_queue_full':
+      return 'More heartbeats arrive than can be written. Come again in a moment.';
+    case 'not_listening':
+      return 'This replica has lost its hold of the listening clock and is about to get it back. Come again in a moment.';
+    case 'database_unavailable':
+      return 'The database does not answer. Nothing was acknowledged. Come again in a moment.';
+    case 'shutting_down':
+      return 'This replica is shutting down. Come again in a moment.';
+  }
+}

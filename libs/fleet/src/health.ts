@@ -1,0 +1,111 @@
+/** Overall health; None is "nobody told us", and never looks healthy. */
+export type Health = 'None' | 'Normal' | 'Warning' | 'Critical';
+export type ComponentStatus = 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
+
+/** A load report; every value may be missing, and then its status is Unknown. Bytes, bytes per second, percent. */
+export interface Load {
+  readonly cpuPercent: number | null;
+  readonly totalMemoryBytes: number | null;
+  readonly availableMemoryBytes: number | null;
+  readonly totalCacheBytes: number | null;
+  readonly freeCacheBytes: number | null;
+  readonly throughputBytesPerSecond: number | null;
+  readonly pendingUploadBytes: number | null;
+}
+
+export interface ServiceState {
+  readonly name: string;
+  readonly state: string;
+}
+
+/** What the heartbeats of a process server last said of its condition. */
+export interface ReportedHealth {
+  readonly load: Load | null;
+  readonly loadReportedAt: Date | null;
+  readonly services: readonly ServiceState[] | null;
+  /** Since when at least one service has not been running; null while all run or nobody said. */
+  readonly servicesDownAt: Date | null;
+  readonly protectedMachineCount: number | null;
+  readonly replicationPairCount: number | null;
+  readonly certificateExpiresAt: Date | null;
+}
+
+export const NOTHING_REPORTED: ReportedHealth = {
+  load: null,
+  loadReportedAt: null,
+  services: null,
+  servicesDownAt: null,
+  protectedMachineCount: null,
+  replicationPairCount: null,
+  certificateExpiresAt: null,
+};
+
+/** Reports count for 15 minutes, and silence of 15 minutes is critical (code 806 of the portal). */
+export const HEALTH_WINDOW_MS = 15 * 60_000;
+export const CERTIFICATE_WARNING_MS = 60 * 24 * 3_600_000;
+
+/** A store keeps a status by its rank, so that it can be filtered: 0 unknown to 3 critical. */
+export const STATUS_BY_RANK = ['Unknown', 'Healthy', 'Warning', 'Critical'] as const satisfies readonly ComponentStatus[];
+export const statusRank = (status: ComponentStatus): number => STATUS_BY_RANK.indexOf(status);
+
+const worst = (statuses: readonly ComponentStatus[]): ComponentStatus =>
+  STATUS_BY_RANK[Math.max(0, ...statuses.map(statusRank))] ?? 'Unknown';
+
+function above(value: number | null, warning: number, critical: number): ComponentStatus {
+  if (value === null || Number.isNaN(value)) return 'Unknown';
+  if (value > critical) return 'Critical';
+  return value > warning ? 'Warning' : 'Healthy';
+}
+
+const percentOf = (part: number | null, whole: number | null): number | null => (part === null || !whole ? null : (100 * part) / whole);
+
+/** How long the upload of what is pending will take; nothing pending needs no time, whatever the throughput. */
+function uploadMinutes({ pendingUploadBytes, throughputBytesPerSecond }: Load): number | null {
+  if (pendingUploadBytes === 0) return 0;
+  if (pendingUploadBytes === null || throughputBytesPerSecond === null) return null;
+  return pendingUploadBytes / throughputBytesPerSecond / 60;
+}
+
+/** The four load signals by the thresholds of the product: CPU and memory 80/95 %, free cache 30/25 %, upload 30/45 min. */
+export function loadStatuses(load: Load): Record<'cpu' | 'memory' | 'cache' | 'upload', ComponentStatus> {
+  const freeMemory = percentOf(load.availableMemoryBytes, load.totalMemoryBytes);
+  const freeCache = percentOf(load.freeCacheBytes, load.totalCacheBytes);
+  return {
+    cpu: above(load.cpuPercent, 80, 95),
+    memory: above(freeMemory === null ? null : 100 - freeMemory, 80, 95),
+    cache: above(freeCache === null ? null : 100 - freeCache, 70, 75),
+    upload: above(uploadMinutes(load), 30, 45),
+  };
+}
+
+/** The worst load signal; with no bad one, a single unknown signal leaves the whole Unknown. */
+export function loadStatus(load: Load | null): ComponentStatus {
+  if (!load) return 'Unknown';
+  const statuses = Object.values(loadStatuses(load));
+  const worstStatus = worst(statuses);
+  return worstStatus === 'Healthy' && statuses.includes('Unknown') ? 'Unknown' : worstStatus;
+}
+
+export const isRunning = ({ state }: ServiceState): boolean => state.toLowerCase() === 'running';
+
+export interface HealthInputs {
+  readonly decommissioned: boolean;
+  /** L now minus L at the last sign of life. */
+  readonly silentMs: number;
+  readonly reported: Pick<ReportedHealth, 'loadReportedAt' | 'servicesDownAt' | 'certificateExpiresAt'>;
+  readonly loadStatus: ComponentStatus;
+}
+
+/** Overall health at an instant: the worst single signal. One that is leaving has none. */
+export function healthAt(now: Date, { decommissioned, silentMs, reported, loadStatus }: HealthInputs): Health {
+  if (decommissioned) return 'None';
+  if (silentMs >= HEALTH_WINDOW_MS) return 'Critical';
+  const sinceMs = (instant: Date | null): number => (instant ? now.getTime() - instant.getTime() : -Infinity);
+  const freshLoad = reported.loadReportedAt && sinceMs(reported.loadReportedAt) < HEALTH_WINDOW_MS ? loadStatus : 'Unknown';
+  const certificateLeftMs = reported.certificateExpiresAt ? -sinceMs(reported.certificateExpiresAt) : Infinity;
+  if (freshLoad === 'Critical' || certificateLeftMs <= 0) return 'Critical';
+  if (freshLoad === 'Warning' || certificateLeftMs < CERTIFICATE_WARNING_MS || sinceMs(reported.servicesDownAt) >= HEALTH_WINDOW_MS) {
+    return 'Warning';
+  }
+  return freshLoad === 'Healthy' ? 'Normal' : 'None';
+}

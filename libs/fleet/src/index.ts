@@ -1,0 +1,103 @@
+export { CleanUp, CLEAN_UP_BATCH, nextPassDelayMs } from './clean-up.js';
+export {
+  decommission,
+  removeByFrom,
+  type CleanUpTiming,
+  type DecommissionBy,
+  type DecommissionOrder,
+} from './decommission.js';
+export { Departures } from './departures.js';
+export { EVENT_KINDS, refusalKey, type EventKind, type FleetEvent } from './fleet-event.js';
+export { FleetError, instructionFor, type FleetFault, type Instruction } from './fleet-fault.js';
+export {
+  CERTIFICATE_WARNING_MS,
+  HEALTH_WINDOW_MS,
+  healthAt,
+  isRunning,
+  loadStatus,
+  loadStatuses,
+  NOTHING_REPORTED,
+  STATUS_BY_RANK,
+  statusRank,
+  type ComponentStatus,
+  type Health,
+  type Load,
+  type ReportedHealth,
+  type ServiceState,
+} from './health.js';
+export {
+  credentialFault,
+  heartbeatFault,
+  heartbeatNews,
+  instancesAfter,
+  refusalKind,
+  type Heartbeat,
+  type HeartbeatVerdict,
+  type LeaseOnRecord,
+  type WaitingHeartbeat,
+} from './heartbeat.js';
+export { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatLimits } from './heartbeat-receiver.js';
+export { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
+export { earliestWallInstant, listenedMsAt, LONGEST_COUNTED_GAP_MS, noteListening, type Listening, type ListeningOutage } from './listening.js';
+export { ListeningClock } from './listening-clock.js';
+export {
+  Clock,
+  CredentialMint,
+  Identifiers,
+  Leases,
+  ListeningNotes,
+  PurgePlans,
+  Randomness,
+  Registry,
+  Removals,
+  type CleanUpBatch,
+  type CleanUpPass,
+  type Decision,
+  type FleetFilter,
+  type HeldRecord,
+  type MintedCredential,
+  type Neighbour,
+  type RecordWrite,
+} from './ports.js';
+export {
+  connectionStateAt,
+  lifecycleOf,
+  type Actor,
+  type ConnectionState,
+  type Decommission,
+  type Environment,
+  type HostRecord,
+  type Lease,
+  type Lifecycle,
+  type ProcessServer,
+  type ProcessServerFacts,
+  type ProxyFacts,
+  type Tombstone,
+} from './process-server.js';
+export { purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
+export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, PurgePlanner, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+export { Registrar } from './registrar.js';
+export {
+  register,
+  registrationFaults,
+  registrationWarnings,
+  LARGEST_CLOCK_LEAD_MS,
+  type Finding,
+  type RegistrationAnswer,
+  type RegistrationOrder,
+  type RegistrationTerms,
+} from './registration.js';
+export { sizingClassOf, type Hardware, type SizingClass } from './sizing.js';
+export {
+  compareVersions,
+  earliestSupported,
+  formatVersion,
+  parseVersion,
+  upgradePath,
+  versionKey,
+  versionRefusal,
+  versionStatus,
+  type Version,
+  type VersionPolicy,
+  type VersionStatus,
+} from './version.js';

@@ -1,0 +1,131 @@
+import type { FleetEvent } from './fleet-event.js';
+import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
+import type { Listening, ListeningOutage } from './listening.js';
+import type { ConnectionState, HostRecord, Lifecycle, ProcessServer, Tombstone } from './process-server.js';
+import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
+import type { Health } from './health.js';
+import type { VersionStatus } from './version.js';
+
+/** The one clock that decides. */
+export abstract class Clock {
+  abstract now(): Date;
+}
+
+export abstract class Randomness {
+  /** From 0 up to, not including, 1. */
+  abstract fraction(): number;
+}
+
+/** Identities, made before the first attempt to write them. */
+export abstract class Identifiers {
+  /** A UUID v7: it sorts by the instant. */
+  abstract at(instant: Date): string;
+  /** Always the same UUID for the same key. */
+  abstract forKey(key: string): string;
+}
+
+export interface MintedCredential {
+  /** Shown once. */
+  readonly credential: string;
+  readonly credentialHash: string;
+}
+
+/** Credentials of process servers: `psc_`, bound to host id and generation. */
+export abstract class CredentialMint {
+  abstract mint(hostId: string, generation: number): MintedCredential;
+}
+
+/** What the store shows a decision: the host's record, locked until the decision is written, and the instant it is made at. */
+export interface HeldRecord extends HostRecord {
+  readonly now: Date;
+  /** L at `now`. */
+  readonly listenedMs: number;
+}
+
+/** What becomes of a host's record. */
+export type RecordWrite =
+  | { readonly to: 'registered'; readonly entry: ProcessServer }
+  | { readonly to: 'decommissioned'; readonly entry: ProcessServer }
+  | { readonly to: 'removed'; readonly tombstone: Tombstone; readonly evenIfConnected: boolean };
+
+/** A decision: the answer, and unless nothing changes, the write with its one event. */
+export interface Decision<A> {
+  readonly answer: A;
+  readonly change?: { readonly write: RecordWrite; readonly event: Omit<FleetEvent, 'id' | 'at' | 'hostId'> };
+}
+
+export interface Neighbour {
+  readonly hostId: string;
+  readonly friendlyName: string;
+  readonly ipAddress: string;
+}
+
+/** The registry's entries, one host at a time. */
+export abstract class Registry {
+  /**
+   * Locks the record of a host id, asks `decide` what becomes of it, and writes that with its event in one transaction.
+   * Deadlocks and lost connections are retried whole; when the outcome of a commit is unknown, the event's id tells.
+   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
+   */
+  abstract change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A>;
+  /** Reads without locking. */
+  abstract find(hostId: string): Promise<HeldRecord>;
+  /** Other entries with this address or name. */
+  abstract neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]>;
+  /** Writes a refusal's event, unless this host has one of this kind in this hour. */
+  abstract noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'> & { readonly hostId: string }): Promise<void>;
+}
+
+export interface CleanUpBatch {
+  readonly removed: number;
+  /** False when nothing that is due and free is left. */
+  readonly moreRemain: boolean;
+}
+
+export abstract class Removals {
+  /** Turns up to `limit` entries decommissioned at or before `dueAt` into tombstones, in one transaction that re-checks each. */
+  abstract removeDue(dueAt: Date, limit: number): Promise<CleanUpBatch>;
+  /** Deletes up to `limit` events older than `before`, and expired purge plans. Returns whether more may remain. */
+  abstract forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean>;
+  abstract recordPass(pass: CleanUpPass): Promise<void>;
+  abstract lastPass(): Promise<CleanUpPass | null>;
+  abstract oldestDecommission(): Promise<{ readonly at: Date; readonly removeBy: Date } | null>;
+}
+
+export interface CleanUpPass {
+  readonly at: Date;
+  readonly by: string;
+  readonly removed: number;
+  readonly error: string | null;
+}
+
+export abstract class Leases {
+  /** Judges and writes a group of heartbeats of distinct hosts in one transaction; a verdict for each, in order. `carry` is "ask again with the next group". */
+  abstract writeGroup(beats: readonly WaitingHeartbeat[], now: Date, listenedMs: number): Promise<HeartbeatVerdict[]>;
+}
+
+export abstract class ListeningNotes {
+  /** Moves the row on to `now` and writes the event of an outage that this ends. Returns the row as it is now. */
+  abstract note(now: Date): Promise<{ readonly listening: Listening; readonly outage: ListeningOutage | null }>;
+}
+
+/** A closed choice of entries; every member narrows it. Prefix for the name, the rest exact. */
+export interface FleetFilter {
+  readonly connectionState?: ConnectionState;
+  readonly lifecycle?: Lifecycle;
+  readonly versionStatus?: VersionStatus;
+  readonly health?: Health;
+  readonly ipAddress?: string;
+  readonly friendlyName?: string;
+  readonly silentForSeconds?: number;
+}
+
+export abstract class PurgePlans {
+  /** Up to `limit` Disconnected entries that match. */
+  abstract candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]>;
+  abstract save(plan: PurgePlan): Promise<void>;
+  abstract find(planId: string): Promise<{ readonly plan: PurgePlan; readonly result: PlanResult | null } | null>;
+  /** Keeps the first result; returns the one that is kept. */
+  abstract saveResult(planId: string, result: PlanResult): Promise<PlanResult>;
+  abstract fleetSize(): Promise<number>;
+}

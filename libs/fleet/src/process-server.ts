@@ -1,0 +1,108 @@
+import type { ReportedHealth } from './health.js';
+import type { Hardware } from './sizing.js';
+
+export type Environment = 'VMware' | 'NonVMware';
+
+/** How a process server reaches the internet. Never the proxy's password. */
+export interface ProxyFacts {
+  readonly used: boolean;
+  readonly address: string | null;
+  readonly port: number | null;
+  readonly authenticated: boolean;
+}
+
+/** What a process server says of itself when it registers. */
+export interface ProcessServerFacts extends Hardware {
+  readonly friendlyName: string;
+  readonly fqdn: string | null;
+  /** Canonical: IPv6 as in RFC 5952. */
+  readonly ipAddress: string;
+  readonly dataPort: number;
+  readonly osType: string;
+  readonly osVersion: string;
+  /** Canonical four parts. */
+  readonly agentVersion: string;
+  readonly machineId: string;
+  readonly environment: Environment;
+  readonly proxy: ProxyFacts | null;
+}
+
+/** That a process server is leaving, and by when it is promised to be gone. */
+export interface Decommission {
+  readonly at: Date;
+  readonly by: string;
+  readonly reason: string | null;
+  readonly removeBy: Date;
+}
+
+/** What is known of a process server's sign of life. Instants on the listening clock end in `ListenedMs`. */
+export interface Lease {
+  /** SHA-256 of the credential, hex. */
+  readonly credentialHash: string;
+  readonly revoked: boolean;
+  /** Null until the first heartbeat of this generation. */
+  readonly lastHeartbeatAt: Date | null;
+  /** L at the last sign of life: registration or heartbeat. */
+  readonly heardAtListenedMs: number;
+  /** L at which the lease ends. Half-open: at this very instant it has ended. */
+  readonly endsAtListenedMs: number;
+  readonly toldIntervalSeconds: number;
+  readonly instanceId: string | null;
+  /** The instance that the present one has replaced. */
+  readonly previousInstanceId: string | null;
+  /** Where the last accepted call came from. */
+  readonly sourceAddress: string;
+  /** The sender's clock minus ours when it last said; positive is ahead. Shown, never used. */
+  readonly skewMs: number | null;
+}
+
+/** One entry of the registry. */
+export interface ProcessServer {
+  readonly hostId: string;
+  readonly generation: number;
+  readonly facts: ProcessServerFacts;
+  readonly registeredAt: Date;
+  readonly passphraseId: string;
+  readonly decommission: Decommission | null;
+  readonly lease: Lease;
+  readonly health: ReportedHealth;
+}
+
+export type Lifecycle = 'Registered' | 'Decommissioned';
+export type ConnectionState = 'Connected' | 'Disconnected';
+
+export function lifecycleOf({ decommission }: Pick<ProcessServer, 'decommission'>): Lifecycle {
+  return decommission ? 'Decommissioned' : 'Registered';
+}
+
+/** Connected while the lease runs on the listening clock. Registration grants the first lease, so there is always one to judge by. */
+export function connectionStateAt(listenedMs: number, { lease }: { readonly lease: Pick<Lease, 'endsAtListenedMs'> }): ConnectionState {
+  return listenedMs < lease.endsAtListenedMs ? 'Connected' : 'Disconnected';
+}
+
+/** Remembers a host id that is gone: what may not come back, and what its late heartbeats are told. */
+export interface Tombstone {
+  readonly hostId: string;
+  readonly generation: number;
+  readonly friendlyName: string;
+  readonly ipAddress: string;
+  readonly removedAt: Date;
+  readonly removedBy: string;
+  readonly reason: string | null;
+  readonly removal: 'purge' | 'clean_up';
+  /** The purge plan that removed it, when one did. */
+  readonly planId: string | null;
+}
+
+/** All that the registry holds of one host id. An entry and a tombstone never exist together. */
+export interface HostRecord {
+  readonly entry: ProcessServer | null;
+  readonly tombstone: Tombstone | null;
+}
+
+/** Who asks for a change: the name that its event carries, and from where. */
+export interface Actor {
+  readonly name: string;
+  readonly address: string;
+  readonly requestId: string;
+}

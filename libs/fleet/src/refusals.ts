@@ -1,0 +1,25 @@
+import { FleetError } from './fleet-fault.js';
+import { refusalKind } from './heartbeat.js';
+import type { Registry } from './ports.js';
+import type { Actor } from './process-server.js';
+
+interface RefusedCall {
+  readonly hostId: string;
+  readonly generation: number | null;
+  readonly actor: Actor;
+  readonly call: string;
+}
+
+/** Does the work, and when it is refused in a way that an operator will want to see, notes that once an hour. */
+export async function notingRefusals<A>(registry: Registry, { hostId, generation, actor, call }: RefusedCall, work: () => Promise<A>): Promise<A> {
+  try {
+    return await work();
+  } catch (error) {
+    const kind = error instanceof FleetError ? refusalKind(error.fault) : null;
+    if (error instanceof FleetError && kind) {
+      const detail = { ...error.fault, call, from: actor.address, requestId: actor.requestId };
+      await registry.noteRefusal({ kind, hostId, generation, actor: actor.name, detail });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,37 @@
+import { FleetError } from './fleet-fault.js';
+import { intervalToTell } from './lease.js';
+import type { CredentialMint, Randomness, Registry } from './ports.js';
+import { notingRefusals } from './refusals.js';
+import { register, registrationFaults, registrationWarnings, type Finding, type RegistrationAnswer, type RegistrationOrder, type RegistrationTerms } from './registration.js';
+
+/** Lets process servers into the fleet. */
+export class Registrar {
+  constructor(
+    private readonly registry: Registry,
+    private readonly mint: CredentialMint,
+    private readonly randomness: Randomness,
+    private readonly fleetSize: () => number,
+    private readonly terms: RegistrationTerms,
+  ) {}
+
+  /** @throws FleetError as `register`. */
+  async register(order: RegistrationOrder): Promise<RegistrationAnswer> {
+    const { hostId, facts } = order;
+    const neighbours = await this.registry.neighbours(hostId, facts.ipAddress, facts.friendlyName);
+    const told = intervalToTell(this.fleetSize(), this.terms.leaseTiming, this.randomness.fraction());
+    return notingRefusals(this.registry, { hostId, generation: null, actor: order.actor, call: 'register' }, () =>
+      this.registry.change(hostId, (held) => register(order, held, neighbours, told, this.terms, this.mint)),
+    );
+  }
+
+  /** What would be found if it registered now; writes nothing. */
+  async preflight(order: RegistrationOrder): Promise<{ readonly wouldRegister: boolean; readonly findings: readonly Finding[] }> {
+    const { hostId, facts } = order;
+    const held = await this.registry.find(hostId);
+    const neighbours = await this.registry.neighbours(hostId, facts.ipAddress, facts.friendlyName);
+    const refusals = registrationFaults(order, held, this.terms).map(
+      (fault): Finding => ({ code: fault.code, severity: 'refusal', message: new FleetError(fault).explanation }),
+    );
+    return { wouldRegister: refusals.length === 0, findings: [...refusals, ...registrationWarnings(order, held.now, neighbours, this.terms)] };
+  }
+}

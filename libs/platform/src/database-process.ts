@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { lstat, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createConnection } from 'mysql2/promise';
+import { type DatabaseProgram } from './database-binaries.js';
+import { endProcess, errorCode, errorMessage, isRunning, lastLinesOf, wasCalledWith, whileSaying } from './running-process.js';
+
+/** Where a MySQL-family server is reached: a Unix socket. */
+export interface PrivateDatabaseAddress {
+  readonly socketPath: string;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+}
+
+/** `throw-away` is for tests: quick to make, small, and its user may make schemas. */
+export type DatabaseSize = 'serving' | 'throw-away';
+
+/** The files of one private database, all inside its directory but, when that name is long, the socket. */
+export interface DatabasePlaces {
+  readonly directory: string;
+  readonly data: string;
+  readonly log: string;
+  readonly pidFile: string;
+  readonly socket: string;
+}
+
+export interface RunningDatabase {
+  readonly pid: number;
+  readonly socketPath: string;
+}
+
+type Login = Pick<PrivateDatabaseAddress, 'socketPath' | 'user' | 'password'>;
+
+/** Crash recovery of a full redo log takes its time. */
+const START_WITHIN_MS = 120_000;
+/** What a socket's name may take: 103 bytes on macOS, 107 on Linux. */
+const SOCKET_NAME_BYTES = 100;
+
+export async function placesIn(directory: string): Promise<DatabasePlaces> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const real = await realpath(directory);
+  const data = join(real, 'private-database');
+  // Inside the data, a folder nobody else enters: until its password is set, root has none.
+  const near = join(data, 'database.sock');
+  return {
+    directory: real,
+    data,
+    log: join(real, 'database.log'),
+    pidFile: join(real, 'database.pid'),
+    socket: Buffer.byteLength(near) <= SOCKET_NAME_BYTES ? near : join(await socketFolderFor(real), 'database.sock'),
+  };
+}
+
+/** The server of an earlier run that still runs on this very data, if there is one. */
+export async function databaseLeftRunning(places: DatabasePlaces): Promise<RunningDatabase | undefined> {
+  const text = await readFile(places.pidFile, 'utf8').catch(() => '');
+  const [pid, socketPath] = text.trimEnd().split('\n');
+  if (!pid || !socketPath || !isDatabaseOn(places, Number(pid))) return undefined;
+  return { pid: Number(pid), socketPath };
+}
+
+/** Starts the server and returns when it answers. @throws Error with the last lines of its log. */
+export async function startDatabase(program: DatabaseProgram, places: DatabasePlaces, size: DatabaseSize, login: Omit<Login, 'socketPath'>, progress: (line: string) => void): Promise<RunningDatabase> {
+  // MySQL refuses a socket whose lock names a process that lives, even when the number has gone to another program since.
+  for (const stale of [places.pidFile, places.socket, `${places.socket}.lock`]) await rm(stale, { force: true });
+  await rename(places.log, `${places.log}.before`).catch(() => undefined); // none at the first start
+  const log = openSync(places.log, 'a', 0o600);
+  // A process group of its own: a Ctrl-C in the terminal reaches us, and we stop it in our own time.
+  const child = spawn(program.path, argumentsFor(program, places, size), { cwd: places.directory, detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  let failure: string | undefined;
+  child.once('error', (error) => (failure = error.message));
+  child.once('exit', (code, signal) => (failure = `it ended by ${signal ?? `exit code ${code}`}`));
+  child.unref();
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${program.path} cannot be run.`);
+  // At once and by us: the server writes its own only after recovery, too late for whoever starts after a kill.
+  writeFileSync(places.pidFile, `${pid}\n${places.socket}\n`, { mode: 0o600 });
+
+  const running = { pid, socketPath: places.socket };
+  try {
+    await whileSaying(progress, 'Starting the private database; after a crash it first recovers', untilItAnswers(running, { ...login, socketPath: places.socket }, START_WITHIN_MS, () => failure));
+  } catch (error) {
+    await endProcess(pid, 10_000);
+    throw new Error(`The private database did not start: ${errorMessage(error)}\n${await logOf(places)}\nThe whole log: ${places.log}`);
+  }
+  return running;
+}
+
+/** False when it ends, refuses the login, or gives no answer in time. */
+export async function answersWithin(waitMs: number, running: RunningDatabase, login: Omit<Login, 'socketPath'>): Promise<boolean> {
+  return untilItAnswers(running, { ...login, socketPath: running.socketPath }, waitMs, () => undefined).then(() => true, () => false);
+}
+
+/** Returns when it is gone. Never touches another program that has its number by now. */
+export async function endDatabase(places: DatabasePlaces, { pid, socketPath }: RunningDatabase, graceMs: number): Promise<void> {
+  if (isDatabaseOn(places, pid)) await endProcess(pid, graceMs);
+  for (const left of [places.pidFile, socketPath, `${socketPath}.lock`]) await rm(left, { force: true });
+}
+
+/** Flags that making the data and serving it have in common. */
+export function argumentsForData({ family }: DatabaseProgram, { data }: DatabasePlaces): string[] {
+  return [
+    '--no-defaults',
+    `--datadir=${data}`,
+    ...(process.getuid?.() === 0 ? ['--user=root'] : []),
+    // Else MySQL wants /var/lib/mysql-files, which only a whole installation has.
+    ...(family === 'mysql' ? ['--secure-file-priv=NULL'] : []),
+  ];
+}
+
+function argumentsFor(program: DatabaseProgram, places: DatabasePlaces, size: DatabaseSize): string[] {
+  const redoLogMb = size === 'serving' ? 512 : 8;
+  return [
+    ...argumentsForData(program, places),
+    `--socket=${places.socket}`,
+    `--pid-file=${join(places.data, 'server.pid')}`,
+    '--skip-networking',
+    ...(program.family === 'mysql' ? ['--mysqlx=OFF'] : []),
+    '--skip-log-bin',
+    '--character-set-server=utf8mb4',
+    '--collation-server=utf8mb4_unicode_520_ci',
+    '--default-time-zone=+00:00',
+    '--skip-name-resolve',
+    '--max-connections=200',
+    '--innodb-flush-log-at-trx-commit=1',
+    `--innodb-buffer-pool-size=${size === 'serving' ? servingPoolMb() : 256}M`,
+    ...(hasRedoLogCapacity(program) ? [`--innodb-redo-log-capacity=${redoLogMb}M`] : [`--innodb-log-file-size=${redoLogMb}M`]),
+    ...(size === 'throw-away' ? ['--performance-schema=OFF'] : []),
+  ];
+}
+
+/** Since MySQL 8.0.30; MariaDB kept the file size. */
+function hasRedoLogCapacity({ family, version: [major, minor, patch] }: DatabaseProgram): boolean {
+  return family === 'mysql' && (major > 8 || (major === 8 && (minor > 0 || patch >= 30)));
+}
+
+/** 1 GB, or an eighth of what this process may have; a container's limit counts. */
+function servingPoolMb(): number {
+  const limitBytes = process.constrainedMemory?.() || Infinity;
+  return Math.max(64, Math.min(1024, Math.floor(Math.min(totalmem(), limitBytes) / 8 / 2 ** 20)));
+}
+
+/** The name can be foretold and the temporary folder is everybody's, so what is found there is not trusted. */
+async function socketFolderFor(directory: string): Promise<string> {
+  const uid = process.getuid?.() ?? 0;
+  const name = createHash('sha256').update(`${uid}:${directory}`).digest('hex').slice(0, 20);
+  const folder = join(tmpdir(), `configuration-server-${name}`);
+  await mkdir(folder, { mode: 0o700 }).catch((error: unknown) => {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  });
+  const found = await lstat(folder);
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
+    throw new Error(`${folder} is not ours alone. Remove it, or use a data directory with a shorter name.`);
+  }
+  return folder;
+}
+
+function isDatabaseOn({ data }: DatabasePlaces, pid: number): boolean {
+  return isRunning(pid) && wasCalledWith(pid, `--datadir=${data}`);
+}
+
+async function untilItAnswers({ pid }: RunningDatabase, login: Login, waitMs: number, failure: () => string | undefined): Promise<void> {
+  const deadlineMs = performance.now() + waitMs;
+  for (;;) {
+    const refusal = await ask(login);
+    if (refusal === undefined) return;
+    const ended = failure() ?? (isRunning(pid) ? undefined : 'it has ended');
+    if (ended !== undefined) throw new Error(ended);
+    if (errorCode(refusal) === 'ER_ACCESS_DENIED_ERROR') throw refusal;
+    if (performance.now() > deadlineMs) throw new Error(`no answer within ${waitMs / 1000} s (${errorMessage(refusal)})`);
+    await pause(50);
+  }
+}
+
+/** Undefined when it answered, else why not. */
+async function ask(login: Login): Promise<unknown> {
+  try {
+    const connection = await createConnection({ ...login, connectTimeout: 2_000 });
+    try {
+      await connection.query({ sql: 'SELECT 1', timeout: 2_000 });
+    } finally {
+      connection.destroy();
+    }
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+async function logOf({ log }: DatabasePlaces): Promise<string> {
+  return lastLinesOf(await readFile(log, 'utf8').catch(() => ''));
+}

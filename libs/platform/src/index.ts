@@ -1,0 +1,16 @@
+export { claimDirectory, DirectoryInUse, type DirectoryClaim } from './directory-claim.js';
+export { openPrivateDatabase, type PrivateDatabase } from './private-database.js';
+export { SystemRandomness, UuidIdentifiers } from './randomness.js';
+export {
+  API_KEY_PREFIX,
+  CREDENTIAL_PREFIX,
+  HmacCredentials,
+  newApiKey,
+  newPassphrase,
+  newSharedKey,
+  sameBytes,
+  sha256,
+  SignedText,
+} from './secrets.js';
+export { readSettings, SETTINGS, SettingsError, type Settings, type SettingRow } from './settings.js';
+export { SystemClock } from './system-clock.js';

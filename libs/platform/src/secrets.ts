@@ -1,0 +1,84 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { CredentialMint, type MintedCredential } from '@app/fleet';
+
+export const CREDENTIAL_PREFIX = 'psc_';
+export const API_KEY_PREFIX = 'csk_';
+const RANDOM_BYTES = 32;
+const MAC_BYTES = 32;
+const GENERATION_BYTES = 4;
+const PASSPHRASE_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+const PASSPHRASE_GROUPS = 6;
+const PASSPHRASE_GROUP_LENGTH = 5;
+
+export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** In constant time. */
+export const sameBytes = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
+
+/** 30 characters of 32: 150 random bits, made to be copied by a person. */
+export function newPassphrase(): string {
+  const bytes = randomBytes(PASSPHRASE_GROUPS * PASSPHRASE_GROUP_LENGTH);
+  const characters = [...bytes].map((byte) => PASSPHRASE_ALPHABET[byte % PASSPHRASE_ALPHABET.length]).join('');
+  return characters.match(new RegExp(`.{${PASSPHRASE_GROUP_LENGTH}}`, 'g'))?.join('-') ?? characters;
+}
+
+/** 256 random bits. */
+export const newApiKey = (): string => API_KEY_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
+export const newSharedKey = (): Buffer => randomBytes(32);
+
+/** What a genuine credential says of itself. */
+export interface OpenedCredential {
+  readonly generation: number;
+  /** SHA-256, hex: what the registry keeps. */
+  readonly credentialHash: string;
+}
+
+/** `psc_` and, in base64url, generation, 256 random bits, and an HMAC over host id and both: a forged one is told without a database. */
+export class HmacCredentials extends CredentialMint {
+  constructor(private readonly key: Buffer) {
+    super();
+  }
+
+  mint(hostId: string, generation: number): MintedCredential {
+    const body = Buffer.alloc(GENERATION_BYTES + RANDOM_BYTES);
+    body.writeUInt32BE(generation);
+    randomBytes(RANDOM_BYTES).copy(body, GENERATION_BYTES);
+    const credential = CREDENTIAL_PREFIX + Buffer.concat([body, this.mac(hostId, body)]).toString('base64url');
+    return { credential, credentialHash: sha256(credential).toString('hex') };
+  }
+
+  /** Null when it was not made here for this host id. */
+  open(hostId: string, credential: string): OpenedCredential | null {
+    if (!credential.startsWith(CREDENTIAL_PREFIX)) return null;
+    const bytes = Buffer.from(credential.slice(CREDENTIAL_PREFIX.length), 'base64url');
+    if (bytes.length !== GENERATION_BYTES + RANDOM_BYTES + MAC_BYTES) return null;
+    const body = bytes.subarray(0, GENERATION_BYTES + RANDOM_BYTES);
+    if (!sameBytes(this.mac(hostId, body), bytes.subarray(body.length))) return null;
+    return { generation: body.readUInt32BE(), credentialHash: sha256(credential).toString('hex') };
+  }
+
+  private mac(hostId: string, body: Buffer): Buffer {
+    return createHmac('sha256', this.key).update(hostId).update(body).digest();
+  }
+}
+
+/** Text that only we can have made: signed, not secret. */
+export class SignedText {
+  constructor(private readonly key: Buffer) {}
+
+  seal(value: unknown): string {
+    const body = Buffer.from(JSON.stringify(value)).toString('base64url');
+    return `${body}.${this.mac(body)}`;
+  }
+
+  /** Null when a character of it was changed. */
+  open(text: string): unknown {
+    const [body = '', mac = '', ...rest] = text.split('.');
+    if (rest.length > 0 || !sameBytes(Buffer.from(mac), Buffer.from(this.mac(body)))) return null;
+    return JSON.parse(Buffer.from(body, 'base64url').toString());
+  }
+
+  private mac(body: string): string {
+    return createHmac('sha256', this.key).update(body).digest().subarray(0, 16).toString('base64url');
+  }
+}

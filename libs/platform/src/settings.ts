@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { parseVersion, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type Version, type VersionPolicy } from '@app/fleet';
+
+/** One row of the settings table in README.md; `unit` is empty for text. */
+export interface SettingRow {
+  readonly name: string;
+  readonly unit: string;
+  readonly byDefault: string;
+  readonly meaning: string;
+}
+
+const row = (name: string, unit: string, byDefault: string, meaning: string): SettingRow => ({ name, unit, byDefault, meaning });
+
+/** Every setting there is. Environment variables; the same names may stand in the file that CONFIG_FILE names. */
+export const SETTINGS = [
+  row('CONFIG_FILE', '', '', 'A file of NAME=value lines; the environment wins over it'),
+  row('HTTP_HOST', '', '127.0.0.1', 'Address to listen on; other than loopback needs TLS or --insecure'),
+  row('HTTP_PORT', 'port', '8080', 'Port to listen on; 0 takes a free one'),
+  row('TLS_CERTIFICATE_FILE', '', '', 'PEM certificate chain; serves HTTPS together with TLS_KEY_FILE'),
+  row('TLS_KEY_FILE', '', '', 'PEM private key'),
+  row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
+  row('DATABASE_URL', '', '', 'mysql://user@host:port/database; without it a private database is started'),
+  row('DATABASE_PASSWORD_FILE', '', '', 'File that holds the password for DATABASE_URL'),
+  row('DATABASE_CONNECTIONS', 'count', '10', 'Connections for everything but heartbeats'),
+  row('HEARTBEAT_INTERVAL_SECONDS', 's', '30', 'Interval told to a small fleet'),
+  row('LEASE_SECONDS', 's', '180', 'The least silence that makes a process server Disconnected'),
+  row('HEARTBEATS_PER_SECOND_CEILING', '1/s', '5000', 'Above this rate the told interval grows with the fleet'),
+  row('HEARTBEATS_PER_SERVER_PER_SECOND', '1/s', '20', 'More from one process server gets 429'),
+  row('HEARTBEAT_QUEUE_LENGTH', 'count', '20000', 'Heartbeats that may wait for a commit'),
+  row('HEARTBEAT_GROUP_SIZE', 'count', '500', 'Heartbeats written in one transaction, 1000 at most'),
+  row('CLEAN_UP_GRACE_SECONDS', 's', '300', 'From decommissioning to removal'),
+  row('CLEAN_UP_INTERVAL_SECONDS', 's', '60', 'Between two sweeps; grace + two intervals may not exceed 900'),
+  row('CONFIGURATION_SERVER_VERSION', '', 'the package\'s', 'Version that process servers are compared with, four parts'),
+  row('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: refuse every other version'),
+  row('EVENT_RETENTION_DAYS', 'd', '400', 'How long events are kept'),
+  row('METRICS_ACCESS', '', 'anyone', 'Or `reader`: /metrics needs an API key'),
+  row('LOG_LEVEL', '', 'info', 'trace, debug, info, warn, error, fatal or silent'),
+] as const satisfies readonly SettingRow[];
+
+export type SettingName = (typeof SETTINGS)[number]['name'];
+
+export interface DatabaseSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+}
+
+export interface Settings {
+  readonly http: { readonly host: string; readonly port: number; readonly tls: { readonly certificate: string; readonly key: string } | null };
+  readonly dataDirectory: string;
+  /** Null: a private database. */
+  readonly database: DatabaseSettings | null;
+  readonly databaseConnections: number;
+  readonly lease: LeaseTiming;
+  readonly heartbeats: HeartbeatLimits;
+  readonly cleanUp: CleanUpTiming;
+  readonly version: Version;
+  readonly versionPolicy: VersionPolicy;
+  readonly eventRetentionDays: number;
+  readonly metricsNeedReader: boolean;
+  readonly logLevel: string;
+}
+
+/** The promise of the clean-up: gone within 15 minutes. */
+const LONGEST_REMOVAL_SECONDS = 900;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** The settings contradict each other or themselves; the message has a line for each fault, by name. */
+export class SettingsError extends Error {}
+
+export interface SettingsSource {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly insecure: boolean;
+  /** Three parts, as in package.json. */
+  readonly packageVersion: string;
+}
+
+/** @throws SettingsError that names every variable that cannot be used. */
+export function readSettings({ environment, insecure, packageVersion }: SettingsSource): Settings {
+  const faults: string[] = [];
+  const fault = (message: string): void => void faults.push(message);
+  const file = environment['CONFIG_FILE'];
+  const fromFile = file ? (readOrFault('CONFIG_FILE', file, fault, parseEnv) ?? {}) : {};
+  const known = new Set<string>(SETTINGS.map(({ name }) => name));
+  for (const name of Object.keys(fromFile)) if (!known.has(name)) fault(`${name} in CONFIG_FILE is no setting`);
+
+  const text = (name: SettingName): string =>
+    environment[name]?.trim() || fromFile[name]?.trim() || SETTINGS.find((setting) => setting.name === name)?.byDefault || '';
+  const integer = (name: SettingName, least: number, most: number): number => {
+    const value = text(name);
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > most) fault(`${name} must be a whole number from ${least} to ${most}, not "${value}"`);
+    return number;
+  };
+  const oneOf = <Choice extends string>(name: SettingName, choices: readonly Choice[]): Choice => {
+    const value = text(name) as Choice;
+    if (!choices.includes(value)) fault(`${name} must be one of ${choices.join(', ')}, not "${value}"`);
+    return value;
+  };
+
+  const cleanUp = { graceSeconds: integer('CLEAN_UP_GRACE_SECONDS', 0, 900), intervalSeconds: integer('CLEAN_UP_INTERVAL_SECONDS', 1, 450) };
+  if (cleanUp.graceSeconds + 2 * cleanUp.intervalSeconds > LONGEST_REMOVAL_SECONDS) {
+    fault(`CLEAN_UP_GRACE_SECONDS plus twice CLEAN_UP_INTERVAL_SECONDS exceeds ${LONGEST_REMOVAL_SECONDS} s: a decommissioned entry must be gone within 15 minutes`);
+  }
+  const certificateFile = text('TLS_CERTIFICATE_FILE');
+  const keyFile = text('TLS_KEY_FILE');
+  if (Boolean(certificateFile) !== Boolean(keyFile)) fault('TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together');
+  const certificate = certificateFile && readOrFault('TLS_CERTIFICATE_FILE', certificateFile, fault);
+  const key = keyFile && readOrFault('TLS_KEY_FILE', keyFile, fault);
+  const host = text('HTTP_HOST');
+  if (!isLoopback(host) && !certificateFile && !insecure) {
+    fault(`HTTP_HOST ${host} is not loopback: give TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or start with --insecure`);
+  }
+  const versionText = environment['CONFIGURATION_SERVER_VERSION'] || fromFile['CONFIGURATION_SERVER_VERSION'] || `${packageVersion}.0`;
+  const version = parseVersion(versionText);
+  if (!version) fault(`CONFIGURATION_SERVER_VERSION must have four numbers, e.g. 9.63.7187.1, not "${versionText}"`);
+
+  const settings: Settings = {
+    http: { host, port: integer('HTTP_PORT', 0, 65_535), tls: certificate && key ? { certificate, key } : null },
+    dataDirectory: text('DATA_DIRECTORY'),
+    database: text('DATABASE_URL') ? databaseSettings(text('DATABASE_URL'), text('DATABASE_PASSWORD_FILE'), fault) : null,
+    databaseConnections: integer('DATABASE_CONNECTIONS', 1, 200),
+    lease: {
+      heartbeatIntervalSeconds: integer('HEARTBEAT_INTERVAL_SECONDS', 1, 3_600),
+      leaseSeconds: integer('LEASE_SECONDS', 1, 86_400),
+      heartbeatsPerSecondCeiling: integer('HEARTBEATS_PER_SECOND_CEILING', 1, 1_000_000),
+    },
+    heartbeats: {
+      queueLength: integer('HEARTBEAT_QUEUE_LENGTH', 1, 1_000_000),
+      groupSize: integer('HEARTBEAT_GROUP_SIZE', 1, 1_000),
+      perServerPerSecond: integer('HEARTBEATS_PER_SERVER_PER_SECOND', 1, 1_000),
+    },
+    cleanUp,
+    version: version ?? { major: 0, minor: 0, build: 0, revision: 0 },
+    versionPolicy: oneOf('VERSION_POLICY', ['same-or-earlier', 'exact']),
+    eventRetentionDays: integer('EVENT_RETENTION_DAYS', 1, 36_500),
+    metricsNeedReader: oneOf('METRICS_ACCESS', ['anyone', 'reader']) === 'reader',
+    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS),
+  };
+  if (faults.length > 0) throw new SettingsError(`These settings cannot be used:\n${faults.map((line) => `  ${line}`).join('\n')}`);
+  return settings;
+}
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+function readOrFault(name: SettingName, path: string, fault: (message: string) => void): string | null;
+function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: string) => void, parse: (text: string) => Parsed): Parsed | null;
+function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: string) => void, parse?: (text: string) => Parsed): string | Parsed | null {
+  try {
+    const content = readFileSync(path, 'utf8');
+    return parse ? parse(content) : content;
+  } catch (error) {
+    fault(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
+}
+
+function databaseSettings(urlText: string, passwordFile: string, fault: (message: string) => void): DatabaseSettings | null {
+  const url = URL.canParse(urlText) ? new URL(urlText) : null;
+  const database = url ? decodeURIComponent(url.pathname.slice(1)) : '';
+  if (!url || !/^(mysql|mariadb):$/.test(url.protocol) || !url.hostname || !database || database.includes('/')) {
+    fault('DATABASE_URL must read mysql://user@host:port/database');
+    return null;
+  }
+  const fromFile = passwordFile ? readOrFault('DATABASE_PASSWORD_FILE', passwordFile, fault)?.trim() : undefined;
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port || 3306),
+    user: decodeURIComponent(url.username),
+    password: fromFile ?? decodeURIComponent(url.password),
+    database,
+  };
+}

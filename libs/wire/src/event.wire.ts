@@ -1,0 +1,29 @@
+/** Something that happened. */
+export class EventBody {
+  /** UUID; null for one that is computed and not yet over. */
+  readonly id!: string | null;
+  /** RFC 3339. */
+  readonly at!: string;
+  /** @example 'registered' */
+  readonly kind!: string;
+  readonly hostId!: string | null;
+  readonly generation!: number | null;
+  /**
+   * Who did it.
+   * @example 'operator:admin'
+   */
+  readonly actor!: string;
+  /** Facts of the kind; members vary. */
+  readonly detail!: Record<string, unknown>;
+}
+
+/** One page, oldest first. */
+export class EventList {
+  readonly items!: EventBody[];
+  /** Null on the last page. It never passes `asOf` less 10 s: the newest may repeat, none is missed. */
+  readonly nextCursor!: string | null;
+  /** The same, also on the last page: keep it to follow the log. */
+  readonly followCursor!: string;
+  /** RFC 3339. */
+  readonly asOf!: string;
+}

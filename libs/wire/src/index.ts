@@ -1,0 +1,40 @@
+export { canonicalAddress, canonicalHostId } from './checks.js';
+export { DecommissionQuery, DecommissionResponse } from './decommission.wire.js';
+export { EventBody, EventList } from './event.wire.js';
+export {
+  CleanUpBody,
+  ConfigurationServerResponse,
+  ConnectionStateCounts,
+  FleetResponse,
+  HealthCounts,
+  LifecycleCounts,
+  ListeningBody,
+  LiveResponse,
+  ReadyResponse,
+  VersionStatusCounts,
+} from './fleet.wire.js';
+export { HeartbeatRequest, HeartbeatResponse, LoadReport, ServiceReport } from './heartbeat.wire.js';
+export { FieldError, ProblemResponse } from './problem.wire.js';
+export { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './problems.js';
+export {
+  DiagnosisResponse,
+  ListeningGap,
+  LoadBody,
+  PossibleDuplicate,
+  ProcessServerDetail,
+  ProcessServerList,
+  ProcessServerSummary,
+  ServiceBody,
+} from './process-server.wire.js';
+export {
+  ApplyPurgeRequest,
+  ApplyPurgeResponse,
+  PurgeCandidate,
+  PurgePlanRequest,
+  PurgePlanResponse,
+  PurgeRequest,
+  PurgeResponse,
+  SkippedCandidate,
+} from './purge.wire.js';
+export { ListEventsQuery, ListProcessServersQuery, PageQuery } from './query.wire.js';
+export { FindingBody, PreflightResponse, ProxySettings, RegisterRequest, RegistrationResponse } from './registration.wire.js';

@@ -1,0 +1,140 @@
+import { ProxySettings } from './registration.wire.js';
+
+/** One line of a list. */
+export class ProcessServerSummary {
+  readonly hostId!: string;
+  readonly generation!: number;
+  readonly friendlyName!: string;
+  readonly ipAddress!: string;
+  readonly agentVersion!: string;
+  readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
+  readonly lifecycle!: 'Registered' | 'Decommissioned';
+  readonly connectionState!: 'Connected' | 'Disconnected';
+  /** Overall health; `None` is "nobody told us". */
+  readonly health!: 'None' | 'Normal' | 'Warning' | 'Critical';
+  /** RFC 3339; null until its first heartbeat. */
+  readonly lastHeartbeat!: string | null;
+  /** Earliest instant at which silence ends, or ended, the lease, RFC 3339. */
+  readonly leaseExpiresAt!: string;
+  /** By when a decommissioned one is gone, RFC 3339; null for the others. */
+  readonly removeBy!: string | null;
+  /** Another entry has the same address or name. */
+  readonly possibleDuplicate!: boolean;
+}
+
+/** One page. */
+export class ProcessServerList {
+  readonly items!: ProcessServerSummary[];
+  /** Null on the last page. */
+  readonly nextCursor!: string | null;
+  /** The instant that the page is true for, RFC 3339. */
+  readonly asOf!: string;
+}
+
+/** Load as last reported, with the status of each signal. Bytes, bytes per second, percent. */
+export class LoadBody {
+  /** RFC 3339. */
+  readonly reportedAt!: string;
+  readonly cpuPercent!: number | null;
+  readonly cpuStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
+  readonly totalMemoryBytes!: number | null;
+  readonly availableMemoryBytes!: number | null;
+  readonly memoryStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
+  readonly totalCacheBytes!: number | null;
+  readonly freeCacheBytes!: number | null;
+  readonly cacheStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
+  readonly throughputBytesPerSecond!: number | null;
+  readonly pendingUploadBytes!: number | null;
+  readonly uploadStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
+}
+
+export class ServiceBody {
+  readonly name!: string;
+  readonly state!: string;
+}
+
+export class PossibleDuplicate {
+  readonly hostId!: string;
+  readonly friendlyName!: string;
+  readonly ipAddress!: string;
+}
+
+/** Everything that is known of one process server. */
+export class ProcessServerDetail extends ProcessServerSummary {
+  readonly fqdn!: string | null;
+  readonly dataPort!: number;
+  readonly osType!: string;
+  readonly osVersion!: string;
+  readonly machineId!: string;
+  readonly environment!: 'VMware' | 'NonVMware';
+  readonly cpuCores!: number;
+  /** In bytes. */
+  readonly memoryBytes!: number;
+  /** In bytes. */
+  readonly cacheDiskBytes!: number;
+  readonly sizingClass!: 'UpTo85Machines' | 'UpTo150Machines' | 'UpTo225Machines' | 'BelowTable';
+  readonly proxy!: ProxySettings | null;
+  /** RFC 3339; of this generation. */
+  readonly registeredAt!: string;
+  /** The passphrase that it registered with. */
+  readonly passphraseId!: string;
+  /** RFC 3339. */
+  readonly decommissionedAt!: string | null;
+  readonly decommissionedBy!: string | null;
+  readonly decommissionReason!: string | null;
+  /** In seconds, as last told. */
+  readonly heartbeatIntervalSeconds!: number;
+  readonly instanceId!: string | null;
+  /** Where its last accepted call came from. */
+  readonly sourceAddress!: string;
+  /** Its clock minus ours, in milliseconds; null when it never said. */
+  readonly clockSkewMs!: number | null;
+  readonly load!: LoadBody | null;
+  readonly services!: ServiceBody[] | null;
+  readonly protectedMachineCount!: number | null;
+  readonly replicationPairCount!: number | null;
+  /** RFC 3339. */
+  readonly certificateExpiresAt!: string | null;
+  /** Negative when it has expired. */
+  readonly certificateRemainingDays!: number | null;
+  /** Entries with the same address or name. */
+  readonly possibleDuplicates!: PossibleDuplicate[];
+}
+
+/** A gap in which no replica could have accepted a heartbeat. */
+export class ListeningGap {
+  /** RFC 3339. */
+  readonly from!: string;
+  /** RFC 3339. */
+  readonly to!: string;
+}
+
+/** Why a process server is in the state that it is in. */
+export class DiagnosisResponse {
+  readonly hostId!: string;
+  readonly connectionState!: 'Connected' | 'Disconnected';
+  readonly lifecycle!: 'Registered' | 'Decommissioned';
+  /** For people: the state and the reason for it. */
+  readonly summary!: string;
+  /** For people: what to do, in order. */
+  readonly whatToDo!: string[];
+  /** RFC 3339; null until its first heartbeat. */
+  readonly lastHeartbeat!: string | null;
+  /** Silence that counts: only while we listened, in seconds. */
+  readonly silentForSeconds!: number;
+  /** In seconds, as last told. */
+  readonly heartbeatIntervalSeconds!: number;
+  /** RFC 3339. */
+  readonly leaseExpiresAt!: string;
+  /** Its clock minus ours, in milliseconds. */
+  readonly clockSkewMs!: number | null;
+  readonly sourceAddress!: string;
+  readonly agentVersion!: string;
+  readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
+  /** Our own gaps since its last sign of life. */
+  readonly ourOutages!: ListeningGap[];
+  /** Refusals that it got lately: event kinds, newest last. */
+  readonly recentRefusals!: string[];
+  /** RFC 3339. */
+  readonly asOf!: string;
+}

@@ -1,0 +1,121 @@
+import { IsBoolean, IsIn, IsInt, IsOptional, Max, MaxLength, Min } from 'class-validator';
+import { IsAddress, IsLabel } from './checks.js';
+
+/** Body of POST /v1/process-servers/{hostId}/purge. */
+export class PurgeRequest {
+  /** The generation that you saw: one that has registered since is not purged. */
+  @IsInt()
+  @Min(1)
+  @Max(4_294_967_295)
+  readonly generation!: number;
+
+  /**
+   * Why, for the audit log.
+   * @example 'machine was scrapped'
+   */
+  @IsLabel()
+  @MaxLength(500)
+  readonly reason!: string;
+
+  /** Purges it even while it is Connected or machines are protected through it. */
+  @IsOptional()
+  @IsBoolean()
+  readonly force?: boolean | null;
+}
+
+/** The entry is gone. Asked again, the same. */
+export class PurgeResponse {
+  readonly hostId!: string;
+  readonly friendlyName!: string;
+  readonly ipAddress!: string;
+  /** RFC 3339. */
+  readonly purgedAt!: string;
+}
+
+/** Body of POST /v1/purges: at least one member. Only Disconnected entries become candidates. */
+export class PurgePlanRequest {
+  @IsOptional()
+  @IsIn(['Disconnected'])
+  readonly connectionState?: 'Disconnected';
+
+  @IsOptional()
+  @IsIn(['Registered', 'Decommissioned'])
+  readonly lifecycle?: 'Registered' | 'Decommissioned';
+
+  @IsOptional()
+  @IsIn(['Supported', 'NotSupported', 'Deprecated', 'UpdateRequired', 'SecurityUpdateRequired'])
+  readonly versionStatus?: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
+
+  @IsOptional()
+  @IsIn(['None', 'Normal', 'Warning', 'Critical'])
+  readonly health?: 'None' | 'Normal' | 'Warning' | 'Critical';
+
+  /** Exactly this address. */
+  @IsOptional()
+  @IsAddress()
+  readonly ipAddress?: string;
+
+  /** Names that begin with this. */
+  @IsOptional()
+  @IsLabel()
+  @MaxLength(255)
+  readonly friendlyName?: string;
+
+  /** Silent for at least this long while we listened, in seconds. */
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(315_360_000)
+  readonly silentForSeconds?: number;
+}
+
+export class PurgeCandidate {
+  readonly hostId!: string;
+  readonly generation!: number;
+  readonly friendlyName!: string;
+  readonly ipAddress!: string;
+  /** RFC 3339; null when it never sent one. */
+  readonly lastHeartbeatAt!: string | null;
+}
+
+/** Who would be purged. Nothing has happened yet. */
+export class PurgePlanResponse {
+  readonly planId!: string;
+  readonly candidates!: PurgeCandidate[];
+  /** RFC 3339. */
+  readonly expiresAt!: string;
+}
+
+/** Body of POST /v1/purges/{planId}/apply. */
+export class ApplyPurgeRequest {
+  /** Number of candidates that you saw. */
+  @IsInt()
+  @Min(0)
+  @Max(1_000)
+  readonly expectedCount!: number;
+
+  /** Why, for the audit log. */
+  @IsLabel()
+  @MaxLength(500)
+  readonly reason!: string;
+
+  /** Needed when the plan covers more than 15 % of the fleet, and more than 10. */
+  @IsOptional()
+  @IsBoolean()
+  readonly acknowledgeShare?: boolean | null;
+}
+
+export class SkippedCandidate {
+  readonly hostId!: string;
+  /**
+   * Problem code of a purge of this one alone.
+   * @example 'process_server_connected'
+   */
+  readonly why!: string;
+}
+
+/** What became of the plan. Applied again, the same. */
+export class ApplyPurgeResponse {
+  readonly purged!: PurgeResponse[];
+  readonly skipped!: SkippedCandidate[];
+}

@@ -1,0 +1,92 @@
+import { Type } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsAddress, IsHostId, IsInstant, IsLabel } from './checks.js';
+
+/** Paging of every list. */
+export class PageQuery {
+  /** Items of a page, 1 to 1,000; 100 unless told. */
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(1_000)
+  readonly limit?: number;
+
+  /** `nextCursor` of the page before, with the same filters. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(2_000)
+  readonly cursor?: string;
+}
+
+/** Query of GET /v1/process-servers. Members narrow each other down. */
+export class ListProcessServersQuery extends PageQuery {
+  @IsOptional()
+  @IsIn(['Connected', 'Disconnected'])
+  readonly connectionState?: 'Connected' | 'Disconnected';
+
+  @IsOptional()
+  @IsIn(['Registered', 'Decommissioned'])
+  readonly lifecycle?: 'Registered' | 'Decommissioned';
+
+  @IsOptional()
+  @IsIn(['Supported', 'NotSupported', 'Deprecated', 'UpdateRequired', 'SecurityUpdateRequired'])
+  readonly versionStatus?: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
+
+  @IsOptional()
+  @IsIn(['None', 'Normal', 'Warning', 'Critical'])
+  readonly health?: 'None' | 'Normal' | 'Warning' | 'Critical';
+
+  /** Exactly this address, however it is written. */
+  @IsOptional()
+  @IsAddress()
+  readonly ipAddress?: string;
+
+  /** Names that begin with this; case does not matter. */
+  @IsOptional()
+  @IsLabel()
+  @MaxLength(255)
+  readonly friendlyName?: string;
+
+  /** Silent for at least this long while we listened, in seconds. */
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(0)
+  @Max(315_360_000)
+  readonly silentForSeconds?: number;
+
+  /** Ascending; `lastHeartbeat` is the last sign of life, longest silent first. `hostId` unless told. */
+  @IsOptional()
+  @IsIn(['hostId', 'friendlyName', 'lastHeartbeat'])
+  readonly sort?: 'hostId' | 'friendlyName' | 'lastHeartbeat';
+}
+
+/** Query of GET /v1/events. Members narrow each other down. */
+export class ListEventsQuery extends PageQuery {
+  /** @example 'purged' */
+  @IsOptional()
+  @IsLabel()
+  @MaxLength(48)
+  readonly kind?: string;
+
+  @IsOptional()
+  @IsHostId()
+  readonly hostId?: string;
+
+  /** @example 'operator:admin' */
+  @IsOptional()
+  @IsLabel()
+  @MaxLength(128)
+  readonly actor?: string;
+
+  /** At or after, RFC 3339. */
+  @IsOptional()
+  @IsInstant()
+  readonly from?: string;
+
+  /** Before, RFC 3339. */
+  @IsOptional()
+  @IsInstant()
+  readonly to?: string;
+}

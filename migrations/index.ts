@@ -1,0 +1,26 @@
+import { CreateProcessServer1795400000001 } from './1795400000001-create-process-server.js';
+import { CreateProcessServerLease1795400000002 } from './1795400000002-create-process-server-lease.js';
+import { CreateProcessServerHealth1795400000003 } from './1795400000003-create-process-server-health.js';
+import { CreateTombstone1795400000004 } from './1795400000004-create-tombstone.js';
+import { CreateEvent1795400000005 } from './1795400000005-create-event.js';
+import { CreateListening1795400000006 } from './1795400000006-create-listening.js';
+import { CreatePurgePlan1795400000007 } from './1795400000007-create-purge-plan.js';
+import { CreateCleanUpPass1795400000008 } from './1795400000008-create-clean-up-pass.js';
+import { CreateSecret1795400000009 } from './1795400000009-create-secret.js';
+import { CreatePassphrase1795400000010 } from './1795400000010-create-passphrase.js';
+import { CreateApiKey1795400000011 } from './1795400000011-create-api-key.js';
+
+/** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
+export const MIGRATIONS = [
+  CreateProcessServer1795400000001,
+  CreateProcessServerLease1795400000002,
+  CreateProcessServerHealth1795400000003,
+  CreateTombstone1795400000004,
+  CreateEvent1795400000005,
+  CreateListening1795400000006,
+  CreatePurgePlan1795400000007,
+  CreateCleanUpPass1795400000008,
+  CreateSecret1795400000009,
+  CreatePassphrase1795400000010,
+  CreateApiKey1795400000011,
+];

@@ -1,0 +1,117 @@
+/** What a fresh clone lacks before it can start or be tested. Plain Node: it runs before anything is installed. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { withPrepareLock } from './prepare-lock.mjs';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const STAMP = join(root, 'dist', '.built');
+const BUILT_FROM = ['apps', 'libs', 'migrations', 'tsconfig.json', 'nest-cli.json', 'package.json', 'package-lock.json'];
+
+/** Everything in order. A failure is printed as one line, and the process ends with 1. */
+export async function prepare() {
+  try {
+    checkNodeVersion();
+    await installPackages();
+    await build();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  }
+}
+
+export function checkNodeVersion(version = process.versions.node) {
+  const [major, minor] = version.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  throw new Error(`Node ${version} is too old: the configuration server needs Node 20.19 or newer (https://nodejs.org).`);
+}
+
+/** Installs what package-lock.json lists, tests' and build's packages too, unless just that is there. */
+export async function installPackages() {
+  if (packagesAreInstalled()) return;
+  await withPrepareLock(root, async () => {
+    if (packagesAreInstalled()) return;
+    const options = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+    console.log('Installing packages (npm ci), about half a minute ...');
+    await run([...npm(), 'ci', ...options], 'ignore').catch(async () => {
+      // A lock file written where a registry lacks some systems' binaries is incomplete to npm ci, yet pins all that is needed.
+      console.log('npm ci does not take this lock file; installing what it pins (npm install --no-save) ...');
+      await run([...npm(), 'install', '--no-save', ...options]);
+    });
+  });
+}
+
+/** Builds dist/ unless it was built from these very sources. */
+export async function build() {
+  if (builtFrom() === sourcesHash()) return;
+  await withPrepareLock(root, async () => {
+    const hash = sourcesHash();
+    if (builtFrom() === hash) return;
+    console.log('Building the configuration server, about ten seconds ...');
+    rmSync(STAMP, { force: true });
+    await run([process.execPath, join(root, 'node_modules/@nestjs/cli/bin/nest.js'), 'build', 'configuration-server']);
+    // The hash from before: a file saved during the build is built at the next start.
+    writeFileSync(STAMP, hash);
+  });
+}
+
+/** By content, not by time: a copied or freshly checked out folder has times that say nothing. */
+function packagesAreInstalled() {
+  const wanted = readPackages(join(root, 'package-lock.json'));
+  const installed = readPackages(join(root, 'node_modules', '.package-lock.json'));
+  if (!wanted || !installed) return false;
+  return Object.entries(wanted).every(([path, { version, integrity, optional, devOptional }]) => {
+    const found = installed[path];
+    if (path === '' || (!found && (optional || devOptional))) return true; // the optional of other systems
+    return found?.version === version && found.integrity === integrity;
+  });
+}
+
+function readPackages(lockFile) {
+  try {
+    return JSON.parse(readFileSync(lockFile, 'utf8')).packages;
+  } catch {
+    return undefined; // missing, or cut short by an interrupted installation
+  }
+}
+
+function builtFrom() {
+  return existsSync(STAMP) ? readFileSync(STAMP, 'utf8') : undefined;
+}
+
+/** A file that is gone changes it as well as one that is new. Specs are not built. */
+function sourcesHash() {
+  const hash = createHash('sha256');
+  for (const top of BUILT_FROM) {
+    for (const file of filesUnder(top).sort()) {
+      hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0');
+    }
+  }
+  return hash.digest('hex');
+}
+
+function filesUnder(path) {
+  if (!existsSync(join(root, path))) return [];
+  if (basename(path).includes('.')) return path.endsWith('.spec.ts') ? [] : [path];
+  return readdirSync(join(root, path), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.spec.ts'))
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+}
+
+/** The npm that runs us, if one does: it need not be on the path. */
+function npm() {
+  const running = process.env.npm_execpath;
+  return running && basename(running) === 'npm-cli.js' ? [process.execPath, running] : ['npm'];
+}
+
+function run([program, ...args], stdio = 'inherit') {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: root, stdio });
+    const command = [program, ...args].map((part) => basename(part)).join(' ');
+    child.once('error', (error) => reject(new Error(`${command} cannot be run: ${error.message}`)));
+    child.once('exit', (code, signal) => (code === 0 ? resolve() : reject(new Error(`${command} failed (${signal ?? `exit code ${code}`}).`))));
+  });
+}

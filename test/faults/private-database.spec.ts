@@ -1,0 +1,188 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+import { openPrivateDatabase, type DatabaseSize, type PrivateDatabase } from '../../libs/platform/src/private-database.js';
+import { endProcess, isRunning } from '../../libs/platform/src/running-process.js';
+
+jest.setTimeout(180_000);
+
+let directory: string;
+let opened: PrivateDatabase[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'private-database-'));
+  opened = [];
+});
+
+afterEach(async () => {
+  for (const database of opened) await database.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function start(where = directory, size: DatabaseSize = 'throw-away'): Promise<PrivateDatabase> {
+  const database = await openPrivateDatabase({ directory: where, size, progress: () => undefined });
+  opened.push(database);
+  return database;
+}
+
+async function using<T>({ address }: PrivateDatabase, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = await createConnection({ ...address });
+  try {
+    return await work(connection);
+  } finally {
+    await connection.end();
+  }
+}
+
+function store(database: PrivateDatabase, note: string): Promise<void> {
+  return using(database, async (connection) => {
+    await connection.query('CREATE TABLE IF NOT EXISTS note (text VARCHAR(50) PRIMARY KEY)');
+    await connection.query('INSERT INTO note VALUES (?)', [note]);
+  });
+}
+
+function stored(database: PrivateDatabase): Promise<string[]> {
+  return using(database, async (connection) => {
+    const [rows] = await connection.query<RowDataPacket[]>('SELECT text FROM note ORDER BY text');
+    return rows.map((row) => String(row['text']));
+  });
+}
+
+it('the second start finds what the first one stored', async () => {
+  const first = await start();
+  expect(first).toMatchObject({ adopted: false, address: { user: 'configuration_server', database: 'configuration_server' } });
+  await store(first, 'kept');
+  await first.stop();
+
+  const second = await start();
+  expect(second.adopted).toBe(false);
+  expect(second.address).toEqual(first.address);
+  expect(await stored(second)).toEqual(['kept']);
+});
+
+it('a committed row survives the kill of the database', async () => {
+  const first = await start();
+  await store(first, 'committed');
+  process.kill(first.pid, 'SIGKILL');
+
+  const second = await start();
+  expect(second.pid).not.toBe(first.pid);
+  expect(await stored(second)).toEqual(['committed']);
+});
+
+it('a database left running is adopted, not doubled', async () => {
+  const leftBehind = await start();
+  await store(leftBehind, 'kept');
+
+  const adopting = await start();
+  expect(adopting).toMatchObject({ adopted: true, pid: leftBehind.pid, address: leftBehind.address });
+  expect(await stored(adopting)).toEqual(['kept']);
+  await adopting.stop();
+  expect(isRunning(leftBehind.pid)).toBe(false);
+});
+
+it('two starts at the same time give one server', async () => {
+  const outcomes = await Promise.allSettled([start(), start(), start()]);
+  expect(new Set(opened.map(({ pid }) => pid)).size).toBe(1);
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ name: 'DirectoryInUse' });
+  }
+});
+
+it.each([
+  ['killed', async ({ pid }: PrivateDatabase) => endProcess(pid, 0)],
+  ['still running', async () => undefined],
+])('data without its marker is made again, its server being %s', async (_state, leave) => {
+  const halfMade = await start();
+  await store(halfMade, 'never acknowledged');
+  await leave(halfMade);
+  await rm(join(directory, 'database-made.json'));
+
+  const again = await start();
+  expect(again.adopted).toBe(false);
+  expect(isRunning(halfMade.pid)).toBe(false);
+  expect(again.address.password).not.toBe(halfMade.address.password);
+  await expect(stored(again)).rejects.toMatchObject({ code: 'ER_NO_SUCH_TABLE' });
+});
+
+it('finished data that lost its passwords is not replaced by an empty database', async () => {
+  await (await start()).stop();
+  await rm(join(directory, 'database-passwords.json'));
+  await expect(start()).rejects.toThrow(/database-passwords\.json is missing\. Put it back/);
+  expect(await readdir(join(directory, 'private-database'))).toContain('configuration_server');
+});
+
+it('a folder that somebody else made is not removed', async () => {
+  await mkdir(join(directory, 'private-database'));
+  await writeFile(join(directory, 'private-database', 'thesis.txt'), 'years of work');
+  await expect(start()).rejects.toThrow(/was not made by the configuration server/);
+  expect(await readFile(join(directory, 'private-database', 'thesis.txt'), 'utf8')).toBe('years of work');
+});
+
+it('stop leaves no process, and may be called twice', async () => {
+  const database = await start();
+  await Promise.all([database.stop(), database.stop()]);
+  expect(isRunning(database.pid)).toBe(false);
+  await database.stop();
+});
+
+it('stop of a database that was killed meanwhile is no fault', async () => {
+  const database = await start();
+  await endProcess(database.pid, 0);
+  await database.stop();
+});
+
+it('a pid file whose process is gone is ignored', async () => {
+  const first = await start();
+  await first.stop();
+  const gone = spawn(process.execPath, ['-e', '']);
+  await once(gone, 'exit');
+  await writeFile(join(directory, 'database.pid'), `${gone.pid}\n${first.address.socketPath}\n`);
+  expect((await start()).adopted).toBe(false);
+});
+
+it('a pid file whose number went to another program is ignored, and that program lives on', async () => {
+  const first = await start();
+  await first.stop();
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  try {
+    await writeFile(join(directory, 'database.pid'), `${other.pid}\n${first.address.socketPath}\n`);
+    expect((await start()).adopted).toBe(false);
+    expect(other.exitCode ?? other.signalCode).toBeNull();
+  } finally {
+    other.kill('SIGKILL');
+  }
+});
+
+it('a directory with a long name or a space in it has its socket elsewhere', async () => {
+  const database = await start(join(directory, 'a long name '.repeat(12)));
+  expect(Buffer.byteLength(database.address.socketPath)).toBeLessThanOrEqual(100);
+  await store(database, 'kept');
+  expect(await stored(database)).toEqual(['kept']);
+});
+
+it('the database for serving listens on no port, and its user reaches its own schema only', async () => {
+  const database = await start(directory, 'serving');
+  await store(database, 'kept');
+  await using(database, async (connection) => {
+    const [[variables]] = await connection.query<RowDataPacket[]>('SELECT @@skip_networking AS closed, @@innodb_flush_log_at_trx_commit AS flush, @@log_bin AS binaryLog');
+    expect(variables).toEqual({ closed: 1, flush: 1, binaryLog: 0 });
+    await expect(connection.query('CREATE DATABASE another')).rejects.toMatchObject({ code: 'ER_DBACCESS_DENIED_ERROR' });
+  });
+  await expect(createConnection({ socketPath: database.address.socketPath, user: 'root' })).rejects.toMatchObject({ code: 'ER_ACCESS_DENIED_ERROR' });
+  expect((await stat(join(directory, 'database-passwords.json'))).mode & 0o777).toBe(0o600);
+});
+
+it('the user of a throw-away database may make schemas', async () => {
+  await using(await start(), (connection) => connection.query('CREATE DATABASE another'));
+});
+
+it('a server that does not start says why, with the last lines of its log', async () => {
+  await (await start()).stop();
+  await writeFile(join(directory, 'private-database', 'ibdata1'), 'torn');
+  await expect(start()).rejects.toThrow(/did not start: it ended by exit code 1\n[^]*ibdata1[^]*The whole log: .*database\.log/);
+});

@@ -1,0 +1,57 @@
+import { access, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { FOLDER_PREFIX, removeFolder, sweepDeadRuns } from './throw-away-folders.mjs';
+
+/** One database server for the whole run; its address goes to the workers as JSON in TEST_DATABASE. */
+export default async function globalSetup() {
+  if (process.env.TEST_NO_DATABASE === '1') return;
+  if (process.env.TEST_DATABASE_URL) {
+    process.env.TEST_DATABASE = JSON.stringify(await reached(process.env.TEST_DATABASE_URL));
+    return;
+  }
+  const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
+  await access(platform).catch(() => {
+    throw new Error('dist/ is not built: run the tests with "npm test", which builds it first.');
+  });
+  const { openPrivateDatabase, stopDatabaseLeftIn } = await import(new URL('private-database.js', platform));
+  const { isRunning, startOf } = await import(new URL('running-process.js', platform));
+  await sweepDeadRuns({ isRunning, startOf, stopDatabaseLeftIn });
+
+  const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
+  await writeFile(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, start: startOf(process.pid) }));
+  let removed;
+  const remove = () => (removed ??= stopDatabaseLeftIn(folder).then(() => removeFolder(folder)));
+  // Jest runs no teardown when it is interrupted.
+  for (const [signal, exitCode] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+    process.on(signal, () => void remove().finally(() => process.exit(exitCode)));
+  }
+  globalThis.removeThrowAwayDatabase = remove;
+  try {
+    const { address } = await openPrivateDatabase({ directory: folder, size: 'throw-away', progress: (line) => console.log(line) });
+    const { socketPath, user, password } = address;
+    process.env.TEST_DATABASE = JSON.stringify({ socketPath, user, password });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** A run against a named server fails at once and by name when the server cannot be reached. */
+async function reached(url) {
+  const { hostname, port, username, password } = new URL(url);
+  const address = {
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(port || 3306),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+  };
+  try {
+    const connection = await createConnection({ ...address, connectTimeout: 10_000 });
+    await connection.end();
+  } catch (error) {
+    throw new Error(`TEST_DATABASE_URL: ${address.host}:${address.port} cannot be used as ${address.user}: ${error.message || error.code}`);
+  }
+  return address;
+}
