@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { claimDirectory, DirectoryInUse } from '../../libs/platform/src/directory-claim.js';
 import { startOf } from '../../libs/platform/src/running-process.js';
 
@@ -99,9 +100,14 @@ it('who is just taking over holds already', async () => {
 
 it('of many starters that find a dead claim at once, one wins', async () => {
   const dead = await aDeadProcess();
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < 100; round += 1) {
     await writeClaim(claimFile(), { claimId: FIRST, pid: dead });
-    const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => claimDirectory(directory)));
+    // Some begin later than others, so that they read while the winner tidies up.
+    const starters = Array.from({ length: 24 }, async (_, place) => {
+      for (let turn = 0; turn < place * (round % 8); turn += 1) await setImmediate();
+      return claimDirectory(directory);
+    });
+    const outcomes = await Promise.allSettled(starters);
     const won = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
     expect(won).toHaveLength(1);
     await won[0]?.release();

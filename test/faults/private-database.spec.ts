@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { openPrivateDatabase, type DatabaseSize, type PrivateDatabase } from '../../libs/platform/src/private-database.js';
 import { endProcess, isRunning } from '../../libs/platform/src/running-process.js';
@@ -163,6 +163,8 @@ it('a directory with a long name or a space in it has its socket elsewhere', asy
   expect(Buffer.byteLength(database.address.socketPath)).toBeLessThanOrEqual(100);
   await store(database, 'kept');
   expect(await stored(database)).toEqual(['kept']);
+  await database.stop();
+  await expect(stat(dirname(database.address.socketPath))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 it('the database for serving listens on no port, and its user reaches its own schema only', async () => {

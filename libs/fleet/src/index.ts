@@ -8,6 +8,7 @@ export {
 } from './decommission.js';
 export { Departures } from './departures.js';
 export { EVENT_KINDS, refusalKey, type EventKind, type FleetEvent } from './fleet-event.js';
+export type { FleetFilter } from './fleet-filter.js';
 export { FleetError, instructionFor, type FleetFault, type Instruction } from './fleet-fault.js';
 export {
   CERTIFICATE_WARNING_MS,
@@ -53,7 +54,6 @@ export {
   type CleanUpBatch,
   type CleanUpPass,
   type Decision,
-  type FleetFilter,
   type HeldRecord,
   type MintedCredential,
   type Neighbour,
@@ -75,7 +75,8 @@ export {
   type Tombstone,
 } from './process-server.js';
 export { purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
-export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, PurgePlanner, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+export { PurgePlanner } from './purge-planner.js';
 export { Registrar } from './registrar.js';
 export {
   register,

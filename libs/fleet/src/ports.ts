@@ -1,10 +1,9 @@
 import type { FleetEvent } from './fleet-event.js';
+import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import type { Listening, ListeningOutage } from './listening.js';
-import type { ConnectionState, HostRecord, Lifecycle, ProcessServer, Tombstone } from './process-server.js';
+import type { HostRecord, ProcessServer, Tombstone } from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
-import type { Health } from './health.js';
-import type { VersionStatus } from './version.js';
 
 /** The one clock that decides. */
 export abstract class Clock {
@@ -107,17 +106,6 @@ export abstract class Leases {
 export abstract class ListeningNotes {
   /** Moves the row on to `now` and writes the event of an outage that this ends. Returns the row as it is now. */
   abstract note(now: Date): Promise<{ readonly listening: Listening; readonly outage: ListeningOutage | null }>;
-}
-
-/** A closed choice of entries; every member narrows it. Prefix for the name, the rest exact. */
-export interface FleetFilter {
-  readonly connectionState?: ConnectionState;
-  readonly lifecycle?: Lifecycle;
-  readonly versionStatus?: VersionStatus;
-  readonly health?: Health;
-  readonly ipAddress?: string;
-  readonly friendlyName?: string;
-  readonly silentForSeconds?: number;
 }
 
 export abstract class PurgePlans {

@@ -1,6 +1,5 @@
-import { FleetError, type FleetFault } from './fleet-fault.js';
-import type { Clock, FleetFilter, Identifiers, PurgePlans, Registry } from './ports.js';
-import { purge, type PurgeAnswer } from './purge.js';
+import type { FleetFault } from './fleet-fault.js';
+import type { FleetFilter } from './fleet-filter.js';
 import type { Actor } from './process-server.js';
 
 export const LARGEST_PLAN = 1_000;
@@ -47,57 +46,4 @@ export function applyFault({ candidates, expiresAt }: PurgePlan, order: ApplyOrd
   }
   const large = candidates.length > LARGEST_QUIET_COUNT && candidates.length > LARGEST_QUIET_SHARE * fleetSize;
   return large && !order.acknowledgeShare ? { code: 'share_not_acknowledged', candidates: candidates.length, fleetSize } : null;
-}
-
-/** Purges by plan: a filter becomes a list that a person can read, and each entry on it is judged again when it is applied. */
-export class PurgePlanner {
-  constructor(
-    private readonly plans: PurgePlans,
-    private readonly registry: Registry,
-    private readonly clock: Clock,
-    private readonly identifiers: Identifiers,
-  ) {}
-
-  /** @throws FleetError `empty_filter`, `plan_too_large`. */
-  async plan(filter: FleetFilter, createdBy: string): Promise<PurgePlan> {
-    if (Object.keys(filter).length === 0) throw new FleetError({ code: 'empty_filter' });
-    const candidates = await this.plans.candidates(filter, LARGEST_PLAN + 1);
-    if (candidates.length > LARGEST_PLAN) throw new FleetError({ code: 'plan_too_large', limit: LARGEST_PLAN });
-    const createdAt = this.clock.now();
-    const plan: PurgePlan = {
-      planId: this.identifiers.at(createdAt),
-      filter,
-      candidates,
-      createdAt,
-      createdBy,
-      expiresAt: new Date(createdAt.getTime() + PLAN_LIFETIME_MS),
-    };
-    await this.plans.save(plan);
-    return plan;
-  }
-
-  /**
-   * Applied again, by whichever replica, it answers the stored result; applied twice at once, both answers are the one that was stored.
-   * @throws FleetError `plan_not_found` or what `applyFault` says.
-   */
-  async apply(planId: string, order: ApplyOrder): Promise<PlanResult> {
-    const found = await this.plans.find(planId);
-    if (!found) throw new FleetError({ code: 'plan_not_found' });
-    if (found.result) return found.result;
-    const fault = applyFault(found.plan, order, await this.plans.fleetSize(), this.clock.now());
-    if (fault) throw new FleetError(fault);
-    const purged: PurgeAnswer[] = [];
-    const skipped: { hostId: string; why: FleetFault['code'] }[] = [];
-    for (const { hostId, generation } of found.plan.candidates) {
-      const purgeOrder = { generation, reason: order.reason, force: false, actor: order.actor, planId };
-      try {
-        purged.push(await this.registry.change(hostId, (held) => purge(hostId, purgeOrder, held)));
-      } catch (error) {
-        if (!(error instanceof FleetError) || error.fault.code === 'database_unavailable') throw error;
-        skipped.push({ hostId, why: error.fault.code });
-      }
-    }
-    const result: PlanResult = { purged: purged.map((one) => ({ ...one, purgedAt: one.purgedAt.toISOString() })), skipped };
-    return this.plans.saveResult(planId, result);
-  }
 }

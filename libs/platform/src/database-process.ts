@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { lstat, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readFile, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { type DatabaseProgram } from './database-binaries.js';
@@ -52,7 +52,7 @@ export async function placesIn(directory: string): Promise<DatabasePlaces> {
     data,
     log: join(real, 'database.log'),
     pidFile: join(real, 'database.pid'),
-    socket: Buffer.byteLength(near) <= SOCKET_NAME_BYTES ? near : join(await socketFolderFor(real), 'database.sock'),
+    socket: Buffer.byteLength(near) <= SOCKET_NAME_BYTES ? near : join(socketFolderFor(real), 'database.sock'),
   };
 }
 
@@ -66,6 +66,7 @@ export async function databaseLeftRunning(places: DatabasePlaces): Promise<Runni
 
 /** Starts the server and returns when it answers. @throws Error with the last lines of its log. */
 export async function startDatabase(program: DatabaseProgram, places: DatabasePlaces, size: DatabaseSize, login: Omit<Login, 'socketPath'>, progress: (line: string) => void): Promise<RunningDatabase> {
+  if (dirname(places.socket) !== places.data) await makeSocketFolder(dirname(places.socket));
   // MySQL refuses a socket whose lock names a process that lives, even when the number has gone to another program since.
   for (const stale of [places.pidFile, places.socket, `${places.socket}.lock`]) await rm(stale, { force: true });
   await rename(places.log, `${places.log}.before`).catch(() => undefined); // none at the first start
@@ -101,6 +102,8 @@ export async function answersWithin(waitMs: number, running: RunningDatabase, lo
 export async function endDatabase(places: DatabasePlaces, { pid, socketPath }: RunningDatabase, graceMs: number): Promise<void> {
   if (isDatabaseOn(places, pid)) await endProcess(pid, graceMs);
   for (const left of [places.pidFile, socketPath, `${socketPath}.lock`]) await rm(left, { force: true });
+  const folder = dirname(socketPath);
+  if (folder !== places.data) await rmdir(folder).catch(() => undefined); // not empty, or gone: no harm either way
 }
 
 /** Flags that making the data and serving it have in common. */
@@ -146,19 +149,21 @@ function servingPoolMb(): number {
   return Math.max(64, Math.min(1024, Math.floor(Math.min(totalmem(), limitBytes) / 8 / 2 ** 20)));
 }
 
-/** The name can be foretold and the temporary folder is everybody's, so what is found there is not trusted. */
-async function socketFolderFor(directory: string): Promise<string> {
-  const uid = process.getuid?.() ?? 0;
-  const name = createHash('sha256').update(`${uid}:${directory}`).digest('hex').slice(0, 20);
-  const folder = join(tmpdir(), `configuration-server-${name}`);
+/** One and the same for one directory, so that the next start finds a server left behind. */
+function socketFolderFor(directory: string): string {
+  const name = createHash('sha256').update(`${process.getuid?.() ?? 0}:${directory}`).digest('hex').slice(0, 20);
+  return join(tmpdir(), `configuration-server-${name}`);
+}
+
+/** Its name can be foretold and the temporary folder is everybody's, so what is found there is not trusted. */
+async function makeSocketFolder(folder: string): Promise<void> {
   await mkdir(folder, { mode: 0o700 }).catch((error: unknown) => {
     if (errorCode(error) !== 'EEXIST') throw error;
   });
   const found = await lstat(folder);
-  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) {
+  if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? 0) || (found.mode & 0o077) !== 0) {
     throw new Error(`${folder} is not ours alone. Remove it, or use a data directory with a shorter name.`);
   }
-  return folder;
 }
 
 function isDatabaseOn({ data }: DatabasePlaces, pid: number): boolean {

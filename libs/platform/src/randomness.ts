@@ -11,9 +11,13 @@ export class SystemRandomness extends Randomness {
   }
 }
 
+/** Ids of one process and one millisecond sort in the order in which they were made. */
 export class UuidIdentifiers extends Identifiers {
+  private sequence = randomBytes(3).readUIntBE(0, 3);
+
   at(instant: Date): string {
-    return uuidV7({ msecs: instant.getTime() });
+    this.sequence = (this.sequence + 1) >>> 0;
+    return uuidV7({ msecs: instant.getTime(), seq: this.sequence });
   }
 
   forKey(key: string): string {

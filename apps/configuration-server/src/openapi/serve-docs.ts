@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { createRequire } from 'node:module';
-import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import { OPENAPI_FILE } from './openapi-file.js';
 
@@ -21,19 +19,21 @@ const PAGE = `<!doctype html>
 </html>
 `;
 const START = `window.onload = () => { SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true }); };\n`;
+const ASSETS = [
+  { name: 'swagger-ui.css', type: 'text/css' },
+  { name: 'swagger-ui-bundle.js', type: 'text/javascript' },
+] as const;
 
 /** The OpenAPI document as it is kept in the repository, and Swagger UI over it. */
 export async function serveDocs(fastify: FastifyInstance): Promise<void> {
   const document = await readFile(OPENAPI_FILE, 'utf8');
-  const swaggerUi = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  const { resolve } = createRequire(import.meta.url);
   fastify.get('/openapi.json', (_request, reply) => reply.type('application/json').send(document));
   fastify.get('/docs', (_request, reply) => reply.type('text/html').send(PAGE));
   fastify.get('/docs/', (_request, reply) => reply.redirect('/docs'));
   fastify.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START));
-  await fastify.register(fastifyStatic, {
-    root: swaggerUi,
-    prefix: '/docs/',
-    index: false,
-    allowedPath: (path) => /^\/(swagger-ui\.css|swagger-ui-bundle\.js|favicon-\d+x\d+\.png)$/.test(path),
-  });
+  for (const { name, type } of ASSETS) {
+    const file = resolve(`swagger-ui-dist/${name}`);
+    fastify.get(`/docs/${name}`, async (_request, reply) => reply.type(type).header('cache-control', 'max-age=3600').send(await readFile(file)));
+  }
 }

@@ -42,6 +42,6 @@ export function registrationOrder(hostId: string, body: RegisterRequest, { calle
   };
 }
 
-export function registrationResponse({ isNew: _, ...answer }: RegistrationAnswer): RegistrationResponse {
+export function registrationResponse({ isNew, ...answer }: RegistrationAnswer): RegistrationResponse {
   return { ...answer, warnings: [...answer.warnings] };
 }

@@ -1,0 +1,23 @@
+import { Clock, type Randomness } from '@app/fleet';
+
+/** Time that moves only by hand. */
+export class HandClock extends Clock {
+  constructor(private at = new Date('2026-11-23T09:00:00.000Z')) {
+    super();
+  }
+
+  now(): Date {
+    return new Date(this.at);
+  }
+
+  advanceMs(ms: number): void {
+    this.at = new Date(this.at.getTime() + ms);
+  }
+
+  advanceSeconds(seconds: number): void {
+    this.advanceMs(seconds * 1000);
+  }
+}
+
+/** Chance with a fixed outcome. */
+export const fixedFraction = (fraction: number): Randomness => ({ fraction: () => fraction });

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto';
+import { createConnection, type Connection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
+import type { DataSource } from 'typeorm';
+import { fleetDataSource, migrate, type DatabaseAddress } from '@app/fleet-mysql';
+import { HandClock } from './hand-clock.js';
+
+/** A schema of its own for one test file, migrated, on the database that the run was given. */
+export class TestDatabase {
+  private constructor(
+    readonly address: DatabaseAddress,
+    readonly dataSource: DataSource,
+    private readonly connection: Connection,
+  ) {}
+
+  static async make(): Promise<TestDatabase> {
+    const server = JSON.parse(process.env['TEST_DATABASE'] ?? '{}') as Omit<DatabaseAddress, 'database'>;
+    const database = `cs_test_${randomBytes(6).toString('hex')}`;
+    const connection = await createConnection({ ...server, timezone: 'Z', charset: 'utf8mb4_unicode_520_ci', supportBigNumbers: true });
+    await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
+    await connection.changeUser({ database });
+    const address = { ...server, database };
+    const dataSource = await fleetDataSource(address).initialize();
+    await migrate(dataSource, new HandClock(new Date()), 'test');
+    return new TestDatabase(address, dataSource, connection);
+  }
+
+  async rows<Row = Record<string, unknown>>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
+    const [rows] = await this.connection.query<RowDataPacket[]>(sql, parameters);
+    return rows as Row[];
+  }
+
+  async write(sql: string, parameters: unknown[] = []): Promise<number> {
+    const [header] = await this.connection.query<ResultSetHeader>(sql, parameters);
+    return header.affectedRows;
+  }
+
+  async count(table: string): Promise<number> {
+    const [row] = await this.rows<{ count: number }>('SELECT COUNT(*) AS count FROM ??', [table]);
+    return row?.count ?? 0;
+  }
+
+  /** A connection of its own, for holding locks. */
+  async connect(): Promise<Connection> {
+    const connection = await createConnection({ ...this.address, timezone: 'Z' });
+    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    return connection;
+  }
+
+  /** Empties every table of the fleet; the passphrase and the keys stay. */
+  async empty(): Promise<void> {
+    for (const table of ['process_server_health', 'process_server_lease', 'process_server', 'tombstone', 'event', 'listening', 'purge_plan', 'clean_up_pass']) {
+      await this.connection.query(`DELETE FROM ${table}`);
+    }
+  }
+
+  async drop(): Promise<void> {
+    await this.dataSource.destroy();
+    await this.connection.query(`DROP DATABASE ${this.address.database}`);
+    await this.connection.end();
+  }
+}

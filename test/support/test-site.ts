@@ -1,0 +1,209 @@
+import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import request from 'supertest';
+import type { Randomness } from '@app/fleet';
+import { newApiKey, newPassphrase, readSettings, sha256, UuidIdentifiers } from '@app/platform';
+import { Replica } from '../../apps/configuration-server/src/replica.js';
+import { fixedFraction, HandClock } from './hand-clock.js';
+import { TestDatabase } from './test-database.js';
+
+export interface Answer<Body = Record<string, unknown>> {
+  readonly status: number;
+  readonly body: Body;
+  readonly headers: Record<string, string | string[] | number | undefined>;
+}
+
+/** What a process server would register with. */
+export const aRegistration = (over: Record<string, unknown> = {}): Record<string, unknown> => ({
+  friendlyName: 'ps-berlin-1',
+  ipAddress: '192.0.2.11',
+  osType: 'Windows',
+  osVersion: 'Server 2022',
+  agentVersion: '9.63.7187.1',
+  machineId: 'machine-1',
+  environment: 'VMware',
+  cpuCores: 8,
+  memoryBytes: 17_179_869_184,
+  cacheDiskBytes: 644_245_094_400,
+  ...over,
+});
+
+/** A process server as its own agent knows it. */
+export interface KnownServer {
+  readonly hostId: string;
+  readonly generation: number;
+  readonly credential: string;
+}
+
+interface SiteOptions {
+  /** Settings by name, beside those that make a test quiet. */
+  readonly settings?: Record<string, string>;
+  readonly replicas?: number;
+  readonly randomness?: Randomness;
+}
+
+const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete' } as const;
+const PASSPHRASE = newPassphrase();
+export const ADMIN_KEY = newApiKey();
+
+/** A site for tests: a schema of its own, a clock moved by hand, and replicas on both whose jobs run only when they are told. */
+export class TestSite {
+  readonly log: string[] = [];
+
+  private constructor(
+    readonly database: TestDatabase,
+    readonly clock: HandClock,
+    readonly replicas: Replica[],
+    private readonly makeReplica: (name: string, log: string[]) => Promise<Replica>,
+  ) {}
+
+  static async open({ settings = {}, replicas = 1, randomness = fixedFraction(0) }: SiteOptions = {}): Promise<TestSite> {
+    const database = await TestDatabase.make();
+    const clock = new HandClock();
+    const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', LOG_LEVEL: 'info', ...settings };
+    const makeReplica = async (name: string, log: string[]): Promise<Replica> => {
+      const replica = await Replica.make({
+        name,
+        settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
+        address: database.address,
+        dataSource: database.dataSource,
+        clock,
+        randomness,
+        identifiers: new UuidIdentifiers(),
+        logger: pino({ level: 'info' }, new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) })),
+      });
+      await replica.listening.note();
+      await replica.http.listen(0, '127.0.0.1');
+      return replica;
+    };
+    const site = new TestSite(database, clock, [], makeReplica);
+    for (let number = 0; number < replicas; number += 1) await site.addReplica();
+    await site.replicas[0]?.secrets.firstSecrets(sha256(PASSPHRASE), sha256(ADMIN_KEY));
+    return site;
+  }
+
+  /** One more replica, which listens. Returns its number. */
+  async addReplica(): Promise<number> {
+    return this.replicas.push(await this.makeReplica(`replica-${this.replicas.length}`, this.log)) - 1;
+  }
+
+  /** Stops a replica and puts a new one in its place. */
+  async restartReplica(number: number): Promise<void> {
+    await this.replicas[number]?.stop();
+    this.replicas[number] = await this.makeReplica(`replica-${number}`, this.log);
+  }
+
+  replica(number = 0): Replica {
+    const replica = this.replicas[number];
+    if (!replica) throw new Error(`there is no replica ${number}`);
+    return replica;
+  }
+
+  /** Every replica says that it listens. */
+  async note(): Promise<void> {
+    for (const replica of this.replicas) await replica.listening.note();
+  }
+
+  /** Time passes while the replicas listen. */
+  async pass(seconds: number): Promise<void> {
+    for (let left = seconds; left > 0; left -= 5) {
+      this.clock.advanceSeconds(Math.min(5, left));
+      await this.note();
+    }
+  }
+
+  /** Time passes while nobody listens. */
+  async outage(seconds: number): Promise<void> {
+    this.clock.advanceSeconds(seconds);
+    await this.note();
+  }
+
+  async close(): Promise<void> {
+    for (const replica of this.replicas) await replica.stop();
+    await this.database.drop();
+  }
+
+  /** Any call; `authorization` as in the header. */
+  async call<Body = Record<string, unknown>>(
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+    url: string,
+    { body, authorization, headers = {}, replica = 0 }: { body?: unknown; authorization?: string; headers?: Record<string, string>; replica?: number } = {},
+  ): Promise<Answer<Body>> {
+    const call = request(await this.urlOf(replica))[METHODS[method]](url).set(headers).ok(() => true);
+    if (authorization) call.set('authorization', authorization);
+    if (body !== undefined && !headers['content-type']) call.set('content-type', 'application/json');
+    if (body !== undefined) call.serialize((given: unknown) => (typeof given === 'string' || Buffer.isBuffer(given) ? given : JSON.stringify(given)) as string).send(body as object);
+    const answer = await call;
+    const isJson = /json/.test(answer.type);
+    return { status: answer.status, body: (isJson ? JSON.parse(answer.text || 'null') : { text: answer.text }) as Body, headers: answer.headers };
+  }
+
+  private async urlOf(replica: number): Promise<string> {
+    return this.replica(replica).http.getUrl();
+  }
+
+  readonly passphrase = `Passphrase ${PASSPHRASE}`;
+  readonly admin = `Bearer ${ADMIN_KEY}`;
+
+  register<Body = RegistrationBody>(hostId: string, over: Record<string, unknown> = {}, replica = 0): Promise<Answer<Body>> {
+    return this.call<Body>('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(over), authorization: this.passphrase, replica });
+  }
+
+  /** Registers and fails loudly when that is refused. */
+  async registered(over: Record<string, unknown> = {}, hostId: string = randomUUID(), replica = 0): Promise<KnownServer> {
+    const { status, body } = await this.register(hostId, over, replica);
+    if (status !== 200 && status !== 201) throw new Error(`not registered: ${status} ${JSON.stringify(body)}`);
+    return { hostId, generation: body.generation, credential: body.credential };
+  }
+
+  heartbeat<Body = ProblemBody & HeartbeatBody>({ hostId, generation, credential }: KnownServer, over: Record<string, unknown> = {}, replica = 0): Promise<Answer<Body>> {
+    return this.call<Body>('POST', `/v1/process-servers/${hostId}/heartbeats`, {
+      body: { generation, agentVersion: '9.63.7187.1', ...over },
+      authorization: `Bearer ${credential}`,
+      replica,
+    });
+  }
+
+  unregister<Body = ProblemBody & { state: string; removeBy: string }>({ hostId, credential }: KnownServer, query = '', replica = 0): Promise<Answer<Body>> {
+    return this.call<Body>('DELETE', `/v1/process-servers/${hostId}${query}`, { authorization: `Bearer ${credential}`, replica });
+  }
+
+  purge<Body = ProblemBody & { purgedAt: string }>(hostId: string, body: Record<string, unknown>, replica = 0): Promise<Answer<Body>> {
+    return this.call<Body>('POST', `/v1/process-servers/${hostId}/purge`, { body: { reason: 'test', ...body }, authorization: this.admin, replica });
+  }
+
+  read<Body = Record<string, unknown>>(url: string, replica = 0): Promise<Answer<Body>> {
+    return this.call<Body>('GET', url, { authorization: this.admin, replica });
+  }
+
+  /** The kinds of a host's events, oldest first. */
+  async eventKinds(hostId: string): Promise<string[]> {
+    const rows = await this.database.rows<{ kind: string }>('SELECT kind FROM event WHERE host_id = ? ORDER BY at, id', [hostId]);
+    return rows.map(({ kind }) => kind);
+  }
+}
+
+export interface RegistrationBody {
+  readonly generation: number;
+  readonly credential: string;
+  readonly heartbeatIntervalSeconds: number;
+  readonly leaseSeconds: number;
+  readonly versionStatus: string;
+  readonly sizingClass: string;
+  readonly warnings: readonly { readonly code: string }[];
+  readonly code?: string;
+}
+
+export interface HeartbeatBody {
+  readonly leaseExpiresAt: string;
+  readonly heartbeatIntervalSeconds: number;
+  readonly versionStatus: string;
+}
+
+export interface ProblemBody {
+  readonly code: string;
+  readonly detail: string;
+  readonly instruction: string;
+  readonly errors: readonly { readonly field: string; readonly message: string }[];
+}
