@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
 import { projectRoot } from './openapi/openapi-file.js';
-import { serve, type RunningServer } from './serve.js';
+import { CannotStart, serve, type RunningServer } from './serve.js';
 
 /** A stop that takes longer than this is given up. */
 const LONGEST_STOP_MS = 30_000;
@@ -46,7 +46,8 @@ async function run(): Promise<void> {
 run().then(
   () => process.exit(0),
   (error: unknown) => {
-    const expected = error instanceof SettingsError || error instanceof DirectoryInUse || (error instanceof Error && error.name === 'DatabaseProgramMissing');
+    const told = [SettingsError, DirectoryInUse, CannotStart].some((kind) => error instanceof kind);
+    const expected = told || (error instanceof Error && error.name === 'DatabaseProgramMissing');
     console.error(expected ? (error as Error).message : error);
     process.exit(1);
   },

@@ -1,20 +1,29 @@
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { Database, durabilityWarnings, fleetDataSource, migrate, readDatabaseClock, type DatabaseAddress } from '@app/fleet-mysql';
 import {
   claimDirectory,
+  errorCode,
+  errorMessage,
   openPrivateDatabase,
   SystemClock,
   SystemRandomness,
   UuidIdentifiers,
+  whileSaying,
+  type DatabaseSettings,
   type Settings,
 } from '@app/platform';
 import { makeFirstSecrets } from './first-secrets.js';
 import { Replica } from './replica.js';
 
 const SYNCHRONISE_CLOCK_MS = 60_000;
+
+/** The surroundings do not let it start; the message tells the operator all there is to know. */
+export class CannotStart extends Error {}
 
 export interface RunningServer {
   readonly url: string;
@@ -54,13 +63,14 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   const claim = await claimDirectory(dataDirectory);
   undoing.add(() => claim.release());
+  await mustBeFree(settings.http);
 
   const address = settings.database ?? (await privateDatabase(dataDirectory, progress, undoing));
   const randomness = new SystemRandomness();
   const setUp = new Database(address, randomness, { connections: 1, lockWaitSeconds: 3 });
   undoing.add(() => setUp.close());
   const clock = new SystemClock(() => readDatabaseClock(setUp));
-  await clock.synchronise();
+  await (settings.database ? reach(settings.database, clock, progress) : clock.synchronise());
   const synchronising = setInterval(() => void clock.synchronise().catch((error: unknown) => logger.debug({ err: error }, 'clock not synchronised')), SYNCHRONISE_CLOCK_MS);
   undoing.add(async () => clearInterval(synchronising));
   for (const warning of await durabilityWarnings(setUp)) logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
@@ -81,6 +91,29 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   replica.status.addresses.push(url);
   await claim.announce(url);
   return { url, files, stop: () => undoing.run(logger) };
+}
+
+/** Asked before anything is begun: a taken port is the most frequent reason why a start fails. */
+async function mustBeFree({ host, port }: Settings['http']): Promise<void> {
+  const probe = createServer().listen({ host, port, exclusive: true });
+  try {
+    await once(probe, 'listening');
+  } catch (error) {
+    const why = errorCode(error) === 'EADDRINUSE' ? 'another program listens there. Stop it, or choose another HTTP_PORT' : errorMessage(error);
+    throw new CannotStart(`HTTP_PORT ${port} on ${host} cannot be used: ${why}.`, { cause: error });
+  }
+  await new Promise((closed) => probe.close(closed));
+}
+
+/** The first word with a database that somebody else runs. */
+async function reach(database: DatabaseSettings, clock: SystemClock, progress: (line: string) => void): Promise<void> {
+  const where = 'socketPath' in database ? database.socketPath : `${database.host}:${database.port}`;
+  try {
+    await whileSaying(progress, `Looking for the database at ${where}`, clock.synchronise());
+  } catch (error) {
+    const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new CannotStart(`DATABASE_URL: the database ${database.database} at ${where} cannot be used as ${database.user}: ${errorMessage(reason) || errorCode(reason)}`, { cause: error });
+  }
 }
 
 async function privateDatabase(dataDirectory: string, progress: (line: string) => void, undoing: Undoing): Promise<DatabaseAddress> {

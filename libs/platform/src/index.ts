@@ -1,6 +1,7 @@
 export { claimDirectory, DirectoryInUse, type DirectoryClaim } from './directory-claim.js';
 export { openPrivateDatabase, type PrivateDatabase } from './private-database.js';
 export { SystemRandomness, UuidIdentifiers } from './randomness.js';
+export { errorCode, errorMessage, whileSaying } from './running-process.js';
 export {
   API_KEY_PREFIX,
   CREDENTIAL_PREFIX,
@@ -12,5 +13,5 @@ export {
   sha256,
   SignedText,
 } from './secrets.js';
-export { readSettings, SETTINGS, SettingsError, type Settings, type SettingRow } from './settings.js';
+export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type Settings, type SettingRow } from './settings.js';
 export { SystemClock } from './system-clock.js';

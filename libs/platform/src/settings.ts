@@ -20,7 +20,7 @@ export const SETTINGS = [
   row('TLS_CERTIFICATE_FILE', '', '', 'PEM certificate chain; serves HTTPS together with TLS_KEY_FILE'),
   row('TLS_KEY_FILE', '', '', 'PEM private key'),
   row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
-  row('DATABASE_URL', '', '', 'mysql://user@host:port/database; without it a private database is started'),
+  row('DATABASE_URL', '', '', 'mysql://user@host:port/database or mysql://user@localhost/database?socket=/path; without it a private database is started'),
   row('DATABASE_PASSWORD_FILE', '', '', 'File that holds the password for DATABASE_URL'),
   row('DATABASE_CONNECTIONS', 'count', '10', 'Connections for everything but heartbeats'),
   row('HEARTBEAT_INTERVAL_SECONDS', 's', '30', 'Interval told to a small fleet'),
@@ -40,13 +40,12 @@ export const SETTINGS = [
 
 export type SettingName = (typeof SETTINGS)[number]['name'];
 
-export interface DatabaseSettings {
-  readonly host: string;
-  readonly port: number;
+/** A server reached over TCP, or by its Unix socket. */
+export type DatabaseSettings = ({ readonly host: string; readonly port: number } | { readonly socketPath: string }) & {
   readonly user: string;
   readonly password: string;
   readonly database: string;
-}
+};
 
 export interface Settings {
   readonly http: { readonly host: string; readonly port: number; readonly tls: { readonly certificate: string; readonly key: string } | null };
@@ -160,17 +159,31 @@ function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: s
 
 function databaseSettings(urlText: string, passwordFile: string, fault: (message: string) => void): DatabaseSettings | null {
   const url = URL.canParse(urlText) ? new URL(urlText) : null;
-  const database = url ? decodeURIComponent(url.pathname.slice(1)) : '';
-  if (!url || !/^(mysql|mariadb):$/.test(url.protocol) || !url.hostname || !database || database.includes('/')) {
-    fault('DATABASE_URL must read mysql://user@host:port/database');
+  const database = url ? decoded(url.pathname.slice(1)) : '';
+  const socketPath = url?.searchParams.get('socket') ?? null;
+  // Only what is obeyed: a `?ssl=true` that changes nothing would mislead.
+  const unknown = [...(url?.searchParams.keys() ?? [])].some((name) => name !== 'socket');
+  const user = url && decoded(url.username);
+  const password = url && decoded(url.password);
+  const usable = url && /^(mysql|mariadb):$/.test(url.protocol) && url.hostname && database && !database.includes('/');
+  if (!usable || unknown || user === null || password === null || (socketPath !== null && !socketPath.startsWith('/'))) {
+    fault('DATABASE_URL must read mysql://user@host:port/database or mysql://user@localhost/database?socket=/path');
     return null;
   }
   const fromFile = passwordFile ? readOrFault('DATABASE_PASSWORD_FILE', passwordFile, fault)?.trim() : undefined;
   return {
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(url.port || 3306),
-    user: decodeURIComponent(url.username),
-    password: fromFile ?? decodeURIComponent(url.password),
+    ...(socketPath === null ? { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 3306) } : { socketPath }),
+    user,
+    password: fromFile ?? password,
     database,
   };
+}
+
+/** Null when a `%` in it stands for nothing. */
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }

@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { FleetError, instructionFor, type FleetFault, type Instruction } from './fleet-fault.js';
+import { NOON } from './testing/examples.js';
+
+/** One of each, with the instruction of the contract; a code without a row does not compile. */
+const FAULTS: { [Code in FleetFault['code']]: [Extract<FleetFault, { code: Code }> | FleetFault, Instruction | null] } = {
+  credential_rejected: [{ code: 'credential_rejected' }, 'ask_operator'],
+  credential_revoked: [{ code: 'credential_revoked' }, 'reregister'],
+  passphrase_rejected: [{ code: 'passphrase_rejected' }, 'ask_operator'],
+  generation_retired: [{ code: 'generation_retired', removal: 'clean_up' }, 'stop'],
+  generation_superseded: [{ code: 'generation_superseded', given: 3, current: 4 }, 'stop'],
+  generation_unknown: [{ code: 'generation_unknown', given: 4, current: 3 }, 'reregister'],
+  process_server_not_found: [{ code: 'process_server_not_found' }, 'reregister'],
+  host_id_conflict: [{ code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' }, 'ask_operator'],
+  version_newer_than_configuration_server: [{ code: 'version_newer_than_configuration_server', upgradeFirst: 'Upgrade the configuration server first.' }, 'ask_operator'],
+  version_not_exact: [{ code: 'version_not_exact', upgradeFirst: 'Upgrade the process server first.' }, 'upgrade'],
+  invalid_data_port: [{ code: 'invalid_data_port', dataPort: 443 }, 'ask_operator'],
+  clock_in_future: [{ code: 'clock_in_future', aheadSeconds: 901 }, 'ask_operator'],
+  machines_protected: [{ code: 'machines_protected', protectedMachineCount: 7 }, 'ask_operator'],
+  machines_unknown: [{ code: 'machines_unknown' }, null],
+  reason_required: [{ code: 'reason_required' }, null],
+  process_server_disconnected: [{ code: 'process_server_disconnected' }, null],
+  process_server_connected: [{ code: 'process_server_connected', leaseExpiresAt: NOON }, null],
+  empty_filter: [{ code: 'empty_filter' }, null],
+  plan_not_found: [{ code: 'plan_not_found' }, null],
+  plan_too_large: [{ code: 'plan_too_large', limit: 1_000 }, null],
+  plan_expired: [{ code: 'plan_expired', expiredAt: NOON }, null],
+  plan_count_mismatch: [{ code: 'plan_count_mismatch', expected: 2, planned: 3 }, null],
+  share_not_acknowledged: [{ code: 'share_not_acknowledged', candidates: 16, fleetSize: 100 }, null],
+  heartbeat_rate_exceeded: [{ code: 'heartbeat_rate_exceeded', perSecond: 20 }, 'retry'],
+  heartbeat_queue_full: [{ code: 'heartbeat_queue_full' }, 'retry'],
+  not_listening: [{ code: 'not_listening' }, 'retry'],
+  database_unavailable: [{ code: 'database_unavailable' }, 'retry'],
+  shutting_down: [{ code: 'shutting_down' }, 'retry'],
+};
+
+describe.each(Object.entries(FAULTS))('%s', (code, [fault, instruction]) => {
+  it('stands in the table under its own code', () => {
+    expect(fault.code).toBe(code);
+  });
+
+  it(`tells a process server: ${instruction ?? 'nothing'}`, () => {
+    expect(instructionFor(fault)).toBe(instruction);
+  });
+
+  it('explains itself in a sentence', () => {
+    const { explanation, message } = new FleetError(fault);
+    expect(explanation).toMatch(/^[A-Z0-9].*[.]$/);
+    expect(explanation).not.toMatch(/undefined|NaN|\[object/);
+    expect(message).toBe(code);
+  });
+});
+
+describe('an explanation', () => {
+  it.each([
+    [{ code: 'generation_superseded', given: 3, current: 4 }, ['3', '4']],
+    [{ code: 'generation_unknown', given: 9, current: 4 }, ['9', '4']],
+    [{ code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' }, ['192.0.2.1', '192.0.2.2']],
+    [{ code: 'machines_protected', protectedMachineCount: 7 }, ['7']],
+    [{ code: 'process_server_connected', leaseExpiresAt: NOON }, [NOON.toISOString()]],
+    [{ code: 'plan_expired', expiredAt: NOON }, [NOON.toISOString()]],
+    [{ code: 'share_not_acknowledged', candidates: 16, fleetSize: 100 }, ['16', '100', 'acknowledgeShare']],
+  ] satisfies [FleetFault, string[]][])('of $code carries its facts', (fault, facts) => {
+    for (const fact of facts) expect(new FleetError(fault).explanation).toContain(fact);
+  });
+
+  it('tells a purged server from one that has left: a person brings it back, or nobody', () => {
+    expect(instructionFor({ code: 'generation_retired', removal: 'purge' })).toBe('ask_operator');
+    expect(new FleetError({ code: 'generation_retired', removal: 'purge' }).explanation).toContain('purged');
+    expect(new FleetError({ code: 'generation_retired', removal: 'clean_up' }).explanation).toContain('decommissioned');
+  });
+
+  it('keeps what caused it', () => {
+    const cause = new Error('the socket is gone');
+    expect(new FleetError({ code: 'database_unavailable' }, { cause }).cause).toBe(cause);
+  });
+});

@@ -1,0 +1,137 @@
+import type { Heartbeat, LeaseOnRecord } from '../heartbeat.js';
+import { NOTHING_REPORTED } from '../health.js';
+import type { LeaseTiming } from '../lease.js';
+import type { HeldRecord } from '../ports.js';
+import type { Actor, Lease, ProcessServer, ProcessServerFacts, Tombstone } from '../process-server.js';
+
+/** Plain values for specs: each builder gives an ordinary one, `over` says what is special about it. */
+
+export const NOON = new Date('2026-11-23T12:00:00.000Z');
+/** L at noon, unless a spec says otherwise. */
+export const LISTENED_AT_NOON = 1_000_000;
+export const HOST_ID = '5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d0001';
+
+export const msAfter = (instant: Date, ms: number): Date => new Date(instant.getTime() + ms);
+
+export const TIMING: LeaseTiming = { heartbeatIntervalSeconds: 30, leaseSeconds: 180, heartbeatsPerSecondCeiling: 1_000 };
+
+export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-1' };
+
+export function someFacts(over: Partial<ProcessServerFacts> = {}): ProcessServerFacts {
+  return {
+    friendlyName: 'ps-berlin-1',
+    fqdn: null,
+    ipAddress: '192.0.2.11',
+    dataPort: 9443,
+    osType: 'Windows',
+    osVersion: 'Server 2022',
+    agentVersion: '9.63.7187.1',
+    machineId: 'machine-1',
+    environment: 'VMware',
+    cpuCores: 8,
+    memoryBytes: 16_000_000_000,
+    cacheDiskBytes: 600_000_000_000,
+    proxy: null,
+    ...over,
+  };
+}
+
+/** A lease that runs for another minute at noon. */
+export function aLease(over: Partial<Lease> = {}): Lease {
+  return {
+    credentialHash: 'aa'.repeat(32),
+    revoked: false,
+    lastHeartbeatAt: msAfter(NOON, -120_000),
+    heardAtListenedMs: LISTENED_AT_NOON - 120_000,
+    endsAtListenedMs: LISTENED_AT_NOON + 60_000,
+    toldIntervalSeconds: 30,
+    instanceId: null,
+    previousInstanceId: null,
+    sourceAddress: '192.0.2.11',
+    skewMs: null,
+    ...over,
+  };
+}
+
+/** A Connected entry of generation 3. */
+export function aProcessServer(over: Partial<ProcessServer> = {}): ProcessServer {
+  return {
+    hostId: HOST_ID,
+    generation: 3,
+    facts: someFacts(),
+    registeredAt: msAfter(NOON, -3_600_000),
+    passphraseId: 'passphrase-1',
+    decommission: null,
+    lease: aLease(),
+    health: NOTHING_REPORTED,
+    ...over,
+  };
+}
+
+/** The same, silent since its lease ended at noon. */
+export function aSilentServer(over: Partial<ProcessServer> = {}): ProcessServer {
+  return aProcessServer({ lease: aLease({ endsAtListenedMs: LISTENED_AT_NOON }), ...over });
+}
+
+/** The same, decommissioned a minute before noon. */
+export function aLeavingServer(over: Partial<ProcessServer> = {}): ProcessServer {
+  return aSilentServer({ decommission: { at: msAfter(NOON, -60_000), by: 'anna', reason: null, removeBy: msAfter(NOON, 360_000) }, ...over });
+}
+
+export function aTombstone(over: Partial<Tombstone> = {}): Tombstone {
+  return {
+    hostId: HOST_ID,
+    generation: 3,
+    friendlyName: 'ps-berlin-1',
+    ipAddress: '192.0.2.11',
+    removedAt: msAfter(NOON, -60_000),
+    removedBy: 'anna',
+    reason: 'scrapped',
+    removal: 'purge',
+    planId: null,
+    ...over,
+  };
+}
+
+/** What the store shows a decision at noon. */
+export function held(over: Partial<HeldRecord> = {}): HeldRecord {
+  return { entry: null, tombstone: null, now: NOON, listenedMs: LISTENED_AT_NOON, ...over };
+}
+
+/** A heartbeat of the server above, which says nothing but that it lives. */
+export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
+  return {
+    hostId: HOST_ID,
+    generation: 3,
+    credentialHash: 'aa'.repeat(32),
+    sourceAddress: '192.0.2.11',
+    machineId: null,
+    instanceId: null,
+    agentVersion: null,
+    skewMs: null,
+    load: null,
+    services: null,
+    protectedMachineCount: null,
+    replicationPairCount: null,
+    certificateExpiresAt: null,
+    ...over,
+  };
+}
+
+/** What that heartbeat is judged against. */
+export function aLeaseOnRecord(over: Partial<LeaseOnRecord> = {}): LeaseOnRecord {
+  return {
+    generation: 3,
+    credentialHash: 'aa'.repeat(32),
+    retired: false,
+    revoked: false,
+    instanceId: null,
+    previousInstanceId: null,
+    sourceAddress: '192.0.2.11',
+    endsAtListenedMs: LISTENED_AT_NOON + 60_000,
+    lastHeardAt: msAfter(NOON, -120_000),
+    machineId: 'machine-1',
+    agentVersion: '9.63.7187.1',
+    ...over,
+  };
+}

@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { type Answer, type KnownServer, type ProblemBody, TestSite } from '../support/test-site.js';
+
+jest.setTimeout(120_000);
+
+/** Truly at the same moment, over two replicas; each is done so often that both orders come up. */
+const ROUNDS = 20;
+const both = [0, 1] as const;
+
+let site: TestSite;
+beforeAll(async () => {
+  site = await TestSite.open({ replicas: 2 });
+});
+afterAll(() => site.close());
+
+const statusOf = ({ status }: Answer<unknown>): number => status;
+const eventsOf = async (hostId: string, kind: string): Promise<number> => (await site.eventKinds(hostId)).filter((one) => one === kind).length;
+
+async function entryCount(hostId: string): Promise<number> {
+  const [row] = await site.database.rows<{ count: number }>('SELECT COUNT(*) AS count FROM process_server WHERE host_id = ?', [hostId]);
+  return row?.count ?? 0;
+}
+
+async function decommissioned(): Promise<KnownServer> {
+  const server = await site.registered();
+  await site.unregister(server);
+  return server;
+}
+
+async function silent(): Promise<KnownServer> {
+  const server = await site.registered();
+  await site.pass(185);
+  return server;
+}
+
+describe('calls at the same moment, over two replicas', () => {
+  it('many registrations of one host id become as many generations, and only the highest one\'s credential lives', async () => {
+    const hostId = randomUUID();
+    const answers = await Promise.all(Array.from({ length: 12 }, (_, number) => site.register(hostId, {}, number % 2)));
+    expect(answers.map(statusOf).sort()).toEqual([...Array<number>(11).fill(200), 201]);
+    const byGeneration = answers.map(({ body }) => body).sort((a, b) => a.generation - b.generation);
+    expect(byGeneration.map(({ generation }) => generation)).toEqual(Array.from({ length: 12 }, (_, number) => number + 1));
+    const beats = await Promise.all(byGeneration.map(({ generation, credential }) => site.heartbeat({ hostId, generation, credential }, {}, generation % 2)));
+    expect(beats.map(statusOf)).toEqual([...Array<number>(11).fill(409), 200]);
+    expect([await eventsOf(hostId, 'registered'), await eventsOf(hostId, 'registered_again')]).toEqual([1, 11]);
+  });
+
+  it('a decommissioning asked for four times is one, with one event and one answer', async () => {
+    const server = await site.registered();
+    const answers = await Promise.all([0, 1, 0, 1].map((replica) => site.unregister(server, '', replica)));
+    expect(answers.map(statusOf)).toEqual([202, 202, 202, 202]);
+    expect(new Set(answers.map(({ body }) => body.removeBy)).size).toBe(1);
+    expect(await eventsOf(server.hostId, 'decommissioned')).toBe(1);
+  });
+
+  it('a purge asked for four times is one, with one event and one answer', async () => {
+    const { hostId } = await silent();
+    const answers = await Promise.all([0, 1, 0, 1].map((replica) => site.purge(hostId, { generation: 1 }, replica)));
+    expect(answers.map(statusOf)).toEqual([200, 200, 200, 200]);
+    expect(new Set(answers.map(({ body }) => body.purgedAt)).size).toBe(1);
+    expect(await eventsOf(hostId, 'purged')).toBe(1);
+  });
+
+  it('a registration cancels the removal that is just being done, or comes after it, but is never undone', async () => {
+    const outcomes = new Set<string>();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { hostId } = await decommissioned();
+      await site.pass(301);
+      const [answer] = await Promise.all([
+        site.register(hostId, {}, round % 2),
+        ...both.map((replica) => site.replica(replica).cleanUp.pass()),
+      ]);
+      outcomes.add(String(answer.status));
+      expect(answer.body.generation).toBe(2);
+      await Promise.all(both.map((replica) => site.replica(replica).cleanUp.pass()));
+      expect(statusOf(await site.heartbeat({ hostId, generation: 2, credential: answer.body.credential }))).toBe(200);
+      expect(await entryCount(hostId)).toBe(1);
+      const removed = await eventsOf(hostId, 'removed');
+      expect(answer.status === 201 ? removed : removed + 1).toBe(1);
+    }
+    expect([...outcomes].every((status) => status === '200' || status === '201')).toBe(true);
+  });
+
+  it('a heartbeat and a purge of a silent server never both succeed', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const server = await silent();
+      const [beat, purge] = await Promise.all([site.heartbeat(server, {}, round % 2), site.purge(server.hostId, { generation: 1 }, (round + 1) % 2)]);
+      const outcome = [statusOf(beat), statusOf(purge)];
+      expect([
+        [200, 409],
+        [410, 200],
+      ]).toContainEqual(outcome);
+      expect(await entryCount(server.hostId)).toBe(statusOf(beat) === 200 ? 1 : 0);
+      expect(statusOf(await site.heartbeat(server))).toBe(statusOf(beat));
+    }
+  });
+
+  it('a heartbeat beside an unregister brings nobody back', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const server = await site.registered();
+      const [beat, leave] = await Promise.all([site.heartbeat(server, {}, round % 2), site.unregister(server, '', (round + 1) % 2)]);
+      expect([200, 410]).toContain(statusOf(beat));
+      expect(statusOf(leave)).toBe(202);
+      const { body } = await site.read(`/v1/process-servers/${server.hostId}`);
+      expect(body).toMatchObject({ lifecycle: 'Decommissioned', connectionState: 'Disconnected' });
+    }
+  });
+
+  it('two clean-ups remove each entry once, with one event', async () => {
+    await site.database.empty();
+    await site.note();
+    const servers = await Promise.all(Array.from({ length: 30 }, decommissioned));
+    await site.pass(301);
+    const passes = await Promise.all([0, 1, 0, 1].map((replica) => site.replica(replica).cleanUp.pass()));
+    expect(passes.reduce((sum, { removed }) => sum + removed, 0)).toBe(30);
+    for (const { hostId } of servers) {
+      expect([await entryCount(hostId), await eventsOf(hostId, 'removed')]).toEqual([0, 1]);
+    }
+  });
+
+  it('a plan applied by both replicas at once gives both the same result', async () => {
+    await site.database.empty();
+    await site.note();
+    const servers = await Promise.all(Array.from({ length: 8 }, () => site.registered()));
+    await site.pass(185);
+    const authorization = site.admin;
+    const plan = await site.call<{ planId: string; candidates: unknown[] }>('POST', '/v1/purges', { body: { connectionState: 'Disconnected' }, authorization });
+    expect(plan.body.candidates).toHaveLength(8);
+    const apply = (replica: number): Promise<Answer> =>
+      site.call('POST', `/v1/purges/${plan.body.planId}/apply`, { body: { expectedCount: 8, reason: 'gone' }, authorization, replica });
+    const [one, other] = await Promise.all([apply(0), apply(1)]);
+    expect(one.body).toMatchObject({ skipped: [], purged: { length: 8 } });
+    expect(other.body).toEqual(one.body);
+    expect((await apply(0)).body).toEqual(one.body);
+    for (const { hostId } of servers) expect(await eventsOf(hostId, 'purged')).toBe(1);
+  });
+
+  it('a mixture on few hosts leaves one record a host and an event for every acknowledged change', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const servers = await Promise.all(Array.from({ length: 3 }, () => site.registered()));
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, async (_, number) => {
+          const server = servers[number % 3] as KnownServer;
+          const replica = (number >> 1) % 2;
+          const call = ['register', 'heartbeat', 'purge', 'unregister'][Math.floor(number / 3) % 4];
+          const answer: Answer<Partial<ProblemBody>> =
+            call === 'register'
+              ? await site.register(server.hostId, {}, replica)
+              : call === 'heartbeat'
+                ? await site.heartbeat(server, {}, replica)
+                : call === 'purge'
+                  ? await site.purge(server.hostId, { generation: 1, force: true }, replica)
+                  : await site.unregister(server, '', replica);
+          return { hostId: server.hostId, call, answer };
+        }),
+      );
+      expect(answers.filter(({ answer }) => answer.status >= 500)).toEqual([]);
+      for (const { hostId } of servers) {
+        const registrations = answers.filter((one) => one.hostId === hostId && one.call === 'register').length + 1;
+        const kinds = await site.eventKinds(hostId);
+        expect(kinds.filter((kind) => kind === 'registered' || kind === 'registered_again')).toHaveLength(registrations);
+        expect(kinds.filter((kind) => kind === 'purged_by_force').length).toBeLessThanOrEqual(1);
+        const [row] = await site.database.rows<{ entries: number; leases: number; health: number; tombstones: number; generation: number }>(
+          `SELECT (SELECT COUNT(*) FROM process_server WHERE host_id = ?) AS entries, (SELECT COUNT(*) FROM process_server_lease WHERE host_id = ?) AS leases,
+                  (SELECT COUNT(*) FROM process_server_health WHERE host_id = ?) AS health, (SELECT COUNT(*) FROM tombstone WHERE host_id = ?) AS tombstones`,
+          [hostId, hostId, hostId, hostId],
+        );
+        expect([row?.leases, row?.health]).toEqual([row?.entries, row?.entries]);
+        expect((row?.entries ?? 0) + (row?.tombstones ?? 0)).toBe(1);
+      }
+    }
+  });
+});

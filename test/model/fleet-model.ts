@@ -1,0 +1,177 @@
+/** The registry as one person would keep it on paper: no database, no replicas, no concurrency. */
+export const LEASE_SECONDS = 180;
+export const GRACE_SECONDS = 300;
+export const INTERVAL_SECONDS = 60;
+const COUNTED_GAP_MS = 15_000;
+
+export interface ModelEntry {
+  generation: number;
+  machine: string;
+  endsAtListenedMs: number;
+  heardAtListenedMs: number;
+  lastHeartbeatAt: number | null;
+  instance: string | null;
+  previousInstance: string | null;
+  protectedMachines: number | null;
+  decommissionedAt: number | null;
+}
+
+export interface ModelTombstone {
+  generation: number;
+  removal: 'purge' | 'clean_up';
+  purgedAt: number;
+}
+
+export interface Refusal {
+  status: number;
+  code: string;
+  instruction?: string;
+}
+
+type Outcome = { status: number } | Refusal;
+
+const refusal = (status: number, code: string, instruction?: string): Refusal => ({ status, code, ...(instruction && { instruction }) });
+
+export class FleetModel {
+  readonly entries = new Map<string, ModelEntry>();
+  readonly tombstones = new Map<string, ModelTombstone>();
+  /** Changes by host, in order. */
+  readonly events = new Map<string, string[]>();
+  outages = 0;
+  private listenedMs = 0;
+  private notedAt: number;
+  private readonly replicaNotedAt: number[];
+
+  constructor(
+    private readonly now: () => number,
+    replicas: number,
+  ) {
+    this.notedAt = now();
+    this.replicaNotedAt = Array.from({ length: replicas }, now);
+  }
+
+  /** L now. */
+  listened(): number {
+    return this.listenedMs + Math.min(Math.max(0, this.now() - this.notedAt), COUNTED_GAP_MS);
+  }
+
+  note(replica: number): void {
+    if (this.now() - this.notedAt > COUNTED_GAP_MS) this.outages += 1;
+    this.listenedMs = this.listened();
+    this.notedAt = Math.max(this.notedAt, this.now());
+    this.replicaNotedAt[replica] = this.now();
+  }
+
+  isConnected({ endsAtListenedMs }: ModelEntry): boolean {
+    return this.listened() < endsAtListenedMs;
+  }
+
+  register(hostId: string, machine: string): Outcome & { generation?: number } {
+    const entry = this.entries.get(hostId);
+    if (entry && entry.machine !== machine && this.isConnected(entry)) return refusal(409, 'host_id_conflict', 'ask_operator');
+    const generation = (entry?.generation ?? this.tombstones.get(hostId)?.generation ?? 0) + 1;
+    const replaced = entry !== undefined && entry.machine !== machine;
+    this.entries.set(hostId, {
+      generation,
+      machine,
+      endsAtListenedMs: this.listened() + LEASE_SECONDS * 1000,
+      heardAtListenedMs: this.listened(),
+      lastHeartbeatAt: null,
+      instance: null,
+      previousInstance: null,
+      protectedMachines: entry && !replaced ? entry.protectedMachines : null,
+      decommissionedAt: null,
+    });
+    this.tombstones.delete(hostId);
+    this.happened(hostId, !entry ? 'registered' : replaced ? 'replaced' : 'registered_again');
+    return { status: entry ? 200 : 201, generation };
+  }
+
+  heartbeat(hostId: string, generation: number, replica: number, beat: { machine: string | null; instance: string | null; protectedMachines: number | null }): Outcome {
+    if (this.now() - (this.replicaNotedAt[replica] ?? 0) >= COUNTED_GAP_MS) return refusal(503, 'not_listening', 'retry');
+    const gone = this.credentialRefusal(hostId, generation, false);
+    if (gone) return gone;
+    const entry = this.entry(hostId);
+    const otherMachine = beat.machine !== null && beat.machine !== entry.machine;
+    const replaced = beat.instance !== null && beat.instance !== entry.instance && beat.instance === entry.previousInstance;
+    if (otherMachine || replaced) return refusal(409, 'host_id_conflict', 'ask_operator');
+    if (!this.isConnected(entry)) this.happened(hostId, 'silence_ended');
+    if (beat.instance !== null && beat.instance !== entry.instance) {
+      entry.previousInstance = entry.instance;
+      entry.instance = beat.instance;
+    }
+    entry.endsAtListenedMs = Math.max(entry.endsAtListenedMs, this.listened() + LEASE_SECONDS * 1000);
+    entry.heardAtListenedMs = this.listened();
+    entry.lastHeartbeatAt = this.now();
+    entry.protectedMachines = beat.protectedMachines ?? entry.protectedMachines;
+    return { status: 200 };
+  }
+
+  /** `generation` null: an operator. */
+  decommission(hostId: string, generation: number | null, force: boolean): Outcome {
+    if (generation !== null) {
+      const refused = this.credentialRefusal(hostId, generation, true);
+      if (refused) return refused;
+    } else {
+      const tombstone = this.tombstones.get(hostId);
+      if (tombstone) return refusal(410, 'generation_retired');
+      if (!this.entries.has(hostId)) return refusal(404, 'process_server_not_found');
+    }
+    const entry = this.entry(hostId);
+    if (entry.decommissionedAt !== null) return { status: 202 };
+    if (generation === null && !this.isConnected(entry)) return refusal(409, 'process_server_disconnected');
+    if (!force && entry.protectedMachines) return refusal(409, 'machines_protected');
+    if (!force && generation === null && entry.protectedMachines === null) return refusal(409, 'machines_unknown');
+    entry.decommissionedAt = this.now();
+    entry.endsAtListenedMs = Math.min(entry.endsAtListenedMs, this.listened());
+    this.happened(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
+    return { status: 202 };
+  }
+
+  purge(hostId: string, generation: number, force: boolean): Outcome {
+    const entry = this.entries.get(hostId);
+    const tombstone = this.tombstones.get(hostId);
+    const current = entry?.generation ?? tombstone?.generation;
+    if (current === undefined) return refusal(404, 'process_server_not_found');
+    if (generation < current) return refusal(409, 'generation_superseded');
+    if (generation > current) return refusal(409, 'generation_unknown');
+    if (tombstone) return tombstone.removal === 'purge' ? { status: 200 } : refusal(410, 'generation_retired');
+    if (!force && entry && this.isConnected(entry)) return refusal(409, 'process_server_connected');
+    if (!force && entry?.protectedMachines) return refusal(409, 'machines_protected');
+    this.entries.delete(hostId);
+    this.tombstones.set(hostId, { generation, removal: 'purge', purgedAt: this.now() });
+    this.happened(hostId, force ? 'purged_by_force' : 'purged');
+    return { status: 200 };
+  }
+
+  cleanUp(): void {
+    for (const [hostId, { decommissionedAt, generation }] of [...this.entries]) {
+      if (decommissionedAt === null || decommissionedAt > this.now() - GRACE_SECONDS * 1000) continue;
+      this.entries.delete(hostId);
+      this.tombstones.set(hostId, { generation, removal: 'clean_up', purgedAt: this.now() });
+      this.happened(hostId, 'removed');
+    }
+  }
+
+  private entry(hostId: string): ModelEntry {
+    const entry = this.entries.get(hostId);
+    if (!entry) throw new Error('the model lost an entry');
+    return entry;
+  }
+
+  private credentialRefusal(hostId: string, generation: number, mayBeLeaving: boolean): Refusal | null {
+    const tombstone = this.tombstones.get(hostId);
+    if (tombstone) return refusal(410, 'generation_retired', tombstone.removal === 'purge' ? 'ask_operator' : 'stop');
+    const entry = this.entries.get(hostId);
+    if (entry && entry.decommissionedAt !== null && !(mayBeLeaving && entry.generation === generation)) {
+      return refusal(410, 'generation_retired', 'stop');
+    }
+    if (!entry) return refusal(404, 'process_server_not_found', 'reregister');
+    if (generation < entry.generation) return refusal(409, 'generation_superseded', 'stop');
+    return null;
+  }
+
+  private happened(hostId: string, kind: string): void {
+    this.events.set(hostId, [...(this.events.get(hostId) ?? []), kind]);
+  }
+}

@@ -1,0 +1,265 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { expect } from '@jest/globals';
+import type { KnownServer, TestSite } from '../support/test-site.js';
+import { FleetModel, GRACE_SECONDS, type Refusal } from './fleet-model.js';
+
+const HOSTS = 3;
+const REPLICAS = 2;
+
+const host = fc.nat(HOSTS - 1);
+const replica = fc.nat(REPLICAS - 1);
+/** Which credential of the host: 0 is the latest, higher ones are older. */
+const age = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) });
+const rarely = fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) });
+
+const action = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('register' as const), host, replica, machine: fc.constantFrom('a', 'a', 'b'), name: fc.constantFrom('x', 'y') }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('heartbeat' as const),
+      host,
+      replica,
+      age,
+      machine: fc.constantFrom(null, null, 'a', 'b'),
+      instance: fc.constantFrom(null, 'i', 'i', 'j', 'k'),
+      protectedMachines: fc.constantFrom(null, null, 0, 2),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('unregister' as const), host, replica, age, force: rarely }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('decommission' as const), host, replica, force: rarely }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('purge' as const), host, replica, offset: fc.constantFrom(0, 0, 0, -1, 1), force: rarely }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('purgePlan' as const), replica }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('cleanUp' as const), replica }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('listen' as const), seconds: fc.constantFrom(5, 60, 175, 185, 300, 310) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('outage' as const), seconds: fc.constantFrom(10, 20, 200, 7_200), note: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('note' as const), replica }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), replica }) },
+);
+export type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never;
+export const someActions = fc.array(action, { minLength: 1, maxLength: 40 });
+
+/** One sequence of actions, done to the site and to the model alike, with every invariant looked at after every step. */
+export class ModelRun {
+  /** How often each answer was met, over all runs: shows what the sequences reach. */
+  static readonly outcomes = new Map<string, number>();
+  private readonly hostIds = Array.from({ length: HOSTS }, () => randomUUID());
+  private readonly known = new Map<string, KnownServer[]>(this.hostIds.map((hostId) => [hostId, []]));
+  private readonly model: FleetModel;
+
+  private constructor(private readonly site: TestSite) {
+    this.model = new FleetModel(() => site.clock.now().getTime(), REPLICAS);
+  }
+
+  static async of(site: TestSite, actions: readonly Action[]): Promise<void> {
+    await site.database.empty();
+    await site.note();
+    const run = new ModelRun(site);
+    for (const next of actions) {
+      site.clock.advanceMs(1);
+      await run.step(next);
+      await run.checkInvariants();
+    }
+  }
+
+  private async step(next: Action): Promise<void> {
+    const hostId = 'host' in next ? (this.hostIds[next.host] ?? '') : '';
+    switch (next.do) {
+      case 'register': {
+        const expected = this.model.register(hostId, next.machine);
+        const over = { machineId: next.machine, friendlyName: `${next.name}-${hostId}`, ipAddress: `10.0.0.${next.host}` };
+        const { status, body } = await this.site.register(hostId, over, next.replica);
+        this.expectSame({ status, ...body }, expected);
+        if (body.credential) {
+          expect(body.generation).toBe(expected.generation);
+          this.known.get(hostId)?.unshift({ hostId, generation: body.generation, credential: body.credential });
+        }
+        return;
+      }
+      case 'heartbeat': {
+        const server = this.credential(hostId, next.age);
+        if (!server) return;
+        const { machine, instance, protectedMachines } = next;
+        const expected = this.model.heartbeat(hostId, server.generation, next.replica, { machine, instance, protectedMachines });
+        const over = { machineId: machine, instanceId: instance, protectedMachineCount: protectedMachines };
+        const { status, body } = await this.site.heartbeat(server, over, next.replica);
+        return this.expectSame({ status, ...body }, expected);
+      }
+      case 'unregister': {
+        const server = this.credential(hostId, next.age);
+        if (!server) return;
+        const expected = this.model.decommission(hostId, server.generation, next.force);
+        const { status, body } = await this.site.unregister(server, next.force ? '?force=true&reason=model' : '', next.replica);
+        return this.expectSame({ status, ...body }, expected);
+      }
+      case 'decommission': {
+        const expected = this.model.decommission(hostId, null, next.force);
+        const url = `/v1/process-servers/${hostId}${next.force ? '?force=true&reason=model' : ''}`;
+        const { status, body } = await this.site.call('DELETE', url, { authorization: this.site.admin, replica: next.replica });
+        return this.expectSame({ status, ...body }, expected);
+      }
+      case 'purge': {
+        const generation = (this.known.get(hostId)?.[0]?.generation ?? 1) + next.offset;
+        if (generation < 1) return;
+        const expected = this.model.purge(hostId, generation, next.force);
+        const { status, body } = await this.site.purge(hostId, { generation, force: next.force }, next.replica);
+        return this.expectSame({ status, ...body }, expected);
+      }
+      case 'purgePlan':
+        return this.purgeByPlan(next.replica);
+      case 'cleanUp':
+        await this.site.replica(next.replica).cleanUp.pass();
+        this.model.cleanUp();
+        return;
+      case 'listen':
+        for (let left = next.seconds; left > 0; left -= 5) {
+          this.site.clock.advanceSeconds(5);
+          await this.noteAll();
+        }
+        return;
+      case 'outage':
+        this.site.clock.advanceSeconds(next.seconds);
+        if (next.note) await this.noteAll();
+        return;
+      case 'note':
+        await this.site.replica(next.replica).listening.note();
+        return this.model.note(next.replica);
+      case 'restart':
+        await this.site.restartReplica(next.replica);
+        return this.model.note(next.replica);
+    }
+  }
+
+  /** A plan over everybody who is silent, applied twice through both replicas at once. */
+  private async purgeByPlan(replica: number): Promise<void> {
+    const authorization = this.site.admin;
+    const silent = [...this.model.entries].filter(([, entry]) => !this.model.isConnected(entry)).map(([hostId]) => hostId);
+    const plan = await this.site.call<{ planId: string; candidates: { hostId: string; generation: number }[] }>('POST', '/v1/purges', {
+      body: { connectionState: 'Disconnected' },
+      authorization,
+      replica,
+    });
+    expect(plan.body.candidates.map(({ hostId }) => hostId)).toEqual([...silent].sort());
+    const apply = (at: number): Promise<{ status: number; body: { purged: { hostId: string }[]; skipped: { hostId: string; why: string }[] } }> =>
+      this.site.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
+        body: { expectedCount: plan.body.candidates.length, reason: 'model' },
+        authorization,
+        replica: at,
+      });
+    const [one, other] = await Promise.all([apply(0), apply(1)]);
+    expect(other.body).toEqual(one.body);
+    for (const { hostId, generation } of plan.body.candidates) {
+      const expected = this.model.purge(hostId, generation, false);
+      const skipped = one.body.skipped.find((entry) => entry.hostId === hostId);
+      expect(skipped?.why).toBe((expected as Refusal).code);
+    }
+  }
+
+  private async noteAll(): Promise<void> {
+    for (let number = 0; number < REPLICAS; number += 1) {
+      await this.site.replica(number).listening.note();
+      this.model.note(number);
+    }
+  }
+
+  private credential(hostId: string, age: number): KnownServer | undefined {
+    const known = this.known.get(hostId) ?? [];
+    return known[Math.min(age, known.length - 1)];
+  }
+
+  private expectSame(answer: object, expected: object): void {
+    const { generation: _generation, ...rest } = expected as { generation?: number };
+    expect(answer).toMatchObject(rest);
+    const outcome = (expected as Partial<Refusal>).code ?? String((expected as { status: number }).status);
+    ModelRun.outcomes.set(outcome, (ModelRun.outcomes.get(outcome) ?? 0) + 1);
+  }
+
+  private async checkInvariants(): Promise<void> {
+    await this.checkStoredState();
+    await this.checkEvents();
+    await this.checkAnswersAgree();
+  }
+
+  /** I1, I3, I5, I6, I8, I10: just the entries, leases and tombstones that the model has, and no row besides. */
+  private async checkStoredState(): Promise<void> {
+    const { database } = this.site;
+    const rows = await database.rows<Record<string, string | number | Date | null>>(
+      `SELECT l.host_id, p.generation, l.generation AS lease_generation, p.machine_id, l.ends_listened_ms, l.heard_listened_ms,
+              l.last_heartbeat_at, l.retired, p.decommissioned_at, h.protected_machine_count, l.instance_id
+         FROM process_server_lease l
+         LEFT JOIN process_server p ON p.host_id = l.host_id
+         LEFT JOIN process_server_health h ON h.host_id = l.host_id`,
+    );
+    const stored = Object.fromEntries(rows.map(({ host_id, ...columns }) => [host_id, columns]));
+    const expected = Object.fromEntries(
+      [...this.model.entries].map(([hostId, entry]) => [
+        hostId,
+        {
+          generation: entry.generation,
+          lease_generation: entry.generation,
+          machine_id: entry.machine,
+          ends_listened_ms: entry.endsAtListenedMs,
+          heard_listened_ms: entry.heardAtListenedMs,
+          last_heartbeat_at: entry.lastHeartbeatAt && new Date(entry.lastHeartbeatAt),
+          retired: Number(entry.decommissionedAt !== null),
+          decommissioned_at: entry.decommissionedAt && new Date(entry.decommissionedAt),
+          protected_machine_count: entry.protectedMachines,
+          instance_id: entry.instance,
+        },
+      ]),
+    );
+    expect(stored).toEqual(expected);
+    for (const table of ['process_server', 'process_server_health']) expect(await database.count(table)).toBe(this.model.entries.size);
+    const tombstones = await database.rows<{ host_id: string; generation: number; removal: string }>('SELECT host_id, generation, removal FROM tombstone ORDER BY host_id');
+    const expectedTombstones = [...this.model.tombstones].map(([host_id, { generation, removal }]) => ({ host_id, generation, removal }));
+    expect(tombstones).toEqual(expectedTombstones.sort((a, b) => (a.host_id < b.host_id ? -1 : 1)));
+  }
+
+  /** I9: for each change its event, in order; of the refusals at most one for a host, kind and hour. */
+  private async checkEvents(): Promise<void> {
+    const rows = await this.site.database.rows<{ host_id: string | null; kind: string; hour: number }>(
+      'SELECT host_id, kind, FLOOR(UNIX_TIMESTAMP(at) / 3600) AS hour FROM event ORDER BY at, id',
+    );
+    for (const hostId of this.hostIds) {
+      const changes = rows.filter(({ host_id, kind }) => host_id === hostId && !kind.startsWith('refused_')).map(({ kind }) => kind);
+      expect(changes).toEqual(this.model.events.get(hostId) ?? []);
+    }
+    const refusals = rows.filter(({ kind }) => kind.startsWith('refused_')).map(({ host_id, kind, hour }) => `${host_id} ${kind} ${hour}`);
+    expect(new Set(refusals).size).toBe(refusals.length);
+    expect(rows.filter(({ kind }) => kind === 'listening_outage')).toHaveLength(this.model.outages);
+  }
+
+  /** I7: lists, counts and details of both replicas tell the model's states. I4: what is due and swept is gone. */
+  private async checkAnswersAgree(): Promise<void> {
+    type Item = { hostId: string; connectionState: string; lifecycle: string; removeBy: string | null };
+    const expected = [...this.model.entries]
+      .map(([hostId, entry]) => ({
+        hostId,
+        generation: entry.generation,
+        connectionState: this.model.isConnected(entry) ? 'Connected' : 'Disconnected',
+        lifecycle: entry.decommissionedAt === null ? 'Registered' : 'Decommissioned',
+        removeBy: entry.decommissionedAt === null ? null : new Date(entry.decommissionedAt + (GRACE_SECONDS + 120) * 1000).toISOString(),
+      }))
+      .sort((a, b) => (a.hostId < b.hostId ? -1 : 1));
+    for (let replica = 0; replica < REPLICAS; replica += 1) {
+      const all = await this.site.read<{ items: Item[]; asOf: string }>('/v1/process-servers', replica);
+      expect(all.body.items).toMatchObject(expected);
+      expect(all.body.items).toHaveLength(expected.length);
+      const connected = await this.site.read<{ items: Item[] }>('/v1/process-servers?connectionState=Connected', replica);
+      expect(connected.body.items.map(({ hostId }) => hostId)).toEqual(
+        expected.filter(({ connectionState }) => connectionState === 'Connected').map(({ hostId }) => hostId),
+      );
+      const fleet = await this.site.read<{ total: number; connectionState: { Connected: number }; lifecycle: { Decommissioned: number }; asOf: string }>('/v1/fleet', replica);
+      if (fleet.body.asOf === all.body.asOf) {
+        expect(fleet.body).toMatchObject({
+          total: expected.length,
+          connectionState: { Connected: connected.body.items.length },
+          lifecycle: { Decommissioned: expected.filter(({ lifecycle }) => lifecycle === 'Decommissioned').length },
+        });
+      }
+    }
+    const [first] = expected;
+    if (first) expect((await this.site.read(`/v1/process-servers/${first.hostId}`, 1)).body).toMatchObject(first);
+  }
+}

@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
+import { TestSite } from '../support/test-site.js';
+import { ModelRun, someActions } from './model-run.js';
+
+jest.setTimeout(600_000);
+
+const { MODEL_RUNS = '60', MODEL_SEED, MODEL_PATH } = process.env;
+
+let site: TestSite;
+beforeAll(async () => {
+  site = await TestSite.open({ replicas: 2 });
+});
+afterAll(() => site.close());
+
+it('does what the model does, whatever happens in whatever order, with two replicas on one database', async () => {
+  const seed = MODEL_SEED ? Number(MODEL_SEED) : site.clock.now().getTime() ^ process.pid ^ Date.now();
+  process.stdout.write(`model: seed ${seed}, ${MODEL_RUNS} runs; replay with MODEL_SEED=${seed}\n`);
+  const property = fc.asyncProperty(someActions, (actions) => ModelRun.of(site, actions));
+  await fc.assert(property, { seed, numRuns: Number(MODEL_RUNS), ...(MODEL_PATH && { path: MODEL_PATH }), verbose: 1 });
+  process.stdout.write(`model: ${[...ModelRun.outcomes].map(([outcome, times]) => `${outcome} ${times}`).join(', ')}\n`);
+  expect(site.log.filter((line) => line.includes('"level":50'))).toEqual([]);
+});

@@ -1,0 +1,163 @@
+CREATE TABLE api_key (
+  id char(36) COLLATE ascii_bin NOT NULL,
+  name varchar(100) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  hash binary(32) NOT NULL,
+  role varchar(16) COLLATE ascii_bin NOT NULL,
+  created_at datetime(3) NOT NULL,
+  expires_at datetime(3),
+  revoked_at datetime(3),
+  UNIQUE KEY by_name (name),
+  UNIQUE KEY one_of_each (hash),
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE clean_up_pass (
+  id tinyint unsigned NOT NULL,
+  at datetime(3) NOT NULL,
+  replica varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  removed int unsigned NOT NULL,
+  error varchar(500) COLLATE utf8mb4_unicode_520_ci,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE event (
+  id char(36) COLLATE ascii_bin NOT NULL,
+  at datetime(3) NOT NULL,
+  kind varchar(48) COLLATE ascii_bin NOT NULL,
+  host_id char(36) COLLATE ascii_bin,
+  generation int unsigned,
+  actor varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  detail json NOT NULL,
+  KEY by_host (host_id, at, id),
+  KEY by_instant (at, id),
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE listening (
+  id tinyint unsigned NOT NULL,
+  listened_ms bigint NOT NULL,
+  noted_at datetime(3) NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE migration_claim (
+  id tinyint unsigned NOT NULL,
+  holder varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  expires_at datetime(3) NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE passphrase (
+  id char(36) COLLATE ascii_bin NOT NULL,
+  hash binary(32) NOT NULL,
+  created_at datetime(3) NOT NULL,
+  retires_at datetime(3),
+  UNIQUE KEY one_of_each (hash),
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE process_server (
+  host_id char(36) COLLATE ascii_bin NOT NULL,
+  generation int unsigned NOT NULL,
+  friendly_name varchar(255) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  fqdn varchar(255) COLLATE utf8mb4_unicode_520_ci,
+  ip_address varchar(45) COLLATE ascii_bin NOT NULL,
+  data_port smallint unsigned NOT NULL,
+  os_type varchar(64) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  os_version varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  agent_version varchar(23) COLLATE ascii_bin NOT NULL,
+  version_key char(16) COLLATE ascii_bin NOT NULL,
+  machine_id varchar(128) COLLATE utf8mb4_bin NOT NULL,
+  environment varchar(16) COLLATE ascii_bin NOT NULL,
+  cpu_cores smallint unsigned NOT NULL,
+  memory_bytes bigint unsigned NOT NULL,
+  cache_disk_bytes bigint unsigned NOT NULL,
+  proxy_used tinyint unsigned,
+  proxy_address varchar(255) COLLATE utf8mb4_unicode_520_ci,
+  proxy_port smallint unsigned,
+  proxy_authenticated tinyint unsigned,
+  passphrase_id char(36) COLLATE ascii_bin NOT NULL,
+  registered_at datetime(3) NOT NULL,
+  decommissioned_at datetime(3),
+  decommissioned_by varchar(128) COLLATE utf8mb4_unicode_520_ci,
+  decommission_reason varchar(500) COLLATE utf8mb4_unicode_520_ci,
+  remove_by datetime(3),
+  KEY by_address (ip_address, host_id),
+  KEY by_decommission (decommissioned_at, host_id),
+  KEY by_name (friendly_name, host_id),
+  KEY by_version (version_key, host_id),
+  PRIMARY KEY (host_id)
+);
+
+CREATE TABLE process_server_health (
+  host_id char(36) COLLATE ascii_bin NOT NULL,
+  load_reported_at datetime(3),
+  load_rank tinyint unsigned NOT NULL,
+  cpu_percent double,
+  total_memory_bytes bigint unsigned,
+  available_memory_bytes bigint unsigned,
+  total_cache_bytes bigint unsigned,
+  free_cache_bytes bigint unsigned,
+  throughput_bytes_per_second bigint unsigned,
+  pending_upload_bytes bigint unsigned,
+  services json,
+  services_down_at datetime(3),
+  protected_machine_count int unsigned,
+  replication_pair_count int unsigned,
+  certificate_expires_at datetime(3),
+  PRIMARY KEY (host_id),
+  FOREIGN KEY (host_id) REFERENCES process_server (host_id)
+);
+
+CREATE TABLE process_server_lease (
+  host_id char(36) COLLATE ascii_bin NOT NULL,
+  generation int unsigned NOT NULL,
+  credential_hash binary(32) NOT NULL,
+  retired tinyint unsigned NOT NULL,
+  revoked tinyint unsigned NOT NULL,
+  said binary(16) NOT NULL,
+  last_heartbeat_at datetime(3),
+  heard_listened_ms bigint NOT NULL,
+  ends_listened_ms bigint NOT NULL,
+  told_interval_seconds int unsigned NOT NULL,
+  instance_id varchar(64) COLLATE utf8mb4_bin,
+  previous_instance_id varchar(64) COLLATE utf8mb4_bin,
+  source_address varchar(45) COLLATE ascii_bin NOT NULL,
+  skew_ms bigint,
+  KEY by_end (ends_listened_ms, host_id),
+  KEY by_heard (heard_listened_ms, host_id),
+  PRIMARY KEY (host_id),
+  FOREIGN KEY (host_id) REFERENCES process_server (host_id)
+);
+
+CREATE TABLE purge_plan (
+  id char(36) COLLATE ascii_bin NOT NULL,
+  created_at datetime(3) NOT NULL,
+  created_by varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  expires_at datetime(3) NOT NULL,
+  filter json NOT NULL,
+  candidates json NOT NULL,
+  result json,
+  KEY by_expiry (expires_at),
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE secret (
+  name varchar(32) COLLATE ascii_bin NOT NULL,
+  value varbinary(64) NOT NULL,
+  created_at datetime(3) NOT NULL,
+  PRIMARY KEY (name)
+);
+
+CREATE TABLE tombstone (
+  host_id char(36) COLLATE ascii_bin NOT NULL,
+  generation int unsigned NOT NULL,
+  friendly_name varchar(255) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  ip_address varchar(45) COLLATE ascii_bin NOT NULL,
+  removed_at datetime(3) NOT NULL,
+  removed_by varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  reason varchar(500) COLLATE utf8mb4_unicode_520_ci,
+  removal varchar(16) COLLATE ascii_bin NOT NULL,
+  plan_id char(36) COLLATE ascii_bin,
+  PRIMARY KEY (host_id)
+);
