@@ -68,8 +68,8 @@ export const MUTATIONS = [
     invariant: 'I4',
     guard: 'a pass goes on until nothing is due',
     file: 'libs/fleet/src/clean-up.ts',
-    find: 'more = batch.moreRemain;',
-    replace: 'more = false;',
+    find: 'position = batch.next;',
+    replace: 'position = null;',
     test: 'test/database/clean-up-promise',
   },
   {

@@ -1,4 +1,4 @@
-import type { CleanUpBatch, CleanUpPass, Clock, FleetEvent, Identifiers, Removals } from '@app/fleet';
+import type { CleanUpBatch, CleanUpPass, Clock, DuePosition, FleetEvent, Identifiers, Removals } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import {
@@ -35,18 +35,23 @@ export class RemovalStore implements Removals {
     private readonly identifiers: Identifiers,
   ) {}
 
-  async removeDue(dueAt: Date, limit: number): Promise<CleanUpBatch> {
-    const due = await this.database.rows<{ host_id: string }>(READ_DUE, [dueAt, limit]);
-    if (due.length === 0) return { removed: 0, moreRemain: false };
+  async removeDue(dueAt: Date, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
+    const from = after ?? { decommissionedAt: new Date(0), hostId: '' };
+    const due = await this.database.rows<{ host_id: string; decommissioned_at: Date }>(READ_DUE, [
+      dueAt,
+      from.decommissionedAt,
+      from.decommissionedAt,
+      from.hostId,
+      limit,
+    ]);
+    const last = due.at(-1);
+    if (!last) return { removed: 0, next: null };
     const now = this.clock.now();
     const eventIds = new Map(due.map(({ host_id }) => [host_id, this.identifiers.at(now)]));
-    const provedByEvent = eventIds.values().next().value ?? '';
-    const removed = await this.database.transaction(
-      (transaction) => this.remove(transaction, [...eventIds.keys()].sort(), dueAt, now, eventIds),
-      { provedByEvent },
-    );
-    // Nothing of a full batch was free: somebody else is at it, and the next pass comes by again.
-    return { removed, moreRemain: due.length === limit && removed > 0 };
+    const hostIds = [...eventIds.keys()].sort();
+    // A commit whose outcome is unknown is done again: what was removed is not found a second time.
+    const removed = await this.database.transaction((transaction) => this.remove(transaction, hostIds, dueAt, now, eventIds));
+    return { removed, next: due.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null };
   }
 
   private async remove(transaction: Transaction, hostIds: string[], dueAt: Date, now: Date, eventIds: Map<string, string>): Promise<number> {

@@ -1,5 +1,5 @@
 import type { CleanUpTiming } from './decommission.js';
-import type { CleanUpPass, Clock, Removals } from './ports.js';
+import type { CleanUpBatch, CleanUpPass, Clock, DuePosition, Removals } from './ports.js';
 
 /** Entries removed in one transaction. */
 export const CLEAN_UP_BATCH = 500;
@@ -19,11 +19,12 @@ export class CleanUp {
     const at = this.clock.now();
     let removed = 0;
     try {
-      for (let more = true; more; ) {
-        const batch = await this.removals.removeDue(this.dueAt(), CLEAN_UP_BATCH);
+      let position: DuePosition | null = null;
+      do {
+        const batch: CleanUpBatch = await this.removals.removeDue(this.dueAt(), CLEAN_UP_BATCH, position);
         removed += batch.removed;
-        more = batch.moreRemain;
-      }
+        position = batch.next;
+      } while (position);
       await this.forgetOld();
     } catch (error) {
       const failed = { at, by: this.replica, removed, error: error instanceof Error ? error.message : String(error) };

@@ -3,7 +3,7 @@ import { FleetError, instructionFor, type FleetFault, type Instruction } from '.
 import { NOON } from './testing/examples.js';
 
 /** One of each, with the instruction of the contract; a code without a row does not compile. */
-const FAULTS: { [Code in FleetFault['code']]: [Extract<FleetFault, { code: Code }> | FleetFault, Instruction | null] } = {
+const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   credential_rejected: [{ code: 'credential_rejected' }, 'ask_operator'],
   credential_revoked: [{ code: 'credential_revoked' }, 'reregister'],
   passphrase_rejected: [{ code: 'passphrase_rejected' }, 'ask_operator'],

@@ -54,6 +54,7 @@ export {
   type CleanUpBatch,
   type CleanUpPass,
   type Decision,
+  type DuePosition,
   type HeldRecord,
   type MintedCredential,
   type Neighbour,

@@ -75,15 +75,21 @@ export abstract class Registry {
   abstract noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'> & { readonly hostId: string }): Promise<void>;
 }
 
+/** Where a clean-up stands among what is due. */
+export interface DuePosition {
+  readonly decommissionedAt: Date;
+  readonly hostId: string;
+}
+
 export interface CleanUpBatch {
   readonly removed: number;
-  /** False when nothing that is due and free is left. */
-  readonly moreRemain: boolean;
+  /** Where to go on; null when nothing more is due. What somebody else holds is passed over, and left to the next pass. */
+  readonly next: DuePosition | null;
 }
 
 export abstract class Removals {
   /** Turns up to `limit` entries decommissioned at or before `dueAt` into tombstones, in one transaction that re-checks each. */
-  abstract removeDue(dueAt: Date, limit: number): Promise<CleanUpBatch>;
+  abstract removeDue(dueAt: Date, limit: number, after: DuePosition | null): Promise<CleanUpBatch>;
   /** Deletes up to `limit` events older than `before`, and expired purge plans. Returns whether more may remain. */
   abstract forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean>;
   abstract recordPass(pass: CleanUpPass): Promise<void>;

@@ -1,8 +1,8 @@
-/** Who is due, oldest first, without a lock. Params: decommissioned at or before, limit. Uses by_decommission. */
+/** Who is due, oldest first, without a lock. Params: decommissioned at or before, from (twice), after host id, limit. Uses by_decommission. */
 export const READ_DUE = `
-  SELECT p.host_id
+  SELECT p.host_id, p.decommissioned_at
     FROM process_server AS p
-   WHERE p.decommissioned_at <= ?
+   WHERE p.decommissioned_at <= ? AND p.decommissioned_at >= ? AND (p.decommissioned_at > ? OR p.host_id > ?)
    ORDER BY p.decommissioned_at, p.host_id
    LIMIT ?`;
 

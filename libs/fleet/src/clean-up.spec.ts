@@ -1,0 +1,132 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { CLEAN_UP_BATCH, CleanUp, nextPassDelayMs } from './clean-up.js';
+import { removeByFrom } from './decommission.js';
+import { Removals, type CleanUpBatch, type CleanUpPass } from './ports.js';
+import { msAfter, NOON } from './testing/examples.js';
+
+const TIMING = { graceSeconds: 300, intervalSeconds: 60 };
+
+/** Entries as the instants of their decommissioning, old events as a number. */
+class RemovalsInMemory extends Removals {
+  readonly batches: number[] = [];
+  readonly passes: CleanUpPass[] = [];
+  readonly forgotten: { eventsBefore: Date; plansExpiredBefore: Date }[] = [];
+  failure: Error | null = null;
+  recordingFails = false;
+
+  constructor(
+    public decommissionedAt: Date[],
+    public oldEvents = 0,
+  ) {
+    super();
+  }
+
+  override async removeDue(dueAt: Date, limit: number): Promise<CleanUpBatch> {
+    if (this.failure && this.batches.length > 0) throw this.failure;
+    const due = this.decommissionedAt.filter((at) => at <= dueAt).slice(0, limit);
+    this.decommissionedAt = this.decommissionedAt.filter((at) => !due.includes(at));
+    this.batches.push(due.length);
+    return { removed: due.length, moreRemain: due.length === limit };
+  }
+
+  override async forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean> {
+    this.forgotten.push({ eventsBefore, plansExpiredBefore });
+    const forgotten = Math.min(limit, this.oldEvents);
+    this.oldEvents -= forgotten;
+    return forgotten === limit;
+  }
+
+  override async recordPass(pass: CleanUpPass): Promise<void> {
+    if (this.recordingFails) throw new Error('no database');
+    this.passes.push(pass);
+  }
+
+  override async lastPass(): Promise<CleanUpPass | null> {
+    return this.passes.at(-1) ?? null;
+  }
+
+  override async oldestDecommission(): Promise<{ at: Date; removeBy: Date } | null> {
+    const [at] = this.decommissionedAt;
+    return at ? { at, removeBy: removeByFrom(at, TIMING) } : null;
+  }
+}
+
+const cleanUpOf = (removals: Removals): CleanUp => new CleanUp(removals, { now: () => new Date(NOON) }, TIMING, 400, 'replica-1');
+const times = (count: number, at: Date): Date[] => Array.from({ length: count }, () => new Date(at));
+
+describe('a pass of the clean-up', () => {
+  it.each([
+    [-1, 0],
+    [0, 1],
+    [1, 1],
+  ])('%d ms after the end of the grace removes %d', async (lateMs, removed) => {
+    const removals = new RemovalsInMemory([msAfter(NOON, -300_000 - lateMs)]);
+    expect(await cleanUpOf(removals).pass()).toEqual({ at: NOON, by: 'replica-1', removed, error: null });
+    expect(removals.decommissionedAt).toHaveLength(1 - removed);
+    expect(removals.passes).toEqual([{ at: NOON, by: 'replica-1', removed, error: null }]);
+  });
+
+  it('goes on until nothing is due, in batches of at most 500', async () => {
+    const removals = new RemovalsInMemory(times(1_200, msAfter(NOON, -600_000)));
+    expect((await cleanUpOf(removals).pass()).removed).toBe(1_200);
+    expect(removals.batches).toEqual([500, 500, 200]);
+    expect(CLEAN_UP_BATCH).toBe(500);
+  });
+
+  it('forgets events after 400 days and plans once they have expired, until none is left', async () => {
+    const removals = new RemovalsInMemory([], 1_000);
+    await cleanUpOf(removals).pass();
+    expect(removals.oldEvents).toBe(0);
+    expect(removals.forgotten).toHaveLength(3);
+    expect(removals.forgotten[0]).toEqual({ eventsBefore: msAfter(NOON, -400 * 86_400_000), plansExpiredBefore: NOON });
+  });
+
+  it('that fails is recorded with what it had done, and fails aloud', async () => {
+    const removals = new RemovalsInMemory(times(900, msAfter(NOON, -600_000)));
+    removals.failure = new Error('the disk is full');
+    await expect(cleanUpOf(removals).pass()).rejects.toThrow('the disk is full');
+    expect(removals.passes).toEqual([{ at: NOON, by: 'replica-1', removed: 500, error: 'the disk is full' }]);
+  });
+
+  it('that cannot even be recorded fails with its own reason', async () => {
+    const removals = new RemovalsInMemory(times(900, msAfter(NOON, -600_000)));
+    removals.failure = new Error('the disk is full');
+    removals.recordingFails = true;
+    await expect(cleanUpOf(removals).pass()).rejects.toThrow('the disk is full');
+  });
+});
+
+describe('an overdue clean-up', () => {
+  it.each([
+    [419_999, 0],
+    [420_000, 0],
+    [420_999, 0],
+    [421_000, 1],
+    [1_020_000, 600],
+  ])('%d ms after the oldest decommissioning is late by %d s', async (ageMs, seconds) => {
+    expect(await cleanUpOf(new RemovalsInMemory([msAfter(NOON, -ageMs)])).overdueSeconds()).toBe(seconds);
+  });
+
+  it('is not late when nothing is leaving', async () => {
+    expect(await cleanUpOf(new RemovalsInMemory([])).overdueSeconds()).toBe(0);
+  });
+});
+
+describe('the next pass', () => {
+  it('comes up to a fifth early and never late', () => {
+    const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3_600 }), fraction, (intervalSeconds, chance) => {
+        const delayMs = nextPassDelayMs({ graceSeconds: 300, intervalSeconds }, chance);
+        expect(delayMs).toBeGreaterThanOrEqual(800 * intervalSeconds);
+        expect(delayMs).toBeLessThanOrEqual(1_000 * intervalSeconds);
+      }),
+    );
+  });
+
+  it('is drawn by chance, so that replicas drift apart', () => {
+    expect(nextPassDelayMs(TIMING, 0)).toBe(48_000);
+    expect(nextPassDelayMs(TIMING, 0.5)).toBe(54_000);
+  });
+});

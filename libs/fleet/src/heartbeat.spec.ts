@@ -1,0 +1,156 @@
+import { describe, expect, it } from '@jest/globals';
+import { EVENT_KINDS, refusalKey } from './fleet-event.js';
+import { credentialFault, heartbeatFault, heartbeatNews, instancesAfter, refusalKind, type LeaseOnRecord } from './heartbeat.js';
+import { aHeartbeat, aLeaseOnRecord, HOST_ID, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
+import { parseVersion, type Version } from './version.js';
+
+const OTHER_HASH = 'bb'.repeat(32);
+const OTHER_MACHINE = 'machine-2';
+
+describe('a heartbeat is refused by the first of these that is true', () => {
+  /** In the order of the contract: each row makes one more thing true, and all the rows after it are true as well. */
+  const everythingWrong: LeaseOnRecord = aLeaseOnRecord({ retired: true, revoked: true, generation: 4, credentialHash: OTHER_HASH, machineId: OTHER_MACHINE });
+
+  it.each([
+    ['a tombstone of a purge', everythingWrong, { removal: 'purge' }, 3, { code: 'generation_retired', removal: 'purge' }],
+    ['a tombstone of the clean-up', everythingWrong, { removal: 'clean_up' }, 3, { code: 'generation_retired', removal: 'clean_up' }],
+    ['an entry that is leaving', everythingWrong, null, 3, { code: 'generation_retired', removal: 'clean_up' }],
+    ['nobody knows the host id', null, null, 3, { code: 'process_server_not_found' }],
+    ['an older generation', { ...everythingWrong, retired: false }, null, 3, { code: 'generation_superseded', given: 3, current: 4 }],
+    ['a newer generation', { ...everythingWrong, retired: false }, null, 5, { code: 'generation_unknown', given: 5, current: 4 }],
+    ['a revoked credential', { ...everythingWrong, retired: false }, null, 4, { code: 'credential_revoked' }],
+    ['another credential', { ...everythingWrong, retired: false, revoked: false }, null, 4, { code: 'credential_rejected' }],
+    [
+      'another machine',
+      aLeaseOnRecord({ generation: 4, machineId: OTHER_MACHINE, sourceAddress: '192.0.2.99' }),
+      null,
+      4,
+      { code: 'host_id_conflict', registeredAddress: '192.0.2.99', otherAddress: '192.0.2.11' },
+    ],
+    ['nothing', aLeaseOnRecord({ generation: 4 }), null, 4, null],
+  ] as const)('%s', (_case, onRecord, tombstone, generation, fault) => {
+    expect(heartbeatFault(aHeartbeat({ generation, machineId: 'machine-1' }), onRecord, tombstone)).toEqual(fault);
+  });
+
+  it('but of what stands before machine and instance, a credential alone is judged the same', () => {
+    const onRecord = aLeaseOnRecord({ machineId: OTHER_MACHINE });
+    expect(credentialFault(aHeartbeat({ machineId: 'machine-1' }), onRecord, null)).toBeNull();
+    expect(credentialFault(aHeartbeat({ credentialHash: OTHER_HASH }), onRecord, null)).toEqual({ code: 'credential_rejected' });
+  });
+});
+
+describe('two senders under one host id', () => {
+  const CONFLICT = { code: 'host_id_conflict', registeredAddress: '192.0.2.11', otherAddress: '192.0.2.12' };
+
+  it.each([
+    ['no machine id is as good as the registered one', { machineId: null }, {}, null],
+    ['the registered machine is accepted', { machineId: 'machine-1' }, {}, null],
+    ['another machine is a conflict', { machineId: 'machine-2' }, {}, CONFLICT],
+    ['the first instance is accepted', { instanceId: 'a' }, {}, null],
+    ['the present instance is accepted', { instanceId: 'b' }, { instanceId: 'b', previousInstanceId: 'a' }, null],
+    ['the next instance is accepted', { instanceId: 'c' }, { instanceId: 'b', previousInstanceId: 'a' }, null],
+    ['an instance that a later one has replaced is a conflict', { instanceId: 'a' }, { instanceId: 'b', previousInstanceId: 'a' }, CONFLICT],
+    ['no instance id is accepted', { instanceId: null }, { instanceId: 'b', previousInstanceId: 'a' }, null],
+    ['an instance that is both present and replaced is the present one', { instanceId: 'a' }, { instanceId: 'a', previousInstanceId: 'a' }, null],
+  ] as const)('%s', (_case, said, known, fault) => {
+    expect(heartbeatFault(aHeartbeat({ ...said, sourceAddress: '192.0.2.12' }), aLeaseOnRecord(known), null)).toEqual(fault);
+  });
+
+  it.each([
+    [null, { instanceId: null, previousInstanceId: null }, { instanceId: null, previousInstanceId: null }],
+    ['a', { instanceId: null, previousInstanceId: null }, { instanceId: 'a', previousInstanceId: null }],
+    ['a', { instanceId: 'a', previousInstanceId: null }, { instanceId: 'a', previousInstanceId: null }],
+    ['b', { instanceId: 'a', previousInstanceId: null }, { instanceId: 'b', previousInstanceId: 'a' }],
+    [null, { instanceId: 'b', previousInstanceId: 'a' }, { instanceId: 'b', previousInstanceId: 'a' }],
+    ['c', { instanceId: 'b', previousInstanceId: 'a' }, { instanceId: 'c', previousInstanceId: 'b' }],
+  ])('after a heartbeat of instance %j, %j becomes %j', (instanceId, before, after) => {
+    expect(instancesAfter(aHeartbeat({ instanceId }), before)).toEqual(after);
+  });
+
+  it('a clone that takes turns with its source is told of at once', () => {
+    let known: Pick<LeaseOnRecord, 'instanceId' | 'previousInstanceId'> = { instanceId: null, previousInstanceId: null };
+    const send = (instanceId: string): string | null => {
+      const fault = heartbeatFault(aHeartbeat({ instanceId }), aLeaseOnRecord(known), null);
+      if (!fault) known = instancesAfter(aHeartbeat({ instanceId }), known);
+      return fault && fault.code;
+    };
+    expect(['source', 'source', 'clone', 'source', 'clone'].map(send)).toEqual([null, null, null, 'host_id_conflict', null]);
+  });
+});
+
+describe('the news of an accepted heartbeat', () => {
+  const OURS = parseVersion('9.63.7187.1') as Version;
+  const news = (beat: Parameters<typeof aHeartbeat>[0], onRecord: Partial<LeaseOnRecord> = {}, listenedMs = LISTENED_AT_NOON) =>
+    heartbeatNews(aHeartbeat(beat), aLeaseOnRecord(onRecord), NOON, listenedMs, OURS);
+
+  it('is none when nothing is new', () => {
+    expect(news({})).toEqual([]);
+    expect(news({ agentVersion: '9.63.7187.1' })).toEqual([]);
+  });
+
+  it.each([
+    [-1, []],
+    [0, ['silence_ended']],
+    [7_200_000, ['silence_ended']],
+  ])('%d ms after the end of the lease is %j', (overdueMs, kinds) => {
+    expect(news({}, { endsAtListenedMs: LISTENED_AT_NOON - overdueMs }).map(({ kind }) => kind)).toEqual(kinds);
+  });
+
+  it('of a silence tells from when to when', () => {
+    const lastHeardAt = msAfter(NOON, -600_000);
+    expect(news({}, { endsAtListenedMs: LISTENED_AT_NOON, lastHeardAt })).toEqual([
+      { kind: 'silence_ended', detail: { from: lastHeardAt.toISOString(), to: NOON.toISOString() } },
+    ]);
+  });
+
+  it('of another version tells both', () => {
+    expect(news({ agentVersion: '9.62.1.1' })).toEqual([{ kind: 'version_changed', detail: { from: '9.63.7187.1', to: '9.62.1.1' } }]);
+  });
+
+  it('of a version above ours is told once for ever: by a key of host, generation and both versions', () => {
+    const [changed, above] = news({ agentVersion: '9.64.0.0' });
+    expect(changed?.kind).toBe('version_changed');
+    expect(above).toEqual({
+      kind: 'version_newer_than_configuration_server',
+      detail: { agentVersion: '9.64.0.0', configurationServerVersion: '9.63.7187.1' },
+      key: `${HOST_ID} 3 9.64.0.0 above 9.63.7187.1`,
+    });
+    const [alreadyKnown] = news({}, { agentVersion: '9.64.0.0' });
+    expect(alreadyKnown).toEqual(above);
+  });
+
+  it('can be all three', () => {
+    const kinds = news({ agentVersion: '9.64.0.0' }, { endsAtListenedMs: 0 }).map(({ kind }) => kind);
+    expect(kinds).toEqual(['silence_ended', 'version_changed', 'version_newer_than_configuration_server']);
+  });
+});
+
+describe('a refusal worth an event', () => {
+  it.each([
+    [{ code: 'host_id_conflict', registeredAddress: 'a', otherAddress: 'b' }, 'refused_host_id_conflict'],
+    [{ code: 'generation_retired', removal: 'purge' }, 'refused_generation_retired'],
+    [{ code: 'generation_superseded', given: 1, current: 2 }, 'refused_generation_superseded'],
+    [{ code: 'generation_unknown', given: 2, current: 1 }, 'refused_generation_unknown'],
+    [{ code: 'process_server_not_found' }, 'refused_process_server_not_found'],
+    [{ code: 'credential_revoked' }, 'refused_credential_revoked'],
+    [{ code: 'credential_rejected' }, 'refused_credential_rejected'],
+    [{ code: 'version_not_exact', upgradeFirst: '' }, 'refused_version'],
+    [{ code: 'version_newer_than_configuration_server', upgradeFirst: '' }, 'refused_version'],
+    [{ code: 'database_unavailable' }, null],
+    [{ code: 'heartbeat_rate_exceeded', perSecond: 20 }, null],
+    [{ code: 'passphrase_rejected' }, null],
+    [{ code: 'machines_protected', protectedMachineCount: 1 }, null],
+  ] as const)('%j is of kind %s', (fault, kind) => {
+    expect(refusalKind(fault)).toBe(kind);
+    if (kind) expect(EVENT_KINDS).toContain(kind);
+  });
+
+  it('has one key for a host, a kind and an hour', () => {
+    const key = refusalKey(HOST_ID, 'refused_version', NOON);
+    expect(refusalKey(HOST_ID, 'refused_version', msAfter(NOON, 3_599_999))).toBe(key);
+    expect(refusalKey(HOST_ID, 'refused_version', msAfter(NOON, 3_600_000))).not.toBe(key);
+    expect(refusalKey(HOST_ID, 'refused_version', msAfter(NOON, -1))).not.toBe(key);
+    expect(refusalKey(HOST_ID, 'refused_credential_revoked', NOON)).not.toBe(key);
+    expect(refusalKey('another', 'refused_version', NOON)).not.toBe(key);
+  });
+});

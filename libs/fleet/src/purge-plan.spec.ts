@@ -1,0 +1,224 @@
+import { describe, expect, it } from '@jest/globals';
+import { applyFault, LARGEST_PLAN, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+import { PurgePlanner } from './purge-planner.js';
+import { FleetError } from './fleet-fault.js';
+import type { FleetFilter } from './fleet-filter.js';
+import { Identifiers, PurgePlans, Registry, type Decision, type HeldRecord, type Neighbour } from './ports.js';
+import type { HostRecord } from './process-server.js';
+import { AN_OPERATOR, aProcessServer, aSilentServer, aTombstone, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
+
+const candidate = (number: number): PlanCandidate => ({ hostId: `host-${number}`, generation: 3, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', lastHeartbeatAt: null });
+const candidates = (count: number): PlanCandidate[] => Array.from({ length: count }, (_, number) => candidate(number));
+
+const aPlan = (count: number): PurgePlan => ({
+  planId: 'plan-1',
+  filter: { connectionState: 'Disconnected' },
+  candidates: candidates(count),
+  createdAt: msAfter(NOON, -60_000),
+  createdBy: 'anna',
+  expiresAt: msAfter(NOON, 840_000),
+});
+
+const anOrder = (over: Partial<ApplyOrder> = {}): ApplyOrder => ({ expectedCount: 1, reason: 'scrapped', acknowledgeShare: false, actor: AN_OPERATOR, ...over });
+
+describe('a purge plan', () => {
+  it.each([
+    [-1, null],
+    [0, 'plan_expired'],
+    [1, 'plan_expired'],
+  ])('applied %d ms after its expiry is refused: %s', (lateMs, code) => {
+    const plan = aPlan(1);
+    expect(applyFault(plan, anOrder(), 100, msAfter(plan.expiresAt, lateMs))?.code ?? null).toBe(code);
+  });
+
+  it.each([
+    [2, null],
+    [1, { code: 'plan_count_mismatch', expected: 1, planned: 2 }],
+    [3, { code: 'plan_count_mismatch', expected: 3, planned: 2 }],
+    [0, { code: 'plan_count_mismatch', expected: 0, planned: 2 }],
+  ])('of two, applied by somebody who expects %d, is refused: %j', (expectedCount, fault) => {
+    expect(applyFault(aPlan(2), anOrder({ expectedCount }), 100, NOON)).toEqual(fault);
+  });
+
+  it.each(['', '  '])('applied without a reason (%j) is refused', (reason) => {
+    expect(applyFault(aPlan(1), anOrder({ reason }), 100, NOON)).toEqual({ code: 'reason_required' });
+  });
+
+  it.each([
+    [15, 100, false],
+    [16, 100, true],
+    [10, 10, false],
+    [11, 11, true],
+    [10, 20, false],
+    [11, 73, true],
+    [11, 74, false],
+    [150, 1_000, false],
+    [151, 1_000, true],
+    [11, 0, true],
+    [0, 0, false],
+  ])('of %d in a fleet of %d needs a second confirmation: %s', (count, fleetSize, needed) => {
+    const order = anOrder({ expectedCount: count });
+    expect(applyFault(aPlan(count), order, fleetSize, NOON)).toEqual(needed ? { code: 'share_not_acknowledged', candidates: count, fleetSize } : null);
+    expect(applyFault(aPlan(count), { ...order, acknowledgeShare: true }, fleetSize, NOON)).toBeNull();
+  });
+});
+
+/** A fleet of a few host records, without a database. */
+class SmallFleet extends Registry {
+  failsAt: string | null = null;
+  constructor(readonly records: Map<string, HostRecord>) {
+    super();
+  }
+
+  override async change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A> {
+    if (hostId === this.failsAt) throw new FleetError({ code: 'database_unavailable' });
+    const { answer, change } = decide(await this.find(hostId));
+    if (change?.write.to === 'removed') this.records.set(hostId, { entry: null, tombstone: change.write.tombstone });
+    return answer;
+  }
+
+  override async find(hostId: string): Promise<HeldRecord> {
+    return { entry: null, tombstone: null, ...this.records.get(hostId), now: NOON, listenedMs: LISTENED_AT_NOON };
+  }
+
+  override async neighbours(): Promise<Neighbour[]> {
+    return [];
+  }
+
+  override async noteRefusal(): Promise<void> {}
+}
+
+class PlansInMemory extends PurgePlans {
+  readonly saved = new Map<string, { plan: PurgePlan; result: PlanResult | null }>();
+  matching: PlanCandidate[] = [];
+  size = 1_000;
+
+  override async candidates(_filter: FleetFilter, limit: number): Promise<PlanCandidate[]> {
+    return this.matching.slice(0, limit);
+  }
+
+  override async save(plan: PurgePlan): Promise<void> {
+    this.saved.set(plan.planId, { plan, result: null });
+  }
+
+  override async find(planId: string): Promise<{ plan: PurgePlan; result: PlanResult | null } | null> {
+    return this.saved.get(planId) ?? null;
+  }
+
+  override async saveResult(planId: string, result: PlanResult): Promise<PlanResult> {
+    const there = this.saved.get(planId);
+    if (!there) return result;
+    this.saved.set(planId, { ...there, result: there.result ?? result });
+    return there.result ?? result;
+  }
+
+  override async fleetSize(): Promise<number> {
+    return this.size;
+  }
+}
+
+class CountedIdentifiers extends Identifiers {
+  private made = 0;
+  override at(): string {
+    return `id-${(this.made += 1)}`;
+  }
+  override forKey(key: string): string {
+    return key;
+  }
+}
+
+function planner(records: Record<string, HostRecord> = {}) {
+  const plans = new PlansInMemory();
+  const fleet = new SmallFleet(new Map(Object.entries(records)));
+  const planning = new PurgePlanner(plans, fleet, { now: () => NOON }, new CountedIdentifiers());
+  return { plans, fleet, planning };
+}
+
+const faultOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => null, (error: unknown) => (error instanceof FleetError ? error.fault : error));
+
+describe('planning a purge', () => {
+  it('by an empty filter is refused', async () => {
+    expect(await faultOf(planner().planning.plan({}, 'anna'))).toEqual({ code: 'empty_filter' });
+  });
+
+  it.each([
+    [1_000, null],
+    [1_001, { code: 'plan_too_large', limit: 1_000 }],
+    [5_000, { code: 'plan_too_large', limit: 1_000 }],
+  ])('of %d entries is refused with %j', async (count, fault) => {
+    const { plans, planning } = planner();
+    plans.matching = candidates(count);
+    expect(await faultOf(planning.plan({ connectionState: 'Disconnected' }, 'anna'))).toEqual(fault);
+    expect(plans.saved.size).toBe(fault ? 0 : 1);
+    expect(LARGEST_PLAN).toBe(1_000);
+  });
+
+  it('makes a plan that lives 15 minutes', async () => {
+    const { plans, planning } = planner();
+    plans.matching = candidates(2);
+    const plan = await planning.plan({ connectionState: 'Disconnected' }, 'anna');
+    expect(plan).toMatchObject({ planId: 'id-1', candidates: candidates(2), createdAt: NOON, createdBy: 'anna', expiresAt: msAfter(NOON, 900_000) });
+    expect(plans.saved.get('id-1')).toEqual({ plan, result: null });
+  });
+});
+
+describe('applying a plan', () => {
+  const RECORDS: Record<string, HostRecord> = {
+    'host-0': { entry: aSilentServer({ hostId: 'host-0' }), tombstone: null },
+    'host-1': { entry: aProcessServer({ hostId: 'host-1' }), tombstone: null },
+    'host-2': { entry: aSilentServer({ hostId: 'host-2', generation: 4 }), tombstone: null },
+    'host-3': { entry: null, tombstone: aTombstone({ hostId: 'host-3', removal: 'clean_up' }) },
+  };
+
+  async function planned() {
+    const parts = planner(RECORDS);
+    parts.plans.matching = candidates(5);
+    const { planId } = await parts.planning.plan({ connectionState: 'Disconnected' }, 'anna');
+    return { ...parts, planId };
+  }
+
+  it('judges each entry again, and says why it left one', async () => {
+    const { planning, fleet, planId } = await planned();
+    expect(await planning.apply(planId, anOrder({ expectedCount: 5 }))).toEqual({
+      purged: [{ hostId: 'host-0', friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: NOON.toISOString() }],
+      skipped: [
+        { hostId: 'host-1', why: 'process_server_connected' },
+        { hostId: 'host-2', why: 'generation_superseded' },
+        { hostId: 'host-3', why: 'generation_retired' },
+        { hostId: 'host-4', why: 'process_server_not_found' },
+      ],
+    });
+    expect(fleet.records.get('host-0')?.tombstone).toMatchObject({ removal: 'purge', planId, reason: 'scrapped', removedBy: 'anna' });
+  });
+
+  it('again answers the stored result, whatever is ordered then', async () => {
+    const { planning, planId } = await planned();
+    const first = await planning.apply(planId, anOrder({ expectedCount: 5 }));
+    expect(await planning.apply(planId, anOrder({ expectedCount: 77, reason: '' }))).toEqual(first);
+  });
+
+  it('twice at once answers the same twice', async () => {
+    const { planning, planId } = await planned();
+    const [one, other] = await Promise.all([planning.apply(planId, anOrder({ expectedCount: 5 })), planning.apply(planId, anOrder({ expectedCount: 5 }))]);
+    expect(one).toEqual(other);
+    expect(one?.purged).toHaveLength(1);
+  });
+
+  it('that was stopped by the database is finished by the next attempt, which shows all that the plan purged', async () => {
+    const { planning, fleet, plans, planId } = await planned();
+    fleet.failsAt = 'host-4';
+    expect(await faultOf(planning.apply(planId, anOrder({ expectedCount: 5 })))).toEqual({ code: 'database_unavailable' });
+    expect(plans.saved.get(planId)?.result).toBeNull();
+    fleet.failsAt = null;
+    const result = await planning.apply(planId, anOrder({ expectedCount: 5 }));
+    expect(result.purged.map(({ hostId }) => hostId)).toEqual(['host-0']);
+  });
+
+  it('that nobody knows, or against its rules, purges nothing', async () => {
+    const { planning, fleet, plans, planId } = await planned();
+    plans.size = 30;
+    expect(await faultOf(planning.apply('another', anOrder()))).toEqual({ code: 'plan_not_found' });
+    expect(await faultOf(planning.apply(planId, anOrder({ expectedCount: 4 })))).toMatchObject({ code: 'plan_count_mismatch' });
+    expect(fleet.records.get('host-0')?.entry).not.toBeNull();
+  });
+});
