@@ -1,6 +1,7 @@
 /** Unit specs lie beside their rules in libs/; what crosses a boundary (database, HTTP, a spawned program) lies in test/. */
 export default {
   testEnvironment: 'node',
+  setupFiles: ['reflect-metadata'],
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.spec\\.ts$',
   extensionsToTreatAsEsm: ['.ts'],
