@@ -15,24 +15,29 @@ import { serveDocs } from './openapi/serve-docs.js';
 /** Nothing that the contract asks for is larger. */
 const LARGEST_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 20_000;
+/** Node looks for requests that take too long so many times within that time. */
+const LOOKS_FOR_LATE_REQUESTS = 4;
 /** Longer than a usual heartbeat interval, so that a process server keeps its connection. */
 const KEEP_ALIVE_MS = 75_000;
 
 interface DoorSettings {
   readonly tls: { readonly certificate: string; readonly key: string } | null;
+  /** How long a request may take to arrive. */
+  readonly requestTimeoutMs?: number | undefined;
 }
 
 /** The HTTP server with every route of the contract; not listening yet. */
-export async function openHttpDoor(useCases: UseCases, { tls }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
+export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
   const { randomness, metrics } = useCases;
+  const server = { connectionsCheckingInterval: requestTimeoutMs / LOOKS_FOR_LATE_REQUESTS };
   const adapter = new FastifyAdapter({
-    ...(tls && { https: { cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } }),
+    ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
     loggerInstance: logger as FastifyBaseLogger,
     disableRequestLogging: true,
     genReqId: () => randomUUID(),
     bodyLimit: LARGEST_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, randomness),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),

@@ -54,6 +54,8 @@ export interface ReplicaParts {
   readonly randomness: Randomness;
   readonly identifiers: Identifiers;
   readonly logger: Logger;
+  /** Twenty seconds unless told. */
+  readonly requestTimeoutMs?: number;
 }
 
 /** One replica of the configuration server on a migrated database. Any number may run beside each other. */
@@ -75,7 +77,7 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, dataSource, clock, randomness, identifiers, logger }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, dataSource, clock, randomness, identifiers, logger, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
     const heartbeatDatabase = new Database(address, randomness, { connections: 1, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
@@ -112,7 +114,7 @@ export class Replica {
       status,
       metrics,
     };
-    const http = await openHttpDoor(useCases, settings.http, logger);
+    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
 
     const jobs = [
       new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), () => NOTE_LISTENING_MS, logger),

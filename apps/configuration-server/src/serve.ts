@@ -9,7 +9,6 @@ import {
   claimDirectory,
   errorCode,
   errorMessage,
-  openPrivateDatabase,
   SystemClock,
   SystemRandomness,
   UuidIdentifiers,
@@ -18,6 +17,7 @@ import {
   type Settings,
 } from '@app/platform';
 import { makeFirstSecrets } from './first-secrets.js';
+import { KeptDatabase } from './kept-database.js';
 import { Replica } from './replica.js';
 
 const SYNCHRONISE_CLOCK_MS = 60_000;
@@ -65,7 +65,7 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   undoing.add(() => claim.release());
   await mustBeFree(settings.http);
 
-  const address = settings.database ?? (await privateDatabase(dataDirectory, progress, undoing));
+  const address = settings.database ?? (await privateDatabase(dataDirectory, logger, progress, undoing));
   const randomness = new SystemRandomness();
   const setUp = new Database(address, randomness, { connections: 1, lockWaitSeconds: 3 });
   undoing.add(() => setUp.close());
@@ -116,8 +116,8 @@ async function reach(database: DatabaseSettings, clock: SystemClock, progress: (
   }
 }
 
-async function privateDatabase(dataDirectory: string, progress: (line: string) => void, undoing: Undoing): Promise<DatabaseAddress> {
-  const database = await openPrivateDatabase({ directory: join(dataDirectory, 'database'), size: 'serving', progress });
+async function privateDatabase(dataDirectory: string, logger: Logger, progress: (line: string) => void, undoing: Undoing): Promise<DatabaseAddress> {
+  const database = await KeptDatabase.open(join(dataDirectory, 'database'), logger, progress);
   undoing.add(() => database.stop());
   return database.address;
 }

@@ -1,5 +1,6 @@
 export { claimDirectory, DirectoryInUse, type DirectoryClaim } from './directory-claim.js';
 export { openPrivateDatabase, type PrivateDatabase } from './private-database.js';
+export { isRunning } from './running-process.js';
 export { SystemRandomness, UuidIdentifiers } from './randomness.js';
 export { errorCode, errorMessage, whileSaying } from './running-process.js';
 export {
