@@ -9,6 +9,7 @@ import { CreateCleanUpPass1795400000008 } from './1795400000008-create-clean-up-
 import { CreateSecret1795400000009 } from './1795400000009-create-secret.js';
 import { CreatePassphrase1795400000010 } from './1795400000010-create-passphrase.js';
 import { CreateApiKey1795400000011 } from './1795400000011-create-api-key.js';
+import { CreateProcessServerName1795400000012 } from './1795400000012-create-process-server-name.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   CreateSecret1795400000009,
   CreatePassphrase1795400000010,
   CreateApiKey1795400000011,
+  CreateProcessServerName1795400000012,
 ];

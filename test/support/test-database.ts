@@ -48,7 +48,7 @@ export class TestDatabase {
 
   /** Empties every table of the fleet; the passphrase and the keys stay. */
   async empty(): Promise<void> {
-    for (const table of ['process_server_health', 'process_server_lease', 'process_server', 'tombstone', 'event', 'listening', 'purge_plan', 'clean_up_pass']) {
+    for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server', 'tombstone', 'event', 'listening', 'purge_plan', 'clean_up_pass']) {
       await this.connection.query(`DELETE FROM ${table}`);
     }
   }

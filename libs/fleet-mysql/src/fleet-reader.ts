@@ -17,8 +17,8 @@ export interface PageOrder {
   readonly filter: FleetFilter;
   readonly limit: number;
   readonly position: Position | null;
-  /** L at the first page: a walk by last heartbeat ends there. */
-  readonly boundListenedMs: number | null;
+  /** The first page's `asOf`: a walk by last heartbeat ends there, one by name keeps to the names of then. Null on the first page. */
+  readonly firstAsOf: AsOf | null;
 }
 
 export interface Page {
@@ -43,21 +43,35 @@ const ENTRIES = `
     JOIN process_server_lease AS l ON l.host_id = p.host_id
     JOIN process_server_health AS h ON h.host_id = p.host_id`;
 
-const SORT_COLUMNS: Record<SortKey, { readonly column: string; readonly hostId: string }> = {
-  hostId: { column: 'p.host_id', hostId: 'p.host_id' },
-  friendlyName: { column: 'p.friendly_name', hostId: 'p.host_id' },
-  lastHeartbeat: { column: 'l.heard_listened_ms', hostId: 'l.host_id' },
+interface Sort {
+  readonly column: string;
+  readonly hostId: string;
+  /** What the order needs besides the entries. */
+  readonly join: string;
+  /** What the walk keeps to. */
+  readonly bound: (first: AsOf) => Fragment[];
+}
+
+const SORTS: Record<SortKey, Sort> = {
+  hostId: { column: 'p.host_id', hostId: 'p.host_id', join: '', bound: () => [] },
+  friendlyName: {
+    column: 'n.name',
+    hostId: 'n.host_id',
+    join: 'JOIN process_server_name AS n ON n.host_id = p.host_id',
+    bound: ({ at }) => [{ sql: 'n.from_at <= ? AND (n.until_at IS NULL OR n.until_at > ?)', parameters: [at, at] }],
+  },
+  lastHeartbeat: {
+    column: 'l.heard_listened_ms',
+    hostId: 'l.host_id',
+    join: '',
+    bound: ({ listenedMs }) => [{ sql: 'l.heard_listened_ms <= ?', parameters: [listenedMs] }],
+  },
 };
 
 function afterPosition(sort: SortKey, { after, hostId }: Position): Fragment {
-  const { column, hostId: id } = SORT_COLUMNS[sort];
+  const { column, hostId: id } = SORTS[sort];
   if (sort === 'hostId') return { sql: `${id} > ?`, parameters: [hostId] };
   return { sql: `(${column} > ? OR (${column} = ? AND ${id} > ?))`, parameters: [after, after, hostId] };
-}
-
-function positionOf(sort: SortKey, { hostId, facts, lease }: ProcessServer): Position {
-  const after = { hostId, friendlyName: facts.friendlyName, lastHeartbeat: lease.heardAtListenedMs }[sort];
-  return { after, hostId };
 }
 
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
@@ -73,21 +87,22 @@ export class FleetReader {
     return { at, listenedMs: listenedMsAt(await readListening(this.database, at), at) };
   }
 
-  async page({ sort, filter, limit, position, boundListenedMs }: PageOrder): Promise<Page> {
+  async page({ sort, filter, limit, position, firstAsOf }: PageOrder): Promise<Page> {
     const asOf = await this.asOf();
     const conditions = filterConditions(filter, asOf, this.version);
     if (position) conditions.push(afterPosition(sort, position));
-    if (sort === 'lastHeartbeat') conditions.push({ sql: 'l.heard_listened_ms <= ?', parameters: [boundListenedMs ?? asOf.listenedMs] });
-    const { column, hostId } = SORT_COLUMNS[sort];
+    const { column, hostId, join, bound } = SORTS[sort];
+    conditions.push(...bound(firstAsOf ?? asOf));
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
     const order = sort === 'hostId' ? hostId : `${column}, ${hostId}`;
-    const rows = await this.database.rows<EntryRow>(`SELECT ${ENTRY_COLUMNS} ${ENTRIES} ${where} ORDER BY ${order} LIMIT ?`, [
-      ...conditions.flatMap(({ parameters }) => parameters),
-      limit + 1,
-    ]);
-    const items = rows.slice(0, limit).map(entryOf);
-    const last = items.at(-1);
-    return { items, next: rows.length > limit && last ? positionOf(sort, last) : null, asOf };
+    const rows = await this.database.rows<EntryRow & { sort_value: string | number }>(
+      `SELECT ${ENTRY_COLUMNS}, ${column} AS sort_value ${ENTRIES} ${join} ${where} ORDER BY ${order} LIMIT ?`,
+      [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
+    );
+    const shown = rows.slice(0, limit);
+    const last = shown.at(-1);
+    const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : null;
+    return { items: shown.map(entryOf), next, asOf };
   }
 
   async counts(): Promise<{ readonly counts: readonly StateCount[]; readonly asOf: AsOf }> {

@@ -10,4 +10,5 @@ export { migrate } from './migrate.js';
 export { PlanStore } from './plan-store.js';
 export { RegistryStore } from './registry-store.js';
 export { RemovalStore } from './removal-store.js';
+export { NAME_WALK_MS } from './statements/names.js';
 export { SecretStore, type SharedKey } from './secret-store.js';

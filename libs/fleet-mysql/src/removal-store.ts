@@ -1,6 +1,7 @@
 import type { CleanUpBatch, CleanUpPass, Clock, DuePosition, FleetEvent, Identifiers, Removals } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
+import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_WALK_MS } from './statements/names.js';
 import {
   DELETE_DUE_ENTRIES,
   DELETE_HEALTH_OF,
@@ -62,6 +63,7 @@ export class RemovalStore implements Removals {
     const gone = rows.map(({ host_id }) => host_id);
     await transaction.write(DELETE_LEASES_OF, [gone]);
     await transaction.write(DELETE_HEALTH_OF, [gone]);
+    await transaction.write(DELETE_NAMES_OF, [gone]);
     await transaction.write(DELETE_DUE_ENTRIES, [rows.map((row) => [row.host_id, row.generation]), dueAt]);
     await transaction.write(INSERT_TOMBSTONES, [
       rows.map((row) => [row.host_id, row.generation, row.friendly_name, row.ip_address, now, ACTOR, row.decommission_reason, 'clean_up']),
@@ -74,7 +76,8 @@ export class RemovalStore implements Removals {
     return this.database.transaction(async (transaction) => {
       const events = await transaction.write(DELETE_OLD_EVENTS, [eventsBefore, limit]);
       const plans = await transaction.write(DELETE_OLD_PLANS, [plansExpiredBefore, limit]);
-      return Math.max(events, plans) === limit;
+      const names = await transaction.write(DELETE_OLD_NAMES, [new Date(this.clock.now().getTime() - 2 * NAME_WALK_MS), limit]);
+      return Math.max(events, plans, names) === limit;
     });
   }
 

@@ -2,12 +2,21 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CLEAN_UP_BATCH, CleanUp, nextPassDelayMs } from './clean-up.js';
 import { removeByFrom } from './decommission.js';
-import { Removals, type CleanUpBatch, type CleanUpPass } from './ports.js';
+import { Removals, type CleanUpBatch, type CleanUpPass, type DuePosition } from './ports.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const TIMING = { graceSeconds: 300, intervalSeconds: 60 };
 
-/** Entries as the instants of their decommissioning, old events as a number. */
+/** Entries that are leaving, oldest first; some may be held by somebody else. */
+interface Leaving {
+  readonly hostId: string;
+  readonly decommissionedAt: Date;
+  readonly held?: boolean;
+}
+
+const isAfter = (one: Leaving, position: DuePosition | null): boolean =>
+  !position || one.decommissionedAt > position.decommissionedAt || (+one.decommissionedAt === +position.decommissionedAt && one.hostId > position.hostId);
+
 class RemovalsInMemory extends Removals {
   readonly batches: number[] = [];
   readonly passes: CleanUpPass[] = [];
@@ -16,18 +25,19 @@ class RemovalsInMemory extends Removals {
   recordingFails = false;
 
   constructor(
-    public decommissionedAt: Date[],
+    public leaving: Leaving[],
     public oldEvents = 0,
   ) {
     super();
   }
 
-  override async removeDue(dueAt: Date, limit: number): Promise<CleanUpBatch> {
+  override async removeDue(dueAt: Date, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
     if (this.failure && this.batches.length > 0) throw this.failure;
-    const due = this.decommissionedAt.filter((at) => at <= dueAt).slice(0, limit);
-    this.decommissionedAt = this.decommissionedAt.filter((at) => !due.includes(at));
-    this.batches.push(due.length);
-    return { removed: due.length, moreRemain: due.length === limit };
+    const due = this.leaving.filter((one) => one.decommissionedAt <= dueAt && isAfter(one, after)).slice(0, limit);
+    const free = due.filter(({ held }) => !held);
+    this.leaving = this.leaving.filter((one) => !free.includes(one));
+    this.batches.push(free.length);
+    return { removed: free.length, next: due.length === limit ? (due.at(-1) ?? null) : null };
   }
 
   override async forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean> {
@@ -47,13 +57,14 @@ class RemovalsInMemory extends Removals {
   }
 
   override async oldestDecommission(): Promise<{ at: Date; removeBy: Date } | null> {
-    const [at] = this.decommissionedAt;
-    return at ? { at, removeBy: removeByFrom(at, TIMING) } : null;
+    const [oldest] = this.leaving;
+    return oldest ? { at: oldest.decommissionedAt, removeBy: removeByFrom(oldest.decommissionedAt, TIMING) } : null;
   }
 }
 
 const cleanUpOf = (removals: Removals): CleanUp => new CleanUp(removals, { now: () => new Date(NOON) }, TIMING, 400, 'replica-1');
-const times = (count: number, at: Date): Date[] => Array.from({ length: count }, () => new Date(at));
+const leaving = (count: number, decommissionedAt: Date, held = false): Leaving[] =>
+  Array.from({ length: count }, (_, number) => ({ hostId: `${held ? 'a' : 'b'}-${String(number).padStart(5, '0')}`, decommissionedAt, held }));
 
 describe('a pass of the clean-up', () => {
   it.each([
@@ -61,17 +72,24 @@ describe('a pass of the clean-up', () => {
     [0, 1],
     [1, 1],
   ])('%d ms after the end of the grace removes %d', async (lateMs, removed) => {
-    const removals = new RemovalsInMemory([msAfter(NOON, -300_000 - lateMs)]);
+    const removals = new RemovalsInMemory(leaving(1, msAfter(NOON, -300_000 - lateMs)));
     expect(await cleanUpOf(removals).pass()).toEqual({ at: NOON, by: 'replica-1', removed, error: null });
-    expect(removals.decommissionedAt).toHaveLength(1 - removed);
+    expect(removals.leaving).toHaveLength(1 - removed);
     expect(removals.passes).toEqual([{ at: NOON, by: 'replica-1', removed, error: null }]);
   });
 
   it('goes on until nothing is due, in batches of at most 500', async () => {
-    const removals = new RemovalsInMemory(times(1_200, msAfter(NOON, -600_000)));
+    const removals = new RemovalsInMemory(leaving(1_200, msAfter(NOON, -600_000)));
     expect((await cleanUpOf(removals).pass()).removed).toBe(1_200);
     expect(removals.batches).toEqual([500, 500, 200]);
     expect(CLEAN_UP_BATCH).toBe(500);
+  });
+
+  it('passes over what somebody else holds, however much it is, and leaves that to the next pass', async () => {
+    const at = msAfter(NOON, -600_000);
+    const removals = new RemovalsInMemory([...leaving(1_000, at, true), ...leaving(3, at)]);
+    expect((await cleanUpOf(removals).pass()).removed).toBe(3);
+    expect(removals.leaving).toHaveLength(1_000);
   });
 
   it('forgets events after 400 days and plans once they have expired, until none is left', async () => {
@@ -83,14 +101,14 @@ describe('a pass of the clean-up', () => {
   });
 
   it('that fails is recorded with what it had done, and fails aloud', async () => {
-    const removals = new RemovalsInMemory(times(900, msAfter(NOON, -600_000)));
+    const removals = new RemovalsInMemory(leaving(900, msAfter(NOON, -600_000)));
     removals.failure = new Error('the disk is full');
     await expect(cleanUpOf(removals).pass()).rejects.toThrow('the disk is full');
     expect(removals.passes).toEqual([{ at: NOON, by: 'replica-1', removed: 500, error: 'the disk is full' }]);
   });
 
   it('that cannot even be recorded fails with its own reason', async () => {
-    const removals = new RemovalsInMemory(times(900, msAfter(NOON, -600_000)));
+    const removals = new RemovalsInMemory(leaving(900, msAfter(NOON, -600_000)));
     removals.failure = new Error('the disk is full');
     removals.recordingFails = true;
     await expect(cleanUpOf(removals).pass()).rejects.toThrow('the disk is full');
@@ -105,7 +123,7 @@ describe('an overdue clean-up', () => {
     [421_000, 1],
     [1_020_000, 600],
   ])('%d ms after the oldest decommissioning is late by %d s', async (ageMs, seconds) => {
-    expect(await cleanUpOf(new RemovalsInMemory([msAfter(NOON, -ageMs)])).overdueSeconds()).toBe(seconds);
+    expect(await cleanUpOf(new RemovalsInMemory(leaving(1, msAfter(NOON, -ageMs)))).overdueSeconds()).toBe(seconds);
   });
 
   it('is not late when nothing is leaving', async () => {

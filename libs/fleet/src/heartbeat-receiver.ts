@@ -24,7 +24,8 @@ export interface HeartbeatAnswer {
 
 interface Waiting extends WaitingHeartbeat {
   readonly since: Date;
-  readonly settle: ((verdict: HeartbeatVerdict | Error) => void)[];
+  /** Everybody who waits for this one's verdict; they are told the numbers that were written. */
+  readonly settle: readonly ((verdict: HeartbeatVerdict | Error, told: Told) => void)[];
 }
 
 /** A heartbeat whose row stays locked is told to come again after this long. */
@@ -40,6 +41,13 @@ function merged(earlier: Heartbeat, later: Heartbeat): Heartbeat {
   const said = Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null));
   return { ...earlier, ...said };
 }
+
+/** Two of one sender as one, with the numbers and the patience of the earlier one; whoever waits for either is answered. */
+const joined = (earlier: Waiting, later: Waiting): Waiting => ({
+  ...earlier,
+  beat: merged(earlier.beat, later.beat),
+  settle: [...earlier.settle, ...later.settle],
+});
 
 /**
  * Collects the heartbeats that arrive while a group is being written and writes them together as the next; each is
@@ -112,36 +120,28 @@ export class HeartbeatReceiver {
     return this.waitingCount >= this.limits.queueLength ? { code: 'heartbeat_queue_full' } : null;
   }
 
-  private enqueue(beat: Heartbeat, since: Date): Promise<AcceptedWithTold> {
+  private enqueue(beat: Heartbeat, since: Date): Promise<VerdictWithTold> {
     return new Promise((resolve, reject) => {
       const toldIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
-      const waiting: Waiting = { beat, toldIntervalSeconds, leaseSeconds: leaseSecondsFor(toldIntervalSeconds, this.timing), carried: false, since, settle: [] };
-      const taken = this.take(waiting);
-      taken.settle.push((verdict) => {
+      const leaseSeconds = leaseSecondsFor(toldIntervalSeconds, this.timing);
+      const settle: Waiting['settle'][number] = (verdict, told) => {
         this.waitingCount -= 1;
         if (verdict instanceof Error) reject(verdict);
-        else resolve({ ...verdict, toldIntervalSeconds: taken.toldIntervalSeconds, leaseSeconds: taken.leaseSeconds });
-      });
+        else resolve({ ...verdict, toldIntervalSeconds: told.toldIntervalSeconds, leaseSeconds: told.leaseSeconds });
+      };
+      this.take({ beat, toldIntervalSeconds, leaseSeconds, carried: false, since, settle: [settle] });
       this.waitingCount += 1;
       this.writing ??= this.writeGroups();
     });
   }
 
-  /** Puts it into the next group, or merges it there, or leaves it for the group after. Returns the one that will be written. */
-  private take(waiting: Waiting): Waiting {
+  /** Puts it into the next group, or merges it there, or leaves it for the group after. */
+  private take(waiting: Waiting): void {
     const { hostId } = waiting.beat;
     const there = this.next.get(hostId);
-    if (!there) {
-      this.next.set(hostId, waiting);
-      return waiting;
-    }
-    if (!sameSender(there.beat, waiting.beat)) {
-      this.later.push(waiting);
-      return waiting;
-    }
-    const both: Waiting = { ...there, beat: merged(there.beat, waiting.beat) };
-    this.next.set(hostId, both);
-    return both;
+    if (!there) this.next.set(hostId, waiting);
+    else if (sameSender(there.beat, waiting.beat)) this.next.set(hostId, joined(there, waiting));
+    else this.later.push(waiting);
   }
 
   private async writeGroups(): Promise<void> {
@@ -158,17 +158,18 @@ export class HeartbeatReceiver {
     this.writing = null;
   }
 
-  private takeCarried(waiting: Waiting): void {
+  /** Puts one whose row was locked before those that came after it; another sender of its host, who is there first by now, goes first. */
+  private takeCarried(locked: Waiting): void {
+    const waiting = { ...locked, carried: true };
     const there = this.next.get(waiting.beat.hostId);
-    if (there && sameSender(there.beat, waiting.beat)) there.settle.push(...waiting.settle);
-    else if (there) this.later.push(waiting);
-    else this.next.set(waiting.beat.hostId, { ...waiting, carried: true });
+    if (there && !sameSender(there.beat, waiting.beat)) this.later.push(waiting);
+    else this.next.set(waiting.beat.hostId, there ? joined(waiting, there) : waiting);
   }
 
   /** Writes one group and answers it; returns those that go into the next. */
   private async writeGroup(group: readonly Waiting[]): Promise<Waiting[]> {
     const now = this.clock.now();
-    const settle = (waiting: Waiting, verdict: HeartbeatVerdict | Error): void => waiting.settle.forEach((answer) => answer(verdict));
+    const settle = (waiting: Waiting, verdict: HeartbeatVerdict | Error): void => waiting.settle.forEach((answer) => answer(verdict, waiting));
     try {
       const verdicts = await this.leases.writeGroup(group, now, this.listening.listenedMsAt(now));
       const mayCarry = ({ since }: Waiting): boolean => now.getTime() - since.getTime() < LONGEST_CARRY_MS;
@@ -200,4 +201,4 @@ export class HeartbeatReceiver {
 
 type Accepted = Extract<HeartbeatVerdict, { outcome: 'accepted' }>;
 type Told = Pick<WaitingHeartbeat, 'toldIntervalSeconds' | 'leaseSeconds'>;
-type AcceptedWithTold = (Accepted & Told) | (Exclude<HeartbeatVerdict, Accepted> & Told);
+type VerdictWithTold = HeartbeatVerdict & Told;

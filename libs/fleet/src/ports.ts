@@ -90,7 +90,7 @@ export interface CleanUpBatch {
 export abstract class Removals {
   /** Turns up to `limit` entries decommissioned at or before `dueAt` into tombstones, in one transaction that re-checks each. */
   abstract removeDue(dueAt: Date, limit: number, after: DuePosition | null): Promise<CleanUpBatch>;
-  /** Deletes up to `limit` events older than `before`, and expired purge plans. Returns whether more may remain. */
+  /** Deletes up to `limit` events older than `eventsBefore`, expired purge plans, and names that no walk needs. Returns whether more may remain. */
   abstract forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean>;
   abstract recordPass(pass: CleanUpPass): Promise<void>;
   abstract lastPass(): Promise<CleanUpPass | null>;

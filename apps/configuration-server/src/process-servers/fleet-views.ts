@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { FleetError, type ProcessServer, type Registry, type Version } from '@app/fleet';
-import type { AsOf, FleetReader, Position } from '@app/fleet-mysql';
+import { NAME_WALK_MS, type AsOf, type FleetReader, type Position } from '@app/fleet-mysql';
 import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
 import type { Cursors } from '../fleet/cursors.js';
+import { RequestProblem } from '../problems/request-problem.js';
 import { fleetFilter } from './fleet-filter.js';
 import { detailOf, summaryOf } from './process-server.mapping.js';
 
@@ -10,8 +11,8 @@ const DEFAULT_LIMIT = 100;
 
 interface WalkState {
   readonly position: Position;
-  /** L at the first page. */
-  readonly boundListenedMs: number;
+  /** The first page's `asOf`: wall instant in milliseconds, and L. */
+  readonly first: { readonly atMs: number; readonly listenedMs: number };
 }
 
 /** The fleet as the portal and the operators see it. */
@@ -28,12 +29,14 @@ export class FleetViews {
     const filter = fleetFilter(filters);
     const query = { list: 'process-servers', sort, filter };
     const state = this.cursors.open<WalkState>(query, cursor);
-    const boundListenedMs = state?.boundListenedMs ?? null;
-    const { items, next, asOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, boundListenedMs });
+    const firstAsOf = state && { at: new Date(state.first.atMs), listenedMs: state.first.listenedMs };
+    const { items, next, asOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, firstAsOf });
+    if (firstAsOf && sort === 'friendlyName' && asOf.at.getTime() - firstAsOf.at.getTime() > NAME_WALK_MS) throw new RequestProblem('invalid_cursor');
+    const first = firstAsOf ?? asOf;
     const duplicated = await this.reader.duplicatedAmong(items);
     return {
       items: items.map((server) => summaryOf(server, asOf, this.version, duplicated.has(server.hostId))),
-      nextCursor: next && this.cursors.seal(query, { position: next, boundListenedMs: boundListenedMs ?? asOf.listenedMs } satisfies WalkState),
+      nextCursor: next && this.cursors.seal(query, { position: next, first: { atMs: first.at.getTime(), listenedMs: first.listenedMs } } satisfies WalkState),
       asOf: asOf.at.toISOString(),
     };
   }

@@ -1,6 +1,7 @@
 import { versionKey, parseVersion, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
 import { ENTRY_COLUMNS } from '../rows.js';
 import type { Transaction } from '../database.js';
+import { DELETE_NAMES_OF, writeFirstName, writeNextName } from './names.js';
 
 /** Holds everything of one host until the end of the transaction: whoever changes an entry locks its lease row first. Param: host id. */
 export const LOCK_HOST = 'SELECT l.host_id FROM process_server_lease AS l WHERE l.host_id = ? FOR UPDATE';
@@ -126,10 +127,14 @@ export async function writeRegistration(transaction: Transaction, before: Proces
     await transaction.write(INSERT_ENTRY, [entryColumns(entry)]);
     await transaction.write(INSERT_LEASE, [leaseColumns(entry)]);
     await transaction.write(INSERT_HEALTH, [entry.hostId]);
+    await writeFirstName(transaction, entry.hostId, entry.facts.friendlyName);
   } else {
     await mustMatch(transaction.write(UPDATE_ENTRY, [entryColumns(entry), entry.hostId, before.generation]));
     await mustMatch(transaction.write(UPDATE_LEASE, [leaseColumns(entry), entry.hostId, before.generation]));
     if (before.facts.machineId !== entry.facts.machineId) await transaction.write(CLEAR_HEALTH, [entry.hostId]);
+    if (before.facts.friendlyName !== entry.facts.friendlyName) {
+      await writeNextName(transaction, entry.hostId, entry.facts.friendlyName, entry.registeredAt);
+    }
   }
   if (tombstone) await mustMatch(transaction.write(DELETE_TOMBSTONE, [tombstone.hostId, tombstone.generation]));
 }
@@ -143,6 +148,7 @@ export async function writeRemoval(transaction: Transaction, tombstone: Tombston
   const { hostId, generation } = tombstone;
   await mustMatch(transaction.write(DELETE_LEASE_OF_THE_SILENT, [hostId, generation, listenedMs, Number(evenIfConnected)]));
   await transaction.write(DELETE_HEALTH, [hostId]);
+  await transaction.write(DELETE_NAMES_OF, [[hostId]]);
   await mustMatch(transaction.write(DELETE_ENTRY, [hostId, generation]));
   await transaction.write(INSERT_TOMBSTONE, [tombstoneColumns(tombstone)]);
 }

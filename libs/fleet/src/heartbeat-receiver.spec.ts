@@ -1,0 +1,403 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
+import { FleetError } from './fleet-fault.js';
+import { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatLimits } from './heartbeat-receiver.js';
+import type { Heartbeat, HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
+import { ListeningClock } from './listening-clock.js';
+import type { LeaseTiming } from './lease.js';
+import { Leases } from './ports.js';
+import { aHeartbeat, msAfter, NOON, TIMING } from './testing/examples.js';
+import { parseVersion, type Version } from './version.js';
+
+const OURS = parseVersion('9.63.7187.1') as Version;
+
+/** One group that waits to be written until the spec says what becomes of it. */
+interface Group {
+  readonly beats: readonly WaitingHeartbeat[];
+  readonly hosts: readonly string[];
+  readonly now: Date;
+  readonly listenedMs: number;
+  /** A verdict for each host; accepted where none is given. */
+  commit(verdicts?: Record<string, HeartbeatVerdict>): Promise<void>;
+  fail(error: unknown): Promise<void>;
+}
+
+class LeasesByHand extends Leases {
+  readonly groups: Group[] = [];
+
+  override writeGroup(beats: readonly WaitingHeartbeat[], now: Date, listenedMs: number): Promise<HeartbeatVerdict[]> {
+    return new Promise((resolve, reject) => {
+      const accepted = ({ agentVersion }: Heartbeat): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion: agentVersion ?? '9.63.7187.1', at: now, listenedMs });
+      this.groups.push({
+        beats,
+        hosts: beats.map(({ beat }) => beat.hostId),
+        now,
+        listenedMs,
+        commit: async (verdicts = {}) => {
+          resolve(beats.map(({ beat }) => verdicts[beat.hostId] ?? accepted(beat)));
+          await setImmediate();
+        },
+        fail: async (error) => {
+          reject(error);
+          await setImmediate();
+        },
+      });
+    });
+  }
+
+  group(number: number): Group {
+    const group = this.groups[number];
+    if (!group) throw new Error(`there is no group ${number} yet`);
+    return group;
+  }
+}
+
+const CARRY: HeartbeatVerdict = { outcome: 'carry' };
+
+interface Parts {
+  readonly limits?: Partial<HeartbeatLimits>;
+  readonly fractions?: readonly number[];
+  readonly timing?: LeaseTiming;
+}
+
+async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Parts = {}) {
+  const time = { now: NOON };
+  const clock = { now: () => time.now };
+  const listening = new ListeningClock({ note: async (now) => ({ listening: { listenedMs: 500_000, notedAt: now }, outage: null }) }, clock);
+  await listening.note();
+  const leases = new LeasesByHand();
+  const pauses: number[] = [];
+  let drawn = 0;
+  const receiver = new HeartbeatReceiver(
+    leases,
+    listening,
+    clock,
+    { fraction: () => fractions[drawn++ % fractions.length] ?? 0 },
+    OURS,
+    timing,
+    { queueLength: 100, groupSize: 100, perServerPerSecond: 20, ...limits },
+    async (ms) => void pauses.push(ms),
+  );
+
+  /** Sends it and goes on: what becomes of it is in `answer` once it has been answered. */
+  const send = async (beat: Partial<Heartbeat>): Promise<{ answer: HeartbeatAnswer | string | null }> => {
+    const sent: { answer: HeartbeatAnswer | string | null } = { answer: null };
+    const name = (error: unknown): string => (error instanceof FleetError ? error.fault.code : `thrown: ${String(error)}`);
+    void receiver.receive(aHeartbeat({ credentialHash: `credential of ${beat.hostId}`, ...beat })).then(
+      (answer) => (sent.answer = answer),
+      (error: unknown) => (sent.answer = name(error)),
+    );
+    await setImmediate();
+    return sent;
+  };
+  return { receiver, leases, listening, time, pauses, send };
+}
+
+describe('heartbeats', () => {
+  it('are answered only after their group was written', async () => {
+    const { leases, send } = await aReceiver();
+    const one = await send({ hostId: 'a' });
+    expect(leases.groups).toHaveLength(1);
+    expect(one.answer).toBeNull();
+    await leases.group(0).commit();
+    expect(one.answer).toMatchObject({ heartbeatIntervalSeconds: 30, versionStatus: 'Supported', instruction: 'none' });
+  });
+
+  it('that arrive in the same turn are written together', async () => {
+    const { leases, receiver } = await aReceiver();
+    const answers = ['a', 'b', 'c'].map((hostId) => receiver.receive(aHeartbeat({ hostId, credentialHash: hostId })));
+    await setImmediate();
+    expect(leases.groups.map(({ hosts }) => hosts)).toEqual([['a', 'b', 'c']]);
+    await leases.group(0).commit();
+    expect(await Promise.all(answers)).toHaveLength(3);
+  });
+
+  it('that arrive while a group is written are the next, and one group is written at a time', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'a' });
+    const later = [await send({ hostId: 'b' }), await send({ hostId: 'c' }), await send({ hostId: 'a' })];
+    expect(leases.groups).toHaveLength(1);
+    await leases.group(0).commit();
+    expect(leases.groups.map(({ hosts }) => hosts)).toEqual([['a'], ['b', 'c', 'a']]);
+    expect(later.map(({ answer }) => answer)).toEqual([null, null, null]);
+    await leases.group(1).commit();
+    expect(later.every(({ answer }) => answer !== null)).toBe(true);
+  });
+
+  it('are written in groups of a limited size', async () => {
+    const { leases, send } = await aReceiver({ limits: { groupSize: 2 } });
+    await send({ hostId: 'first' });
+    for (const hostId of ['a', 'b', 'c']) await send({ hostId });
+    for (const number of [0, 1, 2]) await leases.group(number).commit();
+    expect(leases.groups.map(({ hosts }) => hosts)).toEqual([['first'], ['a', 'b'], ['c']]);
+  });
+
+  it('are written at the instant of the writing, on the clock and on L', async () => {
+    const { leases, send, time } = await aReceiver();
+    await send({ hostId: 'a' });
+    await send({ hostId: 'b' });
+    time.now = msAfter(NOON, 4_000);
+    await leases.group(0).commit();
+    expect(leases.group(0)).toMatchObject({ now: NOON, listenedMs: 500_000 });
+    expect(leases.group(1)).toMatchObject({ now: msAfter(NOON, 4_000), listenedMs: 504_000 });
+  });
+
+  it('go on after the queue was empty', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'a' });
+    await leases.group(0).commit();
+    const second = await send({ hostId: 'a' });
+    await leases.group(1).commit();
+    expect(second.answer).toMatchObject({ instruction: 'none' });
+  });
+});
+
+describe('the answer', () => {
+  it('tells the lease as it was written, as the earliest instant that it can end at', async () => {
+    const { leases, send } = await aReceiver({ fractions: [0.5] });
+    const one = await send({ hostId: 'a' });
+    await leases.group(0).commit();
+    expect(leases.group(0).beats[0]).toMatchObject({ toldIntervalSeconds: 33, leaseSeconds: 198 });
+    expect(one.answer).toMatchObject({ heartbeatIntervalSeconds: 33, leaseExpiresAt: msAfter(NOON, 198_000) });
+  });
+
+  it.each([
+    ['9.63.7187.1', 'Supported', 'none'],
+    ['9.59.0.0', 'Supported', 'none'],
+    ['9.58.0.0', 'NotSupported', 'upgrade'],
+    ['9.64.0.0', 'NotSupported', 'none'],
+  ])('to version %s is %s and says %s', async (agentVersion, versionStatus, instruction) => {
+    const { leases, send } = await aReceiver();
+    const one = await send({ hostId: 'a', agentVersion });
+    await leases.group(0).commit();
+    expect(one.answer).toMatchObject({ versionStatus, instruction });
+  });
+
+  it('is the refusal where there is one, and harms nobody else of the group', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const [refused, accepted] = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
+    await leases.group(0).commit();
+    await leases.group(1).commit({ a: { outcome: 'refused', fault: { code: 'generation_retired', removal: 'purge' } } });
+    expect(refused.answer).toBe('generation_retired');
+    expect(accepted.answer).toMatchObject({ instruction: 'none' });
+  });
+
+  it('of a group that could not be written is the same failure for all of it, and the next group is written', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const lost = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
+    await leases.group(0).commit();
+    const next = await send({ hostId: 'c' });
+    await leases.group(1).fail(new FleetError({ code: 'database_unavailable' }));
+    expect(lost.map(({ answer }) => answer)).toEqual(['database_unavailable', 'database_unavailable']);
+    await leases.group(2).commit();
+    expect(next.answer).toMatchObject({ instruction: 'none' });
+  });
+
+  it('of a failure that is no error object is one', async () => {
+    const { leases, send } = await aReceiver();
+    const one = await send({ hostId: 'a' });
+    await leases.group(0).fail('no words');
+    expect(one.answer).toBe('thrown: Error: no words');
+  });
+});
+
+describe('two heartbeats of one host that wait together', () => {
+  const LOAD = { cpuPercent: 5, totalMemoryBytes: 1, availableMemoryBytes: 1, totalCacheBytes: 1, freeCacheBytes: 1, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+
+  it('of the same sender are merged: the later one, with what only the earlier one carried', async () => {
+    const { leases, send } = await aReceiver({ fractions: [0, 0, 0.5] });
+    await send({ hostId: 'first' });
+    const earlier = await send({ hostId: 'a', load: LOAD, protectedMachineCount: 3, skewMs: 10 });
+    const later = await send({ hostId: 'a', protectedMachineCount: 4, agentVersion: '9.62.0.0' });
+    await leases.group(0).commit();
+    expect(leases.group(1).beats.map(({ beat }) => beat)).toEqual([
+      aHeartbeat({ hostId: 'a', credentialHash: 'credential of a', load: LOAD, protectedMachineCount: 4, skewMs: 10, agentVersion: '9.62.0.0' }),
+    ]);
+    await leases.group(1).commit();
+    expect(earlier.answer).not.toBeNull();
+    expect(later.answer).toEqual(earlier.answer);
+  });
+
+  it.each([
+    ['another generation', { generation: 4 }],
+    ['another credential', { credentialHash: 'another' }],
+    ['another instance', { instanceId: 'another' }],
+    ['another machine', { machineId: 'another' }],
+  ])('of %s are not merged: the second waits for the group after', async (_case, other) => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const one = await send({ hostId: 'a' });
+    const another = await send({ hostId: 'a', ...other });
+    await leases.group(0).commit();
+    expect(leases.group(1).beats.map(({ beat }) => beat)).toEqual([aHeartbeat({ hostId: 'a', credentialHash: 'credential of a' })]);
+    await leases.group(1).commit();
+    expect([one.answer === null, another.answer === null]).toEqual([false, true]);
+    expect(leases.group(2).beats.map(({ beat }) => beat)).toEqual([aHeartbeat({ hostId: 'a', credentialHash: 'credential of a', ...other })]);
+    await leases.group(2).commit();
+    expect(another.answer).toMatchObject({ instruction: 'none' });
+  });
+
+  it('of another sender who goes on while it waits are all answered', async () => {
+    const { leases, receiver, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    await send({ hostId: 'a' });
+    const others = [await send({ hostId: 'a', instanceId: 'b', skewMs: 1 }), await send({ hostId: 'a', instanceId: 'b', skewMs: 2 })];
+    for (const number of [0, 1, 2]) await leases.group(number).commit();
+    expect(leases.group(2).beats.map(({ beat }) => beat.skewMs)).toEqual([2]);
+    expect(others.map(({ answer }) => answer)).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+    expect(receiver.queueLength).toBe(0);
+  });
+});
+
+describe('a heartbeat whose row is locked', () => {
+  it('goes into the next group, and the others of its group are answered', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const [locked, free] = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
+    await leases.group(0).commit();
+    const next = await send({ hostId: 'c' });
+    await leases.group(1).commit({ a: CARRY });
+    expect([locked.answer === null, free.answer === null]).toEqual([true, false]);
+    expect(leases.group(2).beats.map(({ beat, carried }) => [beat.hostId, carried])).toEqual([
+      ['c', false],
+      ['a', true],
+    ]);
+    await leases.group(2).commit();
+    expect([locked.answer, next.answer]).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+  });
+
+  it('is looked at again only after a pause while there is nothing else to write', async () => {
+    const { leases, pauses, send } = await aReceiver();
+    const locked = await send({ hostId: 'a' });
+    await leases.group(0).commit({ a: CARRY });
+    await leases.group(1).commit({ a: CARRY });
+    expect(pauses).toEqual([25, 25]);
+    await leases.group(2).commit();
+    expect(locked.answer).toMatchObject({ instruction: 'none' });
+  });
+
+  it.each([
+    [4_999, null],
+    [5_000, 'database_unavailable'],
+  ])('for %d ms is answered: %j', async (ms, answer) => {
+    const { leases, time, send } = await aReceiver();
+    const locked = await send({ hostId: 'a' });
+    await leases.group(0).commit({ a: CARRY });
+    await send({ hostId: 'b' });
+    time.now = msAfter(NOON, ms);
+    await leases.group(1).commit({ a: CARRY, b: CARRY });
+    await leases.group(2).commit({ a: CARRY });
+    expect(locked.answer).toBe(answer);
+  });
+
+  it('is merged with a later one of the same sender, and loses nothing that it carried', async () => {
+    const { leases, send } = await aReceiver({ fractions: [0, 0.5] });
+    const earlier = await send({ hostId: 'a', protectedMachineCount: 3, skewMs: 1 });
+    const later = await send({ hostId: 'a', skewMs: 2 });
+    await leases.group(0).commit({ a: CARRY });
+    const [both, ...others] = leases.group(1).beats;
+    expect(others).toEqual([]);
+    expect(both?.beat).toMatchObject({ protectedMachineCount: 3, skewMs: 2 });
+    expect(both?.carried).toBe(true);
+    await leases.group(1).commit();
+    const told = { heartbeatIntervalSeconds: both?.toldIntervalSeconds, leaseExpiresAt: msAfter(NOON, (both?.leaseSeconds ?? 0) * 1000) };
+    expect([earlier.answer, later.answer]).toEqual([expect.objectContaining(told), expect.objectContaining(told)]);
+  });
+
+  it('does not hold up another sender of its host for good', async () => {
+    const { leases, send } = await aReceiver();
+    const locked = await send({ hostId: 'a' });
+    const other = await send({ hostId: 'a', instanceId: 'b' });
+    await leases.group(0).commit({ a: CARRY });
+    await leases.group(1).commit();
+    await leases.group(2).commit();
+    expect([locked.answer, other.answer]).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+  });
+});
+
+describe('at the door', () => {
+  it('a full queue refuses, and takes again when there is room', async () => {
+    const { leases, receiver, send } = await aReceiver({ limits: { queueLength: 2 } });
+    await send({ hostId: 'a' });
+    expect(receiver.accepts).toBe(true);
+    await send({ hostId: 'b' });
+    expect([receiver.accepts, receiver.queueLength]).toEqual([false, 2]);
+    expect((await send({ hostId: 'c' })).answer).toBe('heartbeat_queue_full');
+    await leases.group(0).commit();
+    await leases.group(1).commit();
+    expect([receiver.accepts, receiver.queueLength]).toEqual([true, 0]);
+    const again = await send({ hostId: 'c' });
+    await leases.group(2).commit();
+    expect(again.answer).toMatchObject({ instruction: 'none' });
+  });
+
+  it('merged heartbeats count as many as there are callers who wait', async () => {
+    const { leases, receiver, send } = await aReceiver({ limits: { queueLength: 3 } });
+    await send({ hostId: 'a' });
+    await send({ hostId: 'b' });
+    await send({ hostId: 'b' });
+    expect((await send({ hostId: 'b' })).answer).toBe('heartbeat_queue_full');
+    await leases.group(0).commit();
+    await leases.group(1).commit();
+    expect(receiver.queueLength).toBe(0);
+  });
+
+  it('one credential may say 20 things in a second, the 21st is too many, and the next second is a new one', async () => {
+    const { receiver, send, time } = await aReceiver();
+    for (let beat = 1; beat <= 20; beat += 1) expect((await send({ hostId: 'a' })).answer).toBeNull();
+    expect((await send({ hostId: 'a' })).answer).toBe('heartbeat_rate_exceeded');
+    time.now = msAfter(NOON, 999);
+    expect((await send({ hostId: 'a' })).answer).toBe('heartbeat_rate_exceeded');
+    time.now = msAfter(NOON, 1_000);
+    expect((await send({ hostId: 'a' })).answer).toBeNull();
+    expect(receiver.queueLength).toBe(21);
+  });
+
+  it('another credential of the same host is not harmed by one that says too much', async () => {
+    const { send } = await aReceiver();
+    for (let beat = 1; beat <= 21; beat += 1) await send({ hostId: 'a', credentialHash: 'loud' });
+    expect((await send({ hostId: 'a', credentialHash: 'loud' })).answer).toBe('heartbeat_rate_exceeded');
+    expect((await send({ hostId: 'a', credentialHash: 'quiet' })).answer).toBeNull();
+  });
+
+  it.each([
+    [14_999, null],
+    [15_000, 'not_listening'],
+  ])('%d ms after the last note is answered: %j', async (ms, answer) => {
+    const { send, time, listening } = await aReceiver();
+    time.now = msAfter(NOON, ms);
+    expect((await send({ hostId: 'a' })).answer).toBe(answer);
+    await listening.note();
+    expect((await send({ hostId: 'b' })).answer).toBeNull();
+  });
+
+  it('one that drains takes no more, and is done when all that it took are answered', async () => {
+    const { leases, receiver, send } = await aReceiver();
+    const taken = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
+    let drained = false;
+    const draining = receiver.drain().then(() => (drained = true));
+    expect([receiver.isDraining, receiver.accepts]).toEqual([true, false]);
+    expect((await send({ hostId: 'c' })).answer).toBe('shutting_down');
+    await leases.group(0).commit();
+    expect(drained).toBe(false);
+    await leases.group(1).commit();
+    await draining;
+    expect(taken.every(({ answer }) => answer !== null && typeof answer !== 'string')).toBe(true);
+  });
+
+  it('one that has nothing to do is drained at once', async () => {
+    const { receiver } = await aReceiver();
+    await receiver.drain();
+    expect(receiver.queueLength).toBe(0);
+  });
+});
+
+it('the interval grows with the fleet that the receiver was told of', async () => {
+  const { leases, receiver, send } = await aReceiver();
+  receiver.fleetSize = 100_000;
+  const one = await send({ hostId: 'a' });
+  await leases.group(0).commit();
+  expect(one.answer).toMatchObject({ heartbeatIntervalSeconds: 100, leaseExpiresAt: msAfter(NOON, 600_000) });
+});
