@@ -6,6 +6,8 @@ import { FleetModel, GRACE_SECONDS, type Refusal } from './fleet-model.js';
 
 const HOSTS = 3;
 const REPLICAS = 2;
+/** As seldom as replicas may note without a gap. */
+const NOTE_SECONDS = 15;
 
 const host = fc.nat(HOSTS - 1);
 const replica = fc.nat(REPLICAS - 1);
@@ -38,7 +40,7 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), replica }) },
 );
 export type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never;
-export const someActions = fc.array(action, { minLength: 1, maxLength: 40 });
+export const someActions = fc.array(action, { minLength: 20, maxLength: 60, size: 'max' });
 
 /** One sequence of actions, done to the site and to the model alike, with every invariant looked at after every step. */
 export class ModelRun {
@@ -113,8 +115,8 @@ export class ModelRun {
         this.model.cleanUp();
         return;
       case 'listen':
-        for (let left = next.seconds; left > 0; left -= 5) {
-          this.site.clock.advanceSeconds(5);
+        for (let left = next.seconds; left > 0; left -= NOTE_SECONDS) {
+          this.site.clock.advanceSeconds(Math.min(NOTE_SECONDS, left));
           await this.noteAll();
         }
         return;

@@ -39,7 +39,7 @@ function tried({ invariant, guard, file, find, replace, test }) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--bail', test], {
     cwd: copy,
     encoding: 'utf8',
-    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: '150' },
+    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: '150', MODEL_SHRINK: '0' },
   });
   writeFileSync(path, source);
   const red = /●\s+(.+)/.exec(`${stdout}${stderr}`)?.[1] ?? '';
