@@ -30,10 +30,14 @@ export interface TransactionOptions {
   readonly provedByEvent?: string;
   /** Throws 1205 on to the caller instead of trying again. */
   readonly lockWaitIsFinal?: boolean;
+  /** When to give up, on the monotonic clock; 5 s from now unless told. */
+  readonly giveUpAt?: number;
 }
 
 /** Transactions that write events give up after this long, so that a reader 10 s behind misses none. */
 const GIVE_UP_AFTER_MS = 5_000;
+
+export const giveUpAtFromNow = (): number => performance.now() + GIVE_UP_AFTER_MS;
 const RETRY_PAUSE_MS = 40;
 const ANSWER_WITHIN_MS = 1_000;
 const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
@@ -88,7 +92,12 @@ export class Database {
 
   /** A single read. @throws FleetError `database_unavailable` when no server answers. */
   async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return this.attempting(async (connection, leftMs) => new ConnectionTransaction(connection, leftMs).rows<Row>(sql, parameters));
+    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs).rows<Row>(sql, parameters)));
+  }
+
+  /** Repeats a read on another connection of this database as its own are repeated. @throws FleetError `database_unavailable` after 5 s. */
+  repeated<A>(read: () => Promise<A>): Promise<A> {
+    return this.attempting(read);
   }
 
   /**
@@ -99,7 +108,7 @@ export class Database {
     let unknownOutcome: { readonly answer: A } | null = null;
     const committed = async (transaction: Transaction): Promise<boolean> =>
       (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id = ?', [options.provedByEvent])).length === 1;
-    return this.attempting(async (connection, leftMs) => {
+    const attempt = (leftMs: () => number) => async (connection: PoolConnection): Promise<A> => {
       const transaction = new ConnectionTransaction(connection, leftMs);
       if (unknownOutcome && options.provedByEvent && (await committed(transaction))) return unknownOutcome.answer;
       await transaction.write('START TRANSACTION');
@@ -112,7 +121,8 @@ export class Database {
         throw error;
       }
       return answer;
-    }, options);
+    };
+    return this.attempting((leftMs) => this.onConnection(attempt(leftMs)), options);
   }
 
   /** Whether a server answers within a second; for health checks, so nothing is tried twice. */
@@ -126,14 +136,13 @@ export class Database {
   }
 
   private async attempting<A>(
-    work: (connection: PoolConnection, leftMs: () => number) => Promise<A>,
-    { lockWaitIsFinal = false }: TransactionOptions = {},
+    work: (leftMs: () => number) => Promise<A>,
+    { lockWaitIsFinal = false, giveUpAt = giveUpAtFromNow() }: TransactionOptions = {},
   ): Promise<A> {
-    const giveUpAt = performance.now() + GIVE_UP_AFTER_MS;
     const leftMs = (): number => giveUpAt - performance.now();
     for (;;) {
       try {
-        return await this.onConnection((connection) => work(connection, leftMs));
+        return await work(leftMs);
       } catch (error) {
         const final = lockWaitIsFinal && errorNumber(error) === LOCK_WAIT_TIMEOUT;
         if (final || !(isTransient(error) || isDuplicateKey(error))) throw error;

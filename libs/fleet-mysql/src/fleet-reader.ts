@@ -74,6 +74,14 @@ function afterPosition(sort: SortKey, { after, hostId }: Position): Fragment {
   return { sql: `(${column} > ? OR (${column} = ? AND ${id} > ?))`, parameters: [after, after, hostId] };
 }
 
+/** Param: host ids. */
+const DUPLICATED_AMONG = `
+  SELECT p.host_id
+    FROM process_server AS p
+   WHERE p.host_id IN (?)
+     AND (EXISTS (SELECT 1 FROM process_server AS q WHERE q.ip_address = p.ip_address AND q.host_id <> p.host_id)
+       OR EXISTS (SELECT 1 FROM process_server AS q WHERE q.friendly_name = p.friendly_name AND q.host_id <> p.host_id))`;
+
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class FleetReader {
   constructor(
@@ -118,15 +126,9 @@ export class FleetReader {
   }
 
   /** Which of these entries share their address or name with another. */
-  async duplicatedAmong(entries: readonly ProcessServer[]): Promise<ReadonlySet<string>> {
-    if (entries.length === 0) return new Set();
-    const shared = async (column: 'ip_address' | 'friendly_name', values: readonly string[]): Promise<Set<string>> => {
-      const sql = `SELECT p.${column} AS value FROM process_server AS p WHERE p.${column} IN (?) GROUP BY p.${column} HAVING COUNT(*) > 1`;
-      return new Set((await this.database.rows<{ value: string }>(sql, [values])).map(({ value }) => value.toLowerCase()));
-    };
-    const addresses = await shared('ip_address', entries.map(({ facts }) => facts.ipAddress));
-    const names = await shared('friendly_name', entries.map(({ facts }) => facts.friendlyName));
-    const isShared = ({ facts }: ProcessServer): boolean => addresses.has(facts.ipAddress) || names.has(facts.friendlyName.toLowerCase());
-    return new Set(entries.filter(isShared).map(({ hostId }) => hostId));
+  async duplicatedAmong(hostIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (hostIds.length === 0) return new Set();
+    const rows = await this.database.rows<{ host_id: string }>(DUPLICATED_AMONG, [hostIds]);
+    return new Set(rows.map(({ host_id }) => host_id));
   }
 }

@@ -20,7 +20,7 @@ import {
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
-import type { Database, Transaction } from './database.js';
+import { giveUpAtFromNow, type Database, type Transaction } from './database.js';
 import { errorNumber, LOCK_WAIT_TIMEOUT } from './database-errors.js';
 import { insertEvents, insertEventsOnce } from './statements/events.js';
 import {
@@ -74,14 +74,15 @@ export class LeaseStore implements Leases {
 
   /** First all together; when a row is locked for longer than a second, those that are free. */
   private async withoutWaiting<A>(beats: readonly WaitingHeartbeat[], work: (transaction: Transaction, mayWait: boolean) => Promise<A>): Promise<A> {
+    const giveUpAt = giveUpAtFromNow();
     if (!beats.some(({ carried }) => carried)) {
       try {
-        return await this.database.transaction((transaction) => work(transaction, true), { lockWaitIsFinal: true });
+        return await this.database.transaction((transaction) => work(transaction, true), { lockWaitIsFinal: true, giveUpAt });
       } catch (error) {
         if (errorNumber(error) !== LOCK_WAIT_TIMEOUT) throw error;
       }
     }
-    return this.database.transaction((transaction) => work(transaction, false));
+    return this.database.transaction((transaction) => work(transaction, false), { giveUpAt });
   }
 
   private async writeIn(

@@ -69,12 +69,13 @@ export class SecretStore {
 
   /** Those that are valid now. */
   async passphrases(): Promise<StoredPassphrase[]> {
-    return this.dataSource.getRepository(passphraseSchema).find({ where: [{ retiresAt: IsNull() }, { retiresAt: MoreThan(this.clock.now()) }] });
+    const where = [{ retiresAt: IsNull() }, { retiresAt: MoreThan(this.clock.now()) }];
+    return this.database.repeated(() => this.dataSource.getRepository(passphraseSchema).find({ where }));
   }
 
   /** The key with this hash that is neither revoked nor expired. */
   async apiKey(hash: Buffer): Promise<StoredApiKey | null> {
-    const key = await this.dataSource.getRepository(apiKeySchema).findOneBy({ hash, revokedAt: IsNull() });
+    const key = await this.database.repeated(() => this.dataSource.getRepository(apiKeySchema).findOneBy({ hash, revokedAt: IsNull() }));
     return key && (!key.expiresAt || key.expiresAt > this.clock.now()) ? key : null;
   }
 }

@@ -33,7 +33,7 @@ export class FleetViews {
     const { items, next, asOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, firstAsOf });
     if (firstAsOf && sort === 'friendlyName' && asOf.at.getTime() - firstAsOf.at.getTime() > NAME_WALK_MS) throw new RequestProblem('invalid_cursor');
     const first = firstAsOf ?? asOf;
-    const duplicated = await this.reader.duplicatedAmong(items);
+    const duplicated = await this.reader.duplicatedAmong(items.map(({ hostId }) => hostId));
     return {
       items: items.map((server) => summaryOf(server, asOf, this.version, duplicated.has(server.hostId))),
       nextCursor: next && this.cursors.seal(query, { position: next, first: { atMs: first.at.getTime(), listenedMs: first.listenedMs } } satisfies WalkState),
