@@ -10,7 +10,7 @@ const INSERT_NAME = 'INSERT INTO process_server_name (host_id, from_at, name) VA
 const READ_LAST_NAME = 'SELECT n.from_at FROM process_server_name AS n WHERE n.host_id = ? AND n.until_at IS NULL';
 const END_LAST_NAME = 'UPDATE process_server_name AS n SET n.until_at = ? WHERE n.host_id = ? AND n.until_at IS NULL';
 /** Params: host ids that are held. */
-export const DELETE_NAMES_OF = 'DELETE FROM process_server_name WHERE host_id IN (?)';
+export const DELETE_NAMES_OF = 'DELETE n FROM process_server_name AS n FORCE INDEX (PRIMARY) WHERE n.host_id IN (?)';
 /** Params: before, limit. */
 export const DELETE_OLD_NAMES = 'DELETE FROM process_server_name WHERE until_at < ? ORDER BY until_at LIMIT ?';
 
