@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import request from 'supertest';
 import type { Randomness } from '@app/fleet';
+import { fleetDataSource, type DatabaseAddress, type Role } from '@app/fleet-mysql';
 import { newApiKey, newPassphrase, readSettings, sha256, UuidIdentifiers } from '@app/platform';
-import { Replica } from '../../apps/configuration-server/src/replica.js';
+import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/replica.js';
+import type { GateProxy } from './gate-proxy.js';
 import { fixedFraction, HandClock } from './hand-clock.js';
 import { TestDatabase } from './test-database.js';
 
@@ -50,19 +53,20 @@ export const ADMIN_KEY = newApiKey();
 /** A site for tests: a schema of its own, a clock moved by hand, and replicas on both whose jobs run only when they are told. */
 export class TestSite {
   readonly log: string[] = [];
+  private readonly closing: (() => Promise<unknown>)[] = [];
 
   private constructor(
     readonly database: TestDatabase,
     readonly clock: HandClock,
     readonly replicas: Replica[],
-    private readonly makeReplica: (name: string, log: string[]) => Promise<Replica>,
+    private readonly makeReplica: (name: string, log: string[], over?: Partial<ReplicaParts>) => Promise<Replica>,
   ) {}
 
   static async open({ settings = {}, replicas = 1, randomness = fixedFraction(0) }: SiteOptions = {}): Promise<TestSite> {
     const database = await TestDatabase.make();
     const clock = new HandClock();
     const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', LOG_LEVEL: 'info', ...settings };
-    const makeReplica = async (name: string, log: string[]): Promise<Replica> => {
+    const makeReplica = async (name: string, log: string[], over: Partial<ReplicaParts> = {}): Promise<Replica> => {
       const replica = await Replica.make({
         name,
         settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
@@ -72,6 +76,7 @@ export class TestSite {
         randomness,
         identifiers: new UuidIdentifiers(),
         logger: pino({ level: 'info' }, new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) })),
+        ...over,
       });
       await replica.listening.note();
       await replica.http.listen(0, '127.0.0.1');
@@ -86,6 +91,20 @@ export class TestSite {
   /** One more replica, which listens. Returns its number. */
   async addReplica(): Promise<number> {
     return this.replicas.push(await this.makeReplica(`replica-${this.replicas.length}`, this.log)) - 1;
+  }
+
+  /** One more replica, made of other parts here and there. Returns its number. */
+  async addReplicaWith(over: Partial<ReplicaParts>): Promise<number> {
+    return this.replicas.push(await this.makeReplica(`replica-${this.replicas.length}`, this.log, over)) - 1;
+  }
+
+  /** One more replica, whose way to the database leads through a gate. Returns its number. */
+  async addReplicaBehind(gate: GateProxy): Promise<number> {
+    const { user, password, database } = this.database.address;
+    const address: DatabaseAddress = { ...gate.address, user, password, database };
+    const dataSource = await fleetDataSource(address).initialize();
+    this.closing.push(() => dataSource.destroy(), () => gate.close());
+    return this.addReplicaWith({ address, dataSource });
   }
 
   /** Stops a replica and puts a new one in its place. */
@@ -121,6 +140,7 @@ export class TestSite {
 
   async close(): Promise<void> {
     for (const replica of this.replicas) await replica.stop();
+    for (const close of this.closing) await close();
     await this.database.drop();
   }
 
@@ -137,6 +157,40 @@ export class TestSite {
     const answer = await call;
     const isJson = /json/.test(answer.type);
     return { status: answer.status, body: (isJson ? JSON.parse(answer.text || 'null') : { text: answer.text }) as Body, headers: answer.headers };
+  }
+
+  /** Bytes as they are, and everything that comes back until the connection ends. */
+  async raw(bytes: string | Buffer, { hangUp = false, replica = 0 }: { hangUp?: boolean; replica?: number } = {}): Promise<string> {
+    const { hostname, port } = new URL(await this.urlOf(replica));
+    return new Promise((resolve) => {
+      const socket = connect(Number(port), hostname);
+      let text = '';
+      socket.on('data', (chunk) => (text += String(chunk)));
+      socket.on('error', () => undefined); // the server may reset a connection that it has answered
+      socket.on('close', () => resolve(text));
+      socket.write(bytes, () => hangUp && socket.end());
+    });
+  }
+
+  /** Row counts and checksums of every table: the same as long as nothing was written. */
+  async fingerprint(): Promise<string> {
+    const tables = (await this.database.rows<Record<string, string>>('SHOW TABLES')).flatMap((row) => Object.values(row)).sort();
+    const checksums = await this.database.rows('CHECKSUM TABLE ??', [tables]);
+    const counts: number[] = [];
+    for (const table of tables) counts.push(await this.database.count(table));
+    return JSON.stringify([tables, counts, checksums]);
+  }
+
+  /** Makes an API key of a role; returns the header for it. */
+  async keyOf(role: Role): Promise<string> {
+    const key = newApiKey();
+    await this.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), name: `${role}-${randomUUID()}`, hash: sha256(key), role, created_at: this.clock.now() }]);
+    return `Bearer ${key}`;
+  }
+
+  /** Lines of the log at level error or above. */
+  get errorLines(): string[] {
+    return this.log.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
   }
 
   private async urlOf(replica: number): Promise<string> {

@@ -7,9 +7,10 @@ import type { Logger } from 'pino';
 import secureJson from 'secure-json-parse';
 import { AppModule, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
+import { refuseStrangeShape } from './problems/plain-shape.js';
 import { RequestProblem } from './problems/request-problem.js';
 import { problemOf } from './problems/problem-of.js';
-import { sendProblem } from './problems/problem.filter.js';
+import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 
 /** Nothing that the contract asks for is larger. */
@@ -30,7 +31,8 @@ interface DoorSettings {
 export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
   const { randomness, metrics } = useCases;
-  const server = { connectionsCheckingInterval: requestTimeoutMs / LOOKS_FOR_LATE_REQUESTS };
+  // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
+  const server = { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: requestTimeoutMs / LOOKS_FOR_LATE_REQUESTS };
   const adapter = new FastifyAdapter({
     ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
     loggerInstance: logger as FastifyBaseLogger,
@@ -62,8 +64,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     return payload;
   });
   fastify.addHook('onResponse', (_request, reply, done) => {
-    const type = reply.getHeader('content-type');
-    metrics.answered(reply.statusCode, type === 'application/problem+json' ? 'problem' : 'none');
+    metrics.answered(reply.statusCode, problemCodeOf(reply));
     done();
   });
   await serveDocs(fastify);
@@ -71,14 +72,17 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   return app;
 }
 
-/** Strict UTF-8, and no `__proto__` that would reach an object's prototype. */
+/** Strict UTF-8, no `__proto__` that would reach an object's prototype, and no shape that the contract has no use for. */
 function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined;
+  let value: unknown;
   try {
-    return secureJson.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), { protoAction: 'error', constructorAction: 'error' });
+    value = secureJson.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), { protoAction: 'error', constructorAction: 'error' });
   } catch {
     throw new RequestProblem('malformed_json', 'The body is not JSON in UTF-8, or it names a property that is not allowed.');
   }
+  refuseStrangeShape(value);
+  return value;
 }
 
 const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_timeout'> = {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
@@ -10,16 +10,20 @@ const LONGEST_STOP_MS = 30_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
+/** Of servers that share a database, only the first has the files. */
+const ELSEWHERE = 'not in this data directory: it was made by the server that used this database first';
+
 function welcome({ url, files }: RunningServer): string {
   const curl = url.startsWith('https:') ? 'curl -k' : 'curl';
+  const [passphrase, adminKey] = [files.passphrase, files.adminKey].map((path) => (existsSync(path) ? path : null));
   return `
 The configuration server listens on ${url}
-  passphrase for process servers   ${files.passphrase}
-  first admin key                  ${files.adminKey}
+  passphrase for process servers   ${passphrase ?? ELSEWHERE}
+  first admin key                  ${adminKey ?? ELSEWHERE}
 
 Try next, in another terminal:
   ${curl} ${url}/health/ready
-  ${curl} -H "Authorization: Bearer $(cat ${files.adminKey})" ${url}/v1/fleet
+  ${curl} -H "Authorization: Bearer ${adminKey ? `$(cat ${adminKey})` : '<API key>'}" ${url}/v1/fleet
   open ${url}/docs
 
 Stop it with Ctrl-C.`;

@@ -61,8 +61,8 @@ export class RemovalStore implements Removals {
     const rows = await transaction.rows<DueRow>(RECHECK_DUE, [held.map(({ host_id }) => host_id), dueAt]);
     if (rows.length === 0) return 0;
     const gone = rows.map(({ host_id }) => host_id);
-    await transaction.write(DELETE_LEASES_OF, [gone]);
     await transaction.write(DELETE_HEALTH_OF, [gone]);
+    await transaction.write(DELETE_LEASES_OF, [gone]);
     await transaction.write(DELETE_NAMES_OF, [gone]);
     await transaction.write(DELETE_DUE_ENTRIES, [rows.map((row) => [row.host_id, row.generation]), dueAt]);
     await transaction.write(INSERT_TOMBSTONES, [

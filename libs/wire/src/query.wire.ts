@@ -1,12 +1,15 @@
-import { Type } from 'class-transformer';
+import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { IsAddress, IsHostId, IsInstant, IsLabel } from './checks.js';
+
+/** Digits and nothing else: `Number` would take an empty text for 0, and `0x10` and `1e2` as well. */
+const wholeNumber = ({ value }: { value: unknown }): unknown => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value);
 
 /** Paging of every list. */
 export class PageQuery {
   /** Items of a page, 1 to 1,000; 100 unless told. */
   @IsOptional()
-  @Type(() => Number)
+  @Transform(wholeNumber)
   @IsInt()
   @Min(1)
   @Max(1_000)
@@ -50,7 +53,7 @@ export class ListProcessServersQuery extends PageQuery {
 
   /** Silent for at least this long while we listened, in seconds. */
   @IsOptional()
-  @Type(() => Number)
+  @Transform(wholeNumber)
   @IsInt()
   @Min(0)
   @Max(315_360_000)

@@ -1,5 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { canonicalHostId } from '@app/wire';
+import { isNeverAField } from '../problems/plain-shape.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { permissionOf } from './call.decorator.js';
 import type { RecognisedRequest } from './caller.js';
@@ -18,6 +21,16 @@ export class AccessGuard implements CanActivate {
     const hostId = given === undefined ? null : canonicalHostId(given);
     if (given !== undefined && !hostId) throw RequestProblem.field('hostId', 'hostId must be a UUID');
     request.caller = await this.callers.admit(permission, request, hostId);
+    refuseUnknownQuery(context, Object.keys(request.query as object));
     return true;
   }
+}
+
+/** A route that takes no query knows no parameter; of the others, the checks of their class do not see all names. */
+function refuseUnknownQuery(context: ExecutionContext, names: readonly string[]): void {
+  if (names.length === 0) return;
+  const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as Record<string, unknown> | undefined;
+  const takesQuery = Object.keys(parameters ?? {}).some((key) => key.startsWith(`${RouteParamtypes.QUERY}:`));
+  const unknown = takesQuery ? names.find(isNeverAField) : names[0];
+  if (unknown !== undefined) throw RequestProblem.field(unknown, `property ${unknown} should not exist`);
 }

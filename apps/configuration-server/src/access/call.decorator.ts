@@ -1,23 +1,26 @@
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import { ApiBearerAuth, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath, type ApiResponseOptions } from '@nestjs/swagger';
-import { PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/wire';
+import { PROBLEM_CODES, PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/wire';
 
 /** What a caller must be. `reader` includes operators and admins, `operator` includes admins. */
 export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
 
 const PERMISSION = 'configuration-server:permission';
 
+type ResponseHeaders = Readonly<Record<string, { readonly description: string; readonly schema: { readonly type: 'string' | 'integer' } }>>;
+
 interface CallDescription {
   readonly permits: Permission;
   readonly summary: string;
   /** Successful answers by status; null has no body. The first is the one that is sent unless the method says otherwise. */
-  readonly answers: Readonly<Record<number, { readonly type: Type | null; readonly description: string; readonly mediaType?: string }>>;
+  readonly answers: Readonly<Record<number, { readonly type: Type | null; readonly description: string; readonly mediaType?: string; readonly headers?: ResponseHeaders }>>;
   /** Problem codes besides those that every call of its kind can have. */
   readonly problems?: readonly ProblemCode[];
 }
 
 const PROBLEMS_OF_ALL: readonly ProblemCode[] = [
   'malformed_request',
+  'validation_failed',
   'request_timeout',
   'uri_too_long',
   'headers_too_large',
@@ -46,26 +49,40 @@ function problemResponses(codes: readonly ProblemCode[]): ApiResponseOptions[] {
     description: ofStatus.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; '),
     content: {
       'application/problem+json': {
-        schema: { allOf: [{ $ref: getSchemaPath(ProblemResponse) }, { properties: { code: { type: 'string', enum: [...ofStatus] } } }] },
-        examples: Object.fromEntries(ofStatus.map((code) => [code, { value: exampleOf(code) }])),
+        schema: { allOf: [{ $ref: getSchemaPath(ProblemResponse) }, { type: 'object', properties: { code: { type: 'string', enum: [...ofStatus] } } }] },
+        examples: Object.fromEntries(ofStatus.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
       },
     },
+    ...headersOf(status),
   }));
 }
 
-const exampleOf = (code: ProblemCode): object => ({
-  type: problemType(code),
-  title: PROBLEMS[code].title,
-  status: PROBLEMS[code].status,
-  detail: PROBLEMS[code].title,
-  code,
-  requestId: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10',
-  ...(code === 'validation_failed' && { errors: [{ field: 'dataPort', message: 'dataPort must not be greater than 65535' }] }),
-});
+function headersOf(status: number): { headers?: Record<string, ResponseHeaders[string]> } {
+  if (status === 401) return { headers: { 'WWW-Authenticate': { description: '`Bearer` or `Passphrase`', schema: { type: 'string' } } } };
+  if (status !== 429 && status !== 503) return {};
+  return { headers: { 'Retry-After': { description: 'When to come again, in seconds; spread by chance', schema: { type: 'integer' } } } };
+}
+
+/** One of each problem; the calls refer to them. */
+export const PROBLEM_EXAMPLES: Record<string, { readonly summary: string; readonly value: object }> = Object.fromEntries(
+  PROBLEM_CODES.map((code) => [code, { summary: PROBLEMS[code].title, value: exampleOf(code) }]),
+);
+
+function exampleOf(code: ProblemCode): object {
+  return {
+    type: problemType(code),
+    title: PROBLEMS[code].title,
+    status: PROBLEMS[code].status,
+    detail: PROBLEMS[code].title,
+    code,
+    requestId: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10',
+    ...(code === 'validation_failed' && { errors: [{ field: 'dataPort', message: 'dataPort must not be greater than 65535' }] }),
+  };
+}
 
 const securityOf: Record<Permission, MethodDecorator[]> = {
   anyone: [],
-  metrics: [],
+  metrics: [ApiSecurity({}), ApiBearerAuth('apiKey')], // anyone, or a reader where so configured
   passphrase: [ApiSecurity('passphrase')],
   process_server: [ApiBearerAuth('credential')],
   process_server_or_operator: [ApiBearerAuth('credential'), ApiBearerAuth('apiKey')],
@@ -74,16 +91,20 @@ const securityOf: Record<Permission, MethodDecorator[]> = {
   admin: [ApiBearerAuth('apiKey')],
 };
 
+/** The plugin of @nestjs/swagger guesses an answer from the HTTP method (201 for any POST) and puts it below this decorator. */
+const forgetGuessedAnswers: MethodDecorator = (_target, _name, descriptor) => void Reflect.deleteMetadata('swagger/apiResponse', descriptor.value as object);
+
 /** States a route's permission, answers and problems next to its path: for the guard, and for the OpenAPI document. */
 export function Call({ permits, summary, answers, problems = [] }: CallDescription): MethodDecorator {
   const statuses = Object.keys(answers).map(Number);
   const success = statuses.map((status): MethodDecorator & ClassDecorator => {
-    const { type, description, mediaType } = answers[status] ?? { type: null, description: '' };
-    if (!type) return ApiResponse({ status, description, ...(mediaType && { content: { [mediaType]: { schema: { type: 'string' } } } }) });
-    return ApiResponse({ status, description, type });
+    const { type, mediaType, ...answer } = answers[status] ?? { type: null, description: '' };
+    if (type) return ApiResponse({ status, ...answer, type });
+    return ApiResponse({ status, ...answer, ...(mediaType && { content: { [mediaType]: { schema: { type: 'string' } } } }) });
   });
   const failures = problemResponses([...problems, ...PROBLEMS_BY_PERMISSION[permits], ...PROBLEMS_OF_ALL]).map((options) => ApiResponse(options));
   return applyDecorators(
+    forgetGuessedAnswers,
     SetMetadata(PERMISSION, permits),
     HttpCode(statuses[0] ?? 200),
     ApiOperation({ summary, description: `Permission: ${permits}.` }),

@@ -32,7 +32,7 @@ export class FleetController {
     answers: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })
-  events(@Query() query: ListEventsQuery): Promise<EventList> {
+  audit(@Query() query: ListEventsQuery): Promise<EventList> {
     return this.timelines.audit(query);
   }
 

@@ -1,7 +1,14 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Randomness } from '@app/fleet';
+import type { ProblemResponse } from '@app/wire';
 import { problemOf, retryAfterSeconds } from './problem-of.js';
+
+/** The code of each problem that is being answered, for the metrics. */
+const problemCodes = new WeakMap<FastifyReply['raw'], ProblemResponse['code']>();
+
+/** The problem code that a reply was sent with; `none` when it is no problem. */
+export const problemCodeOf = ({ raw }: Pick<FastifyReply, 'raw'>): string => problemCodes.get(raw) ?? 'none';
 
 /** Whatever goes wrong leaves as application/problem+json. */
 @Catch()
@@ -20,5 +27,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const retryAfter = retryAfterSeconds(problem, randomness.fraction());
   if (retryAfter !== null) reply.header('retry-after', retryAfter);
   if (problem.status === 401) reply.header('www-authenticate', problem.code === 'passphrase_rejected' ? 'Passphrase' : 'Bearer');
-  void reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  problemCodes.set(reply.raw, problem.code);
+  reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route
+  // As bytes: a text would get a charset, which this media type has none of.
+  void reply.status(problem.status).header('content-type', 'application/problem+json').send(Buffer.from(JSON.stringify(problem)));
 }

@@ -10,6 +10,8 @@ import { Timelines } from './timelines.js';
 
 const hostIdParam = ApiParam({ name: 'hostId', description: 'UUID of the process server; case does not matter', format: 'uuid' });
 
+const ETAG = { ETag: { description: 'Weak tag of what is shown', schema: { type: 'string' } } } as const;
+
 /** Whether a list of entity tags names this one; weak comparison, as RFC 9110 has it for reads. */
 const isNamedIn = (etag: string, ifNoneMatch: string | undefined): boolean =>
   ifNoneMatch?.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag.replace(/^W\//, '')) ?? false;
@@ -41,8 +43,8 @@ export class ProcessServersController {
     permits: 'reader',
     summary: 'Everything that is known of one process server',
     answers: {
-      200: { type: ProcessServerDetail, description: 'With a weak ETag of the representation as computed now' },
-      304: { type: null, description: 'Nothing has changed' },
+      200: { type: ProcessServerDetail, description: 'With a weak ETag of the representation as computed now', headers: ETAG },
+      304: { type: null, description: 'Nothing has changed', headers: ETAG },
     },
     problems: ['validation_failed', 'process_server_not_found'],
   })

@@ -1,6 +1,7 @@
 /**
  * Renews the leases of those who said nothing new: same generation, credential and claims as the last accepted
- * heartbeat, lease still running. Never inserts. Locks in the order of the array, which is the order of the key.
+ * heartbeat, lease still running. Never inserts. Locks in the order of the array, which is the order of the key, and no
+ * other row: a small table would be read whole if the index were not forced, and what others hold waited for.
  * Params: now (3 times), L, the beats as JSON, L. Rows matched: as many as had no news; the rest are looked at one by one.
  */
 export const RENEW_LEASES_WITHOUT_NEWS = `
@@ -12,7 +13,7 @@ export const RENEW_LEASES_WITHOUT_NEWS = `
            ends_listened_ms BIGINT PATH '$.endsListenedMs',
            told_interval_seconds INT UNSIGNED PATH '$.toldIntervalSeconds',
            skew_ms BIGINT PATH '$.skewMs')) AS b
-  STRAIGHT_JOIN process_server_lease AS l ON l.host_id = b.host_id
+  STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
      SET l.last_heartbeat_at = GREATEST(COALESCE(l.last_heartbeat_at, ?), ?),
          l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
          l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
@@ -29,7 +30,7 @@ export const RENEW_LEASES_WITHOUT_NEWS = `
 export const LOCK_LEASES = `
   SELECT l.host_id, l.generation, l.credential_hash, l.retired, l.revoked, l.last_heartbeat_at, l.ends_listened_ms,
          l.instance_id, l.previous_instance_id, l.source_address
-    FROM process_server_lease AS l
+    FROM process_server_lease AS l FORCE INDEX (PRIMARY)
    WHERE l.host_id IN (?)
    ORDER BY l.host_id
      FOR UPDATE SKIP LOCKED`;
@@ -58,7 +59,7 @@ export const RENEW_HELD_LEASES = `
            instance_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.instanceId',
            previous_instance_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.previousInstanceId',
            source_address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin PATH '$.sourceAddress')) AS b
-  STRAIGHT_JOIN process_server_lease AS l ON l.host_id = b.host_id
+  STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
      SET l.last_heartbeat_at = GREATEST(COALESCE(l.last_heartbeat_at, ?), ?),
          l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
          l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
@@ -90,7 +91,7 @@ export const WRITE_HEALTH = `
            protected_machine_count INT PATH '$.protectedMachineCount',
            replication_pair_count INT PATH '$.replicationPairCount',
            certificate_expires_at VARCHAR(24) CHARACTER SET ascii PATH '$.certificateExpiresAt')) AS b
-  STRAIGHT_JOIN process_server_health AS h ON h.host_id = b.host_id
+  STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
      SET h.load_reported_at = IF(b.load_rank IS NULL, h.load_reported_at, ?),
          h.cpu_percent = IF(b.load_rank IS NULL, h.cpu_percent, b.cpu_percent),
          h.total_memory_bytes = IF(b.load_rank IS NULL, h.total_memory_bytes, b.total_memory_bytes),

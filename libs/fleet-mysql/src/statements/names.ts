@@ -9,8 +9,8 @@ const ALWAYS = new Date('1970-01-02T00:00:00.000Z');
 const INSERT_NAME = 'INSERT INTO process_server_name (host_id, from_at, name) VALUES (?, ?, ?)';
 const READ_LAST_NAME = 'SELECT n.from_at FROM process_server_name AS n WHERE n.host_id = ? AND n.until_at IS NULL';
 const END_LAST_NAME = 'UPDATE process_server_name AS n SET n.until_at = ? WHERE n.host_id = ? AND n.until_at IS NULL';
-/** Params: host ids that are held. */
-export const DELETE_NAMES_OF = 'DELETE n FROM process_server_name AS n FORCE INDEX (PRIMARY) WHERE n.host_id IN (?)';
+/** Params: host ids that are held. With the key's own columns alone MySQL reads the whole table even so, hence the name, which is never null. */
+export const DELETE_NAMES_OF = 'DELETE n FROM process_server_name AS n FORCE INDEX (PRIMARY) WHERE n.host_id IN (?) AND n.name IS NOT NULL';
 /** Params: before, limit. */
 export const DELETE_OLD_NAMES = 'DELETE FROM process_server_name WHERE until_at < ? ORDER BY until_at LIMIT ?';
 

@@ -6,10 +6,14 @@ export const READ_DUE = `
    ORDER BY p.decommissioned_at, p.host_id
    LIMIT ?`;
 
-/** Holds the hosts that nobody else holds, in key order. Param: host ids. */
+/**
+ * Holds the hosts that nobody else holds, in key order. Param: host ids. Here and below the index is forced where rows are
+ * locked: when most of a table is due it would be read whole, and what others hold waited for. With the key's own columns
+ * alone MySQL still reads the whole index, hence the generation.
+ */
 export const LOCK_DUE_LEASES = `
-  SELECT l.host_id
-    FROM process_server_lease AS l
+  SELECT l.host_id, l.generation
+    FROM process_server_lease AS l FORCE INDEX (PRIMARY)
    WHERE l.host_id IN (?)
    ORDER BY l.host_id
      FOR UPDATE SKIP LOCKED`;
@@ -17,17 +21,23 @@ export const LOCK_DUE_LEASES = `
 /** Of the hosts that are held, those that are still due: who has registered since is not. Params: host ids, decommissioned at or before. */
 export const RECHECK_DUE = `
   SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
-    FROM process_server AS p
+    FROM process_server AS p FORCE INDEX (PRIMARY)
    WHERE p.host_id IN (?) AND p.decommissioned_at <= ?
    ORDER BY p.host_id
      FOR UPDATE`;
 
+/** Of hosts whose leases are held, before these go. Param: host ids. */
+export const DELETE_HEALTH_OF = `
+  DELETE h FROM process_server_lease AS l FORCE INDEX (PRIMARY)
+  STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
+   WHERE l.host_id IN (?) AND l.retired = 1`;
 /** Param: host ids that are held. */
-export const DELETE_LEASES_OF = 'DELETE FROM process_server_lease WHERE host_id IN (?) AND retired = 1';
-export const DELETE_HEALTH_OF = 'DELETE FROM process_server_health WHERE host_id IN (?)';
+export const DELETE_LEASES_OF = 'DELETE l FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) AND l.retired = 1';
 
 /** Params: pairs of host id and generation, decommissioned at or before. */
-export const DELETE_DUE_ENTRIES = 'DELETE FROM process_server WHERE (host_id, generation) IN (?) AND decommissioned_at <= ?';
+export const DELETE_DUE_ENTRIES = `
+  DELETE p FROM process_server AS p FORCE INDEX (PRIMARY)
+   WHERE (p.host_id, p.generation) IN (?) AND p.decommissioned_at <= ?`;
 
 /** Param: rows. */
 export const INSERT_TOMBSTONES = `

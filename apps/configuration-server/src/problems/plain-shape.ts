@@ -1,0 +1,23 @@
+import { RequestProblem } from './request-problem.js';
+
+/** A body, what its fields hold, an item of a list there, and a field of that: nothing in the contract lies deeper. */
+const DEEPEST = 4;
+
+/** Names that every object has already, and `then`: class-transformer passes them over, so the check for unknown fields never sees them. */
+export const isNeverAField = (name: string): boolean => name in Object.prototype || name === 'then';
+
+/**
+ * Refuses JSON that no call of the contract could mean and that class-transformer cannot be trusted with: deep nesting
+ * (it recurses), lists of lists (their items would go unchecked), and names that objects have by themselves.
+ * @throws RequestProblem `validation_failed`.
+ */
+export function refuseStrangeShape(value: unknown, path = 'body', depth = 0): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth >= DEEPEST) throw RequestProblem.field(path, `${path} is nested too deep`);
+  for (const [name, member] of Object.entries(value)) {
+    const memberPath = depth === 0 ? name : `${path}.${name}`;
+    if (isNeverAField(name)) throw RequestProblem.field(memberPath, `property ${name} should not exist`);
+    if (Array.isArray(value) && Array.isArray(member)) throw RequestProblem.field(memberPath, `${memberPath} must not be a list`);
+    refuseStrangeShape(member, memberPath, depth + 1);
+  }
+}

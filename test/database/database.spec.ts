@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { FleetError, type Randomness } from '@app/fleet';
+import { Database, LeaseStore } from '@app/fleet-mysql';
+import { CuttingProxy, type Cut } from '../support/cutting-proxy.js';
+import { fixedFraction } from '../support/hand-clock.js';
+import { A_TOMBSTONE, AN_ENTRY, codeOf, MINT, OURS, TestStores, type WatchedDatabase } from '../support/test-stores.js';
+
+let stores: TestStores;
+let proxy: CuttingProxy;
+let database: WatchedDatabase;
+beforeAll(async () => {
+  stores = await TestStores.open();
+  proxy = await CuttingProxy.before(stores.site.address);
+  database = stores.connect(proxy.address);
+});
+beforeEach(() => stores.fresh());
+afterEach(() => void jest.restoreAllMocks());
+afterAll(async () => {
+  await stores.close();
+  await proxy.close();
+});
+
+const CUTS: readonly Cut[] = ['before it is sent', 'while it is on its way', 'before it is answered'];
+
+describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
+  it('a first registration exists exactly once, with one event, and with the credential of the answer', async () => {
+    const hostId = randomUUID();
+    proxy.cutNextCommit(cut);
+    const before = proxy.cuts;
+    const { generation, credential } = await stores.register(hostId, {}, stores.registryOn(database));
+    expect(proxy.cuts).toBe(before + 1);
+    expect(generation).toBe(1);
+    expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
+    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    const lease = await stores.lease({ hostId });
+    expect(lease).toMatchObject({ generation: 1 });
+    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+  });
+
+  it('a registration again makes one generation, with the credential of the answer', async () => {
+    const { hostId } = await stores.registered();
+    proxy.cutNextCommit(cut);
+    const { generation, credential } = await stores.register(hostId, {}, stores.registryOn(database));
+    expect(generation).toBe(2);
+    expect(await stores.kinds(hostId)).toEqual(['registered', 'registered_again']);
+    expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+  });
+
+  it('a registration over a tombstone makes one generation', async () => {
+    const server = await stores.registered();
+    await stores.purge(server, { force: true });
+    proxy.cutNextCommit(cut);
+    expect((await stores.register(server.hostId, {}, stores.registryOn(database))).generation).toBe(2);
+    expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged_by_force', 'registered']);
+  });
+
+  it('a purge removes once, with one event', async () => {
+    const server = await stores.registered();
+    await stores.pass(180);
+    proxy.cutNextCommit(cut);
+    const { purgedAt } = await stores.purge(server, {}, stores.registryOn(database));
+    expect(purgedAt).toEqual(stores.clock.now());
+    expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
+  });
+
+  it('a decommissioning marks once, with one event', async () => {
+    const server = await stores.registered();
+    proxy.cutNextCommit(cut);
+    await stores.decommission(server, stores.registryOn(database));
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+  });
+
+  it('the heartbeat that ends a silence is accepted, with one event', async () => {
+    const server = await stores.registered();
+    await stores.pass(180);
+    const leases = new LeaseStore(database, stores.identifiers, OURS);
+    proxy.cutNextCommit(cut);
+    const [verdict] = await leases.writeGroup([stores.beat(server)], stores.clock.now(), await stores.listenedMs());
+    expect(verdict?.outcome).toBe('accepted');
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+    expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
+  });
+});
+
+describe('a transaction', () => {
+  it('of a deadlock made on purpose is run again, whole', async () => {
+    const [one, other] = [await stores.registered(), await stores.registered()];
+    const crossing = stores.connect();
+    let arrived = 0;
+    let meet = (): void => undefined;
+    const met = new Promise<void>((resolve) => (meet = resolve));
+    let attempts = 0;
+    const touch = (first: string, second: string): Promise<number> =>
+      crossing.transaction(async (transaction) => {
+        const attempt = (attempts += 1);
+        const count = 'UPDATE process_server_lease SET told_interval_seconds = told_interval_seconds + 1 WHERE host_id = ?';
+        await transaction.write(count, [first]);
+        if ((arrived += 1) === 2) meet();
+        await met;
+        await transaction.write(count, [second]);
+        return attempt;
+      });
+    await Promise.all([touch(one.hostId, other.hostId), touch(other.hostId, one.hostId)]);
+    expect(attempts).toBe(3);
+    expect((await stores.lease(one))?.['told_interval_seconds']).toBe(32);
+    expect((await stores.lease(other))?.['told_interval_seconds']).toBe(32);
+  });
+
+  it('that throws leaves nothing behind, and its connection is as good as before', async () => {
+    const server = await stores.registered();
+    const before = await stores.contents();
+    const work = database.transaction(async (transaction) => {
+      await transaction.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [server.hostId]);
+      throw new FleetError({ code: 'reason_required' });
+    });
+    expect(await codeOf(work)).toBe('reason_required');
+    expect(await stores.contents()).toEqual(before);
+    expect(await database.rows('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('with an error in its statement is not run again', async () => {
+    let attempts = 0;
+    const work = database.transaction((transaction) => {
+      attempts += 1;
+      return transaction.write('UPDATE no_such_table SET x = 1');
+    });
+    expect(await codeOf(work)).toContain('no_such_table');
+    expect(attempts).toBe(1);
+  });
+
+  it('counts the rows that it matched, also where nothing changed', async () => {
+    const server = await stores.registered();
+    const again = (): Promise<number> =>
+      database.transaction((transaction) => transaction.write('UPDATE process_server_lease SET retired = 0 WHERE host_id = ?', [server.hostId]));
+    expect([await again(), await again()]).toEqual([1, 1]);
+  });
+
+  it('runs in a session that is strict, in UTC, and reads what is committed', async () => {
+    const [session] = await database.rows<Record<string, string>>(
+      "SELECT @@SESSION.time_zone AS zone, @@SESSION.sql_mode AS mode, @@SESSION.innodb_lock_wait_timeout AS wait",
+    );
+    expect(session).toMatchObject({ zone: '+00:00', wait: 3 });
+    expect(session?.['mode']).toContain('STRICT_TRANS_TABLES');
+    const server = await stores.registered();
+    await database.transaction(async (transaction) => {
+      const name = async (): Promise<unknown> =>
+        (await transaction.rows<{ friendly_name: string }>('SELECT friendly_name FROM process_server WHERE host_id = ?', [server.hostId]))[0]?.friendly_name;
+      expect(await name()).toBe('ps-berlin-1');
+      await stores.site.write("UPDATE process_server SET friendly_name = 'renamed' WHERE host_id = ?", [server.hostId]);
+      expect(await name()).toBe('renamed');
+    });
+  });
+
+  it('that has taken longer than 5 s is not committed', async () => {
+    const server = await stores.registered();
+    const before = await stores.contents();
+    const passMs = movedTime();
+    const work = database.transaction(async (transaction) => {
+      await transaction.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [server.hostId]);
+      passMs(5_000);
+    });
+    expect(await codeOf(work)).toBe('database_unavailable');
+    expect(await stores.contents()).toEqual(before);
+  });
+});
+
+/** Real time that a test can push on. */
+function movedTime(): (ms: number) => void {
+  const real = performance.now.bind(performance);
+  let aheadMs = 0;
+  jest.spyOn(performance, 'now').mockImplementation(() => real() + aheadMs);
+  return (ms) => void (aheadMs += ms);
+}
+
+describe('a database where nothing listens', () => {
+  async function nobody(randomness: Randomness): Promise<Database> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    return new Database({ host: '127.0.0.1', port, user: 'nobody', password: '', database: 'none' }, randomness, { connections: 1, lockWaitSeconds: 1 });
+  }
+
+  it('is tried for 5 s, and then is unavailable', async () => {
+    const passMs = movedTime();
+    let pauses = 0;
+    const absent = await nobody({
+      fraction: () => {
+        pauses += 1;
+        passMs(1_300);
+        return 0;
+      },
+    });
+    expect(await codeOf(absent.rows('SELECT 1'))).toBe('database_unavailable');
+    expect(pauses).toBe(4);
+    pauses = 0;
+    expect(await codeOf(absent.transaction(async () => undefined))).toBe('database_unavailable');
+    expect(pauses).toBe(4);
+    await absent.close();
+  });
+
+  it('does not answer', async () => {
+    const absent = await nobody(fixedFraction(0));
+    expect(await absent.answers()).toBe(false);
+    expect(await database.answers()).toBe(true);
+    await absent.close();
+  });
+});

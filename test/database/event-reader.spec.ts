@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { EventKind, FleetEvent } from '@app/fleet';
+import type { EventFilter, EventPosition } from '@app/fleet-mysql';
+import { TestStores } from '../support/test-stores.js';
+
+let stores: TestStores;
+beforeAll(async () => {
+  stores = await TestStores.open();
+});
+beforeEach(() => stores.site.empty());
+afterAll(() => stores.close());
+
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+interface Written {
+  readonly ageMs: number;
+  readonly id?: string;
+  readonly kind?: EventKind;
+  readonly hostId?: string | null;
+  readonly actor?: string;
+}
+
+const instantOf = (ageMs: number): Date => new Date(stores.clock.now().getTime() - ageMs);
+
+async function write({ ageMs, id = randomUUID(), kind = 'registered', hostId = null, actor = 'anna' }: Written): Promise<string> {
+  await stores.site.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES (?, ?, ?, ?, 1, ?, ?)', [id, instantOf(ageMs), kind, hostId, actor, '{"a":[1,null]}']);
+  return id;
+}
+
+/** Reads on until there is no more. */
+async function walk(filter: EventFilter, limit: number): Promise<FleetEvent[]> {
+  const seen: FleetEvent[] = [];
+  let position: EventPosition | null = null;
+  do {
+    const { items, next }: Awaited<ReturnType<typeof stores.events.page>> = await stores.events.page(filter, limit, position);
+    seen.push(...items);
+    position = next;
+  } while (position);
+  return seen;
+}
+
+describe('a walk through the log', () => {
+  it.each([1, 2, 3, 7, 100])('in pages of %d shows each settled event once, oldest first, those of one instant by id', async (limit) => {
+    const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
+    for (const [number, id] of [...ids.entries()].reverse()) await write({ ageMs: 60_000 - Math.floor(number / 3), id });
+    expect((await walk({}, limit)).map(({ id }) => id)).toEqual(ids);
+  });
+
+  it('shows an event as it was written', async () => {
+    const [id, hostId] = [randomUUID(), randomUUID()];
+    await write({ ageMs: 60_000, id, hostId, kind: 'purged_by_force' });
+    expect(await walk({}, 10)).toEqual([{ id, at: instantOf(60_000), kind: 'purged_by_force', hostId, generation: 1, actor: 'anna', detail: { a: [1, null] } }]);
+  });
+
+  it('shows what the filter asks for', async () => {
+    const hostId = randomUUID();
+    const mine = await write({ ageMs: 50_000, hostId });
+    const purged = await write({ ageMs: 40_000, hostId, kind: 'purged', actor: 'bert' });
+    const elsewhere = await write({ ageMs: 30_000, hostId: randomUUID(), kind: 'purged' });
+    const found = async (filter: EventFilter): Promise<string[]> => (await walk(filter, 1)).map(({ id }) => id);
+    expect(await found({ hostId })).toEqual([mine, purged]);
+    expect(await found({ kind: 'purged' })).toEqual([purged, elsewhere]);
+    expect(await found({ actor: 'bert' })).toEqual([purged]);
+    expect(await found({ hostId, kind: 'purged', actor: 'anna' })).toEqual([]);
+    expect(await found({ from: instantOf(40_000) })).toEqual([purged, elsewhere]);
+    expect(await found({ to: instantOf(40_000) })).toEqual([mine]);
+    expect(await found({ from: instantOf(40_000), to: instantOf(30_000) })).toEqual([purged]);
+  });
+});
+
+describe('the place to read on from', () => {
+  const settled = (): EventPosition => ({ at: instantOf(10_000).toISOString(), id: LAST_ID });
+
+  it.each([
+    [10_001, false],
+    [10_000, true],
+    [9_999, true],
+    [0, true],
+  ])('after an event %d ms old is held back: %s', async (ageMs, heldBack) => {
+    const id = await write({ ageMs });
+    const { follow, next, asOf } = await stores.events.page({}, 10, null);
+    expect(follow).toEqual(heldBack ? settled() : { at: instantOf(ageMs).toISOString(), id });
+    expect([next, asOf]).toEqual([null, stores.clock.now()]);
+  });
+
+  it('of an empty log is ten seconds ago', async () => {
+    expect(await stores.events.page({}, 10, null)).toEqual({ items: [], next: null, follow: settled(), asOf: stores.clock.now() });
+  });
+
+  it('stays where it was when nothing came', async () => {
+    const position = { at: instantOf(60_000).toISOString(), id: randomUUID() };
+    expect((await stores.events.page({}, 10, position)).follow).toEqual(position);
+  });
+
+  it('is never within the last 10 s, wherever a page ends', async () => {
+    for (const ageMs of [30_000, 20_000, 10_000, 5_000, 0]) await write({ ageMs });
+    for (const limit of [1, 2, 3, 4]) {
+      const { next } = await stores.events.page({}, limit, null);
+      expect(next && next.at <= settled().at).toBe(true);
+    }
+  });
+
+  it('lets nobody who follows miss an event that was committed late', async () => {
+    const early = await write({ ageMs: 0 });
+    const first = await stores.events.page({}, 10, null);
+    expect(first.items.map(({ id }) => id)).toEqual([early]);
+    stores.clock.advanceMs(4_000);
+    // Its transaction began before the event above, and took its time.
+    const late = await write({ ageMs: 4_500 });
+    const second = await stores.events.page({}, 10, first.follow);
+    expect(second.items.map(({ id }) => id)).toEqual([late, early]);
+    stores.clock.advanceMs(20_000);
+    const third = await stores.events.page({}, 10, second.follow);
+    expect(third.items.map(({ id }) => id)).toEqual([late, early]);
+    expect((await stores.events.page({}, 10, third.follow)).items).toEqual([]);
+  });
+});

@@ -1,0 +1,336 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  CERTIFICATE_WARNING_MS,
+  connectionStateAt,
+  HEALTH_WINDOW_MS,
+  healthAt,
+  lifecycleOf,
+  loadStatus,
+  parseVersion,
+  statusRank,
+  versionKey,
+  versionStatus,
+  type FleetFilter,
+  type Load,
+  type ProcessServer,
+  type Version,
+} from '@app/fleet';
+import type { AsOf, Position, SortKey } from '@app/fleet-mysql';
+import { OURS, TestStores } from '../support/test-stores.js';
+
+let stores: TestStores;
+beforeAll(async () => {
+  stores = await TestStores.open();
+});
+beforeEach(() => stores.fresh());
+afterAll(() => stores.close());
+
+/** L at the time of the reads; far enough from zero for silences of hours. */
+const LISTENED_MS = 100_000_000;
+
+/** One row of each table, as far as reads can tell rows apart; ages are relative to now, on the wall or on L. */
+interface RandomRow {
+  readonly name: string;
+  readonly address: string;
+  readonly version: string;
+  readonly leaving: boolean;
+  readonly heardAgoMs: number;
+  readonly endsInMs: number;
+  readonly load: Load | null;
+  readonly loadAgoMs: number;
+  readonly servicesDownAgoMs: number | null;
+  readonly certificateLeftMs: number | null;
+}
+
+/** Values at an edge, on both sides of it, and anywhere. */
+const around = (...edges: number[]) => fc.oneof(fc.constantFrom(...edges.flatMap((edge) => [edge - 1, edge, edge + 1])), fc.integer({ min: -1_000_000, max: 2_000_000 }));
+const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: null });
+
+const anyLoad: fc.Arbitrary<Load> = fc.record({
+  cpuPercent: maybe(fc.constantFrom(10, 80, 80.5, 95, 95.5)),
+  totalMemoryBytes: fc.constant(1_000),
+  availableMemoryBytes: fc.constantFrom(900, 200, 199, 50, 49),
+  totalCacheBytes: fc.constant(1_000),
+  freeCacheBytes: maybe(fc.constantFrom(900, 300, 299, 250, 249)),
+  throughputBytesPerSecond: fc.constant(1),
+  pendingUploadBytes: fc.constantFrom(0, 1_800, 1_801, 2_701),
+});
+
+const HEALTHY: Load = { cpuPercent: 1, totalMemoryBytes: 10, availableMemoryBytes: 9, totalCacheBytes: 10, freeCacheBytes: 9, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+
+const anyRow: fc.Arbitrary<RandomRow> = fc.record({
+  name: fc.constantFrom('a', 'A', 'á', 'ab', 'aB', 'b', 'B ', 'ß', 'ss', 'z%', 'z_', 'z'),
+  address: fc.constantFrom('192.0.2.1', '192.0.2.2', '2001:db8::1'),
+  version: fc.constantFrom('9.63.7187.1', '9.63.7187.0', '9.63.7187.2', '9.59.0.0', '9.58.65535.65535', '9.64.0.0', '8.63.0.0', '10.60.0.0', '9.9.0.0'),
+  leaving: fc.boolean(),
+  heardAgoMs: fc.oneof(fc.constantFrom(0, 60_000, 120_000), around(HEALTH_WINDOW_MS)).map((ms) => Math.max(0, ms)),
+  endsInMs: around(0),
+  load: fc.option(fc.oneof(fc.constant(HEALTHY), anyLoad), { nil: null }),
+  loadAgoMs: around(HEALTH_WINDOW_MS).map((ms) => Math.max(0, ms)),
+  servicesDownAgoMs: maybe(around(HEALTH_WINDOW_MS)),
+  certificateLeftMs: maybe(fc.oneof(around(0, CERTIFICATE_WARNING_MS), fc.constant(2 * CERTIFICATE_WARNING_MS))),
+});
+
+/** Puts the rows in place of whatever was there. Returns their host ids. */
+async function fill(rows: readonly RandomRow[]): Promise<string[]> {
+  await stores.site.empty();
+  const now = stores.clock.now();
+  const at = (ms: number): Date => new Date(now.getTime() + ms);
+  const ago = (ms: number | null): Date | null => (ms === null ? null : at(-ms));
+  await stores.site.write('INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, ?, ?)', [LISTENED_MS, now]);
+  const withIds = rows.map((row) => ({ row, hostId: randomUUID() }));
+  if (withIds.length === 0) return [];
+  await stores.site.write(
+    `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key, machine_id,
+       environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by) VALUES ?`,
+    [
+      withIds.map(({ row, hostId }) => {
+        const left = row.leaving ? now : null;
+        const key = versionKey(parseVersion(row.version) as Version);
+        return [hostId, 1, row.name, row.address, 9443, 'o', 'v', row.version, key, 'm', 'VMware', 8, 1, 1, hostId, now, left, left && 'anna', left];
+      }),
+    ],
+  );
+  await stores.site.write(
+    `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, heard_listened_ms, ends_listened_ms,
+       told_interval_seconds, source_address) VALUES ?`,
+    [withIds.map(({ row, hostId }) => [hostId, 1, Buffer.alloc(32), Number(row.leaving), 0, Buffer.alloc(16), LISTENED_MS - row.heardAgoMs, LISTENED_MS + row.endsInMs, 30, '192.0.2.1'])],
+  );
+  await stores.site.write(
+    `INSERT INTO process_server_health (host_id, load_rank, load_reported_at, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes,
+       free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, services_down_at, certificate_expires_at) VALUES ?`,
+    [
+      withIds.map(({ row: { load, ...row }, hostId }) => [
+        hostId,
+        statusRank(loadStatus(load)),
+        load && at(-row.loadAgoMs),
+        load?.cpuPercent,
+        load?.totalMemoryBytes,
+        load?.availableMemoryBytes,
+        load?.totalCacheBytes,
+        load?.freeCacheBytes,
+        load?.throughputBytesPerSecond,
+        load?.pendingUploadBytes,
+        ago(row.servicesDownAgoMs),
+        row.certificateLeftMs === null ? null : at(row.certificateLeftMs),
+      ]),
+    ],
+  );
+  await stores.site.write('INSERT INTO process_server_name (host_id, from_at, name) VALUES ?', [withIds.map(({ row, hostId }) => [hostId, new Date('1970-01-02T00:00:00.000Z'), row.name])]);
+  return withIds.map(({ hostId }) => hostId).sort();
+}
+
+const page = (over: Partial<Parameters<typeof stores.reader.page>[0]> = {}) =>
+  stores.reader.page({ sort: 'hostId', filter: {}, limit: 1_000, position: null, firstAsOf: null, ...over });
+
+/** The states of an entry by the rules, in plain TypeScript. */
+function statesOf(entry: ProcessServer, { at, listenedMs }: AsOf) {
+  return {
+    lifecycle: lifecycleOf(entry),
+    connectionState: connectionStateAt(listenedMs, entry),
+    versionStatus: versionStatus(parseVersion(entry.facts.agentVersion) as Version, OURS),
+    health: healthAt(at, {
+      decommissioned: entry.decommission !== null,
+      silentMs: listenedMs - entry.lease.heardAtListenedMs,
+      reported: entry.health,
+      loadStatus: loadStatus(entry.health.load),
+    }),
+  } as const;
+}
+
+const FILTERS: readonly FleetFilter[] = [
+  { connectionState: 'Connected' },
+  { connectionState: 'Disconnected' },
+  { lifecycle: 'Registered' },
+  { lifecycle: 'Decommissioned' },
+  { versionStatus: 'Supported' },
+  { versionStatus: 'NotSupported' },
+  { versionStatus: 'Deprecated' },
+  { health: 'None' },
+  { health: 'Normal' },
+  { health: 'Warning' },
+  { health: 'Critical' },
+];
+
+describe('one answer', () => {
+  it('every filter, the counts and the rules agree on every entry', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 12 }), async (rows) => {
+        const ids = await fill(rows);
+        const { items, asOf } = await page();
+        expect(asOf).toEqual({ at: stores.clock.now(), listenedMs: LISTENED_MS });
+        expect(items.map(({ hostId }) => hostId)).toEqual(ids);
+        const { counts } = await stores.reader.counts();
+        for (const filter of FILTERS) {
+          const matches = (states: object): boolean => Object.entries(filter).every(([name, value]) => (states as Record<string, unknown>)[name] === value);
+          const expected = items.filter((entry) => matches(statesOf(entry, asOf))).map(({ hostId }) => hostId);
+          expect({ filter, ids: (await page({ filter })).items.map(({ hostId }) => hostId) }).toEqual({ filter, ids: expected });
+          const counted = counts.filter(matches).reduce((sum, { count }) => sum + count, 0);
+          expect({ filter, counted }).toEqual({ filter, counted: expected.length });
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('the candidates of a plan are the Disconnected ones of the list', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 8 }), fc.constantFrom(...FILTERS), async (rows, filter) => {
+        await fill(rows);
+        const candidates = await stores.plans.candidates(filter, 1_000);
+        const listed = await page({ filter });
+        const silent = listed.items.filter((entry) => statesOf(entry, listed.asOf).connectionState === 'Disconnected');
+        expect(candidates.map(({ hostId }) => hostId)).toEqual(silent.map(({ hostId }) => hostId));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('is the same twice when nothing was written in between', async () => {
+    const rows = fc.sample(anyRow, { numRuns: 10, seed: 7 });
+    await fill(rows);
+    const [one, two] = [await page(), await page()];
+    expect(one).toEqual(two);
+    expect(await stores.reader.counts()).toEqual(await stores.reader.counts());
+  });
+
+  it('stands still with L while nobody listens', async () => {
+    const server = await stores.registered();
+    stores.clock.advanceSeconds(7_200);
+    const { items, asOf } = await page({ filter: { connectionState: 'Connected' } });
+    expect([items.map(({ hostId }) => hostId), asOf.listenedMs]).toEqual([[server.hostId], 15_000]);
+  });
+});
+
+describe('a walk', () => {
+  const SORTS: readonly SortKey[] = ['hostId', 'friendlyName', 'lastHeartbeat'];
+
+  /** As a client does it: the position goes out as text and comes back. */
+  async function walk(sort: SortKey, limit: number, filter: FleetFilter = {}): Promise<ProcessServer[]> {
+    const seen: ProcessServer[] = [];
+    let position: Position | null = null;
+    let firstAsOf: AsOf | null = null;
+    for (let pages = 0; pages < 100; pages += 1) {
+      const { items, next, asOf }: Awaited<ReturnType<typeof page>> = await page({ sort, limit, filter, position, firstAsOf });
+      expect(items.length).toBeLessThanOrEqual(limit);
+      seen.push(...items);
+      if (!next) return seen;
+      firstAsOf ??= asOf;
+      position = JSON.parse(JSON.stringify(next)) as Position;
+    }
+    throw new Error('the walk does not end');
+  }
+
+  it('by any order, in pages of any size, shows each entry exactly once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyRow, { maxLength: 9 }), fc.constantFrom(...SORTS), fc.integer({ min: 1, max: 3 }), async (rows, sort, limit) => {
+        const ids = await fill(rows);
+        expect((await walk(sort, limit)).map(({ hostId }) => hostId).sort()).toEqual(ids);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('through a filter shows each that matches exactly once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyRow, { maxLength: 9 }), fc.constantFrom(...SORTS), fc.constantFrom(...FILTERS), async (rows, sort, filter) => {
+        await fill(rows);
+        const expected = (await page({ filter })).items.map(({ hostId }) => hostId);
+        expect((await walk(sort, 1, filter)).map(({ hostId }) => hostId).sort()).toEqual(expected);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it.each([1, 2, 3])('by last heartbeat in pages of %d goes from the longest silence to the shortest', async (limit) => {
+    const rows = fc.sample(anyRow, { numRuns: 9, seed: 3 });
+    await fill(rows);
+    const heard = (await walk('lastHeartbeat', limit)).map(({ lease }) => lease.heardAtListenedMs);
+    expect(heard).toEqual([...heard].sort((a, b) => a - b));
+  });
+
+  it('by name shows who exists throughout once, while others come and go', async () => {
+    const stayers = [await stores.registered({ friendlyName: 'b' }), await stores.registered({ friendlyName: 'd' }), await stores.registered({ friendlyName: 'f' })];
+    const leaver = await stores.registered({ friendlyName: 'e' });
+    const first = await page({ sort: 'friendlyName', limit: 1 });
+    await stores.registered({ friendlyName: 'a' });
+    await stores.registered({ friendlyName: 'c' });
+    await stores.purge(leaver, { force: true });
+    const rest = await page({ sort: 'friendlyName', position: first.next, firstAsOf: first.asOf });
+    const names = [...first.items, ...rest.items].map(({ facts }) => facts.friendlyName);
+    expect(names).toEqual(['b', 'c', 'd', 'f']);
+    expect(stayers).toHaveLength(3);
+  });
+
+  it('by name shows who is renamed meanwhile once, under the name that the walk began with', async () => {
+    const [early, , late] = [await stores.registered({ friendlyName: 'b' }), await stores.registered({ friendlyName: 'd' }), await stores.registered({ friendlyName: 'f' })];
+    const first = await page({ sort: 'friendlyName', limit: 1 });
+    await stores.register(early.hostId, { friendlyName: 'z' });
+    await stores.register(late.hostId, { friendlyName: 'a' });
+    const rest = await page({ sort: 'friendlyName', position: first.next, firstAsOf: first.asOf });
+    expect([...first.items, ...rest.items].map(({ facts }) => facts.friendlyName)).toEqual(['b', 'd', 'a']);
+    stores.clock.advanceSeconds(10);
+    expect((await page({ sort: 'friendlyName' })).items.map(({ facts }) => facts.friendlyName)).toEqual(['a', 'd', 'z']);
+  });
+
+  it('by last heartbeat ends where it began: who beats meanwhile may be missed, never repeated', async () => {
+    const servers = [await stores.registered(), await stores.registered(), await stores.registered()];
+    await stores.pass(10);
+    const first = await page({ sort: 'lastHeartbeat', limit: 2 });
+    await stores.pass(10);
+    for (const server of servers) await stores.write(stores.beat(server));
+    const rest = await page({ sort: 'lastHeartbeat', position: first.next, firstAsOf: first.asOf });
+    expect([first.items.length, rest.items]).toEqual([2, []]);
+  });
+});
+
+describe('the other filters', () => {
+  it('by address is exact, by name a prefix', async () => {
+    const one = await stores.registered({ friendlyName: 'ps_berlin', ipAddress: '192.0.2.1' });
+    const two = await stores.registered({ friendlyName: 'psxberlin', ipAddress: '192.0.2.11' });
+    const found = async (filter: FleetFilter): Promise<string[]> => (await page({ filter })).items.map(({ hostId }) => hostId);
+    expect(await found({ ipAddress: '192.0.2.1' })).toEqual([one.hostId]);
+    expect(await found({ friendlyName: 'ps_' })).toEqual([one.hostId]);
+    expect(await found({ friendlyName: 'ps' })).toEqual([one.hostId, two.hostId].sort());
+    expect(await found({ friendlyName: 'berlin' })).toEqual([]);
+    expect(await found({ friendlyName: 'ps', ipAddress: '192.0.2.11' })).toEqual([two.hostId]);
+  });
+
+  it.each([
+    [599, 1],
+    [600, 1],
+    [601, 0],
+  ])('silent for %d s finds %d of one that is silent for 600', async (silentForSeconds, count) => {
+    await stores.registered();
+    await stores.pass(600);
+    expect((await page({ filter: { silentForSeconds } })).items).toHaveLength(count);
+  });
+});
+
+describe('entries that share an address or a name', () => {
+  it.each([
+    ['address', { friendlyName: 'one' }, { friendlyName: 'two' }, true],
+    ['name', { ipAddress: '192.0.2.1' }, { ipAddress: '192.0.2.2' }, true],
+    ['name in other letter case', { ipAddress: '192.0.2.1', friendlyName: 'PS' }, { ipAddress: '192.0.2.2', friendlyName: 'ps' }, true],
+    ['name with another accent', { ipAddress: '192.0.2.1', friendlyName: 'pé' }, { ipAddress: '192.0.2.2', friendlyName: 'pe' }, true],
+    ['nothing', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two' }, false],
+  ])('(%s) are flagged both', async (_case, one, two, flagged) => {
+    await stores.registered(one);
+    await stores.registered(two);
+    await stores.registered({ friendlyName: 'alone', ipAddress: '192.0.2.200' });
+    const { items } = await page();
+    const duplicated = await stores.reader.duplicatedAmong(items.map(({ hostId }) => hostId));
+    expect(duplicated.size).toBe(flagged ? 2 : 0);
+  });
+
+  it('are flagged also where only one of them is on the page', async () => {
+    await stores.registered();
+    await stores.registered();
+    const { items } = await page({ limit: 1 });
+    const hostIds = items.map(({ hostId }) => hostId);
+    expect([...(await stores.reader.duplicatedAmong(hostIds))]).toEqual(hostIds);
+    expect(await stores.reader.duplicatedAmong([])).toEqual(new Set());
+  });
+});

@@ -1,0 +1,372 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Heartbeat, Load } from '@app/fleet';
+import { LeaseStore } from '@app/fleet-mysql';
+import { AN_ENTRY, OURS, type StoredServer, TestStores } from '../support/test-stores.js';
+
+let stores: TestStores;
+beforeAll(async () => {
+  stores = await TestStores.open();
+});
+beforeEach(() => stores.fresh());
+afterAll(() => stores.close());
+
+/** A server whose last heartbeat said the same as the next one will. */
+async function beating(over: Partial<Heartbeat> = {}): Promise<StoredServer> {
+  const server = await stores.registered();
+  await stores.write(stores.beat(server, over));
+  return server;
+}
+
+const aLoad = (over: Partial<Load> = {}): Load => ({
+  cpuPercent: 12.5,
+  totalMemoryBytes: 16_000_000_000,
+  availableMemoryBytes: 8_000_000_000,
+  totalCacheBytes: 600_000_000_000,
+  freeCacheBytes: 500_000_000_000,
+  throughputBytesPerSecond: 1_000_000,
+  pendingUploadBytes: 0,
+  ...over,
+});
+
+describe('a renewal without news', () => {
+  it('is one statement, whatever the size of the group', async () => {
+    const servers = await Promise.all(Array.from({ length: 20 }, () => beating()));
+    await stores.pass(30);
+    stores.heartbeatDatabase.statements.length = 0;
+    expect(await stores.outcomes(...servers.map((server) => stores.beat(server)))).toEqual(servers.map(() => 'accepted'));
+    expect(stores.heartbeatDatabase.statements).toHaveLength(1);
+    expect(stores.heartbeatDatabase.statements[0]).toMatch(/^UPDATE/);
+    for (const server of servers) {
+      expect(await stores.lease(server)).toMatchObject({ last_heartbeat_at: stores.clock.now(), heard_listened_ms: 30_000, ends_listened_ms: 210_000 });
+    }
+  });
+
+  it('keeps what the sender was told', async () => {
+    const server = await beating();
+    await stores.write(stores.beat(server, { skewMs: -17 }, { toldIntervalSeconds: 60, leaseSeconds: 360 }));
+    expect(await stores.lease(server)).toMatchObject({ told_interval_seconds: 60, ends_listened_ms: 360_000, skew_ms: -17 });
+    await stores.write(stores.beat(server));
+    expect(await stores.lease(server)).toMatchObject({ told_interval_seconds: 30, skew_ms: -17 });
+  });
+
+  it('never moves back: neither the end of the lease, nor the sign of life, nor its instant', async () => {
+    const server = await beating();
+    await stores.pass(60);
+    await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
+    const before = await stores.lease(server);
+    const earlier = new Date(stores.clock.now().getTime() - 40_000);
+    expect(await stores.leases.writeGroup([stores.beat(server)], earlier, 20_000)).toMatchObject([{ outcome: 'accepted' }]);
+    expect(await stores.lease(server)).toEqual(before);
+  });
+
+  it('of a heartbeat with news never moves back either', async () => {
+    const server = await beating();
+    await stores.pass(60);
+    await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
+    const earlier = new Date(stores.clock.now().getTime() - 40_000);
+    await stores.leases.writeGroup([stores.beat(server, { instanceId: 'new' })], earlier, 20_000);
+    expect(await stores.lease(server)).toMatchObject({ last_heartbeat_at: stores.clock.now(), heard_listened_ms: 60_000, ends_listened_ms: 660_000, instance_id: 'new' });
+  });
+
+  it('leaves every other row alone', async () => {
+    const [server, other] = [await beating(), await beating()];
+    const before = await stores.lease(other);
+    await stores.pass(30);
+    await stores.write(stores.beat(server));
+    expect(await stores.lease(other)).toEqual(before);
+  });
+
+  it('of a group in any order is answered in the order that was asked', async () => {
+    const [one, gone, two] = [await beating(), { hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) }, await beating()];
+    const group = [two, gone, one].sort(() => -1);
+    expect(await stores.outcomes(...group.map((server) => stores.beat(server)))).toEqual(
+      group.map((server) => (server === gone ? 'process_server_not_found' : 'accepted')),
+    );
+  });
+});
+
+describe('a heartbeat that may not speak for the entry changes nothing and inserts nothing', () => {
+  const REFUSED: [string, () => Promise<StoredServer>, string][] = [
+    ['of a host id that nobody knows', async () => ({ hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) }), 'process_server_not_found'],
+    ['of one that is leaving', () => stores.leaving(), 'generation_retired'],
+    [
+      'of one that was purged',
+      async () => {
+        const server = await beating();
+        await stores.purge(server, { force: true });
+        return server;
+      },
+      'generation_retired',
+    ],
+    [
+      'of one that the clean-up has removed',
+      async () => {
+        const server = await stores.leaving();
+        await stores.removals.removeDue(stores.clock.now(), 500, null);
+        return server;
+      },
+      'generation_retired',
+    ],
+    [
+      'whose credential was revoked',
+      async () => {
+        const server = await beating();
+        await stores.site.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [server.hostId]);
+        return server;
+      },
+      'credential_revoked',
+    ],
+    [
+      'of an older generation',
+      async () => {
+        const server = await beating();
+        await stores.register(server.hostId);
+        return server;
+      },
+      'generation_superseded',
+    ],
+    ['of a generation that is still to come', async () => ({ ...(await beating()), generation: 2 }), 'generation_unknown'],
+    ['with another credential', async () => ({ ...(await beating()), credentialHash: 'bb'.repeat(32) }), 'credential_rejected'],
+  ];
+
+  it.each(REFUSED)('%s, alone or beside one that is accepted', async (_case, make, code) => {
+    const refused = await make();
+    const accepted = await beating();
+    await stores.pass(10);
+    const before = await stores.contents();
+    const report = { load: aLoad(), protectedMachineCount: 9, agentVersion: '9.62.0.0' };
+    expect(await stores.outcomes(stores.beat(refused, report))).toEqual([code]);
+    expect(await stores.contents()).toEqual(before);
+    expect(await stores.outcomes(stores.beat(refused, report), stores.beat(accepted))).toEqual([code, 'accepted']);
+    const rowsOf = (contents: Record<string, unknown[]>) =>
+      Object.fromEntries(Object.entries(contents).map(([table, rows]) => [table, rows.filter((row) => (row as { host_id: string }).host_id !== accepted.hostId)]));
+    expect(rowsOf(await stores.contents())).toEqual(rowsOf(before));
+    expect(await stores.lease(accepted)).toMatchObject({ heard_listened_ms: 10_000 });
+  });
+
+  it('from another machine, or of an instance that was replaced: a conflict with both addresses', async () => {
+    const server = await beating({ instanceId: 'first' });
+    await stores.write(stores.beat(server, { instanceId: 'second', sourceAddress: '192.0.2.20' }));
+    const before = await stores.contents();
+    for (const said of [{ instanceId: 'first' }, { machineId: 'machine-2' }]) {
+      expect(await stores.write(stores.beat(server, { ...said, sourceAddress: '192.0.2.30' }))).toEqual([
+        { outcome: 'refused', fault: { code: 'host_id_conflict', registeredAddress: '192.0.2.20', otherAddress: '192.0.2.30' } },
+      ]);
+    }
+    expect(await stores.contents()).toEqual(before);
+  });
+
+  it('is an event once for a host, a kind and an hour', async () => {
+    const server = await stores.leaving();
+    for (let beats = 0; beats < 3; beats += 1) await stores.write(stores.beat(server));
+    const refusals = async (): Promise<number> => (await stores.kinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired').length;
+    expect(await refusals()).toBe(1);
+    stores.clock.advanceSeconds(3_600);
+    await stores.write(stores.beat(server));
+    expect(await refusals()).toBe(2);
+  });
+});
+
+describe('a locked row', () => {
+  it('does not hold the others: they are accepted, it is carried, and accepted once it is free', async () => {
+    const servers = [await beating(), await beating(), await beating()];
+    const [first, locked, last] = servers.sort((a, b) => (a.hostId < b.hostId ? -1 : 1)) as [StoredServer, StoredServer, StoredServer];
+    await stores.pass(20);
+    const holder = await stores.site.connect();
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [locked.hostId]);
+    const group = [stores.beat(first), stores.beat(locked), stores.beat(last)];
+    expect(await stores.outcomes(...group)).toEqual(['accepted', 'carry', 'accepted']);
+    expect(await stores.lease(first)).toMatchObject({ heard_listened_ms: 20_000 });
+    expect(await stores.lease(last)).toMatchObject({ heard_listened_ms: 20_000 });
+    expect(await stores.lease(locked)).toMatchObject({ heard_listened_ms: 0 });
+    expect(await stores.outcomes(stores.beat(locked, {}, { carried: true }))).toEqual(['carry']);
+    await holder.query('ROLLBACK');
+    await holder.end();
+    expect(await stores.outcomes(stores.beat(locked, {}, { carried: true }))).toEqual(['accepted']);
+    expect(await stores.lease(locked)).toMatchObject({ heard_listened_ms: 20_000 });
+  });
+
+  it('whose holder removes it is told what became of it', async () => {
+    const server = await stores.leaving();
+    const other = await beating();
+    const holder = await stores.site.connect();
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
+    expect(await stores.outcomes(stores.beat(server, {}, { carried: true }), stores.beat(other))).toEqual(['carry', 'accepted']);
+    await holder.query('ROLLBACK');
+    await holder.end();
+    await stores.removals.removeDue(stores.clock.now(), 500, null);
+    expect(await stores.write(stores.beat(server, {}, { carried: true }))).toEqual([{ outcome: 'refused', fault: { code: 'generation_retired', removal: 'clean_up' } }]);
+  });
+});
+
+describe('health', () => {
+  const health = async ({ hostId }: StoredServer) => (await stores.registry.find(hostId)).entry?.health;
+  const RUNNING = [{ name: 'obengine', state: 'Running' }];
+  const STOPPED = [{ name: 'obengine', state: 'Stopped' }];
+
+  it('of a heartbeat with or without news is written with it', async () => {
+    const server = await stores.registered();
+    const certificateExpiresAt = new Date('2027-01-02T03:04:05.678Z');
+    const report = { load: aLoad(), services: RUNNING, protectedMachineCount: 0, replicationPairCount: 4, certificateExpiresAt };
+    const expected = { ...report, loadReportedAt: stores.clock.now(), servicesDownAt: null };
+    await stores.write(stores.beat(server, report));
+    expect(await health(server)).toEqual(expected);
+    await stores.pass(10);
+    stores.heartbeatDatabase.statements.length = 0;
+    await stores.write(stores.beat(server, { load: aLoad({ cpuPercent: 99 }) }));
+    expect(stores.heartbeatDatabase.statements).toHaveLength(2);
+    expect(await health(server)).toEqual({ ...expected, load: aLoad({ cpuPercent: 99 }), loadReportedAt: stores.clock.now() });
+  });
+
+  it('that a heartbeat does not carry stays as it was', async () => {
+    const server = await beating({ load: aLoad(), services: RUNNING, protectedMachineCount: 3, replicationPairCount: 4, certificateExpiresAt: stores.clock.now() });
+    const before = await health(server);
+    await stores.pass(10);
+    await stores.write(stores.beat(server));
+    expect(await health(server)).toEqual(before);
+    await stores.write(stores.beat(server, { protectedMachineCount: 0 }));
+    expect(await health(server)).toEqual({ ...before, protectedMachineCount: 0 });
+    await stores.write(stores.beat(server, { replicationPairCount: 0 }));
+    expect(await health(server)).toEqual({ ...before, protectedMachineCount: 0, replicationPairCount: 0 });
+  });
+
+  it('of a new load report replaces the whole report: what it leaves out is unknown', async () => {
+    const server = await beating({ load: aLoad() });
+    const sparse = aLoad({ cpuPercent: null, totalMemoryBytes: null, pendingUploadBytes: null });
+    await stores.write(stores.beat(server, { load: sparse }));
+    expect((await health(server))?.load).toEqual(sparse);
+  });
+
+  it.each([
+    ['all signals healthy', aLoad(), 1],
+    ['one unknown', aLoad({ cpuPercent: null }), 0],
+    ['a warning', aLoad({ cpuPercent: 81 }), 2],
+    ['a critical one', aLoad({ freeCacheBytes: 0 }), 3],
+  ])('is ranked for the filters: %s', async (_case, load, rank) => {
+    const server = await beating({ load });
+    expect(await stores.site.rows('SELECT load_rank FROM process_server_health WHERE host_id = ?', [server.hostId])).toEqual([{ load_rank: rank }]);
+  });
+
+  it('remembers since when a service has been down, until all run again', async () => {
+    const server = await beating({ services: RUNNING });
+    await stores.pass(10);
+    const since = stores.clock.now();
+    await stores.write(stores.beat(server, { services: STOPPED }));
+    await stores.pass(10);
+    await stores.write(stores.beat(server, { services: [...RUNNING, ...STOPPED] }));
+    expect((await health(server))?.servicesDownAt).toEqual(since);
+    await stores.write(stores.beat(server));
+    expect((await health(server))?.servicesDownAt).toEqual(since);
+    await stores.write(stores.beat(server, { services: RUNNING }));
+    expect(await health(server)).toMatchObject({ servicesDownAt: null, services: RUNNING });
+  });
+
+  it('of one server does not touch another of the group', async () => {
+    const [one, other] = [await beating(), await beating()];
+    await stores.write(stores.beat(one, { protectedMachineCount: 1 }), stores.beat(other, { replicationPairCount: 2 }));
+    expect(await health(one)).toMatchObject({ protectedMachineCount: 1, replicationPairCount: null });
+    expect(await health(other)).toMatchObject({ protectedMachineCount: null, replicationPairCount: 2 });
+  });
+});
+
+describe('the news of a heartbeat', () => {
+  it('that ends a silence is one event, from the last sign of life until now', async () => {
+    const server = await beating();
+    const from = stores.clock.now();
+    await stores.pass(180);
+    await stores.write(stores.beat(server));
+    await stores.write(stores.beat(server));
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+    const [event] = (await stores.events.page({ hostId: server.hostId, kind: 'silence_ended' }, 10, null)).items;
+    expect(event).toMatchObject({ generation: 1, at: stores.clock.now(), detail: { from: from.toISOString(), to: stores.clock.now().toISOString() } });
+  });
+
+  it.each([
+    [179, ['registered']],
+    [180, ['registered', 'silence_ended']],
+  ])('after %d s of listening is %j', async (seconds, kinds) => {
+    const server = await beating();
+    await stores.pass(seconds);
+    await stores.write(stores.beat(server));
+    expect(await stores.kinds(server.hostId)).toEqual(kinds);
+  });
+
+  it('is no silence of theirs when it was an outage of ours', async () => {
+    const server = await beating();
+    stores.clock.advanceSeconds(7_200);
+    await stores.listening.note(stores.clock.now());
+    await stores.write(stores.beat(server));
+    expect(await stores.kinds(server.hostId)).toEqual(['registered']);
+  });
+
+  it('of another version is one event, and the entry has that version from then on', async () => {
+    const server = await beating();
+    await stores.write(stores.beat(server, { agentVersion: '9.62.10.0' }));
+    await stores.write(stores.beat(server, { agentVersion: '9.62.10.0' }));
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_changed']);
+    expect(await stores.site.rows('SELECT agent_version, version_key FROM process_server WHERE host_id = ?', [server.hostId])).toEqual([
+      { agent_version: '9.62.10.0', version_key: '0009003e000a0000' },
+    ]);
+  });
+
+  it('of a version above ours is one event for ever, also after it was gone for a while', async () => {
+    const server = await beating();
+    for (const agentVersion of ['9.64.0.0', '9.64.0.0', '9.63.7187.1', '9.64.0.0']) await stores.write(stores.beat(server, { agentVersion }));
+    const kinds = await stores.kinds(server.hostId);
+    expect(kinds.filter((kind) => kind === 'version_newer_than_configuration_server')).toHaveLength(1);
+    expect(kinds.filter((kind) => kind === 'version_changed')).toHaveLength(3);
+  });
+
+  it('is told again when the configuration server itself was rolled back', async () => {
+    const server = await beating();
+    const rolledBack = new LeaseStore(stores.heartbeatDatabase, stores.identifiers, { ...OURS, minor: 62 });
+    for (let beats = 0; beats < 2; beats += 1) {
+      expect(await rolledBack.writeGroup([stores.beat(server)], stores.clock.now(), await stores.listenedMs())).toMatchObject([{ outcome: 'accepted' }]);
+    }
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_newer_than_configuration_server']);
+  });
+
+  it('without a version is judged and answered by the registered one', async () => {
+    const server = await stores.registered({ agentVersion: '9.61.0.0' });
+    expect(await stores.write(stores.beat(server, { agentVersion: null }))).toMatchObject([{ outcome: 'accepted', agentVersion: '9.61.0.0' }]);
+    expect(await stores.kinds(server.hostId)).toEqual(['registered']);
+  });
+
+  it('of an instance is remembered with the one before it', async () => {
+    const server = await beating();
+    const instances = async () => {
+      const row = await stores.lease(server);
+      return [row?.['instance_id'], row?.['previous_instance_id']];
+    };
+    expect(await instances()).toEqual([null, null]);
+    await stores.write(stores.beat(server, { instanceId: 'first' }));
+    expect(await instances()).toEqual(['first', null]);
+    await stores.write(stores.beat(server, { instanceId: 'second' }));
+    expect(await instances()).toEqual(['second', 'first']);
+    await stores.write(stores.beat(server));
+    expect(await instances()).toEqual(['second', 'first']);
+  });
+
+  it('of another source address is remembered, and no event', async () => {
+    const server = await beating();
+    await stores.write(stores.beat(server, { sourceAddress: '2001:db8::2' }));
+    expect(await stores.lease(server)).toMatchObject({ source_address: '2001:db8::2' });
+    expect(await stores.kinds(server.hostId)).toEqual(['registered']);
+  });
+});
+
+describe('a heartbeat beside a registration of the same host', () => {
+  it('either renews the lease that was there, or is superseded: never a mixture', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      const server = await beating();
+      await stores.pass(10);
+      const [outcome] = await Promise.all([stores.outcomes(stores.beat(server)), stores.register(server.hostId)]);
+      expect(['accepted', 'generation_superseded', 'carry']).toContain(outcome[0]);
+      expect(await stores.lease(server)).toMatchObject({ generation: 2, last_heartbeat_at: null, instance_id: null });
+      expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
+    }
+  });
+});

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DataSource } from 'typeorm';
+import type { Clock } from '@app/fleet';
+import { fleetDataSource, migrate } from '@app/fleet-mysql';
+import { MIGRATIONS } from '../../migrations/index.js';
+import { HandClock } from '../support/hand-clock.js';
+import { TestDatabase } from '../support/test-database.js';
+
+/** A migrated schema, to compare with; each test has an empty one beside it. */
+let migrated: TestDatabase;
+let schema: string;
+let opened: DataSource[];
+beforeAll(async () => {
+  migrated = await TestDatabase.make();
+});
+beforeEach(async () => {
+  schema = `cs_test_${randomBytes(6).toString('hex')}`;
+  opened = [];
+  await migrated.write(`CREATE DATABASE ${schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
+});
+afterEach(async () => {
+  for (const dataSource of opened) await dataSource.destroy();
+  await migrated.write(`DROP DATABASE ${schema}`);
+});
+afterAll(() => migrated.drop());
+
+async function replica(): Promise<DataSource> {
+  const dataSource = await fleetDataSource({ ...migrated.address, database: schema }).initialize();
+  opened.push(dataSource);
+  return dataSource;
+}
+
+/** Every table as the database would create it again. */
+async function tablesOf(database: string): Promise<Record<string, string>> {
+  const tables = await migrated.rows<{ name: string }>('SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? ORDER BY 1', [database]);
+  const created: Record<string, string> = {};
+  for (const { name } of tables) {
+    const [row] = await migrated.rows<Record<string, string>>('SHOW CREATE TABLE ??.??', [database, name]);
+    created[name] = (row?.['Create Table'] ?? '').replace(/ AUTO_INCREMENT=\d+/, '');
+  }
+  return created;
+}
+
+const doneIn = (database: string) => migrated.rows<{ name: string; timestamp: number }>('SELECT name, timestamp FROM ??.migrations ORDER BY timestamp, id', [database]);
+const NAMES = MIGRATIONS.map(({ name }) => name);
+
+describe('migrating', () => {
+  it('an empty schema makes every table, each migration done once', async () => {
+    await migrate(await replica(), new HandClock(), 'replica-1');
+    expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
+    expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
+  });
+
+  it('by two replicas that start on an empty schema at once does each migration once', async () => {
+    const [one, other, third] = [await replica(), await replica(), await replica()];
+    const clock = new HandClock();
+    await Promise.all([migrate(one, clock, 'replica-1'), migrate(other, clock, 'replica-2'), migrate(third, clock, 'replica-3')]);
+    expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
+    expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
+  });
+
+  it('again changes nothing', async () => {
+    const dataSource = await replica();
+    await migrate(dataSource, new HandClock(), 'replica-1');
+    const before = [await tablesOf(schema), await doneIn(schema)];
+    await migrate(dataSource, new HandClock(), 'replica-2');
+    expect([await tablesOf(schema), await doneIn(schema)]).toEqual(before);
+  });
+
+  it.each(NAMES)('after a server died between %s and its note goes on where it was', async (name) => {
+    const dataSource = await replica();
+    await migrate(dataSource, new HandClock(), 'replica-1');
+    await migrated.write('INSERT INTO ??.listening (id, listened_ms, noted_at) VALUES (1, 7, ?)', [schema, new Date()]);
+    const before = await tablesOf(schema);
+    expect(await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, name])).toBe(1);
+    await migrate(dataSource, new HandClock(), 'replica-2');
+    expect(await tablesOf(schema)).toEqual(before);
+    expect((await doneIn(schema)).map((done) => done.name).sort()).toEqual([...NAMES].sort());
+    expect(await migrated.rows('SELECT listened_ms FROM ??.listening', [schema])).toEqual([{ listened_ms: 7 }]);
+  });
+
+  it('waits for a replica that migrates, and not for one that has died', async () => {
+    const dataSource = await replica();
+    const start = new HandClock().now();
+    await migrate(dataSource, new HandClock(), 'replica-1');
+    await migrated.write("UPDATE ??.migration_claim SET holder = 'dead', expires_at = ? WHERE id = 1", [schema, new Date(start.getTime() + 15_000)]);
+    await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, NAMES.at(-1)]);
+    const looks: number[] = [];
+    /** Ten seconds pass between one look and the next. */
+    const clock: Clock = {
+      now: () => {
+        looks.push(looks.length * 10_000);
+        return new Date(start.getTime() + (looks.at(-1) ?? 0));
+      },
+    };
+    await migrate(dataSource, clock, 'replica-2');
+    expect(looks).toEqual([0, 10_000, 20_000]);
+    expect((await doneIn(schema)).map(({ name }) => name)).toContain(NAMES.at(-1));
+  });
+
+  it('that fails gives the claim back and says why', async () => {
+    const dataSource = await replica();
+    await migrated.write('CREATE TABLE ??.migrations (id INT PRIMARY KEY)', [schema]);
+    await expect(migrate(dataSource, new HandClock(), 'replica-1')).rejects.toThrow();
+    expect(await migrated.rows('SELECT expires_at FROM ??.migration_claim', [schema])).toEqual([{ expires_at: new Date('2000-01-01T00:00:00.000Z') }]);
+  });
+});

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { PlanResult, PurgePlan } from '@app/fleet';
+import { PlanStore } from '@app/fleet-mysql';
+import { OURS, TestStores } from '../support/test-stores.js';
+
+let stores: TestStores;
+beforeAll(async () => {
+  stores = await TestStores.open();
+});
+beforeEach(() => stores.fresh());
+afterAll(() => stores.close());
+
+const aPlan = (over: Partial<PurgePlan> = {}): PurgePlan => ({
+  planId: randomUUID(),
+  filter: { connectionState: 'Disconnected', friendlyName: 'ps-ü' },
+  candidates: [{ hostId: randomUUID(), generation: 2, friendlyName: 'ps-ü', ipAddress: '192.0.2.1', lastHeartbeatAt: null }],
+  createdAt: stores.clock.now(),
+  createdBy: 'anna',
+  expiresAt: new Date(stores.clock.now().getTime() + 900_000),
+  ...over,
+});
+const aResult = (name: string): PlanResult => ({ purged: [{ hostId: randomUUID(), friendlyName: name, ipAddress: '192.0.2.1', purgedAt: stores.clock.now().toISOString() }], skipped: [] });
+
+describe('the candidates of a plan', () => {
+  it('are those that match and are Disconnected, whatever the filter says', async () => {
+    const silent = await stores.registered({ friendlyName: 'ps-1' });
+    const beaten = await stores.registered({ friendlyName: 'ps-2' });
+    await stores.write(stores.beat(beaten));
+    const lastHeartbeatAt = stores.clock.now().toISOString();
+    await stores.registered({ friendlyName: 'other' });
+    await stores.pass(100);
+    const alive = await stores.registered({ friendlyName: 'ps-3' });
+    await stores.pass(80);
+    const found = await stores.plans.candidates({ friendlyName: 'ps-' }, 10);
+    expect(found.map(({ hostId }) => hostId)).toEqual([silent, beaten].map(({ hostId }) => hostId).sort());
+    expect(found.find(({ hostId }) => hostId === beaten.hostId)).toEqual({ hostId: beaten.hostId, generation: 1, friendlyName: 'ps-2', ipAddress: '192.0.2.11', lastHeartbeatAt });
+    expect(found.find(({ hostId }) => hostId === silent.hostId)?.lastHeartbeatAt).toBeNull();
+    expect(await stores.plans.candidates({ connectionState: 'Connected' }, 10)).toEqual([]);
+    expect((await stores.registry.find(alive.hostId)).entry).not.toBeNull();
+  });
+
+  it.each([
+    [179, 0],
+    [180, 1],
+  ])('after %d s of silence are %d', async (seconds, count) => {
+    await stores.registered();
+    await stores.pass(seconds);
+    expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toHaveLength(count);
+  });
+
+  it('are at most as many as asked for', async () => {
+    for (let number = 0; number < 4; number += 1) await stores.registered();
+    await stores.pass(180);
+    expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 3)).toHaveLength(3);
+  });
+
+  it.each([
+    ['100%', 'ps_1', 0],
+    ['ps_', 'ps_1', 1],
+    ['ps_', 'psx1', 0],
+    ['ps\\', 'ps\\1', 1],
+    ['ps%', 'ps%1', 1],
+    ['ps%', 'psx1', 0],
+    ['PS-', 'ps-1', 1],
+  ])('by the prefix %j of the name %j are %d: no sign in it is a wildcard', async (friendlyName, name, count) => {
+    await stores.registered({ friendlyName: name });
+    await stores.pass(180);
+    expect(await stores.plans.candidates({ friendlyName }, 10)).toHaveLength(count);
+  });
+});
+
+describe('a plan', () => {
+  it('is found by every replica as it was saved', async () => {
+    const plan = aPlan();
+    await stores.plans.save(plan);
+    const other = new PlanStore(stores.connect(), stores.clock, OURS);
+    expect(await other.find(plan.planId)).toEqual({ plan, result: null });
+    expect(await other.find(randomUUID())).toBeNull();
+  });
+
+  it('that is saved again, because nobody knew whether it was, stays as it was', async () => {
+    const plan = aPlan();
+    await stores.plans.save(plan);
+    const kept = await stores.plans.saveResult(plan.planId, aResult('first'));
+    await stores.plans.save(plan);
+    expect(await stores.plans.find(plan.planId)).toEqual({ plan, result: kept });
+    expect(await stores.site.count('purge_plan')).toBe(1);
+  });
+
+  it('keeps its first result', async () => {
+    const plan = aPlan();
+    await stores.plans.save(plan);
+    const [first, second] = [aResult('first'), aResult('second')];
+    expect(await stores.plans.saveResult(plan.planId, first)).toEqual(first);
+    expect(await stores.plans.saveResult(plan.planId, second)).toEqual(first);
+  });
+
+  it('of two results at the same moment keeps one, and both are told that one', async () => {
+    const plan = aPlan();
+    await stores.plans.save(plan);
+    const other = new PlanStore(stores.connect(), stores.clock, OURS);
+    const [one, two] = await Promise.all([stores.plans.saveResult(plan.planId, aResult('one')), other.saveResult(plan.planId, aResult('two'))]);
+    expect(one).toEqual(two);
+  });
+});
+
+it('the size of the fleet counts every entry once', async () => {
+  expect(await stores.plans.fleetSize()).toBe(0);
+  await stores.registered();
+  await stores.leaving();
+  const purged = await stores.registered();
+  await stores.purge(purged, { force: true });
+  expect(await stores.plans.fleetSize()).toBe(2);
+});

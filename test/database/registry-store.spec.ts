@@ -1,0 +1,292 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { FleetError, type FleetEvent } from '@app/fleet';
+import { someFacts } from '../../libs/fleet/src/testing/examples.js';
+import { A_TOMBSTONE, AN_ENTRY, AN_OPERATOR, codeOf, MINT, TestStores } from '../support/test-stores.js';
+
+let stores: TestStores;
+beforeAll(async () => {
+  stores = await TestStores.open();
+});
+beforeEach(() => stores.fresh());
+afterAll(() => stores.close());
+
+const PROXY = { used: true, address: 'proxy.example', port: 3128, authenticated: true };
+
+describe('a registration', () => {
+  it('is kept whole, and read again as it was given', async () => {
+    const hostId = randomUUID();
+    const facts = { fqdn: 'ps-1.example', ipAddress: '2001:db8::1', proxy: PROXY, friendlyName: 'Prozeßserver 1 🖥', memoryBytes: 2 ** 50, cacheDiskBytes: 2 ** 52 };
+    const { credential } = await stores.register(hostId, facts);
+    const { entry, tombstone, now } = await stores.registry.find(hostId);
+    expect(tombstone).toBeNull();
+    expect(entry).toMatchObject({
+      hostId,
+      generation: 1,
+      facts: someFacts(facts),
+      registeredAt: now,
+      decommission: null,
+      lease: { credentialHash: MINT.open(hostId, credential)?.credentialHash, lastHeartbeatAt: null, endsAtListenedMs: 180_000, heardAtListenedMs: 0, sourceAddress: '192.0.2.11' },
+      health: { load: null, protectedMachineCount: null },
+    });
+  });
+
+  it.each([[null], [{ used: false, address: null, port: null, authenticated: false }], [PROXY]])('keeps the proxy facts %j', async (proxy) => {
+    const { hostId } = await stores.registered({ proxy });
+    expect((await stores.registry.find(hostId)).entry?.facts.proxy).toEqual(proxy);
+  });
+
+  it('again replaces every fact and the credential, and starts a first lease', async () => {
+    const old = await stores.registered({ fqdn: 'old.example', proxy: PROXY });
+    await stores.write(stores.beat(old, { instanceId: 'i', skewMs: 5 }));
+    await stores.site.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [old.hostId]);
+    await stores.pass(200);
+    const facts = { ipAddress: '192.0.2.99', dataPort: 9444, agentVersion: '9.62.0.0', cpuCores: 4 };
+    const { generation, credential } = await stores.register(old.hostId, facts);
+    expect(generation).toBe(2);
+    expect((await stores.registry.find(old.hostId)).entry).toMatchObject({
+      generation: 2,
+      facts: someFacts(facts),
+      registeredAt: stores.clock.now(),
+      lease: {
+        credentialHash: MINT.open(old.hostId, credential)?.credentialHash,
+        revoked: false,
+        lastHeartbeatAt: null,
+        endsAtListenedMs: 380_000,
+        instanceId: null,
+        previousInstanceId: null,
+        skewMs: null,
+      },
+    });
+    expect(await stores.kinds(old.hostId)).toEqual(['registered', 'registered_again']);
+  });
+
+  it('again from the same machine keeps what it reported; from another machine forgets it', async () => {
+    const server = await stores.registered();
+    const load = { cpuPercent: 5, totalMemoryBytes: 1, availableMemoryBytes: 1, totalCacheBytes: 1, freeCacheBytes: 1, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+    await stores.write(stores.beat(server, { load, services: [{ name: 'obengine', state: 'Stopped' }], protectedMachineCount: 3, certificateExpiresAt: stores.clock.now() }));
+    const reported = (await stores.registry.find(server.hostId)).entry?.health;
+    expect(reported?.protectedMachineCount).toBe(3);
+    await stores.register(server.hostId);
+    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual(reported);
+    await stores.pass(180);
+    await stores.register(server.hostId, { machineId: 'machine-2' });
+    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual({
+      load: null,
+      loadReportedAt: null,
+      services: null,
+      servicesDownAt: null,
+      protectedMachineCount: null,
+      replicationPairCount: null,
+      certificateExpiresAt: null,
+    });
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'registered_again', 'replaced']);
+  });
+
+  it('cancels a removal and clears every trace of it', async () => {
+    const { hostId } = await stores.leaving();
+    expect((await stores.registry.find(hostId)).entry?.decommission).not.toBeNull();
+    await stores.register(hostId);
+    const [row] = await stores.site.rows('SELECT decommissioned_at, decommissioned_by, decommission_reason, remove_by FROM process_server WHERE host_id = ?', [hostId]);
+    expect(row).toEqual({ decommissioned_at: null, decommissioned_by: null, decommission_reason: null, remove_by: null });
+    expect(await stores.lease({ hostId })).toMatchObject({ retired: 0, generation: 2 });
+  });
+
+  it('over a tombstone clears it and goes on counting', async () => {
+    const server = await stores.registered();
+    await stores.purge(server, { force: true });
+    expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
+    expect((await stores.register(server.hostId)).generation).toBe(2);
+    expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
+  });
+
+  it('of two first ones at the same moment both are accepted, as generations 1 and 2, and the higher credential lives', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const hostId = randomUUID();
+      const other = stores.registryOn(stores.connect());
+      const answers = await Promise.all([stores.register(hostId), stores.register(hostId, {}, other)]);
+      expect(answers.map(({ generation }) => generation).sort()).toEqual([1, 2]);
+      const winner = answers.find(({ generation }) => generation === 2);
+      const { entry } = await stores.registry.find(hostId);
+      expect(entry).toMatchObject({ generation: 2, lease: { credentialHash: MINT.open(hostId, winner?.credential ?? '')?.credentialHash } });
+      expect((await stores.kinds(hostId)).sort()).toEqual(['registered', 'registered_again']);
+    }
+  });
+
+  it('of ten at the same moment over an entry makes ten generations with ten events', async () => {
+    const { hostId } = await stores.registered();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => stores.register(hostId)));
+    expect(answers.map(({ generation }) => generation).sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(await stores.kinds(hostId)).toHaveLength(11);
+  });
+});
+
+describe('a change', () => {
+  it('that is refused writes nothing', async () => {
+    const { hostId } = await stores.registered();
+    const before = await stores.contents();
+    const refused = stores.registry.change(hostId, () => {
+      throw new FleetError({ code: 'reason_required' });
+    });
+    expect(await codeOf(refused)).toBe('reason_required');
+    expect(await stores.contents()).toEqual(before);
+    expect(await stores.kinds(hostId)).toEqual(['registered']);
+  });
+
+  it('without a write has no event', async () => {
+    const { hostId } = await stores.registered();
+    expect(await stores.registry.change(hostId, ({ entry }) => ({ answer: entry?.generation }))).toBe(1);
+    expect(await stores.kinds(hostId)).toEqual(['registered']);
+  });
+
+  it('whose guarded statement matches nothing is decided anew, on what is there by then', async () => {
+    const { hostId } = await stores.registered();
+    const seen: (number | undefined)[] = [];
+    const moved = async (sql: string): Promise<void> => {
+      if (!/^\s*UPDATE process_server AS p SET/.test(sql) || seen.length > 1) return;
+      await stores.site.write('UPDATE process_server SET generation = 7 WHERE host_id = ?', [hostId]);
+    };
+    stores.database.before = moved;
+    const answer = await stores.registry.change(hostId, ({ entry }) => {
+      seen.push(entry?.generation);
+      if (!entry) throw new Error('it is gone');
+      const next = { ...entry, generation: entry.generation + 1 };
+      if (entry.generation === 7) return { answer: 'decided anew' };
+      return { answer: 'lost', change: { write: { to: 'registered', entry: next }, event: { kind: 'registered_again', generation: next.generation, actor: 'a', detail: {} } } };
+    });
+    expect([answer, seen]).toEqual(['decided anew', [1, 7]]);
+    expect(await stores.kinds(hostId)).toEqual(['registered']);
+  });
+
+  it('of one host is not held up by another host', async () => {
+    const [one, other] = [await stores.registered(), await stores.registered()];
+    const holder = await stores.site.connect();
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [one.hostId]);
+    await stores.decommission(other);
+    expect(await stores.kinds(other.hostId)).toContain('decommissioned_by_force');
+    await holder.query('ROLLBACK');
+    await holder.end();
+  });
+});
+
+describe('a decommissioning', () => {
+  it('marks the entry, retires its lease and ends it at once', async () => {
+    const server = await stores.registered();
+    await stores.pass(20);
+    const removeBy = await stores.decommission(server);
+    expect((await stores.registry.find(server.hostId)).entry).toMatchObject({
+      decommission: { at: stores.clock.now(), by: 'anna', reason: 'test', removeBy },
+      lease: { endsAtListenedMs: 20_000 },
+    });
+    expect(await stores.lease(server)).toMatchObject({ retired: 1 });
+  });
+
+  it('twice at the same moment marks once, with one event and one answer', async () => {
+    const server = await stores.registered();
+    const [one, other] = await Promise.all([stores.decommission(server), stores.decommission(server, stores.registryOn(stores.connect()))]);
+    expect(one).toEqual(other);
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+  });
+});
+
+describe('a purge', () => {
+  it('leaves nothing but the tombstone and the events', async () => {
+    const server = await stores.registered();
+    await stores.pass(180);
+    await stores.purge(server, { planId: randomUUID() });
+    expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
+    const { entry, tombstone } = await stores.registry.find(server.hostId);
+    expect(entry).toBeNull();
+    expect(tombstone).toMatchObject({ generation: 1, removal: 'purge', removedBy: 'anna', reason: 'scrapped', removedAt: stores.clock.now(), friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11' });
+    expect(tombstone?.planId).not.toBeNull();
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
+  });
+
+  it('twice at the same moment removes once, with one event and one answer', async () => {
+    const server = await stores.registered();
+    await stores.pass(180);
+    const [one, other] = await Promise.all([stores.purge(server), stores.purge(server, {}, stores.registryOn(stores.connect()))]);
+    expect(one).toEqual(other);
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
+  });
+
+  it('is decided by its statement: an entry that is Connected is not removed, whatever was decided before', async () => {
+    const { hostId } = await stores.registered();
+    let looks = 0;
+    const answer = await stores.registry.change(hostId, ({ now }) => {
+      looks += 1;
+      if (looks > 1) return { answer: 'looked again' };
+      const tombstone = { hostId, generation: 1, friendlyName: 'n', ipAddress: '192.0.2.1', removedAt: now, removedBy: 'anna', reason: null, removal: 'purge', planId: null } as const;
+      return { answer: 'purged', change: { write: { to: 'removed', tombstone, evenIfConnected: false }, event: { kind: 'purged', generation: 1, actor: 'anna', detail: {} } } };
+    });
+    expect(answer).toBe('looked again');
+    expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
+    expect(await stores.kinds(hostId)).toEqual(['registered']);
+  });
+});
+
+describe('neighbours', () => {
+  it('are other entries with the same address or name, each once', async () => {
+    const me = await stores.registered();
+    const both = await stores.registered();
+    const sameAddress = await stores.registered({ friendlyName: 'another' });
+    const sameName = await stores.registered({ ipAddress: '192.0.2.99' });
+    await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.98' });
+    const found = await stores.registry.neighbours(me.hostId, '192.0.2.11', 'ps-berlin-1');
+    expect(found.map(({ hostId }) => hostId).sort()).toEqual([both, sameAddress, sameName].map(({ hostId }) => hostId).sort());
+  });
+
+  it('are a few, however many there are', async () => {
+    for (let number = 0; number < 12; number += 1) await stores.registered({ friendlyName: `n${number}` });
+    expect(await stores.registry.neighbours(randomUUID(), '192.0.2.11', 'none')).toHaveLength(10);
+  });
+});
+
+describe('a refusal', () => {
+  const HOUR_MS = 3_600_000;
+  const note = (hostId: string, over: Partial<FleetEvent> = {}, registry = stores.registry): Promise<void> =>
+    registry.noteRefusal({ kind: 'refused_host_id_conflict', generation: null, actor: AN_OPERATOR.name, detail: { first: true }, ...over, hostId });
+
+  it('is noted once for a host, a kind and an hour, by whichever replica', async () => {
+    const hostId = randomUUID();
+    const other = stores.registryOn(stores.connect());
+    stores.clock.advanceMs(HOUR_MS - (stores.clock.now().getTime() % HOUR_MS));
+    await Promise.all([note(hostId), note(hostId, {}, other)]);
+    stores.clock.advanceMs(59 * 60_000 + 59_999);
+    await note(hostId, { detail: { first: false } });
+    expect(await stores.kinds(hostId)).toEqual(['refused_host_id_conflict']);
+    await note(hostId, { kind: 'refused_version' });
+    await note(randomUUID());
+    expect(await stores.kinds(hostId)).toEqual(['refused_host_id_conflict', 'refused_version']);
+    stores.clock.advanceMs(1);
+    await Promise.all([note(hostId), note(hostId, {}, other)]);
+    expect(await stores.kinds(hostId)).toEqual(['refused_host_id_conflict', 'refused_version', 'refused_host_id_conflict']);
+  });
+
+  it('that this replica has noted costs no more statements', async () => {
+    const hostId = randomUUID();
+    await note(hostId);
+    const before = stores.database.statements.length;
+    await note(hostId);
+    expect(stores.database.statements.length).toBe(before);
+  });
+});
+
+describe('a look without a lock', () => {
+  it('finds neither entry nor tombstone of a host id that nobody knows', async () => {
+    expect(await stores.registry.find(randomUUID())).toMatchObject({ entry: null, tombstone: null });
+  });
+
+  it('does not miss a host that registers over its tombstone between the two looks', async () => {
+    const server = await stores.registered();
+    await stores.purge(server, { force: true });
+    const other = stores.registryOn(stores.connect());
+    stores.database.before = async (sql) => {
+      if (!/FROM tombstone/.test(sql)) return;
+      stores.database.before = async () => undefined;
+      await stores.register(server.hostId, {}, other);
+    };
+    expect(await stores.registry.find(server.hostId)).toMatchObject({ entry: { generation: 2 }, tombstone: null });
+  });
+});

@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { CleanUpBatch } from '@app/fleet';
+import { RemovalStore } from '@app/fleet-mysql';
+import { A_TOMBSTONE, AN_ENTRY, type StoredServer, TestStores } from '../support/test-stores.js';
+
+let stores: TestStores;
+let other: RemovalStore;
+beforeAll(async () => {
+  stores = await TestStores.open();
+  other = new RemovalStore(stores.connect(), stores.clock, stores.identifiers);
+});
+beforeEach(() => stores.fresh());
+afterAll(() => stores.close());
+
+/** As a pass does it now, a grace of 300 s after the decommissioning. */
+const removeDue = (limit = 500, removals = stores.removals): Promise<CleanUpBatch> =>
+  removals.removeDue(new Date(stores.clock.now().getTime() - 300_000), limit, null);
+
+async function leaving(count: number): Promise<StoredServer[]> {
+  const servers: StoredServer[] = [];
+  for (let number = 0; number < count; number += 1) servers.push(await stores.leaving({ friendlyName: `ps-${number}` }));
+  return servers;
+}
+
+describe('an entry that is leaving', () => {
+  it.each([
+    [299_999, AN_ENTRY, 0],
+    [300_000, A_TOMBSTONE, 1],
+    [300_001, A_TOMBSTONE, 1],
+  ])('%d ms after its decommissioning has the rows %j', async (ms, rows, removed) => {
+    const [server] = await leaving(1);
+    stores.clock.advanceMs(ms);
+    expect(await removeDue()).toEqual({ removed, next: null });
+    expect(await stores.rowsOf(server?.hostId ?? '')).toEqual(rows);
+  });
+
+  it('becomes a tombstone that remembers it, with one event', async () => {
+    const [server] = await leaving(1);
+    const decommissionedAt = stores.clock.now();
+    stores.clock.advanceSeconds(300);
+    await removeDue();
+    const { tombstone } = await stores.registry.find(server?.hostId ?? '');
+    expect(tombstone).toEqual({
+      hostId: server?.hostId,
+      generation: 1,
+      friendlyName: 'ps-0',
+      ipAddress: '192.0.2.11',
+      removedAt: stores.clock.now(),
+      removedBy: 'clean-up',
+      reason: 'test',
+      removal: 'clean_up',
+      planId: null,
+    });
+    const { items } = await stores.events.page({ hostId: server?.hostId ?? '', kind: 'removed' }, 10, null);
+    expect(items).toMatchObject([{ at: stores.clock.now(), generation: 1, actor: 'clean-up', detail: { decommissionedAt: decommissionedAt.toISOString(), decommissionedBy: 'anna' } }]);
+  });
+
+  it('is removed beside others that stay', async () => {
+    const [leaver] = await leaving(1);
+    const stayer = await stores.registered();
+    stores.clock.advanceSeconds(3_600);
+    expect((await removeDue()).removed).toBe(1);
+    expect([await stores.rowsOf(leaver?.hostId ?? ''), await stores.rowsOf(stayer.hostId)]).toEqual([A_TOMBSTONE, AN_ENTRY]);
+  });
+});
+
+describe('a batch', () => {
+  it('takes the oldest up to its limit, and says where to go on', async () => {
+    const servers: StoredServer[] = [];
+    for (let number = 0; number < 5; number += 1) {
+      servers.push(...(await leaving(1)));
+      stores.clock.advanceSeconds(1);
+    }
+    stores.clock.advanceSeconds(300);
+    const dueAt = new Date(stores.clock.now().getTime() - 300_000);
+    const first = await stores.removals.removeDue(dueAt, 2, null);
+    expect([first.removed, first.next?.hostId]).toEqual([2, servers[1]?.hostId]);
+    const second = await stores.removals.removeDue(dueAt, 2, first.next);
+    expect([second.removed, second.next?.hostId]).toEqual([2, servers[3]?.hostId]);
+    expect(await stores.removals.removeDue(dueAt, 2, second.next)).toEqual({ removed: 1, next: null });
+    for (const { hostId } of servers) expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
+  });
+
+  it('goes on within one instant by host id', async () => {
+    const servers = await leaving(5);
+    stores.clock.advanceSeconds(300);
+    const dueAt = new Date(stores.clock.now().getTime() - 300_000);
+    let batch = await stores.removals.removeDue(dueAt, 2, null);
+    let removed = batch.removed;
+    while (batch.next) {
+      batch = await stores.removals.removeDue(dueAt, 2, batch.next);
+      removed += batch.removed;
+    }
+    expect(removed).toBe(5);
+    for (const { hostId } of servers) expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
+  });
+
+  it('keeps who registers again between the look and the lock', async () => {
+    const [back, gone] = (await leaving(2)) as [StoredServer, StoredServer];
+    stores.clock.advanceSeconds(300);
+    const registry = stores.registryOn(stores.connect());
+    stores.database.before = async (sql) => {
+      if (!/FOR UPDATE SKIP LOCKED/.test(sql)) return;
+      stores.database.before = async () => undefined;
+      await stores.register(back.hostId, {}, registry);
+    };
+    expect((await removeDue()).removed).toBe(1);
+    expect([await stores.rowsOf(back.hostId), await stores.rowsOf(gone.hostId)]).toEqual([AN_ENTRY, A_TOMBSTONE]);
+    expect(await stores.kinds(back.hostId)).toEqual(['registered', 'decommissioned_by_force', 'registered_again']);
+    expect((await stores.registry.find(back.hostId)).entry).toMatchObject({ generation: 2, decommission: null });
+  });
+
+  it('keeps who has registered and left again since: a grace of its own runs for it', async () => {
+    const [server] = (await leaving(1)) as [StoredServer];
+    stores.clock.advanceSeconds(300);
+    const registry = stores.registryOn(stores.connect());
+    stores.database.before = async (sql) => {
+      if (!/FOR UPDATE SKIP LOCKED/.test(sql)) return;
+      stores.database.before = async () => undefined;
+      await stores.register(server.hostId, {}, registry);
+      await stores.decommission(server, registry);
+    };
+    expect((await removeDue()).removed).toBe(0);
+    expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
+  });
+
+  it('passes over a lease that somebody holds, and the next one takes it', async () => {
+    const [held, free] = (await leaving(2)) as [StoredServer, StoredServer];
+    stores.clock.advanceSeconds(300);
+    const holder = await stores.site.connect();
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [held.hostId]);
+    expect((await removeDue()).removed).toBe(1);
+    expect([await stores.rowsOf(held.hostId), await stores.rowsOf(free.hostId)]).toEqual([AN_ENTRY, A_TOMBSTONE]);
+    await holder.query('ROLLBACK');
+    await holder.end();
+    expect((await removeDue()).removed).toBe(1);
+    expect(await stores.rowsOf(held.hostId)).toEqual(A_TOMBSTONE);
+  });
+
+  it('beside that of another replica removes each entry once, with one event each', async () => {
+    const servers = await leaving(20);
+    stores.clock.advanceSeconds(300);
+    const batches = await Promise.all([removeDue(), removeDue(500, other), removeDue(), removeDue(500, other)]);
+    const rest = await removeDue();
+    expect(batches.reduce((sum, { removed }) => sum + removed, rest.removed)).toBe(20);
+    for (const { hostId } of servers) {
+      expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
+      expect((await stores.kinds(hostId)).filter((kind) => kind === 'removed')).toHaveLength(1);
+    }
+  });
+});
+
+describe('what is old', () => {
+  const anEvent = (at: Date): Promise<number> =>
+    stores.site.write("INSERT INTO event (id, at, kind, actor, detail) VALUES (?, ?, 'listening_outage', 'test', '{}')", [randomUUID(), at]);
+  const aPlan = (expiresAt: Date): Promise<number> =>
+    stores.site.write("INSERT INTO purge_plan (id, created_at, created_by, expires_at, filter, candidates) VALUES (?, ?, 'anna', ?, '{}', '[]')", [randomUUID(), expiresAt, expiresAt]);
+
+  it('is forgotten, events and plans, and nothing that is not', async () => {
+    const before = stores.clock.now();
+    for (const ms of [-2, -1, 0, 1]) {
+      await anEvent(new Date(before.getTime() + ms));
+      await aPlan(new Date(before.getTime() + ms));
+    }
+    expect(await stores.removals.forgetOld(before, before, 500)).toBe(false);
+    expect([await stores.site.count('event'), await stores.site.count('purge_plan')]).toEqual([2, 2]);
+  });
+
+  it('is forgotten of names once no walk by name can need them: two hours after the last rename took their place', async () => {
+    const { hostId } = await stores.registered({ friendlyName: 'old' });
+    await stores.register(hostId, { friendlyName: 'new' });
+    const names = async (): Promise<unknown[]> => {
+      const rows = await stores.site.rows<{ name: string }>('SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at', [hostId]);
+      return rows.map(({ name }) => name);
+    };
+    stores.clock.advanceSeconds(7_200 + 10);
+    await stores.removals.forgetOld(new Date(0), new Date(0), 500);
+    expect(await names()).toEqual(['old', 'new']);
+    stores.clock.advanceMs(1);
+    await stores.removals.forgetOld(new Date(0), new Date(0), 500);
+    expect(await names()).toEqual(['new']);
+  });
+
+  it('is forgotten in batches, the oldest first', async () => {
+    const before = stores.clock.now();
+    for (const ms of [-5, -4, -3]) await anEvent(new Date(before.getTime() + ms));
+    expect(await stores.removals.forgetOld(before, before, 2)).toBe(true);
+    expect(await stores.site.rows('SELECT at FROM event')).toEqual([{ at: new Date(before.getTime() - 3) }]);
+    expect(await stores.removals.forgetOld(before, before, 2)).toBe(false);
+    expect(await stores.site.count('event')).toBe(0);
+  });
+});
+
+describe('the clean-up as it is seen', () => {
+  it('is its last pass, by whichever replica', async () => {
+    expect(await stores.removals.lastPass()).toBeNull();
+    const at = stores.clock.now();
+    await stores.removals.recordPass({ at, by: 'replica-1', removed: 3, error: null });
+    expect(await other.lastPass()).toEqual({ at, by: 'replica-1', removed: 3, error: null });
+    await other.recordPass({ at, by: 'replica-2', removed: 0, error: 'x'.repeat(900) });
+    expect(await stores.removals.lastPass()).toEqual({ at, by: 'replica-2', removed: 0, error: 'x'.repeat(500) });
+  });
+
+  it('is the oldest entry that is leaving', async () => {
+    await stores.registered();
+    expect(await stores.removals.oldestDecommission()).toBeNull();
+    await leaving(1);
+    const at = stores.clock.now();
+    stores.clock.advanceSeconds(10);
+    await leaving(1);
+    expect(await stores.removals.oldestDecommission()).toEqual({ at, removeBy: new Date(at.getTime() + 420_000) });
+  });
+});

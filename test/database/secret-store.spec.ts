@@ -1,0 +1,104 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { SecretStore } from '@app/fleet-mysql';
+import { TestStores } from '../support/test-stores.js';
+
+let stores: TestStores;
+let one: SecretStore;
+let other: SecretStore;
+beforeAll(async () => {
+  stores = await TestStores.open();
+  one = new SecretStore(stores.database, stores.site.dataSource, stores.clock, stores.identifiers);
+  other = new SecretStore(stores.connect(), stores.site.dataSource, stores.clock, stores.identifiers);
+});
+beforeEach(async () => {
+  for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
+});
+afterAll(() => stores.close());
+
+describe('a key that the replicas share', () => {
+  it('is the same for both, also when they offer theirs at the same moment', async () => {
+    const [mine, yours] = [randomBytes(32), randomBytes(32)];
+    const [first, second] = await Promise.all([one.sharedKey('credential_hmac', mine), other.sharedKey('credential_hmac', yours)]);
+    expect(first.equals(second)).toBe(true);
+    expect([mine, yours].some((offered) => offered.equals(first))).toBe(true);
+    expect((await one.sharedKey('credential_hmac', randomBytes(32))).equals(first)).toBe(true);
+  });
+
+  it('is one for each name', async () => {
+    const [mac, cursor] = [randomBytes(32), randomBytes(32)];
+    expect((await one.sharedKey('credential_hmac', mac)).equals(mac)).toBe(true);
+    expect((await one.sharedKey('cursor_hmac', cursor)).equals(cursor)).toBe(true);
+  });
+});
+
+describe('the first secrets', () => {
+  it('of two replicas at the same moment are those of one, and only that one is told so', async () => {
+    const hashes = Array.from({ length: 4 }, () => randomBytes(32)) as [Buffer, Buffer, Buffer, Buffer];
+    expect([await one.haveFirstSecrets(), await other.haveFirstSecrets()]).toEqual([false, false]);
+    const won = await Promise.all([one.firstSecrets(hashes[0], hashes[1]), other.firstSecrets(hashes[2], hashes[3])]);
+    expect([...won].sort()).toEqual([false, true]);
+    const [passphraseHash, keyHash] = won[0] ? [hashes[0], hashes[1]] : [hashes[2], hashes[3]];
+    const passphrases = await one.passphrases();
+    expect(passphrases).toHaveLength(1);
+    expect(passphrases[0]?.hash.equals(passphraseHash)).toBe(true);
+    expect(await other.apiKey(keyHash)).toMatchObject({ name: 'admin', role: 'admin' });
+    expect(await stores.site.count('api_key')).toBe(1);
+    const kinds = await stores.site.rows<{ kind: string }>('SELECT kind FROM event');
+    expect(kinds.map(({ kind }) => kind).sort()).toEqual(['api_key_created', 'passphrase_created']);
+    expect([await one.haveFirstSecrets(), await other.haveFirstSecrets()]).toEqual([true, true]);
+  });
+
+  it('are not made a second time, also when their passphrase has been retired', async () => {
+    expect(await one.firstSecrets(randomBytes(32), randomBytes(32))).toBe(true);
+    await stores.site.write('DELETE FROM passphrase');
+    expect(await other.firstSecrets(randomBytes(32), randomBytes(32))).toBe(false);
+    expect(await one.passphrases()).toEqual([]);
+  });
+
+  it('tell no secret in their events', async () => {
+    const [passphraseHash, keyHash] = [randomBytes(32), randomBytes(32)];
+    await one.firstSecrets(passphraseHash, keyHash);
+    const text = JSON.stringify(await stores.site.rows('SELECT CAST(detail AS CHAR) AS detail FROM event'));
+    for (const hash of [passphraseHash, keyHash]) {
+      expect(text).not.toContain(hash.toString('hex'));
+      expect(text).not.toContain(hash.toString('base64'));
+    }
+  });
+});
+
+describe('what lets a caller in', () => {
+  const inMs = (ms: number | null): Date | null => (ms === null ? null : new Date(stores.clock.now().getTime() + ms));
+
+  it.each([
+    [null, true],
+    [1, true],
+    [0, false],
+    [-1, false],
+  ])('a passphrase that retires in %j ms is valid: %s', async (ms, valid) => {
+    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES (?, ?, ?, ?)', [randomUUID(), randomBytes(32), stores.clock.now(), inMs(ms)]);
+    expect(await one.passphrases()).toHaveLength(valid ? 1 : 0);
+  });
+
+  it.each([
+    [null, null, true],
+    [1, null, true],
+    [0, null, false],
+    [-1, null, false],
+    [null, -1, false],
+    [1, -1, false],
+  ])('a key that expires in %j ms and was revoked at %j ms is valid: %s', async (expiresMs, revokedMs, valid) => {
+    const hash = randomBytes(32);
+    await stores.site.write('INSERT INTO api_key (id, name, hash, role, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)', [
+      randomUUID(),
+      'portal',
+      hash,
+      'reader',
+      stores.clock.now(),
+      inMs(expiresMs),
+      inMs(revokedMs),
+    ]);
+    expect((await one.apiKey(hash)) !== null).toBe(valid);
+    expect(await one.apiKey(randomBytes(32))).toBeNull();
+  });
+});

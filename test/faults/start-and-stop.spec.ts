@@ -1,0 +1,209 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { createServer } from 'node:net';
+import { readdir, stat } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
+
+jest.setTimeout(240_000);
+
+let folder: ServerFolder;
+
+beforeEach(async () => {
+  folder = await ServerFolder.make();
+});
+
+afterEach(async () => {
+  await folder.remove();
+});
+
+interface Answer {
+  readonly status: number;
+  readonly type: string | null;
+  readonly body: Record<string, unknown>;
+}
+
+async function call(url: string, method: string, authorization: string, body?: unknown): Promise<Answer> {
+  const response = await fetch(url, {
+    method,
+    headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, type: response.headers.get('content-type'), body: (await response.json()) as Answer['body'] };
+}
+
+const register = async ({ url }: ServerProgram, hostId: string): Promise<Answer> =>
+  call(`${url}/v1/process-servers/${hostId}`, 'PUT', `Passphrase ${await folder.passphrase()}`, registrationOf(hostId));
+
+const read = async ({ url }: ServerProgram, path: string): Promise<Answer> => call(`${url}${path}`, 'GET', `Bearer ${await folder.adminKey()}`);
+
+const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
+
+describe('a start', () => {
+  it('makes a passphrase and an admin key that only its owner can read, and says where they are but not what', async () => {
+    const server = await folder.start({ LOG_LEVEL: 'trace' });
+    expect(await modeOf(folder.path('connection.passphrase'))).toBe(0o600);
+    expect(await modeOf(folder.path('admin.key'))).toBe(0o600);
+    expect(await modeOf(folder.dataDirectory)).toBe(0o700);
+    expect((await register(server, randomUUID())).status).toBe(201);
+    expect((await read(server, '/v1/fleet')).status).toBe(200);
+    await server.stop();
+
+    expect(server.output).toContain(folder.path('connection.passphrase'));
+    expect(server.output).toContain(folder.path('admin.key'));
+    expect(server.output).not.toContain(await folder.passphrase());
+    expect(server.output).not.toContain(await folder.adminKey());
+    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+  });
+
+  it('finds again what was there: its servers, its passphrase and its key', async () => {
+    const hostId = randomUUID();
+    const first = await folder.start();
+    const { body } = await register(first, hostId);
+    const secrets = [await folder.passphrase(), await folder.adminKey()];
+    expect(await first.stop()).toEqual({ code: 0, signal: null });
+
+    const second = await folder.start();
+    expect([await folder.passphrase(), await folder.adminKey()]).toEqual(secrets);
+    expect(await read(second, `/v1/process-servers/${hostId}`)).toMatchObject({ status: 200, body: { hostId, generation: 1, connectionState: 'Connected' } });
+    const beat = await call(`${second.url}/v1/process-servers/${hostId}/heartbeats`, 'POST', `Bearer ${String(body['credential'])}`, { generation: 1 });
+    expect(beat.status).toBe(200);
+    expect((await register(second, hostId)).body).toMatchObject({ generation: 2 });
+  });
+
+  it('from a directory that is served already says where, and leaves the first server alone', async () => {
+    const first = await folder.start();
+    const [database] = folder.databasePids();
+    const port = new URL(first.url).port;
+
+    const second = await folder.spawn({ HTTP_PORT: port });
+    expect(await second.end()).toEqual({ code: 1, signal: null });
+    expect(second.output).toBe(`A configuration server already runs from ${folder.dataDirectory} (process ${first.pid}) at ${first.url}\n`);
+
+    expect(first.isRunning).toBe(true);
+    expect(folder.databasePids()).toEqual([database]);
+    expect((await register(first, randomUUID())).status).toBe(201);
+  });
+
+  it('twice at one moment gives one server', async () => {
+    const both = await Promise.all([folder.spawn(), folder.spawn()]);
+    const outcomes = await Promise.all(both.map((program) => program.ready().then(() => 'ready', () => 'ended')));
+    expect(outcomes.sort()).toEqual(['ended', 'ready']);
+    const [refused, serving] = both[0].isRunning ? [both[1], both[0]] : both;
+    expect(refused.output).toMatch(/^A configuration server (already runs|is just starting) from .*\n$/);
+    expect(folder.databasePids()).toHaveLength(1);
+    expect((await register(serving, randomUUID())).status).toBe(201);
+  });
+
+  it('on a port that is taken says so and leaves nothing behind', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    try {
+      const server = await folder.spawn({ HTTP_PORT: String(port) });
+      expect(await server.end()).toEqual({ code: 1, signal: null });
+      expect(server.output).toBe(`HTTP_PORT ${port} on 127.0.0.1 cannot be used: another program listens there. Stop it, or choose another HTTP_PORT.\n`);
+      expect(folder.databasePids()).toEqual([]);
+    } finally {
+      other.close();
+    }
+    await folder.start();
+  });
+
+  it('with settings that cannot be used names them all at once and begins nothing', async () => {
+    const server = await folder.spawn({ HTTP_PORT: '70000', HTTP_HOST: '0.0.0.0', LEASE_SECONDS: 'soon', CLEAN_UP_GRACE_SECONDS: '900', DATABASE_URL: 'mysql://nobody@localhost/x?ssl=true', CONFIG_FILE: '/no/such/file' });
+    expect(await server.end()).toEqual({ code: 1, signal: null });
+    expect(server.output.split('\n')[0]).toBe('These settings cannot be used:');
+    for (const name of ['HTTP_PORT', 'HTTP_HOST', 'LEASE_SECONDS', 'CLEAN_UP_GRACE_SECONDS', 'DATABASE_URL', 'CONFIG_FILE']) {
+      expect(server.output.match(new RegExp(`^  ${name}`, 'm'))).not.toBeNull();
+    }
+    await expect(stat(folder.dataDirectory)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('with a database that cannot be reached fails by name within seconds, and starts none of its own', async () => {
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const { port } = free.address() as { port: number };
+    await new Promise((closed) => free.close(closed));
+
+    const begunAtMs = performance.now();
+    const server = await folder.spawn({ DATABASE_URL: `mysql://somebody:hidden@127.0.0.1:${port}/fleet` });
+    expect(await server.end()).toEqual({ code: 1, signal: null });
+    expect(performance.now() - begunAtMs).toBeLessThan(20_000);
+    expect(server.output).toContain(`DATABASE_URL: the database fleet at 127.0.0.1:${port} cannot be used as somebody: connect ECONNREFUSED`);
+    expect(server.output).not.toMatch(/hidden|\n {4}at /);
+    expect(await readdir(folder.dataDirectory)).toEqual([]);
+  });
+});
+
+describe('a first start that is killed', () => {
+  // Before anything, while the data are made, while they are first served, while the schema and the secrets are made, when ready.
+  it.each([50, 300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700, 3000])('after %d ms is made good by the next', async (delayMs) => {
+    const killed = await folder.spawn();
+    await pause(delayMs);
+    await killed.stop('SIGKILL');
+
+    const next = await folder.start();
+    expect((await register(next, randomUUID())).status).toBe(201);
+    expect((await read(next, '/v1/fleet')).status).toBe(200);
+    expect(folder.databasePids()).toHaveLength(1);
+    expect(await next.stop()).toEqual({ code: 0, signal: null });
+    expect(folder.databasePids()).toEqual([]);
+    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+  });
+});
+
+describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
+  it('answers what is in flight, ends its database, and is not disturbed by being asked again', async () => {
+    const server = await folder.start();
+    const registered = await Promise.all(Array.from({ length: 50 }, () => register(server, randomUUID())));
+    const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+    const beat = ({ body: { hostId, generation, credential } }: Answer): Promise<string> => heartbeat(agent, `${server.url}/v1/process-servers/${String(hostId)}/heartbeats`, String(credential), { generation });
+    try {
+      expect(new Set(await Promise.all(registered.map(beat)))).toEqual(new Set(['200']));
+
+      const waiting = registered.map(beat);
+      await pause(1); // written to the sockets
+      server.signal(signal);
+      await pause(5);
+      server.signal(signal);
+      server.signal('SIGINT');
+      const outcomes = new Set(await Promise.all(waiting));
+      expect([...outcomes].filter((outcome) => outcome !== '200' && outcome !== '503 problem')).toEqual([]);
+      expect(await server.end()).toEqual({ code: 0, signal: null });
+    } finally {
+      agent.destroy();
+    }
+    expect(server.output.match(/answering what is in flight/g)).toHaveLength(1);
+    expect(server.output).toMatch(/Stopped\.\n$/);
+    expect(folder.databasePids()).toEqual([]);
+    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+  });
+
+  it('during the start ends all the same', async () => {
+    const server = await folder.spawn();
+    await pause(1_500);
+    server.signal(signal);
+    await server.end();
+    expect(folder.databasePids()).toEqual([]);
+    await folder.start();
+  });
+});
+
+/** The status, with `problem` when it says so by its type; or the code of the failure on the way. */
+function heartbeat(agent: Agent, url: string, credential: string, body: object): Promise<string> {
+  return new Promise((resolve) => {
+    const headers = { authorization: `Bearer ${credential}`, 'content-type': 'application/json' };
+    const sent = request(url, { agent, method: 'POST', headers }, (response) => {
+      response.resume().once('end', () => {
+        const isProblem = response.headers['content-type']?.startsWith('application/problem+json');
+        resolve(`${response.statusCode}${isProblem ? ' problem' : ''}`);
+      });
+      response.once('error', (error) => resolve(error.message));
+    });
+    sent.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    sent.end(JSON.stringify(body));
+  });
+}

@@ -1,0 +1,459 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ProblemCode } from '@app/wire';
+import { expectProblem, parsedAnswer } from '../support/expect-problem.js';
+import { aRegistration, TestSite, type Answer, type KnownServer } from '../support/test-site.js';
+
+let site: TestSite;
+let server: KnownServer;
+let other: KnownServer;
+let before: string;
+beforeAll(async () => {
+  site = await TestSite.open();
+  server = await site.registered();
+  other = await site.registered({ friendlyName: 'ps-2', ipAddress: '192.0.2.12', machineId: 'machine-2' });
+  await site.heartbeat(server, { protectedMachineCount: 1 });
+  before = await site.fingerprint();
+});
+afterAll(() => site.close());
+
+/** Refused whole: nothing is written, no error is logged, and the server goes on. */
+async function refused(answer: Answer, code: ProblemCode, field?: string): Promise<void> {
+  expectProblem(answer, code);
+  expect(answer.status).toBeGreaterThanOrEqual(400);
+  expect(answer.status).toBeLessThan(500);
+  const { errors } = answer.body as { errors?: { field: string; message: string }[] };
+  if (code === 'validation_failed') {
+    expect(errors?.length).toBeGreaterThan(0);
+    for (const error of errors ?? []) expect(error).toEqual({ field: expect.stringMatching(/./), message: expect.stringMatching(/./) });
+  }
+  if (field) expect(errors?.map((error) => error.field)).toContain(field);
+  await untouched();
+}
+
+async function untouched(): Promise<void> {
+  const [was, errors] = [before, site.errorLines];
+  before = await site.fingerprint();
+  site.log.length = 0;
+  expect({ written: before !== was, errors }).toEqual({ written: false, errors: [] });
+  expect((await site.call('GET', '/health/ready')).status).toBe(200);
+}
+
+const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
+const register = (over: Record<string, unknown>, hostId: string = randomUUID()): Promise<Answer> => site.register<Record<string, unknown>>(hostId, over);
+const registerText = (body: string | Buffer, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<Answer> =>
+  site.call('PUT', url(randomUUID()), { body, headers, authorization: site.passphrase });
+const beat = (over: Record<string, unknown>): Promise<Answer> => site.heartbeat<Record<string, unknown>>(server, over);
+const purge = (over: Record<string, unknown>): Promise<Answer> => site.purge<Record<string, unknown>>(other.hostId, { generation: 1, ...over }) as unknown as Promise<Answer>;
+const ahead = (seconds: number): string => new Date(site.clock.now().getTime() + seconds * 1000).toISOString();
+const LONE_SURROGATE = '\ud800';
+
+describe('a registration with a field that cannot be used', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ['no address', { ipAddress: '300.1.1.1' }, 'ipAddress'],
+    ['an address of three parts', { ipAddress: '192.0.2' }, 'ipAddress'],
+    ['an address with a leading zero', { ipAddress: '192.0.2.011' }, 'ipAddress'],
+    ['an address in hexadecimal', { ipAddress: '0xc0000201' }, 'ipAddress'],
+    ['an address with a port', { ipAddress: '192.0.2.1:80' }, 'ipAddress'],
+    ['no IPv6 address', { ipAddress: '2001:db8::zz' }, 'ipAddress'],
+    ['an IPv6 address with two gaps', { ipAddress: '2001::db8::1' }, 'ipAddress'],
+    ['an IPv6 address with a zone', { ipAddress: 'fe80::1%eth0' }, 'ipAddress'],
+    ['a name for an address', { ipAddress: 'ps.example.net' }, 'ipAddress'],
+    ['a version of three parts', { agentVersion: '9.63.7187' }, 'agentVersion'],
+    ['a version of five parts', { agentVersion: '9.63.7187.1.1' }, 'agentVersion'],
+    ['a version with a letter', { agentVersion: '9.63.7187.1a' }, 'agentVersion'],
+    ['a version part above 65535', { agentVersion: '9.63.65536.1' }, 'agentVersion'],
+    ['a negative version part', { agentVersion: '9.-1.0.0' }, 'agentVersion'],
+    ['a version as a number', { agentVersion: 9.63 }, 'agentVersion'],
+    ['data port 0', { dataPort: 0 }, 'dataPort'],
+    ['data port 65536', { dataPort: 65_536 }, 'dataPort'],
+    ['data port -1', { dataPort: -1 }, 'dataPort'],
+    ['data port as text', { dataPort: '9443' }, 'dataPort'],
+    ['data port with a fraction', { dataPort: 9443.5 }, 'dataPort'],
+    ['data port as a list', { dataPort: [9443] }, 'dataPort'],
+    ['data port true', { dataPort: true }, 'dataPort'],
+    ['cores as text', { cpuCores: '8' }, 'cpuCores'],
+    ['no cores', { cpuCores: 0 }, 'cpuCores'],
+    ['negative memory', { memoryBytes: -1 }, 'memoryBytes'],
+    ['memory as text', { memoryBytes: '17179869184' }, 'memoryBytes'],
+    ['memory beyond what a number can tell', { memoryBytes: 9_007_199_254_740_992 }, 'memoryBytes'],
+    ['memory of 1e308', { memoryBytes: 1e308 }, 'memoryBytes'],
+    ['memory null', { memoryBytes: null }, 'memoryBytes'],
+    ['memory "NaN"', { memoryBytes: 'NaN' }, 'memoryBytes'],
+    ['another environment', { environment: 'HyperV' }, 'environment'],
+    ['an environment in other letters', { environment: 'vmware' }, 'environment'],
+    ['no name', { friendlyName: undefined }, 'friendlyName'],
+    ['an empty name', { friendlyName: '' }, 'friendlyName'],
+    ['a blank name', { friendlyName: ' \t ' }, 'friendlyName'],
+    ['a name of 256 characters', { friendlyName: 'x'.repeat(256) }, 'friendlyName'],
+    ['a name with a line feed', { friendlyName: 'ps\n1' }, 'friendlyName'],
+    ['a name with a NUL', { friendlyName: 'ps\u00001' }, 'friendlyName'],
+    ['a name with an escape', { friendlyName: '\u001b[31mred' }, 'friendlyName'],
+    ['a name with a C1 control', { friendlyName: 'ps\u0085' }, 'friendlyName'],
+    ['a name with a lone surrogate', { friendlyName: `ps-${LONE_SURROGATE}` }, 'friendlyName'],
+    ['a name that is an object', { friendlyName: { first: 'x' } }, 'friendlyName'],
+    ['a name that is a list', { friendlyName: ['ps'] }, 'friendlyName'],
+    ['a machine id of 129 characters', { machineId: 'x'.repeat(129) }, 'machineId'],
+    ['an operating system of 65 characters', { osType: 'x'.repeat(65) }, 'osType'],
+    ['a clock that is no instant', { sentAt: 'yesterday' }, 'sentAt'],
+    ['a clock without a zone', { sentAt: '2026-11-23T09:00:00' }, 'sentAt'],
+    ['a clock on 30 February', { sentAt: '2026-02-30T09:00:00Z' }, 'sentAt'],
+    ['a clock as a number', { sentAt: 1_795_424_400 }, 'sentAt'],
+    ['a clock in the year 10000', { sentAt: '10000-01-01T00:00:00Z' }, 'sentAt'],
+    ['an unknown field', { favouriteColour: 'blue' }, 'favouriteColour'],
+    ['a proxy that is text', { proxy: 'proxy.example.net' }, 'proxy'],
+    ['a proxy that is a list', { proxy: [{ used: true }] }, 'proxy'],
+    ['a proxy with a password', { proxy: { used: true, password: 'x' } }, 'proxy.password'],
+    ['a proxy that says not whether it is used', { proxy: {} }, 'proxy.used'],
+    ['a proxy port as text', { proxy: { used: true, port: '3128' } }, 'proxy.port'],
+    ['a field named constructor', { constructor: 'x' }, 'constructor'],
+    ['a field named hasOwnProperty', { hasOwnProperty: 'x' }, 'hasOwnProperty'],
+    ['a field named then', { then: 'x' }, 'then'],
+    ['a field named toJSON', { toJSON: 'x' }, 'toJSON'],
+  ])('%s', async (_what, over, field) => {
+    await refused(await register(over), 'validation_failed', field);
+  });
+
+  it('the control port as data port', async () => {
+    await refused(await register({ dataPort: 443 }), 'invalid_data_port', 'dataPort');
+  });
+
+  it('a clock more than 15 minutes in the future', async () => {
+    await refused(await register({ sentAt: ahead(901) }), 'clock_in_future', 'sentAt');
+  });
+
+  it('every field that is wrong is named at once', async () => {
+    const answer = await register({ dataPort: 0, cpuCores: '8', ipAddress: 'x' });
+    await refused(answer, 'validation_failed');
+    const { errors } = answer.body as { errors: { field: string }[] };
+    expect(new Set(errors.map(({ field }) => field))).toEqual(new Set(['dataPort', 'cpuCores', 'ipAddress']));
+  });
+});
+
+describe('a heartbeat with a field that cannot be used', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ['a generation as text', { generation: '1' }, 'generation'],
+    ['generation 0', { generation: 0 }, 'generation'],
+    ['generation 4294967296', { generation: 4_294_967_296 }, 'generation'],
+    ['generation 1.5', { generation: 1.5 }, 'generation'],
+    ['no generation', { generation: undefined }, 'generation'],
+    ['load above 100 %', { load: { cpuPercent: 100.1 } }, 'load.cpuPercent'],
+    ['negative load', { load: { cpuPercent: -0.1 } }, 'load.cpuPercent'],
+    ['load as text', { load: { cpuPercent: '37' } }, 'load.cpuPercent'],
+    ['memory with a fraction', { load: { totalMemoryBytes: 0.5 } }, 'load.totalMemoryBytes'],
+    ['load of an unknown kind', { load: { diskPercent: 5 } }, 'load.diskPercent'],
+    ['load that is a list', { load: [] }, 'load'],
+    ['services that are an object', { services: { name: 'a' } }, 'services'],
+    ['65 services', { services: Array.from({ length: 65 }, () => ({ name: 'a', state: 'running' })) }, 'services'],
+    ['a service that is text', { services: ['a'] }, 'services.0'],
+    ['a service that is a list', { services: [[{ name: 'a', state: 'running' }]] }, 'services.0'],
+    ['a service without a state', { services: [{ name: 'a' }] }, 'services.0.state'],
+    ['a service that is null', { services: [null] }, 'services.0'],
+    ['a negative count', { protectedMachineCount: -1 }, 'protectedMachineCount'],
+    ['an instance of 65 characters', { instanceId: 'x'.repeat(65) }, 'instanceId'],
+    ['an instance with a lone surrogate', { instanceId: LONE_SURROGATE }, 'instanceId'],
+    ['a certificate that never ends', { certificateExpiresAt: '9999-12-31T23:59:59Z' }, 'certificateExpiresAt'],
+    ['an unknown field', { mood: 'good' }, 'mood'],
+  ])('%s', async (_what, over, field) => {
+    await refused(await beat(over), 'validation_failed', field);
+  });
+});
+
+describe('an operator’s call with a field that cannot be used', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ['a generation as text', { generation: '1' }, 'generation'],
+    ['force as text', { force: 'true' }, 'force'],
+    ['a reason of 501 characters', { reason: 'x'.repeat(501) }, 'reason'],
+    ['a reason with a control character', { reason: 'a\u0007' }, 'reason'],
+    ['an unknown field', { dryRun: true }, 'dryRun'],
+  ])('purge: %s', async (_what, over, field) => {
+    await refused(await purge(over), 'validation_failed', field);
+  });
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ['an address that is none', { ipAddress: 'x' }, 'ipAddress'],
+    ['silence as text', { silentForSeconds: '60' }, 'silentForSeconds'],
+    ['negative silence', { silentForSeconds: -1 }, 'silentForSeconds'],
+    ['a list filter that is none', { sort: 'hostId' }, 'sort'],
+  ])('plan: %s', async (_what, body, field) => {
+    await refused(await site.call('POST', '/v1/purges', { body, authorization: site.admin }), 'validation_failed', field);
+  });
+
+  it.each<[string, string, Record<string, unknown>, string]>([
+    ['a plan id that is no UUID', 'x', { expectedCount: 0 }, 'planId'],
+    ['a count as text', randomUUID(), { expectedCount: '0' }, 'expectedCount'],
+    ['a count of 1001', randomUUID(), { expectedCount: 1_001 }, 'expectedCount'],
+    ['no count', randomUUID(), {}, 'expectedCount'],
+  ])('apply: %s', async (_what, planId, body, field) => {
+    await refused(await site.call('POST', `/v1/purges/${planId}/apply`, { body: { reason: 'a', ...body }, authorization: site.admin }), 'validation_failed', field);
+  });
+
+  it.each([
+    ['force=yes', 'force'],
+    ['force=', 'force'],
+    ['force=true&force=true', 'force'],
+    [`force=true&reason=${'x'.repeat(501)}`, 'reason'],
+    ['force=true&reason=a&reason=b', 'reason'],
+    ['force=true&reason=%00', 'reason'],
+    ['why=spare', 'why'],
+  ])('decommission with ?%s', async (query, field) => {
+    await refused(await site.call('DELETE', `${url(server.hostId)}?${query}`, { authorization: site.admin }), 'validation_failed', field);
+  });
+});
+
+describe('a query that cannot be used', () => {
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=1001', 'limit'],
+    ['limit=-1', 'limit'],
+    ['limit=ten', 'limit'],
+    ['limit=', 'limit'],
+    ['limit=1.5', 'limit'],
+    ['limit=1e2', 'limit'],
+    ['limit=0x10', 'limit'],
+    ['limit=%2010', 'limit'],
+    ['limit=NaN', 'limit'],
+    ['limit=Infinity', 'limit'],
+    ['limit=10&limit=20', 'limit'],
+    ['limit[]=10', 'limit[]'],
+    ['silentForSeconds=', 'silentForSeconds'],
+    ['silentForSeconds=-1', 'silentForSeconds'],
+    ['silentForSeconds=99999999999', 'silentForSeconds'],
+    ['connectionState=connected', 'connectionState'],
+    ['connectionState=Connected&connectionState=Disconnected', 'connectionState'],
+    ['lifecycle=', 'lifecycle'],
+    ['versionStatus=Old', 'versionStatus'],
+    ['health=Good', 'health'],
+    ['sort=asOf', 'sort'],
+    ['ipAddress=300.1.1.1', 'ipAddress'],
+    ['ipAddress=192.0.2.1&ipAddress=192.0.2.2', 'ipAddress'],
+    ['friendlyName=', 'friendlyName'],
+    ['friendlyName=%00', 'friendlyName'],
+    [`friendlyName=${'x'.repeat(256)}`, 'friendlyName'],
+    ['friendlyName=a&friendlyName=b', 'friendlyName'],
+    ['colour=blue', 'colour'],
+    ['__proto__=1', '__proto__'],
+    ['constructor=1', 'constructor'],
+    [`cursor=${'x'.repeat(2_001)}`, 'cursor'],
+    ['cursor=a&cursor=b', 'cursor'],
+  ])('of the list: ?%s', async (query, field) => {
+    await refused(await site.read(`/v1/process-servers?${query}`), 'validation_failed', field);
+  });
+
+  it.each([
+    ['from=yesterday', 'from'],
+    ['to=2026-13-01T00:00:00Z', 'to'],
+    ['hostId=x', 'hostId'],
+    ['kind=', 'kind'],
+    ['actor=%00', 'actor'],
+    ['since=1', 'since'],
+  ])('of the audit log: ?%s', async (query, field) => {
+    await refused(await site.read(`/v1/events?${query}`), 'validation_failed', field);
+  });
+
+  it.each(['', 'x', '.', 'a.b', 'a.b.c', '%00', '%ff', 'é'])('a cursor that was not made here: "%s"', async (cursor) => {
+    await refused(await site.read(`/v1/process-servers?cursor=${cursor === 'é' ? encodeURIComponent(cursor) : cursor}`), 'invalid_cursor');
+  });
+
+  it.each<['GET' | 'PUT' | 'POST' | 'DELETE', string, string]>([
+    ['GET', '', 'admin'],
+    ['GET', '/diagnosis', 'admin'],
+    ['PUT', '', 'passphrase'],
+    ['POST', '/preflight', 'passphrase'],
+    ['POST', '/heartbeats', 'credential'],
+    ['POST', '/purge', 'admin'],
+  ])('%s …%s knows no query parameter', async (method, path, who) => {
+    const authorization = who === 'admin' ? site.admin : who === 'passphrase' ? site.passphrase : `Bearer ${server.credential}`;
+    const body = who === 'passphrase' ? aRegistration() : path === '/heartbeats' ? { generation: 1 } : { generation: 1, reason: 'a', force: true };
+    await refused(await site.call(method, `${url(server.hostId)}${path}?colour=blue`, { authorization, ...(method !== 'GET' && { body }) }), 'validation_failed', 'colour');
+  });
+
+  it.each(['/v1/fleet', '/v1/configuration-server', '/health/live', '/health/ready', '/metrics'])('%s knows no query parameter', async (path) => {
+    await refused(await site.read(`${path}?colour=blue`), 'validation_failed', 'colour');
+  });
+});
+
+describe('a body that cannot be read', () => {
+  const whole = JSON.stringify(aRegistration());
+
+  it.each<[string, string | Buffer]>([
+    ['cut off', whole.slice(0, -10)],
+    ['with a comma too many', whole.replace('}', ',}')],
+    ['with two values', `${whole}${whole}`],
+    ['that is no JSON', 'friendlyName=ps'],
+    ['with single quotes', "{'a':1}"],
+    ['with NaN', whole.replace('"cpuCores":8', '"cpuCores":NaN')],
+    ['with Infinity', whole.replace('"cpuCores":8', '"cpuCores":-Infinity')],
+    ['with a comment', `/* a */${whole}`],
+    ['in invalid UTF-8', Buffer.concat([Buffer.from(whole.slice(0, -1)), Buffer.from([0x2c, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d])])],
+    ['in UTF-16', Buffer.from(whole, 'utf16le')],
+    ['with __proto__', whole.replace('{', '{"__proto__":{"admin":true},')],
+    ['with __proto__ further in', whole.replace('{', '{"proxy":{"used":true,"__proto__":{"admin":true}},')],
+    ['with constructor.prototype', whole.replace('{', '{"constructor":{"prototype":{"admin":true}},')],
+    ['of nothing but a NUL', '\u0000'],
+    ['of nothing but a space', ' '],
+  ])('%s', async (_what, body) => {
+    await refused(await registerText(body), 'malformed_json');
+    expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
+  });
+
+  it.each(['null', '1', '"x"', '[]', '[{}]', 'true', '{}', `[${whole}]`, ''])('that is JSON, but no registration: %s', async (body) => {
+    await refused(await registerText(body), 'validation_failed');
+  });
+
+  it.each(['null', '1', '"x"', '[]', '{}', ''])('that is JSON, but no heartbeat: %s', async (body) => {
+    const answer = await site.call('POST', `${url(server.hostId)}/heartbeats`, { body, headers: { 'content-type': 'application/json' }, authorization: `Bearer ${server.credential}` });
+    await refused(answer, 'validation_failed');
+  });
+
+  it.each(['null', '{}', ''])('that is JSON, but no plan: %s', async (body) => {
+    await refused(await site.call('POST', '/v1/purges', { body, headers: { 'content-type': 'application/json' }, authorization: site.admin }), 'empty_filter');
+  });
+
+  it.each(['1', '"x"', '[]', '[{"friendlyName":"ps"}]', 'true'])('that is JSON, but no object, for a plan: %s', async (body) => {
+    await refused(await site.call('POST', '/v1/purges', { body, headers: { 'content-type': 'application/json' }, authorization: site.admin }), 'validation_failed');
+  });
+
+  it('missing altogether', async () => {
+    await refused(await site.call('PUT', url(randomUUID()), { authorization: site.passphrase }), 'validation_failed');
+  });
+
+  it.each([
+    ['a known field', '"proxy":'],
+    ['an unknown field', '"colour":'],
+  ])('nested 10,000 deep in %s', async (_what, field) => {
+    await refused(await registerText(whole.replace('{', `{${field}${'['.repeat(10_000)}${']'.repeat(10_000)},`)), 'validation_failed');
+    await refused(await registerText(whole.replace('{', `{${field}${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)},`)), 'validation_failed');
+  });
+
+  it('of 10 MB', async () => {
+    await refused(await registerText(JSON.stringify(aRegistration({ friendlyName: 'x'.repeat(10_000_000) }))), 'body_too_large');
+  });
+
+  it('one byte above 64 KiB; at 64 KiB it is read', async () => {
+    const padded = (length: number): string => whole + ' '.repeat(length - Buffer.byteLength(whole));
+    await refused(await registerText(padded(65_537)), 'body_too_large');
+    const answer = await site.call('POST', `${url(server.hostId)}/preflight`, { body: padded(65_536), headers: { 'content-type': 'application/json' }, authorization: site.passphrase });
+    expect(answer.status).toBe(200);
+    await untouched();
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'application/json-seq', 'multipart/form-data; boundary=a', 'nonsense', ';'])('of type %s', async (type) => {
+    await refused(await registerText(whole, { 'content-type': type }), 'unsupported_media_type');
+  });
+});
+
+describe('a host id', () => {
+  it.each(['x', '1', 'null', '%20', '..%2f..%2fetc', '%00', randomUUID().slice(1), `${randomUUID()}0`, `{${randomUUID()}}`, randomUUID().replaceAll('-', ''), `${randomUUID()}%0a`, "'%20OR%201=1--", '%F0%9F%92%A9'])('that is no UUID: %s', async (hostId) => {
+    await refused(await register({}, hostId), 'validation_failed', 'hostId');
+    await refused(await site.call('POST', `${url(hostId)}/heartbeats`, { body: { generation: 1 }, authorization: `Bearer ${server.credential}` }), 'validation_failed', 'hostId');
+    await refused(await site.read(url(hostId)), 'validation_failed', 'hostId');
+    await refused(await site.call('DELETE', url(hostId), { authorization: site.admin }), 'validation_failed', 'hostId');
+  });
+
+  it('in capital letters is the same process server', async () => {
+    const { status, body } = await site.read(url(server.hostId.toUpperCase()));
+    expect([status, body['hostId']]).toEqual([200, server.hostId]);
+    expect((await site.heartbeat({ ...server, hostId: server.hostId.toUpperCase() }, { protectedMachineCount: 1 })).status).toBe(200);
+    before = await site.fingerprint();
+  });
+});
+
+describe('credentials that are not good', () => {
+  const beatWith = (authorization: string | undefined): Promise<Answer> =>
+    site.call('POST', `${url(server.hostId)}/heartbeats`, { body: { generation: 1 }, ...(authorization !== undefined && { authorization }) });
+  const readWith = (authorization: string): Promise<Answer> => site.call('GET', '/v1/process-servers', { authorization });
+  const registerWith = (authorization: string): Promise<Answer> => site.call('PUT', url(randomUUID()), { body: aRegistration(), authorization });
+
+  it.each<[string, () => Promise<Answer>, ProblemCode]>([
+    ['a forged credential', () => beatWith(`Bearer psc_${'A'.repeat(91)}`), 'credential_rejected'],
+    ['a credential cut short', () => beatWith(`Bearer ${server.credential.slice(0, -1)}`), 'credential_rejected'],
+    ['a credential with more at its end', () => beatWith(`Bearer ${server.credential}AAAA`), 'credential_rejected'],
+    ['the credential of another', () => beatWith(`Bearer ${other.credential}`), 'credential_rejected'],
+    ['no credential', () => beatWith(undefined), 'credential_rejected'],
+    ['an empty one', () => beatWith('Bearer '), 'credential_rejected'],
+    ['nothing but the scheme', () => beatWith('Bearer'), 'credential_rejected'],
+    ['Basic', () => beatWith('Basic YTpi'), 'credential_rejected'],
+    ['the passphrase where a credential is due', () => beatWith(site.passphrase), 'credential_rejected'],
+    ['the passphrase as Bearer', () => beatWith(site.passphrase.replace('Passphrase', 'Bearer')), 'credential_rejected'],
+    ['an API key where a credential is due', () => beatWith(site.admin), 'permission_denied'],
+    ['an unknown API key where a credential is due', () => beatWith('Bearer csk_x'), 'api_key_rejected'],
+    ['a credential where a passphrase is due', () => registerWith(`Bearer ${server.credential}`), 'authentication_required'],
+    ['an API key where a passphrase is due', () => registerWith(site.admin), 'authentication_required'],
+    ['an API key as passphrase', () => registerWith(site.admin.replace('Bearer', 'Passphrase')), 'passphrase_rejected'],
+    ['a wrong passphrase', () => registerWith('Passphrase wrong'), 'passphrase_rejected'],
+    ['an empty passphrase', () => registerWith('Passphrase '), 'authentication_required'],
+    ['a passphrase in the query', () => site.call('PUT', `${url(randomUUID())}?passphrase=${site.passphrase.split(' ')[1] ?? ''}`, { body: aRegistration() }), 'authentication_required'],
+    ['an unknown API key', () => readWith('Bearer csk_unknown'), 'api_key_rejected'],
+    ['no API key, but a word', () => readWith('Bearer word'), 'api_key_rejected'],
+    ['a credential where an API key is due', () => readWith(`Bearer ${server.credential}`), 'permission_denied'],
+    ['the passphrase where an API key is due', () => readWith(site.passphrase), 'authentication_required'],
+    ['an API key of 4,000 characters', () => readWith(`Bearer csk_${'a'.repeat(4_000)}`), 'api_key_rejected'],
+  ])('%s', async (_what, call, code) => {
+    await refused(await call(), code);
+  });
+});
+
+describe('a path or method that there is none of', () => {
+  it.each<['GET' | 'POST' | 'PUT' | 'DELETE', string]>([
+    ['GET', '/'],
+    ['GET', '/v1'],
+    ['GET', '/v2/process-servers'],
+    ['GET', '/v1/process-servers/'],
+    ['GET', '/V1/process-servers'],
+    ['POST', '/v1/process-servers'],
+    ['DELETE', '/v1/fleet'],
+    ['PUT', `/v1/process-servers/${randomUUID()}/heartbeats`],
+    ['GET', '/docs/../package.json'],
+    ['GET', '/docs/%2e%2e/package.json'],
+    ['GET', '//evil.example.net'],
+  ])('%s %s', async (method, path) => {
+    await refused(await site.call(method, path, { authorization: site.admin, ...(method !== 'GET' && { body: {} }) }), 'route_not_found');
+  });
+
+  it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'])('method %s', async (method) => {
+    const text = await site.raw(`${method} /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    await refused(parsedAnswer(text), 'route_not_found');
+  });
+
+  it.each(['/v1/process-servers/%zz', '/v1/process-servers/%', '/%ff%fe', `/v1/process-servers/%c3%28`])('a path that cannot be decoded: %s', async (path) => {
+    await refused(parsedAnswer(await site.raw(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)), 'malformed_request');
+  });
+});
+
+describe('HTTP that is broken', () => {
+  it.each([
+    ['no HTTP at all', 'hello\r\n\r\n'],
+    ['a made-up method', 'BREW /v1/fleet HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a made-up version', 'GET /v1/fleet HTTP/9.9\r\nHost: a\r\n\r\n'],
+    ['a header without a colon', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n'],
+    ['a header name with a space', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\na b: c\r\n\r\n'],
+    ['a NUL in a header', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\na: b\u0000c\r\n\r\n'],
+    ['two lengths', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}'],
+    ['a length that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: two\r\n\r\n{}'],
+    ['a negative length', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n{}'],
+    ['a length and chunks', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    ['a chunk size that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    ['a TLS greeting', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
+  ])('%s', async (_what, bytes) => {
+    await refused(parsedAnswer(await site.raw(Buffer.from(bytes, 'latin1'))), 'malformed_request');
+  });
+
+  it('headers of 20 KB', async () => {
+    await refused(parsedAnswer(await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)), 'headers_too_large');
+  });
+
+  it('a body that is shorter than its length, and then the end of the connection: nothing is done', async () => {
+    const body = JSON.stringify(aRegistration());
+    const head = `PUT ${url(randomUUID())} HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length + 10}\r\n\r\n`;
+    const text = await site.raw(head + body, { hangUp: true });
+    if (text) await refused(parsedAnswer(text), 'malformed_request');
+    await untouched();
+  });
+
+  it('a connection that is ended in the middle of a header: nothing is done', async () => {
+    const text = await site.raw('GET /v1/fl', { hangUp: true });
+    if (text) await refused(parsedAnswer(text), 'malformed_request');
+    await untouched();
+  });
+});

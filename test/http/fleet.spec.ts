@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { expectProblem } from '../support/expect-problem.js';
+import { GateProxy } from '../support/gate-proxy.js';
+import { TestSite, type KnownServer } from '../support/test-site.js';
+
+type Counts = Record<'lifecycle' | 'connectionState' | 'versionStatus' | 'health', Record<string, number>> & {
+  readonly total: number;
+  readonly oldestDecommissionedAgeSeconds: number | null;
+  readonly asOf: string;
+};
+
+let site: TestSite;
+beforeAll(async () => {
+  site = await TestSite.open();
+});
+afterAll(() => site.close());
+beforeEach(async () => {
+  await site.database.empty();
+  site.clock.advanceSeconds(10); // counts may be five seconds old
+  await site.note();
+});
+
+const fleet = async (): Promise<Counts> => (await site.read<Counts>('/v1/fleet')).body;
+const leaving = async (): Promise<KnownServer> => {
+  const server = await site.registered();
+  await site.unregister(server);
+  return server;
+};
+const metric = (text: string, name: string): string | undefined => text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ')[1];
+
+describe('the fleet in numbers', () => {
+  it('an empty fleet is all zeros', async () => {
+    const { total, oldestDecommissionedAgeSeconds, lifecycle, connectionState, versionStatus, health } = await fleet();
+    expect([total, oldestDecommissionedAgeSeconds]).toEqual([0, null]);
+    for (const counts of [lifecycle, connectionState, versionStatus, health]) expect(new Set(Object.values(counts))).toEqual(new Set([0]));
+  });
+
+  it('agrees with the list of every filter at the same asOf, and each group adds up to the whole', async () => {
+    const load = { cpuPercent: 90, totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+    await site.registered();
+    await site.pass(1_000);
+    await site.heartbeat(await site.registered(), { load });
+    await site.heartbeat(await site.registered(), { load: { ...load, cpuPercent: 1 } });
+    await site.pass(200);
+    await site.registered({ agentVersion: '9.50.0.0' });
+    await leaving();
+    await site.pass(30);
+    const counts = await fleet();
+    expect(counts).toMatchObject({
+      total: 5,
+      lifecycle: { Registered: 4, Decommissioned: 1 },
+      connectionState: { Connected: 1, Disconnected: 4 },
+      versionStatus: { Supported: 4, NotSupported: 1 },
+      health: { None: 2, Normal: 1, Warning: 1, Critical: 1 },
+      oldestDecommissionedAgeSeconds: 30,
+      asOf: site.clock.now().toISOString(),
+    });
+    for (const filter of ['lifecycle', 'connectionState', 'versionStatus', 'health'] as const) {
+      expect(Object.values(counts[filter]).reduce((sum, count) => sum + count, 0)).toBe(5);
+      for (const [value, count] of Object.entries(counts[filter])) {
+        const { body } = await site.read<{ items: unknown[]; asOf: string }>(`/v1/process-servers?${filter}=${value}`);
+        expect([filter, value, body.items.length, body.asOf]).toEqual([filter, value, count, counts.asOf]);
+      }
+    }
+  });
+
+  it('is at most five seconds old', async () => {
+    expect((await fleet()).total).toBe(0);
+    await site.registered();
+    site.clock.advanceMs(4_999);
+    expect((await fleet()).total).toBe(0);
+    site.clock.advanceMs(1);
+    expect((await fleet()).total).toBe(1);
+  });
+});
+
+describe('the configuration server about itself', () => {
+  it('tells its version, its listening, and its clean-up', async () => {
+    await site.replica().cleanUp.pass();
+    const { status, body } = await site.read('/v1/configuration-server');
+    const at = site.clock.now().toISOString();
+    expect([status, body]).toMatchObject([
+      200,
+      {
+        version: '9.63.7187.1',
+        versionPolicy: 'same-or-earlier',
+        replica: 'replica-0',
+        startedAt: '2026-11-23T09:00:00.000Z',
+        listening: { listening: true, notedAt: at },
+        cleanUp: { lastPassAt: at, lastPassBy: 'replica-0', lastPassRemoved: 0, lastPassError: null, overdueSeconds: 0 },
+        asOf: at,
+      },
+    ]);
+  });
+
+  it('says that it does not listen when it has not noted for 15 s', async () => {
+    site.clock.advanceSeconds(15);
+    expect((await site.read('/v1/configuration-server')).body).toMatchObject({ listening: { listening: false } });
+  });
+});
+
+describe('health', () => {
+  it('is live and ready for anyone', async () => {
+    expect(await site.call('GET', '/health/live')).toMatchObject({ status: 200, body: { status: 'live' } });
+    expect(await site.call('GET', '/health/ready')).toMatchObject({ status: 200, body: { status: 'ready', degraded: [] } });
+  });
+
+  it('an overdue clean-up is degraded, and takes nothing down', async () => {
+    await leaving();
+    await site.pass(420);
+    expect((await site.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
+    await site.pass(5);
+    expect(await site.call('GET', '/health/ready')).toMatchObject({ status: 200, body: { status: 'degraded', degraded: ['clean_up_overdue'] } });
+    const { body } = await site.call<{ text: string }>('GET', '/metrics');
+    expect(metric(body.text, 'cs_clean_up_overdue_seconds')).toBe('5');
+    const server = await site.registered();
+    expect((await site.heartbeat(server)).status).toBe(200);
+    await site.replica().cleanUp.pass();
+    expect((await site.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
+  });
+
+  it('is not ready while it has not noted that it listens', async () => {
+    site.clock.advanceSeconds(15);
+    expectProblem(await site.call('GET', '/health/ready'), 'not_listening');
+    expect((await site.call('GET', '/health/live')).status).toBe(200);
+  });
+
+  it('is not ready while it drains', async () => {
+    const number = await site.addReplica();
+    await site.replica(number).receiver.drain();
+    expectProblem(await site.call('GET', '/health/ready', { replica: number }), 'shutting_down');
+    expect((await site.call('GET', '/health/live', { replica: number })).status).toBe(200);
+    expect((await site.call('GET', '/health/ready')).status).toBe(200);
+  });
+});
+
+describe('when the database is away', () => {
+  it('it is live, not ready, acknowledges nothing, and goes on when the database is back', async () => {
+    const gate = await GateProxy.before(site.database.address);
+    const replica = await site.addReplicaBehind(gate);
+    const server = await site.registered();
+    expect((await site.call('GET', '/health/ready', { replica })).status).toBe(200);
+    gate.shut();
+    expect((await site.call('GET', '/health/live', { replica })).status).toBe(200);
+    expectProblem(await site.call('GET', '/health/ready', { replica }), 'database_unavailable');
+    const refused = await Promise.all([
+      site.heartbeat(server, {}, replica),
+      site.register(server.hostId, {}, replica),
+      site.unregister(server, '', replica),
+      site.purge(server.hostId, { generation: 1 }, replica),
+      site.read('/v1/process-servers', replica),
+      site.read('/v1/fleet', replica),
+    ]);
+    for (const answer of refused) expectProblem(answer, 'database_unavailable');
+    expect(refused[0]?.body).toMatchObject({ instruction: 'retry' });
+    expect((await site.call('GET', '/metrics', { replica })).status).toBe(200);
+    gate.open();
+    expect((await site.call('GET', '/health/ready', { replica })).status).toBe(200);
+    expect((await site.heartbeat(server, {}, replica)).status).toBe(200);
+    expect(await site.eventKinds(server.hostId)).toEqual(['registered']);
+  });
+});
+
+describe('metrics', () => {
+  it('are for anyone, in the text format, with what the replica knows', async () => {
+    const { status, body, headers } = await site.call<{ text: string }>('GET', '/metrics');
+    expect([status, headers['content-type']]).toEqual([200, expect.stringContaining('text/plain')]);
+    expect(metric(body.text, 'cs_listening')).toBe('1');
+    expect(metric(body.text, 'cs_heartbeat_queue_length')).toBe('0');
+  });
+
+  it('count answers by status class and problem code', async () => {
+    const count = async (): Promise<number> => Number(metric((await site.call<{ text: string }>('GET', '/metrics')).body.text, 'cs_http_answers_total{status="4xx",code="route_not_found"}') ?? 0);
+    const before = await count();
+    await site.call('GET', '/nowhere');
+    expect(await count()).toBe(before + 1);
+  });
+
+  it('need a reader where so configured', async () => {
+    const closed = await TestSite.open({ settings: { METRICS_ACCESS: 'reader' } });
+    try {
+      expectProblem(await closed.call('GET', '/metrics'), 'authentication_required');
+      expect((await closed.call('GET', '/metrics', { authorization: await closed.keyOf('reader') })).status).toBe(200);
+    } finally {
+      await closed.close();
+    }
+  });
+});
+
+describe('the document and its page', () => {
+  it('are served to anyone', async () => {
+    expect((await site.call('GET', '/openapi.json')).body).toMatchObject({ openapi: expect.stringMatching(/^3\./) });
+    expect(await site.call('GET', '/docs')).toMatchObject({ status: 200, body: { text: expect.stringContaining('swagger-ui') } });
+  });
+});

@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
+import type { Permission } from '../../apps/configuration-server/src/access/call.decorator.js';
+import { routePermissions } from '../../apps/configuration-server/src/access/route-permissions.js';
+import { OPENAPI_FILE } from '../../apps/configuration-server/src/openapi/openapi-file.js';
+
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly format?: string;
+  readonly allOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly enum?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: boolean;
+}
+interface Response {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly content?: Readonly<Record<string, { readonly schema: Schema; readonly examples?: Readonly<Record<string, { readonly $ref: string }>> }>>;
+}
+interface Operation {
+  readonly operationId: string;
+  readonly summary?: string;
+  readonly tags?: readonly string[];
+  readonly security?: readonly Readonly<Record<string, unknown>>[];
+  readonly parameters: readonly { readonly name: string; readonly schema: Schema }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly responses: Readonly<Record<string, Response>>;
+}
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    readonly examples: Readonly<Record<string, { readonly value: Record<string, unknown> }>>;
+    readonly securitySchemes: Readonly<Record<string, Record<string, unknown>>>;
+  };
+}
+
+const document = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as Document;
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+);
+const routes = routePermissions().map(({ method, path, permission }) => ({ name: `${method} /${path.replace(/^\//, '').replace(/:(\w+)/g, '{$1}')}`, permission }));
+const codesOf = ({ content }: Response): readonly string[] => content?.['application/problem+json']?.schema.allOf?.find(({ properties }) => properties?.['code'])?.properties?.['code']?.enum ?? [];
+const properties = Object.entries(document.components.schemas).flatMap(([schema, { properties: members = {} }]) =>
+  Object.entries(members).map(([name, property]) => ({ where: `${schema}.${name}`, schema, name, property })),
+);
+
+describe('the routes', () => {
+  it('are in the document, all that the app serves and no other', () => {
+    expect(operations.map(({ name }) => name).sort()).toEqual(routes.map(({ name }) => name).sort());
+  });
+
+  it('have an operation id each of its own', () => {
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);
+  });
+
+  it.each(operations)('$name has a summary and a tag', ({ operation }) => {
+    expect(operation.summary).toMatch(/\w/);
+    expect(operation.tags?.length).toBeGreaterThan(0);
+  });
+
+  const SUCCESSES: Record<string, string[]> = {
+    'PUT /v1/process-servers/{hostId}': ['200', '201'],
+    'DELETE /v1/process-servers/{hostId}': ['202'],
+    'GET /v1/process-servers/{hostId}': ['200', '304'],
+    'POST /v1/purges': ['201'],
+  };
+  it.each(operations)('$name succeeds with the statuses of the contract, each with a schema', ({ name, operation }) => {
+    const successes = Object.entries(operation.responses).filter(([status]) => Number(status) < 400);
+    expect(successes.map(([status]) => status)).toEqual(SUCCESSES[name] ?? ['200']);
+    for (const [status, { content, description }] of successes) {
+      expect(description).toMatch(/\w/);
+      const schemas = Object.values(content ?? {}).map(({ schema }) => schema.$ref ?? schema.type);
+      expect(schemas).toEqual(status === '304' ? [] : [name === 'GET /metrics' ? 'string' : expect.stringMatching(/^#\/components\/schemas\/\w+$/)]);
+    }
+  });
+
+  const SECURITY: Record<Permission, string[] | null> = {
+    anyone: null,
+    metrics: ['', 'apiKey'],
+    passphrase: ['passphrase'],
+    process_server: ['credential'],
+    process_server_or_operator: ['apiKey', 'credential'],
+    reader: ['apiKey'],
+    operator: ['apiKey'],
+    admin: ['apiKey'],
+  };
+  it.each(operations)('$name asks for what its permission asks for', ({ name, operation }) => {
+    const permission = routes.find((route) => route.name === name)?.permission;
+    const schemes = operation.security?.map((requirement) => Object.keys(requirement).join(' ')).sort() ?? null;
+    expect(schemes).toEqual(permission ? SECURITY[permission] : undefined);
+    for (const scheme of schemes ?? []) if (scheme) expect(Object.keys(document.components.securitySchemes)).toContain(scheme);
+  });
+
+  it.each(operations)('$name names every parameter of its path, with a type', ({ name, operation }) => {
+    const inPath = [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);
+    expect(operation.parameters.map((parameter) => parameter.name)).toEqual(expect.arrayContaining(inPath));
+    for (const { schema } of operation.parameters) expect(schema.type).toMatch(/^(string|integer|boolean)$/);
+  });
+
+  it.each(operations.filter(({ operation }) => operation.requestBody))('$name takes a body by reference', ({ operation }) => {
+    expect(operation.requestBody?.content['application/json']?.schema.$ref).toMatch(/^#\/components\/schemas\/\w+Request$/);
+  });
+});
+
+describe('the problems', () => {
+  it('are all in the document, each under its status', () => {
+    const found = new Set<string>();
+    for (const { name, operation } of operations) {
+      for (const [status, response] of Object.entries(operation.responses).filter(([given]) => Number(given) >= 400)) {
+        const codes = codesOf(response);
+        expect([name, status, codes.length > 0]).toEqual([name, status, true]);
+        for (const code of codes) {
+          expect([name, code, PROBLEMS[code as ProblemCode].status]).toEqual([name, code, Number(status)]);
+          found.add(code);
+        }
+      }
+    }
+    // The one problem that no operation can have.
+    expect(PROBLEM_CODES.filter((code) => !found.has(code))).toEqual(['route_not_found']);
+  });
+
+  it('have an example each, which the calls refer to', () => {
+    expect(Object.keys(document.components.examples).sort()).toEqual([...PROBLEM_CODES].sort());
+    for (const code of PROBLEM_CODES) {
+      expect(document.components.examples[code]?.value).toMatchObject({ type: problemType(code), code, status: PROBLEMS[code].status, title: PROBLEMS[code].title });
+    }
+    for (const { operation } of operations) {
+      for (const response of Object.values(operation.responses)) {
+        const examples = response.content?.['application/problem+json']?.examples ?? {};
+        expect(examples).toEqual(Object.fromEntries(codesOf(response).map((code) => [code, { $ref: `#/components/examples/${code}` }])));
+      }
+    }
+  });
+
+  it('say when to come again, and how to authenticate', () => {
+    for (const { operation } of operations) {
+      for (const status of ['429', '503']) if (operation.responses[status]) expect(operation.responses[status].headers).toHaveProperty('Retry-After');
+      if (operation.responses['401']) expect(operation.responses['401'].headers).toHaveProperty('WWW-Authenticate');
+    }
+  });
+
+  it('are in the README, each with its status, and no other', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const rows = [...readme.matchAll(/^\| `([a-z_]+)` \| (\d{3}) \|/gm)].map(([, code, status]) => `${code} ${status}`);
+    expect(rows.sort()).toEqual(PROBLEM_CODES.map((code) => `${code} ${PROBLEMS[code].status}`).sort());
+  });
+});
+
+describe('the schemas', () => {
+  it('every reference leads somewhere', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(schemas|examples)\/(\w+)"/g)];
+    expect(references.length).toBeGreaterThan(0);
+    for (const [, kind, name] of references) expect(Object.keys(document.components[kind as 'schemas' | 'examples'])).toContain(name);
+  });
+
+  it.each(properties)('$where has a type', ({ property }) => {
+    expect(property.$ref ?? property.type).toMatch(/^(#\/components\/schemas\/\w+|string|integer|number|boolean|array|object)$/);
+    if (property.type === 'array') expect(property.items?.$ref ?? property.items?.type).toMatch(/^(#\/components\/schemas\/\w+|string)$/);
+    if (property.type === 'object') expect(property.allOf?.[0]?.$ref ?? property.additionalProperties).toBeTruthy();
+  });
+
+  /** Counts by state, numbers that have no unit, and those whose unit is in the name. */
+  const UNIT = /(Seconds|Bytes|BytesPerSecond|Percent|Ms|Count|Port|Cores|Days)$|^port$/;
+  const NO_UNIT = new Set(['generation', 'status', 'total', 'lastPassRemoved']);
+  it.each(properties.filter(({ property }) => property.type === 'integer' || property.type === 'number'))('$where is a number that tells its unit', ({ schema, name, property }) => {
+    expect(UNIT.test(name) || NO_UNIT.has(name) || schema.endsWith('Counts')).toBe(true);
+    expect(property.type).toBe(name === 'cpuPercent' ? 'number' : 'integer');
+  });
+
+  it.each(properties.filter(({ name, property }) => property.type === 'string' && /(At|By|asOf)$/.test(name) && !['lastPassBy', 'decommissionedBy'].includes(name)))('$where is an instant', ({ property }) => {
+    expect(property.format).toBe('date-time');
+  });
+
+  it('a request and a response are never the same schema', () => {
+    const requests = operations.flatMap(({ operation }) => Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => schema.$ref));
+    const responses = operations.flatMap(({ operation }) => Object.values(operation.responses).flatMap(({ content }) => Object.values(content ?? {}).map(({ schema }) => schema.$ref)));
+    expect(requests.filter((request) => responses.includes(request))).toEqual([]);
+  });
+});

@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { expectProblem } from '../support/expect-problem.js';
+import { TestSite, type Answer, type KnownServer, type ProblemBody } from '../support/test-site.js';
+
+interface Plan extends ProblemBody {
+  readonly planId: string;
+  readonly candidates: readonly { readonly hostId: string; readonly generation: number }[];
+  readonly expiresAt: string;
+}
+interface Applied extends ProblemBody {
+  readonly purged: readonly { readonly hostId: string; readonly purgedAt: string }[];
+  readonly skipped: readonly { readonly hostId: string; readonly why: string }[];
+}
+
+let site: TestSite;
+beforeAll(async () => {
+  site = await TestSite.open({ replicas: 2 });
+});
+afterAll(() => site.close());
+beforeEach(async () => {
+  await site.database.empty();
+  await site.note();
+});
+
+const plan = (filter: unknown): Promise<Answer<Plan>> => site.call<Plan>('POST', '/v1/purges', { body: filter, authorization: site.admin });
+const apply = (planId: string, body: Record<string, unknown>, replica = 0): Promise<Answer<Applied>> =>
+  site.call<Applied>('POST', `/v1/purges/${planId}/apply`, { body: { reason: 'test', ...body }, authorization: site.admin, replica });
+const fleet = async (count: number, over: Record<string, unknown> = {}): Promise<KnownServer[]> => {
+  const servers: KnownServer[] = [];
+  for (let number = 0; number < count; number += 1) servers.push(await site.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }));
+  return servers;
+};
+const idsOf = (servers: readonly { readonly hostId: string }[]): string[] => servers.map(({ hostId }) => hostId).sort();
+const fleetRows = async (): Promise<unknown> =>
+  Promise.all(['process_server', 'process_server_lease', 'tombstone', 'event'].map((table) => site.database.rows('SELECT * FROM ??', [table])));
+
+describe('a plan', () => {
+  it('names the silent that match, lives 15 minutes, and changes nothing in the fleet', async () => {
+    const silent = await fleet(2, { friendlyName: 'ps-old' });
+    await site.pass(180);
+    await fleet(1, { friendlyName: 'ps-old' });
+    await fleet(1);
+    const before = await fleetRows();
+    const { status, body } = await plan({ friendlyName: 'ps-old' });
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      planId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      candidates: idsOf(silent).map((hostId) => ({ hostId, generation: 1, friendlyName: 'ps-old', ipAddress: expect.stringMatching(/^192\.0\.2\.[12]$/), lastHeartbeatAt: null })),
+      expiresAt: new Date(site.clock.now().getTime() + 900_000).toISOString(),
+    });
+    expect(await fleetRows()).toEqual(before);
+  });
+
+  it.each([
+    [{ silentForSeconds: 300 }, 1],
+    [{ silentForSeconds: 180 }, 2],
+    [{ connectionState: 'Disconnected' }, 2],
+    [{ ipAddress: '192.0.2.1' }, 2],
+    [{ lifecycle: 'Decommissioned' }, 0],
+    [{ versionStatus: 'NotSupported' }, 0],
+    [{ health: 'None', silentForSeconds: 300 }, 1],
+  ])('by %j has %d candidates', async (filter, count) => {
+    await fleet(1);
+    await site.pass(120);
+    await fleet(1);
+    await site.pass(180);
+    expect((await plan(filter)).body.candidates).toHaveLength(count);
+  });
+
+  it.each([{}, { friendlyName: null }])('without a filter (%j): 400 empty_filter', async (filter) => {
+    expectProblem(await plan(filter), 'empty_filter');
+    expect(await site.database.count('purge_plan')).toBe(0);
+  });
+
+  it('of Connected ones cannot be asked for', async () => {
+    expectProblem(await plan({ connectionState: 'Connected' }), 'validation_failed');
+  });
+
+  it.each([
+    [1_000, 201],
+    [1_001, 422],
+  ])('of %d candidates: %d', async (count, status) => {
+    const [template] = await fleet(1);
+    if (!template) throw new Error('no template');
+    const ids = Array.from({ length: count - 1 }, () => randomUUID());
+    for (const table of ['process_server', 'process_server_lease', 'process_server_health']) {
+      const [row] = await site.database.rows(`SELECT * FROM ${table}`);
+      const copies = ids.map((hostId) => Object.values({ ...row, host_id: hostId }));
+      await site.database.write(`INSERT INTO ${table} (${Object.keys(row ?? {}).join(', ')}) VALUES ?`, [copies]);
+    }
+    await site.pass(180);
+    const answer = await plan({ friendlyName: 'ps-' });
+    expect(answer.status).toBe(status);
+    if (status === 422) expectProblem(answer, 'plan_too_large');
+    else expect(answer.body.candidates).toHaveLength(count);
+  });
+});
+
+describe('applying a plan', () => {
+  it('purges its candidates, and says so for each', async () => {
+    const servers = await fleet(3);
+    await site.pass(180);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    const { status, body } = await apply(planned.planId, { expectedCount: 3, reason: 'rack is gone' });
+    expect([status, body.skipped]).toEqual([200, []]);
+    expect(body.purged).toEqual(planned.candidates.map(({ hostId }) => expect.objectContaining({ hostId, purgedAt: site.clock.now().toISOString() })));
+    for (const { hostId } of servers) expect(await site.eventKinds(hostId)).toEqual(['registered', 'purged']);
+    const [event] = await site.database.rows<{ detail: string }>("SELECT CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'purged'");
+    expect(JSON.parse(event?.detail ?? 'null')).toMatchObject({ planId: planned.planId, reason: 'rack is gone' });
+  });
+
+  it('judges each again at its moment: who came back, registered again, has machines, or is gone is left alone', async () => {
+    const [back, again, machines, gone, left] = (await fleet(5)) as [KnownServer, KnownServer, KnownServer, KnownServer, KnownServer];
+    await site.pass(180);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    await site.heartbeat(back);
+    await site.registered({}, again.hostId);
+    await site.database.write('UPDATE process_server_health SET protected_machine_count = 4 WHERE host_id = ?', [machines.hostId]);
+    const before = await site.purge(gone.hostId, { generation: 1 });
+    const { body } = await apply(planned.planId, { expectedCount: 5 });
+    expect(Object.fromEntries(body.skipped.map(({ hostId, why }) => [hostId, why]))).toEqual({
+      [back.hostId]: 'process_server_connected',
+      [again.hostId]: 'generation_superseded',
+      [machines.hostId]: 'machines_protected',
+    });
+    expect(idsOf(body.purged)).toEqual(idsOf([gone, left]));
+    expect(body.purged.find(({ hostId }) => hostId === gone.hostId)?.purgedAt).toBe(before.body.purgedAt);
+  });
+
+  it('again, at another replica, also after it would have expired: the stored result', async () => {
+    await fleet(2);
+    await site.pass(180);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    const first = await apply(planned.planId, { expectedCount: 2 });
+    await site.pass(900);
+    const second = await apply(planned.planId, { expectedCount: 2 }, 1);
+    expect([second.status, second.body]).toEqual([200, first.body]);
+  });
+
+  it('twice at the same moment: one effect, one event for each, and the same answer', async () => {
+    const servers = await fleet(3);
+    await site.pass(180);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    const answers = await Promise.all([0, 1].map((replica) => apply(planned.planId, { expectedCount: 3 }, replica)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(answers[1]?.body).toEqual(answers[0]?.body);
+    expect(idsOf(answers[0]?.body.purged ?? [])).toEqual(idsOf(servers));
+    for (const { hostId } of servers) expect(await site.eventKinds(hostId)).toEqual(['registered', 'purged']);
+  });
+
+  it('with another number than it has: 409, and nobody is purged', async () => {
+    await fleet(2);
+    await site.pass(180);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    const refused = await apply(planned.planId, { expectedCount: 3 });
+    expectProblem(refused, 'plan_count_mismatch');
+    expect(refused.body.errors[0]?.field).toBe('expectedCount');
+    expect(await site.database.count('process_server')).toBe(2);
+  });
+
+  it.each([
+    [899, 200],
+    [900, 410],
+  ])('%d s after it was made: %d', async (seconds, status) => {
+    await fleet(1);
+    await site.pass(180);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    await site.pass(seconds);
+    const answer = await apply(planned.planId, { expectedCount: 1 });
+    expect(answer.status).toBe(status);
+    if (status === 410) expectProblem(answer, 'plan_expired');
+  });
+
+  it.each([
+    [10, 11, undefined, 200],
+    [11, 73, undefined, 409],
+    [11, 73, true, 200],
+    [11, 74, undefined, 200],
+  ])('%d of a fleet of %d, acknowledged: %s, is answered with %d', async (candidates, fleetSize, acknowledgeShare, status) => {
+    await fleet(candidates);
+    await site.pass(180);
+    await fleet(fleetSize - candidates);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    const answer = await apply(planned.planId, { expectedCount: candidates, acknowledgeShare });
+    expect(answer.status).toBe(status);
+    if (status === 409) {
+      expectProblem(answer, 'share_not_acknowledged');
+      expect(await site.database.count('process_server')).toBe(fleetSize);
+    }
+  });
+
+  it('that there is none of: 404', async () => {
+    expectProblem(await apply(randomUUID(), { expectedCount: 0 }), 'plan_not_found');
+  });
+
+  it('of nobody purges nobody', async () => {
+    const { body: planned } = await plan({ friendlyName: 'nobody' });
+    const { status, body } = await apply(planned.planId.toUpperCase(), { expectedCount: 0 });
+    expect([status, body]).toEqual([200, { purged: [], skipped: [] }]);
+  });
+
+  it('needs an operator, as planning does', async () => {
+    const authorization = await site.keyOf('reader');
+    expectProblem(await site.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization }), 'permission_denied');
+    expectProblem(await site.call('POST', `/v1/purges/${randomUUID()}/apply`, { body: { expectedCount: 0, reason: 'a' }, authorization }), 'permission_denied');
+  });
+});

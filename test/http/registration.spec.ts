@@ -1,0 +1,323 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { expectProblem } from '../support/expect-problem.js';
+import { aRegistration, TestSite, type KnownServer, type ProblemBody, type RegistrationBody } from '../support/test-site.js';
+
+let site: TestSite;
+beforeAll(async () => {
+  site = await TestSite.open();
+});
+afterAll(() => site.close());
+beforeEach(async () => {
+  await site.database.empty();
+  await site.note();
+});
+
+interface Detail {
+  readonly [member: string]: unknown;
+  readonly possibleDuplicates: readonly { readonly hostId: string }[];
+}
+const detail = async (hostId: string): Promise<Detail> => (await site.read<Detail>(`/v1/process-servers/${hostId}`)).body;
+const lastEvent = async (hostId: string): Promise<{ kind: string; detail: Record<string, unknown> }> => {
+  const { body } = await site.read<{ items: { kind: string; detail: Record<string, unknown> }[] }>(`/v1/process-servers/${hostId}/events`);
+  const event = body.items.at(-1);
+  if (!event) throw new Error('there is no event');
+  return event;
+};
+const silent = async (over: Record<string, unknown> = {}): Promise<KnownServer> => {
+  const server = await site.registered(over);
+  await site.pass(180);
+  return server;
+};
+const leaving = async (over: Record<string, unknown> = {}): Promise<KnownServer> => {
+  const server = await site.registered(over);
+  await site.unregister(server);
+  return server;
+};
+const purged = async (): Promise<KnownServer> => {
+  const server = await silent();
+  await site.purge(server.hostId, { generation: server.generation });
+  return server;
+};
+const cleanedUp = async (): Promise<KnownServer> => {
+  const server = await leaving();
+  await site.pass(300);
+  await site.replica().cleanUp.pass();
+  return server;
+};
+
+describe('registering', () => {
+  it('a new process server gets 201, its first generation, and everything it needs to live', async () => {
+    const hostId = randomUUID();
+    const { status, body } = await site.register(hostId);
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      hostId,
+      generation: 1,
+      credential: expect.stringMatching(/^psc_[\w-]{80,}$/),
+      heartbeatIntervalSeconds: 30,
+      leaseSeconds: 180,
+      versionStatus: 'Supported',
+      sizingClass: 'UpTo150Machines',
+      warnings: [],
+    });
+    expect(await site.eventKinds(hostId)).toEqual(['registered']);
+  });
+
+  it('what it said can be read back, and the registration is its first lease', async () => {
+    const proxy = { used: true, address: 'proxy.example.net', port: 3128, authenticated: true };
+    const said = aRegistration({ fqdn: 'ps-berlin-1.example.net', dataPort: 9500, proxy });
+    const { hostId } = await site.registered(said);
+    expect(await detail(hostId)).toMatchObject({
+      ...said,
+      hostId,
+      generation: 1,
+      lifecycle: 'Registered',
+      connectionState: 'Connected',
+      health: 'None',
+      lastHeartbeat: null,
+      leaseExpiresAt: new Date(site.clock.now().getTime() + 180_000).toISOString(),
+      registeredAt: site.clock.now().toISOString(),
+      removeBy: null,
+      sourceAddress: '127.0.0.1',
+      possibleDuplicate: false,
+    });
+  });
+
+  it('the data port is 9443 unless told', async () => {
+    const { hostId } = await site.registered();
+    expect(await detail(hostId)).toMatchObject({ dataPort: 9443, proxy: null, fqdn: null });
+  });
+
+  it('a host id in capital letters is the same process server', async () => {
+    const hostId = randomUUID();
+    await site.registered({}, hostId);
+    const again = await site.register(hostId.toUpperCase());
+    expect([again.status, again.body]).toMatchObject([200, { hostId, generation: 2 }]);
+  });
+
+  it.each([
+    ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['192.0.2.8', '192.0.2.8'],
+  ])('the address %s is kept as %s', async (given, kept) => {
+    const { hostId } = await site.registered({ ipAddress: given });
+    expect((await detail(hostId))['ipAddress']).toBe(kept);
+  });
+
+  it.each([
+    [12, 24e9, 1000e9, 'UpTo225Machines'],
+    [8, 12e9, 600e9, 'UpTo150Machines'],
+    [8, 12e9, 599e9, 'UpTo85Machines'],
+    [4, 8e9, 300e9, 'UpTo85Machines'],
+    [3, 8e9, 300e9, 'BelowTable'],
+  ])('%d cores, %d bytes of memory and %d of cache disk are %s', async (cpuCores, memoryBytes, cacheDiskBytes, sizingClass) => {
+    const { body } = await site.register(randomUUID(), { cpuCores, memoryBytes, cacheDiskBytes });
+    expect(body.sizingClass).toBe(sizingClass);
+    expect(body.warnings.map(({ code }) => code)).toEqual(sizingClass === 'BelowTable' ? ['below_sizing_table'] : []);
+  });
+
+  it.each([
+    ['9.63.7187.1', 'Supported'],
+    ['9.59.0.0', 'Supported'],
+    ['9.58.65535.9', 'NotSupported'],
+    ['8.63.7187.1', 'NotSupported'],
+  ])('version %s registers as %s', async (agentVersion, versionStatus) => {
+    const { status, body } = await site.register(randomUUID(), { agentVersion });
+    expect([status, body.versionStatus]).toEqual([201, versionStatus]);
+    expect(body.warnings.map(({ code }) => code)).toEqual(versionStatus === 'Supported' ? [] : ['version_not_supported']);
+  });
+
+  it('a version newer than the configuration server is refused with what to upgrade first, and noted once an hour', async () => {
+    const hostId = randomUUID();
+    for (const agentVersion of ['9.63.7187.2', '9.64.0.0']) {
+      const refused = await site.register<ProblemBody>(hostId, { agentVersion });
+      expectProblem(refused, 'version_newer_than_configuration_server');
+      expect(refused.body).toMatchObject({ instruction: 'ask_operator', errors: [{ field: 'agentVersion' }] });
+      expect(refused.body.detail).toContain(agentVersion);
+    }
+    expect(await site.eventKinds(hostId)).toEqual(['refused_version']);
+    expect(await site.database.count('process_server')).toBe(0);
+  });
+
+  it('the control port is no data port', async () => {
+    const refused = await site.register<ProblemBody>(randomUUID(), { dataPort: 443 });
+    expectProblem(refused, 'invalid_data_port');
+    expect(refused.body).toMatchObject({ instruction: 'ask_operator', errors: [{ field: 'dataPort' }] });
+  });
+
+  it('data port 9433 is taken, with the warning that it may be a typing error', async () => {
+    const { status, body } = await site.register(randomUUID(), { dataPort: 9433 });
+    expect([status, body.warnings]).toMatchObject([201, [{ code: 'unusual_data_port', severity: 'warning' }]]);
+  });
+
+  it.each([
+    [901, 422],
+    [900, 201],
+    [-86_400, 201],
+  ])('a clock that is %d s ahead is answered with %d', async (aheadSeconds, status) => {
+    const sentAt = new Date(site.clock.now().getTime() + aheadSeconds * 1000).toISOString();
+    const answer = await site.register<ProblemBody & RegistrationBody>(randomUUID(), { sentAt });
+    expect(answer.status).toBe(status);
+    if (status === 422) expectProblem(answer, 'clock_in_future');
+    else expect(answer.body.warnings.map(({ code }) => code)).toEqual(['clock_skew']);
+  });
+
+  it('a wrong passphrase, one letter off, is refused', async () => {
+    const answer = await site.call<ProblemBody>('PUT', `/v1/process-servers/${randomUUID()}`, { body: aRegistration(), authorization: `${site.passphrase}A` });
+    expectProblem(answer, 'passphrase_rejected');
+    expect(answer.body.instruction).toBe('ask_operator');
+    expect(await site.database.count('event')).toBe(0);
+  });
+});
+
+describe('registering a host id that was there before', () => {
+  it.each([
+    ['Connected', () => site.registered()],
+    ['Disconnected', () => silent()],
+    ['Decommissioned', () => leaving()],
+  ] as const)('the same machine, %s, gets 200 and the next generation', async (_state, before) => {
+    const old = await before();
+    const { status, body } = await site.register(old.hostId);
+    expect([status, body.generation]).toEqual([200, 2]);
+    expect(await detail(old.hostId)).toMatchObject({ generation: 2, lifecycle: 'Registered', connectionState: 'Connected', removeBy: null });
+    expect((await lastEvent(old.hostId)).kind).toBe('registered_again');
+    expectProblem(await site.heartbeat(old), 'generation_superseded');
+    expect((await site.heartbeat({ hostId: old.hostId, ...body })).status).toBe(200);
+  });
+
+  it('registering cancels the removal that was under way', async () => {
+    const { hostId } = await leaving();
+    await site.registered({}, hostId);
+    expect(await lastEvent(hostId)).toMatchObject({ detail: { cancelledRemoval: true } });
+    await site.pass(900);
+    await site.replica().cleanUp.pass();
+    expect(await detail(hostId)).toMatchObject({ hostId, lifecycle: 'Registered' });
+  });
+
+  it('what has changed is in the event', async () => {
+    const { hostId } = await site.registered();
+    await site.registered({ ipAddress: '192.0.2.12' }, hostId);
+    expect((await lastEvent(hostId)).detail['changes']).toEqual({ ipAddress: { from: '192.0.2.11', to: '192.0.2.12' } });
+  });
+
+  it.each([
+    ['a purge', purged, 'purge'],
+    ['the clean-up', cleanedUp, 'clean_up'],
+  ] as const)('over a tombstone made by %s: 201, and the generation goes on', async (_by, before, removal) => {
+    const { hostId } = await before();
+    const { status, body } = await site.register(hostId);
+    expect([status, body.generation]).toEqual([201, 2]);
+    expect(await lastEvent(hostId)).toMatchObject({ kind: 'registered', detail: { returnedAfter: removal } });
+    expect(await site.database.count('tombstone')).toBe(0);
+    expect((await site.heartbeat({ hostId, ...body })).status).toBe(200);
+  });
+
+  it('another machine while it is Connected: 409 with both addresses, and nothing changes', async () => {
+    const first = await site.registered();
+    const refused = await site.register<ProblemBody>(first.hostId, { machineId: 'machine-2', ipAddress: '192.0.2.99' });
+    expectProblem(refused, 'host_id_conflict');
+    expect(refused.body.instruction).toBe('ask_operator');
+    expect(refused.body.detail).toMatch(/192\.0\.2\.11.*192\.0\.2\.99/);
+    expect(await detail(first.hostId)).toMatchObject({ generation: 1, machineId: 'machine-1' });
+    expect((await site.heartbeat(first)).status).toBe(200);
+    expect(await site.eventKinds(first.hostId)).toEqual(['registered', 'refused_host_id_conflict']);
+  });
+
+  it.each([
+    ['Disconnected', () => silent()],
+    ['Decommissioned', () => leaving()],
+  ] as const)('another machine when it is %s: 200, and an event names both machines', async (_state, before) => {
+    const old = await before();
+    const { status, body } = await site.register(old.hostId, { machineId: 'machine-2' });
+    expect([status, body.generation]).toEqual([200, 2]);
+    expect(await lastEvent(old.hostId)).toMatchObject({ kind: 'replaced', detail: { machineIds: { before: 'machine-1', after: 'machine-2' } } });
+    expectProblem(await site.heartbeat(old), 'generation_superseded');
+  });
+
+  it('another machine does not inherit what the old one reported', async () => {
+    const old = await site.registered();
+    await site.heartbeat(old, { protectedMachineCount: 7 });
+    await site.registered({}, old.hostId);
+    expect(await detail(old.hostId)).toMatchObject({ protectedMachineCount: 7 });
+    await site.pass(180);
+    await site.registered({ machineId: 'machine-2' }, old.hostId);
+    expect(await detail(old.hostId)).toMatchObject({ protectedMachineCount: null });
+  });
+});
+
+describe('another host id with what one has already', () => {
+  it.each([
+    ['address', { friendlyName: 'ps-berlin-2' }],
+    ['name', { ipAddress: '192.0.2.12' }],
+    ['name in other letters', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.12' }],
+  ])('the same %s: 201, a warning in the answer, and a flag on both', async (_what, over) => {
+    const first = await site.registered();
+    const { status, body } = await site.register(randomUUID(), over);
+    expect([status, body.generation, body.warnings.map(({ code }) => code)]).toEqual([201, 1, ['possible_duplicate']]);
+    const { hostId } = body as unknown as { hostId: string };
+    expect(await detail(first.hostId)).toMatchObject({ possibleDuplicate: true, possibleDuplicates: [{ hostId }] });
+    expect(await detail(hostId)).toMatchObject({ possibleDuplicate: true, possibleDuplicates: [{ hostId: first.hostId }] });
+    const { body: list } = await site.read<{ items: { possibleDuplicate: boolean }[] }>('/v1/process-servers');
+    expect(list.items.map(({ possibleDuplicate }) => possibleDuplicate)).toEqual([true, true]);
+  });
+
+  it('another name and another address: no warning and no flag', async () => {
+    const first = await site.registered();
+    const { body } = await site.register(randomUUID(), { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' });
+    expect(body.warnings).toEqual([]);
+    expect(await detail(first.hostId)).toMatchObject({ possibleDuplicate: false, possibleDuplicates: [] });
+  });
+});
+
+describe('two registrations at the same moment', () => {
+  it('are two generations, and only the credential of the higher one lives', async () => {
+    const hostId = randomUUID();
+    const answers = await Promise.all([site.register(hostId), site.register(hostId)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 201]);
+    const [lower, higher] = answers.map(({ body }) => ({ hostId, ...body })).sort((a, b) => a.generation - b.generation);
+    if (!lower || !higher) throw new Error('two answers were expected');
+    expect([lower.generation, higher.generation]).toEqual([1, 2]);
+    expectProblem(await site.heartbeat(lower), 'generation_superseded');
+    expect((await site.heartbeat(higher)).status).toBe(200);
+    expect((await site.eventKinds(hostId)).filter((kind) => kind.startsWith('registered')).sort()).toEqual(['registered', 'registered_again']);
+  });
+});
+
+describe('preflight', () => {
+  const preflight = (hostId: string, over: Record<string, unknown> = {}) =>
+    site.call<{ wouldRegister: boolean; findings: { code: string; severity: string; message: string }[] }>('POST', `/v1/process-servers/${hostId}/preflight`, {
+      body: aRegistration(over),
+      authorization: site.passphrase,
+    });
+
+  it('says that it would register, and writes nothing', async () => {
+    const before = await site.fingerprint();
+    const { status, body } = await preflight(randomUUID());
+    expect([status, body]).toEqual([200, { wouldRegister: true, findings: [] }]);
+    expect(await site.fingerprint()).toBe(before);
+  });
+
+  it('names every refusal and every warning at once, and writes nothing', async () => {
+    const { hostId } = await site.registered();
+    const before = await site.fingerprint();
+    const sentAt = new Date(site.clock.now().getTime() + 3_600_000).toISOString();
+    const { status, body } = await preflight(hostId, { agentVersion: '9.64.0.0', dataPort: 443, machineId: 'machine-2', cpuCores: 1, sentAt });
+    expect([status, body.wouldRegister]).toEqual([200, false]);
+    expect(body.findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual([
+      'refusal version_newer_than_configuration_server',
+      'refusal invalid_data_port',
+      'refusal clock_in_future',
+      'refusal host_id_conflict',
+      'warning below_sizing_table',
+      'warning version_not_supported',
+      'warning clock_skew',
+    ]);
+    expect(await site.fingerprint()).toBe(before);
+  });
+
+  it('asks for the passphrase', async () => {
+    const answer = await site.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, { body: aRegistration() });
+    expectProblem(answer, 'authentication_required');
+  });
+});

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { expectProblem } from '../support/expect-problem.js';
+import { TestSite, type Answer, type KnownServer } from '../support/test-site.js';
+
+interface Event {
+  readonly id: string | null;
+  readonly at: string;
+  readonly kind: string;
+  readonly hostId: string | null;
+  readonly generation: number | null;
+  readonly actor: string;
+  readonly detail: Record<string, unknown>;
+}
+interface Events {
+  readonly items: readonly Event[];
+  readonly nextCursor: string | null;
+  readonly followCursor: string;
+  readonly asOf: string;
+}
+interface Diagnosis {
+  readonly summary: string;
+  readonly whatToDo: readonly string[];
+  readonly recentRefusals: readonly string[];
+}
+
+let site: TestSite;
+beforeAll(async () => {
+  site = await TestSite.open();
+});
+afterAll(() => site.close());
+beforeEach(async () => {
+  await site.database.empty();
+  site.clock.advanceSeconds(3_600);
+  await site.note();
+});
+
+const timeline = (hostId: string, query = ''): Promise<Answer<Events>> => site.read<Events>(`/v1/process-servers/${hostId}/events${query}`);
+const audit = (query = ''): Promise<Answer<Events>> => site.read<Events>(`/v1/events${query}`);
+const kinds = ({ items }: Events): string[] => items.map(({ kind }) => kind);
+const diagnosis = async (hostId: string): Promise<Diagnosis & Record<string, unknown>> => (await site.read<Diagnosis & Record<string, unknown>>(`/v1/process-servers/${hostId}/diagnosis`)).body;
+const now = (): string => site.clock.now().toISOString();
+const inTurn = async (): Promise<KnownServer> => {
+  const server = await site.registered();
+  await site.pass(20);
+  await site.heartbeat(server, { agentVersion: '9.62.0.0' });
+  await site.pass(20);
+  await site.unregister(server);
+  await site.pass(20);
+  return server;
+};
+
+describe('the timeline', () => {
+  it('tells what happened, oldest first, each with who did it', async () => {
+    const { hostId } = await inTurn();
+    const { status, body } = await timeline(hostId);
+    expect([status, kinds(body)]).toEqual([200, ['registered', 'version_changed', 'decommissioned']]);
+    for (const event of body.items) expect(event).toMatchObject({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), hostId, generation: 1, actor: 'process-server' });
+    expect(body).toMatchObject({ nextCursor: null, asOf: now() });
+  });
+
+  it('ends with the silence that runs now, from its last heartbeat on', async () => {
+    const server = await site.registered();
+    await site.heartbeat(server);
+    const from = now();
+    await site.pass(185);
+    const { body } = await timeline(server.hostId);
+    expect(body.items.at(-1)).toEqual({ id: null, at: from, kind: 'silence', hostId: server.hostId, generation: 1, actor: 'configuration-server', detail: { from, to: null, silentForSeconds: 185 } });
+  });
+
+  it.each(['Connected', 'Decommissioned', 'purged'])('of one that is %s has no silence that runs', async (state) => {
+    const server = await site.registered();
+    if (state === 'Decommissioned') await site.unregister(server);
+    if (state !== 'Connected') await site.pass(185);
+    if (state === 'purged') await site.purge(server.hostId, { generation: 1 });
+    expect(kinds((await timeline(server.hostId)).body)).not.toContain('silence');
+  });
+
+  it('of one that is gone can still be read', async () => {
+    const server = await inTurn();
+    await site.pass(300);
+    await site.replica().cleanUp.pass();
+    expect(kinds((await timeline(server.hostId)).body)).toEqual(['registered', 'version_changed', 'decommissioned', 'removed']);
+  });
+
+  it('in pages shows each event once', async () => {
+    const { hostId } = await inTurn();
+    const first = (await timeline(hostId, '?limit=2')).body;
+    const second = (await timeline(hostId, `?limit=2&cursor=${encodeURIComponent(first.nextCursor ?? '')}`)).body;
+    expect([...kinds(first), ...kinds(second)]).toEqual(['registered', 'version_changed', 'decommissioned']);
+    expect(second.nextCursor).toBeNull();
+  });
+
+  it('of a host id that nobody ever heard of: 404', async () => {
+    expectProblem(await timeline(randomUUID()), 'process_server_not_found');
+  });
+});
+
+describe('the audit log', () => {
+  it('tells of the whole site, and can be narrowed', async () => {
+    const [one, other] = [await inTurn(), await site.registered({ machineId: 'machine-2' })];
+    await site.purge(other.hostId, { generation: 1, force: true });
+    expect((await audit()).body.items).toHaveLength(5);
+    expect(kinds((await audit('?kind=decommissioned')).body)).toEqual(['decommissioned']);
+    expect(kinds((await audit(`?hostId=${one.hostId.toUpperCase()}`)).body)).toEqual(['registered', 'version_changed', 'decommissioned']);
+    expect(kinds((await audit('?actor=operator:admin')).body)).toEqual(['purged_by_force']);
+    expect(kinds((await audit(`?hostId=${one.hostId}&kind=registered`)).body)).toEqual(['registered']);
+  });
+
+  it('from is at or after, to is before', async () => {
+    await site.registered();
+    const at = now();
+    const later = new Date(site.clock.now().getTime() + 1).toISOString();
+    const count = async (query: string): Promise<number> => (await audit(query)).body.items.length;
+    expect(await count(`?from=${at}`)).toBe(1);
+    expect(await count(`?from=${later}`)).toBe(0);
+    expect(await count(`?to=${at}`)).toBe(0);
+    expect(await count(`?from=${at}&to=${later}`)).toBe(1);
+  });
+
+  it('of a kind that there is none of: 400 that lists those that there are', async () => {
+    const answer = await audit('?kind=birthday');
+    expectProblem(answer, 'validation_failed');
+    expect(answer.body).toMatchObject({ errors: [{ field: 'kind', message: expect.stringContaining('registered') }] });
+  });
+
+  it('can be followed: the newest may come again, none is missed', async () => {
+    await site.registered();
+    const first = (await audit()).body;
+    expect(first.nextCursor).toBeNull();
+    await site.pass(5);
+    const { hostId } = await site.registered({ machineId: 'machine-2' });
+    const second = (await audit(`?cursor=${encodeURIComponent(first.followCursor)}`)).body;
+    expect(second.items.map((event) => event.hostId)).toContain(hostId);
+    await site.pass(20);
+    const third = (await audit(`?cursor=${encodeURIComponent((await audit(`?cursor=${encodeURIComponent(second.followCursor)}`)).body.followCursor)}`)).body;
+    expect(third.items).toEqual([]);
+  });
+
+  it('followed, shows an event that was committed late, with an instant in the last ten seconds', async () => {
+    const { followCursor } = (await audit()).body;
+    const late = randomUUID();
+    const at = new Date(site.clock.now().getTime() - 9_999);
+    await site.database.write('INSERT INTO event SET ?', [{ id: late, at, kind: 'listening_outage', actor: 'late', detail: '{}' }]);
+    const { body } = await audit(`?cursor=${encodeURIComponent(followCursor)}`);
+    expect(body.items.map(({ id }) => id)).toContain(late);
+  });
+
+  it('nextCursor never passes asOf less ten seconds', async () => {
+    for (let number = 0; number < 3; number += 1) await site.registered({ machineId: `machine-${number}` });
+    const first = (await audit('?limit=2')).body;
+    const second = (await audit(`?limit=1000&cursor=${encodeURIComponent(first.nextCursor ?? '')}`)).body;
+    expect(second.items).toHaveLength(3);
+  });
+
+  it('has an event for an outage of ours', async () => {
+    const from = now();
+    await site.outage(100);
+    expect((await audit('?kind=listening_outage')).body.items).toMatchObject([{ hostId: null, actor: 'replica-0', detail: { from, to: now() } }]);
+  });
+});
+
+describe('the diagnosis', () => {
+  it('of a Connected one: nothing to do, and the numbers that it is judged by', async () => {
+    const server = await site.registered();
+    await site.heartbeat(server, { sentAt: now() });
+    const at = now();
+    await site.pass(20);
+    expect(await diagnosis(server.hostId)).toEqual({
+      hostId: server.hostId,
+      connectionState: 'Connected',
+      lifecycle: 'Registered',
+      summary: expect.stringContaining('Connected'),
+      whatToDo: ['Nothing.'],
+      lastHeartbeat: at,
+      silentForSeconds: 20,
+      heartbeatIntervalSeconds: 30,
+      leaseExpiresAt: new Date(site.clock.now().getTime() + 160_000).toISOString(),
+      clockSkewMs: 0,
+      sourceAddress: '127.0.0.1',
+      agentVersion: '9.63.7187.1',
+      versionStatus: 'Supported',
+      ourOutages: [],
+      recentRefusals: [],
+      asOf: now(),
+    });
+  });
+
+  it('of a silent one says since when, and how to get it back or out', async () => {
+    const server = await site.registered();
+    await site.heartbeat(server);
+    const at = now();
+    await site.pass(200);
+    const { summary, whatToDo, silentForSeconds } = await diagnosis(server.hostId);
+    expect(silentForSeconds).toBe(200);
+    expect(summary).toContain(at);
+    expect(whatToDo.join(' ')).toMatch(/ps-berlin-1.*192\.0\.2\.11.*purge/s);
+  });
+
+  it('of one that never sent a heartbeat says so', async () => {
+    const { hostId } = await site.registered();
+    await site.pass(200);
+    expect((await diagnosis(hostId)).summary).toContain('never sent a heartbeat');
+  });
+
+  it('of one that is leaving says by when it is gone, and that registering cancels it', async () => {
+    const server = await site.registered();
+    const { body } = await site.unregister(server);
+    const { summary, whatToDo } = await diagnosis(server.hostId);
+    expect(summary).toContain(body.removeBy);
+    expect(whatToDo.join(' ')).toContain('register');
+  });
+
+  it('counts our own outages apart from its silence', async () => {
+    const server = await site.registered();
+    await site.heartbeat(server);
+    const from = now();
+    await site.outage(1_000);
+    expect(await diagnosis(server.hostId)).toMatchObject({ connectionState: 'Connected', silentForSeconds: 15, ourOutages: [{ from, to: now() }] });
+  });
+
+  it('points to a clone and to a wrong clock', async () => {
+    const server = await site.registered();
+    await site.heartbeat(server, { sentAt: new Date(site.clock.now().getTime() - 120_000).toISOString() });
+    await site.heartbeat(server, { machineId: 'machine-2' });
+    const { whatToDo, recentRefusals, clockSkewMs } = await diagnosis(server.hostId);
+    expect([recentRefusals, clockSkewMs]).toEqual([['refused_host_id_conflict'], -120_000]);
+    expect(whatToDo.join(' ')).toMatch(/same host id.*120 s behind/s);
+  });
+
+  it('of one that nobody knows: 404', async () => {
+    expectProblem(await site.read(`/v1/process-servers/${randomUUID()}/diagnosis`), 'process_server_not_found');
+  });
+});

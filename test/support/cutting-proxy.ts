@@ -1,0 +1,86 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import timers from 'node:timers';
+import type { DatabaseAddress } from '@app/fleet-mysql';
+
+/**
+ * Where a connection is cut when its client says COMMIT: before the server hears of it; with the server, unheard, at work
+ * on it; or after the server has done it, with the answer thrown away.
+ */
+export type Cut = 'before it is sent' | 'while it is on its way' | 'before it is answered';
+
+const { setTimeout } = timers;
+/** The driver lets the timer of a query whose connection was lost run on for seconds; that must not hold up the end of a run. */
+const withoutHold = ((work: () => void, ms: number) => setTimeout(work, ms).unref()) as typeof setTimeout;
+
+/** A way to the database that cuts connections in the middle of a COMMIT. */
+export class CuttingProxy {
+  private readonly sockets = new Set<Socket>();
+  private armed: Cut | null = null;
+  private made = 0;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: DatabaseAddress,
+  ) {}
+
+  static async before(target: DatabaseAddress): Promise<CuttingProxy> {
+    timers.setTimeout = withoutHold;
+    const server = createServer();
+    const proxy = new CuttingProxy(server, target);
+    server.on('connection', (client) => proxy.join(client));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get address(): { readonly host: string; readonly port: number } {
+    return { host: '127.0.0.1', port: (this.server.address() as AddressInfo).port };
+  }
+
+  /** Cuts at the next COMMIT, once. */
+  cutNextCommit(where: Cut): void {
+    this.armed = where;
+  }
+
+  /** How many cuts were made, so that a test can tell that there was one. */
+  get cuts(): number {
+    return this.made;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+    timers.setTimeout = setTimeout;
+  }
+
+  private join(client: Socket): void {
+    const { socketPath, host = '127.0.0.1', port = 3306 } = this.target;
+    const server = socketPath ? connect(socketPath) : connect(port, host);
+    const part = (): void => {
+      for (const socket of [client, server]) {
+        this.sockets.delete(socket);
+        socket.destroy();
+      }
+    };
+    let answersAreDropped = false;
+    for (const socket of [client, server]) {
+      this.sockets.add(socket);
+      socket.on('error', part).on('close', part);
+    }
+    client.on('data', (sent) => {
+      const cut = this.armed && sent.includes('COMMIT') ? this.armed : null;
+      if (!cut) {
+        server.write(sent);
+        return;
+      }
+      this.armed = null;
+      this.made += 1;
+      if (cut === 'before it is sent') part();
+      else if (cut === 'while it is on its way') server.write(sent, part);
+      else {
+        answersAreDropped = true;
+        server.write(sent);
+      }
+    });
+    server.on('data', (answer) => void (answersAreDropped ? part() : client.write(answer)));
+  }
+}

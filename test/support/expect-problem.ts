@@ -1,0 +1,29 @@
+import { expect } from '@jest/globals';
+import { PROBLEMS, problemType, type ProblemCode } from '@app/wire';
+import type { Answer } from './test-site.js';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const MEMBERS = ['type', 'title', 'status', 'detail', 'code', 'requestId'];
+const OPTIONAL_MEMBERS = ['instruction', 'errors'];
+
+/** The answer is this problem, whole: status, media type, every member, the request id in the header, and when to come again. */
+export function expectProblem({ status, body, headers }: Answer<object>, code: ProblemCode): void {
+  const problem = body as Record<string, unknown>;
+  expect({ status, code: problem['code'], detail: problem['detail'] }).toEqual({ status: PROBLEMS[code].status, code, detail: expect.stringMatching(/\S/) });
+  expect(headers['content-type']).toBe('application/problem+json');
+  expect(problem).toMatchObject({ type: problemType(code), title: PROBLEMS[code].title, status });
+  expect(problem['requestId']).toMatch(UUID);
+  expect(headers['x-request-id']).toBe(problem['requestId']);
+  expect(Object.keys(problem).filter((member) => !OPTIONAL_MEMBERS.includes(member))).toEqual(MEMBERS);
+  if (status === 503 || status === 429) expect(String(headers['retry-after'])).toMatch(/^[1-9]\d*$/);
+  else expect(headers['retry-after']).toBeUndefined();
+  if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase)$/);
+}
+
+/** An answer that came over a raw socket. */
+export function parsedAnswer(text: string): Answer {
+  const [head = '', body = ''] = text.split(/\r\n\r\n/);
+  const [statusLine = '', ...lines] = head.split('\r\n');
+  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+  return { status: Number(statusLine.split(' ')[1]), headers, body: JSON.parse(body || 'null') as Record<string, unknown> };
+}

@@ -1,0 +1,191 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { createConnection, type Connection } from 'mysql2/promise';
+import { endProcess, isRunning } from '../../libs/platform/src/running-process.js';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/apps/configuration-server/src/main.js', import.meta.url));
+/** A start takes about three seconds; on a busy machine, after a crash and with the disk at its limit, much longer. */
+const READY_WITHIN_MS = 90_000;
+const END_WITHIN_MS = 60_000;
+
+/** What a process server registers with that is known to nobody else. */
+export const registrationOf = (hostId: string): Record<string, unknown> => ({
+  friendlyName: `ps-${hostId}`,
+  ipAddress: `10.${[1, 3, 5].map((at) => Number.parseInt(hostId.slice(at, at + 2), 16)).join('.')}`,
+  osType: 'Windows',
+  osVersion: 'Server 2022',
+  agentVersion: '1.0.0.0',
+  machineId: hostId,
+  environment: 'VMware',
+  cpuCores: 8,
+  memoryBytes: 17_179_869_184,
+  cacheDiskBytes: 644_245_094_400,
+});
+
+/** Settings by name, as in the environment. */
+export type Environment = Readonly<Record<string, string>>;
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Waits until `found` finds something. @throws Error that names what was waited for. */
+export async function eventually<Found>(what: string, withinMs: number, found: () => Found | undefined | null | false): Promise<Found> {
+  const deadlineMs = performance.now() + withinMs;
+  for (;;) {
+    const result = found();
+    if (result) return result;
+    if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${withinMs / 1000} s`);
+    await pause(10);
+  }
+}
+
+/** One run of the configuration server as an operator has it: a process of its own, known by what it prints. */
+export class ServerProgram {
+  /** What it printed so far, both outputs. */
+  output = '';
+  readonly ended: Promise<Ending>;
+  private ending: Ending | null = null;
+
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly pid: number,
+  ) {
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code, signal) => resolve((this.ending = { code, signal })));
+    });
+  }
+
+  /** Nothing of our own environment reaches it but the path: a DATABASE_URL or a NODE_OPTIONS there would change the test. */
+  static async spawn(environment: Environment): Promise<ServerProgram> {
+    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], HTTP_PORT: '0', LOG_LEVEL: 'warn', ...environment };
+    const child = spawn(process.execPath, [PROGRAM], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    await once(child, 'spawn');
+    return new ServerProgram(child, child.pid ?? 0);
+  }
+
+  get isRunning(): boolean {
+    return this.ending === null;
+  }
+
+  /** Where it listens, as printed once it is ready. */
+  get url(): string {
+    const url = /listens on (\S+)/.exec(this.output)?.[1];
+    if (!url) throw new Error(`the server is not ready:\n${this.output}`);
+    return url;
+  }
+
+  async ready(): Promise<this> {
+    await eventually('the server is ready or has ended', READY_WITHIN_MS, () => !this.isRunning || this.output.includes('Stop it with Ctrl-C'));
+    if (!this.isRunning) throw new Error(`the server ended instead of starting:\n${this.output}`);
+    return this;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  /** Ends it, cleanly or with SIGKILL, and returns when it is gone. */
+  async stop(name: NodeJS.Signals = 'SIGTERM'): Promise<Ending> {
+    this.signal(name);
+    return this.end();
+  }
+
+  async end(): Promise<Ending> {
+    await eventually('the server ends', END_WITHIN_MS, () => !this.isRunning);
+    return this.ended;
+  }
+}
+
+/** A data directory in a folder of its own, and all that runs from it. `remove` leaves neither process nor folder. */
+export class ServerFolder {
+  private readonly programs: ServerProgram[] = [];
+
+  private constructor(
+    private readonly folder: string,
+    private readonly environment: Environment,
+  ) {}
+
+  static async make(environment: Environment = {}): Promise<ServerFolder> {
+    return new ServerFolder(await mkdtemp(join(tmpdir(), 'server-program-')), environment);
+  }
+
+  get dataDirectory(): string {
+    return join(this.folder, 'data');
+  }
+
+  path(...names: string[]): string {
+    return join(this.dataDirectory, ...names);
+  }
+
+  /** Does not wait. */
+  async spawn(environment: Environment = {}): Promise<ServerProgram> {
+    const program = await ServerProgram.spawn({ DATA_DIRECTORY: this.dataDirectory, ...this.environment, ...environment });
+    this.programs.push(program);
+    return program;
+  }
+
+  /** Returns when it listens. */
+  async start(environment: Environment = {}): Promise<ServerProgram> {
+    return (await this.spawn(environment)).ready();
+  }
+
+  async passphrase(): Promise<string> {
+    return (await readFile(this.path('connection.passphrase'), 'utf8')).trim();
+  }
+
+  async adminKey(): Promise<string> {
+    return (await readFile(this.path('admin.key'), 'utf8')).trim();
+  }
+
+  /** Every database process on this data directory, whoever started it: never more than one. */
+  databasePids(): number[] {
+    return processesCalledWith(`--datadir=${this.path('database', 'private-database')}`);
+  }
+
+  /** Ends the database with SIGKILL. */
+  async killDatabase(): Promise<void> {
+    for (const pid of this.databasePids()) await endProcess(pid, 0);
+  }
+
+  /** Past the server, straight to its private database. */
+  async connect(): Promise<Connection> {
+    const { user: password } = JSON.parse(await readFile(this.path('database', 'database-passwords.json'), 'utf8')) as { user: string };
+    const [, socketPath = ''] = (await readFile(this.path('database', 'database.pid'), 'utf8')).split('\n');
+    return createConnection({ socketPath, user: 'configuration_server', database: 'configuration_server', password, timezone: 'Z', supportBigNumbers: true });
+  }
+
+  async remove(): Promise<void> {
+    for (const program of this.programs) if (program.isRunning) await program.stop('SIGKILL');
+    // A start killed while it made its data leaves a process that begins only now, or ends by itself.
+    for (let looks = 0; looks < 3; looks += 1) {
+      await this.killDatabase();
+      await pause(20);
+    }
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Zombies are gone already: they hold nothing. */
+function processesCalledWith(argument: string): number[] {
+  const listed = existsSync('/proc/self/cmdline')
+    ? readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) && argumentsOf(name).includes(argument) ? [Number(name)] : []))
+    : execFileSync('ps', ['-A', '-ww', '-o', 'pid=,command='], { encoding: 'utf8' }).split('\n').flatMap((line) => (line.includes(argument) ? [Number.parseInt(line, 10)] : []));
+  return listed.filter(isRunning);
+}
+
+function argumentsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return []; // ended while we looked
+  }
+}
