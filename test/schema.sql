@@ -130,6 +130,17 @@ CREATE TABLE process_server_lease (
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );
 
+CREATE TABLE process_server_name (
+  host_id char(36) COLLATE ascii_bin NOT NULL,
+  from_at datetime(3) NOT NULL,
+  until_at datetime(3),
+  name varchar(255) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  KEY by_end (until_at),
+  KEY by_name (name, host_id),
+  PRIMARY KEY (host_id, from_at),
+  FOREIGN KEY (host_id) REFERENCES process_server (host_id)
+);
+
 CREATE TABLE purge_plan (
   id char(36) COLLATE ascii_bin NOT NULL,
   created_at datetime(3) NOT NULL,

@@ -160,13 +160,10 @@ describe('a change', () => {
 
   it('of one host is not held up by another host', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
-    const holder = await stores.site.connect();
-    await holder.query('START TRANSACTION');
-    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [one.hostId]);
+    const letGo = await stores.hold(one);
     await stores.decommission(other);
     expect(await stores.kinds(other.hostId)).toContain('decommissioned_by_force');
-    await holder.query('ROLLBACK');
-    await holder.end();
+    await letGo();
   });
 });
 

@@ -128,13 +128,10 @@ describe('a batch', () => {
   it('passes over a lease that somebody holds, and the next one takes it', async () => {
     const [held, free] = (await leaving(2)) as [StoredServer, StoredServer];
     stores.clock.advanceSeconds(300);
-    const holder = await stores.site.connect();
-    await holder.query('START TRANSACTION');
-    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [held.hostId]);
+    const letGo = await stores.hold(held);
     expect((await removeDue()).removed).toBe(1);
     expect([await stores.rowsOf(held.hostId), await stores.rowsOf(free.hostId)]).toEqual([AN_ENTRY, A_TOMBSTONE]);
-    await holder.query('ROLLBACK');
-    await holder.end();
+    await letGo();
     expect((await removeDue()).removed).toBe(1);
     expect(await stores.rowsOf(held.hostId)).toEqual(A_TOMBSTONE);
   });

@@ -27,7 +27,7 @@ const restored = async (server: KnownServer): Promise<KnownServer> => {
   return { hostId: server.hostId, generation, credential };
 };
 const forgotten = async (server: KnownServer): Promise<KnownServer> => {
-  for (const table of ['process_server_health', 'process_server_lease', 'process_server']) await site.database.write('DELETE FROM ?? WHERE host_id = ?', [table, server.hostId]);
+  for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server']) await site.database.write('DELETE FROM ?? WHERE host_id = ?', [table, server.hostId]);
   return server;
 };
 const leaving = async (server: KnownServer): Promise<KnownServer> => {

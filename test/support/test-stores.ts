@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Connection } from 'mysql2/promise';
 import {
   decommission,
   parseVersion,
@@ -86,6 +87,7 @@ export class TestStores {
   readonly reader: FleetReader;
   readonly events: EventReader;
   private readonly opened: Database[] = [];
+  private readonly holders = new Set<Connection>();
 
   private constructor(
     readonly site: TestDatabase,
@@ -112,6 +114,7 @@ export class TestStores {
 
   /** An empty fleet that has just been noted as listening. */
   async fresh(): Promise<void> {
+    this.letGo();
     for (const database of [this.database, this.heartbeatDatabase]) {
       database.before = async () => undefined;
       database.statements.length = 0;
@@ -120,7 +123,26 @@ export class TestStores {
     await this.listening.note(this.clock.now());
   }
 
+  /** Somebody else's transaction that holds this host's lease. Call what it returns to end it; a test that fails leaves none behind. */
+  async hold({ hostId }: Pick<StoredServer, 'hostId'>): Promise<() => Promise<void>> {
+    const holder = await this.site.connect();
+    this.holders.add(holder);
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [hostId]);
+    return async () => {
+      this.holders.delete(holder);
+      await holder.query('ROLLBACK');
+      await holder.end();
+    };
+  }
+
+  private letGo(): void {
+    for (const holder of this.holders) holder.destroy();
+    this.holders.clear();
+  }
+
   async close(): Promise<void> {
+    this.letGo();
     for (const database of this.opened) await database.close();
     await this.site.drop();
   }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -21,6 +22,7 @@ import { KeptDatabase } from './kept-database.js';
 import { Replica } from './replica.js';
 
 const SYNCHRONISE_CLOCK_MS = 60_000;
+const CLOSE_IDLE_MS = 50;
 
 /** The surroundings do not let it start; the message tells the operator all there is to know. */
 export class CannotStart extends Error {}
@@ -82,7 +84,7 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
 
   const identifiers = new UuidIdentifiers();
   const replica = await Replica.make({ name, settings, address, dataSource, clock, randomness, identifiers, logger });
-  undoing.add(() => replica.stop());
+  undoing.add(() => stopServing(replica));
   const files = { passphrase: join(dataDirectory, 'connection.passphrase'), adminKey: join(dataDirectory, 'admin.key') };
   await makeFirstSecrets(replica.secrets, files);
   await replica.start();
@@ -91,6 +93,17 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   replica.status.addresses.push(url);
   await claim.announce(url);
   return { url, files, stop: () => undoing.run(logger) };
+}
+
+/** A connection that its client keeps open after the last answer would hold the stop up until it times out. */
+async function stopServing(replica: Replica): Promise<void> {
+  const server: Server = replica.http.getHttpServer();
+  const closing = setInterval(() => server.listening || server.closeIdleConnections(), CLOSE_IDLE_MS);
+  try {
+    await replica.stop();
+  } finally {
+    clearInterval(closing);
+  }
 }
 
 /** Asked before anything is begun: a taken port is the most frequent reason why a start fails. */
