@@ -2,6 +2,7 @@ import { type Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import secureJson from 'secure-json-parse';
@@ -36,7 +37,8 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   const adapter = new FastifyAdapter({
     ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
     loggerInstance: logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
     genReqId: () => randomUUID(),
     bodyLimit: LARGEST_BODY_BYTES,
     requestTimeout: requestTimeoutMs,
