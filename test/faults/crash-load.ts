@@ -32,6 +32,12 @@ interface Known {
   readonly events: readonly string[];
 }
 
+/** What a heartbeat carries to be told from the others. */
+interface Mark {
+  readonly counter: number;
+  readonly sentAtMs: number;
+}
+
 interface Reply {
   readonly status: number;
   readonly body: Record<string, unknown>;
@@ -47,7 +53,7 @@ function withCleanUp(known: Known): Known[] {
 }
 
 /** What an accepted call makes of it, and the status that says so; null when it may not be accepted. */
-function accepted(kind: CallKind, known: Known, counter: number): { readonly status: number; readonly known: Known } | null {
+function accepted(kind: CallKind, known: Known, { counter, sentAtMs }: Mark): { readonly status: number; readonly known: Known } | null {
   const { state, generation, events } = known;
   switch (kind) {
     case 'register': {
@@ -56,7 +62,7 @@ function accepted(kind: CallKind, known: Known, counter: number): { readonly sta
       return { status: isGone(known) ? 201 : 200, known: next };
     }
     case 'heartbeat':
-      return state === 'registered' ? { status: 200, known: { ...known, counter, beatSentAtMs: Date.now() } } : null;
+      return state === 'registered' ? { status: 200, known: { ...known, counter, beatSentAtMs: sentAtMs } } : null;
     case 'heartbeat of an older generation':
       return null;
     case 'unregister':
@@ -75,7 +81,7 @@ function accepted(kind: CallKind, known: Known, counter: number): { readonly sta
 function refusals(kind: CallKind, known: Known): string[] {
   if (kind === 'heartbeat of an older generation' && known.state === 'registered') return ['409 generation_superseded'];
   if (kind === 'purge' && known.state === 'registered') return ['409 process_server_connected'];
-  return accepted(kind, known, 0) ? [] : ['410 generation_retired'];
+  return accepted(kind, known, { counter: 0, sentAtMs: 0 }) ? [] : ['410 generation_retired'];
 }
 
 /** What the tables say of one host, in the words of `keyOf`. */
@@ -107,10 +113,10 @@ class Host {
   }
 
   /** @throws Error when the answer contradicts what was acknowledged before. */
-  answered(kind: CallKind, before: readonly Known[], reply: Reply, counter: number): void {
+  answered(kind: CallKind, before: readonly Known[], reply: Reply, mark: Mark): void {
     const { status, body } = reply;
     if (status < 300) {
-      const fitting = before.flatMap((known) => accepted(kind, known, counter) ?? []).filter((outcome) => outcome.status === status);
+      const fitting = before.flatMap((known) => accepted(kind, known, mark) ?? []).filter((outcome) => outcome.status === status);
       const [outcome] = fitting;
       if (!outcome) throw this.contradiction(kind, reply);
       this.known = this.withAnswer(kind, outcome.known, reply);
@@ -122,8 +128,8 @@ class Host {
     this.known = fitting;
   }
 
-  unanswered(kind: CallKind, before: readonly Known[], counter: number): void {
-    this.maybe = before.flatMap((known) => accepted(kind, known, counter)?.known ?? []);
+  unanswered(kind: CallKind, before: readonly Known[], mark: Mark): void {
+    this.maybe = before.flatMap((known) => accepted(kind, known, mark)?.known ?? []);
   }
 
   /** After a restart: what is stored is what was acknowledged, with or without the call in doubt. */
@@ -193,19 +199,19 @@ class Client {
   /** One call; its answer goes into the journal. */
   async call(url: string, secrets: Secrets, host: Host, kind: CallKind): Promise<void> {
     const before = withCleanUp(host.known);
-    const counter = kind === 'heartbeat' ? host.nextCounter() : 0;
+    const mark = { counter: kind === 'heartbeat' ? host.nextCounter() : 0, sentAtMs: Date.now() };
     let reply: Reply;
     try {
-      reply = await this.send(url, secrets, host, kind, counter);
+      reply = await this.send(url, secrets, host, kind, mark.counter);
     } catch {
       reply = { status: 0, body: {} };
     }
     if (reply.status === 0 || reply.status >= 500) {
       this.unanswered += 1;
-      host.unanswered(kind, before, counter);
+      host.unanswered(kind, before, mark);
     } else {
       if (reply.status < 300) this.acknowledged += 1;
-      host.answered(kind, before, reply, counter);
+      host.answered(kind, before, reply, mark);
     }
   }
 
