@@ -6,7 +6,8 @@ import { prepare, root } from './prepare.mjs';
 
 await prepare();
 const { openPrivateDatabase } = await import('../dist/libs/platform/src/index.js');
-const { fleetDataSource, migrate } = await import('../dist/libs/fleet-mysql/src/index.js');
+const { fleetDataSource } = await import('../dist/libs/fleet-mysql/src/data-source.js');
+const { migrate } = await import('../dist/libs/fleet-mysql/src/migrate.js');
 
 const committed = join(root, 'test', 'schema.sql');
 const folder = mkdtempSync(join(tmpdir(), 'schema-'));

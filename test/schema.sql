@@ -30,6 +30,7 @@ CREATE TABLE event (
   detail json NOT NULL,
   KEY by_host (host_id, at, id),
   KEY by_instant (at, id),
+  KEY by_kind (kind, at, id),
   PRIMARY KEY (id)
 );
 

@@ -8,8 +8,8 @@ let one: SecretStore;
 let other: SecretStore;
 beforeAll(async () => {
   stores = await TestStores.open();
-  one = new SecretStore(stores.database, stores.site.dataSource, stores.clock, stores.identifiers);
-  other = new SecretStore(stores.connect(), stores.site.dataSource, stores.clock, stores.identifiers);
+  one = new SecretStore(stores.database, stores.clock, stores.identifiers);
+  other = new SecretStore(stores.connect(), stores.clock, stores.identifiers);
 });
 beforeEach(async () => {
   for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);

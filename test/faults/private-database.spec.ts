@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
@@ -121,6 +121,12 @@ it('a folder that somebody else made is not removed', async () => {
   await writeFile(join(directory, 'private-database', 'thesis.txt'), 'years of work');
   await expect(start()).rejects.toThrow(/was not made by the configuration server/);
   expect(await readFile(join(directory, 'private-database', 'thesis.txt'), 'utf8')).toBe('years of work');
+});
+
+it('its temporary files lie where no other server that starts removes them', async () => {
+  const database = await start();
+  const [row] = await using(database, async (connection) => (await connection.query<RowDataPacket[]>('SELECT @@tmpdir AS place'))[0]);
+  expect(await realpath(String(row?.['place']))).toBe(await realpath(join(directory, 'temporary')));
 });
 
 it('stop leaves no process, and may be called twice', async () => {

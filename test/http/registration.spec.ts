@@ -310,7 +310,6 @@ describe('preflight', () => {
       'refusal clock_in_future',
       'refusal host_id_conflict',
       'warning below_sizing_table',
-      'warning version_not_supported',
       'warning clock_skew',
     ]);
     expect(await site.fingerprint()).toBe(before);

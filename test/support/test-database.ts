@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection, type Connection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
-import type { DataSource } from 'typeorm';
-import { fleetDataSource, migrate, type DatabaseAddress } from '@app/fleet-mysql';
+import { migrateDatabase, type DatabaseAddress } from '@app/fleet-mysql';
 import { HandClock } from './hand-clock.js';
 
 /** A schema of its own for one test file, migrated, on the database that the run was given. */
 export class TestDatabase {
   private constructor(
     readonly address: DatabaseAddress,
-    readonly dataSource: DataSource,
     private readonly connection: Connection,
   ) {}
 
@@ -19,9 +17,8 @@ export class TestDatabase {
     await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     await connection.changeUser({ database });
     const address = { ...server, database };
-    const dataSource = await fleetDataSource(address).initialize();
-    await migrate(dataSource, new HandClock(new Date()), 'test');
-    return new TestDatabase(address, dataSource, connection);
+    await migrateDatabase(address, new HandClock(new Date()), 'test');
+    return new TestDatabase(address, connection);
   }
 
   async rows<Row = Record<string, unknown>>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
@@ -54,7 +51,6 @@ export class TestDatabase {
   }
 
   async drop(): Promise<void> {
-    await this.dataSource.destroy();
     await this.connection.query(`DROP DATABASE ${this.address.database}`);
     await this.connection.end();
   }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
-import { pino } from 'pino';
 import request from 'supertest';
 import type { Randomness } from '@app/fleet';
-import { fleetDataSource, type DatabaseAddress, type Role } from '@app/fleet-mysql';
+import type { DatabaseAddress, Role } from '@app/fleet-mysql';
 import { newApiKey, newPassphrase, readSettings, sha256, UuidIdentifiers } from '@app/platform';
 import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/replica.js';
 import type { GateProxy } from './gate-proxy.js';
+import { serverLog } from '../../apps/configuration-server/src/server-log.js';
 import { fixedFraction, HandClock } from './hand-clock.js';
 import { TestDatabase } from './test-database.js';
 
@@ -71,11 +71,10 @@ export class TestSite {
         name,
         settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
         address: database.address,
-        dataSource: database.dataSource,
         clock,
         randomness,
         identifiers: new UuidIdentifiers(),
-        logger: pino({ level: 'info' }, new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) })),
+        logger: serverLog('info', new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) })),
         ...over,
       });
       await replica.listening.note();
@@ -102,9 +101,8 @@ export class TestSite {
   async addReplicaBehind(gate: GateProxy): Promise<number> {
     const { user, password, database } = this.database.address;
     const address: DatabaseAddress = { ...gate.address, user, password, database };
-    const dataSource = await fleetDataSource(address).initialize();
-    this.closing.push(() => dataSource.destroy(), () => gate.close());
-    return this.addReplicaWith({ address, dataSource });
+    this.closing.push(() => gate.close());
+    return this.addReplicaWith({ address });
   }
 
   /** Stops a replica and puts a new one in its place. */

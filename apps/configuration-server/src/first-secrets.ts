@@ -14,14 +14,14 @@ const pendingOf = (path: string): string => `${path}.new`;
  * their names after it does: killed at any moment, the next start either finishes or begins anew. Of replicas that start
  * at once, one wins, and only its files stay.
  */
-export async function makeFirstSecrets(secrets: SecretStore, files: SecretFiles): Promise<void> {
+export async function makeFirstSecrets(secrets: SecretStore, files: SecretFiles, progress: (line: string) => void): Promise<void> {
   const begun = await readPending(files);
   if (!begun && (await secrets.haveFirstSecrets())) return;
   const { passphrase, adminKey } = begun ?? (await writePending(files));
   const won = await secrets.firstSecrets(sha256(passphrase), sha256(adminKey));
   const ours = won || (await secrets.apiKey(sha256(adminKey))) !== null;
   for (const path of [files.passphrase, files.adminKey]) {
-    if (ours) await rename(pendingOf(path), path).catch(unlessRenamedBefore);
+    if (ours) await putInPlace(path, passphrase, adminKey, progress);
     else await rm(pendingOf(path), { force: true });
   }
 }
@@ -29,7 +29,7 @@ export async function makeFirstSecrets(secrets: SecretStore, files: SecretFiles)
 /** What an earlier start was about to make; the key is renamed last, so its pending file says whether it came to an end. */
 async function readPending(files: SecretFiles): Promise<{ passphrase: string; adminKey: string } | null> {
   const adminKey = await readSecret(pendingOf(files.adminKey));
-  const passphrase = (await readSecret(pendingOf(files.passphrase))) ?? (await readSecret(files.passphrase));
+  const passphrase = (await readSecret(pendingOf(files.passphrase))) ?? (adminKey && (await readSecret(files.passphrase)));
   return passphrase && adminKey ? { passphrase, adminKey } : null;
 }
 
@@ -38,6 +38,17 @@ async function writePending(files: SecretFiles): Promise<{ passphrase: string; a
   await writeFile(pendingOf(files.passphrase), `${made.passphrase}\n`, { mode: 0o600, flush: true });
   await writeFile(pendingOf(files.adminKey), `${made.adminKey}\n`, { mode: 0o600, flush: true });
   return made;
+}
+
+/** A file of that name from another database is the only copy of its secret: it is kept beside the new one. */
+async function putInPlace(path: string, passphrase: string, adminKey: string, progress: (line: string) => void): Promise<void> {
+  const there = await readSecret(path);
+  if (there !== null && there !== passphrase && there !== adminKey) {
+    const kept = `${path}.${Date.now()}`;
+    await rename(path, kept);
+    progress(`${path} belonged to another database; it is kept as ${kept}`);
+  }
+  await rename(pendingOf(path), path).catch(unlessRenamedBefore);
 }
 
 /** Killed between the two renamings: the first has its name already. */

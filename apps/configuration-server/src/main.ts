@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
+import { serverLog } from './server-log.js';
 import { projectRoot } from './openapi/openapi-file.js';
 import { CannotStart, serve, type RunningServer } from './serve.js';
 
@@ -32,7 +33,7 @@ Stop it with Ctrl-C.`;
 async function run(): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
   const settings = readSettings({ environment: process.env, insecure: process.argv.includes('--insecure'), packageVersion: version });
-  const logger = pino({ level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const logger = serverLog(settings.logLevel, pino.destination({ dest: 2, sync: true }));
   let stopAsked: (signal: string) => void = () => undefined;
   const asked = new Promise<string>((resolve) => (stopAsked = resolve));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked(signal));

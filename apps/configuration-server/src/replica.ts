@@ -1,6 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
-import type { DataSource } from 'typeorm';
 import {
   CleanUp,
   Departures,
@@ -40,7 +39,9 @@ import { Timelines } from './process-servers/timelines.js';
 
 const NOTE_LISTENING_MS = 5_000;
 const COUNT_FLEET_MS = 60_000;
-/** The heartbeat connection waits so long for a row, the others longer. */
+/** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
+const HEARTBEAT_CONNECTIONS = 3;
+/** They wait so long for a row, the others longer. */
 const HEARTBEAT_LOCK_WAIT_SECONDS = 1;
 const LOCK_WAIT_SECONDS = 3;
 
@@ -49,7 +50,6 @@ export interface ReplicaParts {
   readonly name: string;
   readonly settings: Settings;
   readonly address: DatabaseAddress;
-  readonly dataSource: DataSource;
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly identifiers: Identifiers;
@@ -77,27 +77,27 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, dataSource, clock, randomness, identifiers, logger, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, randomness, identifiers, logger, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
-    const heartbeatDatabase = new Database(address, randomness, { connections: 1, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
+    const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
 
     const registry = new RegistryStore(database, clock, identifiers);
     const removals = new RemovalStore(database, clock, identifiers);
     const plans = new PlanStore(database, clock, version);
-    const secrets = new SecretStore(database, dataSource, clock, identifiers);
+    const secrets = new SecretStore(database, clock, identifiers);
     const reader = new FleetReader(database, clock, version);
     const events = new EventReader(database, clock);
     const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
     const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
 
-    const listening = new ListeningClock(new ListeningStore(database, identifiers, name), clock);
+    const listening = new ListeningClock(new ListeningStore(heartbeatDatabase, identifiers, name), clock);
     const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
     const leases = new LeaseStore(heartbeatDatabase, identifiers, version);
     const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, settings.heartbeats, pauseMs);
     const cleanUp = new CleanUp(removals, clock, settings.cleanUp, settings.eventRetentionDays, name);
     const metrics = new Metrics(receiver, listening, clock, cleanUp);
-    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, clock, listening, receiver, cleanUp, removals);
+    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, cleanUp, removals);
     const views = new FleetViews(reader, registry, cursors, version);
     const useCases: UseCases = {
       clock,
@@ -133,6 +133,7 @@ export class Replica {
   /** Answers what is in flight, takes nothing new, and lets the database go. */
   async stop(): Promise<void> {
     await this.receiver.drain();
+    this.cleanUp.stop();
     await Promise.all(this.jobs.map((job) => job.stop()));
     await this.http.close();
     await this.heartbeatDatabase.close();

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { Database, durabilityWarnings, fleetDataSource, migrate, readDatabaseClock, type DatabaseAddress } from '@app/fleet-mysql';
+import { Database, durabilityWarnings, migrateDatabase, migrationsArePending, readDatabaseClock, type DatabaseAddress } from '@app/fleet-mysql';
 import {
   claimDirectory,
   errorCode,
@@ -77,16 +77,15 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   undoing.add(async () => clearInterval(synchronising));
   for (const warning of await durabilityWarnings(setUp)) logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
 
-  const name = `${hostname()}:${process.pid}`;
-  const dataSource = await fleetDataSource(address).initialize();
-  undoing.add(() => dataSource.destroy());
-  await migrate(dataSource, clock, name);
-
   const identifiers = new UuidIdentifiers();
-  const replica = await Replica.make({ name, settings, address, dataSource, clock, randomness, identifiers, logger });
+  // Two containers may share a host name and both be process 1.
+  const name = `${hostname()}:${process.pid}:${identifiers.at(clock.now()).slice(-8)}`;
+  if (await migrationsArePending(setUp)) await whileSaying(progress, 'Bringing the schema up to date', migrateDatabase(address, clock, name));
+
+  const replica = await Replica.make({ name, settings, address, clock, randomness, identifiers, logger });
   undoing.add(() => stopServing(replica));
   const files = { passphrase: join(dataDirectory, 'connection.passphrase'), adminKey: join(dataDirectory, 'admin.key') };
-  await makeFirstSecrets(replica.secrets, files);
+  await makeFirstSecrets(replica.secrets, files, progress);
   await replica.start();
   await replica.http.listen(settings.http.port, settings.http.host);
   const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');

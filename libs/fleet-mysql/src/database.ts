@@ -40,6 +40,10 @@ const GIVE_UP_AFTER_MS = 5_000;
 export const giveUpAtFromNow = (): number => performance.now() + GIVE_UP_AFTER_MS;
 const RETRY_PAUSE_MS = 40;
 const ANSWER_WITHIN_MS = 1_000;
+/** To set a session up, or to undo what was begun. */
+const CLEAN_WITHIN_MS = 1_000;
+/** Callers that may wait for a connection; more are told at once that the database is not to be had. */
+const LONGEST_WAITING_LINE = 5_000;
 const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
 
 class ConnectionTransaction implements Transaction {
@@ -76,6 +80,7 @@ export class Database {
       ...address,
       connectionLimit: connections,
       maxIdle: connections,
+      queueLimit: LONGEST_WAITING_LINE,
       timezone: 'Z',
       charset: 'utf8mb4_unicode_520_ci',
       connectTimeout: 3_000,
@@ -85,19 +90,15 @@ export class Database {
     this.pool.pool.on('connection', (connection) => {
       // A session that could not be set up is of no use: the error closes it, and the next query says so.
       const ready = (error: unknown): void => void (error && connection.destroy());
-      connection.query(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}`, ready);
-      connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', ready);
+      const set = (sql: string): unknown => connection.query({ sql, timeout: CLEAN_WITHIN_MS }, ready);
+      set(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}`);
+      set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
     });
   }
 
   /** A single read. @throws FleetError `database_unavailable` when no server answers. */
   async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs).rows<Row>(sql, parameters)));
-  }
-
-  /** Repeats a read on another connection of this database as its own are repeated. @throws FleetError `database_unavailable` after 5 s. */
-  repeated<A>(read: () => Promise<A>): Promise<A> {
-    return this.attempting(read);
+    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs).rows<Row>(sql, parameters), leftMs));
   }
 
   /**
@@ -122,13 +123,13 @@ export class Database {
       }
       return answer;
     };
-    return this.attempting((leftMs) => this.onConnection(attempt(leftMs)), options);
+    return this.attempting((leftMs) => this.onConnection(attempt(leftMs), leftMs), options);
   }
 
   /** Whether a server answers within a second; for health checks, so nothing is tried twice. */
   async answers(): Promise<boolean> {
-    const asked = this.onConnection((connection) => connection.query({ sql: 'SELECT 1', timeout: ANSWER_WITHIN_MS })).then(() => true, () => false);
-    return Promise.race([asked, new Promise<boolean>((resolve) => setTimeout(resolve, ANSWER_WITHIN_MS, false).unref())]);
+    const ask = (connection: PoolConnection): Promise<unknown> => connection.query({ sql: 'SELECT 1', timeout: ANSWER_WITHIN_MS });
+    return this.onConnection(ask, () => ANSWER_WITHIN_MS).then(() => true, () => false);
   }
 
   async close(): Promise<void> {
@@ -152,16 +153,44 @@ export class Database {
     }
   }
 
+  /** A connection, unless none is free in time: one that comes later goes straight back. */
+  private async connectionWithin(ms: number): Promise<PoolConnection> {
+    const late = new FleetError({ code: 'database_unavailable' });
+    let timer: NodeJS.Timeout | undefined;
+    let given = false;
+    const coming = this.pool.getConnection().then(
+      (connection) => {
+        if (given) connection.release();
+        return connection;
+      },
+      (error: unknown) => {
+        throw error instanceof Error && /queue limit/i.test(error.message) ? late : error;
+      },
+    );
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        given = true;
+        reject(late);
+      }, Math.max(1, ms));
+    });
+    try {
+      return await Promise.race([coming, tooLate]);
+    } finally {
+      clearTimeout(timer);
+      coming.catch(() => undefined); // lost the race: told already
+    }
+  }
+
   /** Gives the connection back clean, or not at all. */
-  private async onConnection<A>(work: (connection: PoolConnection) => Promise<A>): Promise<A> {
-    const connection = await this.pool.getConnection();
+  private async onConnection<A>(work: (connection: PoolConnection) => Promise<A>, leftMs: () => number): Promise<A> {
+    const connection = await this.connectionWithin(leftMs());
     try {
       const answer = await work(connection);
       connection.release();
       return answer;
     } catch (error) {
       if (isConnectionLost(error)) connection.destroy();
-      else await connection.query('ROLLBACK').then(() => connection.release(), () => connection.destroy());
+      else await connection.query({ sql: 'ROLLBACK', timeout: CLEAN_WITHIN_MS }).then(() => connection.release(), () => connection.destroy());
       throw error;
     }
   }

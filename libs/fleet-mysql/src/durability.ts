@@ -10,6 +10,9 @@ export async function durabilityWarnings(database: Database): Promise<string[]> 
   if (value.get('innodb_flush_log_at_trx_commit') !== '1') {
     warnings.push(`innodb_flush_log_at_trx_commit is ${value.get('innodb_flush_log_at_trx_commit')}: a crash of the database's machine can lose acknowledged calls; set it to 1`);
   }
+  if (value.get('innodb_doublewrite') === 'OFF') {
+    warnings.push('innodb_doublewrite is OFF: a crash while a page is written can lose acknowledged calls; set it to ON');
+  }
   if (value.get('log_bin') === 'ON' && value.get('sync_binlog') !== '1' && value.get('wsrep_on') !== 'ON') {
     warnings.push(`sync_binlog is ${value.get('sync_binlog')}: a crash can leave replicas without acknowledged calls; set it to 1`);
   }

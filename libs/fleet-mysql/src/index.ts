@@ -1,14 +1,13 @@
 export { Database, type DatabaseAddress } from './database.js';
-export { fleetDataSource, type Role, type StoredApiKey, type StoredPassphrase } from './data-source.js';
 export { durabilityWarnings, readDatabaseClock } from './durability.js';
 export { EventReader, EVENTS_SETTLE_MS, type EventFilter, type EventPage, type EventPosition } from './event-reader.js';
 export type { AsOf } from './filters.js';
 export { FleetReader, type Page, type PageOrder, type Position, type SortKey, type StateCount } from './fleet-reader.js';
 export { LeaseStore } from './lease-store.js';
 export { ListeningStore, readListening } from './listening-store.js';
-export { migrate } from './migrate.js';
+export { migrationsArePending, migrateDatabase } from './migrate.js';
 export { PlanStore } from './plan-store.js';
 export { RegistryStore } from './registry-store.js';
 export { RemovalStore } from './removal-store.js';
 export { NAME_WALK_MS } from './statements/names.js';
-export { SecretStore, type SharedKey } from './secret-store.js';
+export { SecretStore, type Role, type SharedKey, type StoredApiKey, type StoredPassphrase } from './secret-store.js';

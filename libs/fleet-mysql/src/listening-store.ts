@@ -14,6 +14,9 @@ const BEGIN_LISTENING = 'INSERT INTO listening (id, listened_ms, noted_at) VALUE
 /** Moves the clock on. Params: L, noted at, the note that was read. Matches nothing when somebody was faster. */
 const MOVE_LISTENING = 'UPDATE listening AS g SET g.listened_ms = ?, g.noted_at = ? WHERE g.id = 1 AND g.noted_at = ?';
 
+/** Matches nothing: it only proves that leases can be written at this moment, or waits and fails as a heartbeat would. */
+const TOUCH_LEASES = `UPDATE process_server_lease AS l SET l.skew_ms = l.skew_ms WHERE l.host_id = ''`;
+
 const listeningOf = ({ listened_ms, noted_at }: ListeningRow): Listening => ({ listenedMs: listened_ms, notedAt: noted_at });
 
 /** The row as committed; before the first note, L is zero. */
@@ -22,6 +25,7 @@ export async function readListening(reader: Pick<Transaction, 'rows'>, now: Date
   return row ? listeningOf(row) : { listenedMs: 0, notedAt: now };
 }
 
+/** Its database is the heartbeats' own: what keeps them from being written keeps L from moving on, and nothing else does. */
 export class ListeningStore implements ListeningNotes {
   constructor(
     private readonly database: Database,
@@ -33,6 +37,7 @@ export class ListeningStore implements ListeningNotes {
     const eventId = this.identifiers.at(now);
     return this.database.transaction(
       async (transaction) => {
+        await transaction.write(TOUCH_LEASES);
         const [row] = await transaction.rows<ListeningRow>(LOCK_LISTENING);
         if (!row) {
           await transaction.write(BEGIN_LISTENING, [now]);

@@ -1,5 +1,8 @@
 import type { DataSource } from 'typeorm';
 import type { Clock } from '@app/fleet';
+import { MIGRATIONS } from '../../../migrations/index.js';
+import type { Database, DatabaseAddress } from './database.js';
+import { errorNumber } from './database-errors.js';
 
 /** A claim lasts this long unless it is renewed; a replica that dies while migrating holds the others up no longer. */
 const CLAIM_MS = 15_000;
@@ -16,6 +19,31 @@ const FIRST_CLAIM = `INSERT IGNORE INTO migration_claim (id, holder, expires_at)
 /** Params: holder, until, holder, now. Matches when it is free, run out, or ours. */
 const TAKE_CLAIM = 'UPDATE migration_claim SET holder = ?, expires_at = ? WHERE id = 1 AND (holder = ? OR expires_at < ?)';
 const RELEASE_CLAIM = `UPDATE migration_claim SET expires_at = '2000-01-01 00:00:00.000' WHERE id = 1 AND holder = ?`;
+
+const READ_APPLIED = 'SELECT m.name FROM migrations AS m';
+const NO_SUCH_TABLE = 1146;
+
+/** Whether this database lacks a migration that this version has. */
+export async function migrationsArePending(database: Database): Promise<boolean> {
+  try {
+    const applied = new Set((await database.rows<{ name: string }>(READ_APPLIED)).map(({ name }) => name));
+    return MIGRATIONS.some(({ name }) => !applied.has(name));
+  } catch (error) {
+    if (errorNumber(error) === NO_SUCH_TABLE) return true;
+    throw error;
+  }
+}
+
+/** `migrate` on a connection of its own. TypeORM is loaded only here: most starts find nothing to do. */
+export async function migrateDatabase(address: DatabaseAddress, clock: Clock, replica: string): Promise<void> {
+  const { fleetDataSource } = await import('./data-source.js');
+  const dataSource = await fleetDataSource(address).initialize();
+  try {
+    await migrate(dataSource, clock, replica);
+  } finally {
+    await dataSource.destroy();
+  }
+}
 
 /** Brings the schema up to date; of replicas that start at once, one migrates and the others wait for it. */
 export async function migrate(dataSource: DataSource, clock: Clock, replica: string): Promise<void> {

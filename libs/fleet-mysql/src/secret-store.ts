@@ -1,6 +1,4 @@
-import { IsNull, MoreThan, type DataSource } from 'typeorm';
 import type { Clock, FleetEvent, Identifiers } from '@app/fleet';
-import { apiKeySchema, passphraseSchema, type Role, type StoredApiKey, type StoredPassphrase } from './data-source.js';
 import type { Database } from './database.js';
 import { insertEvents } from './statements/events.js';
 
@@ -14,11 +12,32 @@ const FIRST_SECRETS = 'first_secrets';
 const INSERT_PASSPHRASE = 'INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)';
 const INSERT_API_KEY = 'INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, ?, ?, ?, ?)';
 
+/** Param: now. */
+const READ_PASSPHRASES = 'SELECT s.id, s.hash FROM passphrase AS s WHERE s.retires_at IS NULL OR s.retires_at > ?';
+/** Params: hash, now. */
+const READ_API_KEY = `
+  SELECT k.id, k.name, k.role
+    FROM api_key AS k
+   WHERE k.hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
+
+export type Role = 'reader' | 'operator' | 'admin';
+
+/** A passphrase, known by its SHA-256 only. */
+export interface StoredPassphrase {
+  readonly id: string;
+  readonly hash: Buffer;
+}
+
+export interface StoredApiKey {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+}
+
 /** Hashes of what lets callers in, and the keys that sign. */
 export class SecretStore {
   constructor(
     private readonly database: Database,
-    private readonly dataSource: DataSource,
     private readonly clock: Clock,
     private readonly identifiers: Identifiers,
   ) {}
@@ -69,13 +88,12 @@ export class SecretStore {
 
   /** Those that are valid now. */
   async passphrases(): Promise<StoredPassphrase[]> {
-    const where = [{ retiresAt: IsNull() }, { retiresAt: MoreThan(this.clock.now()) }];
-    return this.database.repeated(() => this.dataSource.getRepository(passphraseSchema).find({ where }));
+    return this.database.rows<StoredPassphrase>(READ_PASSPHRASES, [this.clock.now()]);
   }
 
   /** The key with this hash that is neither revoked nor expired. */
   async apiKey(hash: Buffer): Promise<StoredApiKey | null> {
-    const key = await this.database.repeated(() => this.dataSource.getRepository(apiKeySchema).findOneBy({ hash, revokedAt: IsNull() }));
-    return key && (!key.expiresAt || key.expiresAt > this.clock.now()) ? key : null;
+    const [key] = await this.database.rows<StoredApiKey>(READ_API_KEY, [hash, this.clock.now()]);
+    return key ?? null;
   }
 }

@@ -92,12 +92,24 @@ describe('a pass of the clean-up', () => {
     expect(removals.leaving).toHaveLength(1_000);
   });
 
-  it('forgets events after 400 days and plans once they have expired, until none is left', async () => {
+  it('forgets events after 400 days, and plans a day after they expired', async () => {
     const removals = new RemovalsInMemory([], 1_000);
     await cleanUpOf(removals).pass();
     expect(removals.oldEvents).toBe(0);
-    expect(removals.forgotten).toHaveLength(3);
-    expect(removals.forgotten[0]).toEqual({ eventsBefore: msAfter(NOON, -400 * 86_400_000), plansExpiredBefore: NOON });
+    expect(removals.forgotten[0]).toEqual({ eventsBefore: msAfter(NOON, -400 * 86_400_000), plansExpiredBefore: msAfter(NOON, -86_400_000) });
+  });
+
+  it('forgets at most 6,000 of what is old, so that nothing which is due waits for it; the rest is left to the next', async () => {
+    const removals = new RemovalsInMemory([], 10_000);
+    await cleanUpOf(removals).pass();
+    expect(removals.oldEvents).toBe(4_000);
+  });
+
+  it('that is told to stop ends after its present batch', async () => {
+    const removals = new RemovalsInMemory(leaving(1_500, msAfter(NOON, -600_000)));
+    const cleanUp = cleanUpOf(removals);
+    cleanUp.stop();
+    expect((await cleanUp.pass()).removed).toBe(500);
   });
 
   it('that fails is recorded with what it had done, and fails aloud', async () => {

@@ -3,9 +3,16 @@ import type { CleanUpBatch, CleanUpPass, Clock, DuePosition, Removals } from './
 
 /** Entries removed in one transaction. */
 export const CLEAN_UP_BATCH = 500;
+/** Of what is merely old, a pass forgets so much and leaves the rest to the next: nothing that was promised waits for it. */
+const FORGET_BATCH = 300;
+const FORGET_BATCHES = 20;
+/** Results of purge plans can be asked for so long after the plan expired. */
+const PLAN_RETENTION_MS = 24 * 3_600_000;
 
 /** The lazy clean-up: removes what was decommissioned a grace ago. Safe beside itself, repeatable, and late or doubled it makes no answer wrong. */
 export class CleanUp {
+  private stopping = false;
+
   constructor(
     private readonly removals: Removals,
     private readonly clock: Clock,
@@ -24,7 +31,7 @@ export class CleanUp {
         const batch: CleanUpBatch = await this.removals.removeDue(this.dueAt(), CLEAN_UP_BATCH, position);
         removed += batch.removed;
         position = batch.next;
-      } while (position);
+      } while (position && !this.stopping);
       await this.forgetOld();
     } catch (error) {
       const failed = { at, by: this.replica, removed, error: error instanceof Error ? error.message : String(error) };
@@ -34,6 +41,11 @@ export class CleanUp {
     const pass = { at, by: this.replica, removed, error: null };
     await this.removals.recordPass(pass);
     return pass;
+  }
+
+  /** Ends a pass that runs after its present batch. */
+  stop(): void {
+    this.stopping = true;
   }
 
   /** How long the oldest entry is kept beyond its promise, in seconds; 0 when none is. */
@@ -49,7 +61,11 @@ export class CleanUp {
   private async forgetOld(): Promise<void> {
     const now = this.clock.now();
     const eventsBefore = new Date(now.getTime() - this.eventRetentionDays * 24 * 3_600_000);
-    while (await this.removals.forgetOld(eventsBefore, now, CLEAN_UP_BATCH));
+    const plansBefore = new Date(now.getTime() - PLAN_RETENTION_MS);
+    let more = true;
+    for (let batch = 0; more && batch < FORGET_BATCHES && !this.stopping; batch += 1) {
+      more = await this.removals.forgetOld(eventsBefore, plansBefore, FORGET_BATCH);
+    }
   }
 }
 

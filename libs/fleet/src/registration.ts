@@ -4,7 +4,7 @@ import { leaseSecondsFor, type LeaseTiming } from './lease.js';
 import type { CredentialMint, Decision, HeldRecord, Neighbour } from './ports.js';
 import { connectionStateAt, type Actor, type ProcessServer, type ProcessServerFacts } from './process-server.js';
 import { sizingClassOf, type SizingClass } from './sizing.js';
-import { parseVersion, upgradePath, versionRefusal, versionStatus, type Version, type VersionPolicy, type VersionStatus } from './version.js';
+import { compareVersions, parseVersion, upgradePath, versionRefusal, versionStatus, type Version, type VersionPolicy, type VersionStatus } from './version.js';
 
 /** A clock further ahead than this cannot register; one further off than the tolerance is warned of. */
 export const LARGEST_CLOCK_LEAD_MS = 15 * 60_000;
@@ -88,7 +88,7 @@ export function registrationWarnings(
     warn('below_sizing_table', 'The hardware is below the smallest supported size: 4 cores, 8 GB memory, 300 GB cache disk.');
   }
   const version = agentVersionOf(facts);
-  if (versionStatus(version, terms.version) === 'NotSupported') {
+  if (versionStatus(version, terms.version) === 'NotSupported' && compareVersions(version, terms.version) < 0) {
     warn('version_not_supported', `Version ${facts.agentVersion} is out of support. Upgrade to ${upgradePath(version, terms.version).join(', then ')}.`);
   }
   if (facts.dataPort === MISTYPED_DATA_PORT) warn('unusual_data_port', 'Data port 9433 is often a typing error for 9443.');

@@ -52,6 +52,7 @@ export class HmacCredentials extends CredentialMint {
     if (!credential.startsWith(CREDENTIAL_PREFIX)) return null;
     const bytes = Buffer.from(credential.slice(CREDENTIAL_PREFIX.length), 'base64url');
     if (bytes.length !== GENERATION_BYTES + RANDOM_BYTES + MAC_BYTES) return null;
+    if (CREDENTIAL_PREFIX + bytes.toString('base64url') !== credential) return null; // one spelling only
     const body = bytes.subarray(0, GENERATION_BYTES + RANDOM_BYTES);
     if (!sameBytes(this.mac(hostId, body), bytes.subarray(body.length))) return null;
     return { generation: body.readUInt32BE(), credentialHash: sha256(credential).toString('hex') };

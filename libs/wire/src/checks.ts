@@ -33,6 +33,8 @@ export function isInstant(text: string): boolean {
 
 const isVersion = (text: string): boolean => VERSION.exec(text)?.slice(1).every((part) => Number(part) <= 65_535) ?? false;
 const isLabel = (text: string): boolean => text.trim().length > 0 && text.isWellFormed() && !CONTROL_CHARACTERS.test(text);
+/** As a database counts: by code points. */
+const isNoLongerThan = (text: string, most: number): boolean => text.length <= most || [...text].length <= most;
 
 function textCheck(name: string, isValid: (text: string) => boolean, message: string) {
   return (options?: ValidationOptions): PropertyDecorator =>
@@ -51,5 +53,6 @@ export const IsHostId = textCheck('isHostId', (text) => canonicalHostId(text) !=
 export const IsAddress = textCheck('isAddress', (text) => canonicalAddress(text) !== null, 'must be an IPv4 or IPv6 address');
 export const IsInstant = textCheck('isInstant', isInstant, 'must be an RFC 3339 instant, e.g. 2026-11-23T09:00:00Z');
 export const IsVersion = textCheck('isVersion', isVersion, 'must have four numbers from 0 to 65535, e.g. 9.63.7187.1');
-/** Text for people: not blank, no control characters, well-formed Unicode. */
-export const IsLabel = textCheck('isLabel', isLabel, 'must be text without control characters');
+/** Text for people: not blank, no control characters, well-formed Unicode, at most so many code points. */
+export const IsLabel = (most: number): PropertyDecorator =>
+  textCheck('isLabel', (text) => isLabel(text) && isNoLongerThan(text, most), `must be text of at most ${most} characters, without control characters`)();

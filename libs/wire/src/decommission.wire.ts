@@ -14,7 +14,7 @@ export class DecommissionQuery {
 
   /** Why, for the audit log. */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(500)
   @MaxLength(500)
   readonly reason?: string;
 }

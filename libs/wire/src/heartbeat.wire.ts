@@ -62,7 +62,7 @@ export class LoadReport {
 /** One service of the process server. */
 export class ServiceReport {
   /** @example 'cxprocessserver' */
-  @IsLabel()
+  @IsLabel(128)
   @MaxLength(128)
   readonly name!: string;
 
@@ -70,7 +70,7 @@ export class ServiceReport {
    * `running`, or any other word for not running.
    * @example 'running'
    */
-  @IsLabel()
+  @IsLabel(32)
   @MaxLength(32)
   readonly state!: string;
 }
@@ -88,7 +88,7 @@ export class HeartbeatRequest {
 
   /** As registered; another one is a conflict. */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(128)
   @MaxLength(128)
   readonly machineId?: string | null;
 
@@ -97,7 +97,7 @@ export class HeartbeatRequest {
    * @example '7f0c6a1e'
    */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(64)
   @MaxLength(64)
   readonly instanceId?: string | null;
 

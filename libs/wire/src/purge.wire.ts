@@ -13,7 +13,7 @@ export class PurgeRequest {
    * Why, for the audit log.
    * @example 'machine was scrapped'
    */
-  @IsLabel()
+  @IsLabel(500)
   @MaxLength(500)
   readonly reason!: string;
 
@@ -57,7 +57,7 @@ export class PurgePlanRequest {
 
   /** Names that begin with this. */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(255)
   @MaxLength(255)
   readonly friendlyName?: string;
 
@@ -95,7 +95,7 @@ export class ApplyPurgeRequest {
   readonly expectedCount!: number;
 
   /** Why, for the audit log. */
-  @IsLabel()
+  @IsLabel(500)
   @MaxLength(500)
   readonly reason!: string;
 

@@ -18,7 +18,7 @@ export class PageQuery {
   /** `nextCursor` of the page before, with the same filters. */
   @IsOptional()
   @IsString()
-  @MaxLength(2_000)
+  @MaxLength(6_000)
   readonly cursor?: string;
 }
 
@@ -47,7 +47,7 @@ export class ListProcessServersQuery extends PageQuery {
 
   /** Names that begin with this; case does not matter. */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(255)
   @MaxLength(255)
   readonly friendlyName?: string;
 
@@ -69,7 +69,7 @@ export class ListProcessServersQuery extends PageQuery {
 export class ListEventsQuery extends PageQuery {
   /** @example 'purged' */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(48)
   @MaxLength(48)
   readonly kind?: string;
 
@@ -79,7 +79,7 @@ export class ListEventsQuery extends PageQuery {
 
   /** @example 'operator:admin' */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(128)
   @MaxLength(128)
   readonly actor?: string;
 

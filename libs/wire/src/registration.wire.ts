@@ -13,7 +13,7 @@ export class ProxySettings {
    * @example 'proxy.example.net'
    */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(255)
   @MaxLength(255)
   readonly address?: string | null;
 
@@ -39,7 +39,7 @@ export class RegisterRequest {
    * Name for people; need not be unique.
    * @example 'ps-berlin-1'
    */
-  @IsLabel()
+  @IsLabel(255)
   @MaxLength(255)
   readonly friendlyName!: string;
 
@@ -48,7 +48,7 @@ export class RegisterRequest {
    * @example 'ps-berlin-1.example.net'
    */
   @IsOptional()
-  @IsLabel()
+  @IsLabel(255)
   @MaxLength(255)
   readonly fqdn?: string | null;
 
@@ -73,7 +73,7 @@ export class RegisterRequest {
    * Operating system.
    * @example 'Windows'
    */
-  @IsLabel()
+  @IsLabel(64)
   @MaxLength(64)
   readonly osType!: string;
 
@@ -81,7 +81,7 @@ export class RegisterRequest {
    * Version of the operating system.
    * @example 'Server 2022'
    */
-  @IsLabel()
+  @IsLabel(128)
   @MaxLength(128)
   readonly osVersion!: string;
 
@@ -96,7 +96,7 @@ export class RegisterRequest {
    * Identity of the machine itself, e.g. its BIOS id: tells a re-installed machine from another one.
    * @example '4c4c4544-0044-4a10-8054-b7c04f4b3932'
    */
-  @IsLabel()
+  @IsLabel(128)
   @MaxLength(128)
   readonly machineId!: string;
 

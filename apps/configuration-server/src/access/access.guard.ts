@@ -22,15 +22,20 @@ export class AccessGuard implements CanActivate {
     if (given !== undefined && !hostId) throw RequestProblem.field('hostId', 'hostId must be a UUID');
     request.caller = await this.callers.admit(permission, request, hostId);
     refuseUnknownQuery(context, Object.keys(request.query as object));
+    if (request.body !== undefined && !takes(context, RouteParamtypes.BODY)) throw RequestProblem.field('body', 'this call takes no body');
     return true;
   }
+}
+
+/** Whether a route has a parameter of this kind. */
+function takes(context: ExecutionContext, kind: RouteParamtypes): boolean {
+  const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as Record<string, unknown> | undefined;
+  return Object.keys(parameters ?? {}).some((key) => key.startsWith(`${kind}:`));
 }
 
 /** A route that takes no query knows no parameter; of the others, the checks of their class do not see all names. */
 function refuseUnknownQuery(context: ExecutionContext, names: readonly string[]): void {
   if (names.length === 0) return;
-  const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as Record<string, unknown> | undefined;
-  const takesQuery = Object.keys(parameters ?? {}).some((key) => key.startsWith(`${RouteParamtypes.QUERY}:`));
-  const unknown = takesQuery ? names.find(isNeverAField) : names[0];
+  const unknown = takes(context, RouteParamtypes.QUERY) ? names.find(isNeverAField) : names[0];
   if (unknown !== undefined) throw RequestProblem.field(unknown, `property ${unknown} should not exist`);
 }

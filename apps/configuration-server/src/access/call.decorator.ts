@@ -31,7 +31,7 @@ const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
   anyone: [],
   metrics: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
   passphrase: ['authentication_required', 'passphrase_rejected', 'database_unavailable'],
-  process_server: ['authentication_required', 'credential_rejected', 'permission_denied', 'database_unavailable'],
+  process_server: ['credential_rejected', 'database_unavailable'],
   process_server_or_operator: ['authentication_required', 'credential_rejected', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
   reader: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
   operator: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],

@@ -30,7 +30,7 @@ export class Callers {
     const [, scheme = '', token = ''] = /^(\S+) +(\S+) *$/.exec(headers.authorization ?? '') ?? [];
     if (needed === 'passphrase') return this.withPassphrase(scheme, token);
     if (!/^bearer$/i.test(scheme)) throw missing(needed);
-    if (token.startsWith(API_KEY_PREFIX)) return this.withApiKey(needed, token);
+    if (token.startsWith(API_KEY_PREFIX) && needed !== 'process_server') return this.withApiKey(needed, token);
     if (!needed.startsWith('process_server')) {
       throw new RequestProblem(token.startsWith(CREDENTIAL_PREFIX) ? 'permission_denied' : 'api_key_rejected');
     }
@@ -47,10 +47,10 @@ export class Callers {
     return { kind: 'passphrase', passphraseId: valid[0].id };
   }
 
-  private async withApiKey(needed: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase'>, token: string): Promise<Caller> {
+  private async withApiKey(needed: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase' | 'process_server'>, token: string): Promise<Caller> {
     const key = await this.secrets.apiKey(sha256(token));
     if (!key) throw new RequestProblem('api_key_rejected');
-    const roles: readonly string[] = needed === 'process_server' ? [] : ROLES_THAT_MAY[needed === 'process_server_or_operator' ? 'operator' : needed];
+    const roles: readonly string[] = ROLES_THAT_MAY[needed === 'process_server_or_operator' ? 'operator' : needed];
     if (!roles.includes(key.role)) throw new RequestProblem('permission_denied');
     return { kind: 'api_key', name: key.name, role: key.role };
   }

@@ -7,6 +7,8 @@ import type { FleetViews } from './fleet-views.js';
 
 const DEFAULT_LIMIT = 100;
 
+type Entry = Awaited<ReturnType<FleetViews['entry']>>;
+
 const eventBody = ({ at, ...event }: FleetEvent): EventBody => ({ ...event, at: at.toISOString() });
 
 function kindOf(text: string): EventKind {
@@ -40,26 +42,19 @@ export class Timelines {
   async ofHost(hostId: string, { limit = DEFAULT_LIMIT, cursor }: PageQuery): Promise<EventList> {
     const query = { list: 'timeline', hostId };
     const page = await this.events.page({ hostId }, limit, this.cursors.open<EventPosition>(query, cursor));
-    const silence = page.next ? null : await this.runningSilence(hostId);
     const body = this.body(query, page);
-    if (silence) body.items.push(silence);
-    if (body.items.length === 0 && cursor === undefined) throw new FleetError({ code: 'process_server_not_found' });
+    if (page.next) return body;
+    const entry = await this.entryOrNull(hostId);
+    if (entry) body.items.push(...runningSilence(entry));
+    else if (body.items.length === 0 && cursor === undefined) throw new FleetError({ code: 'process_server_not_found' });
     return body;
   }
 
-  /** Null while it is connected, is leaving, or is gone. */
-  private async runningSilence(hostId: string): Promise<EventBody | null> {
-    const found = await this.views.entry(hostId).catch((error: unknown) => {
+  private async entryOrNull(hostId: string): Promise<Entry | null> {
+    return this.views.entry(hostId).catch((error: unknown) => {
       if (error instanceof FleetError && error.fault.code === 'process_server_not_found') return null;
       throw error;
     });
-    if (!found) return null;
-    const { server, asOf } = found;
-    if (server.decommission || connectionStateAt(asOf.listenedMs, server) === 'Connected') return null;
-    const from = server.lease.lastHeartbeatAt ?? server.registeredAt;
-    const silentForSeconds = Math.floor((asOf.listenedMs - server.lease.heardAtListenedMs) / 1000);
-    const detail = { from: from.toISOString(), to: null, silentForSeconds };
-    return { id: null, at: from.toISOString(), kind: 'silence', hostId, generation: server.generation, actor: 'configuration-server', detail };
   }
 
   private body(query: object, { items, next, follow, asOf }: EventPage): EventList {
@@ -70,4 +65,13 @@ export class Timelines {
       asOf: asOf.toISOString(),
     };
   }
+}
+
+/** None while it is connected or is leaving. */
+function runningSilence({ server, asOf }: Entry): EventBody[] {
+  if (server.decommission || connectionStateAt(asOf.listenedMs, server) === 'Connected') return [];
+  const { hostId, generation, lease, registeredAt } = server;
+  const from = (lease.lastHeartbeatAt ?? registeredAt).toISOString();
+  const silentForSeconds = Math.floor((asOf.listenedMs - lease.heardAtListenedMs) / 1000);
+  return [{ id: null, at: from, kind: 'silence', hostId, generation, actor: 'configuration-server', detail: { from, to: null, silentForSeconds } }];
 }

@@ -56,7 +56,7 @@ const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 const INSERT_TOMBSTONE = 'INSERT INTO tombstone SET ?';
 
-/** Params: host id, address, name. A few are enough to say that there are some. */
+/** Params: address, host id, name, host id. A few are enough to say that there are some. */
 export const READ_NEIGHBOURS = `
   (SELECT p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.ip_address = ? AND p.host_id <> ? LIMIT 10)
   UNION
@@ -125,6 +125,9 @@ function leaseColumns({ hostId, generation, lease }: ProcessServer): Record<stri
 export async function writeRegistration(transaction: Transaction, before: ProcessServer | null, tombstone: Tombstone | null, entry: ProcessServer): Promise<void> {
   if (!before) {
     await transaction.write(INSERT_ENTRY, [entryColumns(entry)]);
+    if (!tombstone && (await transaction.rows(READ_TOMBSTONE, [entry.hostId])).length > 0) {
+      throw new RecordChanged('the host id registered and was removed while this registration waited');
+    }
     await transaction.write(INSERT_LEASE, [leaseColumns(entry)]);
     await transaction.write(INSERT_HEALTH, [entry.hostId]);
     await writeFirstName(transaction, entry.hostId, entry.facts.friendlyName);

@@ -2,7 +2,7 @@
  * Renews the leases of those who said nothing new: same generation, credential and claims as the last accepted
  * heartbeat, lease still running. Never inserts. Locks in the order of the array, which is the order of the key, and no
  * other row: a small table would be read whole if the index were not forced, and what others hold waited for.
- * Params: now (3 times), L, the beats as JSON, L. Rows matched: as many as had no news; the rest are looked at one by one.
+ * Params: the beats as JSON, now (twice), L (twice). Rows matched: as many as had no news; the rest are looked at one by one.
  */
 export const RENEW_LEASES_WITHOUT_NEWS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
