@@ -4,7 +4,6 @@
  */
 const STATEMENTS = 'libs/fleet-mysql/src/statements';
 const MODEL = 'test/model/registry-model';
-const CONCURRENT = 'test/model/concurrent-calls';
 
 export const MUTATIONS = [
   {
@@ -86,7 +85,7 @@ export const MUTATIONS = [
     file: `${STATEMENTS}/removals.ts`,
     find: 'WHERE p.host_id IN (?) AND p.decommissioned_at <= ?',
     replace: 'WHERE p.host_id IN (?) AND ? IS NOT NULL',
-    test: CONCURRENT,
+    test: 'test/database/removal-store',
   },
   {
     invariant: 'I6',
