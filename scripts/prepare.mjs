@@ -36,11 +36,7 @@ export async function installPackages() {
     if (packagesAreInstalled()) return;
     const options = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
     console.log('Installing packages (npm ci), about half a minute ...');
-    await run([...npm(), 'ci', ...options], 'ignore').catch(async () => {
-      // A lock file written where a registry lacks some systems' binaries is incomplete to npm ci, yet pins all that is needed.
-      console.log('npm ci does not take this lock file; installing what it pins (npm install --no-save) ...');
-      await run([...npm(), 'install', '--no-save', ...options]);
-    });
+    await run([...npm(), 'ci', ...options]);
   });
 }
 
@@ -107,9 +103,9 @@ function npm() {
   return running && basename(running) === 'npm-cli.js' ? [process.execPath, running] : ['npm'];
 }
 
-function run([program, ...args], stdio = 'inherit') {
+function run([program, ...args]) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: root, stdio });
+    const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
     const command = [program, ...args].map((part) => basename(part)).join(' ');
     child.once('error', (error) => reject(new Error(`${command} cannot be run: ${error.message}`)));
     child.once('exit', (code, signal) => (code === 0 ? resolve() : reject(new Error(`${command} failed (${signal ?? `exit code ${code}`}).`))));
