@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { PlanResult, PurgePlan } from '@app/fleet';
+import { PlanAlreadyApplied, type PlanResult, type PurgePlan } from '@app/fleet';
 import { PlanStore } from '@app/fleet-mysql';
 import { OURS, TestStores } from '../support/test-stores.js';
 
@@ -102,6 +102,30 @@ describe('a plan', () => {
     const other = new PlanStore(stores.connect(), stores.clock, OURS);
     const [one, two] = await Promise.all([stores.plans.saveResult(plan.planId, aResult('one')), other.saveResult(plan.planId, aResult('two'))]);
     expect(one).toEqual(two);
+  });
+});
+
+describe('a plan that is applied twice at once', () => {
+  it('counts as purged what one apply skipped and the other purged', async () => {
+    const [purgedByOther, left] = [await stores.registered(), await stores.registered()];
+    const planId = await stores.savedPlan(purgedByOther, left);
+    await stores.pass(180);
+    await stores.purge(purgedByOther, { planId });
+    const why = 'process_server_connected' as const;
+    const skipped = [purgedByOther, left].map(({ hostId }) => ({ hostId, why }));
+    expect(await stores.plans.saveResult(planId, { purged: [], skipped })).toEqual({
+      purged: [{ hostId: purgedByOther.hostId, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: stores.clock.now().toISOString() }],
+      skipped: [{ hostId: left.hostId, why }],
+    });
+  });
+
+  it('purges nothing more once a result is stored', async () => {
+    const server = await stores.registered();
+    const planId = await stores.savedPlan(server);
+    await stores.pass(180);
+    await stores.plans.saveResult(planId, { purged: [], skipped: [] });
+    await expect(stores.purge(server, { planId })).rejects.toThrow(PlanAlreadyApplied);
+    expect((await stores.registry.find(server.hostId)).entry).not.toBeNull();
   });
 });
 

@@ -191,12 +191,13 @@ describe('a purge', () => {
   it('leaves nothing but the tombstone and the events', async () => {
     const server = await stores.registered();
     await stores.pass(180);
-    await stores.purge(server, { planId: randomUUID() });
+    const planId = await stores.savedPlan(server);
+    await stores.purge(server, { planId });
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
     const { entry, tombstone } = await stores.registry.find(server.hostId);
     expect(entry).toBeNull();
     expect(tombstone).toMatchObject({ generation: 1, removal: 'purge', removedBy: 'anna', reason: 'scrapped', removedAt: stores.clock.now(), friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11' });
-    expect(tombstone?.planId).not.toBeNull();
+    expect(tombstone?.planId).toBe(planId);
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
   });
 

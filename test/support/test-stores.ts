@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Connection } from 'mysql2/promise';
 import {
+  PLAN_LIFETIME_MS,
   decommission,
   parseVersion,
   purge,
@@ -197,6 +198,15 @@ export class TestStores {
   purge({ hostId, generation }: Pick<StoredServer, 'hostId' | 'generation'>, over: Partial<PurgeOrder> = {}, registry = this.registry): Promise<PurgeAnswer> {
     const order: PurgeOrder = { generation, reason: 'scrapped', force: false, actor: AN_OPERATOR, planId: null, ...over };
     return registry.change(hostId, (held) => purge(hostId, order, held));
+  }
+
+  /** The id of a plan to purge these. */
+  async savedPlan(...servers: readonly Pick<StoredServer, 'hostId' | 'generation'>[]): Promise<string> {
+    const createdAt = this.clock.now();
+    const candidates = servers.map(({ hostId, generation }) => ({ hostId, generation, friendlyName: 'ps', ipAddress: '192.0.2.11', lastHeartbeatAt: null }));
+    const plan = { planId: randomUUID(), filter: { friendlyName: 'ps' }, candidates, createdAt, createdBy: 'anna', expiresAt: new Date(createdAt.getTime() + PLAN_LIFETIME_MS) };
+    await this.plans.save(plan);
+    return plan.planId;
   }
 
   /** A heartbeat that its sender is about to be told 30 s for. */

@@ -1,5 +1,5 @@
 import { listenedMsAt, type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
-import type { Database } from './database.js';
+import type { Database, Transaction } from './database.js';
 import { filterConditions } from './filters.js';
 import { readListening } from './listening-store.js';
 import { json } from './rows.js';
@@ -19,8 +19,15 @@ const READ_PLAN = `
     FROM purge_plan AS g
    WHERE g.id = ?`;
 const INSERT_PLAN = 'INSERT INTO purge_plan SET ?';
-/** The first result stays. Params: result, plan id. */
-const STORE_RESULT = 'UPDATE purge_plan AS g SET g.result = ? WHERE g.id = ? AND g.result IS NULL';
+/** Waits for the purges that are being written in the plan's name. Param: plan id. */
+const LOCK_UNAPPLIED = 'SELECT g.id FROM purge_plan AS g WHERE g.id = ? AND g.result IS NULL FOR UPDATE';
+/** Params: plan id, host ids. */
+const READ_PURGED_BY = `
+  SELECT t.host_id, t.friendly_name, t.ip_address, t.removed_at
+    FROM tombstone AS t
+   WHERE t.plan_id = ? AND t.host_id IN (?)`;
+/** Params: result, plan id. */
+const STORE_RESULT = 'UPDATE purge_plan AS g SET g.result = ? WHERE g.id = ?';
 const COUNT_FLEET = 'SELECT COUNT(*) AS count FROM process_server_lease';
 
 export class PlanStore implements PurgePlans {
@@ -80,7 +87,10 @@ export class PlanStore implements PurgePlans {
   }
 
   async saveResult(planId: string, result: PlanResult): Promise<PlanResult> {
-    await this.database.transaction((transaction) => transaction.write(STORE_RESULT, [JSON.stringify(result), planId]));
+    await this.database.transaction(async (transaction) => {
+      if ((await transaction.rows(LOCK_UNAPPLIED, [planId])).length === 0) return;
+      await transaction.write(STORE_RESULT, [JSON.stringify(await withPurgesOfOthers(transaction, planId, result)), planId]);
+    });
     return (await this.find(planId))?.result ?? result;
   }
 
@@ -88,4 +98,15 @@ export class PlanStore implements PurgePlans {
     const [row] = await this.database.rows<{ count: number }>(COUNT_FLEET);
     return row?.count ?? 0;
   }
+}
+
+async function withPurgesOfOthers(transaction: Transaction, planId: string, { purged, skipped }: PlanResult): Promise<PlanResult> {
+  if (skipped.length === 0) return { purged, skipped };
+  const rows = await transaction.rows<{ host_id: string; friendly_name: string; ip_address: string; removed_at: Date }>(READ_PURGED_BY, [
+    planId,
+    skipped.map(({ hostId }) => hostId),
+  ]);
+  const purgedAfterAll = new Set(rows.map(({ host_id }) => host_id));
+  const others = rows.map((row) => ({ hostId: row.host_id, friendlyName: row.friendly_name, ipAddress: row.ip_address, purgedAt: row.removed_at.toISOString() }));
+  return { purged: [...purged, ...others], skipped: skipped.filter(({ hostId }) => !purgedAfterAll.has(hostId)) };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { healthAt, isRunning, loadStatus, loadStatuses, statusRank, type ComponentStatus, type HealthInputs, type Load } from './health.js';
+import { healthAt, healthErrorsAt, isRunning, loadStatus, loadStatuses, NOTHING_REPORTED, statusRank, type ComponentStatus, type HealthInputs, type Load, type ReportedHealth } from './health.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const MINUTE_MS = 60_000;
@@ -210,5 +210,45 @@ describe('overall health', () => {
 
   it('is none of a server that is leaving, however bad its signals', () => {
     expect(healthAt(NOON, { ...reporting('Critical'), silentMs: DAY_MS, decommissioned: true })).toBe('None');
+  });
+});
+
+describe('the errors of a process server', () => {
+  const errors = (silentMs: number, over: Partial<ReportedHealth>): string[] =>
+    healthErrorsAt(NOON, { decommissioned: false, silentMs, reported: { ...NOTHING_REPORTED, ...over } }).map(({ code, level }) => `${code} ${level}`);
+
+  it.each<[string, number, Partial<ReportedHealth>, string[]]>([
+    ['nothing said', 0, {}, []],
+    ['all well', 0, { load: aLoad(), loadReportedAt: NOON, services: [], certificateExpiresAt: msAfter(NOON, 60 * DAY_MS) }, []],
+    ['silence', 15 * MINUTE_MS, {}, ['heartbeat_missing Critical']],
+    ['a busy processor', 0, { load: aLoad({ cpuPercent: 81 }), loadReportedAt: NOON }, ['cpu_high Warning']],
+    ['a full cache and no upload', 0, { load: aLoad({ freeCacheBytes: 0, pendingUploadBytes: 1, throughputBytesPerSecond: 0 }), loadReportedAt: NOON }, ['cache_space_low Critical', 'upload_slow Critical']],
+    ['an old report', 0, { load: aLoad({ availableMemoryBytes: 0 }), loadReportedAt: msAfter(NOON, -15 * MINUTE_MS) }, []],
+    ['a service just down', 0, { servicesDownAt: msAfter(NOON, 1 - 15 * MINUTE_MS) }, []],
+    ['a service down', 0, { servicesDownAt: msAfter(NOON, -15 * MINUTE_MS) }, ['services_not_running Warning']],
+    ['a certificate that ends soon', 0, { certificateExpiresAt: msAfter(NOON, 60 * DAY_MS - 1) }, ['certificate_expiring Warning']],
+    ['a certificate that has ended', 0, { certificateExpiresAt: NOON }, ['certificate_expired Critical']],
+  ])('with %s are named', (_case, silentMs, over, expected) => {
+    expect(errors(silentMs, over)).toEqual(expected);
+  });
+
+  it('are none for one that is leaving', () => {
+    expect(healthErrorsAt(NOON, { decommissioned: true, silentMs: DAY_MS, reported: NOTHING_REPORTED })).toEqual([]);
+  });
+
+  it('and the health say the same', () => {
+    const value = fc.option(fc.nat(2_000), { nil: null });
+    const instant = fc.option(fc.integer({ min: -90 * DAY_MS, max: 90 * DAY_MS }).map((ms) => msAfter(NOON, ms)), { nil: null });
+    const past = fc.option(fc.nat(30 * MINUTE_MS).map((ms) => msAfter(NOON, -ms)), { nil: null });
+    const load = fc.record({ cpuPercent: value, totalMemoryBytes: value, availableMemoryBytes: value, totalCacheBytes: value, freeCacheBytes: value, throughputBytesPerSecond: value, pendingUploadBytes: value });
+    fc.assert(
+      fc.property(fc.nat(30 * MINUTE_MS), load, past, past, instant, (silentMs, one, loadReportedAt, servicesDownAt, certificateExpiresAt) => {
+        const reported = { ...NOTHING_REPORTED, load: loadReportedAt && one, loadReportedAt, servicesDownAt, certificateExpiresAt };
+        const levels = healthErrorsAt(NOON, { decommissioned: false, silentMs, reported }).map(({ level }) => level);
+        const worst = levels.includes('Critical') ? 'Critical' : levels[0];
+        const health = healthAt(NOON, { decommissioned: false, silentMs, reported, loadStatus: loadStatus(reported.load) });
+        expect(health === 'Critical' || health === 'Warning' ? health : undefined).toBe(worst);
+      }),
+    );
   });
 });

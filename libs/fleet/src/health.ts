@@ -109,3 +109,45 @@ export function healthAt(now: Date, { decommissioned, silentMs, reported, loadSt
   }
   return freshLoad === 'Healthy' ? 'Normal' : 'None';
 }
+
+/** What is wrong, as the portal names it. `heartbeat_missing` is its code 806. */
+export type HealthErrorCode =
+  | 'heartbeat_missing'
+  | 'cpu_high'
+  | 'memory_high'
+  | 'cache_space_low'
+  | 'upload_slow'
+  | 'services_not_running'
+  | 'certificate_expired'
+  | 'certificate_expiring';
+
+export interface HealthError {
+  readonly code: HealthErrorCode;
+  readonly level: 'Warning' | 'Critical';
+  /** Since when it is known. */
+  readonly since: Date | null;
+}
+
+const CODE_OF_SIGNAL = { cpu: 'cpu_high', memory: 'memory_high', cache: 'cache_space_low', upload: 'upload_slow' } as const;
+
+/** Every signal that makes the health worse than Normal; the worst of them is what `healthAt` says. */
+export function healthErrorsAt(now: Date, { decommissioned, silentMs, reported }: Pick<HealthInputs, 'decommissioned' | 'silentMs'> & { readonly reported: ReportedHealth }): HealthError[] {
+  if (decommissioned) return [];
+  const { load, loadReportedAt, servicesDownAt, certificateExpiresAt } = reported;
+  const errors: HealthError[] = [];
+  const isPast = (instant: Date, windowMs: number): boolean => now.getTime() - instant.getTime() >= windowMs;
+  if (silentMs >= HEALTH_WINDOW_MS) errors.push({ code: 'heartbeat_missing', level: 'Critical', since: new Date(now.getTime() - silentMs) });
+  if (load && loadReportedAt && !isPast(loadReportedAt, HEALTH_WINDOW_MS)) {
+    const statuses = loadStatuses(load);
+    for (const signal of ['cpu', 'memory', 'cache', 'upload'] as const) {
+      const level = statuses[signal];
+      if (level === 'Warning' || level === 'Critical') errors.push({ code: CODE_OF_SIGNAL[signal], level, since: loadReportedAt });
+    }
+  }
+  if (servicesDownAt && isPast(servicesDownAt, HEALTH_WINDOW_MS)) errors.push({ code: 'services_not_running', level: 'Warning', since: servicesDownAt });
+  if (certificateExpiresAt && isPast(certificateExpiresAt, 0)) errors.push({ code: 'certificate_expired', level: 'Critical', since: certificateExpiresAt });
+  else if (certificateExpiresAt && isPast(certificateExpiresAt, 1 - CERTIFICATE_WARNING_MS)) {
+    errors.push({ code: 'certificate_expiring', level: 'Warning', since: new Date(certificateExpiresAt.getTime() - CERTIFICATE_WARNING_MS) });
+  }
+  return errors;
+}

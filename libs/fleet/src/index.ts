@@ -14,6 +14,7 @@ export {
   CERTIFICATE_WARNING_MS,
   HEALTH_WINDOW_MS,
   healthAt,
+  healthErrorsAt,
   isRunning,
   loadStatus,
   loadStatuses,
@@ -22,6 +23,8 @@ export {
   statusRank,
   type ComponentStatus,
   type Health,
+  type HealthError,
+  type HealthErrorCode,
   type Load,
   type ReportedHealth,
   type ServiceState,
@@ -76,7 +79,7 @@ export {
   type Tombstone,
 } from './process-server.js';
 export { purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
-export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, PlanAlreadyApplied, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
 export { PurgePlanner } from './purge-planner.js';
 export { Registrar } from './registrar.js';
 export {

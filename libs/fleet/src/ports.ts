@@ -64,7 +64,8 @@ export abstract class Registry {
   /**
    * Locks the record of a host id, asks `decide` what becomes of it, and writes that with its event in one transaction.
    * Deadlocks and lost connections are retried whole; when the outcome of a commit is unknown, the event's id tells.
-   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
+   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s; PlanAlreadyApplied when
+   * it removes in the name of a plan whose result is stored.
    */
   abstract change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A>;
   /** Reads without locking. */
@@ -119,7 +120,7 @@ export abstract class PurgePlans {
   abstract candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]>;
   abstract save(plan: PurgePlan): Promise<void>;
   abstract find(planId: string): Promise<{ readonly plan: PurgePlan; readonly result: PlanResult | null } | null>;
-  /** Keeps the first result; returns the one that is kept. */
+  /** Keeps the first result; returns the one that is kept. What this one skipped and another apply of the plan purged meanwhile counts as purged. */
   abstract saveResult(planId: string, result: PlanResult): Promise<PlanResult>;
   abstract fleetSize(): Promise<number>;
 }

@@ -30,6 +30,9 @@ export interface PlanResult {
   readonly skipped: readonly { readonly hostId: string; readonly why: FleetFault['code'] }[];
 }
 
+/** Another apply of the same plan has stored the result: nothing more is purged in the plan's name. */
+export class PlanAlreadyApplied extends Error {}
+
 export interface ApplyOrder {
   readonly expectedCount: number;
   readonly reason: string;

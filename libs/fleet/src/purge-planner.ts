@@ -2,7 +2,7 @@ import { FleetError, type FleetFault } from './fleet-fault.js';
 import type { FleetFilter } from './fleet-filter.js';
 import type { Clock, Identifiers, PurgePlans, Registry } from './ports.js';
 import { purge, type PurgeAnswer } from './purge.js';
-import { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, type ApplyOrder, type PlanResult, type PurgePlan } from './purge-plan.js';
+import { applyFault, LARGEST_PLAN, PlanAlreadyApplied, PLAN_LIFETIME_MS, type ApplyOrder, type PlanResult, type PurgePlan } from './purge-plan.js';
 
 /** Purges by plan: a filter becomes a list that a person can read, and each entry on it is judged again when it is applied. */
 export class PurgePlanner {
@@ -48,6 +48,7 @@ export class PurgePlanner {
       try {
         purged.push(await this.registry.change(hostId, (held) => purge(hostId, purgeOrder, held)));
       } catch (error) {
+        if (error instanceof PlanAlreadyApplied) break;
         if (!(error instanceof FleetError) || error.fault.code === 'database_unavailable') throw error;
         skipped.push({ hostId, why: error.fault.code });
       }

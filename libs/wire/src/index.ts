@@ -19,6 +19,7 @@ export { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './proble
 export {
   DiagnosisResponse,
   ListeningGap,
+  HealthErrorBody,
   LoadBody,
   PossibleDuplicate,
   ProcessServerDetail,

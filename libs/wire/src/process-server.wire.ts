@@ -59,6 +59,26 @@ export class PossibleDuplicate {
   readonly ipAddress!: string;
 }
 
+/** One thing that is wrong with a process server. */
+export class HealthErrorBody {
+  readonly errorCode!:
+    | 'heartbeat_missing'
+    | 'cpu_high'
+    | 'memory_high'
+    | 'cache_space_low'
+    | 'upload_slow'
+    | 'services_not_running'
+    | 'certificate_expired'
+    | 'certificate_expiring';
+  readonly errorLevel!: 'Warning' | 'Critical';
+  /** For people: what is wrong. */
+  readonly summaryMessage!: string;
+  /** For people: what to do. */
+  readonly recommendedAction!: string;
+  /** Since when it is known, RFC 3339. */
+  readonly creationTimeUtc!: string | null;
+}
+
 /** Everything that is known of one process server. */
 export class ProcessServerDetail extends ProcessServerSummary {
   readonly fqdn!: string | null;
@@ -97,6 +117,8 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly certificateExpiresAt!: string | null;
   /** Negative when it has expired. */
   readonly certificateRemainingDays!: number | null;
+  /** What makes its health worse than Normal; empty for one that is leaving. */
+  readonly healthErrors!: HealthErrorBody[];
   /** Entries with the same address or name. */
   readonly possibleDuplicates!: PossibleDuplicate[];
 }

@@ -2,19 +2,22 @@ import {
   connectionStateAt,
   earliestWallInstant,
   healthAt,
+  healthErrorsAt,
   lifecycleOf,
   loadStatus,
   loadStatuses,
   parseVersion,
   sizingClassOf,
   versionStatus,
+  type HealthError,
+  type HealthErrorCode,
   type Neighbour,
   type ProcessServer,
   type ReportedHealth,
   type Version,
 } from '@app/fleet';
 import type { AsOf } from '@app/fleet-mysql';
-import type { LoadBody, ProcessServerDetail, ProcessServerSummary } from '@app/wire';
+import type { HealthErrorBody, LoadBody, ProcessServerDetail, ProcessServerSummary } from '@app/wire';
 
 const DAY_MS = 24 * 3_600_000;
 const isoOrNull = (instant: Date | null): string | null => instant && instant.toISOString();
@@ -51,6 +54,23 @@ function loadBody({ load, loadReportedAt }: ReportedHealth): LoadBody | null {
   return { reportedAt: loadReportedAt.toISOString(), ...load, cpuStatus: cpu, memoryStatus: memory, cacheStatus: cache, uploadStatus: upload };
 }
 
+/** Each with what is wrong and what to do; the thresholds are those of `health.ts`. */
+const HEALTH_ERROR_TEXT: Record<HealthErrorCode, readonly [summaryMessage: string, recommendedAction: string]> = {
+  heartbeat_missing: ['No heartbeat for 15 minutes or longer', 'Look at its diagnosis; check that its machine runs and reaches this server.'],
+  cpu_high: ['The processors are busy beyond 80 %', 'Move protected machines to another process server, or give it more cores.'],
+  memory_high: ['More than 80 % of the memory is in use', 'Move protected machines to another process server, or give it more memory.'],
+  cache_space_low: ['Less than 30 % of the cache disk is free', 'Check the upload to the target; below 20 % it slows its sources down.'],
+  upload_slow: ['What waits for upload needs more than 30 minutes', 'Check its network throughput and the churn of its machines.'],
+  services_not_running: ['A service has not been running for 15 minutes', 'Start the services that are listed as not running.'],
+  certificate_expired: ['Its certificate has expired', 'Renew the certificate and register it again.'],
+  certificate_expiring: ['Its certificate ends within 60 days', 'Renew the certificate before it ends.'],
+};
+
+function healthErrorBody({ code, level, since }: HealthError): HealthErrorBody {
+  const [summaryMessage, recommendedAction] = HEALTH_ERROR_TEXT[code];
+  return { errorCode: code, errorLevel: level, summaryMessage, recommendedAction, creationTimeUtc: isoOrNull(since) };
+}
+
 /** Everything that is known of one process server. */
 export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possibleDuplicates: readonly Neighbour[]): ProcessServerDetail {
   const { facts, lease, health, decommission } = server;
@@ -83,6 +103,11 @@ export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possi
     replicationPairCount: health.replicationPairCount,
     certificateExpiresAt: isoOrNull(certificateExpiresAt),
     certificateRemainingDays: certificateExpiresAt && Math.floor((certificateExpiresAt.getTime() - asOf.at.getTime()) / DAY_MS),
+    healthErrors: healthErrorsAt(asOf.at, {
+      decommissioned: decommission !== null,
+      silentMs: asOf.listenedMs - lease.heardAtListenedMs,
+      reported: health,
+    }).map(healthErrorBody),
     possibleDuplicates: [...possibleDuplicates],
   };
 }

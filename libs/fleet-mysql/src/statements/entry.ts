@@ -1,4 +1,4 @@
-import { versionKey, parseVersion, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
+import { PlanAlreadyApplied, versionKey, parseVersion, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
 import { ENTRY_COLUMNS } from '../rows.js';
 import type { Transaction } from '../database.js';
 import { DELETE_NAMES_OF, writeFirstName, writeNextName } from './names.js';
@@ -52,6 +52,8 @@ const RETIRE_LEASE = `
 const DELETE_LEASE_OF_THE_SILENT = `
   DELETE FROM process_server_lease
    WHERE host_id = ? AND generation = ? AND (ends_listened_ms <= ? OR ? = 1)`;
+/** Held until the purge is committed, so that a result is stored before it or knows of it. Param: plan id. */
+const HOLD_UNAPPLIED_PLAN = 'SELECT g.id FROM purge_plan AS g WHERE g.id = ? AND g.result IS NULL LOCK IN SHARE MODE';
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 const INSERT_TOMBSTONE = 'INSERT INTO tombstone SET ?';
@@ -148,7 +150,8 @@ export async function writeDecommission(transaction: Transaction, entry: Process
 }
 
 export async function writeRemoval(transaction: Transaction, tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean): Promise<void> {
-  const { hostId, generation } = tombstone;
+  const { hostId, generation, planId } = tombstone;
+  if (planId && (await transaction.rows(HOLD_UNAPPLIED_PLAN, [planId])).length === 0) throw new PlanAlreadyApplied(planId);
   await mustMatch(transaction.write(DELETE_LEASE_OF_THE_SILENT, [hostId, generation, listenedMs, Number(evenIfConnected)]));
   await transaction.write(DELETE_HEALTH, [hostId]);
   await transaction.write(DELETE_NAMES_OF, [[hostId]]);
