@@ -36,7 +36,8 @@ export interface UseCases {
   readonly metrics: Metrics;
 }
 
-export const CONTROLLERS: Type[] = [
+/** Every route of the contract: for its document, and for the check that each states its permission. */
+export const DESCRIBED_CONTROLLERS: Type[] = [
   RegistrationController,
   HeartbeatsController,
   DeparturesController,
@@ -46,13 +47,16 @@ export const CONTROLLERS: Type[] = [
   HealthController,
 ];
 
+/** Heartbeats have a door of their own. */
+const SERVED_BY_NEST = DESCRIBED_CONTROLLERS.filter((controller) => controller !== HeartbeatsController);
+
 /** The HTTP door. Everything behind it is made in `replica.ts`. */
 @Module({})
 export class AppModule {
-  static around(useCases: UseCases): DynamicModule {
+  static around(useCases: UseCases, controllers: readonly Type[] = SERVED_BY_NEST): DynamicModule {
     return {
       module: AppModule,
-      controllers: CONTROLLERS,
+      controllers: [...controllers],
       providers: [
         { provide: Clock, useValue: useCases.clock },
         { provide: Randomness, useValue: useCases.randomness },

@@ -13,6 +13,7 @@ import { RequestProblem } from './problems/request-problem.js';
 import { problemOf } from './problems/problem-of.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
+import { serveHeartbeats } from './process-servers/heartbeat-route.js';
 
 /** Nothing that the contract asks for is larger. */
 const LARGEST_BODY_BYTES = 64 * 1024;
@@ -38,6 +39,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
+    childLoggerFactory: (ours: FastifyBaseLogger) => ours, // one for each request would cost more than it tells: a problem's line has the request id
     return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
     genReqId: () => randomUUID(),
     bodyLimit: LARGEST_BODY_BYTES,
@@ -60,26 +62,29 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
       done(error as Error);
     }
   });
-  fastify.addHook('onSend', async (request, reply, payload) => {
+  fastify.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-    return payload;
+    done(null, payload);
   });
   fastify.addHook('onResponse', (_request, reply, done) => {
     metrics.answered(reply.statusCode, problemCodeOf(reply));
     done();
   });
   await serveDocs(fastify);
+  serveHeartbeats(fastify, useCases);
   await app.init();
   return app;
 }
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Strict UTF-8, no `__proto__` that would reach an object's prototype, and no shape that the contract has no use for. */
 function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   let value: unknown;
   try {
-    value = secureJson.parse(new TextDecoder('utf-8', { fatal: true }).decode(body), { protoAction: 'error', constructorAction: 'error' });
+    value = secureJson.parse(utf8.decode(body), { protoAction: 'error', constructorAction: 'error' });
   } catch {
     throw new RequestProblem('malformed_json', 'The body is not JSON in UTF-8, or it names a property that is not allowed.');
   }

@@ -21,6 +21,8 @@ export abstract class Identifiers {
   abstract at(instant: Date): string;
   /** Always the same UUID for the same key. */
   abstract forKey(key: string): string;
+  /** 128 bits that stand for a text, as 32 hex digits. */
+  abstract digest(text: string): string;
 }
 
 export interface MintedCredential {

@@ -125,6 +125,9 @@ class CountedIdentifiers extends Identifiers {
   override forKey(key: string): string {
     return key;
   }
+  override digest(text: string): string {
+    return text;
+  }
 }
 
 function planner(records: Record<string, HostRecord> = {}) {

@@ -1,13 +1,25 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { v5 as uuidV5, v7 as uuidV7 } from 'uuid';
 import { Identifiers, Randomness } from '@app/fleet';
 
 const KEYED_IDENTIFIERS = 'b1b1c6de-6f0a-4d3b-9c55-1f0f4f4c7a51';
 
-/** Randomness of the operating system. */
+const FRACTION_BYTES = 6;
+const FRACTIONS_AT_ONCE = 512;
+
+/** Randomness of the operating system, drawn for many fractions at once. */
 export class SystemRandomness extends Randomness {
+  private drawn = Buffer.alloc(0);
+  private used = 0;
+
   fraction(): number {
-    return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
+    if (this.used >= this.drawn.length) {
+      this.drawn = randomBytes(FRACTION_BYTES * FRACTIONS_AT_ONCE);
+      this.used = 0;
+    }
+    const number = this.drawn.readUIntBE(this.used, FRACTION_BYTES);
+    this.used += FRACTION_BYTES;
+    return number / 2 ** (8 * FRACTION_BYTES);
   }
 }
 
@@ -22,5 +34,9 @@ export class UuidIdentifiers extends Identifiers {
 
   forKey(key: string): string {
     return uuidV5(key, KEYED_IDENTIFIERS);
+  }
+
+  digest(text: string): string {
+    return hash('sha256', text, 'hex').slice(0, 32);
   }
 }

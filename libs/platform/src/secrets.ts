@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { CredentialMint, type MintedCredential } from '@app/fleet';
 
 export const CREDENTIAL_PREFIX = 'psc_';
@@ -55,7 +55,7 @@ export class HmacCredentials extends CredentialMint {
     if (CREDENTIAL_PREFIX + bytes.toString('base64url') !== credential) return null; // one spelling only
     const body = bytes.subarray(0, GENERATION_BYTES + RANDOM_BYTES);
     if (!sameBytes(this.mac(hostId, body), bytes.subarray(body.length))) return null;
-    return { generation: body.readUInt32BE(), credentialHash: sha256(credential).toString('hex') };
+    return { generation: body.readUInt32BE(), credentialHash: hash('sha256', credential, 'hex') };
   }
 
   private mac(hostId: string, body: Buffer): Buffer {

@@ -8,8 +8,15 @@ import { canonicalAddress } from '@app/wire';
 export type Caller =
   | { readonly kind: 'anyone' }
   | { readonly kind: 'passphrase'; readonly passphraseId: string }
-  | { readonly kind: 'process_server'; readonly hostId: string; readonly generation: number; readonly credentialHash: string }
+  | ProcessServerCaller
   | { readonly kind: 'api_key'; readonly name: string; readonly role: Role };
+
+export interface ProcessServerCaller {
+  readonly kind: 'process_server';
+  readonly hostId: string;
+  readonly generation: number;
+  readonly credentialHash: string;
+}
 
 export type RecognisedRequest = FastifyRequest & { caller?: Caller };
 

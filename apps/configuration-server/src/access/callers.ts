@@ -3,7 +3,7 @@ import { FleetError } from '@app/fleet';
 import { type SecretStore } from '@app/fleet-mysql';
 import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, sameBytes, sha256 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
-import type { Caller } from './caller.js';
+import type { Caller, ProcessServerCaller } from './caller.js';
 import type { Permission } from './call.decorator.js';
 
 const ROLES_THAT_MAY = {
@@ -27,14 +27,22 @@ export class Callers {
   async admit(permission: Permission, { headers }: Pick<FastifyRequest, 'headers'>, hostId: string | null): Promise<Caller> {
     const needed = permission === 'metrics' ? (this.metricsNeedReader ? 'reader' : 'anyone') : permission;
     if (needed === 'anyone') return { kind: 'anyone' };
-    const [, scheme = '', token = ''] = /^(\S+) +(\S+) *$/.exec(headers.authorization ?? '') ?? [];
+    if (needed === 'process_server') return this.processServer(headers, hostId);
+    const { scheme, token } = presented(headers);
     if (needed === 'passphrase') return this.withPassphrase(scheme, token);
     if (!/^bearer$/i.test(scheme)) throw missing(needed);
-    if (token.startsWith(API_KEY_PREFIX) && needed !== 'process_server') return this.withApiKey(needed, token);
-    if (!needed.startsWith('process_server')) {
-      throw new RequestProblem(token.startsWith(CREDENTIAL_PREFIX) ? 'permission_denied' : 'api_key_rejected');
-    }
-    const opened = hostId && this.credentials.open(hostId, token);
+    if (token.startsWith(API_KEY_PREFIX)) return this.withApiKey(needed, token);
+    if (needed === 'process_server_or_operator') return this.processServer(headers, hostId);
+    throw new RequestProblem(token.startsWith(CREDENTIAL_PREFIX) ? 'permission_denied' : 'api_key_rejected');
+  }
+
+  /**
+   * The process server of this host id, recognised without a database read.
+   * @throws FleetError `credential_rejected`, also when there is none: a heartbeat without a credential is refused as a forged one is.
+   */
+  processServer(headers: FastifyRequest['headers'], hostId: string | null): ProcessServerCaller {
+    const { scheme, token } = presented(headers);
+    const opened = hostId && /^bearer$/i.test(scheme) && this.credentials.open(hostId, token);
     if (!hostId || !opened) throw new FleetError({ code: 'credential_rejected' });
     return { kind: 'process_server', hostId, ...opened };
   }
@@ -56,9 +64,12 @@ export class Callers {
   }
 }
 
-/** A heartbeat without a credential is refused as one with a forged credential is. */
+function presented({ authorization = '' }: FastifyRequest['headers']): { readonly scheme: string; readonly token: string } {
+  const [, scheme = '', token = ''] = /^(\S+) +(\S+) *$/.exec(authorization) ?? [];
+  return { scheme, token };
+}
+
 function missing(needed: Permission): Error {
-  if (needed === 'process_server') return new FleetError({ code: 'credential_rejected' });
   const how = needed === 'passphrase' ? 'Authorization: Passphrase <passphrase>' : 'Authorization: Bearer <API key>';
   return new RequestProblem('authentication_required', `Send ${how}.`);
 }

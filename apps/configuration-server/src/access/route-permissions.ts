@@ -1,6 +1,6 @@
 import { RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
-import { CONTROLLERS } from '../app.module.js';
+import { DESCRIBED_CONTROLLERS } from '../app.module.js';
 import { permissionOf, type Permission } from './call.decorator.js';
 
 export interface RoutePermission {
@@ -13,7 +13,7 @@ const metadata = <Value>(key: string, target: object): Value | undefined => Refl
 
 /** Every route of the contract with the permission that it states. */
 export function routePermissions(): RoutePermission[] {
-  return CONTROLLERS.flatMap((controller) => {
+  return DESCRIBED_CONTROLLERS.flatMap((controller) => {
     const prototype = controller.prototype as Record<string, object>;
     return Object.getOwnPropertyNames(prototype)
       .map((name) => prototype[name])

@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { AppModule, type UseCases } from '../app.module.js';
+import { AppModule, DESCRIBED_CONTROLLERS, type UseCases } from '../app.module.js';
 import { openApiDocument } from './document.js';
 import { OPENAPI_FILE } from './openapi-file.js';
 
 /** Writes openapi.json. Run it from the build: the comments and checks of the wire classes get into the document there. */
-const app = await NestFactory.create(AppModule.around({} as UseCases), new FastifyAdapter(), { logger: ['error'], abortOnError: false });
+const app = await NestFactory.create(AppModule.around({} as UseCases, DESCRIBED_CONTROLLERS), new FastifyAdapter(), { logger: ['error'], abortOnError: false });
 writeFileSync(process.argv[2] ?? OPENAPI_FILE, `${JSON.stringify(openApiDocument(app), null, 2)}\n`);
 await app.close();

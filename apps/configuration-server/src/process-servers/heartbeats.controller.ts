@@ -7,6 +7,7 @@ import { From, type Recognised } from '../access/caller.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { heartbeatOf, heartbeatResponse } from './heartbeat.mapping.js';
 
+/** Described like every route and served by `heartbeat-route.ts`, outside Nest's pipeline. */
 @ApiTags('process server')
 @ApiParam({ name: 'hostId', description: 'UUID made once by the installer; case does not matter', format: 'uuid' })
 @Controller('v1/process-servers/:hostId/heartbeats')
