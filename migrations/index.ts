@@ -10,6 +10,8 @@ import { CreateSecret1795400000009 } from './1795400000009-create-secret.js';
 import { CreatePassphrase1795400000010 } from './1795400000010-create-passphrase.js';
 import { CreateApiKey1795400000011 } from './1795400000011-create-api-key.js';
 import { CreateProcessServerName1795400000012 } from './1795400000012-create-process-server-name.js';
+import { KeepReplacedInstances1795400000013 } from './1795400000013-keep-replaced-instances.js';
+import { DropPreviousInstance1795400000014 } from './1795400000014-drop-previous-instance.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -25,4 +27,6 @@ export const MIGRATIONS = [
   CreatePassphrase1795400000010,
   CreateApiKey1795400000011,
   CreateProcessServerName1795400000012,
+  KeepReplacedInstances1795400000013,
+  DropPreviousInstance1795400000014,
 ];

@@ -122,7 +122,7 @@ CREATE TABLE process_server_lease (
   ends_listened_ms bigint NOT NULL,
   told_interval_seconds int unsigned NOT NULL,
   instance_id varchar(64) COLLATE utf8mb4_bin,
-  previous_instance_id varchar(64) COLLATE utf8mb4_bin,
+  replaced_instance_ids varchar(1100) COLLATE utf8mb4_bin NOT NULL,
   source_address varchar(45) COLLATE ascii_bin NOT NULL,
   skew_ms bigint,
   KEY by_end (ends_listened_ms, host_id),

@@ -77,9 +77,10 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
   it('the heartbeat that ends a silence is accepted, with one event', async () => {
     const server = await stores.registered();
     await stores.pass(180);
-    const leases = new LeaseStore(database, stores.identifiers, OURS);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
+    const moment = await stores.moment();
     proxy.cutNextCommit(cut);
-    const [verdict] = await leases.writeGroup([stores.beat(server)], stores.clock.now(), await stores.listenedMs());
+    const [verdict] = await leases.writeGroup([stores.beat(server)], () => moment);
     expect(verdict?.outcome).toBe('accepted');
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
     expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());

@@ -123,7 +123,7 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
 }
 
 const page = (over: Partial<Parameters<typeof stores.reader.page>[0]> = {}) =>
-  stores.reader.page({ sort: 'hostId', filter: {}, limit: 1_000, position: null, firstAsOf: null, ...over });
+  stores.reader.page({ sort: 'hostId', filter: {}, limit: 1_000, position: null, walkAsOf: null, ...over });
 
 /** The states of an entry by the rules, in plain TypeScript. */
 function statesOf(entry: ProcessServer, { at, listenedMs }: AsOf) {
@@ -211,13 +211,13 @@ describe('a walk', () => {
   async function walk(sort: SortKey, limit: number, filter: FleetFilter = {}): Promise<ProcessServer[]> {
     const seen: ProcessServer[] = [];
     let position: Position | null = null;
-    let firstAsOf: AsOf | null = null;
+    let walkAsOf: AsOf | null = null;
     for (let pages = 0; pages < 100; pages += 1) {
-      const { items, next, asOf }: Awaited<ReturnType<typeof page>> = await page({ sort, limit, filter, position, firstAsOf });
+      const { items, next, walkAsOf: kept }: Awaited<ReturnType<typeof page>> = await page({ sort, limit, filter, position, walkAsOf });
       expect(items.length).toBeLessThanOrEqual(limit);
       seen.push(...items);
       if (!next) return seen;
-      firstAsOf ??= asOf;
+      walkAsOf = kept;
       position = JSON.parse(JSON.stringify(next)) as Position;
     }
     throw new Error('the walk does not end');
@@ -258,7 +258,7 @@ describe('a walk', () => {
     await stores.registered({ friendlyName: 'a' });
     await stores.registered({ friendlyName: 'c' });
     await stores.purge(leaver, { force: true });
-    const rest = await page({ sort: 'friendlyName', position: first.next, firstAsOf: first.asOf });
+    const rest = await page({ sort: 'friendlyName', position: first.next, walkAsOf: first.walkAsOf });
     const names = [...first.items, ...rest.items].map(({ facts }) => facts.friendlyName);
     expect(names).toEqual(['b', 'c', 'd', 'f']);
     expect(stayers).toHaveLength(3);
@@ -269,7 +269,7 @@ describe('a walk', () => {
     const first = await page({ sort: 'friendlyName', limit: 1 });
     await stores.register(early.hostId, { friendlyName: 'z' });
     await stores.register(late.hostId, { friendlyName: 'a' });
-    const rest = await page({ sort: 'friendlyName', position: first.next, firstAsOf: first.asOf });
+    const rest = await page({ sort: 'friendlyName', position: first.next, walkAsOf: first.walkAsOf });
     expect([...first.items, ...rest.items].map(({ facts }) => facts.friendlyName)).toEqual(['b', 'd', 'a']);
     stores.clock.advanceSeconds(10);
     expect((await page({ sort: 'friendlyName' })).items.map(({ facts }) => facts.friendlyName)).toEqual(['a', 'd', 'z']);
@@ -281,8 +281,27 @@ describe('a walk', () => {
     const first = await page({ sort: 'lastHeartbeat', limit: 2 });
     await stores.pass(10);
     for (const server of servers) await stores.write(stores.beat(server));
-    const rest = await page({ sort: 'lastHeartbeat', position: first.next, firstAsOf: first.asOf });
+    const rest = await page({ sort: 'lastHeartbeat', position: first.next, walkAsOf: first.walkAsOf });
     expect([first.items.length, rest.items]).toEqual([2, []]);
+  });
+
+  it('by last heartbeat ends before the heartbeats that are being written as it begins', async () => {
+    const servers = [await stores.registered(), await stores.registered(), await stores.registered()];
+    await stores.pass(10);
+    let first: Awaited<ReturnType<typeof page>> | null = null;
+    stores.heartbeatDatabase.before = async () => {
+      first ??= await page({ sort: 'lastHeartbeat', limit: 2 }); // stamped, not yet to be seen
+    };
+    await stores.write(...servers.map((server) => stores.beat(server)));
+    const { items, next, walkAsOf } = first as unknown as Awaited<ReturnType<typeof page>>;
+    expect((await page({ sort: 'lastHeartbeat', position: next, walkAsOf })).items).toEqual([]);
+    expect(items).toHaveLength(2);
+  });
+
+  it.each(['½', 'ﷺ', '語'])('by name keeps names apart that differ only in the last of many letters %s', async (letter) => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((last) => letter.repeat(254) + last);
+    for (const friendlyName of [...names].reverse()) await stores.registered({ friendlyName });
+    expect((await walk('friendlyName', 2)).map(({ facts }) => facts.friendlyName)).toEqual(names);
   });
 });
 

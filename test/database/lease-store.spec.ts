@@ -56,7 +56,7 @@ describe('a renewal without news', () => {
     await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
     const before = await stores.lease(server);
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
-    expect(await stores.leases.writeGroup([stores.beat(server)], earlier, 20_000)).toMatchObject([{ outcome: 'accepted' }]);
+    expect(await stores.leases.writeGroup([stores.beat(server)], () => ({ now: earlier, listenedMs: 20_000 }))).toMatchObject([{ outcome: 'accepted' }]);
     expect(await stores.lease(server)).toEqual(before);
   });
 
@@ -65,7 +65,7 @@ describe('a renewal without news', () => {
     await stores.pass(60);
     await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
-    await stores.leases.writeGroup([stores.beat(server, { instanceId: 'new' })], earlier, 20_000);
+    await stores.leases.writeGroup([stores.beat(server, { instanceId: 'new' })], () => ({ now: earlier, listenedMs: 20_000 }));
     expect(await stores.lease(server)).toMatchObject({ last_heartbeat_at: stores.clock.now(), heard_listened_ms: 60_000, ends_listened_ms: 660_000, instance_id: 'new' });
   });
 
@@ -319,9 +319,10 @@ describe('the news of a heartbeat', () => {
 
   it('is told again when the configuration server itself was rolled back', async () => {
     const server = await beating();
-    const rolledBack = new LeaseStore(stores.heartbeatDatabase, stores.identifiers, { ...OURS, minor: 62 });
+    const rolledBack = new LeaseStore(stores.heartbeatDatabase, stores.identifiers, { ...OURS, minor: 62 }, stores.stamps);
+    const moment = await stores.moment();
     for (let beats = 0; beats < 2; beats += 1) {
-      expect(await rolledBack.writeGroup([stores.beat(server)], stores.clock.now(), await stores.listenedMs())).toMatchObject([{ outcome: 'accepted' }]);
+      expect(await rolledBack.writeGroup([stores.beat(server)], () => moment)).toMatchObject([{ outcome: 'accepted' }]);
     }
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_newer_than_configuration_server']);
   });
@@ -332,19 +333,19 @@ describe('the news of a heartbeat', () => {
     expect(await stores.kinds(server.hostId)).toEqual(['registered']);
   });
 
-  it('of an instance is remembered with the one before it', async () => {
+  it('of an instance is remembered with those before it', async () => {
     const server = await beating();
     const instances = async () => {
       const row = await stores.lease(server);
-      return [row?.['instance_id'], row?.['previous_instance_id']];
+      return [row?.['instance_id'], JSON.parse(String(row?.['replaced_instance_ids']))];
     };
-    expect(await instances()).toEqual([null, null]);
+    expect(await instances()).toEqual([null, []]);
     await stores.write(stores.beat(server, { instanceId: 'first' }));
-    expect(await instances()).toEqual(['first', null]);
+    expect(await instances()).toEqual(['first', []]);
     await stores.write(stores.beat(server, { instanceId: 'second' }));
-    expect(await instances()).toEqual(['second', 'first']);
+    expect(await instances()).toEqual(['second', ['first']]);
     await stores.write(stores.beat(server));
-    expect(await instances()).toEqual(['second', 'first']);
+    expect(await instances()).toEqual(['second', ['first']]);
   });
 
   it('of another source address is remembered, and no event', async () => {

@@ -54,7 +54,7 @@ describe('a registration', () => {
         lastHeartbeatAt: null,
         endsAtListenedMs: 380_000,
         instanceId: null,
-        previousInstanceId: null,
+        replacedInstanceIds: [],
         skewMs: null,
       },
     });

@@ -184,7 +184,7 @@ const refusals: Refusal[] = [
   { when: 'an older generation than the entry’s', made: superseded, code: 'generation_superseded', instruction: 'stop', event: 'refused_generation_superseded' },
   { when: 'a newer generation than the entry’s, as after a restore', made: restored, code: 'generation_unknown', instruction: 'reregister', event: 'refused_generation_unknown' },
   { when: 'revoked by an operator', made: onLease('revoked = 1'), code: 'credential_revoked', instruction: 'reregister', event: 'refused_credential_revoked' },
-  { when: 'the credential’s hash is another', made: onLease("credential_hash = REPEAT('x', 32)"), code: 'credential_rejected', instruction: 'ask_operator', event: 'refused_credential_rejected' },
+  { when: 'the credential’s hash is another', made: onLease("credential_hash = REPEAT('x', 32), said = REPEAT('x', 16)"), code: 'credential_rejected', instruction: 'ask_operator', event: 'refused_credential_rejected' },
   { when: 'another machine id', made: asIs, over: { machineId: 'machine-2' }, code: 'host_id_conflict', instruction: 'ask_operator', event: 'refused_host_id_conflict' },
   { when: 'another generation in the body than in the credential', made: asIs, over: { generation: 2 }, code: 'credential_rejected', instruction: 'ask_operator', event: null },
   // Which comes first when two are true.

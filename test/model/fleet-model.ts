@@ -11,7 +11,7 @@ export interface ModelEntry {
   heardAtListenedMs: number;
   lastHeartbeatAt: number | null;
   instance: string | null;
-  previousInstance: string | null;
+  replacedInstances: string[];
   protectedMachines: number | null;
   decommissionedAt: number | null;
 }
@@ -78,7 +78,7 @@ export class FleetModel {
       heardAtListenedMs: this.listened(),
       lastHeartbeatAt: null,
       instance: null,
-      previousInstance: null,
+      replacedInstances: [],
       protectedMachines: entry && !replaced ? entry.protectedMachines : null,
       decommissionedAt: null,
     });
@@ -93,11 +93,11 @@ export class FleetModel {
     if (gone) return gone;
     const entry = this.entry(hostId);
     const otherMachine = beat.machine !== null && beat.machine !== entry.machine;
-    const replaced = beat.instance !== null && beat.instance !== entry.instance && beat.instance === entry.previousInstance;
+    const replaced = beat.instance !== null && beat.instance !== entry.instance && entry.replacedInstances.includes(beat.instance);
     if (otherMachine || replaced) return refusal(409, 'host_id_conflict', 'ask_operator');
     if (!this.isConnected(entry)) this.happened(hostId, 'silence_ended');
     if (beat.instance !== null && beat.instance !== entry.instance) {
-      entry.previousInstance = entry.instance;
+      if (entry.instance !== null) entry.replacedInstances.push(entry.instance);
       entry.instance = beat.instance;
     }
     entry.endsAtListenedMs = Math.max(entry.endsAtListenedMs, this.listened() + LEASE_SECONDS * 1000);

@@ -23,6 +23,14 @@ export const MUTATIONS = [
     test: MODEL,
   },
   {
+    invariant: 'I1',
+    guard: 'the same again is the same only with the same credential',
+    file: 'libs/fleet-mysql/src/lease-store.ts',
+    find: 'JSON.stringify([generation, credentialHash, machineId,',
+    replace: 'JSON.stringify([generation, credentialHash.length, machineId,',
+    test: 'test/database/lease-store',
+  },
+  {
     invariant: 'I2',
     guard: 'the commit',
     file: 'libs/fleet-mysql/src/database.ts',
@@ -34,8 +42,8 @@ export const MUTATIONS = [
     invariant: 'I2',
     guard: 'a heartbeat is answered only after its group was written',
     file: 'libs/fleet/src/heartbeat-receiver.ts',
-    find: 'const verdicts = await this.leases.writeGroup(group, now, this.listening.listenedMsAt(now));',
-    replace: `void this.leases.writeGroup(group, now, this.listening.listenedMsAt(now)).catch(() => undefined);
+    find: 'const verdicts = await this.leases.writeGroup(group, () => this.moment());',
+    replace: `void this.leases.writeGroup(group, () => this.moment()).catch(() => undefined);
       const verdicts = group.map(({ beat }): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion: beat.agentVersion ?? '', at: now, listenedMs: 0 }));`,
     test: 'libs/fleet/src/heartbeat-receiver',
   },

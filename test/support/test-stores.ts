@@ -9,6 +9,7 @@ import {
   type Actor,
   type Heartbeat,
   type HeartbeatVerdict,
+  type Moment,
   type ProcessServerFacts,
   type PurgeAnswer,
   type PurgeOrder,
@@ -17,7 +18,7 @@ import {
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
-import { EventReader, FleetReader, LeaseStore, ListeningStore, PlanStore, RegistryStore, RemovalStore, type DatabaseAddress } from '@app/fleet-mysql';
+import { EventReader, FleetReader, LeaseStore, ListeningStore, PlanStore, RegistryStore, RemovalStore, StampsInFlight, type DatabaseAddress } from '@app/fleet-mysql';
 import { HmacCredentials, UuidIdentifiers } from '@app/platform';
 import { Database, type Transaction, type TransactionOptions } from '../../libs/fleet-mysql/src/database.js';
 import { aHeartbeat, someFacts, TIMING } from '../../libs/fleet/src/testing/examples.js';
@@ -80,6 +81,7 @@ export const A_TOMBSTONE = [0, 0, 0, 0, 1];
 /** Every store on a schema of its own and a clock moved by hand; the heartbeats' database is as in production: one connection, a lock wait of a second. */
 export class TestStores {
   readonly identifiers = new UuidIdentifiers();
+  readonly stamps = new StampsInFlight();
   readonly registry: RegistryStore;
   readonly leases: LeaseStore;
   readonly listening: ListeningStore;
@@ -97,11 +99,11 @@ export class TestStores {
     readonly heartbeatDatabase: WatchedDatabase,
   ) {
     this.registry = this.registryOn(database);
-    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS);
+    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.stamps);
     this.listening = new ListeningStore(database, this.identifiers, 'replica-1');
     this.removals = new RemovalStore(database, clock, this.identifiers);
     this.plans = new PlanStore(database, clock, OURS);
-    this.reader = new FleetReader(database, clock, OURS);
+    this.reader = new FleetReader(database, clock, OURS, this.stamps);
     this.events = new EventReader(database, clock);
     this.opened.push(database, heartbeatDatabase);
   }
@@ -158,7 +160,7 @@ export class TestStores {
   }
 
   registryOn(database: Database): RegistryStore {
-    return new RegistryStore(database, this.clock, this.identifiers);
+    return new RegistryStore(database, this.clock, this.identifiers, this.stamps);
   }
 
   /** Time passes while somebody listens. */
@@ -167,6 +169,10 @@ export class TestStores {
       this.clock.advanceSeconds(Math.min(10, left));
       await this.listening.note(this.clock.now());
     }
+  }
+
+  async moment(): Promise<Moment> {
+    return { now: this.clock.now(), listenedMs: await this.listenedMs() };
   }
 
   async listenedMs(): Promise<number> {
@@ -215,7 +221,8 @@ export class TestStores {
   }
 
   async write(...group: readonly WaitingHeartbeat[]): Promise<HeartbeatVerdict[]> {
-    return this.leases.writeGroup(group, this.clock.now(), await this.listenedMs());
+    const moment = await this.moment();
+    return this.leases.writeGroup(group, () => moment);
   }
 
   /** `accepted`, `carry`, or the code of a refusal. */

@@ -22,6 +22,7 @@ import {
   RegistryStore,
   RemovalStore,
   SecretStore,
+  StampsInFlight,
   type DatabaseAddress,
 } from '@app/fleet-mysql';
 import { HmacCredentials, newSharedKey, SignedText, type Settings } from '@app/platform';
@@ -82,18 +83,19 @@ export class Replica {
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
 
-    const registry = new RegistryStore(database, clock, identifiers);
+    const stamps = new StampsInFlight();
+    const registry = new RegistryStore(database, clock, identifiers, stamps);
     const removals = new RemovalStore(database, clock, identifiers);
     const plans = new PlanStore(database, clock, version);
     const secrets = new SecretStore(database, clock, identifiers);
-    const reader = new FleetReader(database, clock, version);
+    const reader = new FleetReader(database, clock, version, stamps);
     const events = new EventReader(database, clock);
     const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
     const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
 
     const listening = new ListeningClock(new ListeningStore(heartbeatDatabase, identifiers, name), clock);
     const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-    const leases = new LeaseStore(heartbeatDatabase, identifiers, version);
+    const leases = new LeaseStore(heartbeatDatabase, identifiers, version, stamps);
     const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, settings.heartbeats, pauseMs);
     const cleanUp = new CleanUp(removals, clock, settings.cleanUp, settings.eventRetentionDays, name);
     const metrics = new Metrics(receiver, listening, clock, cleanUp);

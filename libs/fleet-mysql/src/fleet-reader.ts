@@ -1,8 +1,9 @@
-import { listenedMsAt, type Clock, type ConnectionState, type FleetFilter, type Health, type Lifecycle, type ProcessServer, type Version, type VersionStatus } from '@app/fleet';
+import { type Clock, type ConnectionState, type FleetFilter, type Health, type Lifecycle, type ProcessServer, type Version, type VersionStatus } from '@app/fleet';
 import type { Database } from './database.js';
 import { connectionStateSql, filterConditions, healthSql, lifecycleSql, versionStatusSql, type AsOf, type Fragment } from './filters.js';
-import { readListening } from './listening-store.js';
+import { readMoment } from './listening-store.js';
 import { ENTRY_COLUMNS, entryOf, type EntryRow } from './rows.js';
+import type { StampsInFlight } from './stamps-in-flight.js';
 
 export type SortKey = 'hostId' | 'friendlyName' | 'lastHeartbeat';
 
@@ -17,8 +18,8 @@ export interface PageOrder {
   readonly filter: FleetFilter;
   readonly limit: number;
   readonly position: Position | null;
-  /** The first page's `asOf`: a walk by last heartbeat ends there, one by name keeps to the names of then. Null on the first page. */
-  readonly firstAsOf: AsOf | null;
+  /** What the first page says: a walk by last heartbeat ends there, one by name keeps to the names of then. Null on the first page. */
+  readonly walkAsOf: AsOf | null;
 }
 
 export interface Page {
@@ -26,6 +27,8 @@ export interface Page {
   /** Null on the last page. */
   readonly next: Position | null;
   readonly asOf: AsOf;
+  /** What the further pages keep to. */
+  readonly walkAsOf: AsOf;
 }
 
 /** How many entries are in each combination of states. */
@@ -88,19 +91,21 @@ export class FleetReader {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly version: Version,
+    private readonly stamps: StampsInFlight,
   ) {}
 
   async asOf(): Promise<AsOf> {
-    const at = this.clock.now();
-    return { at, listenedMs: listenedMsAt(await readListening(this.database, at), at) };
+    const { now: at, listenedMs } = await readMoment(this.database, this.clock);
+    return { at, listenedMs };
   }
 
-  async page({ sort, filter, limit, position, firstAsOf }: PageOrder): Promise<Page> {
+  async page({ sort, filter, limit, position, walkAsOf }: PageOrder): Promise<Page> {
     const asOf = await this.asOf();
+    const settled = { at: asOf.at, listenedMs: this.stamps.settled(asOf.listenedMs) };
     const conditions = filterConditions(filter, asOf, this.version);
     if (position) conditions.push(afterPosition(sort, position));
     const { column, hostId, join, bound } = SORTS[sort];
-    conditions.push(...bound(firstAsOf ?? asOf));
+    conditions.push(...bound(walkAsOf ?? asOf));
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
     const order = sort === 'hostId' ? hostId : `${column}, ${hostId}`;
     const rows = await this.database.rows<EntryRow & { sort_value: string | number }>(
@@ -110,7 +115,7 @@ export class FleetReader {
     const shown = rows.slice(0, limit);
     const last = shown.at(-1);
     const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : null;
-    return { items: shown.map(entryOf), next, asOf };
+    return { items: shown.map(entryOf), next, asOf, walkAsOf: walkAsOf ?? settled };
   }
 
   async counts(): Promise<{ readonly counts: readonly StateCount[]; readonly asOf: AsOf }> {

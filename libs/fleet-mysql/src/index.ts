@@ -10,4 +10,5 @@ export { PlanStore } from './plan-store.js';
 export { RegistryStore } from './registry-store.js';
 export { RemovalStore } from './removal-store.js';
 export { NAME_WALK_MS } from './statements/names.js';
+export { StampsInFlight } from './stamps-in-flight.js';
 export { SecretStore, type Role, type SharedKey, type StoredApiKey, type StoredPassphrase } from './secret-store.js';

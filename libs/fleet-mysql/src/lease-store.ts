@@ -3,12 +3,9 @@ import {
   heartbeatFault,
   heartbeatNews,
   instancesAfter,
-  isRunning,
-  loadStatus,
   parseVersion,
   refusalKey,
   refusalKind,
-  statusRank,
   versionKey,
   type FleetEvent,
   type FleetFault,
@@ -17,6 +14,7 @@ import {
   type Identifiers,
   type LeaseOnRecord,
   type Leases,
+  type Moment,
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
@@ -27,11 +25,14 @@ import {
   LOCK_LEASES,
   READ_REGISTERED_FACTS,
   READ_WHEREABOUTS,
+  RENEW_AS_BEFORE,
   RENEW_HELD_LEASES,
-  RENEW_LEASES_WITHOUT_NEWS,
-  WRITE_HEALTH,
+  WRITE_LOADS,
+  WRITE_REPORTS,
   WRITE_VERSION,
 } from './statements/leases.js';
+import { loadRow, reportRow, type HeartbeatRow } from './statements/heartbeat-rows.js';
+import type { StampsInFlight } from './stamps-in-flight.js';
 
 interface HeldLeaseRow {
   host_id: string;
@@ -39,10 +40,11 @@ interface HeldLeaseRow {
   credential_hash: Buffer;
   retired: number;
   revoked: number;
+  said: Buffer;
   last_heartbeat_at: Date | null;
   ends_listened_ms: number;
   instance_id: string | null;
-  previous_instance_id: string | null;
+  replaced_instance_ids: string;
   source_address: string;
 }
 
@@ -53,22 +55,30 @@ interface FactsRow {
   registered_at: Date;
 }
 
-type Whereabouts = { held: LeaseOnRecord } | { locked: true } | { gone: { removal: 'purge' | 'clean_up' } | null };
-type Instant = { readonly now: Date; readonly listenedMs: number };
+type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { gone: { removal: 'purge' | 'clean_up' } | null };
+
+/** The same load again is written so long after it was written last: often enough for a window of a quarter of an hour. */
+const SAME_LOAD_AGAIN_MS = 60_000;
 
 /** Writes heartbeats in groups. Its database has one connection and a lock wait of a second, so that a locked row holds nobody long. */
 export class LeaseStore implements Leases {
+  private readonly ourVersion: string;
+
   constructor(
     private readonly database: Database,
     private readonly identifiers: Identifiers,
     private readonly version: Version,
-  ) {}
+    private readonly stamps: StampsInFlight,
+  ) {
+    this.ourVersion = formatVersion(version);
+  }
 
-  async writeGroup(group: readonly WaitingHeartbeat[], now: Date, listenedMs: number): Promise<HeartbeatVerdict[]> {
+  async writeGroup(group: readonly WaitingHeartbeat[], moment: () => Moment): Promise<HeartbeatVerdict[]> {
     const beats = [...group].sort((a, b) => (a.beat.hostId < b.beat.hostId ? -1 : 1));
-    const instant = { now, listenedMs };
     const eventIds = new Map<string, string>();
-    const verdicts = await this.withoutWaiting(beats, (transaction, mayWait) => this.writeIn(transaction, beats, instant, mayWait, eventIds));
+    const verdicts = await this.stamps.during((stamp) =>
+      this.withoutWaiting(beats, (transaction, mayWait) => this.writeIn(transaction, beats, stamp(moment()), mayWait, eventIds)),
+    );
     return group.map(({ beat }) => verdicts.get(beat.hostId) ?? { outcome: 'carry' });
   }
 
@@ -88,32 +98,48 @@ export class LeaseStore implements Leases {
   private async writeIn(
     transaction: Transaction,
     beats: readonly WaitingHeartbeat[],
-    instant: Instant,
+    moment: Moment,
     mayWait: boolean,
     eventIds: Map<string, string>,
   ): Promise<Map<string, HeartbeatVerdict>> {
-    const versionsGiven = beats.every(({ beat }) => beat.agentVersion !== null);
-    if (mayWait && versionsGiven && (await this.renewWithoutNews(transaction, beats, instant)) === beats.length) {
-      await this.writeHealth(transaction, beats, instant);
-      return new Map(beats.map(({ beat }) => [beat.hostId, accepted(beat.agentVersion ?? '', instant)]));
+    const verdicts = new Map<string, HeartbeatVerdict>();
+    const said = new Map(beats.map(({ beat }) => [beat.hostId, this.said(beat)]));
+    const renewals = mayWait ? beats.filter(({ beat }) => beat.agentVersion !== null) : [];
+    const renewed = renewals.length > 0 ? await this.renewAsBefore(transaction, renewals, said, moment) : 0;
+    if (renewed === beats.length) {
+      for (const { beat } of beats) verdicts.set(beat.hostId, accepted(beat.agentVersion ?? '', moment));
+    } else {
+      await this.judgeEach(transaction, beats, said, renewed, moment, verdicts, eventIds);
     }
-    return this.judgeEach(transaction, beats, instant, eventIds);
+    await this.writeHealth(transaction, beats.filter(({ beat }) => verdicts.get(beat.hostId)?.outcome === 'accepted'), moment);
+    return verdicts;
   }
 
-  private renewWithoutNews(transaction: Transaction, beats: readonly WaitingHeartbeat[], { now, listenedMs }: Instant): Promise<number> {
-    const json = JSON.stringify(beats.map((waiting) => this.leaseJson(waiting, listenedMs)));
-    return transaction.write(RENEW_LEASES_WITHOUT_NEWS, [json, now, now, listenedMs, listenedMs]);
+  private renewAsBefore(transaction: Transaction, beats: readonly WaitingHeartbeat[], said: ReadonlyMap<string, string>, { now, listenedMs }: Moment): Promise<number> {
+    const rows = beats.map(({ beat, leaseSeconds, toldIntervalSeconds }): HeartbeatRow => [
+      beat.hostId,
+      said.get(beat.hostId) ?? null,
+      listenedMs + leaseSeconds * 1000,
+      toldIntervalSeconds,
+      beat.skewMs,
+    ]);
+    return transaction.write(RENEW_AS_BEFORE, [JSON.stringify(rows), now, now, listenedMs, listenedMs]);
   }
 
+  /** Judges those that were not renewed; `renewed` is how many were. */
   private async judgeEach(
     transaction: Transaction,
     beats: readonly WaitingHeartbeat[],
-    instant: Instant,
+    said: ReadonlyMap<string, string>,
+    renewed: number,
+    moment: Moment,
+    verdicts: Map<string, HeartbeatVerdict>,
     eventIds: Map<string, string>,
-  ): Promise<Map<string, HeartbeatVerdict>> {
+  ): Promise<void> {
     const whereabouts = await this.lookUp(transaction, beats.map(({ beat }) => beat.hostId));
-    const verdicts = new Map<string, HeartbeatVerdict>();
-    const renewed: (WaitingHeartbeat & { onRecord: LeaseOnRecord })[] = [];
+    const asBefore = new Set(beats.filter(({ beat }) => renewed > 0 && isRenewed(whereabouts.get(beat.hostId), said.get(beat.hostId), moment)));
+    const isSure = asBefore.size === renewed; // otherwise somebody else wrote one meanwhile: to judge one that was renewed does no harm
+    const withNews: (WaitingHeartbeat & { onRecord: LeaseOnRecord })[] = [];
     const refusals: FleetEvent[] = [];
     for (const waiting of beats) {
       const { beat } = waiting;
@@ -126,15 +152,14 @@ export class LeaseStore implements Leases {
       const fault = heartbeatFault(beat, onRecord, 'gone' in found ? found.gone : null);
       if (fault) {
         verdicts.set(beat.hostId, { outcome: 'refused', fault });
-        refusals.push(...this.refusalEvents(beat, fault, instant.now));
+        refusals.push(...this.refusalEvents(beat, fault, moment.now));
       } else if (onRecord) {
-        verdicts.set(beat.hostId, accepted(beat.agentVersion ?? onRecord.agentVersion, instant));
-        renewed.push({ ...waiting, onRecord });
+        verdicts.set(beat.hostId, accepted(beat.agentVersion ?? onRecord.agentVersion, moment));
+        if (!(isSure && asBefore.has(waiting))) withNews.push({ ...waiting, onRecord });
       }
     }
-    await this.renewHeld(transaction, renewed, instant, eventIds);
+    await this.renewHeld(transaction, withNews, said, moment, eventIds);
     await insertEventsOnce(transaction, refusals);
-    return verdicts;
   }
 
   private async lookUp(transaction: Transaction, hostIds: readonly string[]): Promise<Map<string, Whereabouts>> {
@@ -145,7 +170,7 @@ export class LeaseStore implements Leases {
       const factsOf = new Map(facts.map((row) => [row.host_id, row]));
       for (const lease of leases) {
         const registered = factsOf.get(lease.host_id);
-        if (registered) found.set(lease.host_id, { held: onRecordOf(lease, registered) });
+        if (registered) found.set(lease.host_id, { held: onRecordOf(lease, registered), said: lease.said.toString('hex') });
       }
     }
     const missing = hostIds.filter((hostId) => !found.has(hostId));
@@ -159,19 +184,26 @@ export class LeaseStore implements Leases {
   private async renewHeld(
     transaction: Transaction,
     renewed: readonly (WaitingHeartbeat & { onRecord: LeaseOnRecord })[],
-    instant: Instant,
+    said: ReadonlyMap<string, string>,
+    { now, listenedMs }: Moment,
     eventIds: Map<string, string>,
   ): Promise<void> {
     if (renewed.length === 0) return;
-    const { now, listenedMs } = instant;
-    const json = JSON.stringify(
-      renewed.map((waiting) => {
-        const instances = instancesAfter(waiting.beat, waiting.onRecord);
-        return { ...this.leaseJson(waiting, listenedMs), ...instances, sourceAddress: waiting.beat.sourceAddress };
-      }),
-    );
-    await transaction.write(RENEW_HELD_LEASES, [json, now, now, listenedMs]);
-    await this.writeHealth(transaction, renewed, instant);
+    const rows = renewed.map(({ beat, onRecord, toldIntervalSeconds, leaseSeconds }) => {
+      const { instanceId, replacedInstanceIds } = instancesAfter(beat, onRecord);
+      return {
+        hostId: beat.hostId,
+        generation: beat.generation,
+        said: said.get(beat.hostId),
+        endsListenedMs: listenedMs + leaseSeconds * 1000,
+        toldIntervalSeconds,
+        skewMs: beat.skewMs,
+        instanceId,
+        replacedInstanceIds: JSON.stringify(replacedInstanceIds),
+        sourceAddress: beat.sourceAddress,
+      };
+    });
+    await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), now, now, listenedMs]);
     const news: FleetEvent[] = [];
     const onceForEver: FleetEvent[] = [];
     for (const { beat, onRecord } of renewed) {
@@ -196,27 +228,19 @@ export class LeaseStore implements Leases {
     return id;
   }
 
-  private async writeHealth(transaction: Transaction, beats: readonly WaitingHeartbeat[], { now }: Instant): Promise<void> {
-    const reports = beats.map(({ beat }) => healthJson(beat)).filter((report) => report !== null);
-    if (reports.length > 0) await transaction.write(WRITE_HEALTH, [JSON.stringify(reports), now, now]);
+  private async writeHealth(transaction: Transaction, beats: readonly WaitingHeartbeat[], { now }: Moment): Promise<void> {
+    const loads = beats.flatMap(({ beat: { hostId, load } }) => (load ? [loadRow(hostId, load)] : []));
+    const reports = beats.map(({ beat }) => reportRow(beat)).filter((row) => row !== null);
+    if (loads.length > 0) await transaction.write(WRITE_LOADS, [JSON.stringify(loads), now, new Date(now.getTime() - SAME_LOAD_AGAIN_MS)]);
+    if (reports.length > 0) await transaction.write(WRITE_REPORTS, [JSON.stringify(reports), now]);
   }
 
-  private leaseJson({ beat, toldIntervalSeconds, leaseSeconds }: WaitingHeartbeat, listenedMs: number): Record<string, unknown> {
-    return {
-      hostId: beat.hostId,
-      generation: beat.generation,
-      credentialHash: beat.credentialHash,
-      said: this.said(beat),
-      endsListenedMs: listenedMs + leaseSeconds * 1000,
-      toldIntervalSeconds,
-      skewMs: beat.skewMs,
-    };
-  }
-
-  /** A digest of what a heartbeat claims and what it is judged by, 32 hex digits: the same again is no news. */
-  private said({ machineId, instanceId, agentVersion, sourceAddress }: Heartbeat): string {
-    const claims = [machineId, instanceId, agentVersion, sourceAddress, formatVersion(this.version)];
-    return this.identifiers.forKey(JSON.stringify(claims)).replaceAll('-', '');
+  /**
+   * A digest of all that a heartbeat is judged by, 32 hex digits: the same again is no news. It is kept with the lease when a
+   * heartbeat was accepted, and cleared by a registration.
+   */
+  private said({ generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress }: Heartbeat): string {
+    return this.identifiers.digest(JSON.stringify([generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress, this.ourVersion]));
   }
 
   private refusalEvents(beat: Heartbeat, fault: FleetFault, at: Date): FleetEvent[] {
@@ -229,7 +253,11 @@ export class LeaseStore implements Leases {
   }
 }
 
-const accepted = (agentVersion: string, { now, listenedMs }: Instant): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion, at: now, listenedMs });
+/** Whether RENEW_AS_BEFORE must have matched it. */
+const isRenewed = (found: Whereabouts | undefined, said: string | undefined, { listenedMs }: Moment): boolean =>
+  found !== undefined && 'held' in found && found.said === said && !found.held.retired && !found.held.revoked && found.held.endsAtListenedMs > listenedMs;
+
+const accepted = (agentVersion: string, { now, listenedMs }: Moment): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion, at: now, listenedMs });
 
 function onRecordOf(lease: HeldLeaseRow, facts: FactsRow): LeaseOnRecord {
   return {
@@ -238,24 +266,11 @@ function onRecordOf(lease: HeldLeaseRow, facts: FactsRow): LeaseOnRecord {
     retired: lease.retired === 1,
     revoked: lease.revoked === 1,
     instanceId: lease.instance_id,
-    previousInstanceId: lease.previous_instance_id,
+    replacedInstanceIds: JSON.parse(lease.replaced_instance_ids) as string[],
     sourceAddress: lease.source_address,
     endsAtListenedMs: lease.ends_listened_ms,
     lastHeardAt: lease.last_heartbeat_at ?? facts.registered_at,
     machineId: facts.machine_id,
     agentVersion: facts.agent_version,
-  };
-}
-
-/** What a heartbeat reports of its condition, null when nothing. */
-function healthJson({ hostId, load, services, protectedMachineCount, replicationPairCount, certificateExpiresAt }: Heartbeat): object | null {
-  if (!load && !services && protectedMachineCount === null && replicationPairCount === null && !certificateExpiresAt) return null;
-  return {
-    hostId,
-    ...(load && { ...load, loadRank: statusRank(loadStatus(load)) }),
-    ...(services && { services: JSON.stringify(services), servicesDown: services.every(isRunning) ? 0 : 1 }),
-    protectedMachineCount,
-    replicationPairCount,
-    certificateExpiresAt: certificateExpiresAt && certificateExpiresAt.toISOString().replace('T', ' ').replace('Z', ''),
   };
 }

@@ -1,4 +1,4 @@
-import { noteListening, type Identifiers, type Listening, type ListeningNotes, type ListeningOutage } from '@app/fleet';
+import { listenedMsAt, noteListening, type Clock, type Identifiers, type Listening, type ListeningNotes, type ListeningOutage, type Moment } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 
@@ -23,6 +23,13 @@ const listeningOf = ({ listened_ms, noted_at }: ListeningRow): Listening => ({ l
 export async function readListening(reader: Pick<Transaction, 'rows'>, now: Date): Promise<Listening> {
   const [row] = await reader.rows<ListeningRow>(READ_LISTENING);
   return row ? listeningOf(row) : { listenedMs: 0, notedAt: now };
+}
+
+/** This moment by the row as committed; before the first note, L is zero. The instant is read last, so that nothing is awaited after it. */
+export async function readMoment(reader: Pick<Transaction, 'rows'>, clock: Clock): Promise<Moment> {
+  const [row] = await reader.rows<ListeningRow>(READ_LISTENING);
+  const now = clock.now();
+  return { now, listenedMs: row ? listenedMsAt(listeningOf(row), now) : 0 };
 }
 
 /** Its database is the heartbeats' own: what keeps them from being written keeps L from moving on, and nothing else does. */

@@ -1,7 +1,7 @@
-import { listenedMsAt, type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
+import { type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { filterConditions } from './filters.js';
-import { readListening } from './listening-store.js';
+import { readMoment } from './listening-store.js';
 import { json } from './rows.js';
 
 interface PlanRow {
@@ -38,8 +38,7 @@ export class PlanStore implements PurgePlans {
   ) {}
 
   async candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]> {
-    const at = this.clock.now();
-    const listenedMs = listenedMsAt(await readListening(this.database, at), at);
+    const { now: at, listenedMs } = await readMoment(this.database, this.clock);
     const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), { sql: 'l.ends_listened_ms <= ?', parameters: [listenedMs] }];
     const rows = await this.database.rows<{ host_id: string; generation: number; friendly_name: string; ip_address: string; last_heartbeat_at: Date | null }>(
       `SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, l.last_heartbeat_at

@@ -1,10 +1,10 @@
 import {
-  listenedMsAt,
   refusalKey,
   type Clock,
   type Decision,
   type FleetEvent,
   type HeldRecord,
+  type HostRecord,
   type Identifiers,
   type Neighbour,
   type ProcessServer,
@@ -13,10 +13,11 @@ import {
   type Tombstone,
 } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
-import { readListening } from './listening-store.js';
+import { readMoment } from './listening-store.js';
 import { entryOf, tombstoneOf, type EntryRow, type TombstoneRow } from './rows.js';
 import { LOCK_HOST, READ_ENTRY, READ_NEIGHBOURS, READ_TOMBSTONE, writeDecommission, writeRegistration, writeRemoval } from './statements/entry.js';
 import { insertEvents, insertEventsOnce } from './statements/events.js';
+import type { StampsInFlight } from './stamps-in-flight.js';
 
 /** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
 const REMEMBERED_REFUSALS = 10_000;
@@ -28,27 +29,31 @@ export class RegistryStore implements Registry {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly identifiers: Identifiers,
+    private readonly stamps: StampsInFlight,
   ) {}
 
   async change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A> {
     const eventId = this.identifiers.at(this.clock.now());
-    return this.database.transaction(
-      async (transaction) => {
-        await transaction.rows(LOCK_HOST, [hostId]);
-        const held = await this.read(transaction, hostId);
-        const { answer, change } = decide(held);
-        if (change) {
-          await this.write(transaction, held, change.write);
-          await insertEvents(transaction, [{ ...change.event, id: eventId, at: held.now, hostId }]);
-        }
-        return answer;
-      },
-      { provedByEvent: eventId },
+    return this.stamps.during((stamp) =>
+      this.database.transaction(
+        async (transaction) => {
+          await transaction.rows(LOCK_HOST, [hostId]);
+          const moment = stamp(await readMoment(transaction, this.clock));
+          const held = { ...moment, ...(await readRecord(transaction, hostId)) };
+          const { answer, change } = decide(held);
+          if (change) {
+            await this.write(transaction, held, change.write);
+            await insertEvents(transaction, [{ ...change.event, id: eventId, at: held.now, hostId }]);
+          }
+          return answer;
+        },
+        { provedByEvent: eventId },
+      ),
     );
   }
 
-  find(hostId: string): Promise<HeldRecord> {
-    return this.read(this.database, hostId);
+  async find(hostId: string): Promise<HeldRecord> {
+    return { ...(await readMoment(this.database, this.clock)), ...(await readRecord(this.database, hostId)) };
   }
 
   async neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]> {
@@ -70,20 +75,6 @@ export class RegistryStore implements Registry {
     this.notedRefusals.add(id);
   }
 
-  /** Each statement sees what is committed by then, so a host that registers over its tombstone meanwhile is looked for a second time. */
-  private async read(reader: Pick<Transaction, 'rows'>, hostId: string): Promise<HeldRecord> {
-    const now = this.clock.now();
-    const listening = await readListening(reader, now);
-    const entry = await readEntry(reader, hostId);
-    const tombstone = entry ? null : await readTombstone(reader, hostId);
-    return {
-      entry: entry || tombstone ? entry : await readEntry(reader, hostId),
-      tombstone,
-      now,
-      listenedMs: listenedMsAt(listening, now),
-    };
-  }
-
   private async write(transaction: Transaction, held: HeldRecord, write: RecordWrite): Promise<void> {
     switch (write.to) {
       case 'registered':
@@ -94,6 +85,13 @@ export class RegistryStore implements Registry {
         return writeRemoval(transaction, write.tombstone, held.listenedMs, write.evenIfConnected);
     }
   }
+}
+
+/** Each statement sees what is committed by then, so a host that registers over its tombstone meanwhile is looked for a second time. */
+async function readRecord(reader: Pick<Transaction, 'rows'>, hostId: string): Promise<HostRecord> {
+  const entry = await readEntry(reader, hostId);
+  const tombstone = entry ? null : await readTombstone(reader, hostId);
+  return { entry: entry || tombstone ? entry : await readEntry(reader, hostId), tombstone };
 }
 
 async function readEntry(reader: Pick<Transaction, 'rows'>, hostId: string): Promise<ProcessServer | null> {

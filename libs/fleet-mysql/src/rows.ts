@@ -46,7 +46,7 @@ export interface EntryRow {
   ends_listened_ms: number;
   told_interval_seconds: number;
   instance_id: string | null;
-  previous_instance_id: string | null;
+  replaced_instance_ids: string;
   source_address: string;
   skew_ms: number | null;
   load_reported_at: Date | null;
@@ -70,7 +70,7 @@ export const ENTRY_COLUMNS = `
   p.machine_id, p.environment, p.cpu_cores, p.memory_bytes, p.cache_disk_bytes, p.proxy_used, p.proxy_address, p.proxy_port,
   p.proxy_authenticated, p.passphrase_id, p.registered_at, p.decommissioned_at, p.decommissioned_by, p.decommission_reason,
   p.remove_by, l.credential_hash, l.revoked, l.last_heartbeat_at, l.heard_listened_ms, l.ends_listened_ms,
-  l.told_interval_seconds, l.instance_id, l.previous_instance_id, l.source_address, l.skew_ms, h.load_reported_at,
+  l.told_interval_seconds, l.instance_id, l.replaced_instance_ids, l.source_address, l.skew_ms, h.load_reported_at,
   h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes, h.total_cache_bytes, h.free_cache_bytes,
   h.throughput_bytes_per_second, h.pending_upload_bytes, h.services, h.services_down_at, h.protected_machine_count,
   h.replication_pair_count, h.certificate_expires_at`;
@@ -112,7 +112,7 @@ function leaseOf(row: EntryRow): Lease {
     endsAtListenedMs: row.ends_listened_ms,
     toldIntervalSeconds: row.told_interval_seconds,
     instanceId: row.instance_id,
-    previousInstanceId: row.previous_instance_id,
+    replacedInstanceIds: JSON.parse(row.replaced_instance_ids) as string[],
     sourceAddress: row.source_address,
     skewMs: row.skew_ms,
   };

@@ -5,7 +5,7 @@ import { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatLimits } from '.
 import type { Heartbeat, HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import { ListeningClock } from './listening-clock.js';
 import type { LeaseTiming } from './lease.js';
-import { Leases } from './ports.js';
+import { Leases, type Moment } from './ports.js';
 import { aHeartbeat, msAfter, NOON, TIMING } from './testing/examples.js';
 import { parseVersion, type Version } from './version.js';
 
@@ -25,8 +25,9 @@ interface Group {
 class LeasesByHand extends Leases {
   readonly groups: Group[] = [];
 
-  override writeGroup(beats: readonly WaitingHeartbeat[], now: Date, listenedMs: number): Promise<HeartbeatVerdict[]> {
+  override writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment): Promise<HeartbeatVerdict[]> {
     return new Promise((resolve, reject) => {
+      const { now, listenedMs } = moment();
       const accepted = ({ agentVersion }: Heartbeat): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion: agentVersion ?? '9.63.7187.1', at: now, listenedMs });
       this.groups.push({
         beats,

@@ -3,7 +3,7 @@ import type { Heartbeat, HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.
 import { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
 import { earliestWallInstant } from './listening.js';
 import type { ListeningClock } from './listening-clock.js';
-import type { Clock, Leases, Randomness } from './ports.js';
+import type { Clock, Leases, Moment, Randomness } from './ports.js';
 import { parseVersion, versionStatus, compareVersions, type Version, type VersionStatus } from './version.js';
 
 export interface HeartbeatLimits {
@@ -171,7 +171,7 @@ export class HeartbeatReceiver {
     const now = this.clock.now();
     const settle = (waiting: Waiting, verdict: HeartbeatVerdict | Error): void => waiting.settle.forEach((answer) => answer(verdict, waiting));
     try {
-      const verdicts = await this.leases.writeGroup(group, now, this.listening.listenedMsAt(now));
+      const verdicts = await this.leases.writeGroup(group, () => this.moment());
       const mayCarry = ({ since }: Waiting): boolean => now.getTime() - since.getTime() < LONGEST_CARRY_MS;
       return group.filter((waiting, index) => {
         const verdict = verdicts[index] ?? { outcome: 'carry' };
@@ -184,6 +184,11 @@ export class HeartbeatReceiver {
       for (const waiting of group) settle(waiting, refused);
       return [];
     }
+  }
+
+  private moment(): Moment {
+    const now = this.clock.now();
+    return { now, listenedMs: this.listening.listenedMsAt(now) };
   }
 
   private answer({ agentVersion, at, listenedMs, toldIntervalSeconds, leaseSeconds }: Accepted & Told): HeartbeatAnswer {

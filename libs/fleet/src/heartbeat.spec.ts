@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { EVENT_KINDS, refusalKey } from './fleet-event.js';
-import { credentialFault, heartbeatFault, heartbeatNews, instancesAfter, refusalKind, type LeaseOnRecord } from './heartbeat.js';
+import { credentialFault, heartbeatFault, heartbeatNews, instancesAfter, refusalKind, type Instances, type LeaseOnRecord } from './heartbeat.js';
 import { aHeartbeat, aLeaseOnRecord, HOST_ID, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
 import { parseVersion, type Version } from './version.js';
 
@@ -47,34 +47,40 @@ describe('two senders under one host id', () => {
     ['the registered machine is accepted', { machineId: 'machine-1' }, {}, null],
     ['another machine is a conflict', { machineId: 'machine-2' }, {}, CONFLICT],
     ['the first instance is accepted', { instanceId: 'a' }, {}, null],
-    ['the present instance is accepted', { instanceId: 'b' }, { instanceId: 'b', previousInstanceId: 'a' }, null],
-    ['the next instance is accepted', { instanceId: 'c' }, { instanceId: 'b', previousInstanceId: 'a' }, null],
-    ['an instance that a later one has replaced is a conflict', { instanceId: 'a' }, { instanceId: 'b', previousInstanceId: 'a' }, CONFLICT],
-    ['no instance id is accepted', { instanceId: null }, { instanceId: 'b', previousInstanceId: 'a' }, null],
-    ['an instance that is both present and replaced is the present one', { instanceId: 'a' }, { instanceId: 'a', previousInstanceId: 'a' }, null],
+    ['the present instance is accepted', { instanceId: 'b' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
+    ['the next instance is accepted', { instanceId: 'c' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
+    ['an instance that a later one has replaced is a conflict', { instanceId: 'a' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, CONFLICT],
+    ['one that was replaced twice too', { instanceId: 'a' }, { instanceId: 'c', replacedInstanceIds: ['b', 'a'] }, CONFLICT],
+    ['no instance id is accepted', { instanceId: null }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
+    ['an instance that is both present and replaced is the present one', { instanceId: 'a' }, { instanceId: 'a', replacedInstanceIds: ['a'] }, null],
   ] as const)('%s', (_case, said, known, fault) => {
     expect(heartbeatFault(aHeartbeat({ ...said, sourceAddress: '192.0.2.12' }), aLeaseOnRecord(known), null)).toEqual(fault);
   });
 
   it.each([
-    [null, { instanceId: null, previousInstanceId: null }, { instanceId: null, previousInstanceId: null }],
-    ['a', { instanceId: null, previousInstanceId: null }, { instanceId: 'a', previousInstanceId: null }],
-    ['a', { instanceId: 'a', previousInstanceId: null }, { instanceId: 'a', previousInstanceId: null }],
-    ['b', { instanceId: 'a', previousInstanceId: null }, { instanceId: 'b', previousInstanceId: 'a' }],
-    [null, { instanceId: 'b', previousInstanceId: 'a' }, { instanceId: 'b', previousInstanceId: 'a' }],
-    ['c', { instanceId: 'b', previousInstanceId: 'a' }, { instanceId: 'c', previousInstanceId: 'b' }],
-  ])('after a heartbeat of instance %j, %j becomes %j', (instanceId, before, after) => {
-    expect(instancesAfter(aHeartbeat({ instanceId }), before)).toEqual(after);
+    [null, { instanceId: null, replacedInstanceIds: [] }, { instanceId: null, replacedInstanceIds: [] }],
+    ['a', { instanceId: null, replacedInstanceIds: [] }, { instanceId: 'a', replacedInstanceIds: [] }],
+    ['a', { instanceId: 'a', replacedInstanceIds: [] }, { instanceId: 'a', replacedInstanceIds: [] }],
+    ['b', { instanceId: 'a', replacedInstanceIds: [] }, { instanceId: 'b', replacedInstanceIds: ['a'] }],
+    [null, { instanceId: 'b', replacedInstanceIds: ['a'] }, { instanceId: 'b', replacedInstanceIds: ['a'] }],
+    ['c', { instanceId: 'b', replacedInstanceIds: ['a'] }, { instanceId: 'c', replacedInstanceIds: ['b', 'a'] }],
+  ] satisfies [string | null, Instances, Instances][])('after a heartbeat of instance %j, %j becomes %j', (instanceId, before, after) => {
+    expect(instancesAfter({ instanceId }, before)).toEqual(after);
   });
 
-  it('a clone that takes turns with its source is told of at once', () => {
-    let known: Pick<LeaseOnRecord, 'instanceId' | 'previousInstanceId'> = { instanceId: null, previousInstanceId: null };
-    const send = (instanceId: string): string | null => {
+  it.each([
+    ['a clone', ['source', 'source', 'clone', 'source', 'clone'], [3]],
+    ['two clones', ['source', 'clone', 'other', 'source', 'clone', 'other'], [3, 4]],
+    ['a crowd', ['1', '2', '3', '4', '5', '6', '7', '8', '9', '1', '2', '3', '4', '5', '6', '7', '8', '9'], [9, 10, 11, 12, 13, 14, 15, 16]],
+    ['restarts', ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11'], []],
+  ])('%s in turn with its source: told of at the first that comes back', (_case, senders, conflicts) => {
+    let known: Instances = { instanceId: null, replacedInstanceIds: [] };
+    const refused = senders.flatMap((instanceId, turn) => {
       const fault = heartbeatFault(aHeartbeat({ instanceId }), aLeaseOnRecord(known), null);
-      if (!fault) known = instancesAfter(aHeartbeat({ instanceId }), known);
-      return fault && fault.code;
-    };
-    expect(['source', 'source', 'clone', 'source', 'clone'].map(send)).toEqual([null, null, null, 'host_id_conflict', null]);
+      if (!fault) known = instancesAfter({ instanceId }, known);
+      return fault?.code === 'host_id_conflict' ? [turn] : [];
+    });
+    expect(refused).toEqual(conflicts);
   });
 });
 

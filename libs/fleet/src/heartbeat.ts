@@ -44,7 +44,8 @@ export interface LeaseOnRecord {
   readonly retired: boolean;
   readonly revoked: boolean;
   readonly instanceId: string | null;
-  readonly previousInstanceId: string | null;
+  /** Those that came before it, latest first, at most `REPLACED_INSTANCES_KEPT`. */
+  readonly replacedInstanceIds: readonly string[];
   readonly sourceAddress: string;
   readonly endsAtListenedMs: number;
   /** The last heartbeat, or the registration when there was none. */
@@ -74,7 +75,7 @@ export function heartbeatFault(beat: Heartbeat, onRecord: LeaseOnRecord | null, 
   if (fault || !onRecord) return fault;
   const otherMachine = beat.machineId !== null && beat.machineId !== onRecord.machineId;
   const replacedInstance =
-    beat.instanceId !== null && beat.instanceId !== onRecord.instanceId && beat.instanceId === onRecord.previousInstanceId;
+    beat.instanceId !== null && beat.instanceId !== onRecord.instanceId && onRecord.replacedInstanceIds.includes(beat.instanceId);
   return otherMachine || replacedInstance
     ? { code: 'host_id_conflict', registeredAddress: onRecord.sourceAddress, otherAddress: beat.sourceAddress }
     : null;
@@ -105,12 +106,16 @@ export function heartbeatNews(beat: Heartbeat, onRecord: LeaseOnRecord, now: Dat
   return news;
 }
 
+/** So many more senders than two may share a host id and are still told apart. */
+export const REPLACED_INSTANCES_KEPT = 8;
+
+export type Instances = Pick<LeaseOnRecord, 'instanceId' | 'replacedInstanceIds'>;
+
 /** The instances to remember: a new one replaces the present one. */
-export function instancesAfter(beat: Heartbeat, onRecord: Pick<LeaseOnRecord, 'instanceId' | 'previousInstanceId'>): Pick<LeaseOnRecord, 'instanceId' | 'previousInstanceId'> {
-  if (beat.instanceId === null || beat.instanceId === onRecord.instanceId) {
-    return { instanceId: onRecord.instanceId, previousInstanceId: onRecord.previousInstanceId };
-  }
-  return { instanceId: beat.instanceId, previousInstanceId: onRecord.instanceId };
+export function instancesAfter(beat: Pick<Heartbeat, 'instanceId'>, { instanceId, replacedInstanceIds }: Instances): Instances {
+  if (beat.instanceId === null || beat.instanceId === instanceId) return { instanceId, replacedInstanceIds };
+  const replaced = instanceId === null ? replacedInstanceIds : [instanceId, ...replacedInstanceIds];
+  return { instanceId: beat.instanceId, replacedInstanceIds: replaced.slice(0, REPLACED_INSTANCES_KEPT) };
 }
 
 /** The event kind of a refusal that an operator will want to see; null for those that say nothing of the fleet. */

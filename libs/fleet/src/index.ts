@@ -60,6 +60,7 @@ export {
   type DuePosition,
   type HeldRecord,
   type MintedCredential,
+  type Moment,
   type Neighbour,
   type RecordWrite,
 } from './ports.js';

@@ -36,12 +36,15 @@ export abstract class CredentialMint {
   abstract mint(hostId: string, generation: number): MintedCredential;
 }
 
-/** What the store shows a decision: the host's record, locked until the decision is written, and the instant it is made at. */
-export interface HeldRecord extends HostRecord {
+/** An instant that something is judged at. */
+export interface Moment {
   readonly now: Date;
   /** L at `now`. */
   readonly listenedMs: number;
 }
+
+/** What the store shows a decision: the host's record, locked until the decision is written, and the moment it is made at. */
+export interface HeldRecord extends HostRecord, Moment {}
 
 /** What becomes of a host's record. */
 export type RecordWrite =
@@ -108,8 +111,11 @@ export interface CleanUpPass {
 }
 
 export abstract class Leases {
-  /** Judges and writes a group of heartbeats of distinct hosts in one transaction; a verdict for each, in order. `carry` is "ask again with the next group". */
-  abstract writeGroup(beats: readonly WaitingHeartbeat[], now: Date, listenedMs: number): Promise<HeartbeatVerdict[]>;
+  /**
+   * Judges and writes a group of heartbeats of distinct hosts in one transaction; a verdict for each, in order. `carry` is
+   * "ask again with the next group". Each attempt is made at a moment of its own, so that what waited is not written as of before.
+   */
+  abstract writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment): Promise<HeartbeatVerdict[]>;
 }
 
 export abstract class ListeningNotes {

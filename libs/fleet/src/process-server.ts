@@ -48,8 +48,8 @@ export interface Lease {
   readonly endsAtListenedMs: number;
   readonly toldIntervalSeconds: number;
   readonly instanceId: string | null;
-  /** The instance that the present one has replaced. */
-  readonly previousInstanceId: string | null;
+  /** Those that the present one has replaced, latest first, at most `REPLACED_INSTANCES_KEPT`. */
+  readonly replacedInstanceIds: readonly string[];
   /** Where the last accepted call came from. */
   readonly sourceAddress: string;
   /** The sender's clock minus ours when it last said; positive is ahead. Shown, never used. */

@@ -121,7 +121,7 @@ describe('registering', () => {
         endsAtListenedMs: LISTENED_AT_NOON + 198_000,
         toldIntervalSeconds: 33,
         instanceId: null,
-        previousInstanceId: null,
+        replacedInstanceIds: [],
         sourceAddress: '203.0.113.5',
         skewMs: null,
       },

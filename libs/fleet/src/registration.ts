@@ -148,7 +148,7 @@ export function register(
       endsAtListenedMs: listenedMs + leaseSeconds * 1000,
       toldIntervalSeconds,
       instanceId: null,
-      previousInstanceId: null,
+      replacedInstanceIds: [],
       sourceAddress: actor.address,
       skewMs: order.sentAt ? order.sentAt.getTime() - now.getTime() : null,
     },

@@ -11,7 +11,7 @@ const DEFAULT_LIMIT = 100;
 
 interface WalkState {
   readonly position: Position;
-  /** The first page's `asOf`: wall instant in milliseconds, and L. */
+  /** What the first page's walk keeps to: wall instant in milliseconds, and L. */
   readonly first: { readonly atMs: number; readonly listenedMs: number };
 }
 
@@ -29,14 +29,13 @@ export class FleetViews {
     const filter = fleetFilter(filters);
     const query = { list: 'process-servers', sort, filter };
     const state = this.cursors.open<WalkState>(query, cursor);
-    const firstAsOf = state && { at: new Date(state.first.atMs), listenedMs: state.first.listenedMs };
-    const { items, next, asOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, firstAsOf });
-    if (firstAsOf && sort === 'friendlyName' && asOf.at.getTime() - firstAsOf.at.getTime() > NAME_WALK_MS) throw new RequestProblem('invalid_cursor');
-    const first = firstAsOf ?? asOf;
+    const begun = state && { at: new Date(state.first.atMs), listenedMs: state.first.listenedMs };
+    const { items, next, asOf, walkAsOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, walkAsOf: begun });
+    if (sort === 'friendlyName' && asOf.at.getTime() - walkAsOf.at.getTime() > NAME_WALK_MS) throw new RequestProblem('invalid_cursor');
     const duplicated = await this.reader.duplicatedAmong(items.map(({ hostId }) => hostId));
     return {
       items: items.map((server) => summaryOf(server, asOf, this.version, duplicated.has(server.hostId))),
-      nextCursor: next && this.cursors.seal(query, { position: next, first: { atMs: first.at.getTime(), listenedMs: first.listenedMs } } satisfies WalkState),
+      nextCursor: next && this.cursors.seal(query, { position: next, first: { atMs: walkAsOf.at.getTime(), listenedMs: walkAsOf.listenedMs } } satisfies WalkState),
       asOf: asOf.at.toISOString(),
     };
   }

@@ -118,7 +118,7 @@ function leaseColumns({ hostId, generation, lease }: ProcessServer): Record<stri
     ends_listened_ms: lease.endsAtListenedMs,
     told_interval_seconds: lease.toldIntervalSeconds,
     instance_id: lease.instanceId,
-    previous_instance_id: lease.previousInstanceId,
+    replaced_instance_ids: JSON.stringify(lease.replacedInstanceIds),
     source_address: lease.sourceAddress,
     skew_ms: lease.skewMs,
   };
