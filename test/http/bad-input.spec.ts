@@ -59,6 +59,9 @@ describe('a registration with a field that cannot be used', () => {
     ['an IPv6 address with two gaps', { ipAddress: '2001::db8::1' }, 'ipAddress'],
     ['an IPv6 address with a zone', { ipAddress: 'fe80::1%eth0' }, 'ipAddress'],
     ['a name for an address', { ipAddress: 'ps.example.net' }, 'ipAddress'],
+    ['the address of no machine', { ipAddress: '0.0.0.0' }, 'ipAddress'],
+    ['the broadcast address', { ipAddress: '255.255.255.255' }, 'ipAddress'],
+    ['a multicast address', { ipAddress: 'ff02::1' }, 'ipAddress'],
     ['a version of three parts', { agentVersion: '9.63.7187' }, 'agentVersion'],
     ['a version of five parts', { agentVersion: '9.63.7187.1.1' }, 'agentVersion'],
     ['a version with a letter', { agentVersion: '9.63.7187.1a' }, 'agentVersion'],
@@ -91,9 +94,14 @@ describe('a registration with a field that cannot be used', () => {
     ['a name with an escape', { friendlyName: '\u001b[31mred' }, 'friendlyName'],
     ['a name with a C1 control', { friendlyName: 'ps\u0085' }, 'friendlyName'],
     ['a name with a lone surrogate', { friendlyName: `ps-${LONE_SURROGATE}` }, 'friendlyName'],
+    ['a name that nobody sees', { friendlyName: '\u3164' }, 'friendlyName'],
+    ['a name that is written backwards', { friendlyName: 'ps\u202e1-nilreb' }, 'friendlyName'],
+    ['a name with a space at its end', { friendlyName: 'ps ' }, 'friendlyName'],
     ['a name that is an object', { friendlyName: { first: 'x' } }, 'friendlyName'],
     ['a name that is a list', { friendlyName: ['ps'] }, 'friendlyName'],
     ['a machine id of 129 characters', { machineId: 'x'.repeat(129) }, 'machineId'],
+    ['a machine id with a space at its end', { machineId: 'machine-1 ' }, 'machineId'],
+    ['a machine id with a space before it', { machineId: ' machine-1' }, 'machineId'],
     ['an operating system of 65 characters', { osType: 'x'.repeat(65) }, 'osType'],
     ['a clock that is no instant', { sentAt: 'yesterday' }, 'sentAt'],
     ['a clock without a zone', { sentAt: '2026-11-23T09:00:00' }, 'sentAt'],
@@ -112,6 +120,15 @@ describe('a registration with a field that cannot be used', () => {
     ['a field named toJSON', { toJSON: 'x' }, 'toJSON'],
   ])('%s', async (_what, over, field) => {
     await refused(await register(over), 'validation_failed', field);
+  });
+
+  it.each([
+    [{ friendlyName: 'ps\u202e1' }, 'friendlyName must be one line of characters that can be seen; U+202E is none'],
+    [{ machineId: 'machine-1 ' }, 'machineId must not end with white space'],
+    [{ ipAddress: '::' }, 'ipAddress must be the address of one machine; this one is unspecified'],
+    [{ ipAddress: undefined }, 'ipAddress must be an IPv4 or IPv6 address'],
+  ])('is told what is wrong with it: %j', async (over, detail) => {
+    expect((await register(over)).body).toMatchObject({ detail });
   });
 
   it('the control port as data port', async () => {
@@ -151,6 +168,8 @@ describe('a heartbeat with a field that cannot be used', () => {
     ['a service that is null', { services: [null] }, 'services.0'],
     ['a negative count', { protectedMachineCount: -1 }, 'protectedMachineCount'],
     ['an instance of 65 characters', { instanceId: 'x'.repeat(65) }, 'instanceId'],
+    ['an instance that nobody sees', { instanceId: '\u2060' }, 'instanceId'],
+    ['a service with a line separator', { services: [{ name: 'a\u2028', state: 'running' }] }, 'services.0.name'],
     ['an instance with a lone surrogate', { instanceId: LONE_SURROGATE }, 'instanceId'],
     ['a certificate that never ends', { certificateExpiresAt: '9999-12-31T23:59:59Z' }, 'certificateExpiresAt'],
     ['an unknown field', { mood: 'good' }, 'mood'],
@@ -165,6 +184,8 @@ describe('an operator’s call with a field that cannot be used', () => {
     ['force as text', { force: 'true' }, 'force'],
     ['a reason of 501 characters', { reason: 'x'.repeat(501) }, 'reason'],
     ['a reason with a control character', { reason: 'a\u0007' }, 'reason'],
+    ['a reason of two lines', { reason: 'scrapped\nby anna' }, 'reason'],
+    ['a reason that nobody sees', { reason: '\u200b' }, 'reason'],
     ['an unknown field', { dryRun: true }, 'dryRun'],
   ])('purge: %s', async (_what, over, field) => {
     await refused(await purge(over), 'validation_failed', field);
@@ -172,6 +193,7 @@ describe('an operator’s call with a field that cannot be used', () => {
 
   it.each<[string, Record<string, unknown>, string]>([
     ['an address that is none', { ipAddress: 'x' }, 'ipAddress'],
+    ['a name that nobody sees', { friendlyName: '\u00ad' }, 'friendlyName'],
     ['silence as text', { silentForSeconds: '60' }, 'silentForSeconds'],
     ['negative silence', { silentForSeconds: -1 }, 'silentForSeconds'],
     ['a list filter that is none', { sort: 'hostId' }, 'sort'],
@@ -195,6 +217,7 @@ describe('an operator’s call with a field that cannot be used', () => {
     [`force=true&reason=${'x'.repeat(501)}`, 'reason'],
     ['force=true&reason=a&reason=b', 'reason'],
     ['force=true&reason=%00', 'reason'],
+    ['force=true&reason=%E2%80%8B', 'reason'],
     ['why=spare', 'why'],
   ])('decommission with ?%s', async (query, field) => {
     await refused(await site.call('DELETE', `${url(server.hostId)}?${query}`, { authorization: site.admin }), 'validation_failed', field);
@@ -229,6 +252,8 @@ describe('a query that cannot be used', () => {
     ['ipAddress=192.0.2.1&ipAddress=192.0.2.2', 'ipAddress'],
     ['friendlyName=', 'friendlyName'],
     ['friendlyName=%00', 'friendlyName'],
+    ['friendlyName=%E2%80%AE', 'friendlyName'],
+    ['friendlyName=%20ps', 'friendlyName'],
     [`friendlyName=${'x'.repeat(256)}`, 'friendlyName'],
     ['friendlyName=a&friendlyName=b', 'friendlyName'],
     ['colour=blue', 'colour'],

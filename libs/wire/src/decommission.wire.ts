@@ -12,7 +12,7 @@ export class DecommissionQuery {
   @IsBoolean()
   readonly force?: boolean;
 
-  /** Why, for the audit log. */
+  /** Why, for the audit log; one line. */
   @IsOptional()
   @IsLabel(500)
   @MaxLength(500)

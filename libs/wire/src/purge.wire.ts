@@ -1,5 +1,5 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, Max, MaxLength, Min } from 'class-validator';
-import { IsAddress, IsLabel } from './checks.js';
+import { IsAddress, IsLabel, IsLabelStart } from './checks.js';
 
 /** Body of POST /v1/process-servers/{hostId}/purge. */
 export class PurgeRequest {
@@ -10,7 +10,7 @@ export class PurgeRequest {
   readonly generation!: number;
 
   /**
-   * Why, for the audit log.
+   * Why, for the audit log; one line.
    * @example 'machine was scrapped'
    */
   @IsLabel(500)
@@ -57,7 +57,7 @@ export class PurgePlanRequest {
 
   /** Names that begin with this. */
   @IsOptional()
-  @IsLabel(255)
+  @IsLabelStart(255)
   @MaxLength(255)
   readonly friendlyName?: string;
 
@@ -94,7 +94,7 @@ export class ApplyPurgeRequest {
   @Max(1_000)
   readonly expectedCount!: number;
 
-  /** Why, for the audit log. */
+  /** Why, for the audit log; one line. */
   @IsLabel(500)
   @MaxLength(500)
   readonly reason!: string;

@@ -1,6 +1,6 @@
 import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { IsAddress, IsHostId, IsInstant, IsLabel } from './checks.js';
+import { IsAddress, IsHostId, IsInstant, IsLabel, IsLabelStart } from './checks.js';
 
 /** Digits and nothing else: `Number` would take an empty text for 0, and `0x10` and `1e2` as well. */
 const wholeNumber = ({ value }: { value: unknown }): unknown => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value);
@@ -47,7 +47,7 @@ export class ListProcessServersQuery extends PageQuery {
 
   /** Names that begin with this; case does not matter. */
   @IsOptional()
-  @IsLabel(255)
+  @IsLabelStart(255)
   @MaxLength(255)
   readonly friendlyName?: string;
 

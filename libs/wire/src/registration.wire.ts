@@ -1,6 +1,6 @@
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import { IsAddress, IsInstant, IsLabel, IsVersion } from './checks.js';
+import { IsInstant, IsLabel, IsMachineAddress, IsVersion } from './checks.js';
 
 /** How the process server reaches the internet. The proxy's password is never sent. */
 export class ProxySettings {
@@ -56,7 +56,7 @@ export class RegisterRequest {
    * IPv4 or IPv6 address that protected machines reach it under.
    * @example '192.0.2.11'
    */
-  @IsAddress()
+  @IsMachineAddress()
   readonly ipAddress!: string;
 
   /**

@@ -21,7 +21,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setTitle('Configuration server')
     .setDescription(
       'The registry of a site\'s process servers: registration, heartbeats, removal and queries. Instants are RFC 3339 in UTC, durations ' +
-        'and sizes carry their unit in the name. Problems are RFC 9457; their `code` is stable.',
+        'and sizes carry their unit in the name. Text is one line of characters that can be seen, without white space at its ' +
+        'ends. Problems are RFC 9457; their `code` is stable.',
     )
     .setVersion('1')
     .addTag('process server', 'What a process server calls')
