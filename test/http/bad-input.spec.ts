@@ -147,6 +147,36 @@ describe('a registration with a field that cannot be used', () => {
   });
 });
 
+describe('an answer is never a multiple of its request:', () => {
+  const long = 'n'.repeat(60_000);
+  const sizeOf = ({ body }: Answer): number => JSON.stringify(body).length;
+
+  it('of 5,000 unknown fields 20 are listed, and all are counted', async () => {
+    const answer = await register(Object.fromEntries(Array.from({ length: 5_000 }, (_, number) => [`f${number}`, 1])));
+    await refused(answer, 'validation_failed', 'f0');
+    expect(answer.body).toMatchObject({ detail: '5000 things are wrong with the fields; here are the first 20.' });
+    expect(answer.body['errors']).toHaveLength(20);
+  });
+
+  it('20 are all listed, and the first is told', async () => {
+    const answer = await register(Object.fromEntries(Array.from({ length: 20 }, (_, number) => [`f${number}`, 1])));
+    expect(answer.body).toMatchObject({ detail: 'property f0 should not exist', errors: { length: 20 } });
+  });
+
+  it.each<[string, () => Promise<Answer>]>([
+    ['an unknown field', () => register({ [long]: 1 })],
+    ['an unknown field further in', () => register({ proxy: { used: true, [long]: 1 } })],
+    ['a field nested too deep', () => register({ [long]: { a: { b: { c: { d: 1 } } } } })],
+    ['an unknown query parameter', () => site.read(`/v1/process-servers?${long.slice(0, 10_000)}=1`)],
+    ['a query parameter of a call that takes none', () => site.read(`/v1/fleet?${long.slice(0, 10_000)}=1`)],
+  ])('the name of %s is cut', async (_what, call) => {
+    const answer = await call();
+    await refused(answer, 'validation_failed');
+    expect(sizeOf(answer)).toBeLessThan(1_000);
+    expect(answer.body['errors']).toEqual([{ field: expect.stringContaining(`${'n'.repeat(64)}…`), message: expect.stringContaining('n…') }]);
+  });
+});
+
 describe('a heartbeat with a field that cannot be used', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['a generation as text', { generation: '1' }, 'generation'],

@@ -20,6 +20,6 @@ export class ProblemResponse {
   readonly requestId!: string;
   /** What a process server is to do; absent where the caller is none. Unknown ones mean `retry`. */
   readonly instruction?: 'stop' | 'reregister' | 'ask_operator' | 'upgrade' | 'retry';
-  /** Which fields, where fields are the trouble. */
+  /** Which fields, where fields are the trouble; the first 20. */
   readonly errors?: FieldError[];
 }

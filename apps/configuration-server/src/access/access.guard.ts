@@ -37,5 +37,5 @@ function takes(context: ExecutionContext, kind: RouteParamtypes): boolean {
 function refuseUnknownQuery(context: ExecutionContext, names: readonly string[]): void {
   if (names.length === 0) return;
   const unknown = takes(context, RouteParamtypes.QUERY) ? names.find(isNeverAField) : names[0];
-  if (unknown !== undefined) throw RequestProblem.field(unknown, `property ${unknown} should not exist`);
+  if (unknown !== undefined) throw RequestProblem.unknownField(unknown);
 }

@@ -1,4 +1,4 @@
-import { RequestProblem } from './request-problem.js';
+import { RequestProblem, shownName } from './request-problem.js';
 
 /** A body, what its fields hold, an item of a list there, and a field of that: nothing in the contract lies deeper. */
 const DEEPEST = 4;
@@ -15,8 +15,8 @@ export function refuseStrangeShape(value: unknown, path = 'body', depth = 0): vo
   if (typeof value !== 'object' || value === null) return;
   if (depth >= DEEPEST) throw RequestProblem.field(path, `${path} is nested too deep`);
   for (const [name, member] of Object.entries(value)) {
-    const memberPath = depth === 0 ? name : `${path}.${name}`;
-    if (isNeverAField(name)) throw RequestProblem.field(memberPath, `property ${name} should not exist`);
+    const memberPath = depth === 0 ? shownName(name) : `${path}.${shownName(name)}`;
+    if (isNeverAField(name)) throw RequestProblem.unknownField(name, memberPath);
     if (Array.isArray(value) && Array.isArray(member)) throw RequestProblem.field(memberPath, `${memberPath} must not be a list`);
     refuseStrangeShape(member, memberPath, depth + 1);
   }

@@ -1,12 +1,17 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import type { FieldError } from '@app/wire';
-import { RequestProblem } from './request-problem.js';
+import { RequestProblem, shownName } from './request-problem.js';
+
+/** What class-validator calls a property that its class does not have. */
+const UNKNOWN = 'whitelistValidation';
 
 function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldError[] {
   return errors.flatMap(({ property, constraints = {}, children = [] }) => {
-    const field = parent ? `${parent}.${property}` : property;
-    return [...Object.values(constraints).map((message) => ({ field, message })), ...fieldErrors(children, field)];
+    const name = shownName(property);
+    const field = parent ? `${parent}.${name}` : name;
+    const messages = Object.entries(constraints).map(([check, message]) => (check === UNKNOWN ? `property ${name} should not exist` : message));
+    return [...messages.map((message) => ({ field, message })), ...fieldErrors(children, field)];
   });
 }
 
@@ -19,7 +24,6 @@ export const validationPipe = (): ValidationPipe =>
     transform: true,
     exceptionFactory: (errors) => {
       const fields = fieldErrors(errors);
-      const [first = { field: 'body', message: 'the body must be a JSON object' }] = fields;
-      return new RequestProblem('validation_failed', first.message, fields.length > 0 ? fields : [first]);
+      return RequestProblem.fields(fields.length > 0 ? fields : [{ field: 'body', message: 'the body must be a JSON object' }]);
     },
   });
