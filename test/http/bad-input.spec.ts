@@ -291,6 +291,12 @@ describe('a query that cannot be used', () => {
     ['constructor=1', 'constructor'],
     [`cursor=${'x'.repeat(6_001)}`, 'cursor'],
     ['cursor=a&cursor=b', 'cursor'],
+    ['cursor=%ff', 'cursor'],
+    ['friendlyName=%zz', 'friendlyName'],
+    ['friendlyName=ps%', 'friendlyName'],
+    ['limit=10&friendlyName=%c3%28', 'friendlyName'],
+    ['friendlyName=%ed%a0%80', 'friendlyName'],
+    ['%zz=1', '%zz'],
   ])('of the list: ?%s', async (query, field) => {
     await refused(await site.read(`/v1/process-servers?${query}`), 'validation_failed', field);
   });
@@ -306,7 +312,7 @@ describe('a query that cannot be used', () => {
     await refused(await site.read(`/v1/events?${query}`), 'validation_failed', field);
   });
 
-  it.each(['', 'x', '.', 'a.b', 'a.b.c', '%00', '%ff', 'é'])('a cursor that was not made here: "%s"', async (cursor) => {
+  it.each(['', 'x', '.', 'a.b', 'a.b.c', '%00', 'é'])('a cursor that was not made here: "%s"', async (cursor) => {
     await refused(await site.read(`/v1/process-servers?cursor=${cursor === 'é' ? encodeURIComponent(cursor) : cursor}`), 'invalid_cursor');
   });
 
@@ -323,7 +329,7 @@ describe('a query that cannot be used', () => {
     await refused(await site.call(method, `${url(server.hostId)}${path}?colour=blue`, { authorization, ...(method !== 'GET' && { body }) }), 'validation_failed', 'colour');
   });
 
-  it.each(['/v1/fleet', '/v1/configuration-server', '/health/live', '/health/ready', '/metrics'])('%s knows no query parameter', async (path) => {
+  it.each(['/v1/fleet', '/v1/configuration-server', '/health/live', '/health/ready', '/metrics', '/openapi.json'])('%s knows no query parameter', async (path) => {
     await refused(await site.read(`${path}?colour=blue`), 'validation_failed', 'colour');
   });
 });
@@ -395,6 +401,28 @@ describe('a body that cannot be read', () => {
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'application/json-seq', 'multipart/form-data; boundary=a', 'nonsense', ';'])('of type %s', async (type) => {
     await refused(await registerText(whole, { 'content-type': type }), 'unsupported_media_type');
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['gzip', { 'content-encoding': 'gzip' }],
+    ['two codings', { 'content-encoding': 'identity, br' }],
+    ['ISO 8859-1', { 'content-type': 'application/json; charset=iso-8859-1' }],
+    ['UTF-16 in quotes', { 'content-type': 'application/json;charset="utf-16"' }],
+    ['an empty charset', { 'content-type': 'application/json; charset=' }],
+  ])('that says it is in %s', async (_what, headers) => {
+    await refused(await registerText(whole, { 'content-type': 'application/json', ...headers }), 'unsupported_media_type');
+  });
+
+  it('with a transfer coding', async () => {
+    const text = await site.raw(`PUT ${url(randomUUID())} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`);
+    await refused(parsedAnswer(text), 'unsupported_media_type');
+  });
+
+  it.each(['application/json; charset=utf-8', 'application/json;charset="UTF-8"', 'application/json; charset=utf8', 'application/json; version=1'])('but not of type %s', async (type) => {
+    const headers = { 'content-type': type, 'content-encoding': 'identity' };
+    const answer = await site.call('POST', `${url(server.hostId)}/preflight`, { body: whole, headers, authorization: site.passphrase });
+    expect(answer.status).toBe(200);
+    await untouched();
   });
 });
 
@@ -492,6 +520,32 @@ describe('HTTP that is broken', () => {
     ['a TLS greeting', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
   ])('%s', async (_what, bytes) => {
     await refused(parsedAnswer(await site.raw(Buffer.from(bytes, 'latin1'))), 'malformed_request');
+  });
+
+  it('HTTP/1.1 without a Host; HTTP/1.0 needs none', async () => {
+    await refused(parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n')), 'malformed_request');
+    expect(parsedAnswer(await site.raw('GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
+  });
+
+  it.each(['cake', '100-continue, cake'])('an expectation that cannot be met: %s', async (expectation) => {
+    const text = await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: ${expectation}\r\n\r\n`);
+    await refused(parsedAnswer(text.replace('HTTP/1.1 100 Continue\r\n\r\n', '')), 'expectation_failed');
+  });
+
+  it('100-continue is met', async () => {
+    expect(await site.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n')).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
+  });
+
+  it.each([1, 2, 3])('after %d requests on the same connection: those are answered first', async (count) => {
+    const text = await site.raw(`${'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count)}hello\r\n\r\n`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([...Array.from({ length: count }, () => 200), 400]);
+    await refused(parsedAnswer(text.slice(text.lastIndexOf('HTTP/1.1'))), 'malformed_request');
+  });
+
+  it('after one that is being answered, in two pieces: one answer each', async () => {
+    const text = await site.raw(`GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\nhello\r\n\r\n${'hello\r\n\r\n'.repeat(20_000)}`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([200, 400]);
+    await untouched();
   });
 
   it('headers of 20 KB', async () => {

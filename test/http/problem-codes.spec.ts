@@ -107,6 +107,7 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   body_too_large: () => putText(' '.repeat(65_537)),
   uri_too_long: () => site.read(`/v1/process-servers/${'x'.repeat(200)}`),
   unsupported_media_type: () => putText('{}', 'text/plain'),
+  expectation_failed: async () => parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: cake\r\n\r\n')),
   version_newer_than_configuration_server: () => register({ agentVersion: '9.64.0.0' }),
   version_not_exact: () => narrow.register<Record<string, unknown>>(randomUUID(), { agentVersion: '9.63.7187.0' }),
   invalid_data_port: () => register({ dataPort: 443 }),

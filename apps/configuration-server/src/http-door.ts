@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { type Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
@@ -8,6 +9,7 @@ import type { Logger } from 'pino';
 import secureJson from 'secure-json-parse';
 import { AppModule, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
+import { strangeHead } from './problems/strange-head.js';
 import { refuseStrangeShape } from './problems/plain-shape.js';
 import { RequestProblem } from './problems/request-problem.js';
 import { problemOf } from './problems/problem-of.js';
@@ -34,7 +36,11 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   everyRouteStatesItsPermission();
   const { randomness, metrics } = useCases;
   // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
-  const server = { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: requestTimeoutMs / LOOKS_FOR_LATE_REQUESTS };
+  const server = {
+    headersTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: requestTimeoutMs / LOOKS_FOR_LATE_REQUESTS,
+    requireHostHeader: false, // Node would refuse without a body; `strangeHead` does with one
+  };
   const adapter = new FastifyAdapter({
     ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
     loggerInstance: logger as FastifyBaseLogger,
@@ -62,6 +68,8 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
       done(error as Error);
     }
   });
+  fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
+  fastify.addHook('onRequest', (request, _reply, done) => done(strangeHead(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
@@ -97,10 +105,19 @@ const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_time
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
+/** Connections whose broken request waits until those before it are answered; what follows it is not looked at. */
+const waiting = new WeakSet<Socket>();
+
 /** The request could not even be parsed as HTTP, so there is no route and no reply object. */
 function answerBrokenRequest(code: string | undefined, socket: Socket): void {
   if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy();
+    return;
+  }
+  const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too
+  if (underWay?.req.complete) {
+    if (!waiting.has(socket)) underWay.once('close', () => waiting.delete(socket) && answerBrokenRequest(code, socket));
+    waiting.add(socket);
     return;
   }
   const requestId = randomUUID();

@@ -30,6 +30,7 @@ export const PROBLEMS = {
   body_too_large: { status: 413, title: 'The body is too large' },
   uri_too_long: { status: 414, title: 'The path is too long' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
+  expectation_failed: { status: 417, title: 'The expectation of the request cannot be met' },
   version_newer_than_configuration_server: { status: 422, title: 'The version is newer than the configuration server' },
   version_not_exact: { status: 422, title: 'The version is not the configuration server\'s' },
   invalid_data_port: { status: 422, title: 'The data port cannot be used' },

@@ -23,6 +23,8 @@ const PROBLEMS_OF_ALL: readonly ProblemCode[] = [
   'validation_failed',
   'request_timeout',
   'uri_too_long',
+  'unsupported_media_type',
+  'expectation_failed',
   'headers_too_large',
   'internal_error',
   'shutting_down',

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
+import { RequestProblem } from '../problems/request-problem.js';
 import { OPENAPI_FILE } from './openapi-file.js';
 
 const PAGE = `<!doctype html>
@@ -28,7 +29,11 @@ const ASSETS = [
 export async function serveDocs(fastify: FastifyInstance): Promise<void> {
   const document = await readFile(OPENAPI_FILE, 'utf8');
   const { resolve } = createRequire(import.meta.url);
-  fastify.get('/openapi.json', (_request, reply) => reply.type('application/json').send(document));
+  fastify.get('/openapi.json', (request, reply) => {
+    const [unknown] = Object.keys(request.query as object);
+    if (unknown !== undefined) throw RequestProblem.unknownField(unknown);
+    return reply.type('application/json').send(document);
+  });
   fastify.get('/docs', (_request, reply) => reply.type('text/html').send(PAGE));
   fastify.get('/docs/', (_request, reply) => reply.redirect('/docs'));
   fastify.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START));
