@@ -173,6 +173,24 @@ describe('every problem can be met over HTTP', () => {
     expectProblem(await WAYS[code](), code);
   });
 
+  it('an instruction goes to process servers alone: by credential, by passphrase, or with neither', async () => {
+    const server = await site.registered();
+    const away = `/v1/process-servers/${randomUUID()}`;
+    await site.pass(180);
+    await site.purge(server.hostId, { generation: 1 });
+    const told = [await beat(server), await unregister(server), await WAYS.passphrase_rejected(), await WAYS.clock_in_future()];
+    expect(told.map(({ body }) => body['instruction'])).toEqual(['ask_operator', 'ask_operator', 'ask_operator', 'ask_operator']);
+    expect((await site.call('POST', `${away}/heartbeats`, { body: { generation: 1 } })).body).toMatchObject({ code: 'credential_rejected', instruction: 'ask_operator' });
+    const others = [await decommission(server), await purge(server, { generation: 2 }), await site.read(away), await site.read(`${away}/events`), await WAYS.database_unavailable()];
+    expect(others.map(({ body }) => [body['code'], body['instruction']])).toEqual([
+      ['generation_retired', undefined],
+      ['generation_unknown', undefined],
+      ['process_server_not_found', undefined],
+      ['process_server_not_found', undefined],
+      ['database_unavailable', undefined],
+    ]);
+  });
+
   it('only the internal error is an error in the log, and its answer says nothing about why', async () => {
     site.log.length = 0;
     const { body } = await WAYS.internal_error();

@@ -118,12 +118,16 @@ describe('a purge', () => {
     expect(late.body.instruction).toBe('ask_operator');
   });
 
-  it('of one that the clean-up has removed: 410', async () => {
+  it('of one that the clean-up has removed: 410 that says so, and tells an operator nothing that a process server is to do', async () => {
     const server = await site.registered();
     await site.unregister(server);
     await site.pass(300);
     await site.replica().cleanUp.pass();
-    expectProblem(await site.purge(server.hostId, { generation: 1 }), 'generation_retired');
+    const refused = await site.purge(server.hostId, { generation: 1 });
+    expectProblem(refused, 'generation_retired');
+    expect(refused.body.detail).toMatch(/decommissioned/);
+    expect(refused.body.detail).not.toMatch(/stop|sending/i);
+    expect(refused.body.instruction).toBeUndefined();
   });
 
   it('of one that nobody knows: 404', async () => {

@@ -121,7 +121,7 @@ function answerBrokenRequest(code: string | undefined, socket: Socket): void {
     return;
   }
   const requestId = randomUUID();
-  const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId);
+  const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId, false);
   const body = JSON.stringify(problem);
   socket.end(
     [

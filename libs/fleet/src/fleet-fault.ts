@@ -87,7 +87,7 @@ function explain(fault: FleetFault): string {
     case 'generation_retired':
       return fault.removal === 'purge'
         ? 'An operator purged this process server. It does not come back by itself: a person registers it again.'
-        : 'This process server was decommissioned. Stop sending.';
+        : 'This process server was decommissioned: its registration has ended.';
     case 'generation_superseded':
       return `Generation ${fault.given} was replaced: generation ${fault.current} holds this host id.`;
     case 'generation_unknown':

@@ -17,6 +17,7 @@ export class AccessGuard implements CanActivate {
     const permission = permissionOf(context.getHandler());
     if (!permission) throw new Error(`route ${context.getHandler().name} states no permission`);
     const request = context.switchToHttp().getRequest<RecognisedRequest>();
+    request.permission = permission;
     const { hostId: given } = request.params as { hostId?: string };
     const hostId = given === undefined ? null : canonicalHostId(given);
     if (given !== undefined && !hostId) throw RequestProblem.field('hostId', 'hostId must be a UUID');

@@ -2,7 +2,9 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '@app/fleet';
 import type { Role } from '@app/fleet-mysql';
+import { API_KEY_PREFIX } from '@app/platform';
 import { canonicalAddress } from '@app/wire';
+import type { Permission } from './call.decorator.js';
 
 /** Who is calling, as recognised at the door. */
 export type Caller =
@@ -18,12 +20,18 @@ export interface ProcessServerCaller {
   readonly credentialHash: string;
 }
 
-export type RecognisedRequest = FastifyRequest & { caller?: Caller };
+export type RecognisedRequest = FastifyRequest & { caller?: Caller; permission?: Permission };
 
 /** The caller of a route, and the name under which its events are written. */
 export interface Recognised {
   readonly caller: Caller;
   readonly actor: Actor;
+}
+
+/** Whether it is a process server that asks: it alone is told what to do next. Where an operator may ask as well, an API key tells. */
+export function asksAsProcessServer({ permission = 'process_server', headers }: Pick<RecognisedRequest, 'permission' | 'headers'>): boolean {
+  if (permission === 'process_server_or_operator') return !headers.authorization?.includes(` ${API_KEY_PREFIX}`);
+  return permission === 'process_server' || permission === 'passphrase';
 }
 
 /** Address of the other end, canonical. */

@@ -63,8 +63,11 @@ function refusalOf(error: unknown): Refusal {
   return { code, detail: PROBLEMS[code].title };
 }
 
-/** The answer to anything that went wrong. What is ours to mend comes out as `internal_error`, without a word about why. */
-export function problemOf(error: unknown, requestId: string): ProblemResponse {
+/**
+ * The answer to anything that went wrong. What is ours to mend comes out as `internal_error`, without a word about why.
+ * Only a process server gets an instruction.
+ */
+export function problemOf(error: unknown, requestId: string, toProcessServer: boolean): ProblemResponse {
   const { code, detail, instruction, errors } = refusalOf(error);
   const { status, title } = PROBLEMS[code];
   return {
@@ -74,7 +77,7 @@ export function problemOf(error: unknown, requestId: string): ProblemResponse {
     detail,
     code,
     requestId,
-    ...(instruction && { instruction }),
+    ...(toProcessServer && instruction && { instruction }),
     ...(errors && { errors: [...errors] }),
   };
 }

@@ -2,6 +2,7 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/wire';
+import { asksAsProcessServer } from '../access/caller.js';
 import { problemOf, retryAfterSeconds } from './problem-of.js';
 
 /** The code of each problem that is being answered, for the metrics. */
@@ -22,7 +23,7 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, randomness: Randomness): void {
-  const problem = problemOf(error, request.id);
+  const problem = problemOf(error, request.id, asksAsProcessServer(request));
   if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
   const retryAfter = retryAfterSeconds(problem, randomness.fraction());
   if (retryAfter !== null) reply.header('retry-after', retryAfter);
