@@ -91,6 +91,19 @@ describe('the timeline', () => {
     expect(second.nextCursor).toBeNull();
   });
 
+  it.each([1, 2, 3, 100])('in pages of %d never has more than that, and ends with the silence that runs', async (limit) => {
+    const server = await site.registered();
+    await site.heartbeat(server, { agentVersion: '9.62.0.0' });
+    await site.pass(185);
+    const pages: Events[] = [];
+    do {
+      const cursor = pages.at(-1)?.nextCursor;
+      pages.push((await timeline(server.hostId, `?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)).body);
+    } while (pages.at(-1)?.nextCursor);
+    expect(pages.flatMap(kinds)).toEqual(['registered', 'version_changed', 'silence']);
+    for (const { items } of pages) expect(items.length).toBeLessThanOrEqual(limit);
+  });
+
   it('of a host id that nobody ever heard of: 404', async () => {
     expectProblem(await timeline(randomUUID()), 'process_server_not_found');
   });

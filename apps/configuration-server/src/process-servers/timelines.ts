@@ -38,16 +38,20 @@ export class Timelines {
     return this.body(query, await this.events.page(filter, limit, this.cursors.open<EventPosition>(query, cursor)));
   }
 
-  /** With a silence that runs now as its last item. @throws FleetError `process_server_not_found` when nothing was ever heard of the host id. */
+  /**
+   * With a silence that runs now as its last item, on one page more when the last is full.
+   * @throws FleetError `process_server_not_found` when nothing was ever heard of the host id.
+   */
   async ofHost(hostId: string, { limit = DEFAULT_LIMIT, cursor }: PageQuery): Promise<EventList> {
     const query = { list: 'timeline', hostId };
     const page = await this.events.page({ hostId }, limit, this.cursors.open<EventPosition>(query, cursor));
-    const body = this.body(query, page);
-    if (page.next) return body;
+    if (page.next) return this.body(query, page);
     const entry = await this.entryOrNull(hostId);
-    if (entry) body.items.push(...runningSilence(entry));
-    else if (body.items.length === 0 && cursor === undefined) throw new FleetError({ code: 'process_server_not_found' });
-    return body;
+    if (!entry && page.items.length === 0 && cursor === undefined) throw new FleetError({ code: 'process_server_not_found' });
+    const silence = entry ? runningSilence(entry) : [];
+    if (page.items.length + silence.length > limit) return this.body(query, { ...page, next: page.follow });
+    const body = this.body(query, page);
+    return { ...body, items: [...body.items, ...silence] };
   }
 
   private async entryOrNull(hostId: string): Promise<Entry | null> {
