@@ -12,6 +12,7 @@ import { CreateApiKey1795400000011 } from './1795400000011-create-api-key.js';
 import { CreateProcessServerName1795400000012 } from './1795400000012-create-process-server-name.js';
 import { KeepReplacedInstances1795400000013 } from './1795400000013-keep-replaced-instances.js';
 import { DropPreviousInstance1795400000014 } from './1795400000014-drop-previous-instance.js';
+import { CompareActorsExactly1795400000015 } from './1795400000015-compare-actors-exactly.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -29,4 +30,5 @@ export const MIGRATIONS = [
   CreateProcessServerName1795400000012,
   KeepReplacedInstances1795400000013,
   DropPreviousInstance1795400000014,
+  CompareActorsExactly1795400000015,
 ];

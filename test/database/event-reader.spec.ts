@@ -69,6 +69,26 @@ describe('a walk through the log', () => {
   });
 });
 
+describe('the filter by actor', () => {
+  it('is exact: another spelling is another actor', async () => {
+    const spellings = ['operator:anna', 'operator:Anna', 'operator:ánna', 'OPERATOR:ANNA'];
+    const ids: string[] = [];
+    for (const actor of spellings) ids.push(await write({ ageMs: 60_000, actor }));
+    for (const [number, actor] of spellings.entries()) expect((await walk({ actor }, 10)).map(({ id }) => id)).toEqual([ids[number]]);
+  });
+
+  it('walks along an index of its own: nothing is sorted, and nothing of another is looked at', async () => {
+    const rows = Array.from({ length: 2_000 }, (_, number) => [randomUUID(), instantOf(60_000 + number), 'registered', number % 100 ? 'process-server' : 'operator:anna', '{}']);
+    await stores.site.write('INSERT INTO event (id, at, kind, actor, detail) VALUES ?', [rows]);
+    await stores.site.rows('ANALYZE TABLE event');
+    stores.database.statements.length = 0;
+    const { items } = await stores.events.page({ actor: 'operator:anna' }, 100, null);
+    const [sql = ''] = stores.database.statements;
+    const plan = await stores.site.rows<{ key: string | null; Extra: string | null }>(`EXPLAIN ${sql}`, ['operator:anna', 101]);
+    expect([items.length, plan.map(({ key, Extra }) => [key, /filesort/.test(Extra ?? '')])]).toEqual([20, [['by_actor', false]]]);
+  });
+});
+
 describe('the place to read on from', () => {
   const settled = (): EventPosition => ({ at: instantOf(10_000).toISOString(), id: LAST_ID });
 

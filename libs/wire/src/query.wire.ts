@@ -77,7 +77,10 @@ export class ListEventsQuery extends PageQuery {
   @IsHostId()
   readonly hostId?: string;
 
-  /** @example 'operator:admin' */
+  /**
+   * Exactly this one; case matters.
+   * @example 'operator:admin'
+   */
   @IsOptional()
   @IsLabel(128)
   @MaxLength(128)
