@@ -3,17 +3,6 @@ import { Agent, request } from 'node:http';
 import { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { registrationOf } from '../support/server-program.js';
 
-/** The same row of numbers for the same seed (mulberry32). */
-export function seededFractions(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 type CallKind = 'register' | 'heartbeat' | 'heartbeat of an older generation' | 'unregister' | 'purge' | 'purge by force';
 
 /** All that one host id must show after what was acknowledged. */

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ServerFolder, type ServerProgram } from '../support/server-program.js';
-import { CrashLoad, seededFractions } from './crash-load.js';
+import { seededFractions } from '@app/platform';
+import { CrashLoad } from './crash-load.js';
 
 /** 20 for every day; CRASH_ROUNDS=200 for a release. CRASH_SEED repeats the choices of an earlier run, though not its timing. */
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 20);

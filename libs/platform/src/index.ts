@@ -14,5 +14,6 @@ export {
   sha256,
   SignedText,
 } from './secrets.js';
+export { seededFractions } from './seeded-fractions.js';
 export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type Settings, type SettingRow } from './settings.js';
 export { SystemClock } from './system-clock.js';

@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+import { BEHAVIOUR_NAMES, BEHAVIOURS, DEFAULT_MIX, shareOut, type Behaviour, type Mix } from './behaviours.js';
+
+const counted = (mix: Mix, count: number): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const name of shareOut(mix, count)) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+};
+
+describe('a fleet shared out by a mix', () => {
+  it.each([
+    [{ steady: 1 }, 3, { steady: 3 }],
+    [{ steady: 3, clones: 1 }, 4, { steady: 3, clones: 1 }],
+    [{ steady: 1, flapping: 1, clones: 1 }, 10, { steady: 3, flapping: 4, clones: 3 }],
+    [{ steady: 99, clones: 1 }, 10, { steady: 10 }],
+  ])('%j of %d', (mix, count, expected) => {
+    expect(counted(mix, count)).toEqual(expected);
+  });
+
+  it.each([1, 7, 500, 9_999])('always has as many as were asked for: %d', (count) => {
+    expect(shareOut(DEFAULT_MIX, count)).toHaveLength(count);
+  });
+
+  it('shows every behaviour when nothing is said', () => {
+    expect(Object.keys(counted(DEFAULT_MIX, 500)).sort()).toEqual([...BEHAVIOUR_NAMES].sort());
+  });
+});
+
+it.each(BEHAVIOUR_NAMES.flatMap((name) => [0, 0.5, 0.999].map((fraction) => [name, fraction] as const)))('%s acts in order and within the run, by chance %d', (name, fraction) => {
+  const behaviour: Behaviour = BEHAVIOURS[name];
+  const moments = behaviour.moments(fraction).map(({ at }) => at);
+  expect(moments).toEqual([...moments].sort((a, b) => a - b));
+  for (const at of moments) expect(at > 0 && at < 1).toBe(true);
+});

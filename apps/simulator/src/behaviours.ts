@@ -1,0 +1,68 @@
+/** What a simulated process server does at a moment of the run. */
+export type Action = 'fall_silent' | 'speak_again' | 'register_again' | 'unregister';
+
+/** `at` is a share of the run: 0 its beginning, 1 its end. */
+export interface Moment {
+  readonly at: number;
+  readonly action: Action;
+}
+
+export interface Behaviour {
+  /** For the summary. */
+  readonly meaning: string;
+  /** How far its clock is off, in milliseconds; `fraction` is its own chance from 0 up to 1. */
+  readonly clockSkewMs?: (fraction: number) => number;
+  /** So many machines send under one host id; 1 unless told. */
+  readonly senders?: number;
+  readonly moments: (fraction: number) => readonly Moment[];
+}
+
+const LARGEST_SKEW_MS = 10 * 60_000;
+
+const never = (): readonly Moment[] => [];
+
+/** Everything that a fleet is known to do. Those with a fixed moment do it all in the same second. */
+export const BEHAVIOURS = {
+  steady: { meaning: 'beats as it is told', moments: never },
+  flapping: {
+    meaning: 'falls silent and comes back, twice',
+    moments: (fraction) => [
+      { at: 0.05 + 0.2 * fraction, action: 'fall_silent' },
+      { at: 0.3 + 0.15 * fraction, action: 'speak_again' },
+      { at: 0.5 + 0.15 * fraction, action: 'fall_silent' },
+      { at: 0.75 + 0.15 * fraction, action: 'speak_again' },
+    ],
+  },
+  'lost-site': {
+    meaning: 'its whole site falls silent for a third of the run',
+    moments: () => [
+      { at: 1 / 3, action: 'fall_silent' },
+      { at: 2 / 3, action: 'speak_again' },
+    ],
+  },
+  clones: { meaning: 'two machines send under one host id', senders: 2, moments: never },
+  'skewed-clock': { meaning: 'its clock is up to ten minutes off', clockSkewMs: (fraction) => (2 * fraction - 1) * LARGEST_SKEW_MS, moments: never },
+  'restart-storm': { meaning: 'all register again in one second', moments: () => [{ at: 1 / 2, action: 'register_again' }] },
+  'mass-decommission': { meaning: 'all unregister in one second', moments: () => [{ at: 2 / 3, action: 'unregister' }] },
+} as const satisfies Record<string, Behaviour>;
+
+export type BehaviourName = keyof typeof BEHAVIOURS;
+export const BEHAVIOUR_NAMES = Object.keys(BEHAVIOURS) as BehaviourName[];
+
+/** Parts of the fleet that behave alike. */
+export type Mix = Readonly<Partial<Record<BehaviourName, number>>>;
+
+export const DEFAULT_MIX: Mix = { steady: 60, flapping: 10, 'lost-site': 10, clones: 5, 'skewed-clock': 5, 'restart-storm': 5, 'mass-decommission': 5 };
+
+/** How each of `count` servers behaves: the parts of the mix, in its order, rounded so that they add up. */
+export function shareOut(mix: Mix, count: number): BehaviourName[] {
+  const parts = Object.entries(mix) as [BehaviourName, number][];
+  const whole = parts.reduce((sum, [, part]) => sum + part, 0);
+  const fleet: BehaviourName[] = [];
+  let upTo = 0;
+  for (const [name, part] of parts) {
+    upTo += part;
+    while (fleet.length < Math.round((count * upTo) / whole)) fleet.push(name);
+  }
+  return fleet;
+}

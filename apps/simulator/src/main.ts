@@ -1,0 +1,63 @@
+import { createHash, randomInt } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { seededFractions } from '@app/platform';
+import { ConfigurationServerClient } from '@app/wire';
+import { shareOut } from './behaviours.js';
+import { OptionsError, readOptions, USAGE, type Options } from './options.js';
+import { Progress } from './progress.js';
+import { RunTime } from './run-time.js';
+import { SimulatedServer } from './simulated-server.js';
+import { Tally } from './tally.js';
+
+const CONNECTIONS = 256;
+/** The fleet appears within this time, a tenth of a short run, so that the first second is no restart storm. */
+const LONGEST_APPEARANCE_MS = 5_000;
+
+const print = (text: string): void => void process.stdout.write(text);
+
+/** The same seed makes the same fleet. */
+function hostIdOf(seed: number, number: number): string {
+  const digest = createHash('sha256').update(`${seed} ${number}`).digest('hex');
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-4${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+}
+
+function passphraseIn(file: string): string {
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  throw new OptionsError(`${file} is not there: start the configuration server in this folder first (npm start), or name the file with --passphrase-file`);
+}
+
+async function simulate({ servers, seconds, mix, seed, url, passphraseFile, keyFile, intervalSeconds }: Options): Promise<void> {
+  const passphrase = passphraseIn(passphraseFile);
+  const key = existsSync(keyFile) ? readFileSync(keyFile, 'utf8').trim() : null;
+  const client = new ConfigurationServerClient({ url, connections: CONNECTIONS });
+  const random = seededFractions(seed);
+  const tally = new Tally();
+  const time = new RunTime();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => time.end());
+
+  print(`${servers} process servers live for ${seconds} s against ${url} (seed ${seed})\n`);
+  const ending = setTimeout(() => time.end(), seconds * 1000);
+  const progress = new Progress(client, key, tally, print);
+  const surroundings = { client, passphrase, tally, time, runSeconds: seconds, intervalSeconds, random };
+  const appearanceMs = Math.min(LONGEST_APPEARANCE_MS, (seconds * 1000) / 10);
+  const lives = shareOut(mix, servers).map(async (name, number) => {
+    const server = new SimulatedServer({ name, number, hostId: hostIdOf(seed, number), fraction: random() }, surroundings);
+    await time.wait((appearanceMs * number) / servers);
+    await server.live();
+  });
+  await Promise.all(lives);
+  clearTimeout(ending);
+  await progress.end();
+  print(`\n${tally.summary()}\n`);
+  await client.close();
+}
+
+try {
+  const options = readOptions(process.argv.slice(2), randomInt(1, 2 ** 31));
+  if (options) await simulate(options);
+  else print(`${USAGE}\n`);
+} catch (error) {
+  if (!(error instanceof OptionsError)) throw error;
+  process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ConfigurationServerClient } from '@app/wire';
+import { ServerFolder, type ServerProgram } from '../support/server-program.js';
+
+const SIMULATOR = fileURLToPath(new URL('../../dist/apps/simulator/src/main.js', import.meta.url));
+
+let folder: ServerFolder;
+let server: ServerProgram;
+beforeAll(async () => {
+  folder = await ServerFolder.make({ HEARTBEAT_INTERVAL_SECONDS: '1', LEASE_SECONDS: '5', CLEAN_UP_GRACE_SECONDS: '1', CLEAN_UP_INTERVAL_SECONDS: '1' });
+  server = await folder.start();
+});
+afterAll(() => folder.remove());
+
+const simulate = (...options: string[]): Promise<{ stdout: string; stderr: string }> => promisify(execFile)(process.execPath, [SIMULATOR, ...options]);
+
+it('a simulated fleet lives, is counted, and leaves behind what it should', async () => {
+  const files = ['--passphrase-file', folder.path('connection.passphrase'), '--key-file', folder.path('admin.key')];
+  const { stdout, stderr } = await simulate('--servers', '60', '--seconds', '6', '--url', server.url, '--seed', '1', '--mix', 'steady:30,clones:10,restart-storm:10,mass-decommission:10', ...files);
+  expect(stderr).toBe('');
+  const rows = Object.fromEntries([...stdout.matchAll(/^ {2}([a-z-]+) +(\d+) +(\d+) +(\d+) {3}(.*)$/gm)].map(([, name = '', ...counts]) => [name, counts]));
+  expect(rows).toMatchObject({
+    steady: ['30', expect.stringMatching(/^\d{2,}$/), '0', '-'],
+    clones: ['10', expect.any(String), '0', expect.stringContaining('host_id_conflict 10')],
+    'restart-storm': ['20', expect.any(String), '0', '-'],
+    'mass-decommission': ['10', expect.any(String), '10', '-'],
+  });
+  const client = new ConfigurationServerClient({ url: server.url });
+  const { total } = await client.fleet(await folder.adminKey());
+  await client.close();
+  expect(total).toBeGreaterThanOrEqual(50); // those that were decommissioned may be gone by now
+});
+
+it('without a passphrase it says what to do', async () => {
+  await expect(simulate('--passphrase-file', folder.path('nowhere'))).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('npm start') });
+});
