@@ -13,6 +13,7 @@ import { CreateProcessServerName1795400000012 } from './1795400000012-create-pro
 import { KeepReplacedInstances1795400000013 } from './1795400000013-keep-replaced-instances.js';
 import { DropPreviousInstance1795400000014 } from './1795400000014-drop-previous-instance.js';
 import { CompareActorsExactly1795400000015 } from './1795400000015-compare-actors-exactly.js';
+import { KeepFleetSizeOfPlans1795400000016 } from './1795400000016-keep-fleet-size-of-plans.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -31,4 +32,5 @@ export const MIGRATIONS = [
   KeepReplacedInstances1795400000013,
   DropPreviousInstance1795400000014,
   CompareActorsExactly1795400000015,
+  KeepFleetSizeOfPlans1795400000016,
 ];

@@ -9,6 +9,7 @@ import { withPrepareLock } from './prepare-lock.mjs';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const STAMP = join(root, 'dist', '.built');
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const BUILT_FROM = ['apps', 'libs', 'migrations', 'tsconfig.json', 'nest-cli.json', 'package.json', 'package-lock.json'];
 
 /** Everything in order. A failure is printed as one line, and the process ends with 1. */
@@ -107,7 +108,14 @@ function run([program, ...args]) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
     const command = [program, ...args].map((part) => basename(part)).join(' ');
-    child.once('error', (error) => reject(new Error(`${command} cannot be run: ${error.message}`)));
-    child.once('exit', (code, signal) => (code === 0 ? resolve() : reject(new Error(`${command} failed (${signal ?? `exit code ${code}`}).`))));
+    // Asked to stop, it ends only after what it began: the next start would meet a half-written folder.
+    const passOn = (signal) => child.kill(signal);
+    for (const signal of STOPPING) process.on(signal, passOn);
+    const ended = (outcome) => {
+      for (const signal of STOPPING) process.off(signal, passOn);
+      outcome();
+    };
+    child.once('error', (error) => ended(() => reject(new Error(`${command} cannot be run: ${error.message}`))));
+    child.once('exit', (code, signal) => ended(() => (code === 0 ? resolve() : reject(new Error(`${command} failed (${signal ?? `exit code ${code}`}).`)))));
   });
 }

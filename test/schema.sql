@@ -150,6 +150,8 @@ CREATE TABLE purge_plan (
   expires_at datetime(3) NOT NULL,
   filter json NOT NULL,
   candidates json NOT NULL,
+  fleet_size int unsigned NOT NULL,
+  purges int unsigned NOT NULL,
   result json,
   KEY by_expiry (expires_at),
   PRIMARY KEY (id)

@@ -15,6 +15,7 @@ const aPlan = (over: Partial<PurgePlan> = {}): PurgePlan => ({
   planId: randomUUID(),
   filter: { connectionState: 'Disconnected', friendlyName: 'ps-ü' },
   candidates: [{ hostId: randomUUID(), generation: 2, friendlyName: 'ps-ü', ipAddress: '192.0.2.1', lastHeartbeatAt: null }],
+  fleetSize: 7,
   createdAt: stores.clock.now(),
   createdBy: 'anna',
   expiresAt: new Date(stores.clock.now().getTime() + 900_000),

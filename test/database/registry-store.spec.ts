@@ -174,7 +174,7 @@ describe('a decommissioning', () => {
     const removeBy = await stores.decommission(server);
     expect((await stores.registry.find(server.hostId)).entry).toMatchObject({
       decommission: { at: stores.clock.now(), by: 'anna', reason: 'test', removeBy },
-      lease: { endsAtListenedMs: 20_000 },
+      lease: { endsAtListenedMs: 20_000 - 1_500 },
     });
     expect(await stores.lease(server)).toMatchObject({ retired: 1 });
   });

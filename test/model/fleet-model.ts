@@ -3,6 +3,8 @@ export const LEASE_SECONDS = 180;
 export const GRACE_SECONDS = 300;
 export const INTERVAL_SECONDS = 60;
 const COUNTED_GAP_MS = 15_000;
+/** A lease that ends at once has ended for a replica whose clock is behind, too. */
+const REPLICAS_DIFFER_MS = 1_500;
 
 export interface ModelEntry {
   generation: number;
@@ -123,7 +125,7 @@ export class FleetModel {
     if (!force && entry.protectedMachines) return refusal(409, 'machines_protected');
     if (!force && generation === null && entry.protectedMachines === null) return refusal(409, 'machines_unknown');
     entry.decommissionedAt = this.now();
-    entry.endsAtListenedMs = Math.min(entry.endsAtListenedMs, this.listened());
+    entry.endsAtListenedMs = Math.min(entry.endsAtListenedMs, this.listened() - REPLICAS_DIFFER_MS);
     this.happened(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
     return { status: 202 };
   }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { pino } from 'pino';
 import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
 import { serverLog } from './server-log.js';
@@ -14,9 +14,16 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 /** Of servers that share a database, only the first has the files. */
 const ELSEWHERE = 'not in this data directory: it was made by the server that used this database first';
 
+/** A path as a person would type it where `npm start` was typed. */
+function asTyped(path: string): string {
+  const fromHere = relative(process.env['INIT_CWD'] ?? process.cwd(), path);
+  const short = fromHere.startsWith('..') ? path : fromHere;
+  return /^[\w./-]+$/.test(short) ? short : `'${short}'`;
+}
+
 function welcome({ url, files }: RunningServer): string {
   const curl = url.startsWith('https:') ? 'curl -k' : 'curl';
-  const [passphrase, adminKey] = [files.passphrase, files.adminKey].map((path) => (existsSync(path) ? path : null));
+  const [passphrase, adminKey] = [files.passphrase, files.adminKey].map((path) => (existsSync(path) ? asTyped(path) : null));
   return `
 The configuration server listens on ${url}
   passphrase for process servers   ${passphrase ?? ELSEWHERE}

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { FleetError } from '@app/fleet';
 import { Database, durabilityWarnings, migrateDatabase, migrationsArePending, readDatabaseClock, type DatabaseAddress } from '@app/fleet-mysql';
 import {
   claimDirectory,
@@ -62,7 +63,9 @@ export async function serve(settings: Settings, logger: Logger, progress: (line:
 
 async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, undoing: Undoing): Promise<RunningServer> {
   const dataDirectory = resolve(settings.dataDirectory);
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new CannotStart(`DATA_DIRECTORY ${dataDirectory} cannot be used: ${errorMessage(error)}`, { cause: error });
+  });
   const claim = await claimDirectory(dataDirectory);
   undoing.add(() => claim.release());
   await mustBeFree(settings.http);
@@ -124,7 +127,8 @@ async function reach(database: DatabaseSettings, clock: SystemClock, progress: (
     await whileSaying(progress, `Looking for the database at ${where}`, clock.synchronise());
   } catch (error) {
     const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new CannotStart(`DATABASE_URL: the database ${database.database} at ${where} cannot be used as ${database.user}: ${errorMessage(reason) || errorCode(reason)}`, { cause: error });
+    const why = reason instanceof FleetError ? 'it does not answer' : errorMessage(reason) || errorCode(reason);
+    throw new CannotStart(`DATABASE_URL: the database ${database.database} at ${where} cannot be used as ${database.user}: ${why}`, { cause: error });
   }
 }
 

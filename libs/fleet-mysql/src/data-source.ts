@@ -10,7 +10,7 @@ export function fleetDataSource({ user, ...address }: DatabaseAddress): DataSour
     username: user,
     timezone: 'Z',
     charset: 'utf8mb4_unicode_520_ci',
-    poolSize: 1,
+    poolSize: 2, // one migrates, one renews the claim
     connectTimeout: 3_000,
     synchronize: false,
     migrations: MIGRATIONS,

@@ -93,7 +93,7 @@ export class Database {
       // A session that could not be set up is of no use: the error closes it, and the next query says so.
       const ready = (error: unknown): void => void (error && connection.destroy());
       const set = (sql: string): unknown => connection.query({ sql, timeout: CLEAN_WITHIN_MS }, ready);
-      set(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}, max_sort_length = ${SORTED_BYTES}`);
+      set(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}, lock_wait_timeout = ${lockWaitSeconds}, max_sort_length = ${SORTED_BYTES}`);
       set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
       // On a Galera node: a read sees all that was committed anywhere before it. Elsewhere unknown, and not needed.
       connection.query({ sql: 'SET SESSION wsrep_sync_wait = 1', timeout: CLEAN_WITHIN_MS }, () => undefined);
@@ -161,10 +161,10 @@ export class Database {
   private async connectionWithin(ms: number): Promise<PoolConnection> {
     const late = new FleetError({ code: 'database_unavailable' });
     let timer: NodeJS.Timeout | undefined;
-    let given = false;
+    let givenUp = false;
     const coming = this.pool.getConnection().then(
       (connection) => {
-        if (given) connection.release();
+        if (givenUp) connection.release();
         return connection;
       },
       (error: unknown) => {
@@ -173,7 +173,7 @@ export class Database {
     );
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        given = true;
+        givenUp = true;
         reject(late);
       }, Math.max(1, ms));
     });

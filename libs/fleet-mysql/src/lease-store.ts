@@ -60,7 +60,7 @@ type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { 
 /** The same load again is written so long after it was written last: often enough for a window of a quarter of an hour. */
 const SAME_LOAD_AGAIN_MS = 60_000;
 
-/** Writes heartbeats in groups. Its database has one connection and a lock wait of a second, so that a locked row holds nobody long. */
+/** Writes heartbeats in groups. Its database has connections of its own and a lock wait of a second, so that a locked row holds nobody long. */
 export class LeaseStore implements Leases {
   private readonly ourVersion: string;
 
@@ -137,7 +137,7 @@ export class LeaseStore implements Leases {
     eventIds: Map<string, string>,
   ): Promise<void> {
     const whereabouts = await this.lookUp(transaction, beats.map(({ beat }) => beat.hostId));
-    const asBefore = new Set(beats.filter(({ beat }) => renewed > 0 && isRenewed(whereabouts.get(beat.hostId), said.get(beat.hostId), moment)));
+    const asBefore = new Set(beats.filter(({ beat }) => renewed > 0 && beat.agentVersion !== null && isRenewed(whereabouts.get(beat.hostId), said.get(beat.hostId), moment)));
     const isSure = asBefore.size === renewed; // otherwise somebody else wrote one meanwhile: to judge one that was renewed does no harm
     const withNews: (WaitingHeartbeat & { onRecord: LeaseOnRecord })[] = [];
     const refusals: FleetEvent[] = [];

@@ -56,11 +56,13 @@ export async function migrate(dataSource: DataSource, clock: Clock, replica: str
   };
   while (!(await take())) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   // A renewal that fails is made up for by the next; the migrations themselves bear a repetition.
-  const renewal = setInterval(() => void take().catch(() => undefined), CLAIM_MS / 5);
+  let renewing: Promise<unknown> = Promise.resolve();
+  const renewal = setInterval(() => (renewing = take().catch(() => undefined)), CLAIM_MS / 5);
   try {
     await dataSource.runMigrations({ transaction: 'none' });
   } finally {
     clearInterval(renewal);
+    await renewing;
     await dataSource.query(RELEASE_CLAIM, [replica]);
   }
 }

@@ -11,11 +11,12 @@ interface PlanRow {
   expires_at: Date;
   filter: unknown;
   candidates: unknown;
+  fleet_size: number;
   result: unknown;
 }
 
 const READ_PLAN = `
-  SELECT g.id, g.created_at, g.created_by, g.expires_at, g.filter, g.candidates, g.result
+  SELECT g.id, g.created_at, g.created_by, g.expires_at, g.filter, g.candidates, g.fleet_size, g.result
     FROM purge_plan AS g
    WHERE g.id = ?`;
 const INSERT_PLAN = 'INSERT INTO purge_plan SET ?';
@@ -59,7 +60,7 @@ export class PlanStore implements PurgePlans {
     }));
   }
 
-  async save({ planId, createdAt, createdBy, expiresAt, filter, candidates }: PurgePlan): Promise<void> {
+  async save({ planId, createdAt, createdBy, expiresAt, filter, candidates, fleetSize }: PurgePlan): Promise<void> {
     const columns = {
       id: planId,
       created_at: createdAt,
@@ -67,6 +68,7 @@ export class PlanStore implements PurgePlans {
       expires_at: expiresAt,
       filter: JSON.stringify(filter),
       candidates: JSON.stringify(candidates),
+      fleet_size: fleetSize,
     };
     await this.database.transaction((transaction) => transaction.write(`${INSERT_PLAN} ON DUPLICATE KEY UPDATE id = purge_plan.id`, [columns]));
   }
@@ -78,6 +80,7 @@ export class PlanStore implements PurgePlans {
       planId: row.id,
       filter: json<FleetFilter>(row.filter),
       candidates: json<PlanCandidate[]>(row.candidates),
+      fleetSize: row.fleet_size,
       createdAt: row.created_at,
       createdBy: row.created_by,
       expiresAt: row.expires_at,

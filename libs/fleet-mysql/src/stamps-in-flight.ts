@@ -2,13 +2,13 @@ import type { Moment } from '@app/fleet';
 
 /**
  * The moments at which this replica is writing signs of life and has not committed yet. A walk by last heartbeat that ends
- * below them never meets an entry for a second time, at a place that it was given before the walk began.
+ * below them does not meet an entry for a second time, at a place that this replica gave it before the walk began.
  */
 export class StampsInFlight {
   private readonly open = new Map<symbol, number>();
 
   /** Runs `work`, which says at which moment it writes before it does; the last one that it says counts. */
-  async during<A>(work: (stamp: <M extends Moment>(moment: M) => M) => Promise<A>): Promise<A> {
+  async during<A>(work: (stamp: (moment: Moment) => Moment) => Promise<A>): Promise<A> {
     const key = Symbol();
     try {
       return await work((moment) => {

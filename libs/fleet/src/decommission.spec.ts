@@ -3,6 +3,7 @@ import { decommission, removeByFrom, type DecommissionBy, type DecommissionOrder
 import { FleetError } from './fleet-fault.js';
 import { NOTHING_REPORTED } from './health.js';
 import type { HeldRecord } from './ports.js';
+import { connectionStateAt } from './process-server.js';
 import { aLease, aLeavingServer, AN_OPERATOR, aProcessServer, aSilentServer, aTombstone, held, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
 
 const TIMING = { graceSeconds: 300, intervalSeconds: 60 };
@@ -37,9 +38,15 @@ describe('decommissioning', () => {
     expect(answer).toEqual({ at: NOON, by: 'anna', reason: null, removeBy: msAfter(NOON, 420_000) });
     expect(change?.write).toEqual({
       to: 'decommissioned',
-      entry: { ...record.entry, decommission: answer, lease: { ...record.entry?.lease, endsAtListenedMs: LISTENED_AT_NOON } },
+      entry: { ...record.entry, decommission: answer, lease: { ...record.entry?.lease, endsAtListenedMs: LISTENED_AT_NOON - 1_500 } },
     });
     expect(change?.event).toMatchObject({ kind: 'decommissioned', generation: 3, actor: 'anna' });
+  });
+
+  it('leaves nobody Connected for a replica whose clock is a second behind', () => {
+    const { change } = leaving(anOrder(ITSELF), held({ entry: aProcessServer() }));
+    const entry = change?.write.to === 'decommissioned' ? change.write.entry : aProcessServer();
+    expect(connectionStateAt(LISTENED_AT_NOON - 1_000, entry)).toBe('Disconnected');
   });
 
   it('does not move the end of a lease that has ended before', () => {

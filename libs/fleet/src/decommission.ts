@@ -27,6 +27,9 @@ export function removeByFrom(decommissionedAt: Date, { graceSeconds, intervalSec
   return new Date(decommissionedAt.getTime() + (graceSeconds + 2 * intervalSeconds) * 1000);
 }
 
+/** L of another replica may be behind ours by the difference of the clocks, a second at most: a lease that ends at once has ended for all of them. */
+const REPLICAS_DIFFER_MS = 1_500;
+
 function mayAct(by: DecommissionBy, { entry, tombstone, listenedMs }: HeldRecord): ProcessServer {
   if (by.kind === 'process_server') {
     const leaving = entry?.decommission && entry.generation === by.generation;
@@ -64,7 +67,7 @@ export function decommission(order: DecommissionOrder, held: HeldRecord, timing:
   if (!force) mustBeFree(entry, by);
   const { now, listenedMs } = held;
   const leaving: Decommission = { at: now, by: actor.name, reason, removeBy: removeByFrom(now, timing) };
-  const lease = { ...entry.lease, endsAtListenedMs: Math.min(entry.lease.endsAtListenedMs, listenedMs) };
+  const lease = { ...entry.lease, endsAtListenedMs: Math.min(entry.lease.endsAtListenedMs, listenedMs - REPLICAS_DIFFER_MS) };
   return {
     answer: leaving,
     change: {

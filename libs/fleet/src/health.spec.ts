@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { healthAt, healthErrorsAt, isRunning, loadStatus, loadStatuses, NOTHING_REPORTED, statusRank, type ComponentStatus, type HealthInputs, type Load, type ReportedHealth } from './health.js';
+import { healthAt, healthErrorsAt, isRunning, loadStatus, loadStatuses, loadStatusesAt, NOTHING_REPORTED, servicesStatus, statusRank, type ComponentStatus, type HealthInputs, type Load, type ReportedHealth } from './health.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const MINUTE_MS = 60_000;
@@ -213,9 +213,36 @@ describe('overall health', () => {
   });
 });
 
+describe('the load signals of a report', () => {
+  it.each([
+    [0, 'Healthy'],
+    [15 * MINUTE_MS - 1, 'Healthy'],
+    [15 * MINUTE_MS, 'Unknown'],
+  ])('of %d ms ago are %s', (ageMs, status) => {
+    const reported = { load: aLoad(), loadReportedAt: msAfter(NOON, -ageMs) };
+    expect(new Set(Object.values(loadStatusesAt(NOON, reported)))).toEqual(new Set([status]));
+  });
+});
+
+it.each([
+  [null, null, 'Unknown'],
+  [[], null, 'Healthy'],
+  [[{ name: 'svagents', state: 'stopped' }], NOON, 'Warning'],
+])('services %j, down since %j, are %s', (services, servicesDownAt, status) => {
+  expect(servicesStatus({ services, servicesDownAt })).toBe(status);
+});
+
 describe('the errors of a process server', () => {
+  const HEARD = msAfter(NOON, -3 * DAY_MS);
+
+  it('name the wall instant of the last sign of life, whatever the listening clock did since', () => {
+    expect(healthErrorsAt(NOON, { decommissioned: false, silentMs: 15 * MINUTE_MS, lastHeardAt: HEARD, reported: NOTHING_REPORTED })).toEqual([
+      { code: 'heartbeat_missing', level: 'Critical', since: HEARD },
+    ]);
+  });
+
   const errors = (silentMs: number, over: Partial<ReportedHealth>): string[] =>
-    healthErrorsAt(NOON, { decommissioned: false, silentMs, reported: { ...NOTHING_REPORTED, ...over } }).map(({ code, level }) => `${code} ${level}`);
+    healthErrorsAt(NOON, { decommissioned: false, silentMs, lastHeardAt: HEARD, reported: { ...NOTHING_REPORTED, ...over } }).map(({ code, level }) => `${code} ${level}`);
 
   it.each<[string, number, Partial<ReportedHealth>, string[]]>([
     ['nothing said', 0, {}, []],
@@ -233,7 +260,7 @@ describe('the errors of a process server', () => {
   });
 
   it('are none for one that is leaving', () => {
-    expect(healthErrorsAt(NOON, { decommissioned: true, silentMs: DAY_MS, reported: NOTHING_REPORTED })).toEqual([]);
+    expect(healthErrorsAt(NOON, { decommissioned: true, silentMs: DAY_MS, lastHeardAt: HEARD, reported: NOTHING_REPORTED })).toEqual([]);
   });
 
   it('and the health say the same', () => {
@@ -244,7 +271,7 @@ describe('the errors of a process server', () => {
     fc.assert(
       fc.property(fc.nat(30 * MINUTE_MS), load, past, past, instant, (silentMs, one, loadReportedAt, servicesDownAt, certificateExpiresAt) => {
         const reported = { ...NOTHING_REPORTED, load: loadReportedAt && one, loadReportedAt, servicesDownAt, certificateExpiresAt };
-        const levels = healthErrorsAt(NOON, { decommissioned: false, silentMs, reported }).map(({ level }) => level);
+        const levels = healthErrorsAt(NOON, { decommissioned: false, silentMs, lastHeardAt: HEARD, reported }).map(({ level }) => level);
         const worst = levels.includes('Critical') ? 'Critical' : levels[0];
         const health = healthAt(NOON, { decommissioned: false, silentMs, reported, loadStatus: loadStatus(reported.load) });
         expect(health === 'Critical' || health === 'Warning' ? health : undefined).toBe(worst);

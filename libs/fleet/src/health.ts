@@ -86,6 +86,18 @@ export function loadStatus(load: Load | null): ComponentStatus {
   return worstStatus === 'Healthy' && statuses.includes('Unknown') ? 'Unknown' : worstStatus;
 }
 
+const NOTHING_KNOWN = { cpu: 'Unknown', memory: 'Unknown', cache: 'Unknown', upload: 'Unknown' } as const;
+
+/** The load signals as far as they still say something: a load of a quarter of an hour ago is no longer known. */
+export function loadStatusesAt(now: Date, { load, loadReportedAt }: Pick<ReportedHealth, 'load' | 'loadReportedAt'>): ReturnType<typeof loadStatuses> {
+  const isFresh = load && loadReportedAt && now.getTime() - loadReportedAt.getTime() < HEALTH_WINDOW_MS;
+  return isFresh ? loadStatuses(load) : NOTHING_KNOWN;
+}
+
+/** Whether all services run; Unknown while nobody said. */
+export const servicesStatus = ({ services, servicesDownAt }: Pick<ReportedHealth, 'services' | 'servicesDownAt'>): ComponentStatus =>
+  servicesDownAt ? 'Warning' : services ? 'Healthy' : 'Unknown';
+
 export const isRunning = ({ state }: ServiceState): boolean => state.toLowerCase() === 'running';
 
 export interface HealthInputs {
@@ -130,19 +142,23 @@ export interface HealthError {
 
 const CODE_OF_SIGNAL = { cpu: 'cpu_high', memory: 'memory_high', cache: 'cache_space_low', upload: 'upload_slow' } as const;
 
+interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'silentMs'> {
+  /** The last sign of life, by the wall. */
+  readonly lastHeardAt: Date;
+  readonly reported: ReportedHealth;
+}
+
 /** Every signal that makes the health worse than Normal; the worst of them is what `healthAt` says. */
-export function healthErrorsAt(now: Date, { decommissioned, silentMs, reported }: Pick<HealthInputs, 'decommissioned' | 'silentMs'> & { readonly reported: ReportedHealth }): HealthError[] {
+export function healthErrorsAt(now: Date, { decommissioned, silentMs, lastHeardAt, reported }: HealthErrorInputs): HealthError[] {
   if (decommissioned) return [];
-  const { load, loadReportedAt, servicesDownAt, certificateExpiresAt } = reported;
+  const { loadReportedAt, servicesDownAt, certificateExpiresAt } = reported;
   const errors: HealthError[] = [];
   const isPast = (instant: Date, windowMs: number): boolean => now.getTime() - instant.getTime() >= windowMs;
-  if (silentMs >= HEALTH_WINDOW_MS) errors.push({ code: 'heartbeat_missing', level: 'Critical', since: new Date(now.getTime() - silentMs) });
-  if (load && loadReportedAt && !isPast(loadReportedAt, HEALTH_WINDOW_MS)) {
-    const statuses = loadStatuses(load);
-    for (const signal of ['cpu', 'memory', 'cache', 'upload'] as const) {
-      const level = statuses[signal];
-      if (level === 'Warning' || level === 'Critical') errors.push({ code: CODE_OF_SIGNAL[signal], level, since: loadReportedAt });
-    }
+  if (silentMs >= HEALTH_WINDOW_MS) errors.push({ code: 'heartbeat_missing', level: 'Critical', since: lastHeardAt });
+  const statuses = loadStatusesAt(now, reported);
+  for (const signal of ['cpu', 'memory', 'cache', 'upload'] as const) {
+    const level = statuses[signal];
+    if (level === 'Warning' || level === 'Critical') errors.push({ code: CODE_OF_SIGNAL[signal], level, since: loadReportedAt });
   }
   if (servicesDownAt && isPast(servicesDownAt, HEALTH_WINDOW_MS)) errors.push({ code: 'services_not_running', level: 'Warning', since: servicesDownAt });
   if (certificateExpiresAt && isPast(certificateExpiresAt, 0)) errors.push({ code: 'certificate_expired', level: 'Critical', since: certificateExpiresAt });

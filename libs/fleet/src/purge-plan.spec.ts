@@ -10,10 +10,11 @@ import { AN_OPERATOR, aProcessServer, aSilentServer, aTombstone, LISTENED_AT_NOO
 const candidate = (number: number): PlanCandidate => ({ hostId: `host-${number}`, generation: 3, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', lastHeartbeatAt: null });
 const candidates = (count: number): PlanCandidate[] => Array.from({ length: count }, (_, number) => candidate(number));
 
-const aPlan = (count: number): PurgePlan => ({
+const aPlan = (count: number, fleetSize = 100): PurgePlan => ({
   planId: 'plan-1',
   filter: { connectionState: 'Disconnected' },
   candidates: candidates(count),
+  fleetSize,
   createdAt: msAfter(NOON, -60_000),
   createdBy: 'anna',
   expiresAt: msAfter(NOON, 840_000),
@@ -28,7 +29,7 @@ describe('a purge plan', () => {
     [1, 'plan_expired'],
   ])('applied %d ms after its expiry is refused: %s', (lateMs, code) => {
     const plan = aPlan(1);
-    expect(applyFault(plan, anOrder(), 100, msAfter(plan.expiresAt, lateMs))?.code ?? null).toBe(code);
+    expect(applyFault(plan, anOrder(), msAfter(plan.expiresAt, lateMs))?.code ?? null).toBe(code);
   });
 
   it.each([
@@ -37,11 +38,11 @@ describe('a purge plan', () => {
     [3, { code: 'plan_count_mismatch', expected: 3, planned: 2 }],
     [0, { code: 'plan_count_mismatch', expected: 0, planned: 2 }],
   ])('of two, applied by somebody who expects %d, is refused: %j', (expectedCount, fault) => {
-    expect(applyFault(aPlan(2), anOrder({ expectedCount }), 100, NOON)).toEqual(fault);
+    expect(applyFault(aPlan(2), anOrder({ expectedCount }), NOON)).toEqual(fault);
   });
 
   it.each(['', '  '])('applied without a reason (%j) is refused', (reason) => {
-    expect(applyFault(aPlan(1), anOrder({ reason }), 100, NOON)).toEqual({ code: 'reason_required' });
+    expect(applyFault(aPlan(1), anOrder({ reason }), NOON)).toEqual({ code: 'reason_required' });
   });
 
   it.each([
@@ -58,8 +59,8 @@ describe('a purge plan', () => {
     [0, 0, false],
   ])('of %d in a fleet of %d needs a second confirmation: %s', (count, fleetSize, needed) => {
     const order = anOrder({ expectedCount: count });
-    expect(applyFault(aPlan(count), order, fleetSize, NOON)).toEqual(needed ? { code: 'share_not_acknowledged', candidates: count, fleetSize } : null);
-    expect(applyFault(aPlan(count), { ...order, acknowledgeShare: true }, fleetSize, NOON)).toBeNull();
+    expect(applyFault(aPlan(count, fleetSize), order, NOON)).toEqual(needed ? { code: 'share_not_acknowledged', candidates: count, fleetSize } : null);
+    expect(applyFault(aPlan(count, fleetSize), { ...order, acknowledgeShare: true }, NOON)).toBeNull();
   });
 });
 

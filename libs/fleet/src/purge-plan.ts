@@ -20,6 +20,8 @@ export interface PurgePlan {
   readonly planId: string;
   readonly filter: FleetFilter;
   readonly candidates: readonly PlanCandidate[];
+  /** Entries there were when it was planned: what is purged in its name makes its share no larger. */
+  readonly fleetSize: number;
   readonly createdAt: Date;
   readonly createdBy: string;
   readonly expiresAt: Date;
@@ -41,7 +43,7 @@ export interface ApplyOrder {
 }
 
 /** Whether a plan may be applied as ordered. */
-export function applyFault({ candidates, expiresAt }: PurgePlan, order: ApplyOrder, fleetSize: number, now: Date): FleetFault | null {
+export function applyFault({ candidates, fleetSize, expiresAt }: PurgePlan, order: ApplyOrder, now: Date): FleetFault | null {
   if (now >= expiresAt) return { code: 'plan_expired', expiredAt: expiresAt };
   if (!order.reason.trim()) return { code: 'reason_required' };
   if (order.expectedCount !== candidates.length) {

@@ -18,11 +18,13 @@ export class PurgePlanner {
     if (Object.keys(filter).length === 0) throw new FleetError({ code: 'empty_filter' });
     const candidates = await this.plans.candidates(filter, LARGEST_PLAN + 1);
     if (candidates.length > LARGEST_PLAN) throw new FleetError({ code: 'plan_too_large', limit: LARGEST_PLAN });
+    const fleetSize = await this.plans.fleetSize();
     const createdAt = this.clock.now();
     const plan: PurgePlan = {
       planId: this.identifiers.at(createdAt),
       filter,
       candidates,
+      fleetSize,
       createdAt,
       createdBy,
       expiresAt: new Date(createdAt.getTime() + PLAN_LIFETIME_MS),
@@ -39,7 +41,7 @@ export class PurgePlanner {
     const found = await this.plans.find(planId);
     if (!found) throw new FleetError({ code: 'plan_not_found' });
     if (found.result) return found.result;
-    const fault = applyFault(found.plan, order, await this.plans.fleetSize(), this.clock.now());
+    const fault = applyFault(found.plan, order, this.clock.now());
     if (fault) throw new FleetError(fault);
     const purged: PurgeAnswer[] = [];
     const skipped: { hostId: string; why: FleetFault['code'] }[] = [];

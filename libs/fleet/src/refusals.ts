@@ -18,7 +18,8 @@ export async function notingRefusals<A>(registry: Registry, { hostId, generation
     const kind = error instanceof FleetError ? refusalKind(error.fault) : null;
     if (error instanceof FleetError && kind) {
       const detail = { ...error.fault, call, from: actor.address, requestId: actor.requestId };
-      await registry.noteRefusal({ kind, hostId, generation, actor: actor.name, detail });
+      // One that cannot be noted now is noted when it comes again; the answer stays what was decided.
+      await registry.noteRefusal({ kind, hostId, generation, actor: actor.name, detail }).catch(() => undefined);
     }
     throw error;
   }

@@ -177,7 +177,11 @@ export function register(
           requestId: actor.requestId,
           friendlyName: facts.friendlyName,
           ipAddress: facts.ipAddress,
-          ...(before && { changes: changesOf(before.facts, facts), cancelledRemoval: before.decommission !== null }),
+          ...(before && {
+            changes: changesOf(before.facts, facts),
+            cancelledRemoval: before.decommission !== null,
+            lastHeartbeatAt: before.lease.lastHeartbeatAt?.toISOString() ?? null,
+          }),
           ...(replaces && { machineIds: { before: before.facts.machineId, after: facts.machineId } }),
           ...(tombstone && { returnedAfter: tombstone.removal, removedAt: tombstone.removedAt.toISOString() }),
           ...(warnings.length > 0 && { warnings: warnings.map(({ code }) => code) }),

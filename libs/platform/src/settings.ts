@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { parseEnv } from 'node:util';
 import { parseVersion, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type Version, type VersionPolicy } from '@app/fleet';
+import { errorMessage } from './running-process.js';
 
 /** One row of the settings table in README.md; `unit` is empty for text. */
 export interface SettingRow {
@@ -26,7 +28,7 @@ export const SETTINGS = [
   row('HEARTBEAT_INTERVAL_SECONDS', 's', '30', 'Interval told to a small fleet, up to a fifth more at random'),
   row('LEASE_SECONDS', 's', '180', 'The least silence that makes a process server Disconnected; six told intervals where that is longer'),
   row('HEARTBEATS_PER_SECOND_CEILING', '1/s', '5000', 'Above this rate the told interval grows with the fleet'),
-  row('HEARTBEATS_PER_SERVER_PER_SECOND', '1/s', '20', 'More from one process server gets 429'),
+  row('HEARTBEATS_PER_SERVER_PER_SECOND', '1/s', '20', 'More from one process server gets 429; 2 at least, so that one for each told interval is always heard'),
   row('HEARTBEAT_QUEUE_LENGTH', 'count', '20000', 'Heartbeats that may wait for a commit'),
   row('HEARTBEAT_GROUP_SIZE', 'count', '500', 'Heartbeats written in one transaction, 1000 at most'),
   row('CLEAN_UP_GRACE_SECONDS', 's', '300', 'From decommissioning to removal'),
@@ -82,7 +84,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
   const faults: string[] = [];
   const fault = (message: string): void => void faults.push(message);
   const file = environment['CONFIG_FILE'];
-  const fromFile = file ? (readOrFault('CONFIG_FILE', file, fault, parseEnv) ?? {}) : {};
+  const fromFile = file ? (readOrFault('CONFIG_FILE', file, fault, namedValues) ?? {}) : {};
   const known = new Set<string>(SETTINGS.map(({ name }) => name));
   for (const name of Object.keys(fromFile)) if (!known.has(name)) fault(`${name} in CONFIG_FILE is no setting`);
 
@@ -109,6 +111,8 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
   if (Boolean(certificateFile) !== Boolean(keyFile)) fault('TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together');
   const certificate = certificateFile && readOrFault('TLS_CERTIFICATE_FILE', certificateFile, fault);
   const key = keyFile && readOrFault('TLS_KEY_FILE', keyFile, fault);
+  if (certificate && key) mustServeTls(certificate, key, fault);
+  if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL')) fault('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
   const host = text('HTTP_HOST');
   if (!isLoopback(host) && !certificateFile && !insecure) {
     fault(`HTTP_HOST ${host} is not loopback: give TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or start with --insecure`);
@@ -130,7 +134,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
     heartbeats: {
       queueLength: integer('HEARTBEAT_QUEUE_LENGTH', 1, 1_000_000),
       groupSize: integer('HEARTBEAT_GROUP_SIZE', 1, 1_000),
-      perServerPerSecond: integer('HEARTBEATS_PER_SERVER_PER_SECOND', 1, 1_000),
+      perServerPerSecond: integer('HEARTBEATS_PER_SERVER_PER_SECOND', 2, 1_000),
     },
     cleanUp,
     version: version ?? { major: 0, minor: 0, build: 0, revision: 0 },
@@ -143,6 +147,21 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
   return settings;
 }
 
+/** @throws Error that names the first line that says nothing. */
+function namedValues(content: string): Record<string, string | undefined> {
+  const strange = content.split('\n').findIndex((line) => !/^\s*(#|$|[A-Za-z_]\w*\s*=)/.test(line));
+  if (strange >= 0) throw new Error(`line ${strange + 1} is no NAME=value`);
+  return parseEnv(content);
+}
+
+function mustServeTls(cert: string, key: string, fault: (message: string) => void): void {
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    fault(`TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: ${errorMessage(error)}`);
+  }
+}
+
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
 function readOrFault(name: SettingName, path: string, fault: (message: string) => void): string | null;
@@ -152,7 +171,7 @@ function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: s
     const content = readFileSync(path, 'utf8');
     return parse ? parse(content) : content;
   } catch (error) {
-    fault(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    fault(`${name}: ${errorMessage(error)}`);
     return null;
   }
 }

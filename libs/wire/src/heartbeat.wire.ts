@@ -111,7 +111,6 @@ export class HeartbeatRequest {
 
   /**
    * The sender's clock, RFC 3339. Shown as skew, never used.
-   * @example '2026-11-23T09:00:30Z'
    */
   @IsOptional()
   @IsInstant()

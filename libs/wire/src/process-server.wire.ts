@@ -31,7 +31,7 @@ export class ProcessServerList {
   readonly asOf!: string;
 }
 
-/** Load as last reported, with the status of each signal. Bytes, bytes per second, percent. */
+/** Load as last reported, with the status of each signal: Unknown when the report is 15 minutes old. Bytes, bytes per second, percent. */
 export class LoadBody {
   /** RFC 3339. */
   readonly reportedAt!: string;
@@ -105,12 +105,20 @@ export class ProcessServerDetail extends ProcessServerSummary {
   /** In seconds, as last told. */
   readonly heartbeatIntervalSeconds!: number;
   readonly instanceId!: string | null;
+  /** Senders of this host id that the present one replaced, latest first: with two machines at once it is a conflict. */
+  readonly replacedInstanceIds!: string[];
+  /** An operator revoked its credential; it has to register again. */
+  readonly credentialRevoked!: boolean;
   /** Where its last accepted call came from. */
   readonly sourceAddress!: string;
   /** Its clock minus ours, in milliseconds; null when it never said. */
   readonly clockSkewMs!: number | null;
   readonly load!: LoadBody | null;
   readonly services!: ServiceBody[] | null;
+  /** `Warning` while one does not run; `Unknown` when it never said. */
+  readonly servicesStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
+  /** Since when at least one service has not been running, RFC 3339. */
+  readonly servicesDownSince!: string | null;
   readonly protectedMachineCount!: number | null;
   readonly replicationPairCount!: number | null;
   /** RFC 3339. */

@@ -133,7 +133,6 @@ export class RegisterRequest {
 
   /**
    * The sender's clock, RFC 3339: tells how far it is off. More than 15 minutes ahead is refused.
-   * @example '2026-11-23T09:00:00Z'
    */
   @IsOptional()
   @IsInstant()

@@ -1,12 +1,12 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { canonicalHostId } from '@app/wire';
 import { isNeverAField } from '../problems/plain-shape.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { permissionOf } from './call.decorator.js';
 import type { RecognisedRequest } from './caller.js';
 import { Callers } from './callers.js';
+import { hostIdPipe } from './uuid.pipe.js';
 
 /** Lets a request through to its route when its caller may. A path that names no host id is told so first. */
 @Injectable()
@@ -19,8 +19,7 @@ export class AccessGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<RecognisedRequest>();
     request.permission = permission;
     const { hostId: given } = request.params as { hostId?: string };
-    const hostId = given === undefined ? null : canonicalHostId(given);
-    if (given !== undefined && !hostId) throw RequestProblem.field('hostId', 'hostId must be a UUID');
+    const hostId = given === undefined ? null : hostIdPipe.transform(given);
     request.caller = await this.callers.admit(permission, request, hostId);
     refuseUnknownQuery(context, Object.keys(request.query as object));
     if (request.body !== undefined && !takes(context, RouteParamtypes.BODY)) throw RequestProblem.field('body', 'this call takes no body');

@@ -34,8 +34,8 @@ export function asksAsProcessServer({ permission = 'process_server', headers }: 
   return permission === 'process_server' || permission === 'passphrase';
 }
 
-/** Address of the other end, canonical. */
-export const sourceAddressOf = ({ ip }: Pick<FastifyRequest, 'ip'>): string => canonicalAddress(ip) ?? '0.0.0.0';
+/** Address of the other end, canonical and without the zone of a link-local one. */
+export const sourceAddressOf = ({ ip }: Pick<FastifyRequest, 'ip'>): string => canonicalAddress(ip.replace(/%.*/, '')) ?? '0.0.0.0';
 
 export function recognised(request: RecognisedRequest): Recognised {
   const caller = request.caller ?? { kind: 'anyone' };

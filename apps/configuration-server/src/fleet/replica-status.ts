@@ -13,6 +13,7 @@ export class ReplicaStatus {
   /** Filled in once it listens. */
   addresses: string[] = [];
   private readonly startedAt: Date;
+  private asking: Promise<boolean> | null = null;
 
   constructor(
     private readonly identity: ReplicaIdentity,
@@ -53,10 +54,16 @@ export class ReplicaStatus {
   /** @throws FleetError while this replica cannot commit heartbeats. What is overdue for other reasons is only degraded. */
   async ready(): Promise<ReadyResponse> {
     if (this.receiver.isDraining) throw new FleetError({ code: 'shutting_down' });
-    if (!(await this.heartbeatDatabase.answers())) throw new FleetError({ code: 'database_unavailable' });
+    if (!(await this.databaseAnswers())) throw new FleetError({ code: 'database_unavailable' });
     if (!this.listening.isListening(this.clock.now())) throw new FleetError({ code: 'not_listening' });
     const overdueSeconds = await this.cleanUp.overdueSeconds().catch(() => 0); // reads may be slow where heartbeats are not
     const degraded = overdueSeconds > 0 ? ['clean_up_overdue'] : [];
     return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
+  }
+
+  /** One question at a time, whoever asks: anyone may, and heartbeats need the connections. */
+  private databaseAnswers(): Promise<boolean> {
+    this.asking ??= this.heartbeatDatabase.answers().finally(() => (this.asking = null));
+    return this.asking;
   }
 }

@@ -30,10 +30,10 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('queries', 'What operators and the portal read')
     .addTag('operation', 'Health and metrics of a replica')
     .addSecurity('passphrase', { type: 'apiKey', in: 'header', name: 'Authorization', description: '`Passphrase <passphrase>`' })
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'Credential of a process server, `psc_…`' }, 'credential')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'API key, `csk_…`' }, 'apiKey')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'psc_…', description: 'Credential of a process server' }, 'credential')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'csk_…', description: 'API key' }, 'apiKey')
     .build();
-  const document = SwaggerModule.createDocument(app, base, { operationIdFactory: (_controller, method) => method });
+  const document = SwaggerModule.createDocument(app, base, { operationIdFactory: (_controller, method) => method, autoTagControllers: false });
   for (const operations of Object.values(document.paths)) {
     for (const { parameters = [] } of Object.values(operations) as Operation[]) {
       for (const { name, schema } of parameters as Parameter[]) if (schema) sharpen(name, schema);
@@ -42,6 +42,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   for (const { properties = {} } of Object.values(document.components?.schemas ?? {}) as Schema[]) {
     for (const [name, property] of Object.entries(properties)) sharpen(name, property);
   }
+  delete document.info.contact; // nobody's: the builder leaves it empty
   return { ...document, components: { ...document.components, examples: PROBLEM_EXAMPLES } };
 }
 
@@ -72,10 +73,15 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   leaseSeconds: 180,
   cpuPercent: 37.5,
   reason: 'machine was scrapped',
+  force: false,
+  acknowledgeShare: false,
   code: 'validation_failed',
   status: 400,
 };
 const EXAMPLES_BY_FORMAT: Readonly<Record<string, string>> = { 'date-time': '2026-11-23T09:00:00.000Z', uuid: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10' };
+
+/** Without an example, a page that tries calls out sends the present: any other instant would be a clock that is off. */
+const PRESENT = 'sentAt';
 
 /** What the contract's names say and TypeScript's types cannot: whole numbers, instants and UUIDs; with an example. */
 function sharpen(name: string, schema: Schema): void {
@@ -86,5 +92,5 @@ function sharpen(name: string, schema: Schema): void {
   if (schema.type === 'string' && INSTANT.test(name)) schema.format = 'date-time';
   if (schema.type === 'string' && IDENTITY.test(name)) schema.format = 'uuid';
   const example = EXAMPLES_BY_FORMAT[schema.format ?? ''] ?? EXAMPLES[name];
-  if (schema.example === undefined && !schema.enum && example !== undefined) schema.example = example;
+  if (schema.example === undefined && !schema.enum && example !== undefined && name !== PRESENT) schema.example = example;
 }

@@ -2,7 +2,7 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/wire';
-import { asksAsProcessServer } from '../access/caller.js';
+import { asksAsProcessServer, type RecognisedRequest } from '../access/caller.js';
 import { problemOf, retryAfterSeconds } from './problem-of.js';
 
 /** The code of each problem that is being answered, for the metrics. */
@@ -27,7 +27,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
   const retryAfter = retryAfterSeconds(problem, randomness.fraction());
   if (retryAfter !== null) reply.header('retry-after', retryAfter);
-  if (problem.status === 401) reply.header('www-authenticate', problem.code === 'passphrase_rejected' ? 'Passphrase' : 'Bearer');
+  if (problem.status === 401) reply.header('www-authenticate', (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer');
   problemCodes.set(reply.raw, problem.code);
   reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route
   // As bytes: a text would get a charset, which this media type has none of.

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { canonicalHostId, compiledCheck, HeartbeatRequest } from '@app/wire';
+import { compiledCheck, HeartbeatRequest } from '@app/wire';
+import { hostIdPipe } from '../access/uuid.pipe.js';
 import { recognised, type RecognisedRequest } from '../access/caller.js';
 import type { UseCases } from '../app.module.js';
 import { sendProblem } from '../problems/problem.filter.js';
@@ -25,7 +26,7 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
     const refused = (error: unknown): void => sendProblem(error, request, reply, randomness);
     let hostId = '';
     try {
-      hostId = hostIdOf(request);
+      hostId = hostIdPipe.transform((request.params as { hostId: string }).hostId);
       request.caller = callers.processServer(request.headers, hostId);
       refuseAnyQuery(request);
       const { body } = request;
@@ -37,12 +38,6 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
   });
 }
 
-function hostIdOf({ params }: RecognisedRequest): string {
-  const hostId = canonicalHostId((params as { hostId: string }).hostId);
-  if (!hostId) throw RequestProblem.field('hostId', 'hostId must be a UUID');
-  return hostId;
-}
-
 function refuseAnyQuery({ query }: RecognisedRequest): void {
-  for (const name in query as object) throw RequestProblem.field(name, `property ${name} should not exist`);
+  for (const name in query as object) throw RequestProblem.unknownField(name);
 }

@@ -5,8 +5,9 @@ import {
   healthErrorsAt,
   lifecycleOf,
   loadStatus,
-  loadStatuses,
+  loadStatusesAt,
   parseVersion,
+  servicesStatus,
   sizingClassOf,
   versionStatus,
   type HealthError,
@@ -48,9 +49,10 @@ export function summaryOf(server: ProcessServer, { at, listenedMs }: AsOf, ours:
   };
 }
 
-function loadBody({ load, loadReportedAt }: ReportedHealth): LoadBody | null {
+function loadBody(reported: ReportedHealth, at: Date): LoadBody | null {
+  const { load, loadReportedAt } = reported;
   if (!load || !loadReportedAt) return null;
-  const { cpu, memory, cache, upload } = loadStatuses(load);
+  const { cpu, memory, cache, upload } = loadStatusesAt(at, reported);
   return { reportedAt: loadReportedAt.toISOString(), ...load, cpuStatus: cpu, memoryStatus: memory, cacheStatus: cache, uploadStatus: upload };
 }
 
@@ -95,10 +97,14 @@ export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possi
     decommissionReason: decommission?.reason ?? null,
     heartbeatIntervalSeconds: lease.toldIntervalSeconds,
     instanceId: lease.instanceId,
+    replacedInstanceIds: [...lease.replacedInstanceIds],
+    credentialRevoked: lease.revoked,
     sourceAddress: lease.sourceAddress,
     clockSkewMs: lease.skewMs,
-    load: loadBody(health),
+    load: loadBody(health, asOf.at),
     services: health.services && [...health.services],
+    servicesStatus: servicesStatus(health),
+    servicesDownSince: isoOrNull(health.servicesDownAt),
     protectedMachineCount: health.protectedMachineCount,
     replicationPairCount: health.replicationPairCount,
     certificateExpiresAt: isoOrNull(certificateExpiresAt),
@@ -106,6 +112,7 @@ export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possi
     healthErrors: healthErrorsAt(asOf.at, {
       decommissioned: decommission !== null,
       silentMs: asOf.listenedMs - lease.heardAtListenedMs,
+      lastHeardAt: lease.lastHeartbeatAt ?? server.registeredAt,
       reported: health,
     }).map(healthErrorBody),
     possibleDuplicates: [...possibleDuplicates],

@@ -22,7 +22,7 @@ export function registrationOrder(hostId: string, body: RegisterRequest, { calle
   return {
     hostId,
     facts: {
-      friendlyName: body.friendlyName.trim(),
+      friendlyName: body.friendlyName,
       fqdn: fqdn ?? null,
       ipAddress: canonicalAddress(body.ipAddress) ?? body.ipAddress,
       dataPort: dataPort ?? DEFAULT_DATA_PORT,

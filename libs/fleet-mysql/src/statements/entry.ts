@@ -52,8 +52,8 @@ const RETIRE_LEASE = `
 const DELETE_LEASE_OF_THE_SILENT = `
   DELETE FROM process_server_lease
    WHERE host_id = ? AND generation = ? AND (ends_listened_ms <= ? OR ? = 1)`;
-/** Held until the purge is committed, so that a result is stored before it or knows of it. Param: plan id. */
-const HOLD_UNAPPLIED_PLAN = 'SELECT g.id FROM purge_plan AS g WHERE g.id = ? AND g.result IS NULL LOCK IN SHARE MODE';
+/** Holds the plan until the purge is committed, so that a result is stored before it or knows of it. Param: plan id. Matches 1 while no result is stored. */
+const COUNT_PURGE_OF_PLAN = 'UPDATE purge_plan AS g SET g.purges = g.purges + 1 WHERE g.id = ? AND g.result IS NULL';
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 const INSERT_TOMBSTONE = 'INSERT INTO tombstone SET ?';
@@ -151,7 +151,7 @@ export async function writeDecommission(transaction: Transaction, entry: Process
 
 export async function writeRemoval(transaction: Transaction, tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean): Promise<void> {
   const { hostId, generation, planId } = tombstone;
-  if (planId && (await transaction.rows(HOLD_UNAPPLIED_PLAN, [planId])).length === 0) throw new PlanAlreadyApplied(planId);
+  if (planId && (await transaction.write(COUNT_PURGE_OF_PLAN, [planId])) === 0) throw new PlanAlreadyApplied(planId);
   await mustMatch(transaction.write(DELETE_LEASE_OF_THE_SILENT, [hostId, generation, listenedMs, Number(evenIfConnected)]));
   await transaction.write(DELETE_HEALTH, [hostId]);
   await transaction.write(DELETE_NAMES_OF, [[hostId]]);

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readSettings, SettingsError } from './settings.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'settings-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const read = (environment: Record<string, string>, insecure = false) => readSettings({ environment, insecure, packageVersion: '1.2.3' });
+const file = (name: string, content: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+function faultsOf(environment: Record<string, string>): string[] {
+  try {
+    read(environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return error.message.split('\n').slice(1).map((line) => line.trim());
+  }
+}
+
+describe('settings', () => {
+  it('have defaults that work', () => {
+    expect(read({})).toMatchObject({ http: { host: '127.0.0.1', port: 8080 }, database: null, version: { major: 1, minor: 2, build: 3, revision: 0 } });
+  });
+
+  it.each([
+    [{ HTTP_PORT: '65536' }, 'HTTP_PORT must be a whole number from 0 to 65535'],
+    [{ LEASE_SECONDS: '1.5' }, 'LEASE_SECONDS must be a whole number'],
+    [{ HEARTBEATS_PER_SERVER_PER_SECOND: '1' }, 'HEARTBEATS_PER_SERVER_PER_SECOND must be a whole number from 2'],
+    [{ CLEAN_UP_GRACE_SECONDS: '781' }, 'CLEAN_UP_GRACE_SECONDS plus twice CLEAN_UP_INTERVAL_SECONDS exceeds 900 s'],
+    [{ VERSION_POLICY: 'newest' }, 'VERSION_POLICY must be one of same-or-earlier, exact'],
+    [{ CONFIGURATION_SERVER_VERSION: '9.63' }, 'CONFIGURATION_SERVER_VERSION must have four numbers'],
+    [{ HTTP_HOST: '192.0.2.1' }, 'HTTP_HOST 192.0.2.1 is not loopback'],
+    [{ TLS_KEY_FILE: '/no/such/file' }, 'TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together'],
+    [{ DATABASE_URL: 'postgres://u@h/d' }, 'DATABASE_URL must read mysql://'],
+    [{ DATABASE_PASSWORD_FILE: '/no/such/file' }, 'DATABASE_PASSWORD_FILE goes with DATABASE_URL'],
+    [{ CONFIG_FILE: '/no/such/file' }, 'CONFIG_FILE: ENOENT'],
+  ])('%j are refused: %s', (environment, fault) => {
+    expect(faultsOf(environment).join('\n')).toContain(fault);
+  });
+
+  it('are refused for a certificate that is none', () => {
+    const text = file('text', 'no certificate');
+    expect(faultsOf({ TLS_CERTIFICATE_FILE: text, TLS_KEY_FILE: text })).toEqual([expect.stringMatching(/^TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used/)]);
+  });
+
+  it.each([
+    ['HTTP_PORT=1\nnonsense line\n', 'CONFIG_FILE: line 2 is no NAME=value'],
+    ['HTTP_PROT=1\n', 'HTTP_PROT in CONFIG_FILE is no setting'],
+  ])('from a file with %j are refused', (content, fault) => {
+    expect(faultsOf({ CONFIG_FILE: file('settings', content) })).toEqual([fault]);
+  });
+
+  it('of a file yield to the environment', () => {
+    const path = file('settings', '# a comment\n\nHTTP_PORT=1\nLEASE_SECONDS="240"\n');
+    expect(read({ CONFIG_FILE: path, HTTP_PORT: '2' })).toMatchObject({ http: { port: 2 }, lease: { leaseSeconds: 240 } });
+  });
+});
