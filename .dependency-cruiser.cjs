@@ -6,7 +6,7 @@ module.exports = {
     onlyTo('fleet-is-pure', '^libs/fleet/', ['^libs/fleet/']),
     onlyTo('fleet-mysql-knows-tables-only', '^libs/fleet-mysql/', ['^libs/(fleet|fleet-mysql)/', '^migrations/', '^node_modules/(typeorm|mysql2)/']),
     onlyTo('wire-is-shapes-only', '^libs/wire/', ['^libs/wire/', '^node_modules/(class-validator|class-transformer|ipaddr[.]js|undici)/']),
-    onlyTo('platform-is-below-the-apps', '^libs/platform/', ['^libs/(fleet|platform)/', '^node_modules/', '^node:', '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|timers/promises|url|util)$']),
+    onlyTo('platform-is-below-the-apps', '^libs/platform/', ['^libs/(fleet|platform)/', '^node_modules/', '^node:', '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|tls|timers/promises|url|util)$']),
     onlyTo('migrations-stand-alone', '^migrations/', ['^migrations/', '^node_modules/typeorm/']),
     onlyTo('clients-speak-http-only', '^apps/simulator/', ['^apps/simulator/', '^libs/(wire|platform)/', '^(crypto|fs|util)$']),
     { name: 'apps-never-meet', severity: 'error', from: { path: '^apps/([^/]+)/' }, to: { path: '^apps/', pathNot: '^apps/$1/' } },
