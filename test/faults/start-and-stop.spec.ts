@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { readdir, stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
@@ -153,6 +153,21 @@ describe('a first start that is killed', () => {
     expect(folder.databasePids()).toEqual([]);
     expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
   });
+});
+
+it.each([
+  ['nothing was ever sent', ''],
+  ['half a head was sent', 'GET /v1/fleet HTTP/1.1\r\nHost: x\r\n'],
+])('a connection on which %s does not hold up a stop', async (_what, bytes) => {
+  const server = await folder.start();
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+  await once(socket, 'connect');
+  socket.on('error', () => undefined); // cut off, as it should be
+  socket.write(bytes);
+  await register(server, randomUUID()); // whoever came before it is known by then
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+  expect(folder.databasePids()).toEqual([]);
+  socket.destroy();
 });
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {

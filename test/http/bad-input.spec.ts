@@ -548,6 +548,30 @@ describe('HTTP that is broken', () => {
     await untouched();
   });
 
+  it.each(['Host: b', 'authorization: Bearer x\r\nAuthorization: Bearer y', 'Content-Type: application/json\r\nContent-Type: text/plain'])('a header that decides, twice: %s', async (headers) => {
+    await refused(parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n\r\n`)), 'malformed_request');
+  });
+
+  it.each(['Content-Length: 2\r\n\r\n{}', 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'])('a body where none is taken: %s', async (rest) => {
+    await refused(parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${rest}`)), 'validation_failed', 'body');
+  });
+
+  it('a header after 2,500 others counts as one before them', async () => {
+    const others = Array.from({ length: 2_500 }, (_, number) => `${number.toString(36)}:`).join('\r\n');
+    const text = await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${others}\r\nAuthorization: ${site.admin}\r\n\r\n`);
+    expect(parsedAnswer(text).status).toBe(200);
+  });
+
+  it.each([
+    ['Transfer-Encoding: gzip\r\n\r\nnonsense', 415],
+    ['Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 415],
+    ['Expect: cake\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 417],
+  ])('a body that is broken after the answer has gone: one answer (%s)', async (rest, status) => {
+    const text = await site.raw(`POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\n${rest}`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, given]) => Number(given))).toEqual([status]);
+    await untouched();
+  });
+
   it('headers of 20 KB', async () => {
     await refused(parsedAnswer(await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)), 'headers_too_large');
   });

@@ -1,5 +1,3 @@
-import type { ServerResponse } from 'node:http';
-import { type Socket } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -12,7 +10,7 @@ import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { strangeHead } from './problems/strange-head.js';
 import { refuseStrangeShape } from './problems/plain-shape.js';
 import { RequestProblem } from './problems/request-problem.js';
-import { problemOf } from './problems/problem-of.js';
+import { answerBrokenRequest, noteEarlyAnswers } from './problems/broken-request.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 import { serveHeartbeats } from './process-servers/heartbeat-route.js';
@@ -34,7 +32,7 @@ interface DoorSettings {
 /** The HTTP server with every route of the contract; not listening yet. */
 export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
-  const { randomness, metrics } = useCases;
+  const { randomness, metrics, receiver } = useCases;
   // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
   const server = {
     headersTimeout: requestTimeoutMs,
@@ -68,11 +66,14 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
       done(error as Error);
     }
   });
+  fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
+  fastify.server.on('request', noteEarlyAnswers);
   fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', (request, _reply, done) => done(strangeHead(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    if (receiver.isDraining) reply.header('connection', 'close');
     done(null, payload);
   });
   fastify.addHook('onResponse', (_request, reply, done) => {
@@ -98,40 +99,4 @@ function parseJson(body: Buffer): unknown {
   }
   refuseStrangeShape(value);
   return value;
-}
-
-const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_timeout'> = {
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-};
-
-/** Connections whose broken request waits until those before it are answered; what follows it is not looked at. */
-const waiting = new WeakSet<Socket>();
-
-/** The request could not even be parsed as HTTP, so there is no route and no reply object. */
-function answerBrokenRequest(code: string | undefined, socket: Socket): void {
-  if (!socket.writable || code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too
-  if (underWay?.req.complete) {
-    if (!waiting.has(socket)) underWay.once('close', () => waiting.delete(socket) && answerBrokenRequest(code, socket));
-    waiting.add(socket);
-    return;
-  }
-  const requestId = randomUUID();
-  const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId, false);
-  const body = JSON.stringify(problem);
-  socket.end(
-    [
-      `HTTP/1.1 ${problem.status} ${problem.title}`,
-      'content-type: application/problem+json',
-      `content-length: ${Buffer.byteLength(body)}`,
-      `x-request-id: ${requestId}`,
-      'connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
 }

@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import {
   CleanUp,
+  CleanUpPromise,
   Departures,
   HeartbeatReceiver,
   ListeningClock,
@@ -32,6 +33,7 @@ import { Cursors } from './fleet/cursors.js';
 import { FleetCounts } from './fleet/fleet-counts.js';
 import { Metrics } from './fleet/metrics.js';
 import { ReplicaStatus } from './fleet/replica-status.js';
+import { Connections } from './connections.js';
 import { openHttpDoor } from './http-door.js';
 import { RepeatingJob } from './jobs/repeating-job.js';
 import { Diagnosis } from './process-servers/diagnosis.js';
@@ -39,6 +41,8 @@ import { FleetViews } from './process-servers/fleet-views.js';
 import { Timelines } from './process-servers/timelines.js';
 
 const NOTE_LISTENING_MS = 5_000;
+/** After a note that failed: heartbeats wait for it. */
+const NOTE_AGAIN_MS = 500;
 const COUNT_FLEET_MS = 60_000;
 /** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
 const HEARTBEAT_CONNECTIONS = 3;
@@ -72,6 +76,7 @@ export class Replica {
     readonly cleanUp: CleanUp,
     readonly status: ReplicaStatus,
     readonly http: NestFastifyApplication,
+    readonly connections: Connections,
     jobs: readonly RepeatingJob[],
   ) {
     this.jobs = jobs;
@@ -98,8 +103,9 @@ export class Replica {
     const leases = new LeaseStore(heartbeatDatabase, identifiers, version, stamps);
     const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, settings.heartbeats, pauseMs);
     const cleanUp = new CleanUp(removals, clock, settings.cleanUp, settings.eventRetentionDays, name);
-    const metrics = new Metrics(receiver, listening, clock, cleanUp);
-    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, cleanUp, removals);
+    const promise = new CleanUpPromise(new RemovalStore(heartbeatDatabase, clock, identifiers), clock);
+    const metrics = new Metrics(receiver, listening, clock, promise);
+    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals);
     const views = new FleetViews(reader, registry, cursors, version);
     const useCases: UseCases = {
       clock,
@@ -117,13 +123,14 @@ export class Replica {
       metrics,
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
+    const connections = new Connections(http.getHttpServer(), settings.http.tls !== null);
 
     const jobs = [
-      new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), () => NOTE_LISTENING_MS, logger),
+      new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), (failed) => (failed ? NOTE_AGAIN_MS : NOTE_LISTENING_MS), logger),
       new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
-      new RepeatingJob('clean up', () => cleanUpPass(cleanUp, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
+      new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
     ];
-    return new Replica(database, heartbeatDatabase, secrets, listening, receiver, cleanUp, status, http, jobs);
+    return new Replica(database, heartbeatDatabase, secrets, listening, receiver, cleanUp, status, http, connections, jobs);
   }
 
   /** Begins to listen on the clock and to sweep. */
@@ -149,7 +156,7 @@ async function noteWhileAccepting(receiver: HeartbeatReceiver, listening: Listen
   if (outage) logger.warn(outage, 'nobody listened for a while; leases stood still');
 }
 
-async function cleanUpPass(cleanUp: CleanUp, metrics: Metrics, logger: Logger): Promise<void> {
+async function cleanUpPass(cleanUp: CleanUp, promise: CleanUpPromise, metrics: Metrics, logger: Logger): Promise<void> {
   try {
     const pass = await cleanUp.pass();
     metrics.passed(pass);
@@ -158,7 +165,7 @@ async function cleanUpPass(cleanUp: CleanUp, metrics: Metrics, logger: Logger): 
     metrics.passFailed();
     throw error;
   } finally {
-    const overdueSeconds = await cleanUp.overdueSeconds().catch(() => 0); // the pass itself says when the database is away
+    const overdueSeconds = await promise.overdueSeconds().catch(() => 0); // the pass itself says when the database is away
     if (overdueSeconds > 0) logger.error({ overdueSeconds }, 'a decommissioned entry is kept beyond its promise');
   }
 }

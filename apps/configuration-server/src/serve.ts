@@ -24,6 +24,8 @@ import { Replica } from './replica.js';
 
 const SYNCHRONISE_CLOCK_MS = 60_000;
 const CLOSE_IDLE_MS = 50;
+/** A request that has not arrived whole by then is given up; well below the time after which the whole stop is. */
+const LONGEST_DRAIN_MS = 10_000;
 
 /** The surroundings do not let it start; the message tells the operator all there is to know. */
 export class CannotStart extends Error {}
@@ -97,14 +99,16 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   return { url, files, stop: () => undoing.run(logger) };
 }
 
-/** A connection that its client keeps open after the last answer would hold the stop up until it times out. */
+/** A connection that its client keeps open after the last answer, or on which it never asks, would hold the stop up. */
 async function stopServing(replica: Replica): Promise<void> {
   const server: Server = replica.http.getHttpServer();
-  const closing = setInterval(() => server.listening || server.closeIdleConnections(), CLOSE_IDLE_MS);
+  const closing = setInterval(() => server.listening || replica.connections.closeIdle(), CLOSE_IDLE_MS);
+  const closingAll = setTimeout(() => replica.connections.closeAll(), LONGEST_DRAIN_MS);
   try {
     await replica.stop();
   } finally {
     clearInterval(closing);
+    clearTimeout(closingAll);
   }
 }
 

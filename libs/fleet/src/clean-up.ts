@@ -48,12 +48,6 @@ export class CleanUp {
     this.stopping = true;
   }
 
-  /** How long the oldest entry is kept beyond its promise, in seconds; 0 when none is. */
-  async overdueSeconds(): Promise<number> {
-    const oldest = await this.removals.oldestDecommission();
-    return oldest ? Math.max(0, Math.floor((this.clock.now().getTime() - oldest.removeBy.getTime()) / 1000)) : 0;
-  }
-
   private dueAt(): Date {
     return new Date(this.clock.now().getTime() - this.timing.graceSeconds * 1000);
   }
@@ -66,6 +60,27 @@ export class CleanUp {
     for (let batch = 0; more && batch < FORGET_BATCHES && !this.stopping; batch += 1) {
       more = await this.removals.forgetOld(eventsBefore, plansBefore, FORGET_BATCH);
     }
+  }
+}
+
+/** Whether what the clean-up promises is kept. One question at a time, whoever asks. */
+export class CleanUpPromise {
+  private asking: Promise<number> | null = null;
+
+  constructor(
+    private readonly removals: Pick<Removals, 'oldestDecommission'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** How long the oldest entry is kept beyond its promise, in seconds; 0 when none is. */
+  overdueSeconds(): Promise<number> {
+    this.asking ??= this.ask().finally(() => (this.asking = null));
+    return this.asking;
+  }
+
+  private async ask(): Promise<number> {
+    const oldest = await this.removals.oldestDecommission();
+    return oldest ? Math.max(0, Math.floor((this.clock.now().getTime() - oldest.removeBy.getTime()) / 1000)) : 0;
   }
 }
 

@@ -307,6 +307,21 @@ describe('a heartbeat whose row is locked', () => {
     expect([earlier.answer, later.answer]).toEqual([expect.objectContaining(told), expect.objectContaining(told)]);
   });
 
+  it('stays one that was carried, with its patience, beside another sender of its host', async () => {
+    const { leases, time, send } = await aReceiver();
+    const locked = await send({ hostId: 'a' });
+    const other = await send({ hostId: 'a', instanceId: 'b' });
+    for (let group = 0; group < 6; group += 1) {
+      await send({ hostId: 'a' });
+      await send({ hostId: 'a', instanceId: 'b' });
+      await leases.group(group).commit({ a: CARRY });
+      if (group > 1) expect(leases.group(group).beats.map(({ carried }) => carried)).toEqual([true]);
+    }
+    time.now = msAfter(NOON, 5_000);
+    for (const group of [6, 7, 8]) await leases.group(group).commit({ a: CARRY });
+    expect([locked.answer, other.answer]).toEqual(['database_unavailable', 'database_unavailable']);
+  });
+
   it('does not hold up another sender of its host for good', async () => {
     const { leases, send } = await aReceiver();
     const locked = await send({ hostId: 'a' });

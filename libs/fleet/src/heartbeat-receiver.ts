@@ -42,9 +42,11 @@ function merged(earlier: Heartbeat, later: Heartbeat): Heartbeat {
   return { ...earlier, ...said };
 }
 
-/** Two of one sender as one, with the numbers and the patience of the earlier one; whoever waits for either is answered. */
+/** Two of one sender as one, with the numbers of the earlier one and the patience of whichever has waited longer; whoever waits for either is answered. */
 const joined = (earlier: Waiting, later: Waiting): Waiting => ({
   ...earlier,
+  carried: earlier.carried || later.carried,
+  since: earlier.since < later.since ? earlier.since : later.since,
   beat: merged(earlier.beat, later.beat),
   settle: [...earlier.settle, ...later.settle],
 });

@@ -1,4 +1,4 @@
-export { CleanUp, CLEAN_UP_BATCH, nextPassDelayMs } from './clean-up.js';
+export { CleanUp, CleanUpPromise, CLEAN_UP_BATCH, nextPassDelayMs } from './clean-up.js';
 export {
   decommission,
   removeByFrom,

@@ -1,4 +1,4 @@
-import { FleetError, formatVersion, type CleanUp, type Clock, type HeartbeatReceiver, type ListeningClock, type Removals, type Version, type VersionPolicy } from '@app/fleet';
+import { FleetError, formatVersion, type CleanUpPromise, type Clock, type HeartbeatReceiver, type ListeningClock, type Removals, type Version, type VersionPolicy } from '@app/fleet';
 import { readListening, type Database } from '@app/fleet-mysql';
 import type { ConfigurationServerResponse, ReadyResponse } from '@app/wire';
 
@@ -22,7 +22,7 @@ export class ReplicaStatus {
     private readonly clock: Clock,
     private readonly listening: ListeningClock,
     private readonly receiver: HeartbeatReceiver,
-    private readonly cleanUp: CleanUp,
+    private readonly promise: CleanUpPromise,
     private readonly removals: Removals,
   ) {
     this.startedAt = clock.now();
@@ -45,7 +45,7 @@ export class ReplicaStatus {
         lastPassBy: lastPass?.by ?? null,
         lastPassRemoved: lastPass?.removed ?? null,
         lastPassError: lastPass?.error ?? null,
-        overdueSeconds: await this.cleanUp.overdueSeconds(),
+        overdueSeconds: await this.promise.overdueSeconds(),
       },
       asOf: now.toISOString(),
     };
@@ -56,7 +56,7 @@ export class ReplicaStatus {
     if (this.receiver.isDraining) throw new FleetError({ code: 'shutting_down' });
     if (!(await this.databaseAnswers())) throw new FleetError({ code: 'database_unavailable' });
     if (!this.listening.isListening(this.clock.now())) throw new FleetError({ code: 'not_listening' });
-    const overdueSeconds = await this.cleanUp.overdueSeconds().catch(() => 0); // reads may be slow where heartbeats are not
+    const overdueSeconds = await this.promise.overdueSeconds().catch(() => 0); // reads may be slow where heartbeats are not
     const degraded = overdueSeconds > 0 ? ['clean_up_overdue'] : [];
     return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
   }

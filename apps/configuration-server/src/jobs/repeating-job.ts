@@ -10,7 +10,8 @@ export class RepeatingJob {
   constructor(
     private readonly name: string,
     private readonly work: () => Promise<unknown>,
-    private readonly delayMs: () => number,
+    /** Until the next time, by whether this time failed. */
+    private readonly delayMs: (failed: boolean) => number,
     private readonly logger: Logger,
   ) {}
 
@@ -35,6 +36,6 @@ export class RepeatingJob {
       if (!this.failing) this.logger.warn({ job: this.name, err: error }, 'job failed, and will be tried again');
       this.failing = true;
     }
-    if (!this.stopped) this.timer = setTimeout(() => (this.running = this.turn()), this.delayMs());
+    if (!this.stopped) this.timer = setTimeout(() => (this.running = this.turn()), this.delayMs(this.failing));
   }
 }

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { problemOf } from './problem-of.js';
+import { RequestProblem } from './request-problem.js';
+
+const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_timeout'> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** Connections whose broken request waits until those before it are answered; what follows it is not looked at. */
+const waiting = new WeakSet<Socket>();
+/** Connections on which a request was answered before its body was there: what is broken now is that body, and has its answer. */
+const answeredEarly = new WeakSet<Socket>();
+
+/** To be told of every request that a server takes. */
+export function noteEarlyAnswers(request: IncomingMessage, response: ServerResponse): void {
+  response.once('finish', () => {
+    if (!request.complete) answeredEarly.add(request.socket);
+  });
+}
+
+/** The request could not even be parsed as HTTP, so there is no route and no reply object. */
+export function answerBrokenRequest(code: string | undefined, socket: Socket): void {
+  const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too
+  const hasItsAnswer = answeredEarly.has(socket) || (underWay?.headersSent && !underWay.req.complete);
+  if (!socket.writable || code === 'ECONNRESET' || hasItsAnswer) {
+    socket.destroySoon();
+    return;
+  }
+  if (underWay?.req.complete) {
+    if (!waiting.has(socket)) underWay.once('close', () => waiting.delete(socket) && answerBrokenRequest(code, socket));
+    waiting.add(socket);
+    return;
+  }
+  const requestId = randomUUID();
+  const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId, false);
+  const body = JSON.stringify(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${problem.title}`,
+      'content-type: application/problem+json',
+      `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${requestId}`,
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}
