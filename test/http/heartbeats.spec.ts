@@ -313,6 +313,7 @@ describe('more heartbeats than can be taken', () => {
     const refused = await site.heartbeat(busy);
     expectProblem(refused, 'heartbeat_rate_exceeded');
     expect(refused.body.instruction).toBe('retry');
+    expect(refused.body['heartbeatIntervalSeconds']).toBe(30);
     expect((await site.heartbeat(other)).status).toBe(200);
     site.clock.advanceSeconds(1);
     expect((await site.heartbeat(busy)).status).toBe(200);

@@ -4,7 +4,7 @@ import type { Answer } from './test-site.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MEMBERS = ['type', 'title', 'status', 'detail', 'code', 'requestId'];
-const OPTIONAL_MEMBERS = ['instruction', 'errors'];
+const OPTIONAL_MEMBERS = ['instruction', 'errors', 'heartbeatIntervalSeconds'];
 
 /** The answer is this problem, whole: status, media type, every member, the request id in the header, and when to come again. */
 export function expectProblem({ status, body, headers }: Answer<object>, code: ProblemCode): void {

@@ -47,6 +47,10 @@ export class WatchedDatabase extends Database {
           await this.watch(sql);
           return transaction.write(sql, parameters);
         },
+        writeLast: async (sql, parameters = []) => {
+          await this.watch(sql);
+          return transaction.writeLast(sql, parameters);
+        },
       };
       return work(watched);
     }, options);
@@ -154,7 +158,7 @@ export class TestStores {
   connect(address: Partial<DatabaseAddress> = {}): WatchedDatabase {
     const { socketPath, ...rest } = this.site.address;
     const way = address.host ? rest : { ...rest, ...(socketPath && { socketPath }) };
-    const database = new WatchedDatabase({ ...way, ...address }, fixedFraction(0), { connections: 2, lockWaitSeconds: 3 });
+    const database = new WatchedDatabase({ ...way, ...address }, fixedFraction(0), { connections: 2, lockWaitSeconds: 3, joinsStatements: true });
     this.opened.push(database);
     return database;
   }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { LogController } from 'fastify';
+import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import secureJson from 'secure-json-parse';
@@ -10,7 +11,7 @@ import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { strangeHead } from './problems/strange-head.js';
 import { refuseStrangeShape } from './problems/plain-shape.js';
 import { RequestProblem } from './problems/request-problem.js';
-import { answerBrokenRequest, noteEarlyAnswers } from './problems/broken-request.js';
+import { answerBrokenRequest } from './problems/broken-request.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 import { serveHeartbeats } from './process-servers/heartbeat-route.js';
@@ -32,24 +33,27 @@ interface DoorSettings {
 /** The HTTP server with every route of the contract; not listening yet. */
 export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
-  const { randomness, metrics, receiver } = useCases;
+  const { randomness } = useCases;
   // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
   const server = {
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: requestTimeoutMs / LOOKS_FOR_LATE_REQUESTS,
     requireHostHeader: false, // Node would refuse without a body; `strangeHead` does with one
   };
-  const adapter = new FastifyAdapter({
-    ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
+  const fastifySettings = {
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (ours: FastifyBaseLogger) => ours, // one for each request would cost more than it tells: a problem's line has the request id
     return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
     genReqId: () => randomUUID(),
     bodyLimit: LARGEST_BODY_BYTES,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, randomness),
+  };
+  const adapter = new FastifyAdapter({
+    ...fastifySettings,
+    ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, randomness),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.around(useCases), adapter, {
@@ -58,6 +62,25 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     abortOnError: false,
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
+  fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
+  applyRules(fastify, useCases);
+  await serveDocs(fastify);
+  serveHeartbeats(fastify, useCases);
+  await app.init();
+
+  const lane = Fastify(fastifySettings);
+  applyRules(lane, useCases);
+  lane.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, randomness));
+  lane.setNotFoundHandler((request, reply) => sendProblem(new RequestProblem('route_not_found'), request, reply, randomness));
+  serveHeartbeats(lane, useCases);
+  await lane.ready();
+  openLane(fastify.server, lane);
+  return app;
+}
+
+/** What holds for every request, through whichever Fastify it comes. */
+function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
@@ -66,9 +89,6 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
       done(error as Error);
     }
   });
-  fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
-  fastify.server.on('request', noteEarlyAnswers);
-  fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', (request, _reply, done) => done(strangeHead(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
@@ -80,10 +100,17 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     metrics.answered(reply.statusCode, problemCodeOf(reply));
     done();
   });
-  await serveDocs(fastify);
-  serveHeartbeats(fastify, useCases);
-  await app.init();
-  return app;
+}
+
+/** Lets heartbeats past the hooks and middleware that Nest puts before every route: nine of ten requests are theirs. */
+function openLane(server: Server, lane: FastifyInstance): void {
+  const [through] = server.listeners('request') as ((request: IncomingMessage, response: ServerResponse) => void)[];
+  if (!through) throw new Error('the HTTP server has no request listener');
+  server.removeListener('request', through);
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.method === 'POST' && request.url?.endsWith('/heartbeats')) lane.routing(request, response);
+    else through(request, response);
+  });
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

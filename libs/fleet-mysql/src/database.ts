@@ -16,6 +16,8 @@ export interface SessionSettings {
   readonly connections: number;
   /** How long a statement waits for a row lock, in whole seconds. */
   readonly lockWaitSeconds: number;
+  /** Sends the beginning of a transaction with its first statement, and its end with the last one: two round trips less. */
+  readonly joinsStatements?: boolean;
 }
 
 /** One transaction's connection. Arrays in parameters expand, as in `IN (?)`. */
@@ -23,6 +25,8 @@ export interface Transaction {
   rows<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   /** Rows matched, not only those changed. */
   write(sql: string, parameters?: readonly unknown[]): Promise<number>;
+  /** Left to the end: the commit goes with it. Nobody is told how many rows it matched. */
+  writeLast(sql: string, parameters?: readonly unknown[]): Promise<void>;
 }
 
 export interface TransactionOptions {
@@ -48,20 +52,53 @@ const LONGEST_WAITING_LINE = 5_000;
 const SORTED_BYTES = 16_384;
 const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
 
+type Answer = RowDataPacket[] | ResultSetHeader;
+
 class ConnectionTransaction implements Transaction {
+  private beginning = '';
+  private lastSql = '';
+  private lastParameters: readonly unknown[] = [];
+
   constructor(
     private readonly connection: PoolConnection,
     private readonly leftMs: () => number,
+    private readonly joins: boolean,
   ) {}
 
+  async begin(): Promise<void> {
+    if (this.joins) this.beginning = 'START TRANSACTION;';
+    else await this.ask('START TRANSACTION');
+  }
+
   async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    const [rows] = await this.connection.query<RowDataPacket[]>(this.timed(sql), [...parameters]);
-    return rows as Row[];
+    return (await this.ask(sql, parameters)) as Row[];
   }
 
   async write(sql: string, parameters: readonly unknown[] = []): Promise<number> {
-    const [header] = await this.connection.query<ResultSetHeader>(this.timed(sql), [...parameters]);
-    return header.affectedRows;
+    return ((await this.ask(sql, parameters)) as ResultSetHeader).affectedRows;
+  }
+
+  async writeLast(sql: string, parameters: readonly unknown[] = []): Promise<void> {
+    if (!this.joins) {
+      await this.ask(sql, parameters);
+      return;
+    }
+    if (this.lastSql) throw new Error('only one statement is the last');
+    this.lastSql = `${sql};`;
+    this.lastParameters = parameters;
+  }
+
+  /** A statement that fails leaves out those behind it, so nothing is committed without the last one. */
+  async commit(): Promise<void> {
+    if (this.beginning) return; // nothing was asked
+    await this.connection.query(this.timed(`${this.lastSql}COMMIT`), [...this.lastParameters]);
+  }
+
+  private async ask(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
+    const before = this.beginning;
+    this.beginning = '';
+    const [answer] = await this.connection.query<RowDataPacket[]>(this.timed(before + sql), [...parameters]);
+    return before ? (answer as unknown as [ResultSetHeader, Answer])[1] : answer; // joined, each has an answer of its own
   }
 
   private timed(sql: string): { sql: string; timeout: number } {
@@ -72,12 +109,14 @@ class ConnectionTransaction implements Transaction {
 /** A pool of connections whose sessions are all alike: UTC, strict, READ COMMITTED, bounded lock waits. */
 export class Database {
   private readonly pool: Pool;
+  private readonly joins: boolean;
 
   constructor(
     address: DatabaseAddress,
     private readonly randomness: Randomness,
-    { connections, lockWaitSeconds }: SessionSettings,
+    { connections, lockWaitSeconds, joinsStatements = false }: SessionSettings,
   ) {
+    this.joins = joinsStatements;
     this.pool = createPool({
       ...address,
       connectionLimit: connections,
@@ -87,6 +126,7 @@ export class Database {
       charset: 'utf8mb4_unicode_520_ci',
       connectTimeout: 3_000,
       supportBigNumbers: true,
+      multipleStatements: joinsStatements,
       enableKeepAlive: true,
     });
     this.pool.pool.on('connection', (connection) => {
@@ -102,7 +142,7 @@ export class Database {
 
   /** A single read. @throws FleetError `database_unavailable` when no server answers. */
   async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs).rows<Row>(sql, parameters), leftMs));
+    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs, false).rows<Row>(sql, parameters), leftMs));
   }
 
   /**
@@ -114,13 +154,13 @@ export class Database {
     const committed = async (transaction: Transaction): Promise<boolean> =>
       (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id = ?', [options.provedByEvent])).length === 1;
     const attempt = (leftMs: () => number) => async (connection: PoolConnection): Promise<A> => {
-      const transaction = new ConnectionTransaction(connection, leftMs);
+      const transaction = new ConnectionTransaction(connection, leftMs, this.joins);
       if (unknownOutcome && options.provedByEvent && (await committed(transaction))) return unknownOutcome.answer;
-      await transaction.write('START TRANSACTION');
+      await transaction.begin();
       const answer = await work(transaction);
       if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
       try {
-        await transaction.write('COMMIT');
+        await transaction.commit();
       } catch (error) {
         if (isConnectionLost(error)) unknownOutcome = { answer };
         throw error;

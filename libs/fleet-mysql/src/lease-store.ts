@@ -60,6 +60,25 @@ type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { 
 /** The same load again is written so long after it was written last: often enough for a window of a quarter of an hour. */
 const SAME_LOAD_AGAIN_MS = 60_000;
 
+const CARRY: HeartbeatVerdict = { outcome: 'carry' };
+
+/** One of a group, and what becomes of it in the attempt that counts. */
+class Claim {
+  verdict: HeartbeatVerdict = CARRY;
+
+  constructor(
+    readonly waiting: WaitingHeartbeat,
+    /** A digest of all that the heartbeat is judged by. */
+    readonly said: string,
+  ) {}
+
+  get hostId(): string {
+    return this.waiting.beat.hostId;
+  }
+}
+
+const byHostId = (a: Claim, b: Claim): number => (a.hostId < b.hostId ? -1 : 1);
+
 /** Writes heartbeats in groups. Its database has connections of its own and a lock wait of a second, so that a locked row holds nobody long. */
 export class LeaseStore implements Leases {
   private readonly ourVersion: string;
@@ -74,18 +93,19 @@ export class LeaseStore implements Leases {
   }
 
   async writeGroup(group: readonly WaitingHeartbeat[], moment: () => Moment): Promise<HeartbeatVerdict[]> {
-    const beats = [...group].sort((a, b) => (a.beat.hostId < b.beat.hostId ? -1 : 1));
+    const claims = group.map((waiting) => new Claim(waiting, this.said(waiting.beat)));
+    const inKeyOrder = [...claims].sort(byHostId);
     const eventIds = new Map<string, string>();
-    const verdicts = await this.stamps.during((stamp) =>
-      this.withoutWaiting(beats, (transaction, mayWait) => this.writeIn(transaction, beats, stamp(moment()), mayWait, eventIds)),
+    await this.stamps.during((stamp) =>
+      this.withoutWaiting(inKeyOrder, (transaction, mayWait) => this.writeIn(transaction, inKeyOrder, stamp(moment()), mayWait, eventIds)),
     );
-    return group.map(({ beat }) => verdicts.get(beat.hostId) ?? { outcome: 'carry' });
+    return claims.map(({ verdict }) => verdict);
   }
 
   /** First all together; when a row is locked for longer than a second, those that are free. */
-  private async withoutWaiting<A>(beats: readonly WaitingHeartbeat[], work: (transaction: Transaction, mayWait: boolean) => Promise<A>): Promise<A> {
+  private async withoutWaiting(claims: readonly Claim[], work: (transaction: Transaction, mayWait: boolean) => Promise<void>): Promise<void> {
     const giveUpAt = giveUpAtFromNow();
-    if (!beats.some(({ carried }) => carried)) {
+    if (!claims.some(({ waiting }) => waiting.carried)) {
       try {
         return await this.database.transaction((transaction) => work(transaction, true), { lockWaitIsFinal: true, giveUpAt });
       } catch (error) {
@@ -95,30 +115,21 @@ export class LeaseStore implements Leases {
     return this.database.transaction((transaction) => work(transaction, false), { giveUpAt });
   }
 
-  private async writeIn(
-    transaction: Transaction,
-    beats: readonly WaitingHeartbeat[],
-    moment: Moment,
-    mayWait: boolean,
-    eventIds: Map<string, string>,
-  ): Promise<Map<string, HeartbeatVerdict>> {
-    const verdicts = new Map<string, HeartbeatVerdict>();
-    const said = new Map(beats.map(({ beat }) => [beat.hostId, this.said(beat)]));
-    const renewals = mayWait ? beats.filter(({ beat }) => beat.agentVersion !== null) : [];
-    const renewed = renewals.length > 0 ? await this.renewAsBefore(transaction, renewals, said, moment) : 0;
-    if (renewed === beats.length) {
-      for (const { beat } of beats) verdicts.set(beat.hostId, accepted(beat.agentVersion ?? '', moment));
+  private async writeIn(transaction: Transaction, claims: readonly Claim[], moment: Moment, mayWait: boolean, eventIds: Map<string, string>): Promise<void> {
+    const renewals = mayWait ? claims.filter(({ waiting }) => waiting.beat.agentVersion !== null) : [];
+    const renewed = renewals.length > 0 ? await this.renewAsBefore(transaction, renewals, moment) : 0;
+    if (renewed === claims.length) {
+      for (const claim of claims) claim.verdict = accepted(claim.waiting.beat.agentVersion ?? '', moment);
     } else {
-      await this.judgeEach(transaction, beats, said, renewed, moment, verdicts, eventIds);
+      await this.judgeEach(transaction, claims, renewed, moment, eventIds);
     }
-    await this.writeHealth(transaction, beats.filter(({ beat }) => verdicts.get(beat.hostId)?.outcome === 'accepted'), moment);
-    return verdicts;
+    await this.writeHealth(transaction, claims, moment);
   }
 
-  private renewAsBefore(transaction: Transaction, beats: readonly WaitingHeartbeat[], said: ReadonlyMap<string, string>, { now, listenedMs }: Moment): Promise<number> {
-    const rows = beats.map(({ beat, leaseSeconds, toldIntervalSeconds }): HeartbeatRow => [
+  private renewAsBefore(transaction: Transaction, claims: readonly Claim[], { now, listenedMs }: Moment): Promise<number> {
+    const rows = claims.map(({ waiting: { beat, leaseSeconds, toldIntervalSeconds }, said }): HeartbeatRow => [
       beat.hostId,
-      said.get(beat.hostId) ?? null,
+      said,
       listenedMs + leaseSeconds * 1000,
       toldIntervalSeconds,
       beat.skewMs,
@@ -127,38 +138,32 @@ export class LeaseStore implements Leases {
   }
 
   /** Judges those that were not renewed; `renewed` is how many were. */
-  private async judgeEach(
-    transaction: Transaction,
-    beats: readonly WaitingHeartbeat[],
-    said: ReadonlyMap<string, string>,
-    renewed: number,
-    moment: Moment,
-    verdicts: Map<string, HeartbeatVerdict>,
-    eventIds: Map<string, string>,
-  ): Promise<void> {
-    const whereabouts = await this.lookUp(transaction, beats.map(({ beat }) => beat.hostId));
-    const asBefore = new Set(beats.filter(({ beat }) => renewed > 0 && beat.agentVersion !== null && isRenewed(whereabouts.get(beat.hostId), said.get(beat.hostId), moment)));
+  private async judgeEach(transaction: Transaction, claims: readonly Claim[], renewed: number, moment: Moment, eventIds: Map<string, string>): Promise<void> {
+    const whereabouts = await this.lookUp(transaction, claims.map(({ hostId }) => hostId));
+    const asBefore = new Set(
+      claims.filter(({ hostId, said, waiting }) => renewed > 0 && waiting.beat.agentVersion !== null && isRenewed(whereabouts.get(hostId), said, moment)),
+    );
     const isSure = asBefore.size === renewed; // otherwise somebody else wrote one meanwhile: to judge one that was renewed does no harm
-    const withNews: (WaitingHeartbeat & { onRecord: LeaseOnRecord })[] = [];
+    const withNews: JudgedClaim[] = [];
     const refusals: FleetEvent[] = [];
-    for (const waiting of beats) {
-      const { beat } = waiting;
+    for (const claim of claims) {
+      const { beat } = claim.waiting;
       const found = whereabouts.get(beat.hostId) ?? { gone: null };
       if ('locked' in found) {
-        verdicts.set(beat.hostId, { outcome: 'carry' });
+        claim.verdict = CARRY;
         continue;
       }
       const onRecord = 'held' in found ? found.held : null;
       const fault = heartbeatFault(beat, onRecord, 'gone' in found ? found.gone : null);
       if (fault) {
-        verdicts.set(beat.hostId, { outcome: 'refused', fault });
+        claim.verdict = { outcome: 'refused', fault };
         refusals.push(...this.refusalEvents(beat, fault, moment.now));
       } else if (onRecord) {
-        verdicts.set(beat.hostId, accepted(beat.agentVersion ?? onRecord.agentVersion, moment));
-        if (!(isSure && asBefore.has(waiting))) withNews.push({ ...waiting, onRecord });
+        claim.verdict = accepted(beat.agentVersion ?? onRecord.agentVersion, moment);
+        if (!(isSure && asBefore.has(claim))) withNews.push({ claim, onRecord });
       }
     }
-    await this.renewHeld(transaction, withNews, said, moment, eventIds);
+    await this.renewHeld(transaction, withNews, moment, eventIds);
     await insertEventsOnce(transaction, refusals);
   }
 
@@ -181,20 +186,15 @@ export class LeaseStore implements Leases {
     return found;
   }
 
-  private async renewHeld(
-    transaction: Transaction,
-    renewed: readonly (WaitingHeartbeat & { onRecord: LeaseOnRecord })[],
-    said: ReadonlyMap<string, string>,
-    { now, listenedMs }: Moment,
-    eventIds: Map<string, string>,
-  ): Promise<void> {
-    if (renewed.length === 0) return;
-    const rows = renewed.map(({ beat, onRecord, toldIntervalSeconds, leaseSeconds }) => {
+  private async renewHeld(transaction: Transaction, judged: readonly JudgedClaim[], { now, listenedMs }: Moment, eventIds: Map<string, string>): Promise<void> {
+    if (judged.length === 0) return;
+    const rows = judged.map(({ claim: { waiting, said }, onRecord }) => {
+      const { beat, toldIntervalSeconds, leaseSeconds } = waiting;
       const { instanceId, replacedInstanceIds } = instancesAfter(beat, onRecord);
       return {
         hostId: beat.hostId,
         generation: beat.generation,
-        said: said.get(beat.hostId),
+        said,
         endsListenedMs: listenedMs + leaseSeconds * 1000,
         toldIntervalSeconds,
         skewMs: beat.skewMs,
@@ -206,7 +206,8 @@ export class LeaseStore implements Leases {
     await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), now, now, listenedMs]);
     const news: FleetEvent[] = [];
     const onceForEver: FleetEvent[] = [];
-    for (const { beat, onRecord } of renewed) {
+    for (const { claim, onRecord } of judged) {
+      const { beat } = claim.waiting;
       const version = beat.agentVersion === null ? null : parseVersion(beat.agentVersion);
       if (version && beat.agentVersion !== onRecord.agentVersion) {
         await transaction.write(WRITE_VERSION, [formatVersion(version), versionKey(version), beat.hostId, beat.generation]);
@@ -228,19 +229,26 @@ export class LeaseStore implements Leases {
     return id;
   }
 
-  private async writeHealth(transaction: Transaction, beats: readonly WaitingHeartbeat[], { now }: Moment): Promise<void> {
-    const loads = beats.flatMap(({ beat: { hostId, load } }) => (load ? [loadRow(hostId, load)] : []));
-    const reports = beats.map(({ beat }) => reportRow(beat)).filter((row) => row !== null);
-    if (loads.length > 0) await transaction.write(WRITE_LOADS, [JSON.stringify(loads), now, new Date(now.getTime() - SAME_LOAD_AGAIN_MS)]);
+  private async writeHealth(transaction: Transaction, claims: readonly Claim[], { now }: Moment): Promise<void> {
+    const loads: HeartbeatRow[] = [];
+    const reports: HeartbeatRow[] = [];
+    for (const { verdict, waiting } of claims) {
+      if (verdict.outcome !== 'accepted') continue;
+      const { hostId, load } = waiting.beat;
+      if (load) loads.push(loadRow(hostId, load));
+      const report = reportRow(waiting.beat);
+      if (report) reports.push(report);
+    }
     if (reports.length > 0) await transaction.write(WRITE_REPORTS, [JSON.stringify(reports), now]);
+    if (loads.length > 0) await transaction.writeLast(WRITE_LOADS, [JSON.stringify(loads), now, new Date(now.getTime() - SAME_LOAD_AGAIN_MS)]);
   }
 
   /**
    * A digest of all that a heartbeat is judged by, 32 hex digits: the same again is no news. It is kept with the lease when a
-   * heartbeat was accepted, and cleared by a registration.
+   * heartbeat was accepted, and cleared by a registration. No part of it can hold a line break; nobody said is told by `null`.
    */
   private said({ generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress }: Heartbeat): string {
-    return this.identifiers.digest(JSON.stringify([generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress, this.ourVersion]));
+    return this.identifiers.digest(`${generation}\n${credentialHash}\n${machineId}\n${instanceId}\n${agentVersion}\n${sourceAddress}\n${this.ourVersion}`);
   }
 
   private refusalEvents(beat: Heartbeat, fault: FleetFault, at: Date): FleetEvent[] {
@@ -253,8 +261,14 @@ export class LeaseStore implements Leases {
   }
 }
 
+/** One that is accepted, with what was on record before it. */
+interface JudgedClaim {
+  readonly claim: Claim;
+  readonly onRecord: LeaseOnRecord;
+}
+
 /** Whether RENEW_AS_BEFORE must have matched it. */
-const isRenewed = (found: Whereabouts | undefined, said: string | undefined, { listenedMs }: Moment): boolean =>
+const isRenewed = (found: Whereabouts | undefined, said: string, { listenedMs }: Moment): boolean =>
   found !== undefined && 'held' in found && found.said === said && !found.held.retired && !found.held.revoked && found.held.endsAtListenedMs > listenedMs;
 
 const accepted = (agentVersion: string, { now, listenedMs }: Moment): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion, at: now, listenedMs });

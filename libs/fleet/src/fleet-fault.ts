@@ -27,7 +27,7 @@ export type FleetFault =
   | { readonly code: 'plan_expired'; readonly expiredAt: Date }
   | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
   | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
-  | { readonly code: 'heartbeat_rate_exceeded'; readonly perSecond: number }
+  | { readonly code: 'heartbeat_rate_exceeded'; readonly perSecond: number; readonly heartbeatIntervalSeconds: number }
   | { readonly code: 'heartbeat_queue_full' | 'not_listening' | 'database_unavailable' | 'shutting_down' };
 
 export class FleetError extends Error {
@@ -126,7 +126,7 @@ function explain(fault: FleetFault): string {
     case 'share_not_acknowledged':
       return `The plan covers ${fault.candidates} of ${fault.fleetSize} process servers. Repeat with acknowledgeShare: true if that is meant.`;
     case 'heartbeat_rate_exceeded':
-      return `More than ${fault.perSecond} heartbeats in a second. Send at the interval that you were told.`;
+      return `More than ${fault.perSecond} heartbeats in a second. Send one every ${fault.heartbeatIntervalSeconds} s.`;
     case 'heartbeat_queue_full':
       return 'More heartbeats arrive than can be written. Come again in a moment.';
     case 'not_listening':

@@ -22,10 +22,16 @@ export interface HeartbeatAnswer {
   readonly instruction: 'none' | 'upgrade';
 }
 
+/** A heartbeat in the queue, and whoever waits for its verdict. */
 interface Waiting extends WaitingHeartbeat {
-  readonly since: Date;
-  /** Everybody who waits for this one's verdict; they are told the numbers that were written. */
-  readonly settle: readonly ((verdict: HeartbeatVerdict | Error, told: Told) => void)[];
+  readonly sinceMs: number;
+  readonly callers: readonly Caller[];
+}
+
+/** They are told the numbers that were written. */
+interface Caller {
+  readonly answer: (answer: HeartbeatAnswer) => void;
+  readonly refuse: (error: unknown) => void;
 }
 
 /** A heartbeat whose row stays locked is told to come again after this long. */
@@ -46,9 +52,9 @@ function merged(earlier: Heartbeat, later: Heartbeat): Heartbeat {
 const joined = (earlier: Waiting, later: Waiting): Waiting => ({
   ...earlier,
   carried: earlier.carried || later.carried,
-  since: earlier.since < later.since ? earlier.since : later.since,
+  sinceMs: Math.min(earlier.sinceMs, later.sinceMs),
   beat: merged(earlier.beat, later.beat),
-  settle: [...earlier.settle, ...later.settle],
+  callers: [...earlier.callers, ...later.callers],
 });
 
 /**
@@ -91,14 +97,11 @@ export class HeartbeatReceiver {
   }
 
   /** @throws FleetError the refusal of the contract. */
-  async receive(beat: Heartbeat): Promise<HeartbeatAnswer> {
+  receive(beat: Heartbeat): Promise<HeartbeatAnswer> {
     const now = this.clock.now();
     const fault = this.doorFault(beat, now);
-    if (fault) throw new FleetError(fault);
-    const verdict = await this.enqueue(beat, now);
-    if (verdict.outcome === 'refused') throw new FleetError(verdict.fault);
-    if (verdict.outcome === 'carry') throw new FleetError({ code: 'database_unavailable' });
-    return this.answer(verdict);
+    if (fault) return Promise.reject(new FleetError(fault));
+    return new Promise((answer, refuse) => this.enqueue(beat, now.getTime(), { answer, refuse }));
   }
 
   /** Takes no more; resolves when all that were taken have been answered. */
@@ -107,7 +110,7 @@ export class HeartbeatReceiver {
     while (this.writing) await this.writing;
   }
 
-  private doorFault(beat: Heartbeat, now: Date): FleetFault | null {
+  private doorFault({ credentialHash }: Heartbeat, now: Date): FleetFault | null {
     if (this.draining) return { code: 'shutting_down' };
     if (!this.listening.isListening(now)) return { code: 'not_listening' };
     const second = Math.floor(now.getTime() / 1000);
@@ -115,26 +118,21 @@ export class HeartbeatReceiver {
       this.currentSecond = second;
       this.beatsThisSecond.clear();
     }
-    const sender = beat.credentialHash;
-    const beats = (this.beatsThisSecond.get(sender) ?? 0) + 1;
-    this.beatsThisSecond.set(sender, beats);
-    if (beats > this.limits.perServerPerSecond) return { code: 'heartbeat_rate_exceeded', perSecond: this.limits.perServerPerSecond };
+    const beats = (this.beatsThisSecond.get(credentialHash) ?? 0) + 1;
+    this.beatsThisSecond.set(credentialHash, beats);
+    if (beats > this.limits.perServerPerSecond) {
+      const heartbeatIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
+      return { code: 'heartbeat_rate_exceeded', perSecond: this.limits.perServerPerSecond, heartbeatIntervalSeconds };
+    }
     return this.waitingCount >= this.limits.queueLength ? { code: 'heartbeat_queue_full' } : null;
   }
 
-  private enqueue(beat: Heartbeat, since: Date): Promise<VerdictWithTold> {
-    return new Promise((resolve, reject) => {
-      const toldIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
-      const leaseSeconds = leaseSecondsFor(toldIntervalSeconds, this.timing);
-      const settle: Waiting['settle'][number] = (verdict, told) => {
-        this.waitingCount -= 1;
-        if (verdict instanceof Error) reject(verdict);
-        else resolve({ ...verdict, toldIntervalSeconds: told.toldIntervalSeconds, leaseSeconds: told.leaseSeconds });
-      };
-      this.take({ beat, toldIntervalSeconds, leaseSeconds, carried: false, since, settle: [settle] });
-      this.waitingCount += 1;
-      this.writing ??= this.writeGroups();
-    });
+  private enqueue(beat: Heartbeat, sinceMs: number, caller: Caller): void {
+    const toldIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
+    const leaseSeconds = leaseSecondsFor(toldIntervalSeconds, this.timing);
+    this.take({ beat, toldIntervalSeconds, leaseSeconds, carried: false, sinceMs, callers: [caller] });
+    this.waitingCount += 1;
+    this.writing ??= this.writeGroups();
   }
 
   /** Puts it into the next group, or merges it there, or leaves it for the group after. */
@@ -149,8 +147,7 @@ export class HeartbeatReceiver {
   private async writeGroups(): Promise<void> {
     await Promise.resolve(); // what arrives in the same turn goes with the first
     while (this.next.size > 0) {
-      const group = [...this.next.values()].slice(0, this.limits.groupSize);
-      for (const { beat } of group) this.next.delete(beat.hostId);
+      const group = this.takeGroup();
       const left = this.later.splice(0);
       for (const waiting of left) this.take(waiting);
       if (group.every(({ carried }) => carried)) await this.pauseMs(CARRY_PAUSE_MS);
@@ -168,35 +165,70 @@ export class HeartbeatReceiver {
     else this.next.set(waiting.beat.hostId, there ? joined(waiting, there) : waiting);
   }
 
+  /** Those that came first, as many as go together. */
+  private takeGroup(): Waiting[] {
+    const group: Waiting[] = [];
+    for (const waiting of this.next.values()) {
+      if (group.length === this.limits.groupSize) break;
+      group.push(waiting);
+    }
+    if (group.length === this.next.size) this.next = new Map();
+    else for (const { beat } of group) this.next.delete(beat.hostId);
+    return group;
+  }
+
   /** Writes one group and answers it; returns those that go into the next. */
   private async writeGroup(group: readonly Waiting[]): Promise<Waiting[]> {
-    const now = this.clock.now();
-    const settle = (waiting: Waiting, verdict: HeartbeatVerdict | Error): void => waiting.settle.forEach((answer) => answer(verdict, waiting));
+    const nowMs = this.clock.now().getTime();
     try {
       const verdicts = await this.leases.writeGroup(group, () => this.moment());
-      const mayCarry = ({ since }: Waiting): boolean => now.getTime() - since.getTime() < LONGEST_CARRY_MS;
+      const answers = new Answers(this.version);
       return group.filter((waiting, index) => {
-        const verdict = verdicts[index] ?? { outcome: 'carry' };
-        if (verdict.outcome === 'carry' && mayCarry(waiting)) return true;
-        settle(waiting, verdict);
+        const verdict = verdicts[index];
+        if (verdict?.outcome === 'accepted') this.settle(waiting, ({ answer }) => answer(answers.of(verdict, waiting)));
+        else if (verdict?.outcome === 'refused') this.settle(waiting, ({ refuse }) => refuse(new FleetError(verdict.fault)));
+        else if (nowMs - waiting.sinceMs < LONGEST_CARRY_MS) return true;
+        else this.settle(waiting, ({ refuse }) => refuse(new FleetError({ code: 'database_unavailable' })));
         return false;
       });
-    } catch (error) {
-      const refused = error instanceof Error ? error : new Error(String(error));
-      for (const waiting of group) settle(waiting, refused);
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      for (const waiting of group) this.settle(waiting, ({ refuse }) => refuse(error));
       return [];
     }
+  }
+
+  private settle({ callers }: Waiting, tell: (caller: Caller) => void): void {
+    this.waitingCount -= callers.length;
+    for (const caller of callers) tell(caller);
   }
 
   private moment(): Moment {
     const now = this.clock.now();
     return { now, listenedMs: this.listening.listenedMsAt(now) };
   }
+}
 
-  private answer({ agentVersion, at, listenedMs, toldIntervalSeconds, leaseSeconds }: Accepted & Told): HeartbeatAnswer {
+type Accepted = Extract<HeartbeatVerdict, { outcome: 'accepted' }>;
+type Told = Pick<WaitingHeartbeat, 'toldIntervalSeconds' | 'leaseSeconds'>;
+
+/** The answers to one group, which was written at one moment: a few that differ in what was told, whoever asked. */
+class Answers {
+  private readonly made = new Map<string, HeartbeatAnswer>();
+
+  constructor(private readonly configurationServer: Version) {}
+
+  of(verdict: Accepted, told: Told): HeartbeatAnswer {
+    const key = `${told.toldIntervalSeconds} ${told.leaseSeconds} ${verdict.agentVersion} ${verdict.listenedMs}`;
+    let answer = this.made.get(key);
+    if (!answer) this.made.set(key, (answer = this.make(verdict, told)));
+    return answer;
+  }
+
+  private make({ agentVersion, at, listenedMs }: Accepted, { toldIntervalSeconds, leaseSeconds }: Told): HeartbeatAnswer {
     const version = parseVersion(agentVersion);
-    const status = version ? versionStatus(version, this.version) : 'NotSupported';
-    const olderThanOurs = version !== null && compareVersions(version, this.version) < 0;
+    const status = version ? versionStatus(version, this.configurationServer) : 'NotSupported';
+    const olderThanOurs = version !== null && compareVersions(version, this.configurationServer) < 0;
     return {
       leaseExpiresAt: earliestWallInstant(listenedMs + leaseSeconds * 1000, listenedMs, at),
       heartbeatIntervalSeconds: toldIntervalSeconds,
@@ -205,7 +237,3 @@ export class HeartbeatReceiver {
     };
   }
 }
-
-type Accepted = Extract<HeartbeatVerdict, { outcome: 'accepted' }>;
-type Told = Pick<WaitingHeartbeat, 'toldIntervalSeconds' | 'leaseSeconds'>;
-type VerdictWithTold = HeartbeatVerdict & Told;

@@ -143,7 +143,7 @@ describe('a refusal worth an event', () => {
     [{ code: 'version_not_exact', upgradeFirst: '' }, 'refused_version'],
     [{ code: 'version_newer_than_configuration_server', upgradeFirst: '' }, 'refused_version'],
     [{ code: 'database_unavailable' }, null],
-    [{ code: 'heartbeat_rate_exceeded', perSecond: 20 }, null],
+    [{ code: 'heartbeat_rate_exceeded', perSecond: 20, heartbeatIntervalSeconds: 30 }, null],
     [{ code: 'passphrase_rejected' }, null],
     [{ code: 'machines_protected', protectedMachineCount: 1 }, null],
   ] as const)('%j is of kind %s', (fault, kind) => {

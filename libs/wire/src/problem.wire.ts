@@ -20,6 +20,8 @@ export class ProblemResponse {
   readonly requestId!: string;
   /** What a process server is to do; absent where the caller is none. Unknown ones mean `retry`. */
   readonly instruction?: 'stop' | 'reregister' | 'ask_operator' | 'upgrade' | 'retry';
+  /** With `heartbeat_rate_exceeded`: the interval to keep, in seconds. */
+  readonly heartbeatIntervalSeconds?: number;
   /** Which fields, where fields are the trouble; the first 20. */
   readonly errors?: FieldError[];
 }

@@ -14,18 +14,15 @@ const waiting = new WeakSet<Socket>();
 /** Connections on which a request was answered before its body was there: what is broken now is that body, and has its answer. */
 const answeredEarly = new WeakSet<Socket>();
 
-/** To be told of every request that a server takes. */
-export function noteEarlyAnswers(request: IncomingMessage, response: ServerResponse): void {
-  response.once('finish', () => {
-    if (!request.complete) answeredEarly.add(request.socket);
-  });
+/** To be told when a request is refused: its body may be on its way still. */
+export function noteRefusal({ complete, socket }: IncomingMessage): void {
+  if (!complete) answeredEarly.add(socket);
 }
 
 /** The request could not even be parsed as HTTP, so there is no route and no reply object. */
 export function answerBrokenRequest(code: string | undefined, socket: Socket): void {
   const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too
-  const hasItsAnswer = answeredEarly.has(socket) || (underWay?.headersSent && !underWay.req.complete);
-  if (!socket.writable || code === 'ECONNRESET' || hasItsAnswer) {
+  if (!socket.writable || code === 'ECONNRESET' || answeredEarly.has(socket)) {
     socket.destroySoon();
     return;
   }

@@ -41,6 +41,7 @@ interface Refusal {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly instruction?: ProblemResponse['instruction'];
+  readonly heartbeatIntervalSeconds?: number;
   readonly errors?: readonly FieldError[];
 }
 
@@ -54,6 +55,7 @@ function refusalOf(error: unknown): Refusal {
       code: codeOf(fault),
       detail: explanation,
       ...(instruction && instruction !== 'none' && { instruction }),
+      ...('heartbeatIntervalSeconds' in fault && { heartbeatIntervalSeconds: fault.heartbeatIntervalSeconds }),
       ...(field && { errors: [{ field, message: explanation }] }),
     };
   }
@@ -68,7 +70,7 @@ function refusalOf(error: unknown): Refusal {
  * Only a process server gets an instruction.
  */
 export function problemOf(error: unknown, requestId: string, toProcessServer: boolean): ProblemResponse {
-  const { code, detail, instruction, errors } = refusalOf(error);
+  const { code, detail, instruction, heartbeatIntervalSeconds, errors } = refusalOf(error);
   const { status, title } = PROBLEMS[code];
   return {
     type: problemType(code),
@@ -78,6 +80,7 @@ export function problemOf(error: unknown, requestId: string, toProcessServer: bo
     code,
     requestId,
     ...(toProcessServer && instruction && { instruction }),
+    ...(heartbeatIntervalSeconds !== undefined && { heartbeatIntervalSeconds }),
     ...(errors && { errors: [...errors] }),
   };
 }

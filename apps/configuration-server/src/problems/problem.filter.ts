@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/wire';
 import { asksAsProcessServer, type RecognisedRequest } from '../access/caller.js';
+import { noteRefusal } from './broken-request.js';
 import { problemOf, retryAfterSeconds } from './problem-of.js';
 
 /** The code of each problem that is being answered, for the metrics. */
@@ -29,6 +30,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (retryAfter !== null) reply.header('retry-after', retryAfter);
   if (problem.status === 401) reply.header('www-authenticate', (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer');
   problemCodes.set(reply.raw, problem.code);
+  noteRefusal(request.raw);
   reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route
   // As bytes: a text would get a charset, which this media type has none of.
   void reply.status(problem.status).header('content-type', 'application/problem+json').send(Buffer.from(JSON.stringify(problem)));
