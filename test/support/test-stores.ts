@@ -47,9 +47,9 @@ export class WatchedDatabase extends Database {
           await this.watch(sql);
           return transaction.write(sql, parameters);
         },
-        writeLast: async (sql, parameters = []) => {
-          await this.watch(sql);
-          return transaction.writeLast(sql, parameters);
+        writeWhole: async (first, expected, rest) => {
+          for (const { sql } of [first, ...rest]) await this.watch(sql);
+          return transaction.writeWhole(first, expected, rest);
         },
       };
       return work(watched);

@@ -16,8 +16,14 @@ export interface SessionSettings {
   readonly connections: number;
   /** How long a statement waits for a row lock, in whole seconds. */
   readonly lockWaitSeconds: number;
-  /** Sends the beginning of a transaction with its first statement, and its end with the last one: two round trips less. */
+  /** Sends statements that belong together in one round trip. */
   readonly joinsStatements?: boolean;
+}
+
+/** A statement and what its question marks stand for. */
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
 }
 
 /** One transaction's connection. Arrays in parameters expand, as in `IN (?)`. */
@@ -25,8 +31,11 @@ export interface Transaction {
   rows<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   /** Rows matched, not only those changed. */
   write(sql: string, parameters?: readonly unknown[]): Promise<number>;
-  /** Left to the end: the commit goes with it. Nobody is told how many rows it matched. */
-  writeLast(sql: string, parameters?: readonly unknown[]): Promise<void>;
+  /**
+   * The first statement of a transaction that has no more to do when `first` matches as many rows as expected: then the rest
+   * is written, and all is committed. Returns the rows matched by `first`; with fewer, the rest was left out and the transaction goes on.
+   */
+  writeWhole(first: Statement, expected: number, rest: readonly Statement[]): Promise<number>;
 }
 
 export interface TransactionOptions {
@@ -52,12 +61,14 @@ const LONGEST_WAITING_LINE = 5_000;
 const SORTED_BYTES = 16_384;
 const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
 
+/** What a subquery of two rows, where one is due, is refused with. */
+const MORE_THAN_ONE_ROW = 1242;
+
 type Answer = RowDataPacket[] | ResultSetHeader;
 
 class ConnectionTransaction implements Transaction {
   private beginning = '';
-  private lastSql = '';
-  private lastParameters: readonly unknown[] = [];
+  private isCommitted = false;
 
   constructor(
     private readonly connection: PoolConnection,
@@ -78,20 +89,30 @@ class ConnectionTransaction implements Transaction {
     return ((await this.ask(sql, parameters)) as ResultSetHeader).affectedRows;
   }
 
-  async writeLast(sql: string, parameters: readonly unknown[] = []): Promise<void> {
-    if (!this.joins) {
-      await this.ask(sql, parameters);
-      return;
-    }
-    if (this.lastSql) throw new Error('only one statement is the last');
-    this.lastSql = `${sql};`;
-    this.lastParameters = parameters;
+  async writeWhole(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
+    if (this.joins) return this.writeJoined(first, expected, rest);
+    const matched = await this.write(first.sql, first.parameters);
+    if (matched === expected) for (const { sql, parameters } of rest) await this.write(sql, parameters);
+    return matched;
   }
 
-  /** A statement that fails leaves out those behind it, so nothing is committed without the last one. */
   async commit(): Promise<void> {
-    if (this.beginning) return; // nothing was asked
-    await this.connection.query(this.timed(`${this.lastSql}COMMIT`), [...this.lastParameters]);
+    if (!this.isCommitted && !this.beginning) await this.ask('COMMIT');
+  }
+
+  /** A statement that fails keeps those behind it from being run; so a subquery of two rows ends it where too few rows were matched. */
+  private async writeJoined(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
+    const check = 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))';
+    try {
+      const statements = [first.sql, check, ...rest.map(({ sql }) => sql), 'COMMIT'].join(';');
+      await this.ask(statements, [...first.parameters, expected, ...rest.flatMap(({ parameters }) => parameters)]);
+      this.isCommitted = true;
+      return expected;
+    } catch (error) {
+      if (errorNumber(error) !== MORE_THAN_ONE_ROW) throw error;
+      const [row] = await this.rows<{ matched: number }>('SELECT @matched AS matched');
+      return row?.matched ?? 0;
+    }
   }
 
   private async ask(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {

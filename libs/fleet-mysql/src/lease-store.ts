@@ -18,7 +18,7 @@ import {
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
-import { giveUpAtFromNow, type Database, type Transaction } from './database.js';
+import { giveUpAtFromNow, type Database, type Statement, type Transaction } from './database.js';
 import { errorNumber, LOCK_WAIT_TIMEOUT } from './database-errors.js';
 import { insertEvents, insertEventsOnce } from './statements/events.js';
 import {
@@ -117,24 +117,15 @@ export class LeaseStore implements Leases {
 
   private async writeIn(transaction: Transaction, claims: readonly Claim[], moment: Moment, mayWait: boolean, eventIds: Map<string, string>): Promise<void> {
     const renewals = mayWait ? claims.filter(({ waiting }) => waiting.beat.agentVersion !== null) : [];
-    const renewed = renewals.length > 0 ? await this.renewAsBefore(transaction, renewals, moment) : 0;
+    const renewed = renewals.length === 0 ? 0 : await transaction.writeWhole(renewal(renewals, moment), claims.length, healthStatements(claims, moment));
     if (renewed === claims.length) {
       for (const claim of claims) claim.verdict = accepted(claim.waiting.beat.agentVersion ?? '', moment);
-    } else {
-      await this.judgeEach(transaction, claims, renewed, moment, eventIds);
+      return;
     }
-    await this.writeHealth(transaction, claims, moment);
-  }
-
-  private renewAsBefore(transaction: Transaction, claims: readonly Claim[], { now, listenedMs }: Moment): Promise<number> {
-    const rows = claims.map(({ waiting: { beat, leaseSeconds, toldIntervalSeconds }, said }): HeartbeatRow => [
-      beat.hostId,
-      said,
-      listenedMs + leaseSeconds * 1000,
-      toldIntervalSeconds,
-      beat.skewMs,
-    ]);
-    return transaction.write(RENEW_AS_BEFORE, [JSON.stringify(rows), now, now, listenedMs, listenedMs]);
+    await this.judgeEach(transaction, claims, renewed, moment, eventIds);
+    for (const { sql, parameters } of healthStatements(claims.filter(({ verdict }) => verdict.outcome === 'accepted'), moment)) {
+      await transaction.write(sql, parameters);
+    }
   }
 
   /** Judges those that were not renewed; `renewed` is how many were. */
@@ -229,20 +220,6 @@ export class LeaseStore implements Leases {
     return id;
   }
 
-  private async writeHealth(transaction: Transaction, claims: readonly Claim[], { now }: Moment): Promise<void> {
-    const loads: HeartbeatRow[] = [];
-    const reports: HeartbeatRow[] = [];
-    for (const { verdict, waiting } of claims) {
-      if (verdict.outcome !== 'accepted') continue;
-      const { hostId, load } = waiting.beat;
-      if (load) loads.push(loadRow(hostId, load));
-      const report = reportRow(waiting.beat);
-      if (report) reports.push(report);
-    }
-    if (reports.length > 0) await transaction.write(WRITE_REPORTS, [JSON.stringify(reports), now]);
-    if (loads.length > 0) await transaction.writeLast(WRITE_LOADS, [JSON.stringify(loads), now, new Date(now.getTime() - SAME_LOAD_AGAIN_MS)]);
-  }
-
   /**
    * A digest of all that a heartbeat is judged by, 32 hex digits: the same again is no news. It is kept with the lease when a
    * heartbeat was accepted, and cleared by a registration. No part of it can hold a line break; nobody said is told by `null`.
@@ -259,6 +236,34 @@ export class LeaseStore implements Leases {
     const detail = { ...fault, call: 'heartbeat', from: sourceAddress, machineId: beat.machineId, instanceId: beat.instanceId };
     return [{ id, at, kind, hostId, generation, actor: 'process-server', detail }];
   }
+}
+
+/** Renews those who said just what they said before; matches as many. */
+function renewal(claims: readonly Claim[], { now, listenedMs }: Moment): Statement {
+  const rows = claims.map(({ waiting: { beat, leaseSeconds, toldIntervalSeconds }, said }): HeartbeatRow => [
+    beat.hostId,
+    said,
+    listenedMs + leaseSeconds * 1000,
+    toldIntervalSeconds,
+    beat.skewMs,
+  ]);
+  return { sql: RENEW_AS_BEFORE, parameters: [JSON.stringify(rows), now, now, listenedMs, listenedMs] };
+}
+
+/** Writes what heartbeats that are accepted report besides: their load, and the rest. */
+function healthStatements(claims: readonly Claim[], { now }: Moment): Statement[] {
+  const loads: HeartbeatRow[] = [];
+  const reports: HeartbeatRow[] = [];
+  for (const { waiting } of claims) {
+    const { hostId, load } = waiting.beat;
+    if (load) loads.push(loadRow(hostId, load));
+    const report = reportRow(waiting.beat);
+    if (report) reports.push(report);
+  }
+  return [
+    ...(loads.length > 0 ? [{ sql: WRITE_LOADS, parameters: [JSON.stringify(loads), now, new Date(now.getTime() - SAME_LOAD_AGAIN_MS)] }] : []),
+    ...(reports.length > 0 ? [{ sql: WRITE_REPORTS, parameters: [JSON.stringify(reports), now] }] : []),
+  ];
 }
 
 /** One that is accepted, with what was on record before it. */

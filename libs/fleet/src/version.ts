@@ -15,8 +15,22 @@ export type VersionPolicy = 'same-or-earlier' | 'exact';
 const SUPPORTED_MINORS = 4;
 const LARGEST_PART = 65_535;
 
+/** A fleet has few versions and says them often; so many are remembered as they were read. */
+const REMEMBERED = 256;
+const read = new Map<string, Version | null>();
+
 /** Four parts, e.g. `9.63.7187.1`; leading zeros are dropped. Null when the text is no version. */
 export function parseVersion(text: string): Version | null {
+  let version = read.get(text);
+  if (version === undefined) {
+    version = readVersion(text);
+    if (read.size >= REMEMBERED) read.clear();
+    read.set(text, version);
+  }
+  return version;
+}
+
+function readVersion(text: string): Version | null {
   const match = /^(\d{1,5})\.(\d{1,5})\.(\d{1,5})\.(\d{1,5})$/.exec(text);
   if (!match) return null;
   const [major, minor, build, revision] = match.slice(1).map(Number) as [number, number, number, number];

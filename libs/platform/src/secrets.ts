@@ -33,10 +33,33 @@ export interface OpenedCredential {
   readonly credentialHash: string;
 }
 
+const BLOCK_BYTES = 64;
+
+/** HMAC-SHA-256 (RFC 2104) in two one-shot digests: for a short message, half of what an Hmac object costs. */
+export class KeyedDigest {
+  private readonly innerPad: Buffer;
+  private readonly outerPad: Buffer;
+
+  constructor(key: Buffer) {
+    const block = Buffer.alloc(BLOCK_BYTES);
+    (key.length > BLOCK_BYTES ? hash('sha256', key, 'buffer') : key).copy(block);
+    this.innerPad = block.map((byte) => byte ^ 0x36) as Buffer;
+    this.outerPad = block.map((byte) => byte ^ 0x5c) as Buffer;
+  }
+
+  of(message: Buffer): Buffer {
+    const inner = hash('sha256', Buffer.concat([this.innerPad, message]), 'buffer');
+    return hash('sha256', Buffer.concat([this.outerPad, inner]), 'buffer');
+  }
+}
+
 /** `psc_` and, in base64url, generation, 256 random bits, and an HMAC over host id and both: a forged one is told without a database. */
 export class HmacCredentials extends CredentialMint {
-  constructor(private readonly key: Buffer) {
+  private readonly keyed: KeyedDigest;
+
+  constructor(key: Buffer) {
     super();
+    this.keyed = new KeyedDigest(key);
   }
 
   mint(hostId: string, generation: number): MintedCredential {
@@ -59,7 +82,7 @@ export class HmacCredentials extends CredentialMint {
   }
 
   private mac(hostId: string, body: Buffer): Buffer {
-    return createHmac('sha256', this.key).update(hostId).update(body).digest();
+    return this.keyed.of(Buffer.concat([Buffer.from(hostId), body]));
   }
 }
 

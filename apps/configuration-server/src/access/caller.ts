@@ -35,7 +35,14 @@ export function asksAsProcessServer({ permission = 'process_server', headers }: 
 }
 
 /** Address of the other end, canonical and without the zone of a link-local one. */
-export const sourceAddressOf = ({ ip }: Pick<FastifyRequest, 'ip'>): string => canonicalAddress(ip.replace(/%.*/, '')) ?? '0.0.0.0';
+export function sourceAddressOf({ ip, socket }: Pick<FastifyRequest, 'ip' | 'socket'>): string {
+  let address = addresses.get(socket);
+  if (address === undefined) addresses.set(socket, (address = canonicalAddress(ip.replace(/%.*/, '')) ?? '0.0.0.0'));
+  return address;
+}
+
+/** Of each connection: it has one for as long as it is open. */
+const addresses = new WeakMap<FastifyRequest['socket'], string>();
 
 export function recognised(request: RecognisedRequest): Recognised {
   const caller = request.caller ?? { kind: 'anyone' };

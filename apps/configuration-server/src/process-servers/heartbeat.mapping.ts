@@ -36,4 +36,11 @@ export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, ac
   };
 }
 
-export const heartbeatResponse = (answer: HeartbeatAnswer): HeartbeatResponse => ({ ...answer, leaseExpiresAt: answer.leaseExpiresAt.toISOString() });
+const responses = new WeakMap<HeartbeatAnswer, HeartbeatResponse>();
+
+/** The same answer, which many of a group share, makes the same response. */
+export function heartbeatResponse(answer: HeartbeatAnswer): HeartbeatResponse {
+  let response = responses.get(answer);
+  if (!response) responses.set(answer, (response = { ...answer, leaseExpiresAt: answer.leaseExpiresAt.toISOString() }));
+  return response;
+}

@@ -35,7 +35,7 @@ export class HeartbeatsController {
       'not_listening',
     ],
   })
-  async heartbeat(@Param('hostId', hostIdPipe) hostId: string, @Body() body: HeartbeatRequest, @From() from: Recognised): Promise<HeartbeatResponse> {
-    return heartbeatResponse(await this.receiver.receive(heartbeatOf(hostId, body, from, this.clock.now())));
+  heartbeat(@Param('hostId', hostIdPipe) hostId: string, @Body() body: HeartbeatRequest, @From() from: Recognised): Promise<HeartbeatResponse> {
+    return this.receiver.receive(heartbeatOf(hostId, body, from, this.clock.now())).then(heartbeatResponse);
   }
 }

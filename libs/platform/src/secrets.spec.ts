@@ -1,0 +1,24 @@
+import { expect, it } from '@jest/globals';
+import { createHmac, randomBytes } from 'node:crypto';
+import { HmacCredentials, KeyedDigest } from './secrets.js';
+
+it.each([0, 1, 31, 32, 63, 64, 65, 200])('a keyed digest with a key of %d bytes is HMAC-SHA-256', (keyBytes) => {
+  const key = randomBytes(keyBytes);
+  for (const messageBytes of [0, 1, 55, 56, 64, 72, 1_000]) {
+    const message = randomBytes(messageBytes);
+    expect(new KeyedDigest(key).of(message)).toEqual(createHmac('sha256', key).update(message).digest());
+  }
+});
+
+it('a credential opens for its host id alone, and only as it was minted', () => {
+  const credentials = new HmacCredentials(randomBytes(32));
+  const hostId = '5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e5f';
+  const { credential, credentialHash } = credentials.mint(hostId, 7);
+  expect(credentials.open(hostId, credential)).toEqual({ generation: 7, credentialHash });
+  expect(credentials.open('5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e50', credential)).toBeNull();
+  expect(new HmacCredentials(randomBytes(32)).open(hostId, credential)).toBeNull();
+  for (let at = 4; at < credential.length; at += 1) {
+    const other = credential[at] === 'A' ? 'B' : 'A';
+    expect(credentials.open(hostId, `${credential.slice(0, at)}${other}${credential.slice(at + 1)}`)).toBeNull();
+  }
+});
