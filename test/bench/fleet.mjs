@@ -1,0 +1,167 @@
+/** A registered fleet of any size in a private database of its own, made with whole statements instead of registrations. */
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { built } from './built.mjs';
+
+const { Database, migrateDatabase, SecretStore } = await built('libs/fleet-mysql/src/index.js');
+const { HmacCredentials, newSharedKey, openPrivateDatabase, sha256, SystemRandomness, UuidIdentifiers } = await built('libs/platform/src/index.js');
+
+export const PASSPHRASE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF';
+export const ADMIN_KEY = 'csk_benchmarks-only-benchmarks-only-benchmarks';
+const VERSION = '1.0.0.0';
+/** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. */
+const LARGEST_SAMPLE = 100_000;
+const CREDENTIALS_A_STATEMENT = 5_000;
+
+/** Host ids in no order, as UUIDs come. SQL and JavaScript make the same. */
+const HOST_ID = (n) => `CONCAT_WS('-', SUBSTR(${n}, 1, 8), SUBSTR(${n}, 9, 4), SUBSTR(${n}, 13, 4), SUBSTR(${n}, 17, 4), SUBSTR(${n}, 21, 12))`;
+export function hostIdOf(number) {
+  const digest = createHash('md5').update(String(number)).digest('hex');
+  return [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20)].join('-');
+}
+
+/** @returns a fleet with the address of its database, the `sample` that can be spoken for, and `grow` and `stop`. */
+export async function makeFleet(directory, size) {
+  const privateDatabase = await openPrivateDatabase({ directory: join(directory, 'database'), size: 'serving', progress: () => undefined });
+  const { address } = privateDatabase;
+  const clock = { now: () => new Date() };
+  await migrateDatabase(address, clock, 'bench');
+  const database = new Database(address, new SystemRandomness(), { connections: 1, lockWaitSeconds: 50 });
+  const key = await new SecretStore(database, clock, new UuidIdentifiers()).sharedKey('credential_hmac', newSharedKey());
+  await database.close();
+  const connection = await createConnection({ ...address, timezone: 'Z' });
+  await connection.query("SET time_zone = '+00:00'");
+  await addSecrets(connection);
+  await addEntries(connection, size);
+  const sample = await addCredentials(connection, new HmacCredentials(key), size);
+  const passwordFile = join(directory, 'database.password');
+  writeFileSync(passwordFile, address.password, { mode: 0o600 });
+  return {
+    size,
+    sample,
+    address,
+    connection,
+    environment: {
+      DATABASE_URL: `mysql://${address.user}@localhost/${address.database}?socket=${encodeURIComponent(address.socketPath)}`,
+      DATABASE_PASSWORD_FILE: passwordFile,
+    },
+    /** Hosts by number, registered or not, as `registrations` takes them. */
+    hosts: (from, count) => Array.from({ length: count }, (_, index) => ({ number: from + index, hostId: hostIdOf(from + index) })),
+    /** Marks so many as leaving since a minute; returns how many. */
+    async decommission(entries) {
+      const now = "UTC_TIMESTAMP(3) - INTERVAL 60 SECOND";
+      const [chosen] = await connection.query('SELECT p.host_id FROM process_server p WHERE p.decommissioned_at IS NULL ORDER BY p.host_id DESC LIMIT ?', [entries]);
+      for (let from = 0; from < chosen.length; from += 5_000) {
+        const ids = chosen.slice(from, from + 5_000).map(({ host_id }) => host_id);
+        await connection.query(`UPDATE process_server SET decommissioned_at = ${now}, decommissioned_by = 'process-server', remove_by = ${now} WHERE host_id IN (?)`, [ids]);
+        await connection.query('UPDATE process_server_lease SET retired = 1, ends_listened_ms = LEAST(ends_listened_ms, 1000000000) WHERE host_id IN (?)', [ids]);
+      }
+      return chosen.length;
+    },
+    /** How many are left that are due. */
+    async stillLeaving() {
+      const [[{ count }]] = await connection.query('SELECT COUNT(*) AS count FROM process_server p WHERE p.decommissioned_at <= UTC_TIMESTAMP(3)');
+      return count;
+    },
+    /** Of the first so many hosts, those with a later generation than their first. */
+    async registeredSince(count) {
+      const [[{ registered }]] = await connection.query('SELECT COUNT(*) AS registered FROM process_server p WHERE p.generation > 1');
+      return Math.min(registered, count);
+    },
+    async stop() {
+      await connection.end();
+      await privateDatabase.stop();
+    },
+  };
+}
+
+async function addSecrets(connection) {
+  await connection.query('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, NOW(3))', [hostIdOf('passphrase'), sha256(PASSPHRASE)]);
+  await connection.query("INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, 'bench', ?, 'admin', NOW(3))", [hostIdOf('key'), sha256(ADMIN_KEY)]);
+}
+
+/**
+ * A fleet as it is on a good day: of a thousand, one is decommissioned and ten are silent, twenty too old, and there are
+ * ten servers to an address in one of a hundred places. Leases outlast the benchmark. Written in key order, and indexed after.
+ */
+async function addEntries(connection, size) {
+  await connection.query('INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, 1000000000, NOW(3)) ON DUPLICATE KEY UPDATE listened_ms = 1000000000, noted_at = NOW(3)');
+  await connection.query('CREATE TABLE numbers (m CHAR(32) CHARACTER SET ascii NOT NULL PRIMARY KEY, n INT UNSIGNED NOT NULL)');
+  await connection.query('SET unique_checks = 0, foreign_key_checks = 0');
+  const digits = '(SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)';
+  const number = 'a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d + 100000*g.d';
+  await connection.query(`INSERT INTO numbers SELECT MD5(${number}), ${number} AS n FROM ${digits} a, ${digits} b, ${digits} c, ${digits} e, ${digits} f, ${digits} g WHERE ${number} < ${size}`);
+  const restore = [];
+  for (const table of FLEET_TABLES) restore.push(await withoutIndexes(connection, table));
+  await connection.query(
+    `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key, machine_id,
+       environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by)
+     SELECT ${HOST_ID('m')}, 1, CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), CONCAT_WS('.', 10, n MOD 200, n DIV 200 MOD 200, n DIV 40000), 9443, 'Windows', 'Server 2022',
+       IF(n MOD 1000 BETWEEN 100 AND 119, '0.1.0.0', '${VERSION}'), IF(n MOD 1000 BETWEEN 100 AND 119, '0000000100000000', '0001000000000000'), ${HOST_ID('m')},
+       'VMware', 8, 17179869184, 644245094400, ?, NOW(3) - INTERVAL 1 DAY, IF(n MOD 1000 = 999, NOW(3) + INTERVAL 1 HOUR, NULL), IF(n MOD 1000 = 999, 'process-server', NULL), IF(n MOD 1000 = 999, NOW(3) + INTERVAL 2 HOUR, NULL)
+       FROM numbers ORDER BY m`,
+    [hostIdOf('passphrase')],
+  );
+  await connection.query(
+    `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, last_heartbeat_at, heard_listened_ms, ends_listened_ms, told_interval_seconds, source_address)
+     SELECT ${HOST_ID('m')}, 1, UNHEX(SHA2(m, 256)), n MOD 1000 = 999, 0, REPEAT('\\0', 16), IF(n MOD 1000 < 10, NOW(3) - INTERVAL 1 DAY, NOW(3) - INTERVAL n MOD 30000 * 1000 MICROSECOND),
+       IF(n MOD 1000 < 10, 500000000 + n, 1000000000 - n MOD 30000), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - n MOD 30000)), 30, '127.0.0.1'
+       FROM numbers ORDER BY m`,
+  );
+  await connection.query(
+    `INSERT INTO process_server_health (host_id, load_rank, load_reported_at, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes, free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, protected_machine_count)
+     SELECT ${HOST_ID('m')}, IF(n MOD 100 = 50, 2, 1), NOW(3), IF(n MOD 100 = 50, 85, 20), 17179869184, 8589934592, 644245094400, 500000000000, 1000000, 0, 20 FROM numbers ORDER BY m`,
+  );
+  await connection.query(
+    `INSERT INTO process_server_name (host_id, from_at, name) SELECT ${HOST_ID('m')}, '1970-01-02', CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n) FROM numbers ORDER BY m`,
+  );
+  for (const add of restore) await add();
+  await connection.query('DROP TABLE numbers');
+  await connection.query('SET unique_checks = 1, foreign_key_checks = 1');
+  await connection.query('ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name');
+}
+
+const FLEET_TABLES = ['process_server', 'process_server_lease', 'process_server_health', 'process_server_name'];
+
+/** Takes a table's secondary indexes away; returns what puts them back as they were. */
+async function withoutIndexes(connection, table) {
+  const [[{ 'Create Table': text }]] = await connection.query(`SHOW CREATE TABLE ${table}`);
+  const indexes = [...text.matchAll(/^ +(KEY `(\w+)` \(.*?\)),?$/gm)];
+  if (indexes.length === 0) return async () => undefined;
+  await connection.query(`ALTER TABLE ${table} ${indexes.map(([, , name]) => `DROP KEY ${name}`).join(', ')}`);
+  return () => connection.query(`ALTER TABLE ${table} ${indexes.map(([, definition]) => `ADD ${definition}`).join(', ')}`);
+}
+
+/** What the simulated agents say of themselves, so that no heartbeat of theirs is news. */
+const claimsOf = (hostId) => ({ machineId: hostId, instanceId: 'bench', agentVersion: VERSION });
+
+async function addCredentials(connection, credentials, size) {
+  const step = Math.max(1, Math.floor(size / LARGEST_SAMPLE));
+  const identifiers = new UuidIdentifiers();
+  const sample = [];
+  const isQuiet = (number) => number % 1000 < 10 || number % 1000 === 999 || (number % 1000 >= 100 && number % 1000 < 120);
+  for (let number = 0; number < size && sample.length < LARGEST_SAMPLE; number += step) {
+    if (isQuiet(number)) continue; // silent, decommissioned or too old: stays as it is
+    const hostId = hostIdOf(number);
+    sample.push({ number, hostId, ...credentials.mint(hostId, 1) });
+  }
+  for (let from = 0; from < sample.length; from += CREDENTIALS_A_STATEMENT) {
+    const rows = sample.slice(from, from + CREDENTIALS_A_STATEMENT).map(({ hostId, credentialHash }) => {
+      const { machineId, instanceId, agentVersion } = claimsOf(hostId);
+      const said = identifiers.digest([1, credentialHash, machineId, instanceId, agentVersion, '127.0.0.1', VERSION].join('\n'));
+      return { hostId, credentialHash, said };
+    });
+    await connection.query(
+      `UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+           host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$.hostId',
+           credential_hash CHAR(64) CHARACTER SET ascii PATH '$.credentialHash',
+           said CHAR(32) CHARACTER SET ascii PATH '$.said')) AS b
+       STRAIGHT_JOIN process_server_lease AS l ON l.host_id = b.host_id
+          SET l.credential_hash = UNHEX(b.credential_hash), l.said = UNHEX(b.said), l.instance_id = 'bench'`,
+      [JSON.stringify(rows)],
+    );
+  }
+  return sample.map(({ number, hostId, credential }) => ({ number, hostId, credential, generation: 1, ...claimsOf(hostId) }));
+}

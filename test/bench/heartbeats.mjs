@@ -1,0 +1,119 @@
+/** Heartbeats a second: against echoes, against the naive ways, at three sizes, and beside a clean-up. */
+import { join } from 'node:path';
+import { ratios, showSpread, spread } from './figures.mjs';
+import { residentMiB, startEtcd, startRival, startServer } from './programs.mjs';
+import { etcdKeepAlives, etcdPuts, heartbeats } from './requests.mjs';
+
+const CONNECTIONS = 512;
+const PAIRS = 10;
+const SECONDS = 1;
+const WARM_UP_SECONDS = 2;
+const ETCD_LEASES = 2_000;
+
+/** Runs each target in turn, over and over, so that what is compared was measured side by side. */
+async function interleaved(generator, targets, pairs, connections = CONNECTIONS) {
+  for (const target of targets) {
+    target.runs = [];
+    target.offset = 0;
+    await generator.run({ ...orderOf(target, connections), seconds: WARM_UP_SECONDS });
+  }
+  for (let pair = 0; pair < pairs; pair += 1) {
+    for (const target of targets) {
+      const run = await generator.run({ ...orderOf(target, connections), seconds: SECONDS });
+      target.offset = run.nextOffset;
+      target.runs.push(run);
+    }
+  }
+  return targets;
+}
+
+const orderOf = ({ set, port, offset }, connections) => ({ set, port, offset, connections });
+const rates = ({ runs }) => runs.map(({ perSecond }) => perSecond);
+
+const row = (target, note = '') => ({
+  what: target.name,
+  perSecond: spread(rates(target)),
+  p50Ms: spread(target.runs.map(({ p50Ms }) => p50Ms)),
+  p99Ms: spread(target.runs.map(({ p99Ms }) => p99Ms)),
+  p999Ms: spread(target.runs.map(({ p999Ms }) => p999Ms)),
+  generatorBusy: Math.max(...target.runs.map(({ generatorBusy }) => generatorBusy)),
+  note,
+});
+
+/** The main comparison, at 100,000 registered servers. */
+export async function againstRivals({ generator, fleet, directory, say }) {
+  await generator.give('heartbeats', heartbeats(fleet.sample));
+  const server = await startServer(fleet, join(directory, 'server'));
+  const targets = [{ name: 'heartbeat', set: 'heartbeats', port: server.port }];
+  const started = [server];
+  for (const kind of ['node:http echo', 'Fastify echo', 'Fastify echo, deferred', 'one UPDATE each', 'TypeORM save']) {
+    const rival = await startRival(kind, fleet);
+    started.push(rival);
+    targets.push({ name: kind, set: 'heartbeats', port: rival.port });
+  }
+  const etcd = await startEtcd(join(directory, 'etcd'));
+  if (etcd) {
+    started.push(etcd);
+    await generator.give('etcd puts', etcdPuts(fleet.sample));
+    await generator.give('etcd keep-alives', etcdKeepAlives(await grantLeases(etcd.port)));
+    targets.push({ name: 'etcd put', set: 'etcd puts', port: etcd.port }, { name: 'etcd lease keep-alive', set: 'etcd keep-alives', port: etcd.port });
+  } else say('etcd is not installed: left out');
+  const [ours, ...rivals] = await interleaved(generator, targets, PAIRS);
+  for (const { stop } of started) await stop();
+  return { rows: [ours, ...rivals].map((target) => row(target)), ratios: Object.fromEntries(rivals.map((rival) => [`heartbeat / ${rival.name}`, ratios(rates(ours), rates(rival))])) };
+}
+
+async function grantLeases(port) {
+  const ids = [];
+  for (let number = 0; number < ETCD_LEASES; number += 50) {
+    const granted = Array.from({ length: 50 }, async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/v3/lease/grant`, { method: 'POST', body: JSON.stringify({ TTL: 600 }) });
+      return (await answer.json()).ID;
+    });
+    ids.push(...(await Promise.all(granted)));
+  }
+  return ids;
+}
+
+/** The same at each size, and the memory that each takes after the same work. */
+export async function atSizes({ generator, fleets, directory }) {
+  const targets = [];
+  for (const fleet of fleets) {
+    const set = `heartbeats of ${fleet.size}`;
+    await generator.give(set, heartbeats(fleet.sample));
+    const server = await startServer(fleet, join(directory, `server-${fleet.size}`));
+    targets.push({ name: `heartbeat, ${fleet.size.toLocaleString('en')} registered`, set, port: server.port, server });
+  }
+  await interleaved(generator, targets, PAIRS);
+  const memory = Object.fromEntries(targets.map(({ name, server }) => [name, residentMiB(server.pid)]));
+  for (const { server } of targets) await server.stop();
+  const smallest = targets[0];
+  const largest = targets.at(-1);
+  return { rows: targets.map((target) => row(target)), memory, ratios: { [`${largest.name} / ${smallest.name}`]: ratios(rates(largest), rates(smallest)) } };
+}
+
+/** Latencies while entries are cleaned up, against the same load before. The load is no more than half of what the server can do. */
+export async function besideCleanUp({ generator, fleet, directory, entries, say }) {
+  const connections = 64;
+  const server = await startServer(fleet, join(directory, 'server-clean-up'), { CLEAN_UP_INTERVAL_SECONDS: '1', CLEAN_UP_GRACE_SECONDS: '1' });
+  const target = { name: 'without', set: `heartbeats of ${fleet.size}`, port: server.port };
+  await interleaved(generator, [target], PAIRS, connections);
+  const leaving = await fleet.decommission(entries);
+  const during = { name: `while ${leaving.toLocaleString('en')} are cleaned up`, set: target.set, port: server.port, offset: target.offset, runs: [] };
+  const startedAt = performance.now();
+  for (let left = await fleet.stillLeaving(); left > 0; left = await fleet.stillLeaving()) {
+    if (performance.now() - startedAt > 120_000) throw new Error(`the clean-up has not ended: ${left} left`);
+    const run = await generator.run({ ...orderOf(during, connections), seconds: SECONDS });
+    during.offset = run.nextOffset;
+    during.runs.push(run);
+  }
+  const seconds = (performance.now() - startedAt) / 1000;
+  say(`cleaned up ${leaving} in ${seconds.toFixed(1)} s`);
+  await server.stop();
+  const p99 = (runs) => runs.map(({ p99Ms }) => p99Ms);
+  const base = spread(p99(target.runs)).median;
+  return {
+    rows: [row(target), row(during, `${showSpread(spread([leaving / seconds]))} removed a second`)],
+    ratios: { 'p99 during / without': spread(p99(during.runs).map((value) => value / base)) },
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * A load generator in a process of its own: each connection sends one request, waits for its answer, sends the next. Bytes
+ * in, bytes out: it knows just enough HTTP to find the status and the end of an answer, so that it costs far less than a server.
+ */
+import { connect } from 'node:net';
+import { performance } from 'node:perf_hooks';
+
+/** Beyond the end of a run. */
+const LONGEST_ANSWER_MS = 15_000;
+
+/** Requests by the name of their set. */
+const sets = new Map();
+
+process.on('message', (message) => {
+  if (message.kind === 'requests') {
+    sets.set(message.set, message.requests.map((bytes) => Buffer.from(bytes)));
+    process.send({ kind: 'ready' });
+  } else if (message.kind === 'run') {
+    run(message).then((result) => process.send({ kind: 'result', ...result }), (error) => process.send({ kind: 'failed', message: error.message }));
+  } else process.exit(0);
+});
+
+/** Runs until the time or, with `once`, the requests are over. `offset` says where in the requests to begin. */
+async function run({ set, port, connections, seconds, offset = 0, once = false }) {
+  const requests = sets.get(set);
+  const statuses = {};
+  const latenciesUs = [];
+  let next = offset;
+  const end = requests.length;
+  const startedAt = performance.now();
+  const deadline = startedAt + seconds * 1000;
+  const idle = performance.eventLoopUtilization();
+  const take = () => (once && next >= end ? undefined : requests[next++ % requests.length]);
+
+  await Promise.all(
+    Array.from({ length: connections }, () =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+        let sentAt = 0;
+        let pending = null;
+        const send = () => {
+          const request = performance.now() < deadline ? take() : undefined;
+          if (request === undefined) {
+            socket.destroy();
+            resolve();
+            return;
+          }
+          sentAt = performance.now();
+          socket.write(request);
+        };
+        // One that is not answered at all ends the run as a failure, instead of never.
+        const late = setTimeout(() => socket.destroy(new Error(`no answer within ${LONGEST_ANSWER_MS} ms of the end`)), seconds * 1000 + LONGEST_ANSWER_MS);
+        socket.once('close', () => clearTimeout(late));
+        socket.once('connect', send);
+        socket.on('data', (chunk) => {
+          const answer = pending === null ? chunk : Buffer.concat([pending, chunk]);
+          const total = lengthOf(answer);
+          if (total === null || answer.length < total) {
+            pending = answer;
+            return;
+          }
+          pending = null;
+          latenciesUs.push(Math.round((performance.now() - sentAt) * 1000));
+          const status = answer.latin1Slice(9, 12);
+          statuses[status] = (statuses[status] ?? 0) + 1;
+          send();
+        });
+        socket.once('error', reject);
+        socket.once('close', resolve);
+      }),
+    ),
+  );
+  const elapsedSeconds = (performance.now() - startedAt) / 1000;
+  const sorted = Uint32Array.from(latenciesUs).sort();
+  const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
+  return {
+    answers: sorted.length,
+    perSecond: sorted.length / elapsedSeconds,
+    elapsedSeconds,
+    statuses,
+    p50Ms: at(0.5),
+    meanMs: latenciesUs.reduce((sum, us) => sum + us, 0) / Math.max(1, latenciesUs.length) / 1000,
+    p99Ms: at(0.99),
+    p999Ms: at(0.999),
+    nextOffset: next,
+    generatorBusy: performance.eventLoopUtilization(idle).utilization,
+  };
+}
+
+/** The length of the whole answer, or null while its head is not whole. */
+function lengthOf(answer) {
+  const headEnd = answer.indexOf('\r\n\r\n');
+  if (headEnd < 0) return null;
+  const head = answer.latin1Slice(0, headEnd).toLowerCase();
+  if (head.includes('transfer-encoding: chunked')) return answer.latin1Slice(answer.length - 5) === '0\r\n\r\n' ? answer.length : null;
+  const from = head.indexOf('content-length:');
+  if (from < 0) return headEnd + 4;
+  return headEnd + 4 + parseInt(head.slice(from + 15, from + 27), 10);
+}

@@ -1,0 +1,102 @@
+/** Programs that the benchmark starts, and ends by their process id. */
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { SERVER_PROGRAM } from './built.mjs';
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const running = [];
+
+export async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  await new Promise((closed) => probe.close(closed));
+  return port;
+}
+
+/** Resolves when it has printed `ready`. */
+async function startProgram(program, args, environment, ready) {
+  const child = spawn(program, args, { env: { PATH: process.env.PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.push(child);
+  let output = '';
+  await new Promise((resolve, reject) => {
+    const read = (text) => {
+      output += text;
+      if (output.includes(ready)) resolve();
+    };
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', read);
+    child.once('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code}:\n${output}`)));
+    child.once('error', reject);
+  });
+  return child;
+}
+
+export async function startServer(fleet, dataDirectory, settings = {}) {
+  const port = await freePort();
+  const environment = { ...fleet.environment, DATA_DIRECTORY: dataDirectory, HTTP_PORT: String(port), LOG_LEVEL: 'error', ...settings };
+  const child = await startProgram(process.execPath, [SERVER_PROGRAM], environment, 'Stop it with Ctrl-C');
+  return { port, pid: child.pid, stop: () => stop(child) };
+}
+
+export async function startRival(kind, fleet) {
+  const port = await freePort();
+  const child = await startProgram(process.execPath, [here('rival.mjs'), kind, String(port)], fleet.environment, 'ready');
+  return { port, pid: child.pid, stop: () => stop(child) };
+}
+
+/** One node of etcd on loopback; null where it is not installed. */
+export async function startEtcd(directory) {
+  const [port, peerPort] = [await freePort(), await freePort()];
+  const client = `http://127.0.0.1:${port}`;
+  const peer = `http://127.0.0.1:${peerPort}`;
+  const args = ['--data-dir', directory, '--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `default=${peer}`];
+  try {
+    const child = await startProgram('etcd', args, { ETCD_UNSUPPORTED_ARCH: process.arch }, 'ready to serve client requests');
+    return { port, pid: child.pid, stop: () => stop(child) };
+  } catch (error) {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** The load generator: a process of its own. */
+export function startGenerator() {
+  const child = fork(here('load.mjs'), { serialization: 'advanced' });
+  running.push(child);
+  const ask = (message) =>
+    new Promise((resolve, reject) => {
+      child.once('message', (answer) => (answer.kind === 'failed' ? reject(new Error(answer.message)) : resolve(answer)));
+      child.send(message);
+    });
+  return {
+    give: (set, requests) => ask({ kind: 'requests', set, requests }),
+    /** @throws Error when an answer is none of the statuses that are expected: errors are answered fastest. */
+    async run(order, expected = ['200']) {
+      const result = await ask({ kind: 'run', ...order });
+      const strange = Object.entries(result.statuses).filter(([status]) => !expected.includes(status));
+      if (strange.length > 0 || result.answers === 0) throw new Error(`${order.set}: expected ${expected}, got ${JSON.stringify(result.statuses)}`);
+      return result;
+    },
+    stop: () => stop(child),
+  };
+}
+
+async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.removeAllListeners('exit');
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+export async function stopAll() {
+  await Promise.all(running.map(stop));
+}
+
+/** Resident memory of a process, in MiB (Linux). */
+export function residentMiB(pid) {
+  const [, kilobytes = 'NaN'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kilobytes) / 1024;
+}

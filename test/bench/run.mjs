@@ -1,0 +1,76 @@
+/**
+ * `npm run bench`: private databases, everything on loopback, figures as ratios within the run. Arguments narrow it to some
+ * sections: rivals sizes clean-up registrations queries. BENCH_LARGEST=100000 makes the largest fleet smaller.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { showSpread, table } from './figures.mjs';
+import { makeFleet } from './fleet.mjs';
+import { againstRivals, atSizes, besideCleanUp } from './heartbeats.mjs';
+import { startGenerator, stopAll } from './programs.mjs';
+import { pages } from './queries.mjs';
+import { registering } from './registrations.mjs';
+
+const LARGEST = Number(process.env.BENCH_LARGEST ?? 1_000_000);
+const CLEANED_UP = Math.min(100_000, LARGEST / 10);
+const STORM = Math.min(100_000, LARGEST / 10);
+const RESULT = fileURLToPath(new URL('../../.data/bench/result.json', import.meta.url));
+
+const wanted = process.argv.slice(2);
+const directory = mkdtempSync(join(tmpdir(), 'bench-'));
+const startedAt = performance.now();
+const say = (line) => console.log(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(3)} s] ${line}`);
+const fleets = new Map();
+const generator = startGenerator();
+const result = { at: new Date().toISOString(), machine: { cpus: cpus().length, model: cpus()[0]?.model, node: process.version }, sections: {} };
+
+async function fleetOf(size) {
+  if (!fleets.has(size)) {
+    say(`making a fleet of ${size.toLocaleString('en')}`);
+    const folder = join(directory, `fleet-${size}`);
+    mkdirSync(folder);
+    fleets.set(size, await makeFleet(folder, size));
+  }
+  return fleets.get(size);
+}
+
+const SECTIONS = {
+  rivals: async () => againstRivals({ generator, fleet: await fleetOf(LARGEST / 10), directory, say }),
+  sizes: async () => atSizes({ generator, fleets: [await fleetOf(LARGEST / 1_000), await fleetOf(LARGEST / 100), await fleetOf(LARGEST / 10), await fleetOf(LARGEST)], directory }),
+  queries: async () => pages({ generator, fleet: await fleetOf(LARGEST), directory }),
+  'clean-up': async () => {
+    const fleet = await fleetOf(LARGEST);
+    return besideCleanUp({ generator, fleet, directory, entries: CLEANED_UP, say });
+  },
+  registrations: async () => registering({ generator, fleet: await fleetOf(LARGEST / 10), directory, storm: STORM, say }),
+};
+
+function show(name, { rows, ratios, memory }) {
+  const columns = { perSecond: 'a second', p50Ms: 'p50 ms', p99Ms: 'p99 ms', p999Ms: 'p99.9 ms', oursMs: 'ours ms', rawMs: 'query alone ms' };
+  const used = Object.keys(columns).filter((column) => rows.some((row) => row[column]));
+  const hasBusy = rows.some(({ generatorBusy }) => generatorBusy);
+  const head = [name, ...used.map((column) => columns[column]), ...(hasBusy ? ['generator busy'] : []), ''];
+  const body = rows.map((row) => [row.what, ...used.map((column) => (row[column] ? showSpread(row[column]) : '')), ...(hasBusy ? [`${Math.round((row.generatorBusy ?? 0) * 100)} %`] : []), row.note ?? '']);
+  console.log(`\n${table([head, ...body])}\n`);
+  if (memory) console.log(`${table(Object.entries(memory).map(([what, mebibytes]) => [`memory: ${what}`, `${mebibytes.toFixed(0)} MiB`]))}\n`);
+  console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, showSpread(value)]))}\n`);
+}
+
+try {
+  for (const [name, run] of Object.entries(SECTIONS)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    say(name);
+    result.sections[name] = await run();
+    show(name, result.sections[name]);
+  }
+  mkdirSync(join(RESULT, '..'), { recursive: true });
+  writeFileSync(RESULT, `${JSON.stringify(result, null, 2)}\n`);
+  say(`done; figures with their spread in ${RESULT}`);
+} finally {
+  await stopAll();
+  for (const fleet of fleets.values()) await fleet.stop();
+  rmSync(directory, { recursive: true, force: true });
+}
+process.exit(0);
