@@ -92,6 +92,17 @@ export async function atSizes({ generator, fleets, directory }) {
   return { rows: targets.map((target) => row(target)), memory, ratios: { [`${largest.name} / ${smallest.name}`]: ratios(rates(largest), rates(smallest)) } };
 }
 
+/** One replica against two on one database, with the same connections. */
+export async function replicas({ generator, fleet, directory }) {
+  await generator.give('heartbeats', heartbeats(fleet.sample));
+  const [first, second] = [await startServer(fleet, join(directory, 'replica-1')), await startServer(fleet, join(directory, 'replica-2'))];
+  const one = { name: 'one replica', set: 'heartbeats', port: first.port };
+  const two = { name: 'two replicas', set: 'heartbeats', port: [first.port, second.port] };
+  await interleaved(generator, [one, two], PAIRS);
+  for (const { stop } of [first, second]) await stop();
+  return { rows: [row(one), row(two)], ratios: { 'two replicas / one': ratios(rates(two), rates(one)) } };
+}
+
 /** Latencies while entries are cleaned up, against the same load before. The load is no more than half of what the server can do. */
 export async function besideCleanUp({ generator, fleet, directory, entries, say }) {
   const connections = 64;

@@ -20,9 +20,10 @@ process.on('message', (message) => {
   } else process.exit(0);
 });
 
-/** Runs until the time or, with `once`, the requests are over. `offset` says where in the requests to begin. */
+/** Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the requests to begin. */
 async function run({ set, port, connections, seconds, offset = 0, once = false }) {
   const requests = sets.get(set);
+  const ports = [port].flat();
   const statuses = {};
   const latenciesUs = [];
   let next = offset;
@@ -33,9 +34,9 @@ async function run({ set, port, connections, seconds, offset = 0, once = false }
   const take = () => (once && next >= end ? undefined : requests[next++ % requests.length]);
 
   await Promise.all(
-    Array.from({ length: connections }, () =>
+    Array.from({ length: connections }, (_, number) =>
       new Promise((resolve, reject) => {
-        const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+        const socket = connect({ port: ports[number % ports.length], host: '127.0.0.1', noDelay: true });
         let sentAt = 0;
         let pending = null;
         const send = () => {

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: private databases, everything on loopback, figures as ratios within the run. Arguments narrow it to some
- * sections: rivals sizes clean-up registrations queries. BENCH_LARGEST=100000 makes the largest fleet smaller.
+ * sections: rivals replicas sizes clean-up registrations queries. BENCH_LARGEST=100000 makes the largest fleet smaller.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { showSpread, table } from './figures.mjs';
 import { makeFleet } from './fleet.mjs';
-import { againstRivals, atSizes, besideCleanUp } from './heartbeats.mjs';
+import { againstRivals, atSizes, besideCleanUp, replicas } from './heartbeats.mjs';
 import { startGenerator, stopAll } from './programs.mjs';
 import { pages } from './queries.mjs';
 import { registering } from './registrations.mjs';
@@ -38,6 +38,7 @@ async function fleetOf(size) {
 
 const SECTIONS = {
   rivals: async () => againstRivals({ generator, fleet: await fleetOf(LARGEST / 10), directory, say }),
+  replicas: async () => replicas({ generator, fleet: await fleetOf(LARGEST / 10), directory }),
   sizes: async () => atSizes({ generator, fleets: [await fleetOf(LARGEST / 1_000), await fleetOf(LARGEST / 100), await fleetOf(LARGEST / 10), await fleetOf(LARGEST)], directory }),
   queries: async () => pages({ generator, fleet: await fleetOf(LARGEST), directory }),
   'clean-up': async () => {

@@ -20,7 +20,7 @@ import {
 } from '@app/fleet';
 import { EventReader, FleetReader, LeaseStore, ListeningStore, PlanStore, RegistryStore, RemovalStore, StampsInFlight, type DatabaseAddress } from '@app/fleet-mysql';
 import { HmacCredentials, UuidIdentifiers } from '@app/platform';
-import { Database, type Transaction, type TransactionOptions } from '../../libs/fleet-mysql/src/database.js';
+import { Database, type Statement, type Transaction, type TransactionOptions } from '../../libs/fleet-mysql/src/database.js';
 import { aHeartbeat, someFacts, TIMING } from '../../libs/fleet/src/testing/examples.js';
 import { fixedFraction, HandClock } from './hand-clock.js';
 import { TestDatabase } from './test-database.js';
@@ -28,11 +28,14 @@ import { TestDatabase } from './test-database.js';
 /** A database whose statements a test can look at, and step in before. */
 export class WatchedDatabase extends Database {
   readonly statements: string[] = [];
+  /** Reads outside of transactions, with their parameters: to be explained. */
+  readonly reads: Statement[] = [];
   /** Runs before each statement. */
   before: (sql: string) => Promise<unknown> = async () => undefined;
 
   override async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     await this.watch(sql);
+    this.reads.push({ sql, parameters });
     return super.rows<Row>(sql, parameters);
   }
 

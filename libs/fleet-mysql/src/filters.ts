@@ -21,6 +21,11 @@ export interface Fragment {
   readonly parameters: readonly unknown[];
 }
 
+/** A condition of a filter, and the index of the table (as it is called in every query) that finds what it lets through. */
+export interface FilterCondition extends Fragment {
+  readonly served: { readonly table: 'p' | 'l'; readonly index: string } | null;
+}
+
 const fragment = (sql: string, ...parameters: unknown[]): Fragment => ({ sql, parameters });
 const before = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
 
@@ -72,21 +77,22 @@ function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, our
 const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
 
 /** The conditions of a filter, each written so that an index can serve it. The same rules as the computed states above. */
-export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version): Fragment[] {
-  const conditions: Fragment[] = [];
+export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version): FilterCondition[] {
+  const conditions: FilterCondition[] = [];
+  const add = (table: 'p' | 'l', index: string, { sql, parameters }: Fragment): void => void conditions.push({ sql, parameters, served: { table, index } });
   if (filter.connectionState) {
-    conditions.push(fragment(`l.ends_listened_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.listenedMs));
+    add('l', 'by_end', fragment(`l.ends_listened_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.listenedMs));
   }
-  if (filter.lifecycle) conditions.push(fragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`));
-  if (filter.versionStatus) conditions.push(versionCondition(filter.versionStatus, ours));
+  if (filter.lifecycle) add('p', 'by_decommission', fragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`));
+  if (filter.versionStatus) add('p', 'by_version', versionCondition(filter.versionStatus, ours));
   if (filter.health) {
     const { sql, parameters } = healthSql(asOf);
-    conditions.push(fragment(`${sql} = ?`, ...parameters, filter.health));
+    conditions.push({ ...fragment(`${sql} = ?`, ...parameters, filter.health), served: null });
   }
-  if (filter.ipAddress !== undefined) conditions.push(fragment('p.ip_address = ?', filter.ipAddress));
-  if (filter.friendlyName !== undefined) conditions.push(fragment('p.friendly_name LIKE ?', likePrefix(filter.friendlyName)));
+  if (filter.ipAddress !== undefined) add('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress));
+  if (filter.friendlyName !== undefined) add('p', 'by_name', fragment('p.friendly_name LIKE ?', likePrefix(filter.friendlyName)));
   if (filter.silentForSeconds !== undefined) {
-    conditions.push(fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000));
+    add('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000));
   }
   return conditions;
 }

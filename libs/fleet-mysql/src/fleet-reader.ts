@@ -1,5 +1,6 @@
 import { type Clock, type ConnectionState, type FleetFilter, type Health, type Lifecycle, type ProcessServer, type Version, type VersionStatus } from '@app/fleet';
 import type { Database } from './database.js';
+import { joinedFrom, startOf, type Alias, type Start } from './access-path.js';
 import { connectionStateSql, filterConditions, healthSql, lifecycleSql, versionStatusSql, type AsOf, type Fragment } from './filters.js';
 import { readMoment } from './listening-store.js';
 import { ENTRY_COLUMNS, entryOf, type EntryRow } from './rows.js';
@@ -47,33 +48,33 @@ const ENTRIES = `
     JOIN process_server_health AS h ON h.host_id = p.host_id`;
 
 interface Sort {
-  readonly column: string;
-  readonly hostId: string;
-  /** What the order needs besides the entries. */
-  readonly join: string;
+  /** What the page is sorted by, before the host id of the table that it is read from. */
+  readonly column: string | null;
+  readonly inOrder: Start;
+  /** Tables besides entry, lease and health. */
+  readonly tables: readonly Alias[];
   /** What the walk keeps to. */
   readonly bound: (first: AsOf) => Fragment[];
 }
 
 const SORTS: Record<SortKey, Sort> = {
-  hostId: { column: 'p.host_id', hostId: 'p.host_id', join: '', bound: () => [] },
+  hostId: { column: null, inOrder: { table: 'p', index: 'PRIMARY' }, tables: [], bound: () => [] },
   friendlyName: {
     column: 'n.name',
-    hostId: 'n.host_id',
-    join: 'JOIN process_server_name AS n ON n.host_id = p.host_id',
+    inOrder: { table: 'n', index: 'by_name' },
+    tables: ['n'],
     bound: ({ at }) => [{ sql: 'n.from_at <= ? AND (n.until_at IS NULL OR n.until_at > ?)', parameters: [at, at] }],
   },
   lastHeartbeat: {
     column: 'l.heard_listened_ms',
-    hostId: 'l.host_id',
-    join: '',
+    inOrder: { table: 'l', index: 'by_heard' },
+    tables: [],
     bound: ({ listenedMs }) => [{ sql: 'l.heard_listened_ms <= ?', parameters: [listenedMs] }],
   },
 };
 
-function afterPosition(sort: SortKey, { after, hostId }: Position): Fragment {
-  const { column, hostId: id } = SORTS[sort];
-  if (sort === 'hostId') return { sql: `${id} > ?`, parameters: [hostId] };
+function afterPosition(column: string | null, id: string, { after, hostId }: Position): Fragment {
+  if (column === null) return { sql: `${id} > ?`, parameters: [hostId] };
   return { sql: `(${column} > ? OR (${column} = ? AND ${id} > ?))`, parameters: [after, after, hostId] };
 }
 
@@ -102,14 +103,14 @@ export class FleetReader {
   async page({ sort, filter, limit, position, walkAsOf }: PageOrder): Promise<Page> {
     const asOf = await this.asOf();
     const settled = { at: asOf.at, listenedMs: this.stamps.settled(asOf.listenedMs) };
-    const conditions = filterConditions(filter, asOf, this.version);
-    if (position) conditions.push(afterPosition(sort, position));
-    const { column, hostId, join, bound } = SORTS[sort];
-    conditions.push(...bound(walkAsOf ?? asOf));
+    const { column, inOrder, tables, bound } = SORTS[sort];
+    const filters = filterConditions(filter, asOf, this.version);
+    const start = await startOf(this.database, filters, inOrder);
+    const id = `${start.table}.host_id`;
+    const conditions: Fragment[] = [...filters, ...bound(walkAsOf ?? asOf), ...(position ? [afterPosition(column, id, position)] : [])];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
-    const order = sort === 'hostId' ? hostId : `${column}, ${hostId}`;
     const rows = await this.database.rows<EntryRow & { sort_value: string | number }>(
-      `SELECT ${ENTRY_COLUMNS}, ${column} AS sort_value ${ENTRIES} ${join} ${where} ORDER BY ${order} LIMIT ?`,
+      `SELECT ${ENTRY_COLUMNS}, ${column ?? id} AS sort_value ${joinedFrom(start, ['p', 'l', 'h', ...tables])} ${where} ORDER BY ${column ? `${column}, ` : ''}${id} LIMIT ?`,
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );
     const shown = rows.slice(0, limit);

@@ -1,5 +1,6 @@
 import { type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
+import { joinedFrom, startOf } from './access-path.js';
 import { filterConditions } from './filters.js';
 import { readMoment } from './listening-store.js';
 import { json } from './rows.js';
@@ -40,14 +41,14 @@ export class PlanStore implements PurgePlans {
 
   async candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]> {
     const { now: at, listenedMs } = await readMoment(this.database, this.clock);
-    const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), { sql: 'l.ends_listened_ms <= ?', parameters: [listenedMs] }];
+    const silent = filterConditions({ connectionState: 'Disconnected' }, { at, listenedMs }, this.version);
+    const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), ...silent];
+    const start = await startOf(this.database, conditions, { table: 'p', index: 'PRIMARY' });
     const rows = await this.database.rows<{ host_id: string; generation: number; friendly_name: string; ip_address: string; last_heartbeat_at: Date | null }>(
       `SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, l.last_heartbeat_at
-         FROM process_server AS p
-         JOIN process_server_lease AS l ON l.host_id = p.host_id
-         JOIN process_server_health AS h ON h.host_id = p.host_id
+         ${joinedFrom(start, ['p', 'l', 'h'])}
         WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}
-        ORDER BY p.host_id
+        ORDER BY ${start.table}.host_id
         LIMIT ?`,
       [...conditions.flatMap(({ parameters }) => parameters), limit],
     );

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { versionKey, type FleetFilter, type Version } from '@app/fleet';
+import type { SortKey } from '@app/fleet-mysql';
+import { OURS, TestStores } from '../support/test-stores.js';
+
+/** More than a page is ever collected from, so that both ways to a page are taken. */
+const FLEET = 6_000;
+const OLD: Version = { major: 9, minor: 1, build: 0, revision: 0 };
+
+let stores: TestStores;
+beforeAll(async () => {
+  stores = await TestStores.open();
+  await stores.fresh();
+  const now = stores.clock.now();
+  const numbers = Array.from({ length: FLEET }, (_, number) => number);
+  const id = (number: number): string => createHash('md5').update(String(number)).digest('hex').replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
+  const isSilent = (number: number): boolean => number % 1_000 === 1;
+  const leaving = (number: number): Date | null => (number % 1_000 === 2 ? now : null);
+  const version = (number: number): Version => (number % 1_000 === 3 ? OLD : OURS);
+  await stores.site.write(
+    `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key,
+       machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by) VALUES ?`,
+    [numbers.map((n) => [id(n), 1, `ps-${n % 100}-${n}`, `10.0.${n % 200}.1`, 9443, 'o', 'v', '9.63.7187.1', versionKey(version(n)), 'm', 'VMware', 1, 1, 1, id(n), now, leaving(n), leaving(n) && 'test', leaving(n)])],
+  );
+  await stores.site.write(
+    `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, heard_listened_ms, ends_listened_ms,
+       told_interval_seconds, source_address) VALUES ?`,
+    [numbers.map((n) => [id(n), 1, Buffer.alloc(32), leaving(n) ? 1 : 0, 0, Buffer.alloc(16), isSilent(n) ? -9_000_000 : -n, isSilent(n) ? -8_000_000 : 9_000_000 + n, 30, '127.0.0.1'])],
+  );
+  await stores.site.write('INSERT INTO process_server_health (host_id, load_rank) VALUES ?', [numbers.map((n) => [id(n), 0])]);
+  await stores.site.write("INSERT INTO process_server_name (host_id, from_at, name) VALUES ?", [numbers.map((n) => [id(n), new Date('1970-01-02T00:00:00Z'), `ps-${n % 100}-${n}`])]);
+  await stores.site.rows('ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name');
+});
+afterAll(() => stores.close());
+
+interface PlanRow {
+  readonly table: string | null;
+  readonly type: string;
+  readonly key: string | null;
+  readonly rows: number;
+}
+
+/** The tables that a query reads; the few that a count has found are read again, and are no table. */
+const explained = async (sql: string, parameters: readonly unknown[]): Promise<PlanRow[]> =>
+  (await stores.database.rows<PlanRow>(`EXPLAIN ${sql}`, parameters)).filter(({ table }) => !table?.startsWith('<derived'));
+
+/** The plan of every query that a page is made with, and how many entries it shows. */
+async function plansOf(filter: FleetFilter, sort: SortKey): Promise<{ plans: PlanRow[][]; shown: number }> {
+  const { reads } = stores.database;
+  reads.length = 0;
+  const { items } = await stores.reader.page({ sort, filter, limit: 100, position: null, walkAsOf: null });
+  const asked = reads.filter(({ sql }) => sql.includes('process_server')).splice(0);
+  const plans = [];
+  for (const { sql, parameters } of asked) plans.push(await explained(sql, parameters));
+  return { plans, shown: items.length };
+}
+
+const FILTERS: readonly (readonly [FleetFilter, number])[] = [
+  [{}, 100],
+  [{ connectionState: 'Connected' }, 100],
+  [{ connectionState: 'Disconnected' }, 6],
+  [{ lifecycle: 'Registered' }, 100],
+  [{ lifecycle: 'Decommissioned' }, 6],
+  [{ versionStatus: 'Supported' }, 100],
+  [{ versionStatus: 'NotSupported' }, 6],
+  [{ ipAddress: '10.0.7.1' }, 30],
+  [{ friendlyName: 'ps-' }, 100],
+  [{ friendlyName: 'ps-7-' }, 60],
+  [{ silentForSeconds: 3_600 }, 6],
+  [{ connectionState: 'Connected', friendlyName: 'ps-7-' }, 60],
+];
+
+describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sorted by %s', (sort) => {
+  it.each(FILTERS)('with %j is found along an index, whatever the statistics say', async (filter, count) => {
+    const { plans, shown } = await plansOf(filter, sort);
+    expect(shown).toBe(count);
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) {
+      for (const { type, key } of plan) {
+        expect(type).not.toBe('ALL');
+        if (type !== 'system' && type !== 'const') expect([type, key]).not.toContain(null);
+      }
+      // An index is walked only in the order of the page, where the limit ends the walk, or for a count that ends by itself.
+      const walked = plan.filter(({ type }) => type === 'index').map(({ key }) => key);
+      expect(['PRIMARY', 'by_name', 'by_heard', 'by_end', 'by_decommission', 'by_version', undefined]).toContain(walked[0]);
+      expect(walked.length).toBeLessThanOrEqual(1);
+    }
+  });
+});
+
+it('a purge plan looks for its candidates along an index, too', async () => {
+  stores.database.reads.length = 0;
+  expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 1_001)).toHaveLength(6);
+  for (const { sql, parameters } of stores.database.reads.splice(0).filter(({ sql: text }) => text.includes('FROM process_server'))) {
+    expect((await explained(sql, parameters)).map(({ type }) => type)).not.toContain('ALL');
+  }
+});
