@@ -49,10 +49,10 @@ export async function makeFleet(directory, size) {
     },
     /** Hosts by number, registered or not, as `registrations` takes them. */
     hosts: (from, count) => Array.from({ length: count }, (_, index) => ({ number: from + index, hostId: hostIdOf(from + index) })),
-    /** Marks so many as leaving since a minute; returns how many. */
+    /** Marks so many, of those whose number does not end in nought, as leaving since a minute; returns how many. */
     async decommission(entries) {
       const now = "UTC_TIMESTAMP(3) - INTERVAL 60 SECOND";
-      const [chosen] = await connection.query('SELECT p.host_id FROM process_server p WHERE p.decommissioned_at IS NULL ORDER BY p.host_id DESC LIMIT ?', [entries]);
+      const [chosen] = await connection.query('SELECT p.host_id FROM process_server p WHERE p.decommissioned_at IS NULL AND RIGHT(p.friendly_name, 1) <> "0" ORDER BY p.host_id DESC LIMIT ?', [entries]);
       for (let from = 0; from < chosen.length; from += 5_000) {
         const ids = chosen.slice(from, from + 5_000).map(({ host_id }) => host_id);
         await connection.query(`UPDATE process_server SET decommissioned_at = ${now}, decommissioned_by = 'process-server', remove_by = ${now} WHERE host_id IN (?)`, [ids]);
