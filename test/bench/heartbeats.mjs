@@ -102,7 +102,7 @@ export async function replicas({ generator, fleet, directory }) {
   return { rows: [row(one), row(two)], ratios: { 'two replicas / one': ratios(rates(two), rates(one)) } };
 }
 
-/** Latencies while entries are cleaned up, against the same load before. The load is no more than half of what the server can do. */
+/** Latencies while entries are cleaned up, against the same load before. On 64 connections: a load that leaves the server some room. */
 export async function besideCleanUp({ generator, fleet, directory, entries, say }) {
   const connections = 64;
   // Those whose number ends in nought stay: the others may leave.
