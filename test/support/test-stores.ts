@@ -50,6 +50,10 @@ export class WatchedDatabase extends Database {
           await this.watch(sql);
           return transaction.write(sql, parameters);
         },
+        writeEach: async (statements) => {
+          for (const { sql } of statements) await this.watch(sql);
+          return transaction.writeEach(statements);
+        },
         writeWhole: async (first, expected, rest) => {
           for (const { sql } of [first, ...rest]) await this.watch(sql);
           return transaction.writeWhole(first, expected, rest);

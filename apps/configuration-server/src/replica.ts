@@ -85,7 +85,7 @@ export class Replica {
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
   static async make({ name, settings, address, clock, randomness, identifiers, logger, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
-    const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
+    const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS, joinsStatements: true });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS, joinsStatements: true });
 
     const stamps = new StampsInFlight();

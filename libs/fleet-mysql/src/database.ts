@@ -26,11 +26,29 @@ export interface Statement {
   readonly parameters: readonly unknown[];
 }
 
+/** A statement that finds what was read before it, or the whole transaction is tried again. */
+export interface GuardedStatement extends Statement {
+  /** Rows that it must match, unless any number will do. */
+  readonly matches?: number;
+}
+
+/** A guarded statement did not match: the record is not what was read, and the whole transaction is tried again. */
+export class RecordChanged extends Error {
+  /** Read as "row changed since it was read". */
+  readonly errno = 1020;
+
+  constructor() {
+    super('the record changed under the transaction');
+  }
+}
+
 /** One transaction's connection. Arrays in parameters expand, as in `IN (?)`. */
 export interface Transaction {
   rows<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   /** Rows matched, not only those changed. */
   write(sql: string, parameters?: readonly unknown[]): Promise<number>;
+  /** Writes one after the other; together where statements are joined. @throws RecordChanged */
+  writeEach(statements: readonly GuardedStatement[]): Promise<void>;
   /**
    * The first statement of a transaction that has no more to do when `first` matches as many rows as expected: then the rest
    * is written, and all is committed. Returns the rows matched by `first`; with fewer, the rest was left out and the transaction goes on.
@@ -39,8 +57,8 @@ export interface Transaction {
 }
 
 export interface TransactionOptions {
-  /** An event written in the transaction: when a commit's outcome is unknown, it tells. Without one the work must bear a repetition. */
-  readonly provedByEvent?: string;
+  /** Events of which the transaction writes one at least: when a commit's outcome is unknown, they tell. Without one the work must bear a repetition. */
+  readonly provedByEvents?: readonly string[];
   /** Throws 1205 on to the caller instead of trying again. */
   readonly lockWaitIsFinal?: boolean;
   /** When to give up, on the monotonic clock; 5 s from now unless told. */
@@ -56,7 +74,7 @@ const ANSWER_WITHIN_MS = 1_000;
 /** To set a session up, or to undo what was begun. */
 const CLEAN_WITHIN_MS = 1_000;
 /** Callers that may wait for a connection; more are told at once that the database is not to be had. */
-const LONGEST_WAITING_LINE = 5_000;
+export const LONGEST_WAITING_LINE = 5_000;
 /** Of the text that it sorts by, a database looks at so many bytes; a name of 255 letters that each count for eighteen needs 9,180. */
 const SORTED_BYTES = 16_384;
 const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
@@ -67,7 +85,7 @@ const MORE_THAN_ONE_ROW = 1242;
 type Answer = RowDataPacket[] | ResultSetHeader;
 
 class ConnectionTransaction implements Transaction {
-  private beginning = '';
+  private beginning: readonly Statement[] = [];
   private isCommitted = false;
 
   constructor(
@@ -77,7 +95,7 @@ class ConnectionTransaction implements Transaction {
   ) {}
 
   async begin(): Promise<void> {
-    if (this.joins) this.beginning = 'START TRANSACTION;';
+    if (this.joins) this.beginning = [{ sql: 'START TRANSACTION', parameters: [] }];
     else await this.ask('START TRANSACTION');
   }
 
@@ -89,6 +107,14 @@ class ConnectionTransaction implements Transaction {
     return ((await this.ask(sql, parameters)) as ResultSetHeader).affectedRows;
   }
 
+  async writeEach(statements: readonly GuardedStatement[]): Promise<void> {
+    const matched = this.joins ? await this.askEach(statements) : [];
+    for (const [index, { sql, parameters, matches }] of statements.entries()) {
+      const answer = matched[index] ?? (await this.ask(sql, parameters));
+      if (matches !== undefined && (answer as ResultSetHeader).affectedRows !== matches) throw new RecordChanged();
+    }
+  }
+
   async writeWhole(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
     if (this.joins) return this.writeJoined(first, expected, rest);
     const matched = await this.write(first.sql, first.parameters);
@@ -97,15 +123,14 @@ class ConnectionTransaction implements Transaction {
   }
 
   async commit(): Promise<void> {
-    if (!this.isCommitted && !this.beginning) await this.ask('COMMIT');
+    if (!this.isCommitted && this.beginning.length === 0) await this.ask('COMMIT');
   }
 
   /** A statement that fails keeps those behind it from being run; so a subquery of two rows ends it where too few rows were matched. */
   private async writeJoined(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
-    const check = 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))';
+    const check = { sql: 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))', parameters: [expected] };
     try {
-      const statements = [first.sql, check, ...rest.map(({ sql }) => sql), 'COMMIT'].join(';');
-      await this.ask(statements, [...first.parameters, expected, ...rest.flatMap(({ parameters }) => parameters)]);
+      await this.askEach([first, check, ...rest, { sql: 'COMMIT', parameters: [] }]);
       this.isCommitted = true;
       return expected;
     } catch (error) {
@@ -116,10 +141,19 @@ class ConnectionTransaction implements Transaction {
   }
 
   private async ask(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
-    const before = this.beginning;
-    this.beginning = '';
-    const [answer] = await this.connection.query<RowDataPacket[]>(this.timed(before + sql), [...parameters]);
-    return before ? (answer as unknown as [ResultSetHeader, Answer])[1] : answer; // joined, each has an answer of its own
+    return (await this.askEach([{ sql, parameters }]))[0] as Answer;
+  }
+
+  /** In one round trip; an answer for each. */
+  private async askEach(statements: readonly Statement[]): Promise<Answer[]> {
+    if (statements.length === 0) return [];
+    const { beginning } = this;
+    this.beginning = [];
+    const all = [...beginning, ...statements];
+    const sql = all.map((statement) => statement.sql).join(';');
+    const [answer] = await this.connection.query<RowDataPacket[]>(this.timed(sql), all.flatMap(({ parameters }) => parameters));
+    const answers = all.length === 1 ? [answer] : (answer as unknown as Answer[]);
+    return answers.slice(beginning.length);
   }
 
   private timed(sql: string): { sql: string; timeout: number } {
@@ -173,10 +207,10 @@ export class Database {
   async transaction<A>(work: (transaction: Transaction) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
     let unknownOutcome: { readonly answer: A } | null = null;
     const committed = async (transaction: Transaction): Promise<boolean> =>
-      (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id = ?', [options.provedByEvent])).length === 1;
+      (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.provedByEvents])).length === 1;
     const attempt = (leftMs: () => number) => async (connection: PoolConnection): Promise<A> => {
       const transaction = new ConnectionTransaction(connection, leftMs, this.joins);
-      if (unknownOutcome && options.provedByEvent && (await committed(transaction))) return unknownOutcome.answer;
+      if (unknownOutcome && options.provedByEvents && (await committed(transaction))) return unknownOutcome.answer;
       await transaction.begin();
       const answer = await work(transaction);
       if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });

@@ -60,7 +60,7 @@ export class ListeningStore implements ListeningNotes {
         }
         return { listening: next, outage };
       },
-      { provedByEvent: eventId },
+      { provedByEvents: [eventId] },
     );
   }
 }

@@ -1,4 +1,6 @@
 import {
+  FleetError,
+  PlanAlreadyApplied,
   refusalKey,
   type Clock,
   type Decision,
@@ -6,24 +8,82 @@ import {
   type HeldRecord,
   type HostRecord,
   type Identifiers,
+  type Moment,
   type Neighbour,
   type ProcessServer,
   type RecordWrite,
   type Registry,
-  type Tombstone,
 } from '@app/fleet';
-import type { Database, Transaction } from './database.js';
+import { RecordChanged, type Database, type GuardedStatement, type Transaction } from './database.js';
 import { readMoment } from './listening-store.js';
 import { entryOf, tombstoneOf, type EntryRow, type TombstoneRow } from './rows.js';
-import { LOCK_HOST, READ_ENTRY, READ_NEIGHBOURS, READ_TOMBSTONE, writeDecommission, writeRegistration, writeRemoval } from './statements/entry.js';
-import { insertEvents, insertEventsOnce } from './statements/events.js';
+import {
+  COUNT_PURGE_OF_PLAN,
+  deleteEntry,
+  insertEntries,
+  LOCK_FREE_HOSTS,
+  LOCK_HOSTS,
+  markDecommissioned,
+  READ_ENTRIES,
+  READ_NEIGHBOURS,
+  READ_TOMBSTONES,
+  updateEntry,
+  type Registration,
+} from './statements/entry.js';
+import { eventStatements, insertEventsOnce } from './statements/events.js';
+import { nextNames } from './statements/names.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
+import { fulfilled, rejected, Together } from './together.js';
 
 /** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
 const REMEMBERED_REFUSALS = 10_000;
+/** Changes written in one transaction: a hundred hosts are held for as long as that takes. */
+const CHANGES_TOGETHER = 100;
 
+/** What somebody wants to become of a host's record. */
+interface Wish {
+  readonly hostId: string;
+  readonly decide: (held: HeldRecord) => Decision<unknown>;
+  readonly eventId: string;
+}
+
+/** A wish that was decided, and is to be written. */
+interface Change {
+  readonly held: HeldRecord;
+  readonly write: RecordWrite;
+  readonly event: FleetEvent;
+}
+
+interface Whereabouts {
+  readonly hostId: string;
+  readonly ipAddress: string;
+  readonly friendlyName: string;
+}
+
+/** The outcome of a wish that its group could not fulfil: it is done alone. */
+class Alone {
+  constructor(readonly giveUpAt: number) {}
+}
+
+/** How a transaction takes its locks, and when it gives up. */
+interface Way {
+  readonly locks: typeof LOCK_HOSTS | typeof LOCK_FREE_HOSTS;
+  readonly giveUpAt: number;
+}
+
+const NOTHING_KNOWN: HostRecord = { entry: null, tombstone: null };
+
+const byHostId = (a: Wish, b: Wish): number => (a.hostId < b.hostId ? -1 : 1);
+
+/**
+ * Changes that are asked for while others are being written go together: one transaction, one flush to disk. What concerns
+ * only one of them never harms the others: a refusal is its own answer, a host that somebody else holds is waited for alone,
+ * and when a group cannot be written whole, each is tried by itself.
+ */
 export class RegistryStore implements Registry {
   private readonly notedRefusals = new Set<string>();
+  private readonly changes = new Together<Wish, unknown>((wishes, giveUpAt) => this.changeFree(wishes, giveUpAt), CHANGES_TOGETHER, ({ hostId }) => hostId);
+  private readonly looks = new Together<Whereabouts, Neighbour[]>((asked) => this.readNeighbours(asked), CHANGES_TOGETHER);
 
   constructor(
     private readonly database: Database,
@@ -33,37 +93,22 @@ export class RegistryStore implements Registry {
   ) {}
 
   async change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A> {
-    const eventId = this.identifiers.at(this.clock.now());
-    return this.stamps.during((stamp) =>
-      this.database.transaction(
-        async (transaction) => {
-          await transaction.rows(LOCK_HOST, [hostId]);
-          const moment = stamp(await readMoment(transaction, this.clock));
-          const held = { ...moment, ...(await readRecord(transaction, hostId)) };
-          const { answer, change } = decide(held);
-          if (change) {
-            await this.write(transaction, held, change.write);
-            await insertEvents(transaction, [{ ...change.event, id: eventId, at: held.now, hostId }]);
-          }
-          return answer;
-        },
-        { provedByEvent: eventId },
-      ),
-    );
+    const wish = { hostId, decide, eventId: this.identifiers.at(this.clock.now()) };
+    const together = (await this.changes.ask(wish)) as A | Alone;
+    if (!(together instanceof Alone)) return together;
+    const [outcome] = await this.write([wish], { locks: LOCK_HOSTS, giveUpAt: together.giveUpAt });
+    if (outcome?.status !== 'fulfilled') throw outcome?.reason;
+    return outcome.value as A;
   }
 
   async find(hostId: string): Promise<HeldRecord> {
-    return { ...(await readMoment(this.database, this.clock)), ...(await readRecord(this.database, hostId)) };
+    const moment = await readMoment(this.database, this.clock);
+    const records = await readRecords(this.database, [hostId]);
+    return { ...moment, ...(records.get(hostId) ?? NOTHING_KNOWN) };
   }
 
-  async neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]> {
-    const rows = await this.database.rows<{ host_id: string; friendly_name: string; ip_address: string }>(READ_NEIGHBOURS, [
-      ipAddress,
-      hostId,
-      friendlyName,
-      hostId,
-    ]);
-    return rows.map((row) => ({ hostId: row.host_id, friendlyName: row.friendly_name, ipAddress: row.ip_address }));
+  neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]> {
+    return this.looks.ask({ hostId, ipAddress, friendlyName });
   }
 
   async noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'> & { readonly hostId: string }): Promise<void> {
@@ -75,31 +120,108 @@ export class RegistryStore implements Registry {
     this.notedRefusals.add(id);
   }
 
-  private async write(transaction: Transaction, held: HeldRecord, write: RecordWrite): Promise<void> {
-    switch (write.to) {
-      case 'registered':
-        return writeRegistration(transaction, held.entry, held.tombstone, write.entry);
-      case 'decommissioned':
-        return write.entry.decommission ? writeDecommission(transaction, write.entry, write.entry.decommission) : undefined;
-      case 'removed':
-        return writeRemoval(transaction, write.tombstone, held.listenedMs, write.evenIfConnected);
+  /** Of a group, those whose record nobody else holds; the others, or all when the group cannot be written whole, are left to be done alone. */
+  private async changeFree(wishes: readonly Wish[], giveUpAt: number): Promise<PromiseSettledResult<unknown>[]> {
+    try {
+      return await this.write(wishes, { locks: LOCK_FREE_HOSTS, giveUpAt });
+    } catch (error) {
+      if (error instanceof FleetError) throw error;
+      return wishes.map(() => fulfilled(new Alone(giveUpAt)));
     }
+  }
+
+  /** Decides and writes in one transaction, in key order. */
+  private async write(wishes: readonly Wish[], { locks, giveUpAt }: Way): Promise<PromiseSettledResult<unknown>[]> {
+    const inKeyOrder = [...wishes].sort(byHostId);
+    const hostIds = inKeyOrder.map(({ hostId }) => hostId);
+    const decide = async (transaction: Transaction, stamp: (moment: Moment) => Moment): Promise<Map<Wish, PromiseSettledResult<unknown>>> => {
+      const locked = new Set((await transaction.rows<{ host_id: string }>(locks, [hostIds])).map(({ host_id }) => host_id));
+      const moment = stamp(await readMoment(transaction, this.clock));
+      const records = await readRecords(transaction, hostIds);
+      const outcomes = new Map<Wish, PromiseSettledResult<unknown>>();
+      const changes: Change[] = [];
+      for (const wish of inKeyOrder) {
+        const record = records.get(wish.hostId) ?? NOTHING_KNOWN;
+        if (record.entry === null || locked.has(wish.hostId)) outcomes.set(wish, decided(wish, { ...moment, ...record }, changes));
+        else if (locks === LOCK_FREE_HOSTS) outcomes.set(wish, fulfilled(new Alone(giveUpAt)));
+        else throw new RecordChanged(); // it registered after the look for its lock
+      }
+      await writeChanges(transaction, changes, moment);
+      return outcomes;
+    };
+    const outcomes = await this.stamps.during((stamp) =>
+      this.database.transaction((transaction) => decide(transaction, stamp), {
+        provedByEvents: wishes.map(({ eventId }) => eventId),
+        lockWaitIsFinal: wishes.length > 1,
+        giveUpAt,
+      }),
+    );
+    return wishes.map((wish) => outcomes.get(wish) ?? rejected(new Error('a wish was not decided')));
+  }
+
+  private async readNeighbours(asked: readonly Whereabouts[]): Promise<PromiseSettledResult<Neighbour[]>[]> {
+    const found = asked.map((): Neighbour[] => []);
+    const rows = await this.database.rows<{ place: number; host_id: string; friendly_name: string; ip_address: string }>(
+      asked.map(() => READ_NEIGHBOURS).join(' UNION ALL '),
+      asked.flatMap(({ hostId, ipAddress, friendlyName }, place) => [place, ipAddress, hostId, place, friendlyName, hostId]),
+    );
+    for (const row of rows) found[row.place]?.push({ hostId: row.host_id, friendlyName: row.friendly_name, ipAddress: row.ip_address });
+    return found.map(fulfilled);
   }
 }
 
-/** Each statement sees what is committed by then, so a host that registers over its tombstone meanwhile is looked for a second time. */
-async function readRecord(reader: Pick<Transaction, 'rows'>, hostId: string): Promise<HostRecord> {
-  const entry = await readEntry(reader, hostId);
-  const tombstone = entry ? null : await readTombstone(reader, hostId);
-  return { entry: entry || tombstone ? entry : await readEntry(reader, hostId), tombstone };
+/** The answer to a wish, or its refusal; a change that follows from it is added to `changes`. */
+function decided({ hostId, decide, eventId }: Wish, held: HeldRecord, changes: Change[]): PromiseSettledResult<unknown> {
+  try {
+    const { answer, change } = decide(held);
+    if (change) changes.push({ held, write: change.write, event: { ...change.event, id: eventId, at: held.now, hostId } });
+    return fulfilled(answer);
+  } catch (error) {
+    return rejected(error);
+  }
 }
 
-async function readEntry(reader: Pick<Transaction, 'rows'>, hostId: string): Promise<ProcessServer | null> {
-  const [row] = await reader.rows<EntryRow>(READ_ENTRY, [hostId]);
-  return row ? entryOf(row) : null;
+/** Writes what was decided, each change with its event. */
+async function writeChanges(transaction: Transaction, changes: readonly Change[], { now, listenedMs }: Moment): Promise<void> {
+  const registrations: Registration[] = [];
+  const statements: GuardedStatement[] = [];
+  for (const { held, write } of changes) {
+    if (write.to === 'registered') registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
+    else if (write.to === 'removed') statements.push(...(await removal(transaction, write, listenedMs)));
+    else if (write.entry.decommission) statements.push(...markDecommissioned(write.entry, write.entry.decommission));
+  }
+  statements.push(...insertEntries(registrations.filter(({ before }) => before === null)));
+  const renamed: ProcessServer[] = [];
+  for (const { before, entry } of registrations) {
+    if (!before) continue;
+    statements.push(...updateEntry(before, entry));
+    if (before.facts.friendlyName !== entry.facts.friendlyName) renamed.push(entry);
+  }
+  statements.push(...(await nextNames(transaction, renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })), now)));
+  await transaction.writeEach([...statements, ...eventStatements(changes.map(({ event }) => event))]);
 }
 
-async function readTombstone(reader: Pick<Transaction, 'rows'>, hostId: string): Promise<Tombstone | null> {
-  const [row] = await reader.rows<TombstoneRow>(READ_TOMBSTONE, [hostId]);
-  return row ? tombstoneOf(row) : null;
+async function removal(transaction: Transaction, { tombstone, evenIfConnected }: Extract<RecordWrite, { to: 'removed' }>, listenedMs: number): Promise<GuardedStatement[]> {
+  const { planId } = tombstone;
+  if (planId && (await transaction.write(COUNT_PURGE_OF_PLAN, [planId])) === 0) throw new PlanAlreadyApplied(planId);
+  return deleteEntry(tombstone, listenedMs, evenIfConnected);
+}
+
+/**
+ * What is known of these hosts; nothing of those that are left out. Each statement sees what is committed by then, so hosts
+ * that register over their tombstones meanwhile are looked for a second time.
+ */
+async function readRecords(reader: Pick<Transaction, 'rows'>, hostIds: readonly string[]): Promise<Map<string, HostRecord>> {
+  const records = new Map<string, HostRecord>();
+  const unknown = (): string[] => hostIds.filter((hostId) => !records.has(hostId));
+  const addEntries = async (): Promise<void> => {
+    if (unknown().length === 0) return;
+    for (const row of await reader.rows<EntryRow>(READ_ENTRIES, [unknown()])) records.set(row.host_id, { entry: entryOf(row), tombstone: null });
+  };
+  await addEntries();
+  if (unknown().length > 0) {
+    for (const row of await reader.rows<TombstoneRow>(READ_TOMBSTONES, [unknown()])) records.set(row.host_id, { entry: null, tombstone: tombstoneOf(row) });
+  }
+  await addEntries();
+  return records;
 }

@@ -1,6 +1,7 @@
 import type { Clock, FleetEvent, Identifiers } from '@app/fleet';
-import type { Database } from './database.js';
+import { LONGEST_WAITING_LINE, type Database } from './database.js';
 import { insertEvents } from './statements/events.js';
+import { fulfilled, Together } from './together.js';
 
 /** Keys that all replicas share. */
 export type SharedKey = 'credential_hmac' | 'cursor_hmac';
@@ -36,6 +37,12 @@ export interface StoredApiKey {
 
 /** Hashes of what lets callers in, and the keys that sign. */
 export class SecretStore {
+  /** One read for all who register at the same moment. */
+  private readonly passphraseReads = new Together<void, readonly StoredPassphrase[]>(async (askers) => {
+    const valid = await this.database.rows<StoredPassphrase>(READ_PASSPHRASES, [this.clock.now()]);
+    return askers.map(() => fulfilled(valid));
+  }, LONGEST_WAITING_LINE);
+
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
@@ -82,13 +89,13 @@ export class SecretStore {
         ]);
         return true;
       },
-      passphraseEvent ? { provedByEvent: passphraseEvent } : {},
+      passphraseEvent ? { provedByEvents: [passphraseEvent] } : {},
     );
   }
 
   /** Those that are valid now. */
-  async passphrases(): Promise<StoredPassphrase[]> {
-    return this.database.rows<StoredPassphrase>(READ_PASSPHRASES, [this.clock.now()]);
+  passphrases(): Promise<readonly StoredPassphrase[]> {
+    return this.passphraseReads.ask();
   }
 
   /** The key with this hash that is neither revoked nor expired. */

@@ -1,31 +1,36 @@
-import { PlanAlreadyApplied, versionKey, parseVersion, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
+import { versionKey, parseVersion, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
 import { ENTRY_COLUMNS } from '../rows.js';
-import type { Transaction } from '../database.js';
-import { DELETE_NAMES_OF, writeFirstName, writeNextName } from './names.js';
+import type { GuardedStatement } from '../database.js';
+import { DELETE_NAMES_OF, insertFirstNames } from './names.js';
 
-/** Holds everything of one host until the end of the transaction: whoever changes an entry locks its lease row first. Param: host id. */
-export const LOCK_HOST = 'SELECT l.host_id FROM process_server_lease AS l WHERE l.host_id = ? FOR UPDATE';
+/**
+ * Holds everything of these hosts until the end of the transaction: whoever changes an entry locks its lease row first. In
+ * key order, and by the one index: what others hold would be waited for if a small table were read whole. Param: host ids.
+ */
+export const LOCK_HOSTS = 'SELECT l.host_id FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) ORDER BY l.host_id FOR UPDATE';
+/** The same, but for those that somebody else holds. */
+export const LOCK_FREE_HOSTS = `${LOCK_HOSTS} SKIP LOCKED`;
 
-/** An entry whole. Param: host id. */
-export const READ_ENTRY = `
+/** Entries whole. Param: host ids. */
+export const READ_ENTRIES = `
   SELECT ${ENTRY_COLUMNS}
     FROM process_server AS p
     JOIN process_server_lease AS l ON l.host_id = p.host_id
     JOIN process_server_health AS h ON h.host_id = p.host_id
-   WHERE p.host_id = ?`;
+   WHERE p.host_id IN (?)`;
 
-/** Param: host id. */
-export const READ_TOMBSTONE = `
+/** Param: host ids. */
+export const READ_TOMBSTONES = `
   SELECT t.host_id, t.generation, t.friendly_name, t.ip_address, t.removed_at, t.removed_by, t.reason, t.removal, t.plan_id
     FROM tombstone AS t
-   WHERE t.host_id = ?`;
+   WHERE t.host_id IN (?)`;
 
 /** A new generation clears what remembered the one before. Params: host id, generation. */
 const DELETE_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation = ?';
+/** Finds those that registered and were removed while these registrations waited. Param: host ids. */
+const DELETE_UNSEEN_TOMBSTONES = 'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
 
-const INSERT_ENTRY = 'INSERT INTO process_server SET ?';
-const INSERT_LEASE = 'INSERT INTO process_server_lease SET ?';
-const INSERT_HEALTH = 'INSERT INTO process_server_health SET host_id = ?, load_rank = 0';
+const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_rank) VALUES ?';
 
 /** Registers again: all columns of the next generation. Params: columns, host id, the generation that was read. Matches 1. */
 const UPDATE_ENTRY = 'UPDATE process_server AS p SET ? WHERE p.host_id = ? AND p.generation = ?';
@@ -53,28 +58,17 @@ const DELETE_LEASE_OF_THE_SILENT = `
   DELETE FROM process_server_lease
    WHERE host_id = ? AND generation = ? AND (ends_listened_ms <= ? OR ? = 1)`;
 /** Holds the plan until the purge is committed, so that a result is stored before it or knows of it. Param: plan id. Matches 1 while no result is stored. */
-const COUNT_PURGE_OF_PLAN = 'UPDATE purge_plan AS g SET g.purges = g.purges + 1 WHERE g.id = ? AND g.result IS NULL';
+export const COUNT_PURGE_OF_PLAN = 'UPDATE purge_plan AS g SET g.purges = g.purges + 1 WHERE g.id = ? AND g.result IS NULL';
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
-const INSERT_TOMBSTONE = 'INSERT INTO tombstone SET ?';
 
-/** Params: address, host id, name, host id. A few are enough to say that there are some. */
+/** Params: place in the group, address, host id; and the same with the name. A few are enough to say that there are some. */
 export const READ_NEIGHBOURS = `
-  (SELECT p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.ip_address = ? AND p.host_id <> ? LIMIT 10)
+  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.ip_address = ? AND p.host_id <> ? LIMIT 10)
   UNION
-  (SELECT p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.friendly_name = ? AND p.host_id <> ? LIMIT 10)`;
+  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.friendly_name = ? AND p.host_id <> ? LIMIT 10)`;
 
-/** A guarded statement matched no row: the record is not what was read, and the whole transaction is tried again. */
-export class RecordChanged extends Error {
-  /** Read as "row changed since it was read". */
-  readonly errno = 1020;
-}
-
-async function mustMatch(matched: Promise<number>): Promise<void> {
-  if ((await matched) !== 1) throw new RecordChanged('the record changed under the transaction');
-}
-
-function entryColumns({ facts, ...entry }: ProcessServer): Record<string, unknown> {
+function entryColumns({ facts, ...entry }: ProcessServer): Columns {
   const version = parseVersion(facts.agentVersion);
   return {
     host_id: entry.hostId,
@@ -105,7 +99,7 @@ function entryColumns({ facts, ...entry }: ProcessServer): Record<string, unknow
   };
 }
 
-function leaseColumns({ hostId, generation, lease }: ProcessServer): Record<string, unknown> {
+function leaseColumns({ hostId, generation, lease }: ProcessServer): Columns {
   return {
     host_id: hostId,
     generation,
@@ -124,42 +118,59 @@ function leaseColumns({ hostId, generation, lease }: ProcessServer): Record<stri
   };
 }
 
-export async function writeRegistration(transaction: Transaction, before: ProcessServer | null, tombstone: Tombstone | null, entry: ProcessServer): Promise<void> {
-  if (!before) {
-    await transaction.write(INSERT_ENTRY, [entryColumns(entry)]);
-    if (!tombstone && (await transaction.rows(READ_TOMBSTONE, [entry.hostId])).length > 0) {
-      throw new RecordChanged('the host id registered and was removed while this registration waited');
-    }
-    await transaction.write(INSERT_LEASE, [leaseColumns(entry)]);
-    await transaction.write(INSERT_HEALTH, [entry.hostId]);
-    await writeFirstName(transaction, entry.hostId, entry.facts.friendlyName);
-  } else {
-    await mustMatch(transaction.write(UPDATE_ENTRY, [entryColumns(entry), entry.hostId, before.generation]));
-    await mustMatch(transaction.write(UPDATE_LEASE, [leaseColumns(entry), entry.hostId, before.generation]));
-    if (before.facts.machineId !== entry.facts.machineId) await transaction.write(CLEAR_HEALTH, [entry.hostId]);
-    if (before.facts.friendlyName !== entry.facts.friendlyName) {
-      await writeNextName(transaction, entry.hostId, entry.facts.friendlyName, entry.registeredAt);
-    }
-  }
-  if (tombstone) await mustMatch(transaction.write(DELETE_TOMBSTONE, [tombstone.hostId, tombstone.generation]));
+type Columns = Record<string, unknown>;
+
+function insertRows(table: string, rows: readonly Columns[]): GuardedStatement {
+  const columns = Object.keys(rows[0] ?? {});
+  const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ?`;
+  return { sql, parameters: [rows.map((row) => columns.map((column) => row[column]))], matches: rows.length };
 }
 
-export async function writeDecommission(transaction: Transaction, entry: ProcessServer, { at, by, reason, removeBy }: Decommission): Promise<void> {
-  await mustMatch(transaction.write(MARK_DECOMMISSIONED, [at, by, reason, removeBy, entry.hostId, entry.generation]));
-  await mustMatch(transaction.write(RETIRE_LEASE, [entry.lease.endsAtListenedMs, entry.hostId, entry.generation]));
+/** A registration, and what it registers over. */
+export interface Registration {
+  readonly before: ProcessServer | null;
+  readonly tombstone: Tombstone | null;
+  readonly entry: ProcessServer;
 }
 
-export async function writeRemoval(transaction: Transaction, tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean): Promise<void> {
-  const { hostId, generation, planId } = tombstone;
-  if (planId && (await transaction.write(COUNT_PURGE_OF_PLAN, [planId])) === 0) throw new PlanAlreadyApplied(planId);
-  await mustMatch(transaction.write(DELETE_LEASE_OF_THE_SILENT, [hostId, generation, listenedMs, Number(evenIfConnected)]));
-  await transaction.write(DELETE_HEALTH, [hostId]);
-  await transaction.write(DELETE_NAMES_OF, [[hostId]]);
-  await mustMatch(transaction.write(DELETE_ENTRY, [hostId, generation]));
-  await transaction.write(INSERT_TOMBSTONE, [tombstoneColumns(tombstone)]);
+/** Entries of hosts that had none, in key order. */
+export function insertEntries(registrations: readonly Registration[]): GuardedStatement[] {
+  if (registrations.length === 0) return [];
+  const entries = registrations.map(({ entry }) => entry);
+  const hostIds = entries.map(({ hostId }) => hostId);
+  return [
+    insertRows('process_server', entries.map(entryColumns)),
+    ...registrations.flatMap(({ tombstone }) => (tombstone ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], matches: 1 }] : [])),
+    { sql: DELETE_UNSEEN_TOMBSTONES, parameters: [hostIds], matches: 0 },
+    insertRows('process_server_lease', entries.map(leaseColumns)),
+    { sql: INSERT_HEALTH, parameters: [hostIds.map((hostId) => [hostId, 0])] },
+    insertFirstNames(entries.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName }))),
+  ];
 }
 
-export function tombstoneColumns(tombstone: Tombstone): Record<string, unknown> {
+/** The next generation of an entry, but for its name in the order of names. */
+export function updateEntry(before: ProcessServer, entry: ProcessServer): GuardedStatement[] {
+  return [
+    { sql: UPDATE_ENTRY, parameters: [entryColumns(entry), entry.hostId, before.generation], matches: 1 },
+    { sql: UPDATE_LEASE, parameters: [leaseColumns(entry), entry.hostId, before.generation], matches: 1 },
+    ...(before.facts.machineId === entry.facts.machineId ? [] : [{ sql: CLEAR_HEALTH, parameters: [entry.hostId] }]),
+  ];
+}
+
+export const markDecommissioned = (entry: ProcessServer, { at, by, reason, removeBy }: Decommission): GuardedStatement[] => [
+  { sql: MARK_DECOMMISSIONED, parameters: [at, by, reason, removeBy, entry.hostId, entry.generation], matches: 1 },
+  { sql: RETIRE_LEASE, parameters: [entry.lease.endsAtListenedMs, entry.hostId, entry.generation], matches: 1 },
+];
+
+export const deleteEntry = (tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean): GuardedStatement[] => [
+  { sql: DELETE_LEASE_OF_THE_SILENT, parameters: [tombstone.hostId, tombstone.generation, listenedMs, Number(evenIfConnected)], matches: 1 },
+  { sql: DELETE_HEALTH, parameters: [tombstone.hostId] },
+  { sql: DELETE_NAMES_OF, parameters: [[tombstone.hostId]] },
+  { sql: DELETE_ENTRY, parameters: [tombstone.hostId, tombstone.generation], matches: 1 },
+  insertRows('tombstone', [tombstoneColumns(tombstone)]),
+];
+
+function tombstoneColumns(tombstone: Tombstone): Columns {
   return {
     host_id: tombstone.hostId,
     generation: tombstone.generation,

@@ -1,5 +1,5 @@
 import type { FleetEvent } from '@app/fleet';
-import type { Transaction } from '../database.js';
+import type { Statement, Transaction } from '../database.js';
 
 /** Writes events with the transaction that made them true. Parameter: rows. A known id is an error: it has been committed before. */
 const INSERT_EVENTS = 'INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?';
@@ -9,8 +9,11 @@ const INSERT_EVENTS_ONCE = `${INSERT_EVENTS} ON DUPLICATE KEY UPDATE id = event.
 const valuesOf = (events: readonly FleetEvent[]): unknown[] =>
   events.map(({ id, at, kind, hostId, generation, actor, detail }) => [id, at, kind, hostId, generation, actor, JSON.stringify(detail)]);
 
-export async function insertEvents(transaction: Transaction, events: readonly FleetEvent[]): Promise<void> {
-  if (events.length > 0) await transaction.write(INSERT_EVENTS, [valuesOf(events)]);
+/** To be written with others. */
+export const eventStatements = (events: readonly FleetEvent[]): Statement[] => (events.length > 0 ? [{ sql: INSERT_EVENTS, parameters: [valuesOf(events)] }] : []);
+
+export async function insertEvents(transaction: Pick<Transaction, 'writeEach'>, events: readonly FleetEvent[]): Promise<void> {
+  await transaction.writeEach(eventStatements(events));
 }
 
 export async function insertEventsOnce(transaction: Transaction, events: readonly FleetEvent[]): Promise<void> {
