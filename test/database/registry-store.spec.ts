@@ -167,6 +167,71 @@ describe('a change', () => {
   });
 });
 
+describe('changes asked for at the same moment', () => {
+  const locks = (): number => stores.database.statements.filter((sql) => /FROM process_server_lease .* FOR UPDATE/.test(sql)).length;
+  const refused = (hostId: string): Promise<unknown> =>
+    stores.registry.change(hostId, () => {
+      throw new FleetError({ code: 'reason_required' });
+    });
+
+  it.each([
+    ['statements sent one by one', () => stores.registry],
+    ['statements sent together', () => stores.registryOn(stores.connect())],
+  ])('are written together: new ones, repeated ones, renamed ones, removed ones, over tombstones; %s', async (_, registryOf) => {
+    const registry = registryOf();
+    const [again, renamed, leaving, purged, returning] = [await stores.registered(), await stores.registered(), await stores.registered(), await stores.registered(), await stores.registered()];
+    await stores.purge(returning, { force: true });
+    const newcomers = Array.from({ length: 5 }, () => randomUUID());
+    stores.database.statements.length = 0;
+    const answers = await Promise.all([
+      ...newcomers.map((hostId) => stores.register(hostId, {}, registry)),
+      stores.register(again.hostId, { machineId: 'machine-1' }, registry),
+      stores.register(renamed.hostId, { friendlyName: 'another' }, registry),
+      stores.register(returning.hostId, {}, registry),
+    ]);
+    await Promise.all([stores.decommission(leaving, registry), stores.purge(purged, { force: true }, registry)]);
+    expect(answers.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
+    for (const { hostId } of answers) expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
+    expect(await Promise.all(newcomers.map((hostId) => stores.kinds(hostId)))).toEqual(newcomers.map(() => ['registered']));
+    expect(await stores.kinds(renamed.hostId)).toEqual(['registered', 'registered_again']);
+    expect(await stores.kinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.rowsOf(purged.hostId)).toEqual(A_TOMBSTONE);
+    expect(await stores.site.rows('SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at', [renamed.hostId])).toEqual([{ name: 'ps-berlin-1' }, { name: 'another' }]);
+    expect(locks()).toBe(registry === stores.registry ? 2 : 0);
+  });
+
+  it('are refused and accepted each by itself', async () => {
+    const [one, other] = [await stores.registered(), await stores.registered()];
+    const outcomes = await Promise.all([codeOf(refused(one.hostId)), codeOf(stores.decommission(other))]);
+    expect(outcomes).toEqual(['reason_required', null]);
+    expect(await stores.kinds(one.hostId)).toEqual(['registered']);
+    expect(await stores.kinds(other.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+  });
+
+  it('do not wait for a host that somebody else holds, which is changed when it is free', async () => {
+    const [held, free] = [await stores.registered(), await stores.registered()];
+    const letGo = await stores.hold(held);
+    const waiting = stores.decommission(held);
+    await Promise.all([stores.decommission(free), stores.register(randomUUID())]);
+    expect(await stores.kinds(free.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.kinds(held.hostId)).toEqual(['registered']);
+    await letGo();
+    await waiting;
+    expect(await stores.kinds(held.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+  });
+
+  it('are each tried alone when one of them keeps the group from being written', async () => {
+    const [one, other] = [await stores.registered(), await stores.registered()];
+    const planId = await stores.savedPlan(one);
+    await stores.plans.saveResult(planId, { purged: [], skipped: [] });
+    const purged = stores.purge(one, { planId, force: true });
+    const outcomes = await Promise.allSettled([purged, stores.decommission(other)]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(await stores.rowsOf(one.hostId)).toEqual(AN_ENTRY);
+    expect(await stores.kinds(other.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+  });
+});
+
 describe('a decommissioning', () => {
   it('marks the entry, retires its lease and ends it at once', async () => {
     const server = await stores.registered();

@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals';
+import { fulfilled, Together } from '../../libs/fleet-mysql/src/together.js';
+
+/** A group that is at work until it is told to end. */
+function gated(most = 10, keyOf?: (item: string) => unknown) {
+  const groups: string[][] = [];
+  const ends: (() => void)[] = [];
+  const together = new Together<string, string>(
+    async (items) => {
+      groups.push([...items]);
+      await new Promise<void>((end) => ends.push(end));
+      if (items.includes('fails')) throw new Error('group failed');
+      return items.map((item) => fulfilled(`${item}!`));
+    },
+    most,
+    keyOf,
+  );
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return { together, groups, turn, endOne: async () => (ends.shift()?.(), await turn()) };
+}
+
+describe('what is asked together', () => {
+  it('goes together when it is asked in one turn; what is asked while a group is at work goes with the next', async () => {
+    const { together, groups, turn, endOne } = gated();
+    const first = Promise.all([together.ask('a'), together.ask('b')]);
+    await turn();
+    const second = Promise.all([together.ask('c'), together.ask('d')]);
+    await endOne();
+    expect(await first).toEqual(['a!', 'b!']);
+    await endOne();
+    expect(await second).toEqual(['c!', 'd!']);
+    expect(groups).toEqual([['a', 'b'], ['c', 'd']]);
+  });
+
+  it('never shares a group with another of its key, and keeps its turn', async () => {
+    const { together, groups, endOne, turn } = gated(10, (item) => item[0]);
+    const all = Promise.all(['a1', 'a2', 'b1', 'a3'].map((item) => together.ask(item)));
+    await turn();
+    for (let group = 0; group < 3; group += 1) await endOne();
+    expect(await all).toEqual(['a1!', 'a2!', 'b1!', 'a3!']);
+    expect(groups).toEqual([['a1', 'b1'], ['a2'], ['a3']]);
+  });
+
+  it('goes in groups of a bounded size', async () => {
+    const { together, groups, endOne, turn } = gated(2);
+    const all = Promise.all(['a', 'b', 'c'].map((item) => together.ask(item)));
+    await turn();
+    await endOne();
+    await endOne();
+    await all;
+    expect(groups).toEqual([['a', 'b'], ['c']]);
+  });
+
+  it('fails with its group, and the next one is not harmed', async () => {
+    const { together, endOne, turn } = gated(2);
+    const failing = Promise.allSettled([together.ask('fails'), together.ask('b')]);
+    const next = together.ask('c');
+    await turn();
+    await endOne();
+    expect((await failing).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await endOne();
+    expect(await next).toBe('c!');
+    const again = together.ask('d');
+    await turn();
+    await endOne();
+    expect(await again).toBe('d!');
+  });
+
+  it('is refused at once when five thousand wait', async () => {
+    const { together, turn } = gated(1);
+    void together.ask('first');
+    await turn();
+    for (let number = 0; number < 5_000; number += 1) void together.ask('waits');
+    await expect(together.ask('one too many')).rejects.toThrow('database_unavailable');
+  });
+});
