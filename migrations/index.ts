@@ -14,6 +14,10 @@ import { KeepReplacedInstances1795400000013 } from './1795400000013-keep-replace
 import { DropPreviousInstance1795400000014 } from './1795400000014-drop-previous-instance.js';
 import { CompareActorsExactly1795400000015 } from './1795400000015-compare-actors-exactly.js';
 import { KeepFleetSizeOfPlans1795400000016 } from './1795400000016-keep-fleet-size-of-plans.js';
+import { CreateFleetTally1795400000017 } from './1795400000017-create-fleet-tally.js';
+import { FillFleetTally1795400000018 } from './1795400000018-fill-fleet-tally.js';
+import { FindHealthByIndex1795400000019 } from './1795400000019-find-health-by-index.js';
+import { FillLoadSlots1795400000020 } from './1795400000020-fill-load-slots.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -33,4 +37,8 @@ export const MIGRATIONS = [
   DropPreviousInstance1795400000014,
   CompareActorsExactly1795400000015,
   KeepFleetSizeOfPlans1795400000016,
+  CreateFleetTally1795400000017,
+  FillFleetTally1795400000018,
+  FindHealthByIndex1795400000019,
+  FillLoadSlots1795400000020,
 ];

@@ -35,6 +35,14 @@ CREATE TABLE event (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE fleet_tally (
+  id bigint unsigned NOT NULL,
+  version_key char(16) COLLATE ascii_bin NOT NULL,
+  decommissioned tinyint unsigned NOT NULL,
+  entries int NOT NULL,
+  PRIMARY KEY (id)
+);
+
 CREATE TABLE listening (
   id tinyint unsigned NOT NULL,
   listened_ms bigint NOT NULL,
@@ -94,6 +102,7 @@ CREATE TABLE process_server (
 CREATE TABLE process_server_health (
   host_id char(36) COLLATE ascii_bin NOT NULL,
   load_reported_at datetime(3),
+  load_slot int unsigned,
   load_rank tinyint unsigned NOT NULL,
   cpu_percent double,
   total_memory_bytes bigint unsigned,
@@ -107,6 +116,9 @@ CREATE TABLE process_server_health (
   protected_machine_count int unsigned,
   replication_pair_count int unsigned,
   certificate_expires_at datetime(3),
+  KEY by_certificate (certificate_expires_at, host_id),
+  KEY by_load (load_rank, load_slot, host_id),
+  KEY by_services (services_down_at, host_id),
   PRIMARY KEY (host_id),
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );

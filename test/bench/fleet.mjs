@@ -111,13 +111,14 @@ async function addEntries(connection, size) {
        FROM numbers ORDER BY m`,
   );
   await connection.query(
-    `INSERT INTO process_server_health (host_id, load_rank, load_reported_at, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes, free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, protected_machine_count)
-     SELECT ${HOST_ID('m')}, IF(n MOD 100 = 50, 2, 1), NOW(3), IF(n MOD 100 = 50, 85, 20), 17179869184, 8589934592, 644245094400, 500000000000, 1000000, 0, 20 FROM numbers ORDER BY m`,
+    `INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes, free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, protected_machine_count)
+     SELECT ${HOST_ID('m')}, IF(n MOD 100 = 50, 2, 1), NOW(3), UNIX_TIMESTAMP() DIV 300, IF(n MOD 100 = 50, 85, 20), 17179869184, 8589934592, 644245094400, 500000000000, 1000000, 0, 20 FROM numbers ORDER BY m`,
   );
   await connection.query(
     `INSERT INTO process_server_name (host_id, from_at, name) SELECT ${HOST_ID('m')}, '1970-01-02', CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n) FROM numbers ORDER BY m`,
   );
   for (const add of restore) await add();
+  await connection.query('INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server p GROUP BY 1, 2');
   await connection.query('DROP TABLE numbers');
   await connection.query('SET unique_checks = 1, foreign_key_checks = 1');
   await connection.query('ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name');

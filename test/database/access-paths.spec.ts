@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { versionKey, type FleetFilter, type Version } from '@app/fleet';
 import type { SortKey } from '@app/fleet-mysql';
+import { loadSlotOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
 
 /** More than a page is ever collected from, so that both ways to a page are taken. */
@@ -28,8 +29,11 @@ beforeAll(async () => {
        told_interval_seconds, source_address) VALUES ?`,
     [numbers.map((n) => [id(n), 1, Buffer.alloc(32), leaving(n) ? 1 : 0, 0, Buffer.alloc(16), isSilent(n) ? -9_000_000 : -n, isSilent(n) ? -8_000_000 : 9_000_000 + n, 30, '127.0.0.1'])],
   );
-  await stores.site.write('INSERT INTO process_server_health (host_id, load_rank) VALUES ?', [numbers.map((n) => [id(n), 0])]);
+  await stores.site.write('INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot) VALUES ?', [
+    numbers.map((n) => (n % 1_000 === 4 ? [id(n), 0, null, null] : [id(n), 1, now, loadSlotOf(now)])),
+  ]);
   await stores.site.write("INSERT INTO process_server_name (host_id, from_at, name) VALUES ?", [numbers.map((n) => [id(n), new Date('1970-01-02T00:00:00Z'), `ps-${n % 100}-${n}`])]);
+  await stores.site.tally();
   await stores.site.rows('ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name');
 });
 afterAll(() => stores.close());
@@ -94,6 +98,19 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
       expect(walked.length).toBeLessThanOrEqual(1);
     }
   });
+});
+
+it('the fleet is counted without a look at all of it', async () => {
+  stores.database.reads.length = 0;
+  const { numbers } = await stores.counter.count();
+  expect(numbers).toMatchObject({ total: FLEET, lifecycle: { Decommissioned: 6 }, connectionState: { Disconnected: 6 }, versionStatus: { NotSupported: 6 }, health: { Normal: FLEET - 18, Critical: 6, None: 12 } });
+  const counts = stores.database.reads.splice(0).filter(({ sql }) => sql.includes('process_server'));
+  expect(counts).toHaveLength(2);
+  for (const { sql, parameters } of counts) {
+    const read = (await explained(sql, parameters)).filter(({ table }) => ['x', 'p', 'l', 'h'].includes(table ?? ''));
+    expect(read.length).toBeGreaterThan(6);
+    for (const { type, key, rows } of read) expect([type, key, rows < 100]).toEqual([expect.stringMatching(/^(range|ref|eq_ref)$/), expect.any(String), true]);
+  }
 });
 
 it('a purge plan looks for its candidates along an index, too', async () => {

@@ -31,6 +31,7 @@ async function manyDue(): Promise<void> {
     [ids.map((id) => [id, 1, Buffer.alloc(32), 1, 0, Buffer.alloc(16), 0, 0, 30, '127.0.0.1'])],
   );
   await site.database.write('INSERT INTO process_server_health (host_id, load_rank) VALUES ?', [ids.map((id) => [id, 0])]);
+  await site.database.tally();
 }
 
 const rowsLeft = async (): Promise<number[]> => Promise.all(['process_server', 'process_server_lease', 'process_server_health'].map((table) => site.database.count(table)));

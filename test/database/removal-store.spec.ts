@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { CleanUpBatch } from '@app/fleet';
 import { RemovalStore } from '@app/fleet-mysql';
+import { versionKeyOf } from '../../libs/fleet-mysql/src/statements/tally.js';
 import { A_TOMBSTONE, AN_ENTRY, type StoredServer, TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
@@ -187,6 +188,55 @@ describe('what is old', () => {
     expect(await stores.site.rows('SELECT at FROM event')).toEqual([{ at: new Date(before.getTime() - 3) }]);
     expect(await stores.removals.forgetOld(before, before, 2)).toBe(false);
     expect(await stores.site.count('event')).toBe(0);
+  });
+});
+
+describe('the tally of the fleet', () => {
+  const rows = (): Promise<unknown[]> => stores.site.rows('SELECT version_key, decommissioned, entries FROM fleet_tally ORDER BY 1, 2');
+
+  it('is added up to a row for each version and lifecycle, and says the same', async () => {
+    await stores.registered({ agentVersion: '9.62.0.0' });
+    await stores.registered();
+    await stores.purge(await stores.registered(), { force: true });
+    await stores.leaving();
+    expect(await rows()).toHaveLength(7);
+    expect(await stores.removals.forgetOld(new Date(0), new Date(0), 500)).toBe(false);
+    expect(await rows()).toEqual([
+      { version_key: versionKeyOf('9.62.0.0'), decommissioned: 0, entries: 1 },
+      { version_key: versionKeyOf('9.63.7187.1'), decommissioned: 0, entries: 1 },
+      { version_key: versionKeyOf('9.63.7187.1'), decommissioned: 1, entries: 1 },
+    ]);
+    expect(await stores.site.tallyErrors()).toEqual([]);
+  });
+
+  it('follows whatever becomes of an entry', async () => {
+    const server = await stores.registered();
+    const follow = async (change: Promise<unknown>): Promise<void> => void (await change, expect(await stores.site.tallyErrors()).toEqual([]));
+    await follow(stores.register(server.hostId, { agentVersion: '9.62.0.0' }));
+    await follow(stores.registered());
+    const again = await stores.registered({}, server.hostId);
+    await follow(stores.write(stores.beat(again, { agentVersion: '9.61.0.0' })));
+    await follow(stores.decommission(again));
+    await follow(stores.register(server.hostId, { agentVersion: '9.60.0.0' }));
+    await follow(stores.decommission(server));
+    stores.clock.advanceSeconds(300);
+    await follow(stores.removals.removeDue(stores.clock.now(), 500, null));
+    expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
+    await follow(stores.register(server.hostId));
+  });
+
+  it('passes over rows that somebody else is adding up', async () => {
+    await stores.registered();
+    await stores.registered();
+    const holder = await stores.site.connect();
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT id FROM fleet_tally ORDER BY id LIMIT 1 FOR UPDATE');
+    await stores.registered();
+    await stores.removals.forgetOld(new Date(0), new Date(0), 500);
+    await holder.query('ROLLBACK');
+    await holder.end();
+    expect(await stores.site.tallyErrors()).toEqual([]);
+    expect(await stores.plans.fleetSize()).toBe(3);
   });
 });
 

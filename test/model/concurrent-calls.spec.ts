@@ -169,6 +169,7 @@ describe('calls at the same moment, over two replicas', () => {
         expect([row?.leases, row?.health]).toEqual([row?.entries, row?.entries]);
         expect((row?.entries ?? 0) + (row?.tombstones ?? 0)).toBe(1);
       }
+      expect(await site.database.tallyErrors()).toEqual([]);
     }
   });
 });

@@ -213,6 +213,7 @@ export class ModelRun {
     );
     expect(stored).toEqual(expected);
     for (const table of ['process_server', 'process_server_health']) expect(await database.count(table)).toBe(this.model.entries.size);
+    expect(await database.tallyErrors()).toEqual([]);
     const tombstones = await database.rows<{ host_id: string; generation: number; removal: string }>('SELECT host_id, generation, removal FROM tombstone ORDER BY host_id');
     const expectedTombstones = [...this.model.tombstones].map(([host_id, { generation, removal }]) => ({ host_id, generation, removal }));
     expect(tombstones).toEqual(expectedTombstones.sort((a, b) => (a.host_id < b.host_id ? -1 : 1)));

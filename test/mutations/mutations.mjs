@@ -136,6 +136,22 @@ export const MUTATIONS = [
     test: MODEL,
   },
   {
+    invariant: 'I7',
+    guard: 'the tally of the fleet goes with the change',
+    file: 'libs/fleet-mysql/src/registry-store.ts',
+    find: ', ...tally.statements()',
+    replace: '',
+    test: MODEL,
+  },
+  {
+    invariant: 'I7',
+    guard: 'the tally of the fleet goes with the clean-up',
+    file: 'libs/fleet-mysql/src/removal-store.ts',
+    find: '    await transaction.writeEach(tally.statements());\n',
+    replace: '',
+    test: MODEL,
+  },
+  {
     invariant: 'I8',
     guard: 'an instance that a later one has replaced is a conflict',
     file: 'libs/fleet/src/heartbeat.ts',

@@ -36,6 +36,21 @@ export class TestDatabase {
     return row?.count ?? 0;
   }
 
+  /** Where the tally and the entries differ: nowhere. */
+  async tallyErrors(): Promise<unknown[]> {
+    return this.rows(`
+      SELECT both_sides.version_key, both_sides.decommissioned, SUM(both_sides.entries) AS too_many
+        FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_tally AS t
+              UNION ALL SELECT p.version_key, p.decommissioned_at IS NOT NULL, -1 FROM process_server AS p) AS both_sides
+       GROUP BY 1, 2 HAVING SUM(both_sides.entries) <> 0`);
+  }
+
+  /** Makes the tally true of entries that were written straight into the tables. */
+  async tally(): Promise<void> {
+    await this.write('DELETE FROM fleet_tally');
+    await this.write('INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server AS p GROUP BY 1, 2');
+  }
+
   /** A connection of its own, for holding locks. */
   async connect(): Promise<Connection> {
     const connection = await createConnection({ ...this.address, timezone: 'Z' });
@@ -45,7 +60,7 @@ export class TestDatabase {
 
   /** Empties every table of the fleet; the passphrase and the keys stay. */
   async empty(): Promise<void> {
-    for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server', 'tombstone', 'event', 'listening', 'purge_plan', 'clean_up_pass']) {
+    for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server', 'tombstone', 'event', 'listening', 'purge_plan', 'clean_up_pass', 'fleet_tally']) {
       await this.connection.query(`DELETE FROM ${table}`);
     }
   }

@@ -18,7 +18,7 @@ import {
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
-import { EventReader, FleetReader, LeaseStore, ListeningStore, PlanStore, RegistryStore, RemovalStore, StampsInFlight, type DatabaseAddress } from '@app/fleet-mysql';
+import { EventReader, FleetCounter, FleetReader, LeaseStore, ListeningStore, PlanStore, RegistryStore, RemovalStore, StampsInFlight, type DatabaseAddress } from '@app/fleet-mysql';
 import { HmacCredentials, UuidIdentifiers } from '@app/platform';
 import { Database, type Statement, type Transaction, type TransactionOptions } from '../../libs/fleet-mysql/src/database.js';
 import { aHeartbeat, someFacts, TIMING } from '../../libs/fleet/src/testing/examples.js';
@@ -33,10 +33,10 @@ export class WatchedDatabase extends Database {
   /** Runs before each statement. */
   before: (sql: string) => Promise<unknown> = async () => undefined;
 
-  override async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+  override async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs?: number): Promise<Row[]> {
     await this.watch(sql);
     this.reads.push({ sql, parameters });
-    return super.rows<Row>(sql, parameters);
+    return super.rows<Row>(sql, parameters, withinMs);
   }
 
   override async transaction<A>(work: (transaction: Transaction) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
@@ -99,6 +99,7 @@ export class TestStores {
   readonly removals: RemovalStore;
   readonly plans: PlanStore;
   readonly reader: FleetReader;
+  readonly counter: FleetCounter;
   readonly events: EventReader;
   private readonly opened: Database[] = [];
   private readonly holders = new Set<Connection>();
@@ -115,6 +116,7 @@ export class TestStores {
     this.removals = new RemovalStore(database, clock, this.identifiers);
     this.plans = new PlanStore(database, clock, OURS);
     this.reader = new FleetReader(database, clock, OURS, this.stamps);
+    this.counter = new FleetCounter(database, clock, OURS);
     this.events = new EventReader(database, clock);
     this.opened.push(database, heartbeatDatabase);
   }

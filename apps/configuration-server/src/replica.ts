@@ -16,6 +16,7 @@ import {
 import {
   Database,
   EventReader,
+  FleetCounter,
   FleetReader,
   LeaseStore,
   ListeningStore,
@@ -118,7 +119,7 @@ export class Replica {
       views,
       timelines: new Timelines(events, views, cursors),
       diagnosis: new Diagnosis(views, events, version),
-      counts: new FleetCounts(reader, removals, clock),
+      counts: new FleetCounts(new FleetCounter(database, clock, version), removals, clock),
       status,
       metrics,
     };

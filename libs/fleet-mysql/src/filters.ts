@@ -5,8 +5,10 @@ import {
   statusRank,
   versionKey,
   type FleetFilter,
+  type Health,
   type Version,
 } from '@app/fleet';
+import { loadSlotOf } from './statements/heartbeat-rows.js';
 
 /** The instant that a read is true for. */
 export interface AsOf {
@@ -29,17 +31,6 @@ export interface FilterCondition extends Fragment {
 const fragment = (sql: string, ...parameters: unknown[]): Fragment => ({ sql, parameters });
 const before = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
 
-/** `connectionStateAt` of the rules, over `l`. */
-export const connectionStateSql = ({ listenedMs }: AsOf): Fragment =>
-  fragment(`IF(l.ends_listened_ms > ?, 'Connected', 'Disconnected')`, listenedMs);
-
-/** `lifecycleOf` of the rules, over `p`. */
-export const lifecycleSql = (): Fragment => fragment(`IF(p.decommissioned_at IS NULL, 'Registered', 'Decommissioned')`);
-
-/** `versionStatus` of the rules, over `p`. */
-export const versionStatusSql = (ours: Version): Fragment =>
-  fragment(`IF(p.version_key BETWEEN ? AND ?, 'Supported', 'NotSupported')`, versionKey(earliestSupported(ours)), versionKey(ours));
-
 /** `healthAt` of the rules, over `p`, `l` and `h`. */
 export function healthSql(asOf: AsOf): Fragment {
   const windowStart = before(asOf, HEALTH_WINDOW_MS);
@@ -60,6 +51,38 @@ export function healthSql(asOf: AsOf): Fragment {
     windowStart,
     windowStart,
   );
+}
+
+/**
+ * Where those are found who may be in this health, each by an index: nobody who is in it is left out, and a few who are not
+ * are among them. The Normal are the others.
+ */
+export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf): Fragment[] {
+  const windowStart = before(asOf, HEALTH_WINDOW_MS);
+  const slot = loadSlotOf(windowStart);
+  const some = (table: string, index: string, condition: string, ...parameters: unknown[]): Fragment =>
+    fragment(`SELECT x.host_id FROM ${table} AS x FORCE INDEX (${index}) WHERE ${condition}`, ...parameters);
+  const unwell = (index: string, condition: string, ...parameters: unknown[]): Fragment => some('process_server_health', index, condition, ...parameters);
+  switch (health) {
+    case 'Critical':
+      return [
+        some('process_server_lease', 'by_heard', 'x.heard_listened_ms <= ?', asOf.listenedMs - HEALTH_WINDOW_MS),
+        unwell('by_load', 'x.load_rank = ? AND x.load_slot >= ?', statusRank('Critical'), slot),
+        unwell('by_certificate', 'x.certificate_expires_at <= ?', asOf.at),
+      ];
+    case 'Warning':
+      return [
+        unwell('by_load', 'x.load_rank = ? AND x.load_slot >= ?', statusRank('Warning'), slot),
+        unwell('by_certificate', 'x.certificate_expires_at < ?', before(asOf, -CERTIFICATE_WARNING_MS)),
+        unwell('by_services', 'x.services_down_at <= ?', windowStart),
+      ];
+    case 'None':
+      return [
+        some('process_server', 'by_decommission', 'x.decommissioned_at IS NOT NULL'),
+        unwell('by_load', 'x.load_rank = 0'),
+        unwell('by_load', 'x.load_rank IN (1, 2, 3) AND x.load_slot <= ?', slot),
+      ];
+  }
 }
 
 function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, ours: Version): Fragment {

@@ -1,7 +1,7 @@
-import { type Clock, type ConnectionState, type FleetFilter, type Health, type Lifecycle, type ProcessServer, type Version, type VersionStatus } from '@app/fleet';
+import { type Clock, type FleetFilter, type ProcessServer, type Version } from '@app/fleet';
 import type { Database } from './database.js';
 import { joinedFrom, startOf, type Alias, type Start } from './access-path.js';
-import { connectionStateSql, filterConditions, healthSql, lifecycleSql, versionStatusSql, type AsOf, type Fragment } from './filters.js';
+import { filterConditions, type AsOf, type Fragment } from './filters.js';
 import { readMoment } from './listening-store.js';
 import { ENTRY_COLUMNS, entryOf, type EntryRow } from './rows.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -31,21 +31,6 @@ export interface Page {
   /** What the further pages keep to. */
   readonly walkAsOf: AsOf;
 }
-
-/** How many entries are in each combination of states. */
-export interface StateCount {
-  readonly lifecycle: Lifecycle;
-  readonly connectionState: ConnectionState;
-  readonly versionStatus: VersionStatus;
-  readonly health: Health;
-  readonly count: number;
-}
-
-/** Entries with their lease and health; what a page and the counts are taken from. */
-const ENTRIES = `
-    FROM process_server AS p
-    JOIN process_server_lease AS l ON l.host_id = p.host_id
-    JOIN process_server_health AS h ON h.host_id = p.host_id`;
 
 interface Sort {
   /** What the page is sorted by, before the host id of the table that it is read from. */
@@ -117,18 +102,6 @@ export class FleetReader {
     const last = shown.at(-1);
     const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : null;
     return { items: shown.map(entryOf), next, asOf, walkAsOf: walkAsOf ?? settled };
-  }
-
-  async counts(): Promise<{ readonly counts: readonly StateCount[]; readonly asOf: AsOf }> {
-    const asOf = await this.asOf();
-    const states = [lifecycleSql(), connectionStateSql(asOf), versionStatusSql(this.version), healthSql(asOf)];
-    const [lifecycle, connection, version, health] = states.map(({ sql }) => sql);
-    const counts = await this.database.rows<StateCount>(
-      `SELECT ${lifecycle} AS lifecycle, ${connection} AS connectionState, ${version} AS versionStatus, ${health} AS health, COUNT(*) AS count
-       ${ENTRIES} GROUP BY 1, 2, 3, 4`,
-      states.flatMap(({ parameters }) => parameters),
-    );
-    return { counts, asOf };
   }
 
   /** Which of these entries share their address or name with another. */

@@ -31,7 +31,8 @@ import {
   WRITE_REPORTS,
   WRITE_VERSION,
 } from './statements/leases.js';
-import { loadRow, reportRow, type HeartbeatRow } from './statements/heartbeat-rows.js';
+import { loadRow, loadSlotOf, reportRow, type HeartbeatRow } from './statements/heartbeat-rows.js';
+import { TallyChange, versionKeyOf } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
 
 interface HeldLeaseRow {
@@ -195,6 +196,7 @@ export class LeaseStore implements Leases {
       };
     });
     await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), now, now, listenedMs]);
+    const tally = new TallyChange();
     const news: FleetEvent[] = [];
     const onceForEver: FleetEvent[] = [];
     for (const { claim, onRecord } of judged) {
@@ -202,6 +204,8 @@ export class LeaseStore implements Leases {
       const version = beat.agentVersion === null ? null : parseVersion(beat.agentVersion);
       if (version && beat.agentVersion !== onRecord.agentVersion) {
         await transaction.write(WRITE_VERSION, [formatVersion(version), versionKey(version), beat.hostId, beat.generation]);
+        tally.add(versionKeyOf(onRecord.agentVersion), false, -1);
+        tally.add(versionKey(version), false, 1);
       }
       for (const { kind, detail, key } of heartbeatNews(beat, onRecord, now, listenedMs, this.version)) {
         const event = { at: now, kind, hostId: beat.hostId, generation: beat.generation, actor: 'process-server', detail };
@@ -209,6 +213,7 @@ export class LeaseStore implements Leases {
         else news.push({ ...event, id: this.eventId(eventIds, `${beat.hostId} ${kind}`, now) });
       }
     }
+    await transaction.writeEach(tally.statements());
     await insertEvents(transaction, news);
     await insertEventsOnce(transaction, onceForEver);
   }
@@ -261,7 +266,7 @@ function healthStatements(claims: readonly Claim[], { now }: Moment): Statement[
     if (report) reports.push(report);
   }
   return [
-    ...(loads.length > 0 ? [{ sql: WRITE_LOADS, parameters: [JSON.stringify(loads), now, new Date(now.getTime() - SAME_LOAD_AGAIN_MS)] }] : []),
+    ...(loads.length > 0 ? [{ sql: WRITE_LOADS, parameters: [JSON.stringify(loads), now, loadSlotOf(now), new Date(now.getTime() - SAME_LOAD_AGAIN_MS)] }] : []),
     ...(reports.length > 0 ? [{ sql: WRITE_REPORTS, parameters: [JSON.stringify(reports), now] }] : []),
   ];
 }

@@ -4,6 +4,7 @@ import { joinedFrom, startOf } from './access-path.js';
 import { filterConditions } from './filters.js';
 import { readMoment } from './listening-store.js';
 import { json } from './rows.js';
+import { COUNT_ENTRIES } from './statements/tally.js';
 
 interface PlanRow {
   id: string;
@@ -30,7 +31,6 @@ const READ_PURGED_BY = `
    WHERE t.plan_id = ? AND t.host_id IN (?)`;
 /** Params: result, plan id. */
 const STORE_RESULT = 'UPDATE purge_plan AS g SET g.result = ? WHERE g.id = ?';
-const COUNT_FLEET = 'SELECT COUNT(*) AS count FROM process_server_lease';
 
 export class PlanStore implements PurgePlans {
   constructor(
@@ -98,8 +98,8 @@ export class PlanStore implements PurgePlans {
   }
 
   async fleetSize(): Promise<number> {
-    const [row] = await this.database.rows<{ count: number }>(COUNT_FLEET);
-    return row?.count ?? 0;
+    const [row] = await this.database.rows<{ entries: number }>(COUNT_ENTRIES);
+    return row?.entries ?? 0;
   }
 }
 

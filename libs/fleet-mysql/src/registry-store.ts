@@ -32,6 +32,7 @@ import {
 } from './statements/entry.js';
 import { eventStatements, insertEventsOnce } from './statements/events.js';
 import { nextNames } from './statements/names.js';
+import { TallyChange } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
 import { fulfilled, rejected, Together } from './together.js';
 
@@ -185,7 +186,10 @@ function decided({ hostId, decide, eventId }: Wish, held: HeldRecord, changes: C
 async function writeChanges(transaction: Transaction, changes: readonly Change[], { now, listenedMs }: Moment): Promise<void> {
   const registrations: Registration[] = [];
   const statements: GuardedStatement[] = [];
+  const tally = new TallyChange();
   for (const { held, write } of changes) {
+    if (held.entry) tally.addEntry(held.entry, -1);
+    if (write.to !== 'removed') tally.addEntry(write.entry, 1);
     if (write.to === 'registered') registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
     else if (write.to === 'removed') statements.push(...(await removal(transaction, write, listenedMs)));
     else if (write.entry.decommission) statements.push(...markDecommissioned(write.entry, write.entry.decommission));
@@ -198,7 +202,7 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
     if (before.facts.friendlyName !== entry.facts.friendlyName) renamed.push(entry);
   }
   statements.push(...(await nextNames(transaction, renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })), now)));
-  await transaction.writeEach([...statements, ...eventStatements(changes.map(({ event }) => event))]);
+  await transaction.writeEach([...statements, ...tally.statements(), ...eventStatements(changes.map(({ event }) => event))]);
 }
 
 async function removal(transaction: Transaction, { tombstone, evenIfConnected }: Extract<RecordWrite, { to: 'removed' }>, listenedMs: number): Promise<GuardedStatement[]> {

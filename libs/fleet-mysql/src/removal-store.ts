@@ -2,6 +2,7 @@ import type { CleanUpBatch, CleanUpPass, Clock, DuePosition, FleetEvent, Identif
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_WALK_MS } from './statements/names.js';
+import { DELETE_TALLY_ROWS, LOCK_TALLY_ROWS, TallyChange, type TallyRow } from './statements/tally.js';
 import {
   DELETE_DUE_ENTRIES,
   DELETE_HEALTH_OF,
@@ -22,6 +23,7 @@ interface DueRow {
   generation: number;
   friendly_name: string;
   ip_address: string;
+  version_key: string;
   decommissioned_at: Date;
   decommissioned_by: string | null;
   decommission_reason: string | null;
@@ -68,6 +70,9 @@ export class RemovalStore implements Removals {
     await transaction.write(INSERT_TOMBSTONES, [
       rows.map((row) => [row.host_id, row.generation, row.friendly_name, row.ip_address, now, ACTOR, row.decommission_reason, 'clean_up']),
     ]);
+    const tally = new TallyChange();
+    for (const { version_key } of rows) tally.add(version_key, true, -1);
+    await transaction.writeEach(tally.statements());
     await insertEvents(transaction, rows.map((row) => removedEvent(row, now, eventIds)));
     return rows.length;
   }
@@ -77,7 +82,7 @@ export class RemovalStore implements Removals {
       const events = await transaction.write(DELETE_OLD_EVENTS, [eventsBefore, limit]);
       const plans = await transaction.write(DELETE_OLD_PLANS, [plansExpiredBefore, limit]);
       const names = await transaction.write(DELETE_OLD_NAMES, [new Date(this.clock.now().getTime() - 2 * NAME_WALK_MS), limit]);
-      return Math.max(events, plans, names) === limit;
+      return Math.max(events, plans, names, await addUpTally(transaction, limit)) === limit;
     });
   }
 
@@ -94,6 +99,16 @@ export class RemovalStore implements Removals {
     const [row] = await this.database.rows<{ decommissioned_at: Date; remove_by: Date }>(READ_OLDEST_DECOMMISSION);
     return row ? { at: row.decommissioned_at, removeBy: row.remove_by } : null;
   }
+}
+
+/** Puts up to `limit` rows of the tally into one for each version and lifecycle; returns how many there were. */
+async function addUpTally(transaction: Transaction, limit: number): Promise<number> {
+  const rows = await transaction.rows<TallyRow & { id: number }>(LOCK_TALLY_ROWS, [limit]);
+  const sums = new TallyChange();
+  for (const { version_key, decommissioned, entries } of rows) sums.add(version_key, decommissioned === 1, entries);
+  const statements = sums.statements();
+  if (rows.length > 0) await transaction.writeEach([{ sql: DELETE_TALLY_ROWS, parameters: [rows.map(({ id }) => id)], matches: rows.length }, ...statements]);
+  return rows.length;
 }
 
 function removedEvent(row: DueRow, at: Date, eventIds: Map<string, string>): FleetEvent {

@@ -1,7 +1,8 @@
-import { versionKey, parseVersion, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
+import { type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
 import { ENTRY_COLUMNS } from '../rows.js';
 import type { GuardedStatement } from '../database.js';
 import { DELETE_NAMES_OF, insertFirstNames } from './names.js';
+import { versionKeyOf } from './tally.js';
 
 /**
  * Holds everything of these hosts until the end of the transaction: whoever changes an entry locks its lease row first. In
@@ -38,7 +39,7 @@ const UPDATE_LEASE = 'UPDATE process_server_lease AS l SET ? WHERE l.host_id = ?
 /** Another machine took the host id: nothing that the old one reported holds. Param: host id. */
 const CLEAR_HEALTH = `
   UPDATE process_server_health AS h
-     SET h.load_reported_at = NULL, h.load_rank = 0, h.services = NULL, h.services_down_at = NULL,
+     SET h.load_reported_at = NULL, h.load_slot = NULL, h.load_rank = 0, h.services = NULL, h.services_down_at = NULL,
          h.protected_machine_count = NULL, h.replication_pair_count = NULL, h.certificate_expires_at = NULL
    WHERE h.host_id = ?`;
 
@@ -69,7 +70,6 @@ export const READ_NEIGHBOURS = `
   (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.friendly_name = ? AND p.host_id <> ? LIMIT 10)`;
 
 function entryColumns({ facts, ...entry }: ProcessServer): Columns {
-  const version = parseVersion(facts.agentVersion);
   return {
     host_id: entry.hostId,
     generation: entry.generation,
@@ -80,7 +80,7 @@ function entryColumns({ facts, ...entry }: ProcessServer): Columns {
     os_type: facts.osType,
     os_version: facts.osVersion,
     agent_version: facts.agentVersion,
-    version_key: version ? versionKey(version) : '',
+    version_key: versionKeyOf(facts.agentVersion),
     machine_id: facts.machineId,
     environment: facts.environment,
     cpu_cores: facts.cpuCores,

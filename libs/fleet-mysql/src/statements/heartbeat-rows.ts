@@ -3,6 +3,11 @@ import { isRunning, loadStatus, statusRank, type Heartbeat, type Load, type Serv
 /** One of the statements in `leases.ts` takes an array for each heartbeat: names would be read as often as values. */
 export type HeartbeatRow = readonly (string | number | null)[];
 
+const LOAD_SLOT_MS = 300_000;
+
+/** The five minutes that an instant is in, counted from 1970: what loads are found by. */
+export const loadSlotOf = (at: Date): number => Math.floor(at.getTime() / LOAD_SLOT_MS);
+
 /** For WRITE_LOADS. */
 export const loadRow = (hostId: string, load: Load): HeartbeatRow => [
   hostId,

@@ -84,6 +84,7 @@ export const WRITE_LOADS = `
            pending_upload_bytes BIGINT PATH '$[8]')) AS b
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
      SET h.load_reported_at = ?,
+         h.load_slot = ?,
          h.load_rank = b.load_rank,
          h.cpu_percent = b.cpu_percent,
          h.total_memory_bytes = b.total_memory_bytes,

@@ -20,7 +20,7 @@ export const LOCK_DUE_LEASES = `
 
 /** Of the hosts that are held, those that are still due: who has registered since is not. Params: host ids, decommissioned at or before. */
 export const RECHECK_DUE = `
-  SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
+  SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.version_key, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
     FROM process_server AS p FORCE INDEX (PRIMARY)
    WHERE p.host_id IN (?) AND p.decommissioned_at <= ?
    ORDER BY p.host_id

@@ -1,0 +1,98 @@
+import { earliestSupported, versionKey, type Clock, type ConnectionState, type Health, type Lifecycle, type Version } from '@app/fleet';
+import type { Database } from './database.js';
+import { healthCandidates, healthSql, type AsOf, type Fragment } from './filters.js';
+import { readMoment } from './listening-store.js';
+import { READ_TALLY } from './statements/tally.js';
+
+/** How many entries are in each state. */
+export interface FleetNumbers {
+  readonly total: number;
+  readonly lifecycle: Readonly<Record<Lifecycle, number>>;
+  readonly connectionState: Readonly<Record<ConnectionState, number>>;
+  readonly versionStatus: Readonly<Record<'Supported' | 'NotSupported', number>>;
+  readonly health: Readonly<Record<Health, number>>;
+}
+
+interface NumberRow {
+  readonly what: 'registered' | 'decommissioned' | 'disconnected' | 'health';
+  /** Version key, or health. */
+  readonly name: string;
+  readonly entries: number;
+}
+
+/** From so many on who may not be well, to look at everybody in the order of the key is faster than to look each of them up. */
+const MANY = 50_000;
+/** A count that has to look at everybody takes seconds. */
+const COUNT_WITHIN_MS = 30_000;
+
+const READ_DISCONNECTED = 'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_end) WHERE l.ends_listened_ms <= ?';
+
+/**
+ * Counts the fleet without looking at it: versions and lifecycles from the tally that every change keeps, the Disconnected by
+ * the index of the leases' ends, and of health those who are not well, each found by an index; who is left is Normal. All in
+ * one statement, so from one view of the data, and by the expressions that the lists filter by.
+ */
+export class FleetCounter {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly version: Version,
+    private readonly many = MANY,
+  ) {}
+
+  async count(): Promise<{ readonly numbers: FleetNumbers; readonly asOf: AsOf }> {
+    const { now: at, listenedMs } = await readMoment(this.database, this.clock);
+    const asOf = { at, listenedMs };
+    const perhapsUnwell = (['Critical', 'Warning', 'None'] as const).flatMap((health) => healthCandidates(health, asOf));
+    const from = (await this.areMany(perhapsUnwell)) ? EVERYBODY : among(perhapsUnwell);
+    const health = healthSql(asOf);
+    const rows = await this.database.rows<NumberRow>(
+      `SELECT IF(t.decommissioned, 'decommissioned', 'registered') AS what, t.version_key AS name, t.entries FROM (${READ_TALLY}) AS t
+       UNION ALL SELECT 'disconnected', '', (${READ_DISCONNECTED})
+       UNION ALL SELECT 'health', ${health.sql}, COUNT(*) ${from.sql} WHERE p.decommissioned_at IS NULL GROUP BY 2`,
+      [asOf.listenedMs, ...health.parameters, ...from.parameters],
+      COUNT_WITHIN_MS,
+    );
+    return { numbers: this.numbersOf(rows), asOf };
+  }
+
+  private async areMany(candidates: readonly Fragment[]): Promise<boolean> {
+    const counts = candidates.map(({ sql }) => `(SELECT COUNT(*) FROM (${sql} LIMIT ${this.many}) AS few)`);
+    const [row] = await this.database.rows<{ entries: number }>(`SELECT ${counts.join(' + ')} AS entries`, candidates.flatMap(({ parameters }) => parameters));
+    return row !== undefined && row.entries >= this.many;
+  }
+
+  private numbersOf(rows: readonly NumberRow[]): FleetNumbers {
+    const sum = (of: NumberRow['what'], isCounted: (name: string) => boolean = () => true): number =>
+      rows.reduce((total, { what, name, entries }) => (what === of && isCounted(name) ? total + entries : total), 0);
+    const [earliest, latest] = [versionKey(earliestSupported(this.version)), versionKey(this.version)];
+    const isSupported = (key: string): boolean => key >= earliest && key <= latest;
+    const inHealth = (health: Health): number => sum('health', (name) => name === health);
+    const [registered, decommissioned, disconnected] = [sum('registered'), sum('decommissioned'), sum('disconnected')];
+    const supported = sum('registered', isSupported) + sum('decommissioned', isSupported);
+    const [critical, warning, none] = [inHealth('Critical'), inHealth('Warning'), inHealth('None')];
+    const total = registered + decommissioned;
+    return {
+      total,
+      lifecycle: { Registered: registered, Decommissioned: decommissioned },
+      connectionState: { Connected: total - disconnected, Disconnected: disconnected },
+      versionStatus: { Supported: supported, NotSupported: total - supported },
+      health: { None: decommissioned + none, Normal: registered - critical - warning - none, Warning: warning, Critical: critical },
+    };
+  }
+}
+
+const EVERYBODY: Fragment = {
+  sql: `FROM process_server AS p
+        JOIN process_server_lease AS l ON l.host_id = p.host_id
+        JOIN process_server_health AS h ON h.host_id = p.host_id`,
+  parameters: [],
+};
+
+const among = (candidates: readonly Fragment[]): Fragment => ({
+  sql: `FROM (${candidates.map(({ sql }) => sql).join(' UNION ')}) AS c
+        STRAIGHT_JOIN process_server AS p ON p.host_id = c.host_id
+        STRAIGHT_JOIN process_server_lease AS l ON l.host_id = c.host_id
+        STRAIGHT_JOIN process_server_health AS h ON h.host_id = c.host_id`,
+  parameters: candidates.flatMap(({ parameters }) => parameters),
+});
