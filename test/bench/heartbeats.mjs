@@ -1,13 +1,13 @@
 /** Heartbeats a second: against echoes, against the naive ways, at three sizes, and beside a clean-up. */
 import { join } from 'node:path';
 import { ratios, showSpread, spread } from './figures.mjs';
-import { residentMiB, startEtcd, startRival, startServer } from './programs.mjs';
+import { memoryMiB, startEtcd, startRival, startServer } from './programs.mjs';
 import { etcdKeepAlives, etcdPuts, heartbeats } from './requests.mjs';
 
 const CONNECTIONS = 512;
 const PAIRS = 10;
-const SECONDS = 1;
-const WARM_UP_SECONDS = 2;
+const SECONDS = 0.5;
+const WARM_UP_SECONDS = 1;
 const ETCD_LEASES = 2_000;
 
 /** Runs each target in turn, over and over, so that what is compared was measured side by side. */
@@ -85,10 +85,20 @@ export async function atSizes({ generator, fleets, directory }) {
     targets.push({ name: `heartbeat, ${fleet.size.toLocaleString('en')} registered`, set, port: server.port, server });
   }
   await interleaved(generator, targets, PAIRS);
-  const memory = Object.fromEntries(targets.map(({ name, server }) => [name, residentMiB(server.pid)]));
+  const memory = {};
+  for (const { name, server } of targets) memory[name] = await memoryMiB(server);
   for (const { server } of targets) await server.stop();
-  const [, smaller, , largest] = targets;
-  return { rows: targets.map((target) => row(target)), memory, ratios: { [`${largest.name} / ${smaller.name}`]: ratios(rates(largest), rates(smaller)) } };
+  const [smallest, smaller] = targets;
+  const largest = targets.at(-1);
+  const heldMore = memory[largest.name].held - memory[smallest.name].held;
+  return {
+    rows: targets.map((target) => row(target)),
+    memory,
+    ratios: {
+      [`${largest.name} / ${smaller.name}`]: ratios(rates(largest), rates(smaller)),
+      [`MiB more held with ${largest.name} than with ${smallest.name}`]: spread([heldMore]),
+    },
+  };
 }
 
 /** One replica against two on one database, with the same connections. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { WebSocket } from 'undici';
 import { SERVER_PROGRAM } from './built.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -35,10 +36,10 @@ async function startProgram(program, args, environment, ready) {
 }
 
 export async function startServer(fleet, dataDirectory, settings = {}) {
-  const port = await freePort();
+  const [port, inspectorPort] = [await freePort(), await freePort()];
   const environment = { ...fleet.environment, DATA_DIRECTORY: dataDirectory, HTTP_PORT: String(port), LOG_LEVEL: 'error', ...settings };
-  const child = await startProgram(process.execPath, [SERVER_PROGRAM], environment, 'Stop it with Ctrl-C');
-  return { port, pid: child.pid, stop: () => stop(child) };
+  const child = await startProgram(process.execPath, [`--inspect=127.0.0.1:${inspectorPort}`, SERVER_PROGRAM], environment, 'Stop it with Ctrl-C');
+  return { port, pid: child.pid, inspectorPort, stop: () => stop(child) };
 }
 
 export async function startRival(kind, fleet) {
@@ -95,8 +96,24 @@ export async function stopAll() {
   await Promise.all(running.map(stop));
 }
 
-/** Resident memory of a process, in MiB (Linux). */
-export function residentMiB(pid) {
+/** What a server holds after a collection of garbage, and what it takes of the machine (Linux), in MiB: the latter has the heap's moods in it. */
+export async function memoryMiB({ pid, inspectorPort }) {
+  const [{ webSocketDebuggerUrl }] = await (await fetch(`http://127.0.0.1:${inspectorPort}/json`)).json();
+  const socket = new WebSocket(webSocketDebuggerUrl);
+  await once(socket, 'open');
+  let asked = 0;
+  const ask = async (method) => {
+    const id = (asked += 1);
+    socket.send(JSON.stringify({ id, method }));
+    for (;;) {
+      const [{ data }] = await once(socket, 'message');
+      const answer = JSON.parse(data);
+      if (answer.id === id) return answer.result;
+    }
+  };
+  await ask('HeapProfiler.collectGarbage');
+  const { usedSize, backingStorageSize = 0 } = await ask('Runtime.getHeapUsage');
+  socket.close();
   const [, kilobytes = 'NaN'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kilobytes) / 1024;
+  return { held: (usedSize + backingStorageSize) / 1024 / 1024, resident: Number(kilobytes) / 1024 };
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: private databases, everything on loopback, figures as ratios within the run. Arguments narrow it to some
- * sections: rivals replicas sizes clean-up registrations queries. BENCH_LARGEST=100000 makes the largest fleet smaller.
+ * sections: rivals replicas sizes clean-up registrations queries. BENCH_LARGEST=100000 leaves the largest fleet out.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -14,8 +14,10 @@ import { pages } from './queries.mjs';
 import { registering } from './registrations.mjs';
 
 const LARGEST = Number(process.env.BENCH_LARGEST ?? 1_000_000);
+const MIDDLE = Math.min(100_000, LARGEST);
+const SIZES = [10_000, ...new Set([MIDDLE, LARGEST])];
 const CLEANED_UP = Math.min(100_000, LARGEST / 10);
-const STORM = Math.min(100_000, LARGEST / 10);
+const STORM = MIDDLE;
 const RESULT = fileURLToPath(new URL('../../.data/bench/result.json', import.meta.url));
 
 const wanted = process.argv.slice(2);
@@ -36,16 +38,22 @@ async function fleetOf(size) {
   return fleets.get(size);
 }
 
+async function fleetsOf(sizes) {
+  const made = [];
+  for (const size of sizes) made.push(await fleetOf(size));
+  return made;
+}
+
 const SECTIONS = {
-  rivals: async () => againstRivals({ generator, fleet: await fleetOf(LARGEST / 10), directory, say }),
-  replicas: async () => replicas({ generator, fleet: await fleetOf(LARGEST / 10), directory }),
-  sizes: async () => atSizes({ generator, fleets: [await fleetOf(LARGEST / 1_000), await fleetOf(LARGEST / 100), await fleetOf(LARGEST / 10), await fleetOf(LARGEST)], directory }),
-  queries: async () => pages({ generator, fleet: await fleetOf(LARGEST), directory }),
+  rivals: async () => againstRivals({ generator, fleet: await fleetOf(MIDDLE), directory, say }),
+  replicas: async () => replicas({ generator, fleet: await fleetOf(MIDDLE), directory }),
+  sizes: async () => atSizes({ generator, fleets: await fleetsOf([1_000, ...SIZES]), directory }),
+  queries: async () => pages({ generator, fleets: await fleetsOf(SIZES), directory }),
   'clean-up': async () => {
     const fleet = await fleetOf(LARGEST);
     return besideCleanUp({ generator, fleet, directory, entries: CLEANED_UP, say });
   },
-  registrations: async () => registering({ generator, fleet: await fleetOf(LARGEST / 10), directory, storm: STORM, say }),
+  registrations: async () => registering({ generator, fleet: await fleetOf(MIDDLE), directory, storm: STORM, say }),
 };
 
 function show(name, { rows, ratios, memory }) {
@@ -55,7 +63,10 @@ function show(name, { rows, ratios, memory }) {
   const head = [name, ...used.map((column) => columns[column]), ...(hasBusy ? ['generator busy'] : []), ''];
   const body = rows.map((row) => [row.what, ...used.map((column) => (row[column] ? showSpread(row[column]) : '')), ...(hasBusy ? [`${Math.round((row.generatorBusy ?? 0) * 100)} %`] : []), row.note ?? '']);
   console.log(`\n${table([head, ...body])}\n`);
-  if (memory) console.log(`${table(Object.entries(memory).map(([what, mebibytes]) => [`memory: ${what}`, `${mebibytes.toFixed(0)} MiB`]))}\n`);
+  if (memory) {
+    const lines = Object.entries(memory).map(([what, { held, resident }]) => [`memory: ${what}`, `${held.toFixed(1)} MiB held`, `${resident.toFixed(0)} MiB resident`]);
+    console.log(`${table(lines)}\n`);
+  }
   console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, showSpread(value)]))}\n`);
 }
 
