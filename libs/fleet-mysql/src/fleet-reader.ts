@@ -1,9 +1,9 @@
-import { type Clock, type FleetFilter, type ProcessServer, type Version } from '@app/fleet';
+import { type Clock, type FleetFilter, type ListedServer, type Version } from '@app/fleet';
 import type { Database } from './database.js';
 import { joinedFrom, startOf, type Alias, type Start } from './access-path.js';
 import { filterConditions, type AsOf, type Fragment } from './filters.js';
 import { readMoment } from './listening-store.js';
-import { ENTRY_COLUMNS, entryOf, type EntryRow } from './rows.js';
+import { LISTED_COLUMNS, listedOf, type ListedRow } from './rows.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
 
 export type SortKey = 'hostId' | 'friendlyName' | 'lastHeartbeat';
@@ -23,8 +23,14 @@ export interface PageOrder {
   readonly walkAsOf: AsOf | null;
 }
 
+/** One line of a page. */
+export interface PageItem extends ListedServer {
+  /** Whether another one has its address or its name. */
+  readonly possibleDuplicate: boolean;
+}
+
 export interface Page {
-  readonly items: readonly ProcessServer[];
+  readonly items: readonly PageItem[];
   /** Null on the last page. */
   readonly next: Position | null;
   readonly asOf: AsOf;
@@ -63,13 +69,10 @@ function afterPosition(column: string | null, id: string, { after, hostId }: Pos
   return { sql: `(${column} > ? OR (${column} = ? AND ${id} > ?))`, parameters: [after, after, hostId] };
 }
 
-/** Param: host ids. */
-const DUPLICATED_AMONG = `
-  SELECT p.host_id
-    FROM process_server AS p
-   WHERE p.host_id IN (?)
-     AND (EXISTS (SELECT 1 FROM process_server AS q WHERE q.ip_address = p.ip_address AND q.host_id <> p.host_id)
-       OR EXISTS (SELECT 1 FROM process_server AS q WHERE q.friendly_name = p.friendly_name AND q.host_id <> p.host_id))`;
+/** Over an entry of a page, `e`. */
+const IS_DUPLICATED = `(
+    EXISTS (SELECT 1 FROM process_server AS q WHERE q.ip_address = e.ip_address AND q.host_id <> e.host_id)
+    OR EXISTS (SELECT 1 FROM process_server AS q WHERE q.friendly_name = e.friendly_name AND q.host_id <> e.host_id))`;
 
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class FleetReader {
@@ -94,20 +97,19 @@ export class FleetReader {
     const id = `${start.table}.host_id`;
     const conditions: Fragment[] = [...filters, ...bound(walkAsOf ?? asOf), ...(position ? [afterPosition(column, id, position)] : [])];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
-    const rows = await this.database.rows<EntryRow & { sort_value: string | number }>(
-      `SELECT ${ENTRY_COLUMNS}, ${column ?? id} AS sort_value ${joinedFrom(start, ['p', 'l', 'h', ...tables])} ${where} ORDER BY ${column ? `${column}, ` : ''}${id} LIMIT ?`,
+    const rows = await this.database.rows<ListedRow & { sort_value: string | number; duplicated: number }>(
+      `SELECT e.*, ${IS_DUPLICATED} AS duplicated
+         FROM (SELECT ${LISTED_COLUMNS}, ${column ?? id} AS sort_value
+                 ${joinedFrom(start, ['p', 'l', 'h', ...tables])}
+                 ${where}
+                ORDER BY ${column ? `${column}, ` : ''}${id}
+                LIMIT ?) AS e
+        ORDER BY e.sort_value, e.host_id`,
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );
     const shown = rows.slice(0, limit);
     const last = shown.at(-1);
     const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : null;
-    return { items: shown.map(entryOf), next, asOf, walkAsOf: walkAsOf ?? settled };
-  }
-
-  /** Which of these entries share their address or name with another. */
-  async duplicatedAmong(hostIds: readonly string[]): Promise<ReadonlySet<string>> {
-    if (hostIds.length === 0) return new Set();
-    const rows = await this.database.rows<{ host_id: string }>(DUPLICATED_AMONG, [hostIds]);
-    return new Set(rows.map(({ host_id }) => host_id));
+    return { items: shown.map((row) => ({ ...listedOf(row), possibleDuplicate: row.duplicated === 1 })), next, asOf, walkAsOf: walkAsOf ?? settled };
   }
 }

@@ -4,6 +4,7 @@ import type {
   FleetEvent,
   EventKind,
   Lease,
+  ListedServer,
   Load,
   ProcessServer,
   ProcessServerFacts,
@@ -75,6 +76,41 @@ export const ENTRY_COLUMNS = `
   h.throughput_bytes_per_second, h.pending_upload_bytes, h.services, h.services_down_at, h.protected_machine_count,
   h.replication_pair_count, h.certificate_expires_at`;
 
+type LoadColumn =
+  | 'cpu_percent'
+  | 'total_memory_bytes'
+  | 'available_memory_bytes'
+  | 'total_cache_bytes'
+  | 'free_cache_bytes'
+  | 'throughput_bytes_per_second'
+  | 'pending_upload_bytes';
+
+/** The columns of a line in a list, as `LISTED_COLUMNS` names them. */
+export type ListedRow = Pick<
+  EntryRow,
+  | 'host_id'
+  | 'generation'
+  | 'friendly_name'
+  | 'ip_address'
+  | 'agent_version'
+  | 'decommissioned_at'
+  | 'remove_by'
+  | 'last_heartbeat_at'
+  | 'heard_listened_ms'
+  | 'ends_listened_ms'
+  | 'load_reported_at'
+  | LoadColumn
+  | 'services_down_at'
+  | 'certificate_expires_at'
+>;
+
+/** What `ListedRow` reads: of a hundred entries, all columns cost twice as much. */
+export const LISTED_COLUMNS = `
+  p.host_id, p.generation, p.friendly_name, p.ip_address, p.agent_version, p.decommissioned_at, p.remove_by, l.last_heartbeat_at,
+  l.heard_listened_ms, l.ends_listened_ms, h.load_reported_at, h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes,
+  h.total_cache_bytes, h.free_cache_bytes, h.throughput_bytes_per_second, h.pending_upload_bytes, h.services_down_at,
+  h.certificate_expires_at`;
+
 /** JSON columns come parsed from one server and as text from the other. */
 export function json<Value>(column: unknown): Value {
   return (typeof column === 'string' ? JSON.parse(column) : column) as Value;
@@ -118,7 +154,7 @@ function leaseOf(row: EntryRow): Lease {
   };
 }
 
-function loadOf(row: EntryRow): Load {
+function loadOf(row: Pick<EntryRow, LoadColumn>): Load {
   return {
     cpuPercent: row.cpu_percent,
     totalMemoryBytes: row.total_memory_bytes,
@@ -162,6 +198,22 @@ export function entryOf(row: EntryRow): ProcessServer {
     decommission: decommissionOf(row),
     lease: leaseOf(row),
     health: healthOf(row),
+  };
+}
+
+export function listedOf(row: ListedRow): ListedServer {
+  return {
+    hostId: row.host_id,
+    generation: row.generation,
+    facts: { friendlyName: row.friendly_name, ipAddress: row.ip_address, agentVersion: row.agent_version },
+    decommission: row.decommissioned_at && { removeBy: row.remove_by ?? row.decommissioned_at },
+    lease: { lastHeartbeatAt: row.last_heartbeat_at, heardAtListenedMs: row.heard_listened_ms, endsAtListenedMs: row.ends_listened_ms },
+    health: {
+      load: row.load_reported_at && loadOf(row),
+      loadReportedAt: row.load_reported_at,
+      servicesDownAt: row.services_down_at,
+      certificateExpiresAt: row.certificate_expires_at,
+    },
   };
 }
 

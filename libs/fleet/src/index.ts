@@ -75,6 +75,7 @@ export {
   type HostRecord,
   type Lease,
   type Lifecycle,
+  type ListedServer,
   type ProcessServer,
   type ProcessServerFacts,
   type ProxyFacts,

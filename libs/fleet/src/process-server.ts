@@ -68,10 +68,18 @@ export interface ProcessServer {
   readonly health: ReportedHealth;
 }
 
+/** Of an entry what a list shows, and what its states follow from. */
+export interface ListedServer extends Pick<ProcessServer, 'hostId' | 'generation'> {
+  readonly facts: Pick<ProcessServerFacts, 'friendlyName' | 'ipAddress' | 'agentVersion'>;
+  readonly decommission: Pick<Decommission, 'removeBy'> | null;
+  readonly lease: Pick<Lease, 'lastHeartbeatAt' | 'heardAtListenedMs' | 'endsAtListenedMs'>;
+  readonly health: Pick<ReportedHealth, 'load' | 'loadReportedAt' | 'servicesDownAt' | 'certificateExpiresAt'>;
+}
+
 export type Lifecycle = 'Registered' | 'Decommissioned';
 export type ConnectionState = 'Connected' | 'Disconnected';
 
-export function lifecycleOf({ decommission }: Pick<ProcessServer, 'decommission'>): Lifecycle {
+export function lifecycleOf({ decommission }: Pick<ListedServer, 'decommission'>): Lifecycle {
   return decommission ? 'Decommissioned' : 'Registered';
 }
 

@@ -32,9 +32,8 @@ export class FleetViews {
     const begun = state && { at: new Date(state.first.atMs), listenedMs: state.first.listenedMs };
     const { items, next, asOf, walkAsOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, walkAsOf: begun });
     if (sort === 'friendlyName' && asOf.at.getTime() - walkAsOf.at.getTime() > NAME_WALK_MS) throw new RequestProblem('invalid_cursor');
-    const duplicated = await this.reader.duplicatedAmong(items.map(({ hostId }) => hostId));
     return {
-      items: items.map((server) => summaryOf(server, asOf, this.version, duplicated.has(server.hostId))),
+      items: items.map((server) => summaryOf(server, asOf, this.version, server.possibleDuplicate)),
       nextCursor: next && this.cursors.seal(query, { position: next, first: { atMs: walkAsOf.at.getTime(), listenedMs: walkAsOf.listenedMs } } satisfies WalkState),
       asOf: asOf.at.toISOString(),
     };

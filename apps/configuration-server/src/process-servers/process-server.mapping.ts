@@ -12,6 +12,7 @@ import {
   versionStatus,
   type HealthError,
   type HealthErrorCode,
+  type ListedServer,
   type Neighbour,
   type ProcessServer,
   type ReportedHealth,
@@ -24,7 +25,7 @@ const DAY_MS = 24 * 3_600_000;
 const isoOrNull = (instant: Date | null): string | null => instant && instant.toISOString();
 
 /** One line of a list: the facts, and the states that follow from them at `asOf`. */
-export function summaryOf(server: ProcessServer, { at, listenedMs }: AsOf, ours: Version, possibleDuplicate: boolean): ProcessServerSummary {
+export function summaryOf(server: ListedServer, { at, listenedMs }: AsOf, ours: Version, possibleDuplicate: boolean): ProcessServerSummary {
   const { hostId, generation, facts, lease, decommission } = server;
   const version = parseVersion(facts.agentVersion);
   return {
