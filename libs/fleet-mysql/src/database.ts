@@ -255,7 +255,7 @@ export class Database {
 
   /** A connection, unless none is free in time: one that comes later goes straight back. */
   private async connectionWithin(ms: number): Promise<PoolConnection> {
-    const late = new FleetError({ code: 'database_unavailable' });
+    const late = (): FleetError => new FleetError({ code: 'database_unavailable' });
     let timer: NodeJS.Timeout | undefined;
     let givenUp = false;
     const coming = this.pool.getConnection().then(
@@ -264,13 +264,13 @@ export class Database {
         return connection;
       },
       (error: unknown) => {
-        throw error instanceof Error && /queue limit/i.test(error.message) ? late : error;
+        throw error instanceof Error && /queue limit/i.test(error.message) ? late() : error;
       },
     );
     const tooLate = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         givenUp = true;
-        reject(late);
+        reject(late());
       }, Math.max(1, ms));
     });
     try {

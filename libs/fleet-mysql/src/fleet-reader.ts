@@ -1,7 +1,7 @@
 import { type Clock, type FleetFilter, type ListedServer, type Version } from '@app/fleet';
 import type { Database } from './database.js';
-import { joinedFrom, startOf, type Alias, type Start } from './access-path.js';
-import { filterConditions, type AsOf, type Fragment } from './filters.js';
+import { byHostId, joinedFrom, startOf, type Alias, type Start } from './access-path.js';
+import { filterConditions, type AsOf, type FilterCondition, type Fragment } from './filters.js';
 import { readMoment } from './listening-store.js';
 import { LISTED_COLUMNS, listedOf, type ListedRow } from './rows.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -41,7 +41,7 @@ export interface Page {
 interface Sort {
   /** What the page is sorted by, before the host id of the table that it is read from. */
   readonly column: string | null;
-  readonly inOrder: Start;
+  readonly inOrder: (filters: readonly FilterCondition[]) => Start;
   /** Tables besides entry, lease and health. */
   readonly tables: readonly Alias[];
   /** What the walk keeps to. */
@@ -49,16 +49,16 @@ interface Sort {
 }
 
 const SORTS: Record<SortKey, Sort> = {
-  hostId: { column: null, inOrder: { table: 'p', index: 'PRIMARY' }, tables: [], bound: () => [] },
+  hostId: { column: null, inOrder: byHostId, tables: [], bound: () => [] },
   friendlyName: {
     column: 'n.name',
-    inOrder: { table: 'n', index: 'by_name' },
+    inOrder: () => ({ table: 'n', index: 'by_name' }),
     tables: ['n'],
     bound: ({ at }) => [{ sql: 'n.from_at <= ? AND (n.until_at IS NULL OR n.until_at > ?)', parameters: [at, at] }],
   },
   lastHeartbeat: {
     column: 'l.heard_listened_ms',
-    inOrder: { table: 'l', index: 'by_heard' },
+    inOrder: () => ({ table: 'l', index: 'by_heard' }),
     tables: [],
     bound: ({ listenedMs }) => [{ sql: 'l.heard_listened_ms <= ?', parameters: [listenedMs] }],
   },
@@ -93,7 +93,7 @@ export class FleetReader {
     const settled = { at: asOf.at, listenedMs: this.stamps.settled(asOf.listenedMs) };
     const { column, inOrder, tables, bound } = SORTS[sort];
     const filters = filterConditions(filter, asOf, this.version);
-    const start = await startOf(this.database, filters, inOrder);
+    const start = await startOf(this.database, filters, inOrder(filters));
     const id = `${start.table}.host_id`;
     const conditions: Fragment[] = [...filters, ...bound(walkAsOf ?? asOf), ...(position ? [afterPosition(column, id, position)] : [])];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
