@@ -94,12 +94,12 @@ export class Replica {
     const removals = new RemovalStore(database, clock, identifiers);
     const plans = new PlanStore(database, clock, version);
     const secrets = new SecretStore(database, clock, identifiers);
-    const reader = new FleetReader(database, clock, version, stamps);
     const events = new EventReader(database, clock);
     const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
     const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
 
     const listening = new ListeningClock(new ListeningStore(heartbeatDatabase, identifiers, name), clock);
+    const reader = new FleetReader(database, clock, version, stamps, listening);
     const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
     const leases = new LeaseStore(heartbeatDatabase, identifiers, version, stamps);
     const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, settings.heartbeats, pauseMs);

@@ -1,4 +1,4 @@
-import { type Clock, type FleetFilter, type ListedServer, type Version } from '@app/fleet';
+import { type Clock, type FleetFilter, type ListedServer, type ListeningClock, type Version } from '@app/fleet';
 import type { Database } from './database.js';
 import { byHostId, joinedFrom, startOf, type Alias, type Start } from './access-path.js';
 import { filterConditions, type AsOf, type FilterCondition, type Fragment } from './filters.js';
@@ -81,9 +81,13 @@ export class FleetReader {
     private readonly clock: Clock,
     private readonly version: Version,
     private readonly stamps: StampsInFlight,
+    private readonly listening: ListeningClock | null = null,
   ) {}
 
+  /** While this replica listens, its own copy of the listening row says the same as the row. */
   async asOf(): Promise<AsOf> {
+    const now = this.clock.now();
+    if (this.listening?.isListening(now)) return { at: now, listenedMs: this.listening.listenedMsAt(now) };
     const { now: at, listenedMs } = await readMoment(this.database, this.clock);
     return { at, listenedMs };
   }
