@@ -1,4 +1,4 @@
-import { createPool, type Pool, type PoolConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
+import { createPool, type Pool, type PoolConnection, type QueryOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { FleetError, type Randomness } from '@app/fleet';
 import { errorNumber, isConnectionLost, isDuplicateKey, isTransient, LOCK_WAIT_TIMEOUT } from './database-errors.js';
 
@@ -84,6 +84,12 @@ const MORE_THAN_ONE_ROW = 1242;
 
 type Answer = RowDataPacket[] | ResultSetHeader;
 
+/** By callback: the driver's own promises note a stack trace for every statement. */
+const answerOf = (connection: PoolConnection, options: QueryOptions, parameters: readonly unknown[] = []): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    connection.query<RowDataPacket[]>(options, [...parameters], (error, answer) => (error ? reject(error) : resolve(answer)));
+  });
+
 class ConnectionTransaction implements Transaction {
   private beginning: readonly Statement[] = [];
   private isCommitted = false;
@@ -151,7 +157,7 @@ class ConnectionTransaction implements Transaction {
     this.beginning = [];
     const all = [...beginning, ...statements];
     const sql = all.map((statement) => statement.sql).join(';');
-    const [answer] = await this.connection.query<RowDataPacket[]>(this.timed(sql), all.flatMap(({ parameters }) => parameters));
+    const answer = await answerOf(this.connection, this.timed(sql), all.flatMap(({ parameters }) => parameters));
     const answers = all.length === 1 ? [answer] : (answer as unknown as Answer[]);
     return answers.slice(beginning.length);
   }
@@ -184,7 +190,7 @@ export class Database {
       multipleStatements: joinsStatements,
       enableKeepAlive: true,
     });
-    this.pool.pool.on('connection', (connection) => {
+    this.pool.on('connection', (connection) => {
       // A session that could not be set up is of no use: the error closes it, and the next query says so.
       const ready = (error: unknown): void => void (error && connection.destroy());
       const set = (sql: string): unknown => connection.query({ sql, timeout: CLEAN_WITHIN_MS }, ready);
@@ -228,12 +234,12 @@ export class Database {
 
   /** Whether a server answers within a second; for health checks, so nothing is tried twice. */
   async answers(): Promise<boolean> {
-    const ask = (connection: PoolConnection): Promise<unknown> => connection.query({ sql: 'SELECT 1', timeout: ANSWER_WITHIN_MS });
+    const ask = (connection: PoolConnection): Promise<Answer> => answerOf(connection, { sql: 'SELECT 1', timeout: ANSWER_WITHIN_MS });
     return this.onConnection(ask, () => ANSWER_WITHIN_MS).then(() => true, () => false);
   }
 
   async close(): Promise<void> {
-    await this.pool.end();
+    await this.pool.promise().end();
   }
 
   private async attempting<A>(
@@ -254,31 +260,21 @@ export class Database {
   }
 
   /** A connection, unless none is free in time: one that comes later goes straight back. */
-  private async connectionWithin(ms: number): Promise<PoolConnection> {
-    const late = (): FleetError => new FleetError({ code: 'database_unavailable' });
-    let timer: NodeJS.Timeout | undefined;
-    let givenUp = false;
-    const coming = this.pool.getConnection().then(
-      (connection) => {
-        if (givenUp) connection.release();
-        return connection;
-      },
-      (error: unknown) => {
-        throw error instanceof Error && /queue limit/i.test(error.message) ? late() : error;
-      },
-    );
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+  private connectionWithin(ms: number): Promise<PoolConnection> {
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new FleetError({ code: 'database_unavailable' }));
+      let givenUp = false;
+      const timer = setTimeout(() => {
         givenUp = true;
-        reject(late());
+        late();
       }, Math.max(1, ms));
+      this.pool.getConnection((error, connection) => {
+        clearTimeout(timer);
+        if (error) (/queue limit/i.test(error.message) ? late : reject)(error);
+        else if (givenUp) connection.release();
+        else resolve(connection);
+      });
     });
-    try {
-      return await Promise.race([coming, tooLate]);
-    } finally {
-      clearTimeout(timer);
-      coming.catch(() => undefined); // lost the race: told already
-    }
   }
 
   /** Gives the connection back clean, or not at all. */
@@ -290,7 +286,7 @@ export class Database {
       return answer;
     } catch (error) {
       if (isConnectionLost(error)) connection.destroy();
-      else await connection.query({ sql: 'ROLLBACK', timeout: CLEAN_WITHIN_MS }).then(() => connection.release(), () => connection.destroy());
+      else await answerOf(connection, { sql: 'ROLLBACK', timeout: CLEAN_WITHIN_MS }).then(() => connection.release(), () => connection.destroy());
       throw error;
     }
   }
