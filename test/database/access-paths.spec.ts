@@ -113,6 +113,18 @@ it('the fleet is counted without a look at all of it', async () => {
   }
 });
 
+it('a page of one address by host id begins there at once, and sorts nothing', async () => {
+  const { plans } = await plansOf({ ipAddress: '10.0.7.1' }, 'hostId');
+  expect(plans).toHaveLength(1);
+  expect([plans[0]?.[0]?.key, plans[0]?.[0]?.Extra ?? '']).toEqual(['by_address', expect.not.stringMatching(/filesort|temporary/i)]);
+});
+
+it('several conditions are looked at in one statement', async () => {
+  const { plans } = await plansOf({ connectionState: 'Connected', lifecycle: 'Registered', versionStatus: 'NotSupported' }, 'hostId');
+  expect(plans).toHaveLength(2);
+  expect(plans[1]?.[0]?.key).toBe('by_version');
+});
+
 it('a purge plan looks for its candidates along an index, too', async () => {
   stores.database.reads.length = 0;
   expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 1_001)).toHaveLength(6);

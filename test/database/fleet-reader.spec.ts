@@ -7,6 +7,7 @@ import {
   HEALTH_WINDOW_MS,
   healthAt,
   lifecycleOf,
+  ListeningClock,
   loadStatus,
   parseVersion,
   statusRank,
@@ -17,7 +18,7 @@ import {
   type Load,
   type Version,
 } from '@app/fleet';
-import { FleetCounter, type AsOf, type Position, type SortKey } from '@app/fleet-mysql';
+import { FleetCounter, FleetReader, type AsOf, type Position, type SortKey } from '@app/fleet-mysql';
 import { loadSlotOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
 
@@ -207,6 +208,26 @@ describe('one answer', () => {
     stores.clock.advanceSeconds(7_200);
     const { items, asOf } = await page({ filter: { connectionState: 'Connected' } });
     expect([items.map(({ hostId }) => hostId), asOf.listenedMs]).toEqual([[server.hostId], 15_000]);
+  });
+});
+
+describe('the listening clock of a replica', () => {
+  it('says what the row says, also when another replica has noted since; unheard for 15 s, it leaves the word to the row', async () => {
+    const ours = new ListeningClock(stores.listening, stores.clock);
+    const reader = new FleetReader(stores.database, stores.clock, OURS, stores.stamps, ours);
+    const bothSay = async () => expect(await reader.asOf()).toEqual(await stores.reader.asOf());
+    await bothSay();
+    await ours.note();
+    await stores.pass(14);
+    await bothSay();
+    stores.database.statements.length = 0;
+    await reader.asOf();
+    expect(stores.database.statements).toEqual([]);
+    stores.clock.advanceSeconds(30);
+    await bothSay();
+    await stores.listening.note(stores.clock.now());
+    await bothSay();
+    expect((await reader.asOf()).listenedMs).toBe(29_000);
   });
 });
 

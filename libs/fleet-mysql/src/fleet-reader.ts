@@ -71,8 +71,8 @@ function afterPosition(column: string | null, id: string, { after, hostId }: Pos
 
 /** Over an entry of a page, `e`. */
 const IS_DUPLICATED = `(
-    EXISTS (SELECT 1 FROM process_server AS q WHERE q.ip_address = e.ip_address AND q.host_id <> e.host_id)
-    OR EXISTS (SELECT 1 FROM process_server AS q WHERE q.friendly_name = e.friendly_name AND q.host_id <> e.host_id))`;
+    EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_address) WHERE q.ip_address = e.ip_address AND q.host_id <> e.host_id)
+    OR EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_name) WHERE q.friendly_name = e.friendly_name AND q.host_id <> e.host_id))`;
 
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class FleetReader {
