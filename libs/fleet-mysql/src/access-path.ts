@@ -1,45 +1,70 @@
 import type { Database } from './database.js';
-import type { FilterCondition } from './filters.js';
+import { fragment, type Fragment } from './fragment.js';
 
 /** From here on a condition lets so many through that to walk in the order of the page finds a page sooner than to collect and sort. */
 const FEW = 2_000;
 
-/** Indexes that conditions only ask for one value of: what has it lies there in the order of the host ids. */
-const ASKED_FOR_ONE_VALUE: readonly string[] = ['by_address'];
-
 const TABLES = { p: 'process_server', l: 'process_server_lease', h: 'process_server_health', n: 'process_server_name' } as const;
 export type Alias = keyof typeof TABLES;
 
-/** Where a query begins: a table, and the one index of it that is read. */
+/** Where a query begins: what is read first, under the name by which the other tables are joined to it. */
 export interface Start {
-  readonly table: Alias;
-  readonly index: string;
+  readonly alias: Alias | 'c';
+  readonly from: Fragment;
+  /** Where else to look for how many it may find, `FROM` an index each; empty when it need not be asked. */
+  readonly looks: readonly Fragment[];
 }
+
+/** A condition of a filter, and what finds those whom it lets through. */
+export interface FilterCondition extends Fragment {
+  readonly start: Start;
+  /** It asks for one value of its index, where entries lie in the order of their host ids: a page by host id begins there. */
+  readonly isInKeyOrder: boolean;
+}
+
+const indexOf = (alias: Alias, index: string): string => `${TABLES[alias]} AS ${alias} FORCE INDEX (${index})`;
+
+/** A walk along an index, in the order of the page. */
+export const inOrderOf = (alias: Alias, index: string): Start => ({ alias, from: fragment(indexOf(alias, index)), looks: [] });
+
+export const byIndex = (alias: Alias, index: string, { sql, parameters }: Fragment, isInKeyOrder = false): FilterCondition => ({
+  sql,
+  parameters,
+  start: { alias, from: fragment(indexOf(alias, index)), looks: [fragment(`FROM ${indexOf(alias, index)} WHERE ${sql}`, ...parameters)] },
+  isInKeyOrder,
+});
+
+/** All that these find, `FROM` an index of some table `x` each. */
+export const candidatesOf = (found: readonly Fragment[]): Fragment => ({
+  sql: `(${found.map(({ sql }) => `SELECT x.host_id ${sql}`).join(' UNION ')}) AS c`,
+  parameters: found.flatMap(({ parameters }) => parameters),
+});
+
+export const byCandidates = (found: readonly Fragment[], condition: Fragment): FilterCondition => ({
+  ...condition,
+  start: { alias: 'c', from: candidatesOf(found), looks: found },
+  isInKeyOrder: false,
+});
 
 /**
  * A page is found in one of two ways, and never by reading the whole fleet: from the condition that lets only a few through, by
- * its index, sorted then; or along the order of the page, until it is full. The servers' own guess, from statistics that a
+ * its indexes, sorted then; or along the order of the page, until it is full. The servers' own guess, from statistics that a
  * fleet's heartbeats outrun, took the first way for a million. Looks at no more than 2,001 entries of an index for each condition,
  * and at none for the one that `inOrder` begins with.
  */
 export async function startOf(database: Pick<Database, 'rows'>, conditions: readonly FilterCondition[], inOrder: Start): Promise<Start> {
-  const indexed = conditions.flatMap(({ sql, parameters, served }) => (served && served !== inOrder ? [{ sql, parameters, served }] : []));
-  if (indexed.length === 0) return inOrder;
-  const looks = indexed.map(
-    ({ sql, served: { table, index } }, number) => `(SELECT ${number} AS number FROM ${TABLES[table]} AS ${table} FORCE INDEX (${index}) WHERE ${sql} LIMIT 1 OFFSET ${FEW})`,
-  );
-  const many = await database.rows<{ number: number }>(looks.join(' UNION ALL '), indexed.flatMap(({ parameters }) => parameters));
-  const few = indexed.find((_, number) => !many.some((row) => row.number === number));
-  return few?.served ?? inOrder;
+  const starts = conditions.map(({ start }) => start).filter((start) => start !== inOrder);
+  const looks = starts.flatMap(({ looks: some }, number) => some.map(({ sql, parameters }) => fragment(`(SELECT ${number} AS number ${sql} LIMIT 1 OFFSET ${FEW})`, ...parameters)));
+  if (looks.length === 0) return inOrder;
+  const many = await database.rows<{ number: number }>(looks.map(({ sql }) => sql).join(' UNION ALL '), looks.flatMap(({ parameters }) => parameters));
+  return starts.find(({ looks: some }, number) => some.length > 0 && !many.some((row) => row.number === number)) ?? inOrder;
 }
 
-/** Where a walk by host id begins: at the one value of such an index where a condition asks for it, else at the first entry. */
-export function byHostId(conditions: readonly FilterCondition[]): Start {
-  return conditions.find(({ served }) => served && ASKED_FOR_ONE_VALUE.includes(served.index))?.served ?? { table: 'p', index: 'PRIMARY' };
-}
+/** Where a walk by host id begins: at the one value of an index where a condition asks for it, else at the first entry. */
+export const byHostId = (conditions: readonly FilterCondition[]): Start => conditions.find(({ isInKeyOrder }) => isInKeyOrder)?.start ?? inOrderOf('p', 'PRIMARY');
 
 /** The tables of a query, in the order and by the index that its start says; each further one by its primary key. */
-export function joinedFrom({ table, index }: Start, others: readonly Alias[]): string {
-  const joins = others.filter((alias) => alias !== table).map((alias) => `STRAIGHT_JOIN ${TABLES[alias]} AS ${alias} ON ${alias}.host_id = ${table}.host_id`);
-  return [`FROM ${TABLES[table]} AS ${table} FORCE INDEX (${index})`, ...joins].join('\n    ');
+export function joinedFrom({ alias: first, from }: Start, others: readonly Alias[]): Fragment {
+  const joins = others.filter((alias) => alias !== first).map((alias) => `STRAIGHT_JOIN ${TABLES[alias]} AS ${alias} ON ${alias}.host_id = ${first}.host_id`);
+  return { sql: [`FROM ${from.sql}`, ...joins].join('\n    '), parameters: from.parameters };
 }

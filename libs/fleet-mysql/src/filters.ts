@@ -8,6 +8,8 @@ import {
   type Health,
   type Version,
 } from '@app/fleet';
+import { byCandidates, byIndex, type FilterCondition } from './access-path.js';
+import { fragment, type Fragment } from './fragment.js';
 import { loadSlotOf } from './statements/heartbeat-rows.js';
 
 /** The instant that a read is true for. */
@@ -17,18 +19,6 @@ export interface AsOf {
   readonly listenedMs: number;
 }
 
-/** A condition or expression with the parameters of its question marks, in order. */
-export interface Fragment {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-}
-
-/** A condition of a filter, and the index of the table (as it is called in every query) that finds what it lets through. */
-export interface FilterCondition extends Fragment {
-  readonly served: { readonly table: 'p' | 'l'; readonly index: string } | null;
-}
-
-const fragment = (sql: string, ...parameters: unknown[]): Fragment => ({ sql, parameters });
 const before = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
 
 /** `healthAt` of the rules, over `p`, `l` and `h`. */
@@ -61,7 +51,7 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
   const windowStart = before(asOf, HEALTH_WINDOW_MS);
   const slot = loadSlotOf(windowStart);
   const some = (table: string, index: string, condition: string, ...parameters: unknown[]): Fragment =>
-    fragment(`SELECT x.host_id FROM ${table} AS x FORCE INDEX (${index}) WHERE ${condition}`, ...parameters);
+    fragment(`FROM ${table} AS x FORCE INDEX (${index}) WHERE ${condition}`, ...parameters);
   const unwell = (index: string, condition: string, ...parameters: unknown[]): Fragment => some('process_server_health', index, condition, ...parameters);
   switch (health) {
     case 'Critical':
@@ -102,20 +92,20 @@ const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) =
 /** The conditions of a filter, each written so that an index can serve it. The same rules as the computed states above. */
 export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version): FilterCondition[] {
   const conditions: FilterCondition[] = [];
-  const add = (table: 'p' | 'l', index: string, { sql, parameters }: Fragment): void => void conditions.push({ sql, parameters, served: { table, index } });
   if (filter.connectionState) {
-    add('l', 'by_end', fragment(`l.ends_listened_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.listenedMs));
+    conditions.push(byIndex('l', 'by_end', fragment(`l.ends_listened_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.listenedMs)));
   }
-  if (filter.lifecycle) add('p', 'by_decommission', fragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`));
-  if (filter.versionStatus) add('p', 'by_version', versionCondition(filter.versionStatus, ours));
+  if (filter.lifecycle) conditions.push(byIndex('p', 'by_decommission', fragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`)));
+  if (filter.versionStatus) conditions.push(byIndex('p', 'by_version', versionCondition(filter.versionStatus, ours)));
   if (filter.health) {
     const { sql, parameters } = healthSql(asOf);
-    conditions.push({ ...fragment(`${sql} = ?`, ...parameters, filter.health), served: null });
+    const found = filter.health === 'Normal' ? [] : healthCandidates(filter.health, asOf);
+    conditions.push(byCandidates(found, fragment(`${sql} = ?`, ...parameters, filter.health)));
   }
-  if (filter.ipAddress !== undefined) add('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress));
-  if (filter.friendlyName !== undefined) add('p', 'by_name', fragment('p.friendly_name LIKE ?', likePrefix(filter.friendlyName)));
+  if (filter.ipAddress !== undefined) conditions.push(byIndex('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress), true));
+  if (filter.friendlyName !== undefined) conditions.push(byIndex('p', 'by_name', fragment('p.friendly_name LIKE ?', likePrefix(filter.friendlyName))));
   if (filter.silentForSeconds !== undefined) {
-    add('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000));
+    conditions.push(byIndex('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000)));
   }
   return conditions;
 }

@@ -1,6 +1,8 @@
 import { earliestSupported, versionKey, type Clock, type ConnectionState, type Health, type Lifecycle, type Version } from '@app/fleet';
 import type { Database } from './database.js';
-import { healthCandidates, healthSql, type AsOf, type Fragment } from './filters.js';
+import { candidatesOf } from './access-path.js';
+import { healthCandidates, healthSql, type AsOf } from './filters.js';
+import type { Fragment } from './fragment.js';
 import { readMoment } from './listening-store.js';
 import { READ_TALLY } from './statements/tally.js';
 
@@ -57,7 +59,7 @@ export class FleetCounter {
   }
 
   private async areMany(candidates: readonly Fragment[]): Promise<boolean> {
-    const counts = candidates.map(({ sql }) => `(SELECT COUNT(*) FROM (${sql} LIMIT ${this.many}) AS few)`);
+    const counts = candidates.map(({ sql }) => `(SELECT COUNT(*) FROM (SELECT x.host_id ${sql} LIMIT ${this.many}) AS few)`);
     const [row] = await this.database.rows<{ entries: number }>(`SELECT ${counts.join(' + ')} AS entries`, candidates.flatMap(({ parameters }) => parameters));
     return row !== undefined && row.entries >= this.many;
   }
@@ -89,10 +91,13 @@ const EVERYBODY: Fragment = {
   parameters: [],
 };
 
-const among = (candidates: readonly Fragment[]): Fragment => ({
-  sql: `FROM (${candidates.map(({ sql }) => sql).join(' UNION ')}) AS c
+function among(perhaps: readonly Fragment[]): Fragment {
+  const { sql, parameters } = candidatesOf(perhaps);
+  return {
+    sql: `FROM ${sql}
         STRAIGHT_JOIN process_server AS p ON p.host_id = c.host_id
         STRAIGHT_JOIN process_server_lease AS l ON l.host_id = c.host_id
         STRAIGHT_JOIN process_server_health AS h ON h.host_id = c.host_id`,
-  parameters: candidates.flatMap(({ parameters }) => parameters),
-});
+    parameters,
+  };
+}

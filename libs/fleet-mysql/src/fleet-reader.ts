@@ -1,7 +1,8 @@
 import { type Clock, type FleetFilter, type ListedServer, type ListeningClock, type Version } from '@app/fleet';
 import type { Database } from './database.js';
-import { byHostId, joinedFrom, startOf, type Alias, type Start } from './access-path.js';
-import { filterConditions, type AsOf, type FilterCondition, type Fragment } from './filters.js';
+import { byHostId, inOrderOf, joinedFrom, startOf, type Alias, type FilterCondition, type Start } from './access-path.js';
+import { filterConditions, type AsOf } from './filters.js';
+import type { Fragment } from './fragment.js';
 import { readMoment } from './listening-store.js';
 import { LISTED_COLUMNS, listedOf, type ListedRow } from './rows.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -52,13 +53,13 @@ const SORTS: Record<SortKey, Sort> = {
   hostId: { column: null, inOrder: byHostId, tables: [], bound: () => [] },
   friendlyName: {
     column: 'n.name',
-    inOrder: () => ({ table: 'n', index: 'by_name' }),
+    inOrder: () => inOrderOf('n', 'by_name'),
     tables: ['n'],
     bound: ({ at }) => [{ sql: 'n.from_at <= ? AND (n.until_at IS NULL OR n.until_at > ?)', parameters: [at, at] }],
   },
   lastHeartbeat: {
     column: 'l.heard_listened_ms',
-    inOrder: () => ({ table: 'l', index: 'by_heard' }),
+    inOrder: () => inOrderOf('l', 'by_heard'),
     tables: [],
     bound: ({ listenedMs }) => [{ sql: 'l.heard_listened_ms <= ?', parameters: [listenedMs] }],
   },
@@ -98,18 +99,19 @@ export class FleetReader {
     const { column, inOrder, tables, bound } = SORTS[sort];
     const filters = filterConditions(filter, asOf, this.version);
     const start = await startOf(this.database, filters, inOrder(filters));
-    const id = `${start.table}.host_id`;
+    const from = joinedFrom(start, ['p', 'l', 'h', ...tables]);
+    const id = `${start.alias}.host_id`;
     const conditions: Fragment[] = [...filters, ...bound(walkAsOf ?? asOf), ...(position ? [afterPosition(column, id, position)] : [])];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
     const rows = await this.database.rows<ListedRow & { sort_value: string | number; duplicated: number }>(
       `SELECT e.*, ${IS_DUPLICATED} AS duplicated
          FROM (SELECT ${LISTED_COLUMNS}, ${column ?? id} AS sort_value
-                 ${joinedFrom(start, ['p', 'l', 'h', ...tables])}
+                 ${from.sql}
                  ${where}
                 ORDER BY ${column ? `${column}, ` : ''}${id}
                 LIMIT ?) AS e
         ORDER BY e.sort_value, e.host_id`,
-      [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
+      [...from.parameters, ...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );
     const shown = rows.slice(0, limit);
     const last = shown.at(-1);

@@ -44,13 +44,14 @@ export class PlanStore implements PurgePlans {
     const silent = filterConditions({ connectionState: 'Disconnected' }, { at, listenedMs }, this.version);
     const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), ...silent];
     const start = await startOf(this.database, conditions, byHostId(conditions));
+    const from = joinedFrom(start, ['p', 'l', 'h']);
     const rows = await this.database.rows<{ host_id: string; generation: number; friendly_name: string; ip_address: string; last_heartbeat_at: Date | null }>(
       `SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, l.last_heartbeat_at
-         ${joinedFrom(start, ['p', 'l', 'h'])}
+         ${from.sql}
         WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}
-        ORDER BY ${start.table}.host_id
+        ORDER BY ${start.alias}.host_id
         LIMIT ?`,
-      [...conditions.flatMap(({ parameters }) => parameters), limit],
+      [...from.parameters, ...conditions.flatMap(({ parameters }) => parameters), limit],
     );
     return rows.map((row) => ({
       hostId: row.host_id,
