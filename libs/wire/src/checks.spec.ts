@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { canonicalAddress, labelFault, labelStartFault, machineAddressFault } from './checks.js';
+import { canonicalAddress, isInstant, labelFault, labelStartFault, machineAddressFault } from './checks.js';
 
 describe('a label', () => {
   it.each([
@@ -116,4 +116,25 @@ describe('the address of a machine', () => {
   it('is an address', () => {
     expect(machineAddressFault('ps-1')).toBe('must be an IPv4 or IPv6 address');
   });
+});
+
+it.each([
+  ['1970-01-01', true],
+  ['2026-02-28', true],
+  ['2026-02-29', false],
+  ['2024-02-29', true],
+  ['2024-02-30', false],
+  ['2100-02-29', false],
+  ['2026-04-30', true],
+  ['2026-04-31', false],
+  ['2026-12-31', true],
+  ['2026-12-32', false],
+  ['2026-13-01', false],
+  ['2026-00-10', false],
+  ['2026-01-00', false],
+  ['1969-12-31', false],
+  ['9998-12-31', true],
+  ['9999-01-01', false],
+])('%s is a day that can be kept: %s', (day, isOne) => {
+  expect(isInstant(`${day}T09:00:00Z`)).toBe(isOne);
 });
