@@ -5,16 +5,16 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import secureJson from 'secure-json-parse';
 import { AppModule, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
+import { parseJson } from './problems/json-body.js';
 import { strangeHead } from './problems/strange-head.js';
-import { refuseStrangeShape } from './problems/plain-shape.js';
 import { RequestProblem } from './problems/request-problem.js';
 import { answerBrokenRequest } from './problems/broken-request.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 import { serveHeartbeats } from './process-servers/heartbeat-route.js';
+import { openPlainLane } from './process-servers/plain-lane.js';
 
 /** Nothing that the contract asks for is larger. */
 const LARGEST_BODY_BYTES = 64 * 1024;
@@ -67,6 +67,11 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   applyRules(fastify, useCases);
   await serveDocs(fastify);
   serveHeartbeats(fastify, useCases);
+  const closePlain = openPlainLane(fastify.server, useCases, { event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
+  fastify.addHook('preClose', (done) => {
+    closePlain();
+    done();
+  });
   await app.init();
 
   const lane = Fastify(fastifySettings);
@@ -111,19 +116,4 @@ function openLane(server: Server, lane: FastifyInstance): void {
     if (request.method === 'POST' && request.url?.endsWith('/heartbeats')) lane.routing(request, response);
     else through(request, response);
   });
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** Strict UTF-8, no `__proto__` that would reach an object's prototype, and no shape that the contract has no use for. */
-function parseJson(body: Buffer): unknown {
-  if (body.length === 0) return undefined;
-  let value: unknown;
-  try {
-    value = secureJson.parse(utf8.decode(body), { protoAction: 'error', constructorAction: 'error' });
-  } catch {
-    throw new RequestProblem('malformed_json', 'The body is not JSON in UTF-8, or it names a property that is not allowed.');
-  }
-  refuseStrangeShape(value);
-  return value;
 }

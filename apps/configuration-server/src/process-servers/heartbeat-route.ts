@@ -6,7 +6,9 @@ import type { UseCases } from '../app.module.js';
 import { sendProblem } from '../problems/problem.filter.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { validationPipe } from '../problems/validation.pipe.js';
+import { textOf } from './heartbeat.mapping.js';
 import { HeartbeatsController } from './heartbeats.controller.js';
+import { takeRefusal } from './plain-lane.js';
 
 /**
  * The one route on Fastify itself: nine of ten calls of a fleet are heartbeats, and Nest's pipeline would cost more than
@@ -25,6 +27,8 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
     const sent = (response: HeartbeatResponse): void => sendAccepted(request, reply, textOf(response), receiver.isDraining);
     const refused = (error: unknown): void => sendProblem(error, request, reply, randomness);
     let hostId = '';
+    const refusal = takeRefusal(request.raw.socket);
+    if (refusal) return refused(refusal.error);
     try {
       hostId = hostIdPipe.transform((request.params as { hostId: string }).hostId);
       request.caller = callers.processServer(request.headers, hostId);
@@ -36,15 +40,6 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
       refused(error);
     }
   });
-}
-
-const texts = new WeakMap<HeartbeatResponse, string>();
-
-/** As JSON, made once for all who share the response. */
-function textOf(response: HeartbeatResponse): string {
-  let text = texts.get(response);
-  if (text === undefined) texts.set(response, (text = JSON.stringify(response)));
-  return text;
 }
 
 /** What `reply.send` and the hooks of every answer would make of it, in one step. */

@@ -44,3 +44,12 @@ export function heartbeatResponse(answer: HeartbeatAnswer): HeartbeatResponse {
   if (!response) responses.set(answer, (response = { ...answer, leaseExpiresAt: answer.leaseExpiresAt.toISOString() }));
   return response;
 }
+
+const texts = new WeakMap<HeartbeatResponse, string>();
+
+/** As JSON, made once for all who share the response. */
+export function textOf(response: HeartbeatResponse): string {
+  let text = texts.get(response);
+  if (text === undefined) texts.set(response, (text = JSON.stringify(response)));
+  return text;
+}

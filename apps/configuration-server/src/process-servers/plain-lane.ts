@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Heartbeat, HeartbeatAnswer } from '@app/fleet';
+import { sourceAddressOf } from '../access/caller.js';
+import type { UseCases } from '../app.module.js';
+import { answerBrokenRequest } from '../problems/broken-request.js';
+import { heartbeatOf, heartbeatResponse, textOf } from './heartbeat.mapping.js';
+import { readPlainHeartbeat } from './plain-heartbeat.js';
+
+interface LaneSettings {
+  /** The event that brings a connection which can carry requests. */
+  readonly event: 'connection' | 'secureConnection';
+  /** How long a first request may be waited for. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+}
+
+/**
+ * Serves plain heartbeats on the connection itself: Node's HTTP server would cost more than all that is done with them.
+ * Every connection begins here. With the first bytes that are not one plain heartbeat, or whose heartbeat is not accepted, it
+ * goes over to Node's server for good, which is given all that has no answer yet. So one answer alone is written here, and
+ * every fault is named there. Returns what closes the connections that wait for a request.
+ */
+export function openPlainLane(server: Server, useCases: UseCases, settings: LaneSettings): () => void {
+  const [through] = server.listeners(settings.event) as ((this: Server, socket: Socket) => void)[];
+  if (!through) throw new Error('the HTTP server has no connection listener');
+  server.removeListener(settings.event, through);
+  const answers = new WrittenAnswers(settings.keepAliveMs);
+  const open = new Set<PlainConnection>();
+  server.on(settings.event, (socket: Socket) => {
+    const connection = new PlainConnection(socket, useCases, settings, answers, {
+      left: () => open.delete(connection),
+      serveByNode: () => through.call(server, socket),
+    });
+    open.add(connection);
+  });
+  return () => {
+    for (const connection of open) connection.closeIfIdle();
+  };
+}
+
+/** Why the next heartbeat on a connection is refused: it was read and judged before the connection went over. */
+const refusals = new WeakMap<Socket, { readonly error: unknown }>();
+
+/** Why the heartbeat that has come is refused already; undefined when it is not. */
+export function takeRefusal(socket: Socket): { readonly error: unknown } | undefined {
+  const refusal = refusals.get(socket);
+  if (refusal) refusals.delete(socket);
+  return refusal;
+}
+
+/** One connection for as long as it carries nothing but plain heartbeats, one at a time. */
+class PlainConnection {
+  /** The request that is being answered. */
+  private underWay: Buffer | null = null;
+  /** What has come after it. */
+  private next = NOTHING;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly useCases: UseCases,
+    private readonly settings: LaneSettings,
+    private readonly answers: WrittenAnswers,
+    private readonly told: { readonly left: () => void; readonly serveByNode: () => void },
+  ) {
+    socket.on('data', this.read).on('end', this.end).on('error', this.fail).on('timeout', this.giveUp).on('close', told.left);
+    socket.setTimeout(settings.requestTimeoutMs);
+  }
+
+  closeIfIdle(): void {
+    if (!this.underWay) this.socket.destroy();
+  }
+
+  private readonly read = (bytes: Buffer): void => {
+    if (this.underWay) {
+      this.next = Buffer.concat([this.next, bytes]);
+      this.socket.pause();
+      return;
+    }
+    const beat = this.useCases.receiver.isDraining ? null : this.beatOf(bytes);
+    if (!beat) return this.goOver(bytes);
+    this.underWay = bytes;
+    this.useCases.receiver.receive(beat).then(this.accepted, this.refused);
+  };
+
+  private beatOf(bytes: Buffer): Heartbeat | null {
+    const plain = readPlainHeartbeat(bytes);
+    if (!plain) return null;
+    const { hostId, authorization, body } = plain;
+    const { socket } = this;
+    try {
+      const caller = this.useCases.callers.processServer({ authorization }, hostId);
+      const actor = { name: 'process-server', address: sourceAddressOf({ ip: socket.remoteAddress ?? '', socket }), requestId: '' };
+      return heartbeatOf(hostId, body, { caller, actor }, this.useCases.clock.now());
+    } catch {
+      return null;
+    }
+  }
+
+  private readonly accepted = (answer: HeartbeatAnswer): void => {
+    const { socket, next, settings } = this;
+    const { metrics, receiver } = this.useCases;
+    this.underWay = null;
+    metrics.answered(200, 'none');
+    if (!socket.writable) return;
+    socket.write(this.answers.of(answer, receiver.isDraining), 'latin1');
+    if (receiver.isDraining) socket.end();
+    else if (next.length > 0) this.goOver(next);
+    else if (socket.timeout !== settings.keepAliveMs) socket.setTimeout(settings.keepAliveMs);
+  };
+
+  private readonly refused = (error: unknown): void => {
+    refusals.set(this.socket, { error });
+    this.goOver(Buffer.concat([this.underWay ?? NOTHING, this.next]));
+  };
+
+  private readonly end = (): void => void this.socket.end();
+
+  /** A connection that failed closes by itself. */
+  private readonly fail = (): void => undefined;
+
+  private readonly giveUp = (): void => {
+    if (this.underWay) return;
+    if (this.socket.timeout === this.settings.keepAliveMs) this.socket.destroy();
+    else answerBrokenRequest('ERR_HTTP_REQUEST_TIMEOUT', this.socket);
+  };
+
+  private goOver(unanswered: Buffer): void {
+    const { socket, told } = this;
+    told.left();
+    if (!socket.writable) return;
+    socket.off('data', this.read).off('end', this.end).off('error', this.fail).off('timeout', this.giveUp).off('close', told.left);
+    socket.setTimeout(0);
+    socket.pause();
+    socket.unshift(unanswered);
+    told.serveByNode();
+    socket.resume();
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** An answer as it goes over the connection: one text for all who share it, but for the id of each. */
+class WrittenAnswers {
+  private readonly made = new WeakMap<HeartbeatAnswer, { readonly before: string; readonly after: string; readonly afterTheLast: string }>();
+
+  constructor(private readonly keepAliveMs: number) {}
+
+  of(answer: HeartbeatAnswer, isTheLast: boolean): string {
+    let text = this.made.get(answer);
+    if (!text) this.made.set(answer, (text = this.make(textOf(heartbeatResponse(answer)))));
+    return text.before + randomUUID() + (isTheLast ? text.afterTheLast : text.after);
+  }
+
+  /** With the headers of every answer, in the order in which Node writes them. */
+  private make(body: string): { before: string; after: string; afterTheLast: string } {
+    const date = `Date: ${new Date().toUTCString()}`;
+    const after = (...headers: string[]): string => ['', 'x-content-type-options: nosniff', 'cache-control: no-store', ...headers, '', body].join('\r\n');
+    return {
+      before: ['HTTP/1.1 200 OK', 'content-type: application/json; charset=utf-8', `content-length: ${body.length}`, 'x-request-id: '].join('\r\n'),
+      after: after(date, 'Connection: keep-alive', `Keep-Alive: timeout=${this.keepAliveMs / 1000}`),
+      afterTheLast: after('connection: close', date),
+    };
+  }
+}
