@@ -105,9 +105,9 @@ async function addEntries(connection, size) {
     [hostIdOf('passphrase')],
   );
   await connection.query(
-    `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, last_heartbeat_at, heard_listened_ms, ends_listened_ms, told_interval_seconds, source_address)
+    `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, last_heartbeat_at, heard_listened_ms, ends_listened_ms, told_interval_seconds, source_address, skew_ms)
      SELECT ${HOST_ID('m')}, 1, UNHEX(SHA2(m, 256)), n MOD 1000 = 999, 0, REPEAT('\\0', 16), IF(n MOD 1000 < 10, NOW(3) - INTERVAL 1 DAY, NOW(3) - INTERVAL n MOD 30000 * 1000 MICROSECOND),
-       IF(n MOD 1000 < 10, 500000000 + n, 1000000000 - n MOD 30000), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - n MOD 30000)), 30, '127.0.0.1'
+       IF(n MOD 1000 < 10, 500000000 + n, 1000000000 - n MOD 30000), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - n MOD 30000)), 30, '127.0.0.1', 0
        FROM numbers ORDER BY m`,
   );
   await connection.query(
