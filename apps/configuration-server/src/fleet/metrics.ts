@@ -4,12 +4,8 @@ import type { CleanUpPass, CleanUpPromise, Clock, HeartbeatReceiver, ListeningCl
 /** Counters and gauges of this replica. */
 export class Metrics {
   private readonly registry = new MetricRegistry();
-  private readonly answers = new Counter({
-    name: 'cs_http_answers_total',
-    help: 'HTTP answers by status class and problem code',
-    labelNames: ['status', 'code'],
-    registers: [this.registry],
-  });
+  /** By problem code, and by status class there: a counter with labels would cost each answer more than it tells. */
+  private readonly answers = new Map<string, number[]>();
   private readonly removed = new Counter({ name: 'cs_clean_up_removed_total', help: 'Entries removed by the clean-up', registers: [this.registry] });
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
@@ -24,6 +20,17 @@ export class Metrics {
           this.set(value());
         },
       });
+    const { answers } = this;
+    new Counter({
+      name: 'cs_http_answers_total',
+      help: 'HTTP answers by status class and problem code',
+      labelNames: ['status', 'code'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [code, counts] of answers) counts.forEach((count, status) => this.inc({ status: `${status}xx`, code }, count));
+      },
+    });
     gauge('cs_heartbeat_queue_length', 'Heartbeats that wait for a commit', () => receiver.queueLength);
     gauge('cs_listening', '1 while this replica could accept a heartbeat', () => Number(receiver.accepts && listening.isListening(clock.now())));
     gauge('cs_fleet_size', 'Process servers, as last counted', () => receiver.fleetSize);
@@ -37,7 +44,10 @@ export class Metrics {
   }
 
   answered(status: number, code: string): void {
-    this.answers.inc({ status: `${Math.floor(status / 100)}xx`, code });
+    let counts = this.answers.get(code);
+    if (!counts) this.answers.set(code, (counts = []));
+    const statusClass = Math.floor(status / 100);
+    counts[statusClass] = (counts[statusClass] ?? 0) + 1;
   }
 
   passed({ removed }: Pick<CleanUpPass, 'removed'>): void {

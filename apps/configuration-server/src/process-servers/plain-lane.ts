@@ -56,6 +56,7 @@ class PlainConnection {
   private underWay: Buffer | null = null;
   /** What has come after it. */
   private next = NOTHING;
+  private readonly address: string;
 
   constructor(
     private readonly socket: Socket,
@@ -66,6 +67,7 @@ class PlainConnection {
   ) {
     socket.on('data', this.read).on('end', this.end).on('error', this.fail).on('timeout', this.giveUp).on('close', told.left);
     socket.setTimeout(settings.requestTimeoutMs);
+    this.address = sourceAddressOf({ ip: socket.remoteAddress ?? '', socket });
   }
 
   closeIfIdle(): void {
@@ -88,10 +90,9 @@ class PlainConnection {
     const plain = readPlainHeartbeat(bytes);
     if (!plain) return null;
     const { hostId, authorization, body } = plain;
-    const { socket } = this;
     try {
       const caller = this.useCases.callers.processServer({ authorization }, hostId);
-      const actor = { name: 'process-server', address: sourceAddressOf({ ip: socket.remoteAddress ?? '', socket }), requestId: '' };
+      const actor = { name: 'process-server', address: this.address, requestId: '' };
       return heartbeatOf(hostId, body, { caller, actor }, this.useCases.clock.now());
     } catch {
       return null;
