@@ -26,10 +26,10 @@ export function openPlainLane(server: Server, useCases: UseCases, settings: Lane
   const [through] = server.listeners(settings.event) as ((this: Server, socket: Socket) => void)[];
   if (!through) throw new Error('the HTTP server has no connection listener');
   server.removeListener(settings.event, through);
-  const answers = new WrittenAnswers(settings.keepAliveMs);
+  const lane = { ...useCases, ...settings, answers: new WrittenAnswers(settings.keepAliveMs), nextTurn: new NextTurn() };
   const open = new Set<PlainConnection>();
   server.on(settings.event, (socket: Socket) => {
-    const connection = new PlainConnection(socket, useCases, settings, answers, {
+    const connection = new PlainConnection(socket, lane, {
       left: () => open.delete(connection),
       serveByNode: () => through.call(server, socket),
     });
@@ -50,6 +50,11 @@ export function takeRefusal(socket: Socket): { readonly error: unknown } | undef
   return refusal;
 }
 
+interface Lane extends UseCases, LaneSettings {
+  readonly answers: WrittenAnswers;
+  readonly nextTurn: NextTurn;
+}
+
 /** One connection for as long as it carries nothing but plain heartbeats, one at a time. */
 class PlainConnection {
   /** The request that is being answered. */
@@ -60,13 +65,11 @@ class PlainConnection {
 
   constructor(
     private readonly socket: Socket,
-    private readonly useCases: UseCases,
-    private readonly settings: LaneSettings,
-    private readonly answers: WrittenAnswers,
+    private readonly lane: Lane,
     private readonly told: { readonly left: () => void; readonly serveByNode: () => void },
   ) {
     socket.on('data', this.read).on('end', this.end).on('error', this.fail).on('timeout', this.giveUp).on('close', told.left);
-    socket.setTimeout(settings.requestTimeoutMs);
+    socket.setTimeout(lane.requestTimeoutMs);
     this.address = sourceAddressOf({ ip: socket.remoteAddress ?? '', socket });
   }
 
@@ -80,10 +83,10 @@ class PlainConnection {
       this.socket.pause();
       return;
     }
-    const beat = this.useCases.receiver.isDraining ? null : this.beatOf(bytes);
+    const beat = this.lane.receiver.isDraining ? null : this.beatOf(bytes);
     if (!beat) return this.goOver(bytes);
     this.underWay = bytes;
-    this.useCases.receiver.receive(beat).then(this.accepted, this.refused);
+    this.lane.receiver.receive(beat).then(this.accepted, this.refused);
   };
 
   private beatOf(bytes: Buffer): Heartbeat | null {
@@ -91,25 +94,27 @@ class PlainConnection {
     if (!plain) return null;
     const { hostId, authorization, body } = plain;
     try {
-      const caller = this.useCases.callers.processServer({ authorization }, hostId);
+      const caller = this.lane.callers.processServer({ authorization }, hostId);
       const actor = { name: 'process-server', address: this.address, requestId: '' };
-      return heartbeatOf(hostId, body, { caller, actor }, this.useCases.clock.now());
+      return heartbeatOf(hostId, body, { caller, actor }, this.lane.clock.now());
     } catch {
       return null;
     }
   }
 
-  private readonly accepted = (answer: HeartbeatAnswer): void => {
-    const { socket, next, settings } = this;
-    const { metrics, receiver } = this.useCases;
+  private readonly accepted = (answer: HeartbeatAnswer): void => this.lane.nextTurn.add(() => this.write(answer));
+
+  private write(answer: HeartbeatAnswer): void {
+    const { socket, next } = this;
+    const { metrics, receiver, answers, keepAliveMs } = this.lane;
     this.underWay = null;
     metrics.answered(200, 'none');
     if (!socket.writable) return;
-    socket.write(this.answers.of(answer, receiver.isDraining), 'latin1');
+    socket.write(answers.of(answer, receiver.isDraining), 'latin1');
     if (receiver.isDraining) socket.end();
     else if (next.length > 0) this.goOver(next);
-    else if (socket.timeout !== settings.keepAliveMs) socket.setTimeout(settings.keepAliveMs);
-  };
+    else if (socket.timeout !== keepAliveMs) socket.setTimeout(keepAliveMs);
+  }
 
   private readonly refused = (error: unknown): void => {
     refusals.set(this.socket, { error });
@@ -123,7 +128,7 @@ class PlainConnection {
 
   private readonly giveUp = (): void => {
     if (this.underWay) return;
-    if (this.socket.timeout === this.settings.keepAliveMs) this.socket.destroy();
+    if (this.socket.timeout === this.lane.keepAliveMs) this.socket.destroy();
     else answerBrokenRequest('ERR_HTTP_REQUEST_TIMEOUT', this.socket);
   };
 
@@ -141,6 +146,22 @@ class PlainConnection {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** The answers to a group are written in the next turn: in this one the next group goes to the database, which would wait for them else. */
+class NextTurn {
+  private due: (() => void)[] = [];
+
+  add(work: () => void): void {
+    if (this.due.length === 0) setImmediate(this.run);
+    this.due.push(work);
+  }
+
+  private readonly run = (): void => {
+    const { due } = this;
+    this.due = [];
+    for (const work of due) work();
+  };
+}
 
 /** An answer as it goes over the connection: one text for all who share it, but for the id of each. */
 class WrittenAnswers {
