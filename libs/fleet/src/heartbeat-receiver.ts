@@ -25,13 +25,14 @@ export interface HeartbeatAnswer {
 /** A heartbeat in the queue, and whoever waits for its verdict. */
 interface Waiting extends WaitingHeartbeat {
   readonly sinceMs: number;
-  readonly callers: readonly Caller[];
+  readonly callers: readonly HeartbeatCaller[];
 }
 
-/** They are told the numbers that were written. */
-interface Caller {
-  readonly answer: (answer: HeartbeatAnswer) => void;
-  readonly refuse: (error: unknown) => void;
+/** Whoever sent a heartbeat: told once, the numbers that were written or why none were. No promise: with nine of ten calls, it would cost. */
+export interface HeartbeatCaller {
+  answer(answer: HeartbeatAnswer): void;
+  /** By a FleetError, the refusal of the contract, unless something went wrong on our side. */
+  refuse(error: unknown): void;
 }
 
 /** A heartbeat whose row stays locked is told to come again after this long. */
@@ -96,12 +97,11 @@ export class HeartbeatReceiver {
     return !this.draining && this.waitingCount < this.limits.queueLength;
   }
 
-  /** @throws FleetError the refusal of the contract. */
-  receive(beat: Heartbeat): Promise<HeartbeatAnswer> {
+  receive(beat: Heartbeat, caller: HeartbeatCaller): void {
     const now = this.clock.now();
     const fault = this.doorFault(beat, now);
-    if (fault) return Promise.reject(new FleetError(fault));
-    return new Promise((answer, refuse) => this.enqueue(beat, now.getTime(), { answer, refuse }));
+    if (fault) caller.refuse(new FleetError(fault));
+    else this.enqueue(beat, now.getTime(), caller);
   }
 
   /** Takes no more; resolves when all that were taken have been answered. */
@@ -127,7 +127,7 @@ export class HeartbeatReceiver {
     return this.waitingCount >= this.limits.queueLength ? { code: 'heartbeat_queue_full' } : null;
   }
 
-  private enqueue(beat: Heartbeat, sinceMs: number, caller: Caller): void {
+  private enqueue(beat: Heartbeat, sinceMs: number, caller: HeartbeatCaller): void {
     const toldIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
     const leaseSeconds = leaseSecondsFor(toldIntervalSeconds, this.timing);
     this.take({ beat, toldIntervalSeconds, leaseSeconds, carried: false, sinceMs, callers: [caller] });
@@ -185,22 +185,27 @@ export class HeartbeatReceiver {
       const answers = new Answers(this.version);
       return group.filter((waiting, index) => {
         const verdict = verdicts[index];
-        if (verdict?.outcome === 'accepted') this.settle(waiting, ({ answer }) => answer(answers.of(verdict, waiting)));
-        else if (verdict?.outcome === 'refused') this.settle(waiting, ({ refuse }) => refuse(new FleetError(verdict.fault)));
+        if (verdict?.outcome === 'accepted') this.answer(waiting, answers.of(verdict, waiting));
+        else if (verdict?.outcome === 'refused') this.refuse(waiting, new FleetError(verdict.fault));
         else if (nowMs - waiting.sinceMs < LONGEST_CARRY_MS) return true;
-        else this.settle(waiting, ({ refuse }) => refuse(new FleetError({ code: 'database_unavailable' })));
+        else this.refuse(waiting, new FleetError({ code: 'database_unavailable' }));
         return false;
       });
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      for (const waiting of group) this.settle(waiting, ({ refuse }) => refuse(error));
+      for (const waiting of group) this.refuse(waiting, error);
       return [];
     }
   }
 
-  private settle({ callers }: Waiting, tell: (caller: Caller) => void): void {
+  private answer({ callers }: Waiting, answer: HeartbeatAnswer): void {
     this.waitingCount -= callers.length;
-    for (const caller of callers) tell(caller);
+    for (const caller of callers) caller.answer(answer);
+  }
+
+  private refuse({ callers }: Waiting, error: Error): void {
+    this.waitingCount -= callers.length;
+    for (const caller of callers) caller.refuse(error);
   }
 
   private moment(): Moment {

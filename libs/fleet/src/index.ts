@@ -41,7 +41,7 @@ export {
   type LeaseOnRecord,
   type WaitingHeartbeat,
 } from './heartbeat.js';
-export { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatLimits } from './heartbeat-receiver.js';
+export { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatCaller, type HeartbeatLimits } from './heartbeat-receiver.js';
 export { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
 export { earliestWallInstant, listenedMsAt, LONGEST_COUNTED_GAP_MS, noteListening, type Listening, type ListeningOutage } from './listening.js';
 export { ListeningClock } from './listening-clock.js';

@@ -36,6 +36,7 @@ export class HeartbeatsController {
     ],
   })
   heartbeat(@Param('hostId', hostIdPipe) hostId: string, @Body() body: HeartbeatRequest, @From() from: Recognised): Promise<HeartbeatResponse> {
-    return this.receiver.receive(heartbeatOf(hostId, body, from, this.clock.now())).then(heartbeatResponse);
+    const beat = heartbeatOf(hostId, body, from, this.clock.now());
+    return new Promise((resolve, refuse) => this.receiver.receive(beat, { answer: (answer) => resolve(heartbeatResponse(answer)), refuse }));
   }
 }

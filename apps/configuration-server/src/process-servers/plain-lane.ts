@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Heartbeat, HeartbeatAnswer } from '@app/fleet';
+import type { Heartbeat, HeartbeatAnswer, HeartbeatCaller } from '@app/fleet';
 import { sourceAddressOf } from '../access/caller.js';
 import type { UseCases } from '../app.module.js';
 import { answerBrokenRequest } from '../problems/broken-request.js';
@@ -56,11 +56,12 @@ interface Lane extends UseCases, LaneSettings {
 }
 
 /** One connection for as long as it carries nothing but plain heartbeats, one at a time. */
-class PlainConnection {
+class PlainConnection implements HeartbeatCaller {
   /** The request that is being answered. */
   private underWay: Buffer | null = null;
   /** What has come after it. */
   private next = NOTHING;
+  private decided: HeartbeatAnswer | null = null;
   private readonly address: string;
 
   constructor(
@@ -86,7 +87,7 @@ class PlainConnection {
     const beat = this.lane.receiver.isDraining ? null : this.beatOf(bytes);
     if (!beat) return this.goOver(bytes);
     this.underWay = bytes;
-    this.lane.receiver.receive(beat).then(this.accepted, this.refused);
+    this.lane.receiver.receive(beat, this);
   };
 
   private beatOf(bytes: Buffer): Heartbeat | null {
@@ -102,24 +103,27 @@ class PlainConnection {
     }
   }
 
-  private readonly accepted = (answer: HeartbeatAnswer): void => this.lane.nextTurn.add(() => this.write(answer));
+  answer(answer: HeartbeatAnswer): void {
+    this.decided = answer;
+    this.lane.nextTurn.add(this);
+  }
 
-  private write(answer: HeartbeatAnswer): void {
-    const { socket, next } = this;
+  refuse(error: unknown): void {
+    refusals.set(this.socket, { error });
+    this.goOver(Buffer.concat([this.underWay ?? NOTHING, this.next]));
+  }
+
+  writeAnswer(): void {
+    const { socket, next, decided } = this;
     const { metrics, receiver, answers, keepAliveMs } = this.lane;
     this.underWay = null;
     metrics.answered(200, 'none');
-    if (!socket.writable) return;
-    socket.write(answers.of(answer, receiver.isDraining), 'latin1');
+    if (!decided || !socket.writable) return;
+    socket.write(answers.of(decided, receiver.isDraining), 'latin1');
     if (receiver.isDraining) socket.end();
     else if (next.length > 0) this.goOver(next);
     else if (socket.timeout !== keepAliveMs) socket.setTimeout(keepAliveMs);
   }
-
-  private readonly refused = (error: unknown): void => {
-    refusals.set(this.socket, { error });
-    this.goOver(Buffer.concat([this.underWay ?? NOTHING, this.next]));
-  };
 
   private readonly end = (): void => void this.socket.end();
 
@@ -149,17 +153,17 @@ const NOTHING = Buffer.alloc(0);
 
 /** The answers to a group are written in the next turn: in this one the next group goes to the database, which would wait for them else. */
 class NextTurn {
-  private due: (() => void)[] = [];
+  private due: PlainConnection[] = [];
 
-  add(work: () => void): void {
+  add(connection: PlainConnection): void {
     if (this.due.length === 0) setImmediate(this.run);
-    this.due.push(work);
+    this.due.push(connection);
   }
 
   private readonly run = (): void => {
     const { due } = this;
     this.due = [];
-    for (const work of due) work();
+    for (const connection of due) connection.writeAnswer();
   };
 }
 
