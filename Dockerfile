@@ -27,4 +27,4 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; fetch((process.env.TLS_CERTIFICATE_FILE ? 'https' : 'http') + '://127.0.0.1:' + process.env.HTTP_PORT + '/health/ready').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Inside the container's own network; put TLS in front, or give certificate and key and take --insecure away.
-CMD ["node", "dist/apps/configuration-server/src/main.js", "--insecure"]
+CMD ["node", "--max-semi-space-size=32", "dist/apps/configuration-server/src/main.js", "--insecure"]
