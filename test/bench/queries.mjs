@@ -10,8 +10,8 @@ const { Database, FleetCounter, FleetReader, StampsInFlight } = await built('lib
 const { SystemRandomness } = await built('libs/platform/src/index.js');
 
 const PAIRS = 10;
-const SECONDS = 0.08;
-const WARM_UP_SECONDS = 0.3;
+const SECONDS = 0.05;
+const WARM_UP_SECONDS = 0.15;
 
 /** Filters on a stored column or on the lease's end, the orders, and what an operator asks first. */
 const LISTS = [

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { fulfilled, Together } from '../../libs/fleet-mysql/src/together.js';
 
 /** A group that is at work until it is told to end. */
-function gated(most = 10, keyOf?: (item: string) => unknown) {
+function gated(limits: Partial<{ most: number; groups: number }> = {}, keyOf?: (item: string) => unknown) {
   const groups: string[][] = [];
   const ends: (() => void)[] = [];
   const together = new Together<string, string>(
@@ -12,7 +12,7 @@ function gated(most = 10, keyOf?: (item: string) => unknown) {
       if (items.includes('fails')) throw new Error('group failed');
       return items.map((item) => fulfilled(`${item}!`));
     },
-    most,
+    { most: 10, groups: 1, ...limits },
     keyOf,
   );
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -32,8 +32,8 @@ describe('what is asked together', () => {
     expect(groups).toEqual([['a', 'b'], ['c', 'd']]);
   });
 
-  it('never shares a group with another of its key, and keeps its turn', async () => {
-    const { together, groups, endOne, turn } = gated(10, (item) => item[0]);
+  it('never is at work together with another of its key, and keeps its turn', async () => {
+    const { together, groups, endOne, turn } = gated({ groups: 2 }, (item) => item[0]);
     const all = Promise.all(['a1', 'a2', 'b1', 'a3'].map((item) => together.ask(item)));
     await turn();
     for (let group = 0; group < 3; group += 1) await endOne();
@@ -41,8 +41,17 @@ describe('what is asked together', () => {
     expect(groups).toEqual([['a1', 'b1'], ['a2'], ['a3']]);
   });
 
+  it('is done in as many groups at once as are allowed', async () => {
+    const { together, groups, endOne, turn } = gated({ most: 1, groups: 2 });
+    const all = Promise.all(['a', 'b', 'c'].map((item) => together.ask(item)));
+    await turn();
+    expect(groups).toEqual([['a'], ['b']]);
+    for (let group = 0; group < 3; group += 1) await endOne();
+    expect(await all).toEqual(['a!', 'b!', 'c!']);
+  });
+
   it('goes in groups of a bounded size', async () => {
-    const { together, groups, endOne, turn } = gated(2);
+    const { together, groups, endOne, turn } = gated({ most: 2 });
     const all = Promise.all(['a', 'b', 'c'].map((item) => together.ask(item)));
     await turn();
     await endOne();
@@ -52,7 +61,7 @@ describe('what is asked together', () => {
   });
 
   it('fails with its group, and the next one is not harmed', async () => {
-    const { together, endOne, turn } = gated(2);
+    const { together, endOne, turn } = gated({ most: 2 });
     const failing = Promise.allSettled([together.ask('fails'), together.ask('b')]);
     const next = together.ask('c');
     await turn();
@@ -67,7 +76,7 @@ describe('what is asked together', () => {
   });
 
   it('is refused at once when five thousand wait', async () => {
-    const { together, turn } = gated(1);
+    const { together, turn } = gated({ most: 1 });
     void together.ask('first');
     await turn();
     for (let number = 0; number < 5_000; number += 1) void together.ask('waits');

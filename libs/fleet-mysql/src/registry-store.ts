@@ -38,8 +38,8 @@ import { fulfilled, rejected, Together } from './together.js';
 
 /** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
 const REMEMBERED_REFUSALS = 10_000;
-/** Changes written in one transaction: a hundred hosts are held for as long as that takes. */
-const CHANGES_TOGETHER = 100;
+/** Changes written in one transaction: a hundred hosts are held for as long as that takes. While the database writes one group, the next is decided. */
+const CHANGES_TOGETHER = { most: 100, groups: 2 };
 
 /** What somebody wants to become of a host's record. */
 interface Wish {

@@ -41,7 +41,7 @@ export class SecretStore {
   private readonly passphraseReads = new Together<void, readonly StoredPassphrase[]>(async (askers) => {
     const valid = await this.database.rows<StoredPassphrase>(READ_PASSPHRASES, [this.clock.now()]);
     return askers.map(() => fulfilled(valid));
-  }, LONGEST_WAITING_LINE);
+  }, { most: LONGEST_WAITING_LINE, groups: 1 });
 
   constructor(
     private readonly database: Database,

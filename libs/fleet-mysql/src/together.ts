@@ -3,6 +3,7 @@ import { giveUpAtFromNow, LONGEST_WAITING_LINE } from './database.js';
 
 interface Waiting<Item, Answer> {
   readonly item: Item;
+  readonly key: unknown;
   readonly giveUpAt: number;
   readonly settle: (outcome: PromiseSettledResult<Answer>) => void;
 }
@@ -13,17 +14,25 @@ type GroupWork<Item, Answer> = (items: readonly Item[], giveUpAt: number) => Pro
 export const fulfilled = <Answer>(value: Answer): PromiseSettledResult<Answer> => ({ status: 'fulfilled', value });
 export const rejected = (reason: unknown): PromiseRejectedResult => ({ status: 'rejected', reason });
 
+interface Limits {
+  /** Items in a group. */
+  readonly most: number;
+  /** Groups at work at once. */
+  readonly groups: number;
+}
+
 /**
- * Does together what is asked while a group is at work: a database takes a hundred at once in little more than the time of
- * one. Nobody is answered from what was read before he asked. Items of one key never share a group.
+ * Does together what is asked while groups are at work: a database takes a hundred at once in little more than the time of
+ * one. Nobody is answered from what was read before he asked. Of a key one item is at work at a time.
  */
 export class Together<Item, Answer> {
   private waiting: Waiting<Item, Answer>[] = [];
-  private isWorking = false;
+  private readonly keysAtWork = new Set<unknown>();
+  private groupsAtWork = 0;
 
   constructor(
     private readonly work: GroupWork<Item, Answer>,
-    private readonly most: number,
+    private readonly limits: Limits,
     private readonly keyOf: (item: Item) => unknown = () => Symbol(),
   ) {}
 
@@ -35,30 +44,33 @@ export class Together<Item, Answer> {
         return;
       }
       const settle = (outcome: PromiseSettledResult<Answer>): void => (outcome.status === 'fulfilled' ? answer(outcome.value) : refuse(outcome.reason));
-      this.waiting.push({ item, giveUpAt: giveUpAtFromNow(), settle });
-      if (!this.isWorking) void this.workOn();
+      this.waiting.push({ item, key: this.keyOf(item), giveUpAt: giveUpAtFromNow(), settle });
+      if (this.groupsAtWork < this.limits.groups) void this.workOn();
     });
   }
 
   private async workOn(): Promise<void> {
-    this.isWorking = true;
+    this.groupsAtWork += 1;
     await Promise.resolve(); // what is asked in the same turn goes with the first
     for (let group = this.takeGroup(); group[0]; group = this.takeGroup()) {
       const outcomes = await this.work(group.map(({ item }) => item), group[0].giveUpAt).catch((error: unknown) => group.map(() => rejected(error)));
+      for (const { key } of group) this.keysAtWork.delete(key);
       group.forEach(({ settle }, index) => settle(outcomes[index] ?? rejected(new Error('a group was answered in part'))));
     }
-    this.isWorking = false;
+    this.groupsAtWork -= 1;
   }
 
   private takeGroup(): Waiting<Item, Answer>[] {
-    const group = new Map<unknown, Waiting<Item, Answer>>();
+    const group: Waiting<Item, Answer>[] = [];
     const left: Waiting<Item, Answer>[] = [];
     for (const waiting of this.waiting) {
-      const key = this.keyOf(waiting.item);
-      if (group.size === this.most || group.has(key)) left.push(waiting);
-      else group.set(key, waiting);
+      if (group.length === this.limits.most || this.keysAtWork.has(waiting.key)) left.push(waiting);
+      else {
+        this.keysAtWork.add(waiting.key);
+        group.push(waiting);
+      }
     }
     this.waiting = left;
-    return [...group.values()];
+    return group;
   }
 }
