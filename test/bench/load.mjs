@@ -2,6 +2,7 @@
  * A load generator in a process of its own: each connection sends one request, waits for its answer, sends the next. Bytes
  * in, bytes out: it knows just enough HTTP to find the status and the end of an answer, so that it costs far less than a server.
  */
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
@@ -20,23 +21,26 @@ process.on('message', (message) => {
   } else process.exit(0);
 });
 
-/** Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the requests to begin. */
-async function run({ set, port, connections, seconds, offset = 0, once = false }) {
+/**
+ * Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the
+ * requests to begin. The clock runs from when all are connected, and counts what is answered while it runs.
+ */
+async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce = false }) {
   const requests = sets.get(set);
   const ports = [port].flat();
+  const sockets = await Promise.all(Array.from({ length: connections }, (_, number) => connected(ports[number % ports.length])));
   const statuses = {};
   const latenciesUs = [];
   let next = offset;
-  const end = requests.length;
+  let answers = 0;
   const startedAt = performance.now();
   const deadline = startedAt + seconds * 1000;
   const idle = performance.eventLoopUtilization();
-  const take = () => (once && next >= end ? undefined : requests[next++ % requests.length]);
+  const take = () => (onlyOnce && next >= requests.length ? undefined : requests[next++ % requests.length]);
 
   await Promise.all(
-    Array.from({ length: connections }, (_, number) =>
+    sockets.map((socket) =>
       new Promise((resolve, reject) => {
-        const socket = connect({ port: ports[number % ports.length], host: '127.0.0.1', noDelay: true });
         let sentAt = 0;
         let pending = null;
         const send = () => {
@@ -51,8 +55,6 @@ async function run({ set, port, connections, seconds, offset = 0, once = false }
         };
         // One that is not answered at all ends the run as a failure, instead of never.
         const late = setTimeout(() => socket.destroy(new Error(`no answer within ${LONGEST_ANSWER_MS} ms of the end`)), seconds * 1000 + LONGEST_ANSWER_MS);
-        socket.once('close', () => clearTimeout(late));
-        socket.once('connect', send);
         socket.on('data', (chunk) => {
           const answer = pending === null ? chunk : Buffer.concat([pending, chunk]);
           const total = lengthOf(answer);
@@ -61,22 +63,28 @@ async function run({ set, port, connections, seconds, offset = 0, once = false }
             return;
           }
           pending = null;
-          latenciesUs.push(Math.round((performance.now() - sentAt) * 1000));
+          const now = performance.now();
+          if (onlyOnce || now <= deadline) answers += 1;
+          latenciesUs.push(Math.round((now - sentAt) * 1000));
           const status = answer.latin1Slice(9, 12);
           statuses[status] = (statuses[status] ?? 0) + 1;
           send();
         });
         socket.once('error', reject);
-        socket.once('close', resolve);
+        socket.once('close', () => {
+          clearTimeout(late);
+          resolve();
+        });
+        send();
       }),
     ),
   );
-  const elapsedSeconds = (performance.now() - startedAt) / 1000;
+  const elapsedSeconds = onlyOnce ? (performance.now() - startedAt) / 1000 : seconds;
   const sorted = Uint32Array.from(latenciesUs).sort();
   const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
   return {
-    answers: sorted.length,
-    perSecond: sorted.length / elapsedSeconds,
+    answers,
+    perSecond: answers / elapsedSeconds,
     elapsedSeconds,
     statuses,
     p50Ms: at(0.5),
@@ -86,6 +94,12 @@ async function run({ set, port, connections, seconds, offset = 0, once = false }
     nextOffset: next,
     generatorBusy: performance.eventLoopUtilization(idle).utilization,
   };
+}
+
+async function connected(port) {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  await once(socket, 'connect');
+  return socket;
 }
 
 /** The length of the whole answer, or null while its head is not whole. */
