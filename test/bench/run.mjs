@@ -53,7 +53,7 @@ const SECTIONS = {
     const fleet = await fleetOf(LARGEST);
     return besideCleanUp({ generator, fleet, directory, entries: CLEANED_UP, say });
   },
-  registrations: async () => registering({ generator, fleet: await fleetOf(MIDDLE), directory, storm: STORM, say }),
+  registrations: async () => registering({ generator, fleet: await fleetOf(LARGEST), directory, storm: STORM, say }),
 };
 
 function show(name, { rows, ratios, memory }) {
