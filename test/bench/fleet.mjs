@@ -12,10 +12,13 @@ export const PASSPHRASE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF';
 export const ADMIN_KEY = 'csk_benchmarks-only-benchmarks-only-benchmarks';
 const VERSION = '1.0.0.0';
 /** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. */
-const LARGEST_SAMPLE = 100_000;
+const LARGEST_SAMPLE = 50_000;
 const CREDENTIALS_A_STATEMENT = 5_000;
 /** L when the fleet is made. */
 const LISTENED_MS = 1_000_000_000;
+
+/** How long ago each was heard, in ms: in the order in which they will be heard again, as process servers with an interval are. */
+const AGO = (n, size) => `(30000 - ${n} * 30000 DIV ${size})`;
 
 /** Host ids in no order, as UUIDs come. SQL and JavaScript make the same. */
 const HOST_ID = (n) => `CONCAT_WS('-', SUBSTR(${n}, 1, 8), SUBSTR(${n}, 9, 4), SUBSTR(${n}, 13, 4), SUBSTR(${n}, 17, 4), SUBSTR(${n}, 21, 12))`;
@@ -108,8 +111,8 @@ async function addEntries(address, connection, size) {
     [
       'process_server_lease',
       `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, last_heartbeat_at, heard_listened_ms, ends_listened_ms, told_interval_seconds, source_address, skew_ms)
-       SELECT ${HOST_ID('m')}, 1, UNHEX(SHA2(m, 256)), n MOD 1000 = 999, 0, REPEAT('\\0', 16), IF(n MOD 1000 < 10, NOW(3) - INTERVAL 1 DAY, NOW(3) - INTERVAL n MOD 30000 * 1000 MICROSECOND),
-         IF(n MOD 1000 < 10, 500000000 + n, 1000000000 - n MOD 30000), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - n MOD 30000)), 30, '127.0.0.1', 0
+       SELECT ${HOST_ID('m')}, 1, UNHEX(SHA2(m, 256)), n MOD 1000 = 999, 0, REPEAT('\\0', 16), IF(n MOD 1000 < 10, NOW(3) - INTERVAL 1 DAY, NOW(3) - INTERVAL ${AGO('n', size)} * 1000 MICROSECOND),
+         IF(n MOD 1000 < 10, 500000000 + n, ${LISTENED_MS} - ${AGO('n', size)}), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - ${AGO('n', size)})), 30, '127.0.0.1', 0
          FROM numbers ORDER BY m`,
     ],
     [
@@ -172,7 +175,7 @@ async function addCredentials(connection, credentials, size) {
            credential_hash CHAR(64) CHARACTER SET ascii PATH '$.credentialHash',
            said CHAR(32) CHARACTER SET ascii PATH '$.said')) AS b
        STRAIGHT_JOIN process_server_lease AS l ON l.host_id = b.host_id
-          SET l.credential_hash = UNHEX(b.credential_hash), l.said = UNHEX(b.said), l.instance_id = 'bench', l.ends_listened_ms = ${LISTENED_MS + 180_000}`,
+          SET l.credential_hash = UNHEX(b.credential_hash), l.said = UNHEX(b.said), l.instance_id = 'bench', l.ends_listened_ms = l.heard_listened_ms + 180000`,
       [JSON.stringify(rows)],
     );
   }

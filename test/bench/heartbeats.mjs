@@ -8,18 +8,22 @@ const CONNECTIONS = 512;
 const PAIRS = 10;
 const SECONDS = 0.4;
 const WARM_UP_SECONDS = 0.8;
+/** A large fleet is slow as long as the processor's caches are another's. */
+const SECONDS_AT_SIZES = 0.6;
+/** Before, everybody beats once: the first time after a start costs the database twice as much. */
+const LONGEST_ROUND_SECONDS = 60;
 const ETCD_LEASES = 2_000;
 
 /** Runs each target in turn, over and over, so that what is compared was measured side by side. */
-async function interleaved(generator, targets, pairs, connections = CONNECTIONS) {
+async function interleaved(generator, targets, { connections = CONNECTIONS, seconds = SECONDS } = {}) {
   for (const target of targets) {
     target.runs = [];
     target.offset = 0;
     await generator.run({ ...orderOf(target, connections), seconds: WARM_UP_SECONDS });
   }
-  for (let pair = 0; pair < pairs; pair += 1) {
+  for (let pair = 0; pair < PAIRS; pair += 1) {
     for (const target of targets) {
-      const run = await generator.run({ ...orderOf(target, connections), seconds: SECONDS });
+      const run = await generator.run({ ...orderOf(target, connections), seconds });
       target.offset = run.nextOffset;
       target.runs.push(run);
     }
@@ -58,7 +62,7 @@ export async function againstRivals({ generator, fleet, directory, say }) {
     await generator.give('etcd keep-alives', etcdKeepAlives(await grantLeases(etcd.port)));
     targets.push({ name: 'etcd put', set: 'etcd puts', port: etcd.port }, { name: 'etcd lease keep-alive', set: 'etcd keep-alives', port: etcd.port });
   } else say('etcd is not installed: left out');
-  const [ours, ...rivals] = await interleaved(generator, targets, PAIRS);
+  const [ours, ...rivals] = await interleaved(generator, targets);
   for (const { stop } of started) await stop();
   return { rows: [ours, ...rivals].map((target) => row(target)), ratios: Object.fromEntries(rivals.map((rival) => [`heartbeat / ${rival.name}`, ratios(rates(ours), rates(rival))])) };
 }
@@ -75,7 +79,7 @@ async function grantLeases(port) {
   return ids;
 }
 
-/** The same at each size, and the memory that each takes after the same work. */
+/** The same at each size but the smallest, and the memory that each takes after the same work. */
 export async function atSizes({ generator, fleets, directory }) {
   const targets = [];
   for (const fleet of fleets) {
@@ -84,15 +88,17 @@ export async function atSizes({ generator, fleets, directory }) {
     const server = await startServer(fleet, join(directory, `server-${fleet.size}`));
     targets.push({ name: `heartbeat, ${fleet.size.toLocaleString('en')} registered`, set, port: server.port, server });
   }
-  await interleaved(generator, targets, PAIRS);
+  const [smallest, ...compared] = targets;
+  await generator.run({ ...orderOf({ ...smallest, offset: 0 }, CONNECTIONS), seconds: PAIRS * SECONDS_AT_SIZES });
+  for (const { set, port } of compared) await generator.run({ set, port, connections: CONNECTIONS, seconds: LONGEST_ROUND_SECONDS, once: true });
+  await interleaved(generator, compared, { seconds: SECONDS_AT_SIZES });
   const memory = {};
   for (const { name, server } of targets) memory[name] = await memoryMiB(server);
   for (const { server } of targets) await server.stop();
-  const [smallest, smaller] = targets;
-  const largest = targets.at(-1);
+  const [smaller, largest] = [compared[0], compared.at(-1)];
   const heldMore = memory[largest.name].held - memory[smallest.name].held;
   return {
-    rows: targets.map((target) => row(target)),
+    rows: compared.map((target) => row(target)),
     memory,
     ratios: {
       [`${largest.name} / ${smaller.name}`]: ratios(rates(largest), rates(smaller)),
@@ -107,7 +113,7 @@ export async function replicas({ generator, fleet, directory }) {
   const [first, second] = [await startServer(fleet, join(directory, 'replica-1')), await startServer(fleet, join(directory, 'replica-2'))];
   const one = { name: 'one replica', set: 'heartbeats', port: first.port };
   const two = { name: 'two replicas', set: 'heartbeats', port: [first.port, second.port] };
-  await interleaved(generator, [one, two], PAIRS);
+  await interleaved(generator, [one, two]);
   for (const { stop } of [first, second]) await stop();
   return { rows: [row(one), row(two)], ratios: { 'two replicas / one': ratios(rates(two), rates(one)) } };
 }
@@ -119,7 +125,7 @@ export async function besideCleanUp({ generator, fleet, directory, entries, say 
   await generator.give('heartbeats of those who stay', heartbeats(fleet.sample.filter(({ number }) => number % 10 === 0)));
   const server = await startServer(fleet, join(directory, 'server-clean-up'), { CLEAN_UP_INTERVAL_SECONDS: '1', CLEAN_UP_GRACE_SECONDS: '1' });
   const target = { name: 'without', set: 'heartbeats of those who stay', port: server.port };
-  await interleaved(generator, [target], PAIRS, connections);
+  await interleaved(generator, [target], { connections });
   const leaving = await fleet.decommission(entries);
   const during = { name: `while ${leaving.toLocaleString('en')} are cleaned up`, set: target.set, port: server.port, offset: target.offset, runs: [] };
   const startedAt = performance.now();
