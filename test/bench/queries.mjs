@@ -10,7 +10,7 @@ const { Database, FleetCounter, FleetReader, StampsInFlight } = await built('lib
 const { SystemRandomness } = await built('libs/platform/src/index.js');
 
 const PAIRS = 10;
-const SECONDS = 0.04;
+const SECONDS = 0.03;
 /** Of the server, and then of each list. */
 const WARM_UP_SECONDS = [1.5, 0.05];
 

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: private databases, everything on loopback, figures as ratios within the run. Arguments narrow it to some
- * sections: rivals replicas sizes clean-up registrations queries. BENCH_LARGEST=100000 leaves the largest fleet out.
+ * sections: rivals sizes queries clean-up registrations, and replicas, which runs only when it is named. BENCH_LARGEST=100000 leaves the largest fleet out.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -44,6 +44,9 @@ async function fleetsOf(sizes) {
   return made;
 }
 
+/** The others take five minutes already. */
+const ONLY_WHEN_NAMED = ['replicas'];
+
 const SECTIONS = {
   rivals: async () => againstRivals({ generator, fleet: await fleetOf(MIDDLE), directory, say }),
   replicas: async () => replicas({ generator, fleet: await fleetOf(MIDDLE), directory }),
@@ -72,7 +75,7 @@ function show(name, { rows, ratios, memory }) {
 
 try {
   for (const [name, run] of Object.entries(SECTIONS)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (wanted.length > 0 ? !wanted.includes(name) : ONLY_WHEN_NAMED.includes(name)) continue;
     say(name);
     result.sections[name] = await run();
     show(name, result.sections[name]);
