@@ -10,7 +10,7 @@ export class ProcessServerSummary {
   readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
   readonly lifecycle!: 'Registered' | 'Decommissioned';
   readonly connectionState!: 'Connected' | 'Disconnected';
-  /** Overall health; `None` is "nobody told us". */
+  /** Overall health; `None` is "nobody told us", or it is leaving. */
   readonly health!: 'None' | 'Normal' | 'Warning' | 'Critical';
   /** RFC 3339; null until its first heartbeat. */
   readonly lastHeartbeat!: string | null;

@@ -18,7 +18,7 @@ export class FleetController {
   @Get('fleet')
   @Call({
     permits: 'reader',
-    summary: 'The fleet in numbers',
+    summary: 'The fleet in numbers, counted within the last five seconds: `asOf` says when',
     answers: { 200: { type: FleetResponse, description: 'Counts that agree with the lists' } },
   })
   fleet(): Promise<FleetResponse> {
