@@ -119,10 +119,13 @@ class PlainConnection implements HeartbeatCaller {
     this.underWay = null;
     metrics.answered(200, 'none');
     if (!decided || !socket.writable) return;
-    socket.write(answers.of(decided, receiver.isDraining), 'latin1');
+    const isTaken = socket.write(answers.of(decided, receiver.isDraining), 'latin1');
     if (receiver.isDraining) socket.end();
     else if (next.length > 0) this.goOver(next);
-    else if (socket.timeout !== keepAliveMs) socket.setTimeout(keepAliveMs);
+    else {
+      if (!isTaken) socket.pause().once('drain', () => socket.resume()); // who does not read his answers is not read either
+      if (socket.timeout !== keepAliveMs) socket.setTimeout(keepAliveMs);
+    }
   }
 
   private readonly end = (): void => void this.socket.end();
