@@ -148,10 +148,10 @@ function hasRedoLogCapacity({ family, version: [major, minor, patch] }: Database
   return family === 'mysql' && (major > 8 || (major === 8 && (minor > 0 || patch >= 30)));
 }
 
-/** 4 GB, which hold a million process servers, or an eighth of what this process may have; a container's limit counts. */
+/** 1 GB, or an eighth of what this process may have; a container's limit counts. */
 function servingPoolMb(): number {
   const limitBytes = process.constrainedMemory?.() || Infinity;
-  return Math.max(64, Math.min(4096, Math.floor(Math.min(totalmem(), limitBytes) / 8 / 2 ** 20)));
+  return Math.max(64, Math.min(1024, Math.floor(Math.min(totalmem(), limitBytes) / 8 / 2 ** 20)));
 }
 
 /** One and the same for one directory, so that the next start finds a server left behind. */
