@@ -28,7 +28,10 @@ interface Waiting extends WaitingHeartbeat {
   readonly callers: readonly HeartbeatCaller[];
 }
 
-/** Whoever sent a heartbeat: told once, the numbers that were written or why none were. No promise: with nine of ten calls, it would cost. */
+/**
+ * Whoever sent a heartbeat: told once, the numbers that were written or why none were. No promise: with nine of ten calls, it
+ * would cost. Must not throw: the others of its group would go without an answer.
+ */
 export interface HeartbeatCaller {
   answer(answer: HeartbeatAnswer): void;
   /** By a FleetError, the refusal of the contract, unless something went wrong on our side. */
@@ -180,22 +183,20 @@ export class HeartbeatReceiver {
   /** Writes one group and answers it; returns those that go into the next. */
   private async writeGroup(group: readonly Waiting[]): Promise<Waiting[]> {
     const nowMs = this.clock.now().getTime();
-    try {
-      const verdicts = await this.leases.writeGroup(group, () => this.moment());
-      const answers = new Answers(this.version);
-      return group.filter((waiting, index) => {
-        const verdict = verdicts[index];
-        if (verdict?.outcome === 'accepted') this.answer(waiting, answers.of(verdict, waiting));
-        else if (verdict?.outcome === 'refused') this.refuse(waiting, new FleetError(verdict.fault));
-        else if (nowMs - waiting.sinceMs < LONGEST_CARRY_MS) return true;
-        else this.refuse(waiting, new FleetError({ code: 'database_unavailable' }));
-        return false;
-      });
-    } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      for (const waiting of group) this.refuse(waiting, error);
+    const verdicts = await this.leases.writeGroup(group, () => this.moment()).catch(asError);
+    if (verdicts instanceof Error) {
+      for (const waiting of group) this.refuse(waiting, verdicts);
       return [];
     }
+    const answers = new Answers(this.version);
+    return group.filter((waiting, index) => {
+      const verdict = verdicts[index];
+      if (verdict?.outcome === 'accepted') this.answer(waiting, answers.of(verdict, waiting));
+      else if (verdict?.outcome === 'refused') this.refuse(waiting, new FleetError(verdict.fault));
+      else if (nowMs - waiting.sinceMs < LONGEST_CARRY_MS) return true;
+      else this.refuse(waiting, new FleetError({ code: 'database_unavailable' }));
+      return false;
+    });
   }
 
   private answer({ callers }: Waiting, answer: HeartbeatAnswer): void {
@@ -213,6 +214,8 @@ export class HeartbeatReceiver {
     return { now, listenedMs: this.listening.listenedMsAt(now) };
   }
 }
+
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 type Accepted = Extract<HeartbeatVerdict, { outcome: 'accepted' }>;
 type Told = Pick<WaitingHeartbeat, 'toldIntervalSeconds' | 'leaseSeconds'>;

@@ -110,13 +110,27 @@ class PlainConnection implements HeartbeatCaller {
 
   refuse(error: unknown): void {
     refusals.set(this.socket, { error });
-    this.goOver(Buffer.concat([this.underWay ?? NOTHING, this.next]));
+    this.orClose(() => this.goOver(Buffer.concat([this.underWay ?? NOTHING, this.next])));
   }
 
-  writeAnswer(): void {
+  writeDecided(): void {
+    this.orClose(() => this.writeAnswer());
+  }
+
+  /** What goes wrong with one connection ends it, and no other that is told in the same go. */
+  private orClose(work: () => void): void {
+    try {
+      work();
+    } catch {
+      this.socket.destroy();
+    }
+  }
+
+  private writeAnswer(): void {
     const { socket, next, decided } = this;
     const { metrics, receiver, answers, keepAliveMs } = this.lane;
     this.underWay = null;
+    this.decided = null;
     metrics.answered(200, 'none');
     if (!decided || !socket.writable) return;
     const isTaken = socket.write(answers.of(decided, receiver.isDraining), 'latin1');
@@ -166,7 +180,7 @@ class NextTurn {
   private readonly run = (): void => {
     const { due } = this;
     this.due = [];
-    for (const connection of due) connection.writeAnswer();
+    for (const connection of due) connection.writeDecided();
   };
 }
 
