@@ -74,6 +74,21 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
+  it('a group of registrations makes one generation each, with the credentials of the answers, and waits for what may still be under way', async () => {
+    const [again, newcomer] = [(await stores.registered()).hostId, randomUUID()];
+    database.statements.length = 0;
+    proxy.cutNextCommit(cut);
+    const registry = stores.registryOn(database);
+    const answers = await Promise.all([stores.register(again, {}, registry), stores.register(newcomer, {}, registry)]);
+    expect(answers.map(({ generation }) => generation)).toEqual([2, 1]);
+    for (const { hostId, credential } of answers) {
+      expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+    }
+    expect([await stores.kinds(again), await stores.kinds(newcomer)]).toEqual([['registered', 'registered_again'], ['registered']]);
+    const [first, ...later] = database.statements.filter((sql) => /FOR UPDATE/.test(sql)).map((sql) => /SKIP LOCKED/.test(sql));
+    expect([first, later.includes(true)]).toEqual([true, false]);
+  });
+
   it('the heartbeat that ends a silence is accepted, with one event', async () => {
     const server = await stores.registered();
     await stores.pass(180);

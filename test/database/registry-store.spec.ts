@@ -220,6 +220,16 @@ describe('changes asked for at the same moment', () => {
     expect(await stores.kinds(held.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
+  it('leave a connection to others, however many ask for one host that somebody else holds', async () => {
+    const held = await stores.registered();
+    const letGo = await stores.hold(held);
+    const waiting = Promise.all(Array.from({ length: 20 }, () => stores.register(held.hostId)));
+    await stores.register(randomUUID());
+    expect(await stores.kinds(held.hostId)).toEqual(['registered']);
+    await letGo();
+    expect((await waiting).map(({ generation }) => generation)).toEqual(Array.from({ length: 20 }, (_, number) => number + 2));
+  });
+
   it('are each tried alone when one of them keeps the group from being written', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
     const planId = await stores.savedPlan(one);

@@ -75,6 +75,19 @@ describe('what is asked together', () => {
     expect(await again).toBe('d!');
   });
 
+  it('may take longer than its group: only what has its key waits for it', async () => {
+    let end: (text: string) => void = () => undefined;
+    const together = new Together<string, string>(
+      async (items) => items.map((item) => (item === 'a1' ? new Promise<string>((late) => (end = late)) : fulfilled(`${item}!`))),
+      { most: 10, groups: 1 },
+      (item) => item[0],
+    );
+    const [slow, behind, other] = [together.ask('a1'), together.ask('a2'), together.ask('b')];
+    expect(await other).toBe('b!');
+    end('late');
+    expect([await slow, await behind]).toEqual(['late', 'a2!']);
+  });
+
   it('is refused at once when five thousand wait', async () => {
     const { together, turn } = gated({ most: 1 });
     void together.ask('first');

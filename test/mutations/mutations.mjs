@@ -58,9 +58,9 @@ export const MUTATIONS = [
     invariant: 'I2',
     guard: 'a heartbeat is answered only after its group was written',
     file: 'libs/fleet/src/heartbeat-receiver.ts',
-    find: 'const verdicts = await this.leases.writeGroup(group, () => this.moment());',
+    find: 'const verdicts = await this.leases.writeGroup(group, () => this.moment()).catch(asError);',
     replace: `void this.leases.writeGroup(group, () => this.moment()).catch(() => undefined);
-      const verdicts = group.map(({ beat }): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion: beat.agentVersion ?? '', at: now, listenedMs: 0 }));`,
+    const verdicts = group.map(({ beat }): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion: beat.agentVersion ?? '', at: now, listenedMs: 0 }));`,
     test: 'libs/fleet/src/heartbeat-receiver',
   },
   {
@@ -69,6 +69,14 @@ export const MUTATIONS = [
     file: 'libs/fleet-mysql/src/database.ts',
     find: 'if (isConnectionLost(error)) unknownOutcome = { answer };',
     replace: '',
+    test: 'test/database/database',
+  },
+  {
+    invariant: 'I2',
+    guard: 'after a COMMIT of unknown outcome a group waits for what is locked',
+    file: 'libs/fleet-mysql/src/registry-store.ts',
+    find: 'mayBeUnderWay ? LOCK_HOSTS : locks',
+    replace: 'mayBeUnderWay ? locks : locks',
     test: 'test/database/database',
   },
   {

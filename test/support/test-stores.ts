@@ -39,8 +39,8 @@ export class WatchedDatabase extends Database {
     return super.rows<Row>(sql, parameters, withinMs);
   }
 
-  override async transaction<A>(work: (transaction: Transaction) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
-    return super.transaction((transaction) => {
+  override async transaction<A>(work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
+    return super.transaction((transaction, mayBeUnderWay) => {
       const watched: Transaction = {
         rows: async <Row>(sql: string, parameters: readonly unknown[] = []) => {
           await this.watch(sql);
@@ -59,7 +59,7 @@ export class WatchedDatabase extends Database {
           return transaction.writeWhole(first, expected, rest);
         },
       };
-      return work(watched);
+      return work(watched, mayBeUnderWay);
     }, options);
   }
 

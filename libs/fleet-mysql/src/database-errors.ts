@@ -1,11 +1,13 @@
 export const LOCK_WAIT_TIMEOUT = 1205;
+/** A row changed since it was read. */
+export const ROW_CHANGED = 1020;
 const DUPLICATE_KEY = 1062;
 
 /**
  * Deadlock or failed certification, lock wait, a row that changed since it was read, a node without its cluster; and a server that
  * takes no writes for now: read only, no connection to spare for us, disk or table full.
  */
-const TRY_AGAIN = new Set([1213, LOCK_WAIT_TIMEOUT, 1020, 1047, 1290, 1836, 1792, 1203, 1226, 1021, 1114]);
+const TRY_AGAIN = new Set([1213, LOCK_WAIT_TIMEOUT, ROW_CHANGED, 1047, 1290, 1836, 1792, 1203, 1226, 1021, 1114]);
 /** The server is going, or it ended our connection or query, or it has no connection to spare. */
 const SERVER_GONE = new Set([1053, 1077, 1079, 1152, 1159, 1161, 1317, 1927, 1040, 1158, 1160]);
 const CONNECTION_CODES = new Set([

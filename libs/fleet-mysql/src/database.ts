@@ -1,6 +1,6 @@
 import { createPool, type Pool, type PoolConnection, type QueryOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
 import { FleetError, type Randomness } from '@app/fleet';
-import { errorNumber, isConnectionLost, isDuplicateKey, isTransient, LOCK_WAIT_TIMEOUT } from './database-errors.js';
+import { errorNumber, isConnectionLost, isDuplicateKey, isTransient, ROW_CHANGED } from './database-errors.js';
 
 /** Where the database is: a Unix socket, or a host with a port. */
 export interface DatabaseAddress {
@@ -34,8 +34,7 @@ export interface GuardedStatement extends Statement {
 
 /** A guarded statement did not match: the record is not what was read, and the whole transaction is tried again. */
 export class RecordChanged extends Error {
-  /** Read as "row changed since it was read". */
-  readonly errno = 1020;
+  readonly errno = ROW_CHANGED;
 
   constructor() {
     super('the record changed under the transaction');
@@ -59,8 +58,8 @@ export interface Transaction {
 export interface TransactionOptions {
   /** Events of which the transaction writes one at least: when a commit's outcome is unknown, they tell. Without one the work must bear a repetition. */
   readonly provedByEvents?: readonly string[];
-  /** Throws 1205 on to the caller instead of trying again. */
-  readonly lockWaitIsFinal?: boolean;
+  /** Errors that are thrown on to the caller instead of tried again, unless an attempt before may still be committed. */
+  readonly final?: readonly number[];
   /** When to give up, on the monotonic clock; 5 s from now unless told. */
   readonly giveUpAt?: number;
 }
@@ -204,14 +203,15 @@ export class Database {
   /** A single read, in 5 s unless told. @throws FleetError `database_unavailable` when no server answers. */
   async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs = GIVE_UP_AFTER_MS): Promise<Row[]> {
     const giveUpAt = performance.now() + withinMs;
-    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs, false).rows<Row>(sql, parameters), leftMs), { giveUpAt });
+    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs, false).rows<Row>(sql, parameters), leftMs), giveUpAt);
   }
 
   /**
    * Runs `work` in a transaction, whole again after a deadlock, a lock wait, a duplicate key or a lost connection.
+   * After a COMMIT of unknown outcome `mayBeUnderWay` tells `work` to wait for whatever is locked: it may be that attempt's.
    * @throws FleetError `database_unavailable` after 5 s; what `work` throws otherwise.
    */
-  async transaction<A>(work: (transaction: Transaction) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
+  async transaction<A>(work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
     let unknownOutcome: { readonly answer: A } | null = null;
     const committed = async (transaction: Transaction): Promise<boolean> =>
       (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.provedByEvents])).length === 1;
@@ -219,7 +219,7 @@ export class Database {
       const transaction = new ConnectionTransaction(connection, leftMs, this.joins);
       if (unknownOutcome && options.provedByEvents && (await committed(transaction))) return unknownOutcome.answer;
       await transaction.begin();
-      const answer = await work(transaction);
+      const answer = await work(transaction, unknownOutcome !== null);
       if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
       try {
         await transaction.commit();
@@ -229,7 +229,8 @@ export class Database {
       }
       return answer;
     };
-    return this.attempting((leftMs) => this.onConnection(attempt(leftMs), leftMs), options);
+    const isFinal = (error: unknown): boolean => !(unknownOutcome && options.provedByEvents) && (options.final ?? []).includes(errorNumber(error));
+    return this.attempting((leftMs) => this.onConnection(attempt(leftMs), leftMs), options.giveUpAt, isFinal);
   }
 
   /** Whether a server answers within a second; for health checks, so nothing is tried twice. */
@@ -245,15 +246,15 @@ export class Database {
 
   private async attempting<A>(
     work: (leftMs: () => number) => Promise<A>,
-    { lockWaitIsFinal = false, giveUpAt = giveUpAtFromNow() }: TransactionOptions = {},
+    giveUpAt = giveUpAtFromNow(),
+    isFinal: (error: unknown) => boolean = () => false,
   ): Promise<A> {
     const leftMs = (): number => giveUpAt - performance.now();
     for (;;) {
       try {
         return await work(leftMs);
       } catch (error) {
-        const final = lockWaitIsFinal && errorNumber(error) === LOCK_WAIT_TIMEOUT;
-        if (final || !(isTransient(error) || isDuplicateKey(error))) throw error;
+        if (isFinal(error) || !(isTransient(error) || isDuplicateKey(error))) throw error;
         if (leftMs() <= RETRY_PAUSE_MS) throw new FleetError({ code: 'database_unavailable' }, { cause: error });
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * this.randomness.fraction()));

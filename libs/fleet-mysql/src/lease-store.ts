@@ -108,7 +108,7 @@ export class LeaseStore implements Leases {
     const giveUpAt = giveUpAtFromNow();
     if (!claims.some(({ waiting }) => waiting.carried)) {
       try {
-        return await this.database.transaction((transaction) => work(transaction, true), { lockWaitIsFinal: true, giveUpAt });
+        return await this.database.transaction((transaction) => work(transaction, true), { final: [LOCK_WAIT_TIMEOUT], giveUpAt });
       } catch (error) {
         if (errorNumber(error) !== LOCK_WAIT_TIMEOUT) throw error;
       }

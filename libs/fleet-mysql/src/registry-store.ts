@@ -15,6 +15,7 @@ import {
   type Registry,
 } from '@app/fleet';
 import { RecordChanged, type Database, type GuardedStatement, type Transaction } from './database.js';
+import { LOCK_WAIT_TIMEOUT, ROW_CHANGED } from './database-errors.js';
 import { readMoment } from './listening-store.js';
 import { entryOf, tombstoneOf, type EntryRow, type TombstoneRow } from './rows.js';
 import {
@@ -34,7 +35,7 @@ import { eventStatements, insertEventsOnce } from './statements/events.js';
 import { nextNames } from './statements/names.js';
 import { TallyChange } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
-import { fulfilled, rejected, Together } from './together.js';
+import { fulfilled, rejected, Together, type Outcome } from './together.js';
 
 /** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
 const REMEMBERED_REFUSALS = 10_000;
@@ -61,17 +62,6 @@ interface Whereabouts {
   readonly friendlyName: string;
 }
 
-/** The outcome of a wish that its group could not fulfil: it is done alone. */
-class Alone {
-  constructor(readonly giveUpAt: number) {}
-}
-
-/** How a transaction takes its locks, and when it gives up. */
-interface Way {
-  readonly locks: typeof LOCK_HOSTS | typeof LOCK_FREE_HOSTS;
-  readonly giveUpAt: number;
-}
-
 const NOTHING_KNOWN: HostRecord = { entry: null, tombstone: null };
 
 const byHostId = (a: Wish, b: Wish): number => (a.hostId < b.hostId ? -1 : 1);
@@ -93,13 +83,8 @@ export class RegistryStore implements Registry {
     private readonly stamps: StampsInFlight,
   ) {}
 
-  async change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A> {
-    const wish = { hostId, decide, eventId: this.identifiers.at(this.clock.now()) };
-    const together = (await this.changes.ask(wish)) as A | Alone;
-    if (!(together instanceof Alone)) return together;
-    const [outcome] = await this.write([wish], { locks: LOCK_HOSTS, giveUpAt: together.giveUpAt });
-    if (outcome?.status !== 'fulfilled') throw outcome?.reason;
-    return outcome.value as A;
+  change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A> {
+    return this.changes.ask({ hostId, decide, eventId: this.identifiers.at(this.clock.now()) }) as Promise<A>;
   }
 
   async find(hostId: string): Promise<HeldRecord> {
@@ -122,21 +107,26 @@ export class RegistryStore implements Registry {
   }
 
   /** Of a group, those whose record nobody else holds; the others, or all when the group cannot be written whole, are left to be done alone. */
-  private async changeFree(wishes: readonly Wish[], giveUpAt: number): Promise<PromiseSettledResult<unknown>[]> {
-    try {
-      return await this.write(wishes, { locks: LOCK_FREE_HOSTS, giveUpAt });
-    } catch (error) {
+  private async changeFree(wishes: readonly Wish[], giveUpAt: number): Promise<Outcome<unknown>[]> {
+    const outcomes = await this.write(wishes, LOCK_FREE_HOSTS, giveUpAt).catch((error: unknown) => {
       if (error instanceof FleetError) throw error;
-      return wishes.map(() => fulfilled(new Alone(giveUpAt)));
-    }
+      return null;
+    });
+    return wishes.map((wish) => outcomes?.get(wish) ?? this.changeAlone(wish, giveUpAt));
   }
 
-  /** Decides and writes in one transaction, in key order. */
-  private async write(wishes: readonly Wish[], { locks, giveUpAt }: Way): Promise<PromiseSettledResult<unknown>[]> {
+  private async changeAlone(wish: Wish, giveUpAt: number): Promise<unknown> {
+    const outcome = (await this.write([wish], LOCK_HOSTS, giveUpAt)).get(wish);
+    if (outcome?.status !== 'fulfilled') throw outcome?.reason;
+    return outcome.value;
+  }
+
+  /** Decides and writes in one transaction, in key order. Those whose record could not be locked have no outcome. */
+  private async write(wishes: readonly Wish[], locks: typeof LOCK_HOSTS | typeof LOCK_FREE_HOSTS, giveUpAt: number): Promise<Map<Wish, PromiseSettledResult<unknown>>> {
     const inKeyOrder = [...wishes].sort(byHostId);
     const hostIds = inKeyOrder.map(({ hostId }) => hostId);
-    const decide = async (transaction: Transaction, stamp: (moment: Moment) => Moment): Promise<Map<Wish, PromiseSettledResult<unknown>>> => {
-      const locked = new Set((await transaction.rows<{ host_id: string }>(locks, [hostIds])).map(({ host_id }) => host_id));
+    const decide = async (transaction: Transaction, lock: string, stamp: (moment: Moment) => Moment): Promise<Map<Wish, PromiseSettledResult<unknown>>> => {
+      const locked = new Set((await transaction.rows<{ host_id: string }>(lock, [hostIds])).map(({ host_id }) => host_id));
       const moment = stamp(await readMoment(transaction, this.clock));
       const records = await readRecords(transaction, hostIds);
       const outcomes = new Map<Wish, PromiseSettledResult<unknown>>();
@@ -144,20 +134,19 @@ export class RegistryStore implements Registry {
       for (const wish of inKeyOrder) {
         const record = records.get(wish.hostId) ?? NOTHING_KNOWN;
         if (record.entry === null || locked.has(wish.hostId)) outcomes.set(wish, decided(wish, { ...moment, ...record }, changes));
-        else if (locks === LOCK_FREE_HOSTS) outcomes.set(wish, fulfilled(new Alone(giveUpAt)));
-        else throw new RecordChanged(); // it registered after the look for its lock
+        else if (lock === LOCK_HOSTS) throw new RecordChanged(); // it registered after the look for its lock
       }
       await writeChanges(transaction, changes, moment);
       return outcomes;
     };
-    const outcomes = await this.stamps.during((stamp) =>
-      this.database.transaction((transaction) => decide(transaction, stamp), {
+    // While a COMMIT before may still be under way, everybody's lock is waited for: then that attempt is dead, or its event is found.
+    return this.stamps.during((stamp) =>
+      this.database.transaction((transaction, mayBeUnderWay) => decide(transaction, mayBeUnderWay ? LOCK_HOSTS : locks, stamp), {
         provedByEvents: wishes.map(({ eventId }) => eventId),
-        lockWaitIsFinal: wishes.length > 1,
+        final: wishes.length > 1 ? [LOCK_WAIT_TIMEOUT, ROW_CHANGED] : [],
         giveUpAt,
       }),
     );
-    return wishes.map((wish) => outcomes.get(wish) ?? rejected(new Error('a wish was not decided')));
   }
 
   private async readNeighbours(asked: readonly Whereabouts[]): Promise<PromiseSettledResult<Neighbour[]>[]> {

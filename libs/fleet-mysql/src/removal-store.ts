@@ -101,13 +101,13 @@ export class RemovalStore implements Removals {
   }
 }
 
-/** Puts up to `limit` rows of the tally into one for each version and lifecycle; returns how many there were. */
+/** Puts up to `limit` rows of the tally into one for each version and lifecycle; returns how many were put together. */
 async function addUpTally(transaction: Transaction, limit: number): Promise<number> {
   const rows = await transaction.rows<TallyRow & { id: number }>(LOCK_TALLY_ROWS, [limit]);
   const sums = new TallyChange();
   for (const { version_key, decommissioned, entries } of rows) sums.add(version_key, decommissioned === 1, entries);
-  const statements = sums.statements();
-  if (rows.length > 0) await transaction.writeEach([{ sql: DELETE_TALLY_ROWS, parameters: [rows.map(({ id }) => id)], matches: rows.length }, ...statements]);
+  if (sums.rows.length === rows.length) return 0;
+  await transaction.writeEach([{ sql: DELETE_TALLY_ROWS, parameters: [rows.map(({ id }) => id)], matches: rows.length }, ...sums.statements()]);
   return rows.length;
 }
 

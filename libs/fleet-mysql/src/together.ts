@@ -8,8 +8,11 @@ interface Waiting<Item, Answer> {
   readonly settle: (outcome: PromiseSettledResult<Answer>) => void;
 }
 
+/** What becomes of an item: known with its group, or a promise of what takes longer than that. */
+export type Outcome<Answer> = PromiseSettledResult<Answer> | Promise<Answer>;
+
 /** Does a group of items; an outcome for each, in order. `giveUpAt` is when the one that has waited longest gives up, on the monotonic clock. */
-type GroupWork<Item, Answer> = (items: readonly Item[], giveUpAt: number) => Promise<readonly PromiseSettledResult<Answer>[]>;
+type GroupWork<Item, Answer> = (items: readonly Item[], giveUpAt: number) => Promise<readonly Outcome<Answer>[]>;
 
 export const fulfilled = <Answer>(value: Answer): PromiseSettledResult<Answer> => ({ status: 'fulfilled', value });
 export const rejected = (reason: unknown): PromiseRejectedResult => ({ status: 'rejected', reason });
@@ -54,17 +57,30 @@ export class Together<Item, Answer> {
     await Promise.resolve(); // what is asked in the same turn goes with the first
     for (let group = this.takeGroup(); group[0]; group = this.takeGroup()) {
       const outcomes = await this.work(group.map(({ item }) => item), group[0].giveUpAt).catch((error: unknown) => group.map(() => rejected(error)));
-      for (const { key } of group) this.keysAtWork.delete(key);
-      group.forEach(({ settle }, index) => settle(outcomes[index] ?? rejected(new Error('a group was answered in part'))));
+      group.forEach((waiting, index) => this.end(waiting, outcomes[index] ?? rejected(new Error('a group was answered in part'))));
     }
     this.groupsAtWork -= 1;
+  }
+
+  private end({ key, settle }: Waiting<Item, Answer>, outcome: Outcome<Answer>): void {
+    if ('then' in outcome) {
+      void Promise.allSettled([outcome]).then(([late]) => {
+        this.keysAtWork.delete(key);
+        settle(late);
+        if (this.groupsAtWork < this.limits.groups) void this.workOn(); // those who waited for this key
+      });
+    } else {
+      this.keysAtWork.delete(key);
+      settle(outcome);
+    }
   }
 
   private takeGroup(): Waiting<Item, Answer>[] {
     const group: Waiting<Item, Answer>[] = [];
     const left: Waiting<Item, Answer>[] = [];
     for (const waiting of this.waiting) {
-      if (group.length === this.limits.most || this.keysAtWork.has(waiting.key)) left.push(waiting);
+      if (waiting.giveUpAt <= performance.now()) waiting.settle(rejected(new FleetError({ code: 'database_unavailable' })));
+      else if (group.length === this.limits.most || this.keysAtWork.has(waiting.key)) left.push(waiting);
       else {
         this.keysAtWork.add(waiting.key);
         group.push(waiting);

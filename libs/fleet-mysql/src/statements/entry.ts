@@ -65,9 +65,9 @@ const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generatio
 
 /** Params: place in the group, address, host id; and the same with the name. A few are enough to say that there are some. */
 export const READ_NEIGHBOURS = `
-  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.ip_address = ? AND p.host_id <> ? LIMIT 10)
+  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p FORCE INDEX (by_address) WHERE p.ip_address = ? AND p.host_id <> ? LIMIT 10)
   UNION
-  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p WHERE p.friendly_name = ? AND p.host_id <> ? LIMIT 10)`;
+  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p FORCE INDEX (by_name) WHERE p.friendly_name = ? AND p.host_id <> ? LIMIT 10)`;
 
 function entryColumns({ facts, ...entry }: ProcessServer): Columns {
   return {

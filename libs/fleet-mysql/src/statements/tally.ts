@@ -42,8 +42,12 @@ export class TallyChange {
     this.add(versionKeyOf(facts.agentVersion), decommission !== null, by);
   }
 
+  get rows(): TallyRow[] {
+    return [...this.changes.values()].filter(({ entries }) => entries !== 0);
+  }
+
   statements(): Statement[] {
-    const rows = [...this.changes.values()].filter(({ entries }) => entries !== 0);
+    const { rows } = this;
     return rows.length > 0 ? [{ sql: INSERT_TALLY, parameters: [rows.map((row) => [row.version_key, row.decommissioned, row.entries])] }] : [];
   }
 }
