@@ -2,7 +2,7 @@ import type { Clock, Removals } from '@app/fleet';
 import type { FleetCounter } from '@app/fleet-mysql';
 import type { FleetResponse } from '@app/wire';
 
-/** How old an answer may be. */
+/** So long an answer is kept at least. */
 const FRESH_MS = 5_000;
 /** One that took long is kept for so many times as long: counting is never more than a small part of the database's work. */
 const KEPT_FOR_TIMES_ITS_COST = 10;
