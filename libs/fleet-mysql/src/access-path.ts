@@ -64,7 +64,7 @@ export async function startOf(database: Pick<Database, 'rows'>, conditions: read
 export const byHostId = (conditions: readonly FilterCondition[]): Start => conditions.find(({ isInKeyOrder }) => isInKeyOrder)?.start ?? inOrderOf('p', 'PRIMARY');
 
 /** The tables of a query, in the order and by the index that its start says; each further one by its primary key. */
-export function joinedFrom({ alias: first, from }: Start, others: readonly Alias[]): Fragment {
+export function joinedFrom({ alias: first, from }: Pick<Start, 'alias' | 'from'>, others: readonly Alias[]): Fragment {
   const joins = others.filter((alias) => alias !== first).map((alias) => `STRAIGHT_JOIN ${TABLES[alias]} AS ${alias} ON ${alias}.host_id = ${first}.host_id`);
   return { sql: [`FROM ${from.sql}`, ...joins].join('\n    '), parameters: from.parameters };
 }

@@ -75,8 +75,11 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
   }
 }
 
+/** The keys of the earliest and the latest version that is Supported. */
+export const supportedKeys = (ours: Version): [string, string] => [versionKey(earliestSupported(ours)), versionKey(ours)];
+
 function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, ours: Version): Fragment {
-  const window = [versionKey(earliestSupported(ours)), versionKey(ours)];
+  const window = supportedKeys(ours);
   switch (status) {
     case 'Supported':
       return fragment('p.version_key BETWEEN ? AND ?', ...window);

@@ -1,7 +1,7 @@
-import { earliestSupported, versionKey, type Clock, type ConnectionState, type Health, type Lifecycle, type Version } from '@app/fleet';
+import { type Clock, type ConnectionState, type Health, type Lifecycle, type Version } from '@app/fleet';
 import type { Database } from './database.js';
-import { candidatesOf } from './access-path.js';
-import { healthCandidates, healthSql, type AsOf } from './filters.js';
+import { candidatesOf, inOrderOf, joinedFrom } from './access-path.js';
+import { healthCandidates, healthSql, supportedKeys, type AsOf } from './filters.js';
 import type { Fragment } from './fragment.js';
 import { readMoment } from './listening-store.js';
 import { READ_TALLY } from './statements/tally.js';
@@ -67,7 +67,7 @@ export class FleetCounter {
   private numbersOf(rows: readonly NumberRow[]): FleetNumbers {
     const sum = (of: NumberRow['what'], isCounted: (name: string) => boolean = () => true): number =>
       rows.reduce((total, { what, name, entries }) => (what === of && isCounted(name) ? total + entries : total), 0);
-    const [earliest, latest] = [versionKey(earliestSupported(this.version)), versionKey(this.version)];
+    const [earliest, latest] = supportedKeys(this.version);
     const isSupported = (key: string): boolean => key >= earliest && key <= latest;
     const inHealth = (health: Health): number => sum('health', (name) => name === health);
     const [registered, decommissioned, disconnected] = [sum('registered'), sum('decommissioned'), sum('disconnected')];
@@ -84,20 +84,5 @@ export class FleetCounter {
   }
 }
 
-const EVERYBODY: Fragment = {
-  sql: `FROM process_server AS p
-        JOIN process_server_lease AS l ON l.host_id = p.host_id
-        JOIN process_server_health AS h ON h.host_id = p.host_id`,
-  parameters: [],
-};
-
-function among(perhaps: readonly Fragment[]): Fragment {
-  const { sql, parameters } = candidatesOf(perhaps);
-  return {
-    sql: `FROM ${sql}
-        STRAIGHT_JOIN process_server AS p ON p.host_id = c.host_id
-        STRAIGHT_JOIN process_server_lease AS l ON l.host_id = c.host_id
-        STRAIGHT_JOIN process_server_health AS h ON h.host_id = c.host_id`,
-    parameters,
-  };
-}
+const EVERYBODY = joinedFrom(inOrderOf('p', 'PRIMARY'), ['p', 'l', 'h']);
+const among = (perhaps: readonly Fragment[]): Fragment => joinedFrom({ alias: 'c', from: candidatesOf(perhaps) }, ['p', 'l', 'h']);

@@ -31,11 +31,11 @@ export function versionKeyOf(agentVersion: string): string {
 export class TallyChange {
   private readonly changes = new Map<string, TallyRow>();
 
-  /** `by` entries more of this version and lifecycle. */
-  add(version_key: string, isDecommissioned: boolean, by: number): void {
+  /** `by` entries more of the version with this key, and of this lifecycle. */
+  add(version: string, isDecommissioned: boolean, by: number): void {
     const decommissioned = Number(isDecommissioned);
-    const key = `${version_key} ${decommissioned}`;
-    this.changes.set(key, { version_key, decommissioned, entries: by + (this.changes.get(key)?.entries ?? 0) });
+    const key = `${version} ${decommissioned}`;
+    this.changes.set(key, { version_key: version, decommissioned, entries: by + (this.changes.get(key)?.entries ?? 0) });
   }
 
   addEntry({ facts, decommission }: ProcessServer, by: number): void {
