@@ -1,5 +1,8 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestSite, type KnownServer } from '../support/test-site.js';
@@ -224,6 +227,44 @@ describe('a connection', () => {
     }
     expect((await site.heartbeat(server)).status).toBe(200);
     expect(site.errorLines).toHaveLength(before);
+  });
+});
+
+describe('whoever does not read its answers', () => {
+  const turn = (): Promise<void> => new Promise((next) => setImmediate(next));
+  const folder = mkdtempSync(join(tmpdir(), 'lane-'));
+  const path = join(folder, 'socket'); // a Unix socket holds few bytes that nobody reads, and as many on every machine
+  const door = createServer((socket) => site.replica().http.getHttpServer().emit('connection', socket));
+  beforeAll(() => once(door.listen(path), 'listening'));
+  afterAll(async () => {
+    await new Promise((closed) => door.close(closed));
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is not read either, and is answered in full as soon as it does', async () => {
+    const theirs = connect(path);
+    const [ours] = (await once(door, 'connection')) as [Socket];
+    let sent = 0;
+    const send = (): void => void (theirs.write(heartbeat()), (sent += 1));
+    for (; !ours.isPaused() && sent < 5_000; await turn()) {
+      if (sent % 500 === 499) await site.pass(1);
+      const { bytesWritten } = ours;
+      send();
+      while (ours.bytesWritten === bytesWritten) await turn();
+    }
+    expect(ours.isPaused()).toBe(true);
+    expect(ours.writableLength).toBeLessThan(2 * ours.writableHighWaterMark);
+    const { bytesWritten } = ours;
+    send();
+    for (let turns = 0; turns < 200; turns += 1) await turn();
+    expect(ours.bytesWritten).toBe(bytesWritten);
+
+    let text = '';
+    theirs.on('data', (chunk) => (text += String(chunk)));
+    const accepted = (): number => text.split('HTTP/1.1 200 OK').length - 1;
+    for (let left = 500; accepted() < sent && left > 0; left -= 1) await pause(10);
+    expect(accepted()).toBe(sent);
+    theirs.destroy();
   });
 });
 
