@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ConfigurationServerClient } from '@app/wire';
@@ -36,4 +38,13 @@ it('a simulated fleet lives, is counted, and leaves behind what it should', asyn
 
 it('without a passphrase it says what to do', async () => {
   await expect(simulate('--passphrase-file', folder.path('nowhere'))).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('npm start') });
+});
+
+it('where no configuration server answers it says so, and what to do', async () => {
+  const nobody = createServer((socket) => socket.destroy());
+  await once(nobody.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(nobody.address() as AddressInfo).port}`;
+  const run = simulate('--url', url, '--passphrase-file', folder.path('connection.passphrase'));
+  await expect(run).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`no configuration server answers at ${url}: start it (npm start), or name it with --url`) });
+  await new Promise((closed) => nobody.close(closed));
 });

@@ -1,7 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { seededFractions } from '@app/platform';
-import { ConfigurationServerClient } from '@app/wire';
+import { ConfigurationServerClient, Refused } from '@app/wire';
 import { shareOut } from './behaviours.js';
 import { OptionsError, readOptions, USAGE, type Options } from './options.js';
 import { Progress } from './progress.js';
@@ -26,10 +26,21 @@ function passphraseIn(file: string): string {
   throw new OptionsError(`${file} is not there: start the configuration server in this folder first (npm start), or name the file with --passphrase-file`);
 }
 
+/** @throws OptionsError when no configuration server is there: a whole run against nobody would tell nothing. */
+async function mustAnswer(client: ConfigurationServerClient, url: string): Promise<void> {
+  try {
+    await client.ready();
+  } catch (error) {
+    if (error instanceof Refused) return; // busy or without its database: that is worth a run
+    throw new OptionsError(`no configuration server answers at ${url}: start it (npm start), or name it with --url`);
+  }
+}
+
 async function simulate({ servers, seconds, mix, seed, url, passphraseFile, keyFile, intervalSeconds }: Options): Promise<void> {
   const passphrase = passphraseIn(passphraseFile);
   const key = existsSync(keyFile) ? readFileSync(keyFile, 'utf8').trim() : null;
   const client = new ConfigurationServerClient({ url, connections: CONNECTIONS });
+  await mustAnswer(client, url);
   const random = seededFractions(seed);
   const tally = new Tally();
   const time = new RunTime();

@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import type { DecommissionResponse } from './decommission.wire.js';
-import type { FleetResponse } from './fleet.wire.js';
+import type { FleetResponse, ReadyResponse } from './fleet.wire.js';
 import type { HeartbeatRequest, HeartbeatResponse } from './heartbeat.wire.js';
 import type { ProblemResponse } from './problem.wire.js';
 import type { RegisterRequest, RegistrationResponse } from './registration.wire.js';
@@ -60,15 +60,20 @@ export class ConfigurationServerClient {
     return this.call('GET', '/v1/fleet', `Bearer ${apiKey}`);
   }
 
+  /** Whether that replica can commit heartbeats, and what is amiss besides. */
+  ready(): Promise<ReadyResponse> {
+    return this.call('GET', '/health/ready', null);
+  }
+
   async close(): Promise<void> {
     await this.pool.close();
   }
 
-  private async call<Answer>(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, authorization: string, body?: object): Promise<Answer> {
+  private async call<Answer>(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, authorization: string | null, body?: object): Promise<Answer> {
     const { statusCode, headers, body: answer } = await this.pool.request({
       method,
       path,
-      headers: { authorization, ...(body && { 'content-type': 'application/json' }) },
+      headers: { ...(authorization && { authorization }), ...(body && { 'content-type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
