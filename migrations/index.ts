@@ -18,6 +18,8 @@ import { CreateFleetTally1795400000017 } from './1795400000017-create-fleet-tall
 import { FillFleetTally1795400000018 } from './1795400000018-fill-fleet-tally.js';
 import { FindHealthByIndex1795400000019 } from './1795400000019-find-health-by-index.js';
 import { FillLoadSlots1795400000020 } from './1795400000020-fill-load-slots.js';
+import { DescribeApiKeys1795400000021 } from './1795400000021-describe-api-keys.js';
+import { FindByPassphrase1795400000022 } from './1795400000022-find-by-passphrase.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -41,4 +43,6 @@ export const MIGRATIONS = [
   FillFleetTally1795400000018,
   FindHealthByIndex1795400000019,
   FillLoadSlots1795400000020,
+  DescribeApiKeys1795400000021,
+  FindByPassphrase1795400000022,
 ];

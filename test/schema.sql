@@ -3,9 +3,12 @@ CREATE TABLE api_key (
   name varchar(100) COLLATE utf8mb4_unicode_520_ci NOT NULL,
   hash binary(32) NOT NULL,
   role varchar(16) COLLATE ascii_bin NOT NULL,
+  prefix varchar(16) COLLATE ascii_bin NOT NULL,
   created_at datetime(3) NOT NULL,
+  created_by varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
   expires_at datetime(3),
   revoked_at datetime(3),
+  last_used_at datetime(3),
   UNIQUE KEY by_name (name),
   UNIQUE KEY one_of_each (hash),
   PRIMARY KEY (id)
@@ -95,6 +98,7 @@ CREATE TABLE process_server (
   KEY by_address (ip_address, host_id),
   KEY by_decommission (decommissioned_at, host_id),
   KEY by_name (friendly_name, host_id),
+  KEY by_passphrase (passphrase_id, host_id),
   KEY by_version (version_key, host_id),
   PRIMARY KEY (host_id)
 );

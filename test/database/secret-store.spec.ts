@@ -1,16 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { SecretStore } from '@app/fleet-mysql';
+import { KeyRingStore, SecretStore } from '@app/fleet-mysql';
 import { TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
 let one: SecretStore;
 let other: SecretStore;
+let keys: KeyRingStore;
 beforeAll(async () => {
   stores = await TestStores.open();
   one = new SecretStore(stores.database, stores.clock, stores.identifiers);
+  keys = new KeyRingStore(stores.database, stores.clock, stores.identifiers);
   other = new SecretStore(stores.connect(), stores.clock, stores.identifiers);
 });
+const firstKey = (hash: Buffer): { hash: Buffer; prefix: string } => ({ hash, prefix: 'csk_first' });
 beforeEach(async () => {
   for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
 });
@@ -36,13 +39,13 @@ describe('the first secrets', () => {
   it('of two replicas at the same moment are those of one, and only that one is told so', async () => {
     const hashes = Array.from({ length: 4 }, () => randomBytes(32)) as [Buffer, Buffer, Buffer, Buffer];
     expect([await one.haveFirstSecrets(), await other.haveFirstSecrets()]).toEqual([false, false]);
-    const won = await Promise.all([one.firstSecrets(hashes[0], hashes[1]), other.firstSecrets(hashes[2], hashes[3])]);
+    const won = await Promise.all([one.firstSecrets(hashes[0], firstKey(hashes[1])), other.firstSecrets(hashes[2], firstKey(hashes[3]))]);
     expect([...won].sort()).toEqual([false, true]);
     const [passphraseHash, keyHash] = won[0] ? [hashes[0], hashes[1]] : [hashes[2], hashes[3]];
-    const passphrases = await one.passphrases();
+    const passphrases = await keys.validPassphrases();
     expect(passphrases).toHaveLength(1);
     expect(passphrases[0]?.hash.equals(passphraseHash)).toBe(true);
-    expect(await other.apiKey(keyHash)).toMatchObject({ name: 'admin', role: 'admin' });
+    expect(await keys.apiKeyOf(keyHash)).toMatchObject({ name: 'admin', role: 'admin' });
     expect(await stores.site.count('api_key')).toBe(1);
     const kinds = await stores.site.rows<{ kind: string }>('SELECT kind FROM event');
     expect(kinds.map(({ kind }) => kind).sort()).toEqual(['api_key_created', 'passphrase_created']);
@@ -50,15 +53,15 @@ describe('the first secrets', () => {
   });
 
   it('are not made a second time, also when their passphrase has been retired', async () => {
-    expect(await one.firstSecrets(randomBytes(32), randomBytes(32))).toBe(true);
+    expect(await one.firstSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(true);
     await stores.site.write('DELETE FROM passphrase');
-    expect(await other.firstSecrets(randomBytes(32), randomBytes(32))).toBe(false);
-    expect(await one.passphrases()).toEqual([]);
+    expect(await other.firstSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(false);
+    expect(await keys.validPassphrases()).toEqual([]);
   });
 
   it('tell no secret in their events', async () => {
     const [passphraseHash, keyHash] = [randomBytes(32), randomBytes(32)];
-    await one.firstSecrets(passphraseHash, keyHash);
+    await one.firstSecrets(passphraseHash, firstKey(keyHash));
     const text = JSON.stringify(await stores.site.rows('SELECT CAST(detail AS CHAR) AS detail FROM event'));
     for (const hash of [passphraseHash, keyHash]) {
       expect(text).not.toContain(hash.toString('hex'));
@@ -77,7 +80,7 @@ describe('what lets a caller in', () => {
     [-1, false],
   ])('a passphrase that retires in %j ms is valid: %s', async (ms, valid) => {
     await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES (?, ?, ?, ?)', [randomUUID(), randomBytes(32), stores.clock.now(), inMs(ms)]);
-    expect(await one.passphrases()).toHaveLength(valid ? 1 : 0);
+    expect(await keys.validPassphrases()).toHaveLength(valid ? 1 : 0);
   });
 
   it.each([
@@ -98,7 +101,7 @@ describe('what lets a caller in', () => {
       inMs(expiresMs),
       inMs(revokedMs),
     ]);
-    expect((await one.apiKey(hash)) !== null).toBe(valid);
-    expect(await one.apiKey(randomBytes(32))).toBeNull();
+    expect((await keys.apiKeyOf(hash)) !== null).toBe(valid);
+    expect(await keys.apiKeyOf(randomBytes(32))).toBeNull();
   });
 });

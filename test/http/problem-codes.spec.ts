@@ -6,11 +6,11 @@ import { GateProxy } from '../support/gate-proxy.js';
 import { aRegistration, TestSite, type Answer, type KnownServer } from '../support/test-site.js';
 
 let site: TestSite;
-/** Refuses every other version, lets one heartbeat wait at most, and one a second from each. */
+/** Refuses every other version, lets one heartbeat wait at most and two a second from each, and one call of a stranger. */
 let narrow: TestSite;
 beforeAll(async () => {
   site = await TestSite.open();
-  narrow = await TestSite.open({ settings: { VERSION_POLICY: 'exact', HEARTBEAT_QUEUE_LENGTH: '1', HEARTBEATS_PER_SERVER_PER_SECOND: '2' } });
+  narrow = await TestSite.open({ settings: { VERSION_POLICY: 'exact', HEARTBEAT_QUEUE_LENGTH: '1', HEARTBEATS_PER_SERVER_PER_SECOND: '2', ANONYMOUS_REQUESTS_PER_SECOND: '1' } });
 });
 afterAll(async () => {
   await site.close();
@@ -67,6 +67,7 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   api_key_rejected: () => site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_unknown' }),
   permission_denied: async () => site.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization: await site.keyOf('reader') }),
   process_server_not_found: () => site.read(`/v1/process-servers/${randomUUID()}`),
+  api_key_not_found: () => site.call('DELETE', `/v1/api-keys/${randomUUID()}`, { authorization: site.admin }),
   plan_not_found: () => operator(`/v1/purges/${randomUUID()}/apply`, { expectedCount: 0, reason: 'test' }),
   route_not_found: () => site.read('/v1/nothing'),
   request_timeout: async () => {
@@ -92,6 +93,11 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
     await site.pass(180);
     return decommission(server);
   },
+  api_key_name_taken: () => operator('/v1/api-keys', { name: 'ADMIN', role: 'reader' }),
+  last_admin_key: async () => {
+    const { body } = await site.read<{ items: { keyId: string }[] }>('/v1/api-keys');
+    return site.call('DELETE', `/v1/api-keys/${body.items[0]?.keyId}`, { authorization: site.admin });
+  },
   plan_count_mismatch: async () => apply(await silent(1), { expectedCount: 2 }),
   share_not_acknowledged: async () => {
     await site.database.empty();
@@ -112,6 +118,7 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   version_not_exact: () => narrow.register<Record<string, unknown>>(randomUUID(), { agentVersion: '9.63.7187.0' }),
   invalid_data_port: () => register({ dataPort: 443 }),
   clock_in_future: () => register({ sentAt: new Date(site.clock.now().getTime() + 901_000).toISOString() }),
+  expiry_not_in_future: () => operator('/v1/api-keys', { name: 'late', role: 'reader', expiresAt: site.clock.now().toISOString() }),
   plan_too_large: async () => {
     const server = await site.registered();
     await site.pass(180);
@@ -121,6 +128,14 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
       await site.database.write(`INSERT INTO ${table} (${Object.keys(row ?? {}).join(', ')}) VALUES ?`, [copies]);
     }
     return operator('/v1/purges', { silentForSeconds: 180 });
+  },
+  authentication_attempts_exceeded: async () => {
+    for (let attempt = 0; attempt < 20; attempt += 1) await narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });
+    return narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });
+  },
+  request_rate_exceeded: async () => {
+    await narrow.call('GET', '/health/live');
+    return narrow.call('GET', '/health/live');
   },
   heartbeat_rate_exceeded: async () => {
     const server = await narrow.registered();

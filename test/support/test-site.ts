@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import request from 'supertest';
-import type { Randomness } from '@app/fleet';
-import type { DatabaseAddress, Role } from '@app/fleet-mysql';
-import { newApiKey, newPassphrase, readSettings, sha256, UuidIdentifiers } from '@app/platform';
+import { PassphraseFile, type Randomness, type Role } from '@app/fleet';
+import type { DatabaseAddress } from '@app/fleet-mysql';
+import { newApiKey, newPassphrase, prefixOf, readSettings, sha256, UuidIdentifiers } from '@app/platform';
 import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/replica.js';
 import type { GateProxy } from './gate-proxy.js';
 import { serverLog } from '../../apps/configuration-server/src/server-log.js';
@@ -39,6 +40,14 @@ export interface KnownServer {
   readonly credential: string;
 }
 
+interface CallParts {
+  readonly body?: unknown;
+  readonly authorization?: string;
+  readonly headers?: Record<string, string>;
+  readonly address?: string;
+  readonly replica?: number;
+}
+
 interface SiteOptions {
   /** Settings by name, beside those that make a test quiet. */
   readonly settings?: Record<string, string>;
@@ -46,7 +55,24 @@ interface SiteOptions {
   readonly randomness?: Randomness;
 }
 
+/** Where a rotated passphrase goes, instead of a file: the last one is the one to use. */
+class PassphraseInMemory extends PassphraseFile {
+  readonly put: string[] = [];
+  private prepared = '';
+
+  async prepare(passphrase: string): Promise<void> {
+    this.prepared = passphrase;
+  }
+
+  async putInPlace(): Promise<string> {
+    this.put.push(this.prepared);
+    return 'in memory';
+  }
+}
+
 const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete' } as const;
+/** A clock that is moved by hand stands in one second for a whole test. */
+const WITHOUT_RATE_LIMITS = { API_KEY_REQUESTS_PER_SECOND: '1000000', ANONYMOUS_REQUESTS_PER_SECOND: '1000000' };
 const PASSPHRASE = newPassphrase();
 export const ADMIN_KEY = newApiKey();
 
@@ -59,13 +85,15 @@ export class TestSite {
     readonly database: TestDatabase,
     readonly clock: HandClock,
     readonly replicas: Replica[],
+    readonly passphraseFile: PassphraseInMemory,
     private readonly makeReplica: (name: string, log: string[], over?: Partial<ReplicaParts>) => Promise<Replica>,
   ) {}
 
   static async open({ settings = {}, replicas = 1, randomness = fixedFraction(0) }: SiteOptions = {}): Promise<TestSite> {
     const database = await TestDatabase.make();
     const clock = new HandClock();
-    const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', LOG_LEVEL: 'info', ...settings };
+    const passphraseFile = new PassphraseInMemory();
+    const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', LOG_LEVEL: 'info', ...WITHOUT_RATE_LIMITS, ...settings };
     const makeReplica = async (name: string, log: string[], over: Partial<ReplicaParts> = {}): Promise<Replica> => {
       const replica = await Replica.make({
         name,
@@ -74,6 +102,7 @@ export class TestSite {
         clock,
         randomness,
         identifiers: new UuidIdentifiers(),
+        passphraseFile,
         logger: serverLog('info', new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) })),
         ...over,
       });
@@ -81,9 +110,9 @@ export class TestSite {
       await replica.http.listen(0, '127.0.0.1');
       return replica;
     };
-    const site = new TestSite(database, clock, [], makeReplica);
+    const site = new TestSite(database, clock, [], passphraseFile, makeReplica);
     for (let number = 0; number < replicas; number += 1) await site.addReplica();
-    await site.replicas[0]?.secrets.firstSecrets(sha256(PASSPHRASE), sha256(ADMIN_KEY));
+    await site.replicas[0]?.secrets.firstSecrets(sha256(PASSPHRASE), { hash: sha256(ADMIN_KEY), prefix: prefixOf(ADMIN_KEY) });
     return site;
   }
 
@@ -142,13 +171,14 @@ export class TestSite {
     await this.database.drop();
   }
 
-  /** Any call; `authorization` as in the header. */
+  /** Any call; `authorization` as in the header, `address` that of this machine from which it comes. */
   async call<Body = Record<string, unknown>>(
     method: 'GET' | 'PUT' | 'POST' | 'DELETE',
     url: string,
-    { body, authorization, headers = {}, replica = 0 }: { body?: unknown; authorization?: string; headers?: Record<string, string>; replica?: number } = {},
+    { body, authorization, headers = {}, address, replica = 0 }: CallParts = {},
   ): Promise<Answer<Body>> {
     const call = request(await this.urlOf(replica))[METHODS[method]](url).set(headers).ok(() => true);
+    if (address) call.agent(new Agent({ localAddress: address }));
     if (authorization) call.set('authorization', authorization);
     if (body !== undefined && !headers['content-type']) call.set('content-type', 'application/json');
     if (body !== undefined) call.serialize((given: unknown) => (typeof given === 'string' || Buffer.isBuffer(given) ? given : JSON.stringify(given)) as string).send(body as object);
@@ -198,13 +228,13 @@ export class TestSite {
   readonly passphrase = `Passphrase ${PASSPHRASE}`;
   readonly admin = `Bearer ${ADMIN_KEY}`;
 
-  register<Body = RegistrationBody>(hostId: string, over: Record<string, unknown> = {}, replica = 0): Promise<Answer<Body>> {
-    return this.call<Body>('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(over), authorization: this.passphrase, replica });
+  register<Body = RegistrationBody>(hostId: string, over: Record<string, unknown> = {}, replica = 0, authorization = this.passphrase): Promise<Answer<Body>> {
+    return this.call<Body>('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(over), authorization, replica });
   }
 
   /** Registers and fails loudly when that is refused. */
-  async registered(over: Record<string, unknown> = {}, hostId: string = randomUUID(), replica = 0): Promise<KnownServer> {
-    const { status, body } = await this.register(hostId, over, replica);
+  async registered(over: Record<string, unknown> = {}, hostId: string = randomUUID(), replica = 0, authorization = this.passphrase): Promise<KnownServer> {
+    const { status, body } = await this.register(hostId, over, replica, authorization);
     if (status !== 200 && status !== 201) throw new Error(`not registered: ${status} ${JSON.stringify(body)}`);
     return { hostId, generation: body.generation, credential: body.credential };
   }

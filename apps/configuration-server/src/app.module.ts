@@ -1,13 +1,15 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
-import { Clock, Departures, HeartbeatReceiver, PurgePlanner, Randomness, Registrar } from '@app/fleet';
+import { Clock, Departures, HeartbeatReceiver, KeyKeeper, PurgePlanner, Randomness, Registrar } from '@app/fleet';
 import { AccessGuard } from './access/access.guard.js';
 import { Callers } from './access/callers.js';
+import { Cursors } from './fleet/cursors.js';
 import { FleetController } from './fleet/fleet.controller.js';
 import { FleetCounts } from './fleet/fleet-counts.js';
 import { HealthController } from './fleet/health.controller.js';
 import { Metrics } from './fleet/metrics.js';
 import { ReplicaStatus } from './fleet/replica-status.js';
+import { KeysController } from './keys/keys.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationPipe } from './problems/validation.pipe.js';
 import { DeparturesController } from './process-servers/departures.controller.js';
@@ -34,6 +36,8 @@ export interface UseCases {
   readonly counts: FleetCounts;
   readonly status: ReplicaStatus;
   readonly metrics: Metrics;
+  readonly keys: KeyKeeper;
+  readonly cursors: Cursors;
 }
 
 /** Every route of the contract: for its document, and for the check that each states its permission. */
@@ -44,6 +48,7 @@ export const DESCRIBED_CONTROLLERS: Type[] = [
   ProcessServersController,
   PurgesController,
   FleetController,
+  KeysController,
   HealthController,
 ];
 
@@ -71,6 +76,8 @@ export class AppModule {
         { provide: FleetCounts, useValue: useCases.counts },
         { provide: ReplicaStatus, useValue: useCases.status },
         { provide: Metrics, useValue: useCases.metrics },
+        { provide: KeyKeeper, useValue: useCases.keys },
+        { provide: Cursors, useValue: useCases.cursors },
         { provide: APP_GUARD, useClass: AccessGuard },
         { provide: APP_FILTER, useFactory: (randomness: Randomness) => new ProblemFilter(randomness), inject: [Randomness] },
         { provide: APP_PIPE, useFactory: validationPipe },

@@ -5,12 +5,14 @@ import {
   CleanUpPromise,
   Departures,
   HeartbeatReceiver,
+  KeyKeeper,
   ListeningClock,
   nextPassDelayMs,
   PurgePlanner,
   Registrar,
   type Clock,
   type Identifiers,
+  type PassphraseFile,
   type Randomness,
 } from '@app/fleet';
 import {
@@ -18,6 +20,7 @@ import {
   EventReader,
   FleetCounter,
   FleetReader,
+  KeyRingStore,
   LeaseStore,
   ListeningStore,
   PlanStore,
@@ -27,8 +30,10 @@ import {
   StampsInFlight,
   type DatabaseAddress,
 } from '@app/fleet-mysql';
-import { HmacCredentials, newSharedKey, SignedText, type Settings } from '@app/platform';
+import { HmacCredentials, newSharedKey, SignedText, SystemSecrets, type Settings } from '@app/platform';
 import { Callers } from './access/callers.js';
+import { RateLimit } from './access/rate-limit.js';
+import { RefusedCallers } from './access/refused-callers.js';
 import type { UseCases } from './app.module.js';
 import { Cursors } from './fleet/cursors.js';
 import { FleetCounts } from './fleet/fleet-counts.js';
@@ -45,6 +50,7 @@ const NOTE_LISTENING_MS = 5_000;
 /** After a note that failed: heartbeats wait for it. */
 const NOTE_AGAIN_MS = 500;
 const COUNT_FLEET_MS = 60_000;
+const NOTE_KEY_USE_MS = 30_000;
 /** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
 const HEARTBEAT_CONNECTIONS = 3;
 /** They wait so long for a row, the others longer. */
@@ -60,6 +66,8 @@ export interface ReplicaParts {
   readonly randomness: Randomness;
   readonly identifiers: Identifiers;
   readonly logger: Logger;
+  /** Where the operator finds a new passphrase. */
+  readonly passphraseFile: PassphraseFile;
   /** Twenty seconds unless told. */
   readonly requestTimeoutMs?: number;
 }
@@ -72,6 +80,7 @@ export class Replica {
     private readonly database: Database,
     private readonly heartbeatDatabase: Database,
     readonly secrets: SecretStore,
+    readonly keys: KeyRingStore,
     readonly listening: ListeningClock,
     readonly receiver: HeartbeatReceiver,
     readonly cleanUp: CleanUp,
@@ -84,7 +93,7 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, randomness, identifiers, logger, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS, joinsStatements: true });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS, joinsStatements: true });
@@ -94,6 +103,7 @@ export class Replica {
     const removals = new RemovalStore(database, clock, identifiers);
     const plans = new PlanStore(database, clock, version);
     const secrets = new SecretStore(database, clock, identifiers);
+    const keys = new KeyRingStore(database, clock, identifiers);
     const events = new EventReader(database, clock);
     const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
     const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
@@ -105,13 +115,15 @@ export class Replica {
     const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, settings.heartbeats, pauseMs);
     const cleanUp = new CleanUp(removals, clock, settings.cleanUp, settings.eventRetentionDays, name);
     const promise = new CleanUpPromise(new RemovalStore(heartbeatDatabase, clock, identifiers), clock);
-    const metrics = new Metrics(receiver, listening, clock, promise);
+    const refused = new RefusedCallers(clock, registry);
+    const limits = { ofKeys: new RateLimit(settings.limits.keyRequestsPerSecond, clock), ofStrangers: new RateLimit(settings.limits.strangerRequestsPerSecond, clock) };
+    const metrics = new Metrics(receiver, listening, refused, clock, promise);
     const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals);
     const views = new FleetViews(reader, registry, cursors, version);
     const useCases: UseCases = {
       clock,
       randomness,
-      callers: new Callers(secrets, credentials, settings.metricsNeedReader),
+      callers: new Callers(keys, credentials, refused, limits, settings.metricsNeedReader),
       registrar: new Registrar(registry, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming }),
       receiver,
       departures: new Departures(registry, settings.cleanUp),
@@ -122,6 +134,8 @@ export class Replica {
       counts: new FleetCounts(new FleetCounter(database, clock, version), removals, clock),
       status,
       metrics,
+      keys: new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds),
+      cursors,
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
     const connections = new Connections(http.getHttpServer(), settings.http.tls !== null);
@@ -129,9 +143,10 @@ export class Replica {
     const jobs = [
       new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), (failed) => (failed ? NOTE_AGAIN_MS : NOTE_LISTENING_MS), logger),
       new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
+      new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
       new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
     ];
-    return new Replica(database, heartbeatDatabase, secrets, listening, receiver, cleanUp, status, http, connections, jobs);
+    return new Replica(database, heartbeatDatabase, secrets, keys, listening, receiver, cleanUp, status, http, connections, jobs);
   }
 
   /** Begins to listen on the clock and to sweep. */

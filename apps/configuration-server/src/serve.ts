@@ -18,9 +18,9 @@ import {
   type DatabaseSettings,
   type Settings,
 } from '@app/platform';
-import { makeFirstSecrets } from './first-secrets.js';
 import { KeptDatabase } from './kept-database.js';
 import { Replica } from './replica.js';
+import { SecretFiles, settleSecrets } from './secret-files.js';
 
 const SYNCHRONISE_CLOCK_MS = 60_000;
 const CLOSE_IDLE_MS = 50;
@@ -87,10 +87,10 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   const name = `${hostname()}:${process.pid}:${identifiers.at(clock.now()).slice(-8)}`;
   if (await migrationsArePending(setUp)) await whileSaying(progress, 'Bringing the schema up to date', migrateDatabase(address, clock, name));
 
-  const replica = await Replica.make({ name, settings, address, clock, randomness, identifiers, logger });
+  const files = new SecretFiles(dataDirectory);
+  const replica = await Replica.make({ name, settings, address, clock, randomness, identifiers, logger, passphraseFile: files });
   undoing.add(() => stopServing(replica));
-  const files = { passphrase: join(dataDirectory, 'connection.passphrase'), adminKey: join(dataDirectory, 'admin.key') };
-  await makeFirstSecrets(replica.secrets, files, progress);
+  await settleSecrets(replica.secrets, replica.keys, files, progress);
   await replica.start();
   await replica.http.listen(settings.http.port, settings.http.host);
   const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');

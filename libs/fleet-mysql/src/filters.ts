@@ -107,6 +107,7 @@ export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version)
   }
   if (filter.ipAddress !== undefined) conditions.push(byIndex('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress), true));
   if (filter.friendlyName !== undefined) conditions.push(byIndex('p', 'by_name', fragment('p.friendly_name LIKE ?', likePrefix(filter.friendlyName))));
+  if (filter.passphraseId !== undefined) conditions.push(byIndex('p', 'by_passphrase', fragment('p.passphrase_id = ?', filter.passphraseId), true));
   if (filter.silentForSeconds !== undefined) {
     conditions.push(byIndex('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000)));
   }

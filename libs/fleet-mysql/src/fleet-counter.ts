@@ -13,10 +13,12 @@ export interface FleetNumbers {
   readonly connectionState: Readonly<Record<ConnectionState, number>>;
   readonly versionStatus: Readonly<Record<'Supported' | 'NotSupported', number>>;
   readonly health: Readonly<Record<Health, number>>;
+  /** Registered with a passphrase that is not the one of now. */
+  readonly onEarlierPassphrase: number;
 }
 
 interface NumberRow {
-  readonly what: 'registered' | 'decommissioned' | 'disconnected' | 'health';
+  readonly what: 'registered' | 'decommissioned' | 'disconnected' | 'earlier passphrase' | 'health';
   /** Version key, or health. */
   readonly name: string;
   readonly entries: number;
@@ -29,9 +31,13 @@ const COUNT_WITHIN_MS = 30_000;
 
 const READ_DISCONNECTED = 'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_end) WHERE l.ends_listened_ms <= ?';
 
+const READ_PASSPHRASE_OF_NOW = 'SELECT MAX(s.id) AS id FROM passphrase AS s WHERE s.retires_at IS NULL';
+/** Param: the passphrase of now, twice. */
+const READ_EARLIER = 'SELECT COUNT(*) FROM process_server AS e FORCE INDEX (by_passphrase) WHERE e.passphrase_id < ? OR e.passphrase_id > ?';
+
 /**
  * Counts the fleet without looking at it: versions and lifecycles from the tally that every change keeps, the Disconnected by
- * the index of the leases' ends, and of health those who are not well, each found by an index; who is left is Normal. All in
+ * the index of the leases' ends, those on earlier passphrases by theirs, and of health those who are not well, each found by an index; who is left is Normal. All in
  * one statement, so from one view of the data, and by the expressions that the lists filter by.
  */
 export class FleetCounter {
@@ -48,11 +54,13 @@ export class FleetCounter {
     const perhapsUnwell = (['Critical', 'Warning', 'None'] as const).flatMap((health) => healthCandidates(health, asOf));
     const from = (await this.areMany(perhapsUnwell)) ? EVERYBODY : among(perhapsUnwell);
     const health = healthSql(asOf);
+    const ofNow = (await this.database.rows<{ id: string | null }>(READ_PASSPHRASE_OF_NOW))[0]?.id ?? '';
     const rows = await this.database.rows<NumberRow>(
       `SELECT IF(t.decommissioned, 'decommissioned', 'registered') AS what, t.version_key AS name, t.entries FROM (${READ_TALLY}) AS t
        UNION ALL SELECT 'disconnected', '', (${READ_DISCONNECTED})
+       UNION ALL SELECT 'earlier passphrase', '', (${READ_EARLIER})
        UNION ALL SELECT 'health', ${health.sql}, COUNT(*) ${from.sql} WHERE p.decommissioned_at IS NULL GROUP BY 2`,
-      [asOf.listenedMs, ...health.parameters, ...from.parameters],
+      [asOf.listenedMs, ofNow, ofNow, ...health.parameters, ...from.parameters],
       COUNT_WITHIN_MS,
     );
     return { numbers: this.numbersOf(rows), asOf };
@@ -80,6 +88,7 @@ export class FleetCounter {
       connectionState: { Connected: total - disconnected, Disconnected: disconnected },
       versionStatus: { Supported: supported, NotSupported: total - supported },
       health: { None: decommissioned + none, Normal: registered - critical - warning - none, Warning: warning, Critical: critical },
+      onEarlierPassphrase: sum('earlier passphrase'),
     };
   }
 }

@@ -12,4 +12,5 @@ export { RegistryStore } from './registry-store.js';
 export { RemovalStore } from './removal-store.js';
 export { NAME_WALK_MS } from './statements/names.js';
 export { StampsInFlight } from './stamps-in-flight.js';
-export { SecretStore, type Role, type SharedKey, type StoredApiKey, type StoredPassphrase } from './secret-store.js';
+export { KeyRingStore, type StoredApiKey, type StoredPassphrase } from './key-ring-store.js';
+export { SecretStore, type FirstKey, type SharedKey } from './secret-store.js';

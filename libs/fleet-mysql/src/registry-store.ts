@@ -25,6 +25,7 @@ import {
   LOCK_FREE_HOSTS,
   LOCK_HOSTS,
   markDecommissioned,
+  markRevoked,
   READ_ENTRIES,
   READ_NEIGHBOURS,
   READ_TOMBSTONES,
@@ -97,7 +98,7 @@ export class RegistryStore implements Registry {
     return this.looks.ask({ hostId, ipAddress, friendlyName });
   }
 
-  async noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'> & { readonly hostId: string }): Promise<void> {
+  async noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>): Promise<void> {
     const at = this.clock.now();
     const id = this.identifiers.forKey(refusalKey(refusal.hostId, refusal.kind, at));
     if (this.notedRefusals.has(id)) return;
@@ -181,6 +182,7 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
     if (write.to !== 'removed') tally.addEntry(write.entry, 1);
     if (write.to === 'registered') registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
     else if (write.to === 'removed') statements.push(...(await removal(transaction, write, listenedMs)));
+    else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
     else if (write.entry.decommission) statements.push(...markDecommissioned(write.entry, write.entry.decommission));
   }
   statements.push(...insertEntries(registrations.filter(({ before }) => before === null)));

@@ -12,8 +12,13 @@ export const EVENT_KINDS = [
   'purged',
   'purged_by_force',
   'listening_outage',
+  'credential_revoked',
   'passphrase_created',
+  'passphrase_rotated',
+  'passphrases_listed',
   'api_key_created',
+  'api_key_revoked',
+  'api_keys_listed',
   'refused_host_id_conflict',
   'refused_version',
   'refused_generation_retired',
@@ -22,6 +27,7 @@ export const EVENT_KINDS = [
   'refused_process_server_not_found',
   'refused_credential_revoked',
   'refused_credential_rejected',
+  'refused_authentication',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -35,7 +41,7 @@ export interface FleetEvent {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-/** Refusals are shown at most once for a host, kind and hour: they share this key, and the first one wins. */
-export function refusalKey(hostId: string, kind: EventKind, at: Date): string {
+/** Refusals are shown at most once for a host, or for the site, kind and hour: they share this key, and the first one wins. */
+export function refusalKey(hostId: string | null, kind: EventKind, at: Date): string {
   return `${hostId} ${kind} ${Math.floor(at.getTime() / 3_600_000)}`;
 }

@@ -11,6 +11,9 @@ export type Instruction = 'none' | 'upgrade' | 'stop' | 'reregister' | 'ask_oper
 export type FleetFault =
   | { readonly code: 'credential_rejected' | 'credential_revoked' }
   | { readonly code: 'passphrase_rejected' }
+  | { readonly code: 'authentication_attempts_exceeded' | 'request_rate_exceeded' }
+  | { readonly code: 'api_key_name_taken'; readonly name: string }
+  | { readonly code: 'api_key_not_found' | 'last_admin_key' | 'expiry_not_in_future' }
   | { readonly code: 'generation_retired'; readonly removal: 'purge' | 'clean_up' }
   | { readonly code: 'generation_superseded' | 'generation_unknown'; readonly given: number; readonly current: number }
   | { readonly code: 'process_server_not_found' }
@@ -57,6 +60,7 @@ export function instructionFor(fault: FleetFault): Instruction | null {
       return 'reregister';
     case 'credential_rejected':
     case 'passphrase_rejected':
+    case 'authentication_attempts_exceeded':
     case 'host_id_conflict':
     case 'invalid_data_port':
     case 'clock_in_future':
@@ -66,6 +70,7 @@ export function instructionFor(fault: FleetFault): Instruction | null {
     case 'version_not_exact':
       return 'upgrade';
     case 'heartbeat_rate_exceeded':
+    case 'request_rate_exceeded':
     case 'heartbeat_queue_full':
     case 'not_listening':
     case 'database_unavailable':
@@ -84,6 +89,18 @@ function explain(fault: FleetFault): string {
       return 'An operator revoked this credential. Register again with the passphrase.';
     case 'passphrase_rejected':
       return 'The passphrase is not the one of this configuration server. It is in the file connection.passphrase of its data directory.';
+    case 'authentication_attempts_exceeded':
+      return 'Too many wrong passphrases or keys came from this address. A right one is always let in: see where it is read from.';
+    case 'request_rate_exceeded':
+      return 'More calls in a second than one caller may make. Come again in a moment.';
+    case 'api_key_name_taken':
+      return `There is or was a key by the name ${fault.name}. Its name stands in the audit log: choose another one.`;
+    case 'api_key_not_found':
+      return 'There is no API key with this identity.';
+    case 'last_admin_key':
+      return 'No other key of an admin is valid. Make one first: nobody could manage keys without.';
+    case 'expiry_not_in_future':
+      return 'A key that has expired already would let nobody in. Give a later instant, or none.';
     case 'generation_retired':
       return fault.removal === 'purge'
         ? 'An operator purged this process server. It does not come back by itself: a person registers it again.'

@@ -10,5 +10,6 @@ export interface FleetFilter {
   readonly health?: Health;
   readonly ipAddress?: string;
   readonly friendlyName?: string;
+  readonly passphraseId?: string;
   readonly silentForSeconds?: number;
 }

@@ -42,6 +42,23 @@ export {
   type WaitingHeartbeat,
 } from './heartbeat.js';
 export { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatCaller, type HeartbeatLimits } from './heartbeat-receiver.js';
+export { KeyKeeper, type KeyPage } from './key-keeper.js';
+export {
+  createApiKey,
+  keysListed,
+  revokeApiKey,
+  rotatePassphrase,
+  ROLES,
+  type ApiKey,
+  type ApiKeyOrder,
+  type HeldKeys,
+  type KeyDecision,
+  type KeyWrite,
+  type MadeSecret,
+  type Passphrase,
+  type Role,
+  type Rotation,
+} from './key-ring.js';
 export { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
 export { earliestWallInstant, listenedMsAt, LONGEST_COUNTED_GAP_MS, noteListening, type Listening, type ListeningOutage } from './listening.js';
 export { ListeningClock } from './listening-clock.js';
@@ -49,12 +66,15 @@ export {
   Clock,
   CredentialMint,
   Identifiers,
+  KeyRing,
   Leases,
   ListeningNotes,
+  PassphraseFile,
   PurgePlans,
   Randomness,
   Registry,
   Removals,
+  SecretMint,
   type CleanUpBatch,
   type CleanUpPass,
   type Decision,
@@ -95,6 +115,7 @@ export {
   type RegistrationOrder,
   type RegistrationTerms,
 } from './registration.js';
+export { revokeCredential, type RevocationOrder } from './revocation.js';
 export { sizingClassOf, type Hardware, type SizingClass } from './sizing.js';
 export {
   compareVersions,

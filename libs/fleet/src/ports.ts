@@ -1,6 +1,7 @@
 import type { FleetEvent } from './fleet-event.js';
 import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
+import type { ApiKey, HeldKeys, KeyDecision, MadeSecret, Passphrase } from './key-ring.js';
 import type { Listening, ListeningOutage } from './listening.js';
 import type { HostRecord, ProcessServer, Tombstone } from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
@@ -36,6 +37,20 @@ export abstract class CredentialMint {
   abstract mint(hostId: string, generation: number): MintedCredential;
 }
 
+/** Secrets that let people and process servers in: made here, shown once or never, kept as hashes. */
+export abstract class SecretMint {
+  abstract apiKey(): Omit<MadeSecret, 'id'> & { readonly secret: string };
+  abstract passphrase(): Omit<MadeSecret, 'id'> & { readonly secret: string };
+}
+
+/** The file in which the operator of this replica finds the passphrase. */
+export abstract class PassphraseFile {
+  /** On disk, under a name of its own; one that was prepared before is gone. */
+  abstract prepare(passphrase: string): Promise<void>;
+  /** The prepared one becomes the file, whose path is returned. */
+  abstract putInPlace(): Promise<string>;
+}
+
 /** An instant that something is judged at. */
 export interface Moment {
   readonly now: Date;
@@ -50,6 +65,7 @@ export interface HeldRecord extends HostRecord, Moment {}
 export type RecordWrite =
   | { readonly to: 'registered'; readonly entry: ProcessServer }
   | { readonly to: 'decommissioned'; readonly entry: ProcessServer }
+  | { readonly to: 'revoked'; readonly entry: ProcessServer }
   | { readonly to: 'removed'; readonly tombstone: Tombstone; readonly evenIfConnected: boolean };
 
 /** A decision: the answer, and unless nothing changes, the write with its one event. */
@@ -77,8 +93,21 @@ export abstract class Registry {
   abstract find(hostId: string): Promise<HeldRecord>;
   /** Other entries with this address or name. */
   abstract neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]>;
-  /** Writes a refusal's event, unless this host has one of this kind in this hour. */
-  abstract noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'> & { readonly hostId: string }): Promise<void>;
+  /** Writes a refusal's event, unless this host, or the site, has one of this kind in this hour. */
+  abstract noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>): Promise<void>;
+}
+
+/** API keys and passphrases, of all replicas. */
+export abstract class KeyRing {
+  /**
+   * One change after the other, whoever asks: shows `decide` the key by this name or identity, and writes what it decides
+   * with its event in one transaction.
+   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
+   */
+  abstract change<A>(about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A>;
+  /** All that there ever were, in the order in which they were made, after this identity. */
+  abstract apiKeys(limit: number, after: string | null): Promise<ApiKey[]>;
+  abstract passphrases(limit: number, after: string | null): Promise<Passphrase[]>;
 }
 
 /** Where a clean-up stands among what is due. */

@@ -2,6 +2,7 @@ import { FleetError } from './fleet-fault.js';
 import { earliestWallInstant } from './listening.js';
 import type { Decision, HeldRecord } from './ports.js';
 import { connectionStateAt, type Actor, type Tombstone } from './process-server.js';
+import { mustBeTheSeen } from './seen-generation.js';
 
 export interface PurgeOrder {
   /** The generation that the operator saw. */
@@ -27,14 +28,12 @@ const answerOf = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone): Pu
  * @throws FleetError `process_server_connected`, `machines_protected` unless forced; `generation_superseded` when it has
  * registered since; `generation_unknown`; `generation_retired` when the clean-up was first; `process_server_not_found`.
  */
-export function purge(hostId: string, order: PurgeOrder, { entry, tombstone, now, listenedMs }: HeldRecord): Decision<PurgeAnswer> {
+export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Decision<PurgeAnswer> {
   const { generation, force, actor, planId } = order;
   const reason = order.reason.trim();
   if (!reason) throw new FleetError({ code: 'reason_required' });
-  const current = entry?.generation ?? tombstone?.generation;
-  if (current === undefined) throw new FleetError({ code: 'process_server_not_found' });
-  if (generation < current) throw new FleetError({ code: 'generation_superseded', given: generation, current });
-  if (generation > current) throw new FleetError({ code: 'generation_unknown', given: generation, current });
+  mustBeTheSeen(generation, held);
+  const { entry, tombstone, now, listenedMs } = held;
   if (tombstone?.removal === 'purge') return { answer: answerOf(tombstone) };
   if (!entry) throw new FleetError({ code: 'generation_retired', removal: 'clean_up' });
   if (!force && connectionStateAt(listenedMs, entry) === 'Connected') {

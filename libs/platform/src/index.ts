@@ -10,9 +10,11 @@ export {
   newApiKey,
   newPassphrase,
   newSharedKey,
+  prefixOf,
   sameBytes,
   sha256,
   SignedText,
+  SystemSecrets,
 } from './secrets.js';
 export { seededFractions } from './seeded-fractions.js';
 export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type Settings, type SettingRow } from './settings.js';

@@ -1,11 +1,12 @@
 import { createHash, createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { CredentialMint, type MintedCredential } from '@app/fleet';
+import { CredentialMint, SecretMint, type MadeSecret, type MintedCredential } from '@app/fleet';
 
 export const CREDENTIAL_PREFIX = 'psc_';
 export const API_KEY_PREFIX = 'csk_';
 const RANDOM_BYTES = 32;
 const MAC_BYTES = 32;
 const GENERATION_BYTES = 4;
+const SHOWN_LETTERS = 8;
 const PASSPHRASE_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const PASSPHRASE_GROUPS = 6;
 const PASSPHRASE_GROUP_LENGTH = 5;
@@ -24,7 +25,22 @@ export function newPassphrase(): string {
 
 /** 256 random bits. */
 export const newApiKey = (): string => API_KEY_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
+/** How a key begins, as it is shown: 48 of its bits. */
+export const prefixOf = (key: string): string => key.slice(0, API_KEY_PREFIX.length + SHOWN_LETTERS);
 export const newSharedKey = (): Buffer => randomBytes(32);
+
+/** Makes API keys and passphrases. */
+export class SystemSecrets extends SecretMint {
+  apiKey(): Omit<MadeSecret, 'id'> & { readonly secret: string } {
+    const secret = newApiKey();
+    return { secret, hash: sha256(secret).toString('hex'), prefix: prefixOf(secret) };
+  }
+
+  passphrase(): Omit<MadeSecret, 'id'> & { readonly secret: string } {
+    const secret = newPassphrase();
+    return { secret, hash: sha256(secret).toString('hex'), prefix: '' };
+  }
+}
 
 /** What a genuine credential says of itself. */
 export interface OpenedCredential {

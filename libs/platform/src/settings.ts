@@ -36,6 +36,9 @@ export const SETTINGS = [
   row('CONFIGURATION_SERVER_VERSION', '', 'the package\'s', 'Version that process servers are compared with, four parts'),
   row('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: refuse every other version'),
   row('EVENT_RETENTION_DAYS', 'd', '400', 'How long events are kept'),
+  row('PASSPHRASE_OVERLAP_SECONDS', 's', '86400', 'How long an earlier passphrase stays valid after a rotation'),
+  row('API_KEY_REQUESTS_PER_SECOND', '1/s', '100', 'More from one API key gets 429'),
+  row('ANONYMOUS_REQUESTS_PER_SECOND', '1/s', '100', 'More from one address to what anyone may call (health, metrics) gets 429'),
   row('METRICS_ACCESS', '', 'anyone', 'Or `reader`: /metrics needs an API key'),
   row('LOG_LEVEL', '', 'info', 'trace, debug, info, warn, error, fatal or silent'),
 ] as const satisfies readonly SettingRow[];
@@ -49,6 +52,13 @@ export type DatabaseSettings = ({ readonly host: string; readonly port: number }
   readonly database: string;
 };
 
+/** Calls in a second, at one replica. */
+export interface CallLimits {
+  readonly keyRequestsPerSecond: number;
+  /** From one address, to what anyone may call. */
+  readonly strangerRequestsPerSecond: number;
+}
+
 export interface Settings {
   readonly http: { readonly host: string; readonly port: number; readonly tls: { readonly certificate: string; readonly key: string } | null };
   readonly dataDirectory: string;
@@ -61,6 +71,8 @@ export interface Settings {
   readonly version: Version;
   readonly versionPolicy: VersionPolicy;
   readonly eventRetentionDays: number;
+  readonly passphraseOverlapSeconds: number;
+  readonly limits: CallLimits;
   readonly metricsNeedReader: boolean;
   readonly logLevel: string;
 }
@@ -140,6 +152,11 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
     version: version ?? { major: 0, minor: 0, build: 0, revision: 0 },
     versionPolicy: oneOf('VERSION_POLICY', ['same-or-earlier', 'exact']),
     eventRetentionDays: integer('EVENT_RETENTION_DAYS', 1, 36_500),
+    passphraseOverlapSeconds: integer('PASSPHRASE_OVERLAP_SECONDS', 0, 31_536_000),
+    limits: {
+      keyRequestsPerSecond: integer('API_KEY_REQUESTS_PER_SECOND', 1, 1_000_000),
+      strangerRequestsPerSecond: integer('ANONYMOUS_REQUESTS_PER_SECOND', 1, 1_000_000),
+    },
     metricsNeedReader: oneOf('METRICS_ACCESS', ['anyone', 'reader']) === 'reader',
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS),
   };

@@ -30,6 +30,8 @@ export class FleetResponse {
   readonly connectionState!: ConnectionStateCounts;
   readonly versionStatus!: VersionStatusCounts;
   readonly health!: HealthCounts;
+  /** Registered with a passphrase that is not the one of now. */
+  readonly onEarlierPassphrase!: number;
   /** In seconds; null when none is leaving. */
   readonly oldestDecommissionedAgeSeconds!: number | null;
   /** RFC 3339; up to 5 s old. */

@@ -16,6 +16,16 @@ export {
   VersionStatusCounts,
 } from './fleet.wire.js';
 export { HeartbeatRequest, HeartbeatResponse, LoadReport, ServiceReport } from './heartbeat.wire.js';
+export {
+  ApiKeyBody,
+  ApiKeyList,
+  ApiKeyRequest,
+  CreatedApiKey,
+  PassphraseBody,
+  PassphraseList,
+  PassphraseRotation,
+  RotatePassphraseRequest,
+} from './key.wire.js';
 export { FieldError, ProblemResponse } from './problem.wire.js';
 export { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './problems.js';
 export {
@@ -41,3 +51,4 @@ export {
 } from './purge.wire.js';
 export { ListEventsQuery, ListProcessServersQuery, PageQuery } from './query.wire.js';
 export { FindingBody, PreflightResponse, ProxySettings, RegisterRequest, RegistrationResponse } from './registration.wire.js';
+export { RevokeCredentialRequest, RevokeCredentialResponse } from './revocation.wire.js';

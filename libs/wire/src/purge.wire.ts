@@ -1,5 +1,5 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, Max, MaxLength, Min } from 'class-validator';
-import { IsAddress, IsLabel, IsLabelStart } from './checks.js';
+import { IsAddress, IsHostId, IsLabel, IsLabelStart } from './checks.js';
 
 /** Body of POST /v1/process-servers/{hostId}/purge. */
 export class PurgeRequest {
@@ -60,6 +60,11 @@ export class PurgePlanRequest {
   @IsLabelStart(255)
   @MaxLength(255)
   readonly friendlyName?: string;
+
+  /** Registered with this passphrase. */
+  @IsOptional()
+  @IsHostId()
+  readonly passphraseId?: string;
 
   /** Silent for at least this long while we listened, in seconds. */
   @IsOptional()

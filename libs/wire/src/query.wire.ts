@@ -51,6 +51,11 @@ export class ListProcessServersQuery extends PageQuery {
   @MaxLength(255)
   readonly friendlyName?: string;
 
+  /** Registered with this passphrase. */
+  @IsOptional()
+  @IsHostId()
+  readonly passphraseId?: string;
+
   /** Silent for at least this long while we listened, in seconds. */
   @IsOptional()
   @Transform(wholeNumber)

@@ -29,15 +29,23 @@ const PROBLEMS_OF_ALL: readonly ProblemCode[] = [
   'internal_error',
   'shutting_down',
 ];
+const PROBLEMS_OF_KEYS: readonly ProblemCode[] = [
+  'authentication_required',
+  'api_key_rejected',
+  'authentication_attempts_exceeded',
+  'permission_denied',
+  'request_rate_exceeded',
+  'database_unavailable',
+];
 const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
-  anyone: [],
-  metrics: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
-  passphrase: ['authentication_required', 'passphrase_rejected', 'database_unavailable'],
+  anyone: ['request_rate_exceeded'],
+  metrics: PROBLEMS_OF_KEYS,
+  passphrase: ['authentication_required', 'passphrase_rejected', 'authentication_attempts_exceeded', 'database_unavailable'],
   process_server: ['credential_rejected', 'database_unavailable'],
-  process_server_or_operator: ['authentication_required', 'credential_rejected', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
-  reader: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
-  operator: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
-  admin: ['authentication_required', 'api_key_rejected', 'permission_denied', 'database_unavailable'],
+  process_server_or_operator: ['credential_rejected', ...PROBLEMS_OF_KEYS],
+  reader: PROBLEMS_OF_KEYS,
+  operator: PROBLEMS_OF_KEYS,
+  admin: PROBLEMS_OF_KEYS,
 };
 
 /** Codes of calls that take a body. */

@@ -1,7 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import type { Actor } from '@app/fleet';
-import type { Role } from '@app/fleet-mysql';
+import type { Actor, Role } from '@app/fleet';
 import { API_KEY_PREFIX } from '@app/platform';
 import { canonicalAddress } from '@app/wire';
 import type { Permission } from './call.decorator.js';

@@ -1,10 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { FleetError } from '@app/fleet';
-import { type SecretStore } from '@app/fleet-mysql';
+import type { KeyRingStore } from '@app/fleet-mysql';
 import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, sameBytes, sha256 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
-import type { Caller, ProcessServerCaller } from './caller.js';
+import { sourceAddressOf, type Caller, type ProcessServerCaller } from './caller.js';
 import type { Permission } from './call.decorator.js';
+import type { RateLimit } from './rate-limit.js';
+import type { RefusedCallers, WrongSecret } from './refused-callers.js';
 
 const ROLES_THAT_MAY = {
   reader: ['reader', 'operator', 'admin'],
@@ -12,11 +14,22 @@ const ROLES_THAT_MAY = {
   admin: ['admin'],
 } as const;
 
+/** How often callers may call. */
+export interface CallerLimits {
+  readonly ofKeys: RateLimit;
+  /** Of addresses whose callers say not who they are. */
+  readonly ofStrangers: RateLimit;
+}
+
+type AskingRequest = Pick<FastifyRequest, 'headers' | 'ip' | 'socket'>;
+
 /** The one place where a caller is recognised and its permission decided. */
 export class Callers {
   constructor(
-    private readonly secrets: SecretStore,
+    private readonly keys: KeyRingStore,
     private readonly credentials: HmacCredentials,
+    private readonly refused: RefusedCallers,
+    private readonly limits: CallerLimits,
     private readonly metricsNeedReader: boolean,
   ) {}
 
@@ -24,16 +37,18 @@ export class Callers {
    * Who is calling, when it may; `hostId` is the path's, canonical, where there is one.
    * @throws RequestProblem, FleetError the problem of one that may not.
    */
-  async admit(permission: Permission, { headers }: Pick<FastifyRequest, 'headers'>, hostId: string | null): Promise<Caller> {
+  async admit(permission: Permission, request: AskingRequest, hostId: string | null): Promise<Caller> {
+    const { headers } = request;
     const needed = permission === 'metrics' ? (this.metricsNeedReader ? 'reader' : 'anyone') : permission;
-    if (needed === 'anyone') return { kind: 'anyone' };
+    if (needed === 'anyone') return this.stranger(sourceAddressOf(request));
     if (needed === 'process_server') return this.processServer(headers, hostId);
     const { scheme, token } = presented(headers);
-    if (needed === 'passphrase') return this.withPassphrase(scheme, token);
+    if (needed === 'passphrase') return this.withPassphrase(scheme, token, request);
     if (!/^bearer$/i.test(scheme)) throw missing(needed);
-    if (token.startsWith(API_KEY_PREFIX)) return this.withApiKey(needed, token);
+    if (token.startsWith(API_KEY_PREFIX)) return this.withApiKey(needed, token, request);
     if (needed === 'process_server_or_operator') return this.processServer(headers, hostId);
-    throw new RequestProblem(token.startsWith(CREDENTIAL_PREFIX) ? 'permission_denied' : 'api_key_rejected');
+    if (token.startsWith(CREDENTIAL_PREFIX)) throw new RequestProblem('permission_denied');
+    return this.refuse('api_key', request);
   }
 
   /**
@@ -47,20 +62,35 @@ export class Callers {
     return { kind: 'process_server', hostId, ...opened };
   }
 
-  private async withPassphrase(scheme: string, token: string): Promise<Caller> {
-    if (!/^passphrase$/i.test(scheme)) throw missing('passphrase');
-    const hash = sha256(token);
-    const valid = (await this.secrets.passphrases()).filter((passphrase) => sameBytes(passphrase.hash, hash));
-    if (!valid[0]) throw new FleetError({ code: 'passphrase_rejected' });
-    return { kind: 'passphrase', passphraseId: valid[0].id };
+  private stranger(address: string): Caller {
+    if (this.limits.ofStrangers.isExceeded(address)) throw new FleetError({ code: 'request_rate_exceeded' });
+    return { kind: 'anyone' };
   }
 
-  private async withApiKey(needed: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase' | 'process_server'>, token: string): Promise<Caller> {
-    const key = await this.secrets.apiKey(sha256(token));
-    if (!key) throw new RequestProblem('api_key_rejected');
+  private async withPassphrase(scheme: string, token: string, request: AskingRequest): Promise<Caller> {
+    if (!/^passphrase$/i.test(scheme)) throw missing('passphrase');
+    const hash = sha256(token);
+    const valid = (await this.keys.validPassphrases()).filter((passphrase) => sameBytes(passphrase.hash, hash));
+    return valid[0] ? { kind: 'passphrase', passphraseId: valid[0].id } : this.refuse('passphrase', request);
+  }
+
+  private async withApiKey(
+    needed: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase' | 'process_server'>,
+    token: string,
+    request: AskingRequest,
+  ): Promise<Caller> {
+    const key = await this.keys.apiKeyOf(sha256(token));
+    if (!key) return this.refuse('api_key', request);
+    if (this.limits.ofKeys.isExceeded(key.keyId)) throw new FleetError({ code: 'request_rate_exceeded' });
     const roles: readonly string[] = ROLES_THAT_MAY[needed === 'process_server_or_operator' ? 'operator' : needed];
     if (!roles.includes(key.role)) throw new RequestProblem('permission_denied');
     return { kind: 'api_key', name: key.name, role: key.role };
+  }
+
+  /** Only after a secret was found to be wrong: a right one is let in whatever came from its address before. */
+  private async refuse(secret: WrongSecret, request: AskingRequest): Promise<never> {
+    if (await this.refused.add(secret, sourceAddressOf(request))) throw new FleetError({ code: 'authentication_attempts_exceeded' });
+    throw secret === 'passphrase' ? new FleetError({ code: 'passphrase_rejected' }) : new RequestProblem('api_key_rejected');
   }
 }
 

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
 import type { CleanUpPass, CleanUpPromise, Clock, HeartbeatReceiver, ListeningClock } from '@app/fleet';
+import type { RefusedCallers } from '../access/refused-callers.js';
 
 /** Counters and gauges of this replica. */
 export class Metrics {
@@ -10,7 +11,7 @@ export class Metrics {
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
 
-  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, clock: Clock, promise: CleanUpPromise) {
+  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, refused: RefusedCallers, clock: Clock, promise: CleanUpPromise) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -34,6 +35,7 @@ export class Metrics {
     gauge('cs_heartbeat_queue_length', 'Heartbeats that wait for a commit', () => receiver.queueLength);
     gauge('cs_listening', '1 while this replica could accept a heartbeat', () => Number(receiver.accepts && listening.isListening(clock.now())));
     gauge('cs_fleet_size', 'Process servers, as last counted', () => receiver.fleetSize);
+    gauge('cs_refused_addresses', 'Addresses from which wrong passphrases or keys came in the last ten minutes', () => refused.addresses);
     this.readOverdue = () => promise.overdueSeconds();
   }
 

@@ -28,6 +28,10 @@ export class ReplicaStatus {
     this.startedAt = clock.now();
   }
 
+  get replica(): string {
+    return this.identity.replica;
+  }
+
   async describe(): Promise<ConfigurationServerResponse> {
     const now = this.clock.now();
     const { listenedMs, notedAt } = await readListening(this.database, now);

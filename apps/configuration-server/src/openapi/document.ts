@@ -27,6 +27,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setVersion('1')
     .addTag('process server', 'What a process server calls')
     .addTag('operator', 'Taking process servers out of the fleet')
+    .addTag('administration', 'API keys and the passphrase')
     .addTag('queries', 'What operators and the portal read')
     .addTag('operation', 'Health and metrics of a replica')
     .addSecurity('passphrase', { type: 'apiKey', in: 'header', name: 'Authorization', description: '`Passphrase <passphrase>`' })
@@ -49,7 +50,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
 /** The only numbers of the contract with a fraction. */
 const FRACTIONS = new Set(['cpuPercent']);
 const INSTANT = /^(at|asOf|from|to|removeBy|lastHeartbeat|\w+At)$/;
-const IDENTITY = /^(id|hostId|planId|passphraseId|requestId)$/;
+const IDENTITY = /^(id|hostId|planId|keyId|passphraseId|requestId)$/;
 const LONG = /(Bytes|BytesPerSecond|Ms)$/;
 
 /** Values to show for members that have no example of their own. */

@@ -13,6 +13,8 @@ const FIELD_OF: Partial<Record<FleetFault['code'], string>> = {
   version_newer_than_configuration_server: 'agentVersion',
   version_not_exact: 'agentVersion',
   reason_required: 'reason',
+  expiry_not_in_future: 'expiresAt',
+  api_key_name_taken: 'name',
   plan_count_mismatch: 'expectedCount',
   share_not_acknowledged: 'acknowledgeShare',
 };

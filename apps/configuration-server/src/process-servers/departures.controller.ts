@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import { Departures, type DecommissionBy } from '@app/fleet';
-import { DecommissionQuery, DecommissionResponse, PurgeRequest, PurgeResponse } from '@app/wire';
+import { DecommissionQuery, DecommissionResponse, PurgeRequest, PurgeResponse, RevokeCredentialRequest, RevokeCredentialResponse } from '@app/wire';
 import { BODY_PROBLEMS, Call } from '../access/call.decorator.js';
 import { From, type Caller, type Recognised } from '../access/caller.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
@@ -64,5 +64,22 @@ export class DeparturesController {
   ): Promise<PurgeResponse> {
     const answer = await this.departures.purge(hostId, { generation, reason, force: force ?? false, actor, planId: null });
     return { ...answer, purgedAt: answer.purgedAt.toISOString() };
+  }
+
+  @Post('revoke-credential')
+  @ApiTags('operator')
+  @Call({
+    permits: 'operator',
+    summary: 'Ends the credential of a process server, which is told to register again; its lease runs out by itself',
+    answers: { 200: { type: RevokeCredentialResponse, description: 'It counts no more; asked again, the same' } },
+    problems: [...BODY_PROBLEMS, 'process_server_not_found', 'generation_superseded', 'generation_unknown', 'generation_retired'],
+  })
+  async revokeCredential(
+    @Param('hostId', hostIdPipe) hostId: string,
+    @Body() { generation, reason }: RevokeCredentialRequest,
+    @From() { actor }: Recognised,
+  ): Promise<RevokeCredentialResponse> {
+    await this.departures.revokeCredential(hostId, { generation, reason, actor });
+    return { hostId, generation, credentialRevoked: true };
   }
 }

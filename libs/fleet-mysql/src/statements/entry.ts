@@ -54,6 +54,9 @@ const RETIRE_LEASE = `
      SET l.retired = 1, l.ends_listened_ms = LEAST(l.ends_listened_ms, ?)
    WHERE l.host_id = ? AND l.generation = ?`;
 
+/** Params: host id, generation. Matches 1. */
+const REVOKE_CREDENTIAL = 'UPDATE process_server_lease AS l SET l.revoked = 1 WHERE l.host_id = ? AND l.generation = ?';
+
 /** The purge's one decision: same generation as the operator saw, silent at L unless forced. Params: host id, generation, L, forced. Matches 1 or nothing is removed. */
 const DELETE_LEASE_OF_THE_SILENT = `
   DELETE FROM process_server_lease
@@ -161,6 +164,8 @@ export const markDecommissioned = (entry: ProcessServer, { at, by, reason, remov
   { sql: MARK_DECOMMISSIONED, parameters: [at, by, reason, removeBy, entry.hostId, entry.generation], matches: 1 },
   { sql: RETIRE_LEASE, parameters: [entry.lease.endsAtListenedMs, entry.hostId, entry.generation], matches: 1 },
 ];
+
+export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedStatement[] => [{ sql: REVOKE_CREDENTIAL, parameters: [hostId, generation], matches: 1 }];
 
 export const deleteEntry = (tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean): GuardedStatement[] => [
   { sql: DELETE_LEASE_OF_THE_SILENT, parameters: [tombstone.hostId, tombstone.generation, listenedMs, Number(evenIfConnected)], matches: 1 },

@@ -1,0 +1,92 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PassphraseFile } from '@app/fleet';
+import type { KeyRingStore, SecretStore } from '@app/fleet-mysql';
+import { newApiKey, newPassphrase, prefixOf, sameBytes, sha256 } from '@app/platform';
+
+/** The passphrase and the first admin key in a data directory, readable to its owner alone. */
+export class SecretFiles extends PassphraseFile {
+  readonly passphrase: string;
+  readonly adminKey: string;
+
+  constructor(dataDirectory: string) {
+    super();
+    this.passphrase = join(dataDirectory, 'connection.passphrase');
+    this.adminKey = join(dataDirectory, 'admin.key');
+  }
+
+  prepare(passphrase: string): Promise<void> {
+    return writePending(this.passphrase, passphrase);
+  }
+
+  async putInPlace(): Promise<string> {
+    await rename(pendingOf(this.passphrase), this.passphrase);
+    return this.passphrase;
+  }
+}
+
+const pendingOf = (path: string): string => `${path}.new`;
+const writePending = (path: string, secret: string): Promise<void> => writeFile(pendingOf(path), `${secret}\n`, { mode: 0o600, flush: true });
+
+/**
+ * The first passphrase and admin key of a new database. They are on disk before the database knows their hashes, and get
+ * their names after it does: killed at any moment, the next start either finishes or begins anew. Of replicas that start
+ * at once, one wins, and only its files stay. With a database that has had its first secrets, a rotation that was cut short
+ * is finished or forgotten.
+ */
+export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, files: SecretFiles, progress: (line: string) => void): Promise<void> {
+  const begun = await readPending(files);
+  if (!begun && (await secrets.haveFirstSecrets())) return settleRotation(keys, files);
+  const { passphrase, adminKey } = begun ?? (await writeNew(files));
+  const won = await secrets.firstSecrets(sha256(passphrase), { hash: sha256(adminKey), prefix: prefixOf(adminKey) });
+  const ours = won || (await keys.apiKeyOf(sha256(adminKey))) !== null;
+  for (const path of [files.passphrase, files.adminKey]) {
+    if (ours) await putInPlace(path, passphrase, adminKey, progress);
+    else await rm(pendingOf(path), { force: true });
+  }
+}
+
+/** A passphrase that was prepared is put in place when the database knows it. */
+async function settleRotation(keys: KeyRingStore, files: SecretFiles): Promise<void> {
+  const prepared = await readSecret(pendingOf(files.passphrase));
+  if (prepared === null) return;
+  const hash = sha256(prepared);
+  if ((await keys.validPassphrases()).some((valid) => sameBytes(valid.hash, hash))) await files.putInPlace();
+  else await rm(pendingOf(files.passphrase), { force: true });
+}
+
+/** What an earlier start was about to make; the key is renamed last, so its pending file says whether it came to an end. */
+async function readPending(files: SecretFiles): Promise<{ passphrase: string; adminKey: string } | null> {
+  const adminKey = await readSecret(pendingOf(files.adminKey));
+  const passphrase = (await readSecret(pendingOf(files.passphrase))) ?? (adminKey && (await readSecret(files.passphrase)));
+  return passphrase && adminKey ? { passphrase, adminKey } : null;
+}
+
+async function writeNew(files: SecretFiles): Promise<{ passphrase: string; adminKey: string }> {
+  const made = { passphrase: newPassphrase(), adminKey: newApiKey() };
+  await writePending(files.passphrase, made.passphrase);
+  await writePending(files.adminKey, made.adminKey);
+  return made;
+}
+
+/** A file of that name from another database is the only copy of its secret: it is kept beside the new one. */
+async function putInPlace(path: string, passphrase: string, adminKey: string, progress: (line: string) => void): Promise<void> {
+  const there = await readSecret(path);
+  if (there !== null && there !== passphrase && there !== adminKey) {
+    const kept = `${path}.${Date.now()}`;
+    await rename(path, kept);
+    progress(`${path} belonged to another database; it is kept as ${kept}`);
+  }
+  await rename(pendingOf(path), path).catch(unlessRenamedBefore);
+}
+
+/** Killed between the two renamings: the first has its name already. */
+function unlessRenamedBefore(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+const readSecret = (path: string): Promise<string | null> =>
+  readFile(path, 'utf8').then(
+    (text) => text.trim() || null,
+    () => null,
+  );

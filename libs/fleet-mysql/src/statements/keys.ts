@@ -1,0 +1,42 @@
+/**
+ * Everybody who changes keys or passphrases writes this row first: on one server they wait for it, on a cluster only one of
+ * two commits. So a decision sees all that there is. Params: id of the event, now.
+ */
+export const TAKE_RING = `
+  INSERT INTO secret (name, value, created_at) VALUES ('key_ring', ?, ?)
+  ON DUPLICATE KEY UPDATE value = VALUES(value), created_at = VALUES(created_at)`;
+
+const KEY_COLUMNS = 'k.id, k.name, k.role, k.prefix, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at';
+
+/** Param: name. Compared as the names' own index does: case does not matter. */
+export const READ_KEY_BY_NAME = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.name = ?`;
+/** Param: id. */
+export const READ_KEY_BY_ID = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id = ?`;
+/** Params: id that is not counted, now. */
+export const COUNT_OTHER_ADMIN_KEYS = `
+  SELECT COUNT(*) AS others
+    FROM api_key AS k
+   WHERE k.role = 'admin' AND k.id <> ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
+/** Params: after id, limit. */
+export const READ_KEYS = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id > ? ORDER BY k.id LIMIT ?`;
+/** Params: hash, now. Uses one_of_each. */
+export const READ_KEY_OF_CALLER = `
+  SELECT k.id, k.name, k.role
+    FROM api_key AS k
+   WHERE k.hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
+
+/** Params: id, name, hash, role, prefix, created at, created by, expires at. */
+export const INSERT_KEY = 'INSERT INTO api_key (id, name, hash, role, prefix, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)';
+/** Params: at, id. */
+export const REVOKE_KEY = 'UPDATE api_key AS k SET k.revoked_at = ? WHERE k.id = ? AND k.revoked_at IS NULL';
+/** Params: at (twice), id. */
+export const NOTE_USE = 'UPDATE api_key AS k SET k.last_used_at = GREATEST(COALESCE(k.last_used_at, ?), ?) WHERE k.id = ?';
+
+/** Param: now. Those that let somebody in. */
+export const READ_VALID_PASSPHRASES = 'SELECT s.id, s.hash, s.created_at, s.retires_at FROM passphrase AS s WHERE s.retires_at IS NULL OR s.retires_at > ? ORDER BY s.id';
+/** Params: after id, limit. */
+export const READ_PASSPHRASES = 'SELECT s.id, s.created_at, s.retires_at FROM passphrase AS s WHERE s.id > ? ORDER BY s.id LIMIT ?';
+/** Params: id, hash, created at. */
+export const INSERT_PASSPHRASE = 'INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)';
+/** Params: at (twice). */
+export const RETIRE_PASSPHRASES = 'UPDATE passphrase AS s SET s.retires_at = LEAST(COALESCE(s.retires_at, ?), ?)';

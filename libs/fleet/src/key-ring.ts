@@ -1,0 +1,122 @@
+import { FleetError } from './fleet-fault.js';
+import type { EventKind, FleetEvent } from './fleet-event.js';
+import type { Actor } from './process-server.js';
+
+/** What an API key may do: each role includes those before it. */
+export const ROLES = ['reader', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** An API key, without its secret, which nobody can read again. */
+export interface ApiKey {
+  readonly keyId: string;
+  /** For the audit log; never given a second time, also after it was revoked. */
+  readonly name: string;
+  readonly role: Role;
+  /** How the key begins: enough to find it, of no use to guess it. */
+  readonly prefix: string;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+  /** Null: never. */
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+  /** Within a minute; null until its first use. */
+  readonly lastUsedAt: Date | null;
+}
+
+export interface Passphrase {
+  readonly passphraseId: string;
+  readonly createdAt: Date;
+  /** From then on it lets nobody in; null for the one of now. */
+  readonly retiresAt: Date | null;
+}
+
+/** What a decision sees, while nobody else changes keys or passphrases. */
+export interface HeldKeys {
+  readonly now: Date;
+  /** The one that it is about; null when there is none. */
+  readonly apiKey: ApiKey | null;
+  /** Other keys of admins that let somebody in now. */
+  readonly otherAdminKeys: number;
+  /** Those that let somebody in now. */
+  readonly passphrases: readonly Passphrase[];
+}
+
+export type KeyWrite =
+  | { readonly to: 'api_key_created'; readonly apiKey: ApiKey; readonly hash: string }
+  | { readonly to: 'api_key_revoked'; readonly keyId: string; readonly at: Date }
+  | { readonly to: 'passphrase_rotated'; readonly passphrase: Passphrase; readonly hash: string; readonly earlierRetireAt: Date };
+
+/** The answer, and unless nothing happens, what is written with its one event. Reading keys is an event without a write. */
+export interface KeyDecision<A> {
+  readonly answer: A;
+  readonly change?: { readonly write?: KeyWrite; readonly event: Pick<FleetEvent, 'kind' | 'actor' | 'detail'> };
+}
+
+export interface ApiKeyOrder {
+  readonly name: string;
+  readonly role: Role;
+  readonly expiresAt: Date | null;
+  readonly actor: Actor;
+}
+
+/** Identity and hash of a secret that was just made. */
+export interface MadeSecret {
+  readonly id: string;
+  /** SHA-256, hex. */
+  readonly hash: string;
+  readonly prefix: string;
+}
+
+const eventOf = (kind: EventKind, { name, address, requestId }: Actor, detail: object): Pick<FleetEvent, 'kind' | 'actor' | 'detail'> => ({
+  kind,
+  actor: name,
+  detail: { from: address, requestId, ...detail },
+});
+
+/** @throws FleetError `api_key_name_taken`, `expiry_not_in_future`. */
+export function createApiKey({ name, role, expiresAt, actor }: ApiKeyOrder, { id, hash, prefix }: MadeSecret, held: HeldKeys): KeyDecision<ApiKey> {
+  if (held.apiKey) throw new FleetError({ code: 'api_key_name_taken', name: held.apiKey.name });
+  if (expiresAt && expiresAt <= held.now) throw new FleetError({ code: 'expiry_not_in_future' });
+  const apiKey: ApiKey = { keyId: id, name, role, prefix, createdAt: held.now, createdBy: actor.name, expiresAt, revokedAt: null, lastUsedAt: null };
+  const detail = { keyId: id, name, role, prefix, expiresAt: expiresAt?.toISOString() ?? null };
+  return { answer: apiKey, change: { write: { to: 'api_key_created', apiKey, hash }, event: eventOf('api_key_created', actor, detail) } };
+}
+
+/**
+ * Revoked again, the same.
+ * @throws FleetError `api_key_not_found`; `last_admin_key` when no other key of an admin lets anybody in.
+ */
+export function revokeApiKey(actor: Actor, { apiKey, otherAdminKeys, now }: HeldKeys): KeyDecision<ApiKey> {
+  if (!apiKey) throw new FleetError({ code: 'api_key_not_found' });
+  if (apiKey.revokedAt) return { answer: apiKey };
+  if (apiKey.role === 'admin' && otherAdminKeys === 0) throw new FleetError({ code: 'last_admin_key' });
+  const { keyId, name, role, prefix } = apiKey;
+  return {
+    answer: { ...apiKey, revokedAt: now },
+    change: { write: { to: 'api_key_revoked', keyId, at: now }, event: eventOf('api_key_revoked', actor, { keyId, name, role, prefix }) },
+  };
+}
+
+export interface Rotation {
+  readonly passphraseId: string;
+  readonly createdAt: Date;
+  /** Until then the earlier passphrases let somebody in as well. */
+  readonly earlierRetireAt: Date;
+}
+
+/** A new passphrase; all earlier ones retire after the overlap, those that were about to retire sooner as they were. */
+export function rotatePassphrase(actor: Actor, overlapSeconds: number, { id, hash }: MadeSecret, { now, passphrases }: HeldKeys): KeyDecision<Rotation> {
+  const earlierRetireAt = new Date(now.getTime() + overlapSeconds * 1000);
+  const passphrase: Passphrase = { passphraseId: id, createdAt: now, retiresAt: null };
+  const detail = { passphraseId: id, earlier: passphrases.map(({ passphraseId }) => passphraseId), earlierRetireAt: earlierRetireAt.toISOString() };
+  return {
+    answer: { passphraseId: id, createdAt: now, earlierRetireAt },
+    change: { write: { to: 'passphrase_rotated', passphrase, hash, earlierRetireAt }, event: eventOf('passphrase_rotated', actor, detail) },
+  };
+}
+
+/** That somebody looked at what there is. */
+export const keysListed = (kind: 'api_keys_listed' | 'passphrases_listed', actor: Actor): KeyDecision<void> => ({
+  answer: undefined,
+  change: { event: eventOf(kind, actor, {}) },
+});

@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createApiKey, KeyKeeper, PassphraseFile, revokeApiKey, type ApiKey, type Role } from '@app/fleet';
+import { KeyRingStore } from '@app/fleet-mysql';
+import { sha256, SystemSecrets } from '@app/platform';
+import { TestStores } from '../support/test-stores.js';
+
+class NoFile extends PassphraseFile {
+  readonly put: string[] = [];
+  private prepared = '';
+  async prepare(passphrase: string): Promise<void> {
+    this.prepared = passphrase;
+  }
+  async putInPlace(): Promise<string> {
+    this.put.push(this.prepared);
+    return 'nowhere';
+  }
+}
+
+const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
+
+let stores: TestStores;
+let one: KeyRingStore;
+let other: KeyRingStore;
+let keeper: KeyKeeper;
+const file = new NoFile();
+beforeAll(async () => {
+  stores = await TestStores.open();
+  one = new KeyRingStore(stores.database, stores.clock, stores.identifiers);
+  other = new KeyRingStore(stores.connect(), stores.clock, stores.identifiers);
+  keeper = new KeyKeeper(one, new SystemSecrets(), file, stores.identifiers, stores.clock, 86_400);
+});
+beforeEach(async () => {
+  for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
+});
+afterAll(() => stores.close());
+
+const make = (name: string, role: Role = 'reader', expiresAt: Date | null = null): Promise<{ apiKey: ApiKey; key: string }> => keeper.createApiKey({ name, role, expiresAt, actor });
+const outcomes = async (works: readonly Promise<unknown>[]): Promise<string[]> =>
+  (await Promise.allSettled(works)).map((outcome) => (outcome.status === 'fulfilled' ? 'done' : String((outcome.reason as Error).message))).sort();
+const kinds = async (): Promise<string[]> => (await stores.site.rows<{ kind: string }>('SELECT kind FROM event ORDER BY id')).map(({ kind }) => kind);
+
+describe('an API key', () => {
+  it('lets in whoever has it until it is revoked', async () => {
+    const { apiKey, key } = await make('portal');
+    expect(await other.apiKeyOf(sha256(key))).toEqual({ keyId: apiKey.keyId, name: 'portal', role: 'reader' });
+    await keeper.revokeApiKey(apiKey.keyId, actor);
+    expect(await other.apiKeyOf(sha256(key))).toBeNull();
+    expect(await kinds()).toEqual(['api_key_created', 'api_key_revoked']);
+  });
+
+  it('of one name is made once, whoever asks at the same moment, and however the name is written', async () => {
+    const hash = (): { id: string; hash: string; prefix: string } => ({ id: stores.identifiers.at(stores.clock.now()), hash: randomBytes(32).toString('hex'), prefix: 'csk_' });
+    const asked = ['portal', 'Portal', 'PORTAL', 'portal'].map((name, index) =>
+      [one, other][index % 2]?.change({ name }, (held) => createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), held)) ?? Promise.reject(new Error('nobody')),
+    );
+    expect(await outcomes(asked)).toEqual(['api_key_name_taken', 'api_key_name_taken', 'api_key_name_taken', 'done']);
+    expect([await stores.site.count('api_key'), await kinds()]).toEqual([1, ['api_key_created']]);
+  });
+
+  it('of the last admin stays, also when two of them revoke each other at the same moment', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      await stores.site.write('DELETE FROM api_key');
+      const made = [await make('anna', 'admin'), await make('berta', 'admin')];
+      const asked = made.map(({ apiKey }, index) => [one, other][index]?.change({ keyId: apiKey.keyId }, (held) => revokeApiKey(actor, held)) ?? Promise.reject(new Error('nobody')));
+      expect(await outcomes(asked)).toEqual(['done', 'last_admin_key']);
+    }
+  });
+
+  it.each<[string, Role, number | null, string]>([
+    ['an admin’s that is good', 'admin', null, 'done'],
+    ['an admin’s that has expired', 'admin', 60, 'last_admin_key'],
+    ['an operator’s', 'operator', null, 'last_admin_key'],
+  ])('of an admin can be revoked beside %s: %s', async (_what, role, expiresInSeconds, outcome) => {
+    const { apiKey } = await make('anna', 'admin');
+    await make('other', role, expiresInSeconds === null ? null : new Date(stores.clock.now().getTime() + expiresInSeconds * 1000));
+    stores.clock.advanceSeconds(60);
+    expect(await outcomes([keeper.revokeApiKey(apiKey.keyId, actor)])).toEqual([outcome]);
+  });
+
+  it('is listed with its last use, which is written now and then', async () => {
+    const [{ key }, second] = [await make('portal'), await make('csctl', 'operator')];
+    stores.clock.advanceSeconds(60);
+    const usedAt = stores.clock.now();
+    await one.apiKeyOf(sha256(key));
+    stores.clock.advanceSeconds(60);
+    await one.noteUses();
+    const first = await keeper.apiKeys(actor, 1, null);
+    expect(first.items).toMatchObject([{ name: 'portal', prefix: key.slice(0, 12), lastUsedAt: usedAt, createdBy: 'operator:admin' }]);
+    expect((await keeper.apiKeys(actor, 1, first.next)).items).toEqual([{ ...second.apiKey, lastUsedAt: null }]);
+    expect((await keeper.apiKeys(actor, 2, null)).next).toBeNull();
+    expect((await kinds()).filter((kind) => kind === 'api_keys_listed')).toHaveLength(3);
+  });
+});
+
+describe('a rotation', () => {
+  const validHashes = async (): Promise<string[]> => (await other.validPassphrases()).map(({ hash }) => hash.toString('hex')).sort();
+  const hashesOf = (passphrases: readonly string[]): string[] => passphrases.map((passphrase) => sha256(passphrase).toString('hex')).sort();
+
+  it('leaves the earlier one valid for the overlap, and then the new one alone', async () => {
+    await keeper.rotatePassphrase(actor, null);
+    await keeper.rotatePassphrase(actor, 60);
+    const [first = '', second = ''] = file.put.slice(-2);
+    expect(await validHashes()).toEqual(hashesOf([first, second]));
+    stores.clock.advanceSeconds(60);
+    expect(await validHashes()).toEqual(hashesOf([second]));
+    expect(await kinds()).toEqual(['passphrase_rotated', 'passphrase_rotated']);
+  });
+
+  it('keeps no passphrase longer than an earlier rotation said', async () => {
+    await keeper.rotatePassphrase(actor, null);
+    await keeper.rotatePassphrase(actor, 10);
+    await keeper.rotatePassphrase(actor, 1_000);
+    const [, second = '', third = ''] = file.put.slice(-3);
+    stores.clock.advanceSeconds(10);
+    expect(await validHashes()).toEqual(hashesOf([second, third]));
+  });
+
+  it('one after the other, also at the same moment: the last file is of the one that does not retire', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => keeper.rotatePassphrase(actor, 0)));
+    expect(await validHashes()).toEqual(hashesOf(file.put.slice(-1)));
+    const { items } = await keeper.passphrases(actor, 100, null);
+    expect(items.map(({ retiresAt }) => retiresAt === null)).toEqual([false, false, false, false, true]);
+  });
+});

@@ -1,0 +1,74 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { KeyKeeper } from '@app/fleet';
+import { KeyRingStore, SecretStore } from '@app/fleet-mysql';
+import { sameBytes, sha256, SystemSecrets } from '@app/platform';
+import { SecretFiles, settleSecrets } from '../../apps/configuration-server/src/secret-files.js';
+import { TestStores } from '../support/test-stores.js';
+
+const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
+
+let stores: TestStores;
+let secrets: SecretStore;
+let keys: KeyRingStore;
+let folder: string;
+let files: SecretFiles;
+beforeAll(async () => {
+  stores = await TestStores.open();
+  secrets = new SecretStore(stores.database, stores.clock, stores.identifiers);
+  keys = new KeyRingStore(stores.database, stores.clock, stores.identifiers);
+});
+afterAll(() => stores.close());
+beforeEach(async () => {
+  for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
+  folder = await mkdtemp(join(tmpdir(), 'secret-files-'));
+  files = new SecretFiles(folder);
+  await start();
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const start = (): Promise<void> => settleSecrets(secrets, keys, files, () => undefined);
+const passphrase = async (): Promise<string> => (await readFile(files.passphrase, 'utf8')).trim();
+const isValid = async (text: string): Promise<boolean> => (await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(text)));
+const keeper = (): KeyKeeper => new KeyKeeper(keys, new SystemSecrets(), files, stores.identifiers, stores.clock, 60);
+
+describe('a rotated passphrase', () => {
+  it('is in the file of the first one, for its owner alone', async () => {
+    const first = await passphrase();
+    expect((await keeper().rotatePassphrase(actor, null)).file).toBe(files.passphrase);
+    const second = await passphrase();
+    expect([second === first, await isValid(first), await isValid(second)]).toEqual([false, true, true]);
+    expect([(await stat(files.passphrase)).mode & 0o777, (await readdir(folder)).sort()]).toEqual([0o600, ['admin.key', 'connection.passphrase']]);
+  });
+
+  it('is put in place by the next start when the server was killed after the database knew it', async () => {
+    class Killed extends SecretFiles {
+      override putInPlace(): Promise<string> {
+        return Promise.reject(new Error('killed'));
+      }
+    }
+    const first = await passphrase();
+    const dying = new KeyKeeper(keys, new SystemSecrets(), new Killed(folder), stores.identifiers, stores.clock, 0);
+    await expect(dying.rotatePassphrase(actor, null)).rejects.toThrow('killed');
+    expect([await passphrase(), await isValid(first)]).toEqual([first, false]);
+    await start();
+    expect([await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual([true, ['admin.key', 'connection.passphrase']]);
+  });
+
+  it('is forgotten by the next start when the database never knew it', async () => {
+    const first = await passphrase();
+    await files.prepare('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
+    await start();
+    expect([await passphrase(), await isValid(first), (await readdir(folder)).sort()]).toEqual([first, true, ['admin.key', 'connection.passphrase']]);
+  });
+
+  it('is not made when it cannot be kept', async () => {
+    const first = await passphrase();
+    await rm(folder, { recursive: true });
+    await writeFile(folder, '');
+    await expect(keeper().rotatePassphrase(actor, 0)).rejects.toThrow(/ENOTDIR/);
+    expect(await isValid(first)).toBe(true);
+  });
+});
