@@ -20,6 +20,7 @@ import { FindHealthByIndex1795400000019 } from './1795400000019-find-health-by-i
 import { FillLoadSlots1795400000020 } from './1795400000020-fill-load-slots.js';
 import { DescribeApiKeys1795400000021 } from './1795400000021-describe-api-keys.js';
 import { FindByPassphrase1795400000022 } from './1795400000022-find-by-passphrase.js';
+import { KeepWhereEventsCameFrom1795400000023 } from './1795400000023-keep-where-events-came-from.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -45,4 +46,5 @@ export const MIGRATIONS = [
   FillLoadSlots1795400000020,
   DescribeApiKeys1795400000021,
   FindByPassphrase1795400000022,
+  KeepWhereEventsCameFrom1795400000023,
 ];

@@ -30,6 +30,8 @@ CREATE TABLE event (
   host_id char(36) COLLATE ascii_bin,
   generation int unsigned,
   actor varchar(128) COLLATE utf8mb4_bin NOT NULL,
+  source_address varchar(45) COLLATE ascii_bin,
+  request_id char(36) COLLATE ascii_bin,
   detail json NOT NULL,
   KEY by_actor (actor, at, id),
   KEY by_host (host_id, at, id),

@@ -50,7 +50,7 @@ describe('a walk through the log', () => {
   it('shows an event as it was written', async () => {
     const [id, hostId] = [randomUUID(), randomUUID()];
     await write({ ageMs: 60_000, id, hostId, kind: 'purged_by_force' });
-    expect(await walk({}, 10)).toEqual([{ id, at: instantOf(60_000), kind: 'purged_by_force', hostId, generation: 1, actor: 'anna', detail: { a: [1, null] } }]);
+    expect(await walk({}, 10)).toEqual([{ id, at: instantOf(60_000), kind: 'purged_by_force', hostId, generation: 1, actor: 'anna', sourceAddress: null, requestId: null, detail: { a: [1, null] } }]);
   });
 
   it('shows what the filter asks for', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { FleetError, type FleetEvent } from '@app/fleet';
+import { calledBy, FleetError, ownDoing, type FleetEvent } from '@app/fleet';
 import { someFacts } from '../../libs/fleet/src/testing/examples.js';
 import { A_TOMBSTONE, AN_ENTRY, AN_OPERATOR, codeOf, MINT, TestStores } from '../support/test-stores.js';
 
@@ -152,7 +152,7 @@ describe('a change', () => {
       if (!entry) throw new Error('it is gone');
       const next = { ...entry, generation: entry.generation + 1 };
       if (entry.generation === 7) return { answer: 'decided anew' };
-      return { answer: 'lost', change: { write: { to: 'registered', entry: next }, event: { kind: 'registered_again', generation: next.generation, actor: 'a', detail: {} } } };
+      return { answer: 'lost', change: { write: { to: 'registered', entry: next }, event: { kind: 'registered_again', generation: next.generation, ...ownDoing('a'), detail: {} } } };
     });
     expect([answer, seen]).toEqual(['decided anew', [1, 7]]);
     expect(await stores.kinds(hostId)).toEqual(['registered']);
@@ -291,7 +291,7 @@ describe('a purge', () => {
       looks += 1;
       if (looks > 1) return { answer: 'looked again' };
       const tombstone = { hostId, generation: 1, friendlyName: 'n', ipAddress: '192.0.2.1', removedAt: now, removedBy: 'anna', reason: null, removal: 'purge', planId: null } as const;
-      return { answer: 'purged', change: { write: { to: 'removed', tombstone, evenIfConnected: false }, event: { kind: 'purged', generation: 1, actor: 'anna', detail: {} } } };
+      return { answer: 'purged', change: { write: { to: 'removed', tombstone, evenIfConnected: false }, event: { kind: 'purged', generation: 1, ...ownDoing('anna'), detail: {} } } };
     });
     expect(answer).toBe('looked again');
     expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
@@ -319,7 +319,7 @@ describe('neighbours', () => {
 describe('a refusal', () => {
   const HOUR_MS = 3_600_000;
   const note = (hostId: string, over: Partial<FleetEvent> = {}, registry = stores.registry): Promise<void> =>
-    registry.noteRefusal({ kind: 'refused_host_id_conflict', generation: null, actor: AN_OPERATOR.name, detail: { first: true }, ...over, hostId });
+    registry.noteRefusal({ kind: 'refused_host_id_conflict', generation: null, ...calledBy(AN_OPERATOR), detail: { first: true }, ...over, hostId });
 
   it('is noted once for a host, a kind and an hour, by whichever replica', async () => {
     const hostId = randomUUID();

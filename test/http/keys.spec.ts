@@ -66,7 +66,7 @@ describe('an API key', () => {
     expect(names.slice(0, 2)).toEqual(['admin', 'portal']);
     const looks = await events('api_keys_listed');
     expect(looks).toHaveLength(before + names.length);
-    expect(looks[0]).toMatchObject({ actor: 'operator:admin', detail: { from: '127.0.0.1', requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) } });
+    expect(looks[0]).toMatchObject({ actor: 'operator:admin', sourceAddress: '127.0.0.1', requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
   });
 });
 
@@ -99,7 +99,7 @@ describe('the passphrase', () => {
     expectProblem(await registerWith(earlier), 'passphrase_rejected');
     expect((await registerWith(made)).status).toBe(201);
     expect((await site.heartbeat(late)).status).toBe(200); // what it registered with stays good for what it got
-    expect(await events('passphrase_rotated')).toMatchObject([{ actor: 'operator:admin', detail: { passphraseId: body.passphraseId, earlier: [old?.passphraseId], from: '127.0.0.1' } }]);
+    expect(await events('passphrase_rotated')).toMatchObject([{ actor: 'operator:admin', detail: { passphraseId: body.passphraseId, earlier: [old?.passphraseId] } }]);
     expect(await events('passphrases_listed')).toHaveLength(1);
     for (const shown of [body, listed.body]) for (const secret of [made, earlier]) expect(JSON.stringify(shown)).not.toContain(secret);
   });

@@ -65,7 +65,7 @@ describe('the timeline', () => {
     const from = now();
     await site.pass(185);
     const { body } = await timeline(server.hostId);
-    expect(body.items.at(-1)).toEqual({ id: null, at: from, kind: 'silence', hostId: server.hostId, generation: 1, actor: 'configuration-server', detail: { from, to: null, silentForSeconds: 185 } });
+    expect(body.items.at(-1)).toEqual({ id: null, at: from, kind: 'silence', hostId: server.hostId, generation: 1, actor: 'configuration-server', sourceAddress: null, requestId: null, detail: { from, to: null, silentForSeconds: 185 } });
   });
 
   it.each(['Connected', 'Decommissioned', 'purged'])('of one that is %s has no silence that runs', async (state) => {

@@ -183,7 +183,7 @@ export class TestSite {
     if (body !== undefined && !headers['content-type']) call.set('content-type', 'application/json');
     if (body !== undefined) call.serialize((given: unknown) => (typeof given === 'string' || Buffer.isBuffer(given) ? given : JSON.stringify(given)) as string).send(body as object);
     const answer = await call;
-    const isJson = /json/.test(answer.type);
+    const isJson = /[/+]json/.test(answer.type);
     return { status: answer.status, body: (isJson ? JSON.parse(answer.text || 'null') : { text: answer.text }) as Body, headers: answer.headers };
   }
 

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import Fastify, { LogController } from 'fastify';
@@ -14,7 +14,7 @@ import { answerBrokenRequest } from './problems/broken-request.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 import { serveHeartbeats } from './process-servers/heartbeat-route.js';
-import { openPlainLane } from './process-servers/plain-lane.js';
+import { openPlainLane, requestIdFor } from './process-servers/plain-lane.js';
 
 /** Nothing that the contract asks for is larger. */
 const LARGEST_BODY_BYTES = 64 * 1024;
@@ -45,7 +45,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (ours: FastifyBaseLogger) => ours, // one for each request would cost more than it tells: a problem's line has the request id
     return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
-    genReqId: () => randomUUID(),
+    genReqId: ({ socket }: { readonly socket: Socket }) => requestIdFor(socket),
     bodyLimit: LARGEST_BODY_BYTES,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, randomness),
   };

@@ -129,7 +129,7 @@ export class Replica {
       departures: new Departures(registry, settings.cleanUp),
       planner: new PurgePlanner(plans, registry, clock, identifiers),
       views,
-      timelines: new Timelines(events, views, cursors),
+      timelines: new Timelines(events, views, cursors, clock),
       diagnosis: new Diagnosis(views, events, version),
       counts: new FleetCounts(new FleetCounter(database, clock, version), removals, clock),
       status,

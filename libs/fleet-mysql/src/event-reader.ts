@@ -49,7 +49,7 @@ export class EventReader {
     ];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
     const rows = await this.database.rows<EventRow>(
-      `SELECT e.id, e.at, e.kind, e.host_id, e.generation, e.actor, e.detail FROM event AS e ${where} ORDER BY e.at, e.id LIMIT ?`,
+      `SELECT e.id, e.at, e.kind, e.host_id, e.generation, e.actor, e.source_address, e.request_id, e.detail FROM event AS e ${where} ORDER BY e.at, e.id LIMIT ?`,
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );
     const items = rows.slice(0, limit).map(eventOf);

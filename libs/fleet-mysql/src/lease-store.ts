@@ -7,6 +7,7 @@ import {
   refusalKey,
   refusalKind,
   versionKey,
+  type EventAuthor,
   type FleetEvent,
   type FleetFault,
   type Heartbeat,
@@ -208,7 +209,7 @@ export class LeaseStore implements Leases {
         tally.add(versionKey(version), false, 1);
       }
       for (const { kind, detail, key } of heartbeatNews(beat, onRecord, now, listenedMs, this.version)) {
-        const event = { at: now, kind, hostId: beat.hostId, generation: beat.generation, actor: 'process-server', detail };
+        const event = { at: now, kind, hostId: beat.hostId, generation: beat.generation, ...authorOf(beat), detail };
         if (key) onceForEver.push({ ...event, id: this.identifiers.forKey(key) });
         else news.push({ ...event, id: this.eventId(eventIds, `${beat.hostId} ${kind}`, now) });
       }
@@ -236,12 +237,14 @@ export class LeaseStore implements Leases {
   private refusalEvents(beat: Heartbeat, fault: FleetFault, at: Date): FleetEvent[] {
     const kind = refusalKind(fault);
     if (!kind) return [];
-    const { hostId, generation, sourceAddress } = beat;
+    const { hostId, generation } = beat;
     const id = this.identifiers.forKey(refusalKey(hostId, kind, at));
-    const detail = { ...fault, call: 'heartbeat', from: sourceAddress, machineId: beat.machineId, instanceId: beat.instanceId };
-    return [{ id, at, kind, hostId, generation, actor: 'process-server', detail }];
+    const detail = { ...fault, call: 'heartbeat', machineId: beat.machineId, instanceId: beat.instanceId };
+    return [{ id, at, kind, hostId, generation, ...authorOf(beat), detail }];
   }
 }
+
+const authorOf = ({ sourceAddress, requestId }: Heartbeat): EventAuthor => ({ actor: 'process-server', sourceAddress, requestId });
 
 /** Renews those who said just what they said before; matches as many. */
 function renewal(claims: readonly Claim[], { now, listenedMs }: Moment): Statement {

@@ -1,4 +1,4 @@
-import { listenedMsAt, noteListening, type Clock, type Identifiers, type Listening, type ListeningNotes, type ListeningOutage, type Moment } from '@app/fleet';
+import { listenedMsAt, noteListening, ownDoing, type Clock, type Identifiers, type Listening, type ListeningNotes, type ListeningOutage, type Moment } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 
@@ -55,7 +55,7 @@ export class ListeningStore implements ListeningNotes {
         if (outage) {
           const detail = { from: outage.from.toISOString(), to: outage.to.toISOString() };
           await insertEvents(transaction, [
-            { id: eventId, at: now, kind: 'listening_outage', hostId: null, generation: null, actor: this.replica, detail },
+            { id: eventId, at: now, kind: 'listening_outage', hostId: null, generation: null, ...ownDoing(this.replica), detail },
           ]);
         }
         return { listening: next, outage };

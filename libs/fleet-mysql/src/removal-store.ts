@@ -1,4 +1,4 @@
-import type { CleanUpBatch, CleanUpPass, Clock, DuePosition, FleetEvent, Identifiers, Removals } from '@app/fleet';
+import { ownDoing, type CleanUpBatch, type CleanUpPass, type Clock, type DuePosition, type FleetEvent, type Identifiers, type Removals } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_WALK_MS } from './statements/names.js';
@@ -118,7 +118,7 @@ function removedEvent(row: DueRow, at: Date, eventIds: Map<string, string>): Fle
     kind: 'removed',
     hostId: row.host_id,
     generation: row.generation,
-    actor: ACTOR,
+    ...ownDoing(ACTOR),
     detail: {
       friendlyName: row.friendly_name,
       ipAddress: row.ip_address,

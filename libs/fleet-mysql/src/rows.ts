@@ -250,6 +250,8 @@ export interface EventRow {
   host_id: string | null;
   generation: number | null;
   actor: string;
+  source_address: string | null;
+  request_id: string | null;
   detail: unknown;
 }
 
@@ -261,6 +263,8 @@ export function eventOf(row: EventRow): FleetEvent {
     hostId: row.host_id,
     generation: row.generation,
     actor: row.actor,
+    sourceAddress: row.source_address,
+    requestId: row.request_id,
     detail: json<Record<string, unknown>>(row.detail),
   };
 }

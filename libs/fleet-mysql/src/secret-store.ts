@@ -1,4 +1,4 @@
-import type { Clock, FleetEvent, Identifiers, Role } from '@app/fleet';
+import { ownDoing, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
 import type { Database } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { INSERT_KEY, INSERT_PASSPHRASE } from './statements/keys.js';
@@ -52,7 +52,7 @@ export class SecretStore {
       kind,
       hostId: null,
       generation: null,
-      actor: ACTOR,
+      ...ownDoing(ACTOR),
       detail: { ...detail },
     });
     return this.database.transaction(

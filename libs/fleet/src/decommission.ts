@@ -1,3 +1,4 @@
+import { calledBy } from './fleet-event.js';
 import { FleetError } from './fleet-fault.js';
 import { credentialFault } from './heartbeat.js';
 import type { Decision, HeldRecord } from './ports.js';
@@ -75,10 +76,8 @@ export function decommission(order: DecommissionOrder, held: HeldRecord, timing:
       event: {
         kind: force ? 'decommissioned_by_force' : 'decommissioned',
         generation: entry.generation,
-        actor: actor.name,
+        ...calledBy(actor),
         detail: {
-          from: actor.address,
-          requestId: actor.requestId,
           removeBy: leaving.removeBy.toISOString(),
           protectedMachineCount: entry.health.protectedMachineCount,
           ...(reason && { reason }),

@@ -1,3 +1,5 @@
+import type { Actor } from './process-server.js';
+
 /** What can happen to a fleet; each change has exactly one event, written in the transaction that made it true. */
 export const EVENT_KINDS = [
   'registered',
@@ -37,9 +39,21 @@ export interface FleetEvent {
   readonly kind: EventKind;
   readonly hostId: string | null;
   readonly generation: number | null;
+  /** Who did it. */
   readonly actor: string;
+  /** Where the call came from; null when nobody called. */
+  readonly sourceAddress: string | null;
+  /** That of the call's answer; null when nobody called. */
+  readonly requestId: string | null;
   readonly detail: Readonly<Record<string, unknown>>;
 }
+
+/** Whose doing an event is. */
+export type EventAuthor = Pick<FleetEvent, 'actor' | 'sourceAddress' | 'requestId'>;
+
+export const calledBy = ({ name, address, requestId }: Actor): EventAuthor => ({ actor: name, sourceAddress: address, requestId });
+/** Nobody called: the configuration server itself, or a part of it. */
+export const ownDoing = (actor: string): EventAuthor => ({ actor, sourceAddress: null, requestId: null });
 
 /** Refusals are shown at most once for a host, or for the site, kind and hour: they share this key, and the first one wins. */
 export function refusalKey(hostId: string | null, kind: EventKind, at: Date): string {

@@ -10,6 +10,8 @@ export interface Heartbeat {
   readonly generation: number;
   readonly credentialHash: string;
   readonly sourceAddress: string;
+  /** Of the call that brought it. */
+  readonly requestId: string;
   readonly machineId: string | null;
   readonly instanceId: string | null;
   /** Canonical four parts. */

@@ -7,7 +7,7 @@ export {
   type DecommissionOrder,
 } from './decommission.js';
 export { Departures } from './departures.js';
-export { EVENT_KINDS, refusalKey, type EventKind, type FleetEvent } from './fleet-event.js';
+export { calledBy, EVENT_KINDS, ownDoing, refusalKey, type EventAuthor, type EventKind, type FleetEvent } from './fleet-event.js';
 export type { FleetFilter } from './fleet-filter.js';
 export { FleetError, instructionFor, type FleetFault, type Instruction } from './fleet-fault.js';
 export {

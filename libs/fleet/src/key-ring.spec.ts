@@ -47,7 +47,9 @@ describe('a new API key', () => {
     expect(change?.event).toEqual({
       kind: 'api_key_created',
       actor: 'operator:admin',
-      detail: { from: '192.0.2.7', requestId: 'request-1', keyId: 'new', name: 'portal', role: 'operator', prefix: 'csk_12345678', expiresAt: after(60).toISOString() },
+      sourceAddress: '192.0.2.7',
+      requestId: 'request-1',
+      detail: { keyId: 'new', name: 'portal', role: 'operator', prefix: 'csk_12345678', expiresAt: after(60).toISOString() },
     });
   });
 });
@@ -68,7 +70,7 @@ describe('revoking', () => {
     const { answer, change } = revokeApiKey(actor, held({ apiKey: aKey() }));
     expect(answer.revokedAt).toBe(NOON);
     expect(change?.write).toEqual({ to: 'api_key_revoked', keyId: 'key-1', at: NOON });
-    expect(change?.event).toMatchObject({ kind: 'api_key_revoked', actor: 'operator:admin', detail: { keyId: 'key-1', name: 'portal', from: '192.0.2.7' } });
+    expect(change?.event).toMatchObject({ kind: 'api_key_revoked', actor: 'operator:admin', sourceAddress: '192.0.2.7', detail: { keyId: 'key-1', name: 'portal' } });
   });
 
   it('a second time changes nothing and answers the same', () => {
@@ -93,5 +95,5 @@ describe('a rotation', () => {
 });
 
 it.each(['api_keys_listed', 'passphrases_listed'] as const)('a look is an event that writes nothing else: %s', (kind) => {
-  expect(keysListed(kind, actor)).toEqual({ answer: undefined, change: { event: { kind, actor: 'operator:admin', detail: { from: '192.0.2.7', requestId: 'request-1' } } } });
+  expect(keysListed(kind, actor)).toEqual({ answer: undefined, change: { event: { kind, actor: 'operator:admin', sourceAddress: '192.0.2.7', requestId: 'request-1', detail: {} } } });
 });

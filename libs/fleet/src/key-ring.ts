@@ -1,5 +1,5 @@
+import { calledBy, type EventKind, type FleetEvent } from './fleet-event.js';
 import { FleetError } from './fleet-fault.js';
-import type { EventKind, FleetEvent } from './fleet-event.js';
 import type { Actor } from './process-server.js';
 
 /** What an API key may do: each role includes those before it. */
@@ -46,10 +46,12 @@ export type KeyWrite =
   | { readonly to: 'api_key_revoked'; readonly keyId: string; readonly at: Date }
   | { readonly to: 'passphrase_rotated'; readonly passphrase: Passphrase; readonly hash: string; readonly earlierRetireAt: Date };
 
+type KeyEvent = Omit<FleetEvent, 'id' | 'at' | 'hostId' | 'generation'>;
+
 /** The answer, and unless nothing happens, what is written with its one event. Reading keys is an event without a write. */
 export interface KeyDecision<A> {
   readonly answer: A;
-  readonly change?: { readonly write?: KeyWrite; readonly event: Pick<FleetEvent, 'kind' | 'actor' | 'detail'> };
+  readonly change?: { readonly write?: KeyWrite; readonly event: KeyEvent };
 }
 
 export interface ApiKeyOrder {
@@ -67,11 +69,7 @@ export interface MadeSecret {
   readonly prefix: string;
 }
 
-const eventOf = (kind: EventKind, { name, address, requestId }: Actor, detail: object): Pick<FleetEvent, 'kind' | 'actor' | 'detail'> => ({
-  kind,
-  actor: name,
-  detail: { from: address, requestId, ...detail },
-});
+const eventOf = (kind: EventKind, actor: Actor, detail: object): KeyEvent => ({ kind, ...calledBy(actor), detail: { ...detail } });
 
 /** @throws FleetError `api_key_name_taken`, `expiry_not_in_future`. */
 export function createApiKey({ name, role, expiresAt, actor }: ApiKeyOrder, { id, hash, prefix }: MadeSecret, held: HeldKeys): KeyDecision<ApiKey> {

@@ -1,3 +1,4 @@
+import { calledBy } from './fleet-event.js';
 import { FleetError } from './fleet-fault.js';
 import { earliestWallInstant } from './listening.js';
 import type { Decision, HeldRecord } from './ports.js';
@@ -50,10 +51,8 @@ export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Deci
       event: {
         kind: force ? 'purged_by_force' : 'purged',
         generation,
-        actor: actor.name,
+        ...calledBy(actor),
         detail: {
-          from: actor.address,
-          requestId: actor.requestId,
           friendlyName,
           ipAddress,
           reason,

@@ -1,3 +1,4 @@
+import { calledBy } from './fleet-event.js';
 import { FleetError } from './fleet-fault.js';
 import { refusalKind } from './heartbeat.js';
 import type { Registry } from './ports.js';
@@ -17,9 +18,9 @@ export async function notingRefusals<A>(registry: Registry, { hostId, generation
   } catch (error) {
     const kind = error instanceof FleetError ? refusalKind(error.fault) : null;
     if (error instanceof FleetError && kind) {
-      const detail = { ...error.fault, call, from: actor.address, requestId: actor.requestId };
+      const detail = { ...error.fault, call };
       // One that cannot be noted now is noted when it comes again; the answer stays what was decided.
-      await registry.noteRefusal({ kind, hostId, generation, actor: actor.name, detail }).catch(() => undefined);
+      await registry.noteRefusal({ kind, hostId, generation, ...calledBy(actor), detail }).catch(() => undefined);
     }
     throw error;
   }

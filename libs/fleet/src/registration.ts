@@ -1,3 +1,4 @@
+import { calledBy } from './fleet-event.js';
 import { FleetError, type FleetFault } from './fleet-fault.js';
 import { NOTHING_REPORTED } from './health.js';
 import { leaseSecondsFor, type LeaseTiming } from './lease.js';
@@ -171,10 +172,8 @@ export function register(
       event: {
         kind: before === null ? 'registered' : replaces ? 'replaced' : 'registered_again',
         generation,
-        actor: actor.name,
+        ...calledBy(actor),
         detail: {
-          from: actor.address,
-          requestId: actor.requestId,
           friendlyName: facts.friendlyName,
           ipAddress: facts.ipAddress,
           ...(before && {

@@ -26,7 +26,9 @@ describe('revoking a credential', () => {
       kind: 'credential_revoked',
       generation: 3,
       actor: 'anna',
-      detail: { from: '198.51.100.7', requestId: 'request-1', reason: 'disk was copied' },
+      sourceAddress: '198.51.100.7',
+      requestId: 'request-1',
+      detail: { reason: 'disk was copied' },
     });
   });
 

@@ -1,3 +1,4 @@
+import { calledBy } from './fleet-event.js';
 import { FleetError } from './fleet-fault.js';
 import type { Decision, HeldRecord } from './ports.js';
 import type { Actor } from './process-server.js';
@@ -25,7 +26,7 @@ export function revokeCredential({ generation, reason, actor }: RevocationOrder,
     answer: undefined,
     change: {
       write: { to: 'revoked', entry: { ...entry, lease: { ...entry.lease, revoked: true } } },
-      event: { kind: 'credential_revoked', generation, actor: actor.name, detail: { from: actor.address, requestId: actor.requestId, reason } },
+      event: { kind: 'credential_revoked', generation, ...calledBy(actor), detail: { reason } },
     },
   };
 }

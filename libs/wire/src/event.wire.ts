@@ -13,6 +13,10 @@ export class EventBody {
    * @example 'operator:admin'
    */
   readonly actor!: string;
+  /** Where the call came from; null when nobody called. */
+  readonly sourceAddress!: string | null;
+  /** `x-request-id` of the call's answer; null when nobody called. */
+  readonly requestId!: string | null;
   /** Facts of the kind; members vary. */
   readonly detail!: Record<string, unknown>;
 }

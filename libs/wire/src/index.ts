@@ -49,6 +49,6 @@ export {
   PurgeResponse,
   SkippedCandidate,
 } from './purge.wire.js';
-export { ListEventsQuery, ListProcessServersQuery, PageQuery } from './query.wire.js';
+export { ExportEventsQuery, ListEventsQuery, ListProcessServersQuery, PageQuery } from './query.wire.js';
 export { FindingBody, PreflightResponse, ProxySettings, RegisterRequest, RegistrationResponse } from './registration.wire.js';
 export { RevokeCredentialRequest, RevokeCredentialResponse } from './revocation.wire.js';

@@ -70,8 +70,8 @@ export class ListProcessServersQuery extends PageQuery {
   readonly sort?: 'hostId' | 'friendlyName' | 'lastHeartbeat';
 }
 
-/** Query of GET /v1/events. Members narrow each other down. */
-export class ListEventsQuery extends PageQuery {
+/** Query of GET /v1/events/export. Members narrow each other down. */
+export class ExportEventsQuery {
   /** @example 'purged' */
   @IsOptional()
   @IsLabel(48)
@@ -100,4 +100,21 @@ export class ListEventsQuery extends PageQuery {
   @IsOptional()
   @IsInstant()
   readonly to?: string;
+}
+
+/** Query of GET /v1/events. */
+export class ListEventsQuery extends ExportEventsQuery implements PageQuery {
+  /** Items of a page, 1 to 1,000; 100 unless told. */
+  @IsOptional()
+  @Transform(wholeNumber)
+  @IsInt()
+  @Min(1)
+  @Max(1_000)
+  readonly limit?: number;
+
+  /** `nextCursor` of the page before, with the same filters. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(6_000)
+  readonly cursor?: string;
 }

@@ -1,4 +1,4 @@
-import type { Clock, Registry } from '@app/fleet';
+import { ownDoing, type Clock, type Registry } from '@app/fleet';
 
 /** What a caller presented in vain. */
 export type WrongSecret = 'passphrase' | 'api_key';
@@ -63,7 +63,7 @@ export class RefusedCallers {
   /** Once an hour; one that cannot be noted now is noted with the next. */
   private async note(): Promise<void> {
     const detail = { addresses: this.attempts.size, passphrases: this.kinds.passphrase, apiKeys: this.kinds.api_key, withinSeconds: WINDOW_MS / 1000 };
-    const refusal = { kind: 'refused_authentication', hostId: null, generation: null, actor: 'configuration-server', detail } as const;
+    const refusal = { kind: 'refused_authentication', hostId: null, generation: null, ...ownDoing('configuration-server'), detail } as const;
     await this.registry.noteRefusal(refusal).catch(() => undefined);
   }
 }

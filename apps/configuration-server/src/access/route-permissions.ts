@@ -1,4 +1,4 @@
-import { RequestMethod } from '@nestjs/common';
+import { RequestMethod, type Type } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DESCRIBED_CONTROLLERS } from '../app.module.js';
 import { permissionOf, type Permission } from './call.decorator.js';
@@ -12,8 +12,8 @@ export interface RoutePermission {
 const metadata = <Value>(key: string, target: object): Value | undefined => Reflect.getMetadata(key, target) as Value | undefined;
 
 /** Every route of the contract with the permission that it states. */
-export function routePermissions(): RoutePermission[] {
-  return DESCRIBED_CONTROLLERS.flatMap((controller) => {
+export function routePermissions(controllers: readonly Type[] = DESCRIBED_CONTROLLERS): RoutePermission[] {
+  return controllers.flatMap((controller) => {
     const prototype = controller.prototype as Record<string, object>;
     return Object.getOwnPropertyNames(prototype)
       .map((name) => prototype[name])
@@ -27,7 +27,7 @@ export function routePermissions(): RoutePermission[] {
 }
 
 /** @throws Error that names the routes without a permission: such a server does not start. */
-export function everyRouteStatesItsPermission(): void {
-  const open = routePermissions().filter(({ permission }) => !permission);
+export function everyRouteStatesItsPermission(controllers?: readonly Type[]): void {
+  const open = routePermissions(controllers).filter(({ permission }) => !permission);
   if (open.length > 0) throw new Error(`Routes without a permission: ${open.map(({ method, path }) => `${method} ${path}`).join(', ')}`);
 }

@@ -56,7 +56,7 @@ export class KeysController {
     answers: { 201: { type: CreatedApiKey, description: 'The key, shown this once' } },
     problems: [...BODY_PROBLEMS, 'api_key_name_taken', 'expiry_not_in_future'],
   })
-  async create(@Body() { name, role, expiresAt }: ApiKeyRequest, @From() { actor }: Recognised): Promise<CreatedApiKey> {
+  async createApiKey(@Body() { name, role, expiresAt }: ApiKeyRequest, @From() { actor }: Recognised): Promise<CreatedApiKey> {
     const { apiKey, key } = await this.keys.createApiKey({ name, role, expiresAt: expiresAt ? new Date(expiresAt) : null, actor });
     return { ...apiKeyBody(apiKey), key };
   }
@@ -68,7 +68,7 @@ export class KeysController {
     answers: { 200: { type: ApiKeyList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })
-  list(@Query() query: PageQuery, @From() { actor }: Recognised): Promise<ApiKeyList> {
+  apiKeys(@Query() query: PageQuery, @From() { actor }: Recognised): Promise<ApiKeyList> {
     return this.page('api-keys', query, (limit, after) => this.keys.apiKeys(actor, limit, after), apiKeyBody);
   }
 
@@ -80,7 +80,7 @@ export class KeysController {
     answers: { 200: { type: ApiKeyBody, description: 'It is revoked; asked again, the same' } },
     problems: ['validation_failed', 'api_key_not_found', 'last_admin_key'],
   })
-  async revoke(@Param('keyId', keyIdPipe) keyId: string, @From() { actor }: Recognised): Promise<ApiKeyBody> {
+  async revokeApiKey(@Param('keyId', keyIdPipe) keyId: string, @From() { actor }: Recognised): Promise<ApiKeyBody> {
     return apiKeyBody(await this.keys.revokeApiKey(keyId, actor));
   }
 
@@ -91,7 +91,7 @@ export class KeysController {
     answers: { 201: { type: PassphraseRotation, description: 'Where the new one is; no answer shows it' } },
     problems: BODY_PROBLEMS,
   })
-  async rotate(@Body() { overlapSeconds }: RotatePassphraseRequest, @From() { actor }: Recognised): Promise<PassphraseRotation> {
+  async rotatePassphrase(@Body() { overlapSeconds }: RotatePassphraseRequest, @From() { actor }: Recognised): Promise<PassphraseRotation> {
     const { passphraseId, createdAt, earlierRetireAt, file } = await this.keys.rotatePassphrase(actor, overlapSeconds ?? null);
     return { passphraseId, createdAt: createdAt.toISOString(), earlierRetireAt: earlierRetireAt.toISOString(), replica: this.status.replica, file };
   }

@@ -24,6 +24,7 @@ export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, ac
     generation: body.generation,
     credentialHash: caller.credentialHash,
     sourceAddress: actor.address,
+    requestId: actor.requestId,
     machineId: body.machineId ?? null,
     instanceId: body.instanceId ?? null,
     agentVersion: body.agentVersion ? canonicalVersion(body.agentVersion) : null,

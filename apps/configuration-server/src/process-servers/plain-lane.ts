@@ -40,15 +40,22 @@ export function openPlainLane(server: Server, useCases: UseCases, settings: Lane
   };
 }
 
-/** Why the next heartbeat on a connection is refused: it was read and judged before the connection went over. */
-const refusals = new WeakMap<Socket, { readonly error: unknown }>();
+/** Why the next heartbeat on a connection is refused: it was read and judged, by this id, before the connection went over. */
+interface JudgedBefore {
+  readonly error: unknown;
+  readonly requestId: string;
+}
+const refusals = new WeakMap<Socket, JudgedBefore>();
 
 /** Why the heartbeat that has come is refused already; undefined when it is not. */
-export function takeRefusal(socket: Socket): { readonly error: unknown } | undefined {
+export function takeRefusal(socket: Socket): JudgedBefore | undefined {
   const refusal = refusals.get(socket);
   if (refusal) refusals.delete(socket);
   return refusal;
 }
+
+/** That of the heartbeat that was judged already, so that its event and its answer name the same; else a new one. */
+export const requestIdFor = (socket: Socket): string => refusals.get(socket)?.requestId ?? randomUUID();
 
 interface Lane extends UseCases, LaneSettings {
   readonly answers: WrittenAnswers;
@@ -62,6 +69,7 @@ class PlainConnection implements HeartbeatCaller {
   /** What has come after it. */
   private next = NOTHING;
   private decided: HeartbeatAnswer | null = null;
+  private requestId = '';
   private readonly address: string;
 
   constructor(
@@ -96,7 +104,8 @@ class PlainConnection implements HeartbeatCaller {
     const { hostId, authorization, body } = plain;
     try {
       const caller = this.lane.callers.processServer({ authorization }, hostId);
-      const actor = { name: 'process-server', address: this.address, requestId: '' };
+      this.requestId = randomUUID();
+      const actor = { name: 'process-server', address: this.address, requestId: this.requestId };
       return heartbeatOf(hostId, body, { caller, actor }, this.lane.clock.now());
     } catch {
       return null;
@@ -109,7 +118,7 @@ class PlainConnection implements HeartbeatCaller {
   }
 
   refuse(error: unknown): void {
-    refusals.set(this.socket, { error });
+    refusals.set(this.socket, { error, requestId: this.requestId });
     this.orClose(() => this.goOver(Buffer.concat([this.underWay ?? NOTHING, this.next])));
   }
 
@@ -127,13 +136,13 @@ class PlainConnection implements HeartbeatCaller {
   }
 
   private writeAnswer(): void {
-    const { socket, next, decided } = this;
+    const { socket, next, decided, requestId } = this;
     const { metrics, receiver, answers, keepAliveMs } = this.lane;
     this.underWay = null;
     this.decided = null;
     metrics.answered(200, 'none');
     if (!decided || !socket.writable) return;
-    const isTaken = socket.write(answers.of(decided, receiver.isDraining), 'latin1');
+    const isTaken = socket.write(answers.of(decided, requestId, receiver.isDraining), 'latin1');
     if (receiver.isDraining) socket.end();
     else if (next.length > 0) this.goOver(next);
     else {
@@ -190,10 +199,10 @@ class WrittenAnswers {
 
   constructor(private readonly keepAliveMs: number) {}
 
-  of(answer: HeartbeatAnswer, isTheLast: boolean): string {
+  of(answer: HeartbeatAnswer, requestId: string, isTheLast: boolean): string {
     let text = this.made.get(answer);
     if (!text) this.made.set(answer, (text = this.make(textOf(heartbeatResponse(answer)))));
-    return text.before + randomUUID() + (isTheLast ? text.afterTheLast : text.after);
+    return text.before + requestId + (isTheLast ? text.afterTheLast : text.after);
   }
 
   /** With the headers of every answer, in the order in which Node writes them. */

@@ -1,11 +1,14 @@
-import { connectionStateAt, EVENT_KINDS, FleetError, type EventKind, type FleetEvent } from '@app/fleet';
-import type { EventFilter, EventPage, EventPosition, EventReader } from '@app/fleet-mysql';
-import type { EventBody, EventList, ListEventsQuery, PageQuery } from '@app/wire';
+import { Readable } from 'node:stream';
+import { connectionStateAt, EVENT_KINDS, FleetError, ownDoing, type Clock, type EventKind, type FleetEvent } from '@app/fleet';
+import { EVENTS_SETTLE_MS, type EventFilter, type EventPage, type EventPosition, type EventReader } from '@app/fleet-mysql';
+import type { EventBody, EventList, ExportEventsQuery, ListEventsQuery, PageQuery } from '@app/wire';
 import type { Cursors } from '../fleet/cursors.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import type { FleetViews } from './fleet-views.js';
 
 const DEFAULT_LIMIT = 100;
+/** Events read at a time. */
+const EXPORT_PAGE = 1_000;
 
 type Entry = Awaited<ReturnType<FleetViews['entry']>>;
 
@@ -17,25 +20,51 @@ function kindOf(text: string): EventKind {
   return kind;
 }
 
+function eventFilter({ kind, hostId, actor, from, to }: ExportEventsQuery): EventFilter {
+  return {
+    ...(kind !== undefined && { kind: kindOf(kind) }),
+    ...(hostId !== undefined && { hostId: hostId.toLowerCase() }),
+    ...(actor !== undefined && { actor }),
+    ...(from !== undefined && { from: new Date(from) }),
+    ...(to !== undefined && { to: new Date(to) }),
+  };
+}
+
 /** What happened: to one process server, or to the whole site. */
 export class Timelines {
   constructor(
     private readonly events: EventReader,
     private readonly views: FleetViews,
     private readonly cursors: Cursors,
+    private readonly clock: Clock,
   ) {}
 
   /** @throws RequestProblem `invalid_cursor`, or `validation_failed` for a kind that there is none of. */
-  async audit({ limit = DEFAULT_LIMIT, cursor, kind, hostId, actor, from, to }: ListEventsQuery): Promise<EventList> {
-    const filter: EventFilter = {
-      ...(kind !== undefined && { kind: kindOf(kind) }),
-      ...(hostId !== undefined && { hostId: hostId.toLowerCase() }),
-      ...(actor !== undefined && { actor }),
-      ...(from !== undefined && { from: new Date(from) }),
-      ...(to !== undefined && { to: new Date(to) }),
-    };
+  async audit({ limit = DEFAULT_LIMIT, cursor, ...given }: ListEventsQuery): Promise<EventList> {
+    const filter = eventFilter(given);
     const query = { list: 'events', filter };
     return this.body(query, await this.events.page(filter, limit, this.cursors.open<EventPosition>(query, cursor)));
+  }
+
+  /**
+   * All of it as JSON lines, as far as it can no longer change: up to 10 s ago, so that an export that begins at the end of
+   * the one before misses none and repeats none.
+   * @throws RequestProblem `validation_failed` for a kind that there is none of; what the first page failed with.
+   */
+  async export(query: ExportEventsQuery): Promise<{ readonly until: Date; readonly lines: Readable }> {
+    const given = eventFilter(query);
+    const settled = new Date(this.clock.now().getTime() - EVENTS_SETTLE_MS);
+    const until = given.to && given.to < settled ? given.to : settled;
+    const filter = { ...given, to: until };
+    const first = await this.events.page(filter, EXPORT_PAGE, null);
+    return { until, lines: Readable.from(this.linesFrom(filter, first), { objectMode: false }) };
+  }
+
+  private async *linesFrom(filter: EventFilter, first: EventPage): AsyncGenerator<string> {
+    for (let page = first; ; page = await this.events.page(filter, EXPORT_PAGE, page.next)) {
+      if (page.items.length > 0) yield page.items.map((event) => `${JSON.stringify(eventBody(event))}\n`).join('');
+      if (!page.next) return;
+    }
   }
 
   /**
@@ -77,5 +106,5 @@ function runningSilence({ server, asOf }: Entry): EventBody[] {
   const { hostId, generation, lease, registeredAt } = server;
   const from = (lease.lastHeartbeatAt ?? registeredAt).toISOString();
   const silentForSeconds = Math.floor((asOf.listenedMs - lease.heardAtListenedMs) / 1000);
-  return [{ id: null, at: from, kind: 'silence', hostId, generation, actor: 'configuration-server', detail: { from, to: null, silentForSeconds } }];
+  return [{ id: null, at: from, kind: 'silence', hostId, generation, ...ownDoing('configuration-server'), detail: { from, to: null, silentForSeconds } }];
 }

@@ -105,6 +105,7 @@ export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
     generation: 3,
     credentialHash: 'aa'.repeat(32),
     sourceAddress: '192.0.2.11',
+    requestId: 'request-1',
     machineId: null,
     instanceId: null,
     agentVersion: null,

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Controller, Get } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newApiKey, sha256 } from '@app/platform';
+import { PROBLEMS, type ProblemCode } from '@app/wire';
+import { everyRouteStatesItsPermission } from '../../apps/configuration-server/src/access/route-permissions.js';
+import { OPENAPI_FILE, projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
+import { TestSite, type Answer, type KnownServer } from '../support/test-site.js';
+
+const PAGE = join(projectRoot(), 'docs', 'access.md');
+/** What says that a caller may not; any other answer is that of a route that let him in. */
+const REFUSALS = new Set(['authentication_required', 'passphrase_rejected', 'credential_rejected', 'credential_revoked', 'api_key_rejected', 'permission_denied']);
+const CALLERS = ['nobody', 'wrong key', 'expired key', 'revoked key', 'reader', 'operator', 'admin', 'the process server', 'another one', 'passphrase', 'wrong passphrase'] as const;
+type CallerName = (typeof CALLERS)[number];
+
+let site: TestSite;
+let authorizations: Record<Exclude<CallerName, 'the process server' | 'nobody'>, string>;
+beforeAll(async () => {
+  site = await TestSite.open();
+  const past = site.clock.now();
+  const other = await site.registered({ friendlyName: 'other', ipAddress: '192.0.2.2' });
+  authorizations = {
+    'wrong key': `Bearer ${newApiKey()}`,
+    'expired key': await adminKeyThat({ expires_at: past }),
+    'revoked key': await adminKeyThat({ revoked_at: past }),
+    reader: await site.keyOf('reader'),
+    operator: await site.keyOf('operator'),
+    admin: await site.keyOf('admin'),
+    'another one': `Bearer ${other.credential}`,
+    passphrase: site.passphrase,
+    'wrong passphrase': 'Passphrase AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA',
+  };
+});
+afterAll(() => site.close());
+
+async function adminKeyThat(over: Record<string, Date>): Promise<string> {
+  const key = newApiKey();
+  await site.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), name: randomUUID(), hash: sha256(key), role: 'admin', created_at: site.clock.now(), ...over }]);
+  return `Bearer ${key}`;
+}
+
+const document = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as { readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>> };
+const routes = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => ({ method: method.toUpperCase() as 'GET', path })));
+
+/** A request that goes no further than to the door: without a body, for what takes one. */
+function call(caller: CallerName, { method, path }: { method: 'GET'; path: string }, server: KnownServer): Promise<Answer> {
+  const url = path.replace('{hostId}', server.hostId).replace(/\{\w+\}/g, randomUUID());
+  if (caller === 'nobody') return site.call(method, url);
+  return site.call(method, url, { authorization: caller === 'the process server' ? `Bearer ${server.credential}` : authorizations[caller] });
+}
+
+async function verdict(caller: CallerName, route: { method: 'GET'; path: string }, server: KnownServer): Promise<string> {
+  const before = await site.database.count('event');
+  const { status, body } = await call(caller, route, server);
+  const code = String(body['code']);
+  if (status < 400 || !REFUSALS.has(code)) return 'yes';
+  expect([code, status]).toEqual([code, PROBLEMS[code as ProblemCode].status]);
+  expect(await site.database.count('event')).toBe(before);
+  return String(status);
+}
+
+describe('who may do what', () => {
+  it('is what docs/access.md says, for each route and each kind of caller', async () => {
+    const lines: string[] = [];
+    for (const route of routes) {
+      await site.outage(600); // wrong keys are counted for so long
+      const cells: string[] = [];
+      for (const caller of CALLERS) {
+        const server = await site.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
+        cells.push(await verdict(caller, route, server));
+      }
+      lines.push(`| \`${route.method} ${route.path}\` | ${cells.join(' | ')} |`);
+    }
+    const table = [`| Route | ${CALLERS.join(' | ')} |`, `| --- |${' --- |'.repeat(CALLERS.length)}`, ...lines];
+    expect(readFileSync(PAGE, 'utf8').split('\n').filter((line) => line.startsWith('| ') && line.split(' | ').length > CALLERS.length)).toEqual(table);
+  });
+
+  it('a refused caller changes nothing, also with a body that would be accepted', async () => {
+    const server = await site.registered({ friendlyName: 'kept', ipAddress: '192.0.2.3' });
+    const bodies: [method: 'POST' | 'PUT' | 'DELETE', url: string, body?: object][] = [
+      ['POST', `/v1/process-servers/${server.hostId}/purge`, { generation: 1, reason: 'attack', force: true }],
+      ['POST', `/v1/process-servers/${server.hostId}/revoke-credential`, { generation: 1, reason: 'attack' }],
+      ['DELETE', `/v1/process-servers/${server.hostId}?force=true&reason=attack`],
+      ['POST', '/v1/purges', { friendlyName: 'kept' }],
+      ['POST', '/v1/api-keys', { name: 'mine', role: 'admin' }],
+      ['POST', '/v1/passphrases', { overlapSeconds: 0 }],
+    ];
+    await site.outage(600);
+    const before = await site.fingerprint();
+    for (const caller of ['nobody', 'wrong key', 'expired key', 'revoked key', 'reader', 'another one', 'passphrase', 'wrong passphrase'] as const) {
+      for (const [method, url, body] of bodies) {
+        const authorization = caller === 'nobody' ? '' : authorizations[caller];
+        const { status } = await site.call(method, url, { ...(body && { body }), authorization });
+        expect([caller, url, [401, 403].includes(status)]).toEqual([caller, url, true]);
+      }
+    }
+    // A credential of another process server in vain is an event that is worth seeing; nothing else may differ.
+    await site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
+    expect(await site.fingerprint()).toBe(before);
+  });
+
+  it('every role reads the audit log and none may change it', async () => {
+    for (const role of ['reader', 'operator', 'admin'] as const) {
+      const [event] = (await site.call<{ items: { id: string }[] }>('GET', '/v1/events', { authorization: authorizations[role] })).body.items;
+      for (const method of ['PUT', 'POST', 'DELETE'] as const) {
+        for (const url of ['/v1/events', `/v1/events/${event?.id}`]) {
+          expect((await site.call(method, url, { authorization: authorizations[role], ...(method !== 'DELETE' && { body: {} }) })).status).toBe(404);
+        }
+      }
+    }
+  });
+});
+
+describe('a route that states no permission', () => {
+  @Controller('v1/open')
+  class Open {
+    @Get('door')
+    door(): string {
+      return 'open';
+    }
+  }
+
+  it('keeps the server from starting', () => {
+    expect(() => everyRouteStatesItsPermission([Open])).toThrow('Routes without a permission: GET v1/open/door');
+  });
+});
