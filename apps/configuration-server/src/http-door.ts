@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import type { TlsSettings } from '@app/platform';
 import { AppModule, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { parseJson } from './problems/json-body.js';
@@ -14,6 +15,7 @@ import { answerBrokenRequest } from './problems/broken-request.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 import { serveHeartbeats } from './process-servers/heartbeat-route.js';
+import { LOWEST_TLS } from './tls-certificate.js';
 import { openPlainLane, requestIdFor } from './process-servers/plain-lane.js';
 
 /** Nothing that the contract asks for is larger. */
@@ -25,7 +27,7 @@ const LOOKS_FOR_LATE_REQUESTS = 4;
 const KEEP_ALIVE_MS = 75_000;
 
 interface DoorSettings {
-  readonly tls: { readonly certificate: string; readonly key: string } | null;
+  readonly tls: Pick<TlsSettings, 'certificate' | 'key'> | null;
   /** How long a request may take to arrive. */
   readonly requestTimeoutMs?: number | undefined;
 }
@@ -51,7 +53,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   };
   const adapter = new FastifyAdapter({
     ...fastifySettings,
-    ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const } } : { http: server }),
+    ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: LOWEST_TLS } } : { http: server }),
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),

@@ -1,3 +1,4 @@
+import type { Server as HttpsServer } from 'node:https';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import {
@@ -41,6 +42,7 @@ import { Metrics } from './fleet/metrics.js';
 import { ReplicaStatus } from './fleet/replica-status.js';
 import { Connections } from './connections.js';
 import { openHttpDoor } from './http-door.js';
+import { TlsCertificate } from './tls-certificate.js';
 import { RepeatingJob } from './jobs/repeating-job.js';
 import { Diagnosis } from './process-servers/diagnosis.js';
 import { FleetViews } from './process-servers/fleet-views.js';
@@ -51,6 +53,7 @@ const NOTE_LISTENING_MS = 5_000;
 const NOTE_AGAIN_MS = 500;
 const COUNT_FLEET_MS = 60_000;
 const NOTE_KEY_USE_MS = 30_000;
+const RENEW_CERTIFICATE_MS = 10_000;
 /** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
 const HEARTBEAT_CONNECTIONS = 3;
 /** They wait so long for a row, the others longer. */
@@ -81,6 +84,8 @@ export class Replica {
     private readonly heartbeatDatabase: Database,
     readonly secrets: SecretStore,
     readonly keys: KeyRingStore,
+    /** Null without TLS. */
+    readonly certificate: TlsCertificate | null,
     readonly listening: ListeningClock,
     readonly receiver: HeartbeatReceiver,
     readonly cleanUp: CleanUp,
@@ -138,15 +143,17 @@ export class Replica {
       cursors,
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
+    const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer);
     const connections = new Connections(http.getHttpServer(), settings.http.tls !== null);
 
     const jobs = [
       new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), (failed) => (failed ? NOTE_AGAIN_MS : NOTE_LISTENING_MS), logger),
       new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
+      ...(certificate ? [new RepeatingJob('renew the certificate', () => renewed(certificate, logger), () => RENEW_CERTIFICATE_MS, logger)] : []),
       new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
       new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
     ];
-    return new Replica(database, heartbeatDatabase, secrets, keys, listening, receiver, cleanUp, status, http, connections, jobs);
+    return new Replica(database, heartbeatDatabase, secrets, keys, certificate, listening, receiver, cleanUp, status, http, connections, jobs);
   }
 
   /** Begins to listen on the clock and to sweep. */
@@ -170,6 +177,10 @@ async function noteWhileAccepting(receiver: HeartbeatReceiver, listening: Listen
   if (!receiver.accepts) return;
   const outage = await listening.note();
   if (outage) logger.warn(outage, 'nobody listened for a while; leases stood still');
+}
+
+async function renewed(certificate: TlsCertificate, logger: Logger): Promise<void> {
+  if (await certificate.renew()) logger.info('another TLS certificate is served from now on');
 }
 
 async function cleanUpPass(cleanUp: CleanUp, promise: CleanUpPromise, metrics: Metrics, logger: Logger): Promise<void> {

@@ -17,5 +17,5 @@ export {
   SystemSecrets,
 } from './secrets.js';
 export { seededFractions } from './seeded-fractions.js';
-export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type Settings, type SettingRow } from './settings.js';
+export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type Settings, type SettingRow, type TlsSettings } from './settings.js';
 export { SystemClock } from './system-clock.js';
