@@ -7,6 +7,7 @@ import { newApiKey, sha256 } from '@app/platform';
 import { PROBLEMS, type ProblemCode } from '@app/wire';
 import { everyRouteStatesItsPermission } from '../../apps/configuration-server/src/access/route-permissions.js';
 import { OPENAPI_FILE, projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
+import { parsedAnswer } from '../support/expect-problem.js';
 import { TestSite, type Answer, type KnownServer } from '../support/test-site.js';
 
 const PAGE = join(projectRoot(), 'docs', 'access.md');
@@ -110,6 +111,22 @@ describe('who may do what', () => {
         }
       }
     }
+  });
+});
+
+describe('every answer', () => {
+  it.each<[string, () => Promise<Answer>]>([
+    ['of a route', () => site.read('/v1/fleet')],
+    ['that refuses a caller', () => site.call('GET', '/v1/fleet')],
+    ['of an address that there is none of', () => site.call('GET', '/v1/nothing')],
+    ['that refuses a heartbeat', () => site.call('POST', `/v1/process-servers/${randomUUID()}/heartbeats`, { body: {} })],
+    ['of the documentation', () => site.call('GET', '/docs')],
+    ['to what is no HTTP', async () => parsedAnswer(await site.raw('hello\r\n\r\n'))],
+  ])('%s keeps a browser from framing it, guessing its type, storing it, and telling where it was', async (_what, ask) => {
+    const { headers } = await ask();
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' });
+    expect(headers['content-security-policy']).toMatch(/^default-src '(none|self)';.*frame-ancestors 'none'$/);
+    expect(headers['strict-transport-security']).toBeUndefined();
   });
 });
 

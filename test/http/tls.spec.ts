@@ -66,7 +66,7 @@ describe('over TLS', () => {
   it('a process server registers and beats on one connection', async () => {
     const socket = await open();
     const registered = await ask(socket, request(`PUT /v1/process-servers/${HOST_ID}`, site.passphrase, aRegistration()));
-    expect(registered).toMatch(/^HTTP\/1\.1 201 /);
+    expect(registered).toMatch(/^HTTP\/1\.1 201 .*\r\nstrict-transport-security: max-age=31536000\r\n/s);
     const credential = /"credential":"([^"]+)"/.exec(registered)?.[1];
     const plain = await open(); // nothing but heartbeats
     for (const beating of [plain, plain, socket]) {

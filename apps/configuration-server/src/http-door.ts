@@ -9,6 +9,7 @@ import type { TlsSettings } from '@app/platform';
 import { AppModule, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { parseJson } from './problems/json-body.js';
+import { SAFE_HEADERS, STRICT_TRANSPORT } from './problems/safe-headers.js';
 import { strangeHead } from './problems/strange-head.js';
 import { RequestProblem } from './problems/request-problem.js';
 import { answerBrokenRequest } from './problems/broken-request.js';
@@ -66,7 +67,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
   fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
-  applyRules(fastify, useCases);
+  applyRules(fastify, useCases, tls !== null);
   await serveDocs(fastify);
   serveHeartbeats(fastify, useCases);
   const closePlain = openPlainLane(fastify.server, useCases, { event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
@@ -77,7 +78,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   await app.init();
 
   const lane = Fastify(fastifySettings);
-  applyRules(lane, useCases);
+  applyRules(lane, useCases, tls !== null);
   lane.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, randomness));
   lane.setNotFoundHandler((request, reply) => sendProblem(new RequestProblem('route_not_found'), request, reply, randomness));
   serveHeartbeats(lane, useCases);
@@ -87,7 +88,8 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
 }
 
 /** What holds for every request, through whichever Fastify it comes. */
-function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases): void {
+function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, isTls: boolean): void {
+  const safe = isTls ? [...SAFE_HEADERS, STRICT_TRANSPORT] : SAFE_HEADERS;
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
@@ -98,8 +100,8 @@ function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases): 
   });
   fastify.addHook('onRequest', (request, _reply, done) => done(strangeHead(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    reply.header('x-request-id', request.id);
+    for (const [name, value] of safe) if (!reply.hasHeader(name)) reply.header(name, value);
     if (receiver.isDraining) reply.header('connection', 'close');
     done(null, payload);
   });

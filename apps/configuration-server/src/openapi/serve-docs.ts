@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
+import { DOCS_POLICY } from '../problems/safe-headers.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { OPENAPI_FILE } from './openapi-file.js';
 
@@ -34,7 +35,7 @@ export async function serveDocs(fastify: FastifyInstance): Promise<void> {
     if (unknown !== undefined) throw RequestProblem.unknownField(unknown);
     return reply.type('application/json').send(document);
   });
-  fastify.get('/docs', (_request, reply) => reply.type('text/html').send(PAGE));
+  fastify.get('/docs', (_request, reply) => reply.type('text/html').header('content-security-policy', DOCS_POLICY).send(PAGE));
   fastify.get('/docs/', (_request, reply) => reply.redirect('/docs'));
   fastify.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START));
   for (const { name, type } of ASSETS) {

@@ -1,0 +1,16 @@
+/**
+ * What keeps a browser from doing more with an answer than showing it. Accepted heartbeats, which nobody but an agent asks for,
+ * say only that they are JSON and not to be stored.
+ */
+export const SAFE_HEADERS: readonly (readonly [name: string, value: string])[] = [
+  ['x-content-type-options', 'nosniff'],
+  ['cache-control', 'no-store'],
+  ['content-security-policy', `default-src 'none'; frame-ancestors 'none'`],
+  ['referrer-policy', 'no-referrer'],
+];
+
+/** The page of the documentation runs its own scripts, and none from elsewhere. */
+export const DOCS_POLICY = `default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'`;
+
+/** Over TLS: a browser that has been here once comes no other way for a year. */
+export const STRICT_TRANSPORT = ['strict-transport-security', 'max-age=31536000'] as const;
