@@ -27,7 +27,8 @@ it('a simulated fleet lives, is counted, and leaves behind what it should', asyn
   expect(rows).toMatchObject({
     steady: ['30', expect.stringMatching(/^\d{2,}$/), '0', '-'],
     clones: ['10', expect.any(String), '0', expect.stringContaining('host_id_conflict 10')],
-    'restart-storm': ['20', expect.any(String), '0', '-'],
+    // A beat that is on its way while its server registers again comes too late.
+    'restart-storm': ['20', expect.any(String), '0', expect.stringMatching(/^(-|generation_superseded \d+)$/)],
     'mass-decommission': ['10', expect.any(String), '10', '-'],
   });
   const client = new ConfigurationServerClient({ url: server.url });

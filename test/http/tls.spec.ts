@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as plainConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -87,6 +88,21 @@ describe('over TLS', () => {
     );
     expect(opened).toBe(isLetIn);
   });
+});
+
+it('clients that only hold connections keep nobody out', async () => {
+  const narrow = await TestSite.open({ settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile, HTTP_CONNECTIONS: '20' } });
+  const { port } = new URL(await narrow.replica().http.getUrl());
+  const held: Socket[] = [];
+  for (let number = 0; number < 60; number += 1) {
+    const socket = number % 2 ? connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false }) : plainConnect(Number(port), '127.0.0.1');
+    held.push(socket.on('error', () => undefined));
+    await once(socket, number % 2 ? 'secureConnect' : 'connect');
+  }
+  const last = connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false });
+  expect(await ask(last, 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+  for (const socket of [...held, last]) socket.destroy();
+  await narrow.close();
 });
 
 describe('the certificate', () => {

@@ -1,18 +1,45 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { wasAnsweredEarly } from './problems/broken-request.js';
+import { isBeatUnderWay } from './process-servers/plain-lane.js';
+
+/** Closed at once when there are too many, so that not every newcomer costs a look at all of them. */
+const CLOSED_TOGETHER = 32;
+/** The youngest tenth may be about to ask. */
+const YOUNG_SHARE = 10;
 
 /**
- * The open connections of a server. Node's own list leaves out those that have not carried a whole request yet, and one of
- * them would hold up the end of a drain for ever.
+ * The open connections of a server, of which there are never more than `most`: for a newcomer those are closed that have waited
+ * longest without asking for anything. So clients that only hold connections keep nobody out.
+ *
+ * Node's own list leaves out those that have not carried a whole request yet, and one of them would hold up the end of a drain for ever.
  */
 export class Connections {
   private readonly open = new Set<Socket>();
   /** Those that can carry requests: with TLS not the bare ones, which are in use below. */
   private readonly carrying = new Set<Socket>();
+  /** With TLS: bare ones whose greeting is not over, by the address of the other end. */
+  private readonly greeting = new Map<string, Socket>();
 
-  constructor(server: Server, isTls: boolean) {
-    server.on('connection', (socket: Socket) => follow(socket, this.open));
-    server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => follow(socket, this.carrying));
+  constructor(server: Server, isTls: boolean, most: number) {
+    server.on('connection', (socket: Socket) => {
+      if (this.open.size >= most && !this.makeRoom()) return void socket.destroy();
+      follow(socket, this.open);
+      if (!isTls) return follow(socket, this.carrying);
+      const end = otherEnd(socket);
+      this.greeting.set(end, socket);
+      socket.once('close', () => this.greeting.delete(end));
+    });
+    if (isTls) {
+      server.on('secureConnection', (socket: Socket) => {
+        this.greeting.delete(otherEnd(socket));
+        follow(socket, this.carrying);
+      });
+    }
+  }
+
+  get size(): number {
+    return this.open.size;
   }
 
   /** Ends those on which nothing is being answered. */
@@ -23,10 +50,25 @@ export class Connections {
   closeAll(): void {
     for (const socket of this.open) socket.destroy();
   }
+
+  /** False when everybody is being answered. */
+  private makeRoom(): boolean {
+    const idle = [...this.carrying].filter((socket) => !isAnswering(socket));
+    const asksNothing = [...this.greeting.values(), ...idle.filter((socket) => socket.bytesWritten === 0 || wasAnsweredEarly(socket))];
+    const old = (sockets: readonly Socket[]): readonly Socket[] => sockets.slice(0, Math.max(0, sockets.length - this.open.size / YOUNG_SHARE));
+    const closed = [...old(asksNothing), ...old(idle)].slice(0, CLOSED_TOGETHER);
+    for (const socket of closed) {
+      this.open.delete(socket);
+      socket.destroy();
+    }
+    return closed.length > 0;
+  }
 }
 
-/** Node's own note of the answer that is under way; to note each one ourselves would cost every request two listeners. */
-const isAnswering = (socket: Socket & { readonly _httpMessage?: ServerResponse | null }): boolean => Boolean(socket._httpMessage);
+/** By Node's own note of the answer that is under way; to note each one ourselves would cost every request two listeners. */
+const isAnswering = (socket: Socket & { readonly _httpMessage?: ServerResponse | null }): boolean => Boolean(socket._httpMessage) || isBeatUnderWay(socket);
+
+const otherEnd = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 function follow(socket: Socket, sockets: Set<Socket>): void {
   sockets.add(socket);

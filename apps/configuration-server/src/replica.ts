@@ -144,7 +144,7 @@ export class Replica {
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
     const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer);
-    const connections = new Connections(http.getHttpServer(), settings.http.tls !== null);
+    const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, settings.http.mostConnections);
 
     const jobs = [
       new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), (failed) => (failed ? NOTE_AGAIN_MS : NOTE_LISTENING_MS), logger),

@@ -19,6 +19,7 @@ export const SETTINGS = [
   row('CONFIG_FILE', '', '', 'A file of NAME=value lines; the environment wins over it'),
   row('HTTP_HOST', '', '127.0.0.1', 'Address to listen on; other than loopback needs TLS or --insecure'),
   row('HTTP_PORT', 'port', '8080', 'Port to listen on; 0 takes a free one'),
+  row('HTTP_CONNECTIONS', 'count', '20000', 'Open connections; for one more, those are closed that ask for nothing, longest first'),
   row('TLS_CERTIFICATE_FILE', '', '', 'PEM certificate chain; serves HTTPS together with TLS_KEY_FILE. Both are read again when they change'),
   row('TLS_KEY_FILE', '', '', 'PEM private key'),
   row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
@@ -68,7 +69,7 @@ export interface CallLimits {
 }
 
 export interface Settings {
-  readonly http: { readonly host: string; readonly port: number; readonly tls: TlsSettings | null };
+  readonly http: { readonly host: string; readonly port: number; readonly mostConnections: number; readonly tls: TlsSettings | null };
   readonly dataDirectory: string;
   /** Null: a private database. */
   readonly database: DatabaseSettings | null;
@@ -142,7 +143,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
   if (!version) fault(`CONFIGURATION_SERVER_VERSION must have four numbers, e.g. 9.63.7187.1, not "${versionText}"`);
 
   const settings: Settings = {
-    http: { host, port: integer('HTTP_PORT', 0, 65_535), tls: certificate && key ? { certificate, key, certificateFile, keyFile } : null },
+    http: { host, port: integer('HTTP_PORT', 0, 65_535), mostConnections: integer('HTTP_CONNECTIONS', 10, 1_000_000), tls: certificate && key ? { certificate, key, certificateFile, keyFile } : null },
     dataDirectory: text('DATA_DIRECTORY'),
     database: text('DATABASE_URL') ? databaseSettings(text('DATABASE_URL'), text('DATABASE_PASSWORD_FILE'), fault) : null,
     databaseConnections: integer('DATABASE_CONNECTIONS', 1, 200),

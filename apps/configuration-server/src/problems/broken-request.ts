@@ -20,6 +20,9 @@ export function noteRefusal({ complete, socket }: IncomingMessage): void {
   if (!complete) answeredEarly.add(socket);
 }
 
+/** Whether what it asked was refused before all of it was there: nothing is owed to it. */
+export const wasAnsweredEarly = (socket: Socket): boolean => answeredEarly.has(socket);
+
 /** The request could not even be parsed as HTTP, so there is no route and no reply object. */
 export function answerBrokenRequest(code: string | undefined, socket: Socket): void {
   const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too

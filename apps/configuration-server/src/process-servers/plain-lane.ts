@@ -54,6 +54,12 @@ export function takeRefusal(socket: Socket): JudgedBefore | undefined {
   return refusal;
 }
 
+/** Whether a heartbeat is being answered on this connection. */
+export const isBeatUnderWay = (socket: Socket): boolean => connections.get(socket)?.isAnswering ?? false;
+
+/** Those that carry nothing but heartbeats so far. */
+const connections = new WeakMap<Socket, PlainConnection>();
+
 /** That of the heartbeat that was judged already, so that its event and its answer name the same; else a new one. */
 export const requestIdFor = (socket: Socket): string => refusals.get(socket)?.requestId ?? randomUUID();
 
@@ -79,7 +85,12 @@ class PlainConnection implements HeartbeatCaller {
   ) {
     socket.on('data', this.read).on('end', this.end).on('error', this.fail).on('timeout', this.giveUp).on('close', told.left);
     socket.setTimeout(lane.requestTimeoutMs);
+    connections.set(socket, this);
     this.address = sourceAddressOf({ ip: socket.remoteAddress ?? '', socket });
+  }
+
+  get isAnswering(): boolean {
+    return this.underWay !== null;
   }
 
   closeIfIdle(): void {
@@ -164,6 +175,7 @@ class PlainConnection implements HeartbeatCaller {
 
   private goOver(unanswered: Buffer): void {
     const { socket, told } = this;
+    connections.delete(socket);
     told.left();
     if (!socket.writable) return;
     socket.off('data', this.read).off('end', this.end).off('error', this.fail).off('timeout', this.giveUp).off('close', told.left);

@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestSite, type KnownServer } from '../support/test-site.js';
+
+const ATTACKERS = 2_000;
+const MOST = 500;
+
+let site: TestSite;
+let server: KnownServer;
+const sockets: Socket[] = [];
+beforeAll(async () => {
+  site = await TestSite.open({ settings: { HEARTBEATS_PER_SERVER_PER_SECOND: '1000', HTTP_CONNECTIONS: String(MOST) } });
+  server = await site.registered();
+});
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+afterAll(() => site.close());
+
+async function open(): Promise<Socket> {
+  const { hostname, port } = new URL(await site.replica().http.getUrl());
+  const socket = connect({ port: Number(port), host: hostname, noDelay: true });
+  socket.on('error', () => undefined);
+  sockets.push(socket);
+  await once(socket, 'connect');
+  return socket;
+}
+
+const heartbeat = (body: object = { generation: 1 }): string => {
+  const text = JSON.stringify(body);
+  return `POST /v1/process-servers/${server.hostId}/heartbeats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${server.credential}\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+};
+
+async function beat(socket: Socket): Promise<string> {
+  socket.write(heartbeat());
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  return String(answer).slice(0, 15);
+}
+
+/** What slow clients send and never finish. */
+const BEGINNINGS = [
+  '',
+  'P',
+  `POST /v1/process-servers/`,
+  'GET /v1/fleet HTTP/1.1\r\nHost: a\r\nX-Slow: ',
+  'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{',
+  'PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab',
+];
+
+describe(`${ATTACKERS} clients that never finish what they say`, () => {
+  it(`are never more than ${MOST} at once, and a process server beats among them: on the connection that it has, and on a new one`, async () => {
+    const steady = await open();
+    expect(await beat(steady)).toBe('HTTP/1.1 200 OK');
+    for (let attacker = 0; attacker < ATTACKERS; attacker += 1) {
+      (await open()).write(BEGINNINGS[attacker % BEGINNINGS.length] ?? '');
+      if (attacker % 100 === 99) {
+        expect(await beat(steady)).toBe('HTTP/1.1 200 OK');
+        expect(await beat(await open())).toBe('HTTP/1.1 200 OK');
+        expect(site.replica().connections.size).toBeLessThanOrEqual(MOST);
+      }
+    }
+    expect(site.errorLines).toEqual([]);
+  });
+});
+
+describe('when all connections are in use', () => {
+  it('those that wait longest without asking make room, and no answer that is under way is lost', async () => {
+    const busy = await Promise.all(Array.from({ length: 20 }, () => open()));
+    const other = await site.database.connect();
+    await other.query('START TRANSACTION');
+    await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
+    const answers = busy.map((socket) => beat(socket));
+    while (site.replica().receiver.queueLength === 0) await new Promise((resolve) => setImmediate(resolve));
+    for (let newcomer = 0; newcomer < MOST + 100; newcomer += 1) await open();
+    await other.query('ROLLBACK');
+    await other.end();
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(['HTTP/1.1 200 OK']));
+  });
+});
