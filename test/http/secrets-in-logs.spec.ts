@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sha256 } from '@app/platform';
+import { mustTellNoSecret } from '../support/secrets-in-text.js';
 import { ADMIN_KEY, aRegistration, TestSite, type Answer } from '../support/test-site.js';
 
 let site: TestSite;
@@ -45,6 +46,11 @@ beforeAll(async () => {
   await site.database.write('ALTER TABLE process_server RENAME COLUMN mislaid TO friendly_name');
 });
 afterAll(() => site.close());
+
+it('a secret in the log would be found, of each kind', () => {
+  for (const secret of secrets.filter((one) => !one.includes('wrong'))) expect(() => mustTellNoSecret(`{"msg":"${secret}"}`)).toThrow('the log has 1 secrets');
+  expect(() => mustTellNoSecret('{"requestId":"0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10"}')).not.toThrow();
+});
 
 const secretsIn = (text: string): string[] => secrets.filter((secret) => text.includes(secret));
 

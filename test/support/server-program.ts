@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createConnection, type Connection } from 'mysql2/promise';
+import { mustTellNoSecret } from './secrets-in-text.js';
 import { endProcess, isRunning } from '../../libs/platform/src/running-process.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/apps/configuration-server/src/main.js', import.meta.url));
@@ -101,6 +102,7 @@ export class ServerProgram {
 
   async end(): Promise<Ending> {
     await eventually('the server ends', END_WITHIN_MS, () => !this.isRunning);
+    mustTellNoSecret(this.output);
     return this.ended;
   }
 }

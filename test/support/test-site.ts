@@ -10,6 +10,7 @@ import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/
 import type { GateProxy } from './gate-proxy.js';
 import { serverLog } from '../../apps/configuration-server/src/server-log.js';
 import { fixedFraction, HandClock } from './hand-clock.js';
+import { mustTellNoSecret } from './secrets-in-text.js';
 import { TestDatabase } from './test-database.js';
 
 export interface Answer<Body = Record<string, unknown>> {
@@ -169,6 +170,7 @@ export class TestSite {
     for (const replica of this.replicas) await replica.stop();
     for (const close of this.closing) await close();
     await this.database.drop();
+    mustTellNoSecret(this.log.join(''));
   }
 
   /** Any call; `authorization` as in the header, `address` that of this machine from which it comes. */
