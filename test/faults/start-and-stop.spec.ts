@@ -211,6 +211,14 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
   });
 });
 
+it('a server whose terminal is closed stops in order, with nobody left to tell', async () => {
+  const server = await folder.start({ LOG_LEVEL: 'trace' });
+  server.loseTerminal();
+  expect(await server.end()).toEqual({ code: 0, signal: null });
+  expect(folder.databasePids()).toEqual([]);
+  expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+});
+
 /** The status, with `problem` when it says so by its type; or the code of the failure on the way. */
 function outcomeOf(agent: Agent, method: string, url: string, authorization: string, body: object): Promise<string> {
   return new Promise((resolve) => {

@@ -90,6 +90,13 @@ export class ServerProgram {
     return this;
   }
 
+  /** As when the terminal is closed: nobody can be told anything any more. */
+  loseTerminal(): void {
+    this.child.stdout?.destroy();
+    this.child.stderr?.destroy();
+    this.signal('SIGHUP');
+  }
+
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
   }

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pino } from 'pino';
@@ -10,6 +11,14 @@ import { CannotStart, serve, type RunningServer } from './serve.js';
 const LONGEST_STOP_MS = 30_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** Of log lines that cannot be written, e.g. to a full disk, so many bytes wait; the rest is lost. */
+const LARGEST_LOG_BACKLOG = 1_048_576;
+
+/** A closed terminal or a full disk costs lines of output, and not the server. */
+function keepServingWithoutOutput(log: EventEmitter): void {
+  for (const output of [process.stdout, process.stderr, log]) output.on('error', () => undefined);
+}
 
 /** Of servers that share a database, only the first has the files. */
 const ELSEWHERE = 'not in this data directory: it was made by the server that used this database first';
@@ -40,7 +49,9 @@ Stop it with Ctrl-C.`;
 async function run(): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
   const settings = readSettings({ environment: process.env, insecure: process.argv.includes('--insecure'), packageVersion: version });
-  const logger = serverLog(settings.logLevel, pino.destination({ dest: 2, sync: true }));
+  const log = pino.destination({ dest: 2, sync: true, maxLength: LARGEST_LOG_BACKLOG });
+  keepServingWithoutOutput(log);
+  const logger = serverLog(settings.logLevel, log);
   let stopAsked: (signal: string) => void = () => undefined;
   const asked = new Promise<string>((resolve) => (stopAsked = resolve));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked(signal));
