@@ -517,6 +517,7 @@ describe('HTTP that is broken', () => {
     ['a negative length', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n{}'],
     ['a length and chunks', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
     ['a chunk size that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    ['a wish for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['a TLS greeting', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
   ])('%s', async (_what, bytes) => {
     await refused(parsedAnswer(await site.raw(Buffer.from(bytes, 'latin1'))), 'malformed_request');
@@ -569,6 +570,12 @@ describe('HTTP that is broken', () => {
   ])('a body that is broken after the answer has gone: one answer (%s)', async (rest, status) => {
     const text = await site.raw(`POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\n${rest}`);
     expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, given]) => Number(given))).toEqual([status]);
+    await untouched();
+  });
+
+  it('after one that was refused before its body came, and a body that came whole: an answer each', async () => {
+    const text = await site.raw(`POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}hello\r\n\r\n`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([415, 400]);
     await untouched();
   });
 

@@ -78,7 +78,7 @@ export class KeysController {
     permits: 'admin',
     summary: 'Revokes an API key: it lets nobody in from now on',
     answers: { 200: { type: ApiKeyBody, description: 'It is revoked; asked again, the same' } },
-    problems: ['validation_failed', 'api_key_not_found', 'last_admin_key'],
+    problems: [...BODY_PROBLEMS, 'api_key_not_found', 'last_admin_key'],
   })
   async revokeApiKey(@Param('keyId', keyIdPipe) keyId: string, @From() { actor }: Recognised): Promise<ApiKeyBody> {
     return apiKeyBody(await this.keys.revokeApiKey(keyId, actor));

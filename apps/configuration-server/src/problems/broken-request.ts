@@ -12,12 +12,12 @@ const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_time
 
 /** Connections whose broken request waits until those before it are answered; what follows it is not looked at. */
 const waiting = new WeakSet<Socket>();
-/** Connections on which a request was answered before its body was there: what is broken now is that body, and has its answer. */
-const answeredEarly = new WeakSet<Socket>();
+/** The last request of a connection that was answered before its body was there: until it is, what is broken is that body, and has its answer. */
+const answeredEarly = new WeakMap<Socket, IncomingMessage>();
 
 /** To be told when a request is refused: its body may be on its way still. */
-export function noteRefusal({ complete, socket }: IncomingMessage): void {
-  if (!complete) answeredEarly.add(socket);
+export function noteRefusal(request: IncomingMessage): void {
+  if (!request.complete) answeredEarly.set(request.socket, request);
 }
 
 /** Whether what it asked was refused before all of it was there: nothing is owed to it. */
@@ -26,7 +26,7 @@ export const wasAnsweredEarly = (socket: Socket): boolean => answeredEarly.has(s
 /** The request could not even be parsed as HTTP, so there is no route and no reply object. */
 export function answerBrokenRequest(code: string | undefined, socket: Socket): void {
   const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too
-  if (!socket.writable || code === 'ECONNRESET' || answeredEarly.has(socket)) {
+  if (!socket.writable || code === 'ECONNRESET' || answeredEarly.get(socket)?.complete === false) {
     socket.destroySoon();
     return;
   }

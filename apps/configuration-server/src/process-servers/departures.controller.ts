@@ -20,7 +20,7 @@ export class DeparturesController {
     summary: 'Decommissions a process server: it is gone within 15 minutes',
     answers: { 202: { type: DecommissionResponse, description: 'It is leaving; asked again, the same' } },
     problems: [
-      'validation_failed',
+      ...BODY_PROBLEMS,
       'reason_required',
       'credential_revoked',
       'process_server_not_found',
