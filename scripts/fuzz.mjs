@@ -1,0 +1,13 @@
+/** `npm run fuzz -- [--requests N] [--seed S] [--in-flight N]`: the fuzz run alone, as long as wanted. The same seed with `--in-flight 1` sends the same again. */
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({ options: { requests: { type: 'string' }, seed: { type: 'string' }, 'in-flight': { type: 'string' } } });
+for (const [name, value] of Object.entries(values)) {
+  if (!/^[1-9]\d{0,9}$/.test(value)) {
+    console.error(`--${name} must be a positive integer, not ${JSON.stringify(value)}`);
+    process.exit(1);
+  }
+  process.env[`FUZZ_${name.toUpperCase().replace('-', '_')}`] = value;
+}
+process.argv.splice(2, Infinity, '--runTestsByPath', 'test/fuzz/fuzz.spec.ts');
+await import('./test.mjs');

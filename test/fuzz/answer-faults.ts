@@ -1,0 +1,72 @@
+import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
+import { shapeFault, type Operation } from './contract.js';
+import type { FuzzAnswer, FuzzRequest } from './fuzz-request.js';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** In JSON everything is one line, so a frame is looked for as V8 writes it: name, file, line and column. */
+const STACK_TRACE = /\bat (\S+ ){1,3}\(\S+:\d+:\d+\)|\bat file:|node:internal|node_modules/;
+/** As the server's own statements and the database's messages are written; none of it stands in what the requests are made of. */
+const SQL_WORDS = /\b(SELECT \w+\.|INSERT INTO|DELETE FROM|UPDATE \w+ AS|FOR UPDATE|ER_[A-Z]+_|SQLSTATE|SQL syntax|Duplicate entry|Deadlock found|FOREIGN KEY|utf8mb4|InnoDB|ECONN[A-Z]+)/;
+export const SECRET = /psc_[\w-]{60,}|csk_[\w-]{43}|\b([A-Z2-9]{5}-){5}[A-Z2-9]{5}\b/g;
+/** The one secret that an answer may show, because it has just been made for whoever asked. */
+const SHOWN_ONCE: Readonly<Record<string, string>> = { 'PUT /v1/process-servers/{hostId}': 'credential', 'POST /v1/api-keys': 'key' };
+
+/** What is wrong with an answer; nothing when it keeps to the contract. */
+export function answerFaults({ method }: Pick<FuzzRequest, 'method'>, answer: FuzzAnswer, operation: Operation | null): string[] {
+  const { status, headers, text } = answer;
+  if (status >= 500) return [`a 5xx: ${status} ${text}`];
+  if (method === 'HEAD') return text === '' ? [] : ['an answer to HEAD has a body'];
+  const faults: (string | null)[] = [status >= 400 ? problemFault(answer, operation) : successFault(answer, operation)];
+  if (operation) faults.push(...leaks(text, operation, status));
+  else if (status >= 400) faults.push(...leaks(text, null, status));
+  if (!UUID.test(String(headers['x-request-id']))) faults.push(`no x-request-id: ${String(headers['x-request-id'])}`);
+  return faults.filter((fault) => fault !== null);
+}
+
+function problemFault({ status, headers, text }: FuzzAnswer, operation: Operation | null): string | null {
+  if (headers['content-type'] !== 'application/problem+json') return `${status} as ${String(headers['content-type'])}: ${text.slice(0, 200)}`;
+  const problem = parsed(text) as Record<string, unknown> | undefined;
+  if (typeof problem !== 'object' || problem === null) return `${status} whose body is no JSON: ${text.slice(0, 200)}`;
+  const code = problem['code'] as ProblemCode;
+  if (!PROBLEM_CODES.includes(code)) return `an unknown code: ${text}`;
+  const { title, status: belonging } = PROBLEMS[code];
+  if (belonging !== status || problem['status'] !== status) return `${code} with status ${status} and ${String(problem['status'])}`;
+  if (problem['type'] !== problemType(code) || problem['title'] !== title) return `type or title of another problem: ${text}`;
+  if (problem['requestId'] !== headers['x-request-id']) return `another requestId in the body than in the header: ${text}`;
+  if ((status === 429 || status === 503) !== ('retry-after' in headers)) return `${code} ${'retry-after' in headers ? 'with' : 'without'} retry-after`;
+  if (!operation) return null;
+  const stated = operation.answers.get(status);
+  if (!stated?.codes.includes(code)) return `the document states no ${status} ${code} for ${operation.name}`;
+  return stated.schema && shapeFault(stated.schema, problem);
+}
+
+function successFault({ status, headers, text }: FuzzAnswer, operation: Operation | null): string | null {
+  const type = String(headers['content-type'] ?? '').split(';', 1)[0] ?? '';
+  if (type === 'application/json' && parsed(text) === undefined) return `${status} whose body is no JSON`;
+  if (!operation) return null;
+  const stated = operation.answers.get(status);
+  if (!stated) return `the document states no ${status} for ${operation.name}`;
+  if (!stated.schema) return text === '' ? null : `${status} with a body: ${text.slice(0, 200)}`;
+  if (!stated.mediaTypes.includes(type)) return `${status} as ${type}`;
+  return type === 'application/json' ? shapeFault(stated.schema, parsed(text)) : null;
+}
+
+function leaks(text: string, operation: Operation | null, status: number): string[] {
+  const secrets = text.match(SECRET) ?? [];
+  const own = operation && status < 300 ? SHOWN_ONCE[operation.name] : undefined;
+  const allowed = own === undefined ? [] : [(parsed(text) as Record<string, string>)[own]];
+  const shown = secrets.filter((secret) => !allowed.includes(secret));
+  return [
+    ...(shown.length > 0 ? [`a secret is shown: ${text.slice(0, 400)}`] : []),
+    ...(STACK_TRACE.test(text) ? [`a stack trace is shown: ${text.slice(0, 400)}`] : []),
+    ...(SQL_WORDS.test(text) ? [`SQL is shown: ${text.slice(0, 400)}`] : []),
+  ];
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,23 @@
+import { randomInt } from 'node:crypto';
+import { expect, it } from '@jest/globals';
+import { FuzzRun } from './fuzz-run.js';
+
+/** Given by `npm run fuzz`; a plain test run takes another seed each time, and prints it. */
+const order = {
+  requests: Number(process.env['FUZZ_REQUESTS'] ?? 10_000),
+  seed: Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31)),
+  inFlight: Number(process.env['FUZZ_IN_FLIGHT'] ?? 48),
+};
+/** A start, and for each request as long as on a very slow machine. */
+const LONGEST_MS = 60_000 + order.requests * 20;
+
+it(
+  'whatever is sent: no 5xx, no hang, no growth, no secret, and the registry is changed by what was accepted and nothing else',
+  async () => {
+    const { faults, summary } = await FuzzRun.of(order);
+    process.stdout.write(`${summary}\n`);
+    for (const fault of faults) process.stdout.write(`\n${fault}\n`); // whole, and in lines: a diff would cut it and put it in quotes
+    expect(faults.length).toBe(0);
+  },
+  LONGEST_MS,
+);

@@ -1,0 +1,184 @@
+import type { Role } from '@app/fleet';
+import { newApiKey, newPassphrase } from '@app/platform';
+import type { TestSite } from '../support/test-site.js';
+import type { Draw } from './draw.js';
+
+/** Host ids that come again and again; a few more are made up on the way. */
+const HOSTS = 300;
+/** Of what comes and goes, so many of the newest are remembered. */
+const REMEMBERED = 100;
+
+export interface Registration {
+  readonly hostId: string;
+  readonly generation: number;
+  readonly credential: string;
+}
+
+/** A process server as its agent knows it: the newest registration, and one before it. */
+export interface Host {
+  readonly hostId: string;
+  readonly machineId: string;
+  latest: Registration | null;
+  retired: Registration | null;
+}
+
+export interface Plan {
+  readonly planId: string;
+  readonly generations: ReadonlyMap<string, number>;
+}
+
+export interface Caller {
+  readonly name: string;
+  readonly authorization: string | null;
+  readonly credentialOf?: Registration;
+}
+
+const bearer = (token: string): string => `Bearer ${token}`;
+
+/** What the callers know: learnt from answers, and never more than the newest of it. */
+export class World {
+  readonly hosts: Host[];
+  readonly plans: Plan[] = [];
+  readonly passphraseIds: string[] = [];
+  /** Keys that were made on the way, by identity; the harness's own are not among them. */
+  readonly keyIds: string[] = [];
+  /** Paths with a cursor that leads to a next page. */
+  readonly nextPages: string[] = [];
+  private readonly madeKeys: { readonly role: Role; readonly key: string }[] = [];
+
+  private constructor(
+    private readonly site: TestSite,
+    draw: Draw,
+    private readonly ownKeys: Readonly<Record<Role | 'expired' | 'revoked', string>>,
+  ) {
+    this.hosts = Array.from({ length: HOSTS }, (_, number) => ({ hostId: draw.uuid(), machineId: `machine-${number}`, latest: null, retired: null }));
+  }
+
+  static async of(site: TestSite, draw: Draw): Promise<World> {
+    const make = async (name: string, over: object = {}): Promise<{ readonly keyId: string; readonly key: string }> => {
+      const { status, body } = await site.call<{ keyId: string; key: string }>('POST', '/v1/api-keys', { body: { name, role: 'admin', ...over }, authorization: site.admin });
+      if (status !== 201) throw new Error(`no key was made: ${status} ${JSON.stringify(body)}`);
+      return body;
+    };
+    const expired = await make('expired', { expiresAt: new Date(site.clock.now().getTime() + 1_000).toISOString() });
+    const revoked = await make('revoked');
+    await site.call('DELETE', `/v1/api-keys/${revoked.keyId}`, { authorization: site.admin });
+    await site.pass(2);
+    return new World(site, draw, {
+      reader: await site.keyOf('reader'),
+      operator: await site.keyOf('operator'),
+      admin: site.admin,
+      expired: bearer(expired.key),
+      revoked: bearer(revoked.key),
+    });
+  }
+
+  get now(): Date {
+    return this.site.clock.now();
+  }
+
+  host(draw: Draw): Host {
+    return draw.oneOf(this.hosts);
+  }
+
+  /** One that has registered, when a few looks find one. */
+  registered(draw: Draw): Host {
+    for (let look = 0; look < 5; look += 1) {
+      const host = this.host(draw);
+      if (host.latest) return host;
+    }
+    return this.host(draw);
+  }
+
+  /** Who may do what asks for this permission; of a process server, this one. */
+  callerFor(permission: string, host: Host, draw: Draw): Caller {
+    switch (permission) {
+      case 'passphrase':
+        return this.callers.passphrase();
+      case 'process_server':
+        return this.callers.credential(host, draw);
+      case 'process_server_or_operator':
+        return draw.chance(0.6) ? this.callers.credential(host, draw) : this.withKey('operator', draw);
+      case 'reader':
+      case 'operator':
+      case 'admin':
+        return this.withKey(permission, draw);
+      default:
+        return this.callers.none();
+    }
+  }
+
+  /** Any caller at all. */
+  anyCaller(host: Host, draw: Draw): Caller {
+    return draw.oneOf(Object.values(this.callers))(host, draw);
+  }
+
+  private readonly callers = {
+    none: (): Caller => ({ name: 'none', authorization: null }),
+    garbage: (_host: Host, draw: Draw): Caller => ({ name: 'garbage', authorization: draw.oneOf(['x', 'Bearer', 'Bearer  ', 'Basic YTpi', 'Bearer csk_', 'bearer psc_x y', `Bearer psc_${draw.text(90, 'AZaz09-_')}`, 'Passphrase']) }),
+    passphrase: (): Caller => ({ name: 'passphrase', authorization: this.passphrase }),
+    wrongPassphrase: (): Caller => ({ name: 'wrong passphrase', authorization: `Passphrase ${newPassphrase()}` }),
+    wrongKey: (): Caller => ({ name: 'wrong key', authorization: bearer(newApiKey()) }),
+    reader: (): Caller => ({ name: 'reader', authorization: this.ownKeys.reader }),
+    operator: (): Caller => ({ name: 'operator', authorization: this.ownKeys.operator }),
+    admin: (): Caller => ({ name: 'admin', authorization: this.ownKeys.admin }),
+    expired: (): Caller => ({ name: 'expired key', authorization: this.ownKeys.expired }),
+    revoked: (): Caller => ({ name: 'revoked key', authorization: this.ownKeys.revoked }),
+    credential: ({ latest }: Host, draw: Draw): Caller => this.withCredential('credential', latest, draw),
+    otherCredential: (_host: Host, draw: Draw): Caller => this.withCredential('credential of another server', this.registered(draw).latest, draw),
+    retiredCredential: ({ retired, latest }: Host, draw: Draw): Caller => this.withCredential('credential of an earlier generation', retired ?? latest, draw),
+  };
+
+  private withCredential(name: string, registration: Registration | null, draw: Draw): Caller {
+    return registration ? { name, authorization: bearer(registration.credential), credentialOf: registration } : { name: 'forged credential', authorization: `Bearer psc_${draw.text(91, 'ABCabc019')}` };
+  }
+
+  private withKey(role: Role, draw: Draw): Caller {
+    const good = ['reader', 'operator', 'admin'].slice(['reader', 'operator', 'admin'].indexOf(role)) as Role[];
+    const made = this.madeKeys.filter((key) => good.includes(key.role));
+    if (made.length > 0 && draw.chance(0.1)) return { name: `made ${role}`, authorization: bearer(draw.oneOf(made).key) };
+    const own = draw.chance(0.6) ? role : draw.oneOf(good);
+    return { name: own, authorization: this.ownKeys[own] };
+  }
+
+  private get passphrase(): string {
+    const newest = this.site.passphraseFile.put.at(-1);
+    return newest ? `Passphrase ${newest}` : this.site.passphrase;
+  }
+
+  plan(planId: string): Plan | undefined {
+    return this.plans.find((plan) => plan.planId === planId);
+  }
+
+  /** A registration that was accepted. The answers of two may come in either order. */
+  registeredAs(hostId: string, generation: number, credential: string): void {
+    const host = this.hosts.find((one) => one.hostId === hostId);
+    if (!host) return;
+    const made = { hostId, generation, credential };
+    if (!host.latest || host.latest.generation < generation) [host.retired, host.latest] = [host.latest, made];
+    else host.retired = made;
+  }
+
+  planned(planId: string, candidates: readonly { readonly hostId: string; readonly generation: number }[]): void {
+    remember(this.plans, { planId, generations: new Map(candidates.map(({ hostId, generation }) => [hostId, generation])) });
+  }
+
+  keyMade(keyId: string, role: Role, key: string): void {
+    remember(this.keyIds, keyId);
+    remember(this.madeKeys, { role, key });
+  }
+
+  rotated(passphraseId: string): void {
+    remember(this.passphraseIds, passphraseId);
+    this.site.passphraseFile.put.splice(0, this.site.passphraseFile.put.length - 1);
+  }
+
+  pageFollows(path: string): void {
+    remember(this.nextPages, path);
+  }
+}
+
+function remember<Item>(items: Item[], item: Item): void {
+  items.push(item);
+  if (items.length > REMEMBERED) items.shift();
+}
