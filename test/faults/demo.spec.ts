@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { newApiKey, newPassphrase } from '@app/platform';
 import { ConfigurationServerClient } from '@app/wire';
 import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 
@@ -39,6 +41,16 @@ it('a simulated fleet lives, is counted, and leaves behind what it should', asyn
 
 it('without a passphrase it says what to do', async () => {
   await expect(simulate('--passphrase-file', folder.path('nowhere'))).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('npm start') });
+});
+
+it.each([
+  ['--passphrase-file', 'another.passphrase', newPassphrase()],
+  ['--key-file', 'another.key', newApiKey()],
+])('with the %s of another configuration server it says so, and what to do', async (option, name, secret) => {
+  const files = { '--passphrase-file': folder.path('connection.passphrase'), '--key-file': folder.path('admin.key'), [option]: folder.path(name) };
+  await writeFile(files[option] ?? '', secret);
+  await expect(simulate('--url', server.url, ...Object.entries(files).flat())).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`name its own with ${option}`) });
+  await rm(files[option] ?? '');
 });
 
 it('where no configuration server answers it says so, and what to do', async () => {

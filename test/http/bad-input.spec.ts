@@ -126,7 +126,8 @@ describe('a registration with a field that cannot be used', () => {
     [{ friendlyName: 'ps\u202e1' }, 'friendlyName must be one line of characters that can be seen; U+202E is none'],
     [{ machineId: 'machine-1 ' }, 'machineId must not end with white space'],
     [{ ipAddress: '::' }, 'ipAddress must be the address of one machine; this one is unspecified'],
-    [{ ipAddress: undefined }, 'ipAddress must be an IPv4 or IPv6 address'],
+    [{ ipAddress: undefined }, 'ipAddress is missing'],
+    [{ proxy: {} }, 'proxy.used is missing'],
   ])('is told what is wrong with it: %j', async (over, detail) => {
     expect((await register(over)).body).toMatchObject({ detail });
   });

@@ -41,7 +41,7 @@ The configuration server listens on ${url}
 Try next, in another terminal:
   ${curl} ${url}/health/ready
   ${curl} -H "Authorization: Bearer ${adminKey ? `$(cat ${adminKey})` : '<API key>'}" ${url}/v1/fleet
-  open ${url}/docs
+In a browser: ${url}/docs
 
 Stop it with Ctrl-C.`;
 }

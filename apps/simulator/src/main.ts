@@ -1,12 +1,12 @@
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { seededFractions } from '@app/platform';
-import { ConfigurationServerClient, Refused } from '@app/wire';
+import { ConfigurationServerClient, Refused, type ProblemCode } from '@app/wire';
 import { shareOut } from './behaviours.js';
 import { OptionsError, readOptions, USAGE, type Options } from './options.js';
 import { Progress } from './progress.js';
 import { RunTime } from './run-time.js';
-import { SimulatedServer } from './simulated-server.js';
+import { factsOf, SimulatedServer } from './simulated-server.js';
 import { Tally } from './tally.js';
 
 const CONNECTIONS = 256;
@@ -36,11 +36,23 @@ async function mustAnswer(client: ConfigurationServerClient, url: string): Promi
   }
 }
 
-async function simulate({ servers, seconds, mix, seed, url, passphraseFile, keyFile, intervalSeconds }: Options): Promise<void> {
+/** @throws OptionsError when the files belong to another configuration server: the whole fleet would be refused. */
+async function mustBeLetIn(client: ConfigurationServerClient, passphrase: string, key: string | null, { url, seed, passphraseFile, keyFile }: Options): Promise<void> {
+  const unlessRefused = (code: ProblemCode, file: string, option: string) => (error: unknown): void => {
+    if (error instanceof Refused && error.problem.code === code) throw new OptionsError(`${file} is not of the configuration server at ${url}: name its own with ${option}`);
+  };
+  const hostId = hostIdOf(seed, 0);
+  await client.preflight(hostId, passphrase, factsOf({ name: 'steady', number: 0, hostId })).catch(unlessRefused('passphrase_rejected', passphraseFile, '--passphrase-file'));
+  if (key) await client.fleet(key).catch(unlessRefused('api_key_rejected', keyFile, '--key-file'));
+}
+
+async function simulate(options: Options): Promise<void> {
+  const { servers, seconds, mix, seed, url, passphraseFile, keyFile, intervalSeconds } = options;
   const passphrase = passphraseIn(passphraseFile);
   const key = existsSync(keyFile) ? readFileSync(keyFile, 'utf8').trim() : null;
   const client = new ConfigurationServerClient({ url, connections: CONNECTIONS });
   await mustAnswer(client, url);
+  await mustBeLetIn(client, passphrase, key, options);
   const random = seededFractions(seed);
   const tally = new Tally();
   const time = new RunTime();

@@ -34,6 +34,23 @@ const SITES = 12;
 const LONGEST_PAUSE_MS = 5_000;
 const GIBIBYTE = 2 ** 30;
 
+/** What a process server registers with. */
+export function factsOf({ name, number, hostId }: Pick<Fate, 'name' | 'number' | 'hostId'>): RegisterRequest {
+  const site = name === 'lost-site' ? 'lost' : String(number % SITES).padStart(2, '0');
+  return {
+    friendlyName: `demo-${site}-${number}`,
+    ipAddress: `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`,
+    osType: 'Windows',
+    osVersion: 'Server 2022',
+    agentVersion: AGENT_VERSION,
+    machineId: hostId,
+    environment: 'VMware',
+    cpuCores: 8,
+    memoryBytes: 16 * GIBIBYTE,
+    cacheDiskBytes: 600 * GIBIBYTE,
+  };
+}
+
 /** One process server that lives for the length of the run: registers, beats as it was told, and does what an agent does with each instruction. */
 export class SimulatedServer {
   private readonly behaviour: Behaviour;
@@ -94,7 +111,7 @@ export class SimulatedServer {
     const { client, passphrase, tally } = this.surroundings;
     while (!this.surroundings.time.isOver && !this.gone) {
       try {
-        const answer = await tally.timed(this.fate.name, 'registered', () => client.register(this.fate.hostId, passphrase, this.facts()));
+        const answer = await tally.timed(this.fate.name, 'registered', () => client.register(this.fate.hostId, passphrase, { ...factsOf(this.fate), sentAt: this.itsClock() }));
         this.registration = { generation: answer.generation, credential: answer.credential, intervalSeconds: answer.heartbeatIntervalSeconds };
         return;
       } catch (error) {
@@ -157,24 +174,6 @@ export class SimulatedServer {
 
   private itsClock(): string {
     return new Date(Date.now() + (this.behaviour.clockSkewMs?.(this.fate.fraction) ?? 0)).toISOString();
-  }
-
-  private facts(): RegisterRequest {
-    const { name, number, hostId } = this.fate;
-    const site = name === 'lost-site' ? 'lost' : String(number % SITES).padStart(2, '0');
-    return {
-      friendlyName: `demo-${site}-${number}`,
-      ipAddress: `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`,
-      osType: 'Windows',
-      osVersion: 'Server 2022',
-      agentVersion: AGENT_VERSION,
-      machineId: hostId,
-      environment: 'VMware',
-      cpuCores: 8,
-      memoryBytes: 16 * GIBIBYTE,
-      cacheDiskBytes: 600 * GIBIBYTE,
-      sentAt: this.itsClock(),
-    };
   }
 
   /** A working day: mostly calm, now and then above what is healthy. */

@@ -3,7 +3,7 @@ import type { DecommissionResponse } from './decommission.wire.js';
 import type { FleetResponse, ReadyResponse } from './fleet.wire.js';
 import type { HeartbeatRequest, HeartbeatResponse } from './heartbeat.wire.js';
 import type { ProblemResponse } from './problem.wire.js';
-import type { RegisterRequest, RegistrationResponse } from './registration.wire.js';
+import type { PreflightResponse, RegisterRequest, RegistrationResponse } from './registration.wire.js';
 
 export interface ClientOptions {
   /** Where the configuration server listens, e.g. `http://127.0.0.1:8080`. */
@@ -45,6 +45,11 @@ export class ConfigurationServerClient {
 
   register(hostId: string, passphrase: string, body: RegisterRequest): Promise<RegistrationResponse> {
     return this.call('PUT', `/v1/process-servers/${hostId}`, `Passphrase ${passphrase}`, body);
+  }
+
+  /** What would come of a registration; nothing is written. */
+  preflight(hostId: string, passphrase: string, body: RegisterRequest): Promise<PreflightResponse> {
+    return this.call('POST', `/v1/process-servers/${hostId}/preflight`, `Passphrase ${passphrase}`, body);
   }
 
   heartbeat(hostId: string, credential: string, body: HeartbeatRequest): Promise<HeartbeatResponse> {

@@ -28,7 +28,7 @@ export const PROBLEMS = {
   last_admin_key: { status: 409, title: 'The last API key of an admin cannot be revoked' },
   plan_count_mismatch: { status: 409, title: 'The plan has another number of candidates' },
   share_not_acknowledged: { status: 409, title: 'The plan covers a large share of the fleet' },
-  generation_retired: { status: 410, title: 'This registration was removed' },
+  generation_retired: { status: 410, title: 'This registration has ended' },
   plan_expired: { status: 410, title: 'The purge plan has expired' },
   body_too_large: { status: 413, title: 'The body is too large' },
   uri_too_long: { status: 414, title: 'The path is too long' },

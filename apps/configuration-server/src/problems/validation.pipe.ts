@@ -7,9 +7,10 @@ import { RequestProblem, shownName } from './request-problem.js';
 const UNKNOWN = 'whitelistValidation';
 
 function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldError[] {
-  return errors.flatMap(({ property, constraints = {}, children = [] }) => {
+  return errors.flatMap(({ property, value, constraints = {}, children = [] }) => {
     const name = shownName(property);
     const field = parent ? `${parent}.${name}` : name;
+    if (value === undefined && children.length === 0) return [{ field, message: `${field} is missing` }];
     const messages = Object.entries(constraints).map(([check, message]) => (check === UNKNOWN ? `property ${name} should not exist` : message));
     return [...messages.map((message) => ({ field, message })), ...fieldErrors(children, field)];
   });
