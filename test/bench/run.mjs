@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: private databases, everything on loopback, figures as ratios within the run. Arguments narrow it to some
- * sections: rivals sizes queries clean-up registrations, and replicas, which runs only when it is named. BENCH_LARGEST=100000 leaves the largest fleet out.
+ * sections: rivals sizes queries clean-up registrations, and replicas and slow-clients, which run only when they are named. BENCH_LARGEST=100000 leaves the largest fleet out.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import { againstRivals, atSizes, besideCleanUp, replicas } from './heartbeats.mj
 import { startGenerator, stopAll } from './programs.mjs';
 import { pages } from './queries.mjs';
 import { registering } from './registrations.mjs';
+import { besideSlowClients } from './slow-clients.mjs';
 
 const LARGEST = Number(process.env.BENCH_LARGEST ?? 1_000_000);
 const MIDDLE = Math.min(100_000, LARGEST);
@@ -45,11 +46,12 @@ async function fleetsOf(sizes) {
 }
 
 /** The others take five minutes already. */
-const ONLY_WHEN_NAMED = ['replicas'];
+const ONLY_WHEN_NAMED = ['replicas', 'slow-clients'];
 
 const SECTIONS = {
   rivals: async () => againstRivals({ generator, fleet: await fleetOf(MIDDLE), directory, say }),
   replicas: async () => replicas({ generator, fleet: await fleetOf(MIDDLE), directory }),
+  'slow-clients': async () => besideSlowClients({ fleet: await fleetOf(MIDDLE), directory }),
   sizes: async () => atSizes({ generator, fleets: await fleetsOf([1_000, ...SIZES]), directory }),
   queries: async () => pages({ generator, fleets: await fleetsOf(SIZES), directory }),
   'clean-up': async () => {

@@ -1,4 +1,4 @@
-/** Takes each guard out of a copy of the project, and expects its test to go red there. Arguments narrow by invariant, e.g. `I5`. */
+/** Takes each guard out of a copy of the project, and expects its test to go red there. Arguments narrow by invariant, e.g. `I5`, `access` or `fuzz`. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ function tried({ invariant, guard, file, find, replace, test }) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--bail', test], {
     cwd: copy,
     encoding: 'utf8',
-    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: '150', MODEL_SHRINK: '0' },
+    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: '150', MODEL_SHRINK: '0', FUZZ_REQUESTS: '3000' },
   });
   writeFileSync(path, source);
   const red = /●\s+(.+)/.exec(`${stdout}${stderr}`)?.[1] ?? '';
