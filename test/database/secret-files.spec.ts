@@ -1,11 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { KeyKeeper } from '@app/fleet';
 import { KeyRingStore, SecretStore } from '@app/fleet-mysql';
-import { sameBytes, sha256, SystemSecrets } from '@app/platform';
-import { SecretFiles, settleSecrets } from '../../apps/configuration-server/src/secret-files.js';
+import { newApiKey, sameBytes, sha256, SystemSecrets } from '@app/platform';
+import { renewAdminKey, SecretFiles, settleSecrets } from '../../apps/configuration-server/src/secret-files.js';
 import { TestStores } from '../support/test-stores.js';
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
@@ -70,5 +70,35 @@ describe('a rotated passphrase', () => {
     await writeFile(folder, '');
     await expect(keeper().rotatePassphrase(actor, 0)).rejects.toThrow(/ENOTDIR/);
     expect(await isValid(first)).toBe(true);
+  });
+});
+
+describe('another admin key, for an operator who has none any more,', () => {
+  const adminKey = async (): Promise<string> => (await readFile(files.adminKey, 'utf8')).trim();
+  const names = async (): Promise<string[]> => (await keys.apiKeys(10, null)).map(({ name }) => name);
+
+  it('is in the file of the first, which lets somebody in as before', async () => {
+    const first = await adminKey();
+    await renewAdminKey(secrets, files);
+    const second = await adminKey();
+    expect(await Promise.all([first, second].map((key) => keys.apiKeyOf(sha256(key))))).toMatchObject([{ role: 'admin' }, { role: 'admin' }]);
+    expect([second === first, (await readdir(folder)).sort()]).toEqual([false, ['admin.key', 'connection.passphrase']]);
+  });
+
+  it('is put in place by the next start when the server was killed after the database knew it', async () => {
+    const first = await adminKey();
+    await renewAdminKey(secrets, files);
+    const second = await adminKey();
+    await rename(files.adminKey, `${files.adminKey}.new`);
+    await writeFile(files.adminKey, first);
+    await start();
+    expect([await adminKey(), (await names()).length]).toEqual([second, 2]);
+  });
+
+  it('is forgotten by the next start when the database never knew it', async () => {
+    const first = await adminKey();
+    await writeFile(`${files.adminKey}.new`, newApiKey());
+    await start();
+    expect([await adminKey(), await names(), (await readdir(folder)).sort()]).toEqual([first, ['admin'], ['admin.key', 'connection.passphrase']]);
   });
 });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, createServer } from 'node:net';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
 
@@ -71,6 +71,20 @@ describe('a start', () => {
     const beat = await call(`${second.url}/v1/process-servers/${hostId}/heartbeats`, 'POST', `Bearer ${String(body['credential'])}`, { generation: 1 });
     expect(beat.status).toBe(200);
     expect((await register(second, hostId)).body).toMatchObject({ generation: 2 });
+  });
+
+  it('gives an operator who has no key any more another one', async () => {
+    const first = await folder.start();
+    const lost = await folder.adminKey();
+    await first.stop();
+    await rm(folder.path('admin.key'));
+
+    const second = await (await folder.spawn({}, ['--new-admin-key'])).ready();
+    expect(await modeOf(folder.path('admin.key'))).toBe(0o600);
+    expect(await folder.adminKey()).not.toBe(lost);
+    const { body } = await read(second, '/v1/api-keys');
+    expect(body['items']).toMatchObject([{ name: 'admin', role: 'admin' }, { name: expect.stringMatching(/^admin 20/), role: 'admin', createdBy: 'configuration-server' }]);
+    expect((await call(`${second.url}/v1/events?kind=api_key_created`, 'GET', `Bearer ${await folder.adminKey()}`)).body['items']).toHaveLength(2);
   });
 
   it('from a directory that is served already says where, and leaves the first server alone', async () => {

@@ -66,9 +66,9 @@ export class ServerProgram {
   }
 
   /** Nothing of our own environment reaches it but the path: a DATABASE_URL or a NODE_OPTIONS there would change the test. */
-  static async spawn(environment: Environment): Promise<ServerProgram> {
+  static async spawn(environment: Environment, options: readonly string[] = []): Promise<ServerProgram> {
     const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], HTTP_PORT: '0', LOG_LEVEL: 'warn', ...environment };
-    const child = spawn(process.execPath, [PROGRAM], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [PROGRAM, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     await once(child, 'spawn');
     return new ServerProgram(child, child.pid ?? 0);
   }
@@ -136,8 +136,8 @@ export class ServerFolder {
   }
 
   /** Does not wait. */
-  async spawn(environment: Environment = {}): Promise<ServerProgram> {
-    const program = await ServerProgram.spawn({ DATA_DIRECTORY: this.dataDirectory, ...this.environment, ...environment });
+  async spawn(environment: Environment = {}, options: readonly string[] = []): Promise<ServerProgram> {
+    const program = await ServerProgram.spawn({ DATA_DIRECTORY: this.dataDirectory, ...this.environment, ...environment }, options);
     this.programs.push(program);
     return program;
   }

@@ -57,7 +57,7 @@ async function run(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked(signal));
   process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a promise was rejected and nobody looked'));
 
-  const server = await serve(settings, logger, print);
+  const server = await serve(settings, logger, print, { newAdminKey: process.argv.includes('--new-admin-key') });
   print(welcome(server));
   const signal = await asked;
   print(`\n${signal}: answering what is in flight, then stopping …`);

@@ -46,6 +46,14 @@ export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, fi
   }
 }
 
+/** One more admin key, in the file of the first one: for an operator who has none any more. Killed in between, the next start finishes or forgets it. */
+export async function renewAdminKey(secrets: SecretStore, { adminKey: path }: SecretFiles): Promise<void> {
+  const adminKey = newApiKey();
+  await writePending(path, adminKey);
+  await secrets.addAdminKey({ hash: sha256(adminKey), prefix: prefixOf(adminKey) });
+  await rename(pendingOf(path), path);
+}
+
 /** A passphrase that was prepared is put in place when the database knows it. */
 async function settleRotation(keys: KeyRingStore, files: SecretFiles): Promise<void> {
   const prepared = await readSecret(pendingOf(files.passphrase));

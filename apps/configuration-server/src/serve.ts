@@ -20,7 +20,7 @@ import {
 } from '@app/platform';
 import { KeptDatabase } from './kept-database.js';
 import { Replica } from './replica.js';
-import { SecretFiles, settleSecrets } from './secret-files.js';
+import { renewAdminKey, SecretFiles, settleSecrets } from './secret-files.js';
 
 const SYNCHRONISE_CLOCK_MS = 60_000;
 const CLOSE_IDLE_MS = 50;
@@ -29,6 +29,12 @@ const LONGEST_DRAIN_MS = 10_000;
 
 /** The surroundings do not let it start; the message tells the operator all there is to know. */
 export class CannotStart extends Error {}
+
+/** What is asked of one start alone. */
+export interface StartOptions {
+  /** One more admin key, for an operator who has none any more. */
+  readonly newAdminKey: boolean;
+}
 
 export interface RunningServer {
   readonly url: string;
@@ -53,17 +59,17 @@ class Undoing {
 }
 
 /** Starts all of it: database, schema, secrets, jobs, HTTP. What was begun is undone when a later step fails. */
-export async function serve(settings: Settings, logger: Logger, progress: (line: string) => void): Promise<RunningServer> {
+export async function serve(settings: Settings, logger: Logger, progress: (line: string) => void, options: StartOptions): Promise<RunningServer> {
   const undoing = new Undoing();
   try {
-    return await begin(settings, logger, progress, undoing);
+    return await begin(settings, logger, progress, options, undoing);
   } catch (error) {
     await undoing.run(logger);
     throw error;
   }
 }
 
-async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, undoing: Undoing): Promise<RunningServer> {
+async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, { newAdminKey }: StartOptions, undoing: Undoing): Promise<RunningServer> {
   const dataDirectory = resolve(settings.dataDirectory);
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new CannotStart(`DATA_DIRECTORY ${dataDirectory} cannot be used: ${errorMessage(error)}`, { cause: error });
@@ -91,6 +97,10 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   const replica = await Replica.make({ name, settings, address, clock, randomness, identifiers, logger, passphraseFile: files });
   undoing.add(() => stopServing(replica));
   await settleSecrets(replica.secrets, replica.keys, files, progress);
+  if (newAdminKey) {
+    await renewAdminKey(replica.secrets, files);
+    progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they are in wrong hands.`);
+  }
   await replica.start();
   await replica.http.listen(settings.http.port, settings.http.host);
   const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');

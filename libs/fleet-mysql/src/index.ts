@@ -13,4 +13,4 @@ export { RemovalStore } from './removal-store.js';
 export { NAME_WALK_MS } from './statements/names.js';
 export { StampsInFlight } from './stamps-in-flight.js';
 export { KeyRingStore, type StoredApiKey, type StoredPassphrase } from './key-ring-store.js';
-export { SecretStore, type FirstKey, type SharedKey } from './secret-store.js';
+export { SecretStore, type AdminKey, type SharedKey } from './secret-store.js';

@@ -1,5 +1,5 @@
 import { ownDoing, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
-import type { Database } from './database.js';
+import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { INSERT_KEY, INSERT_PASSPHRASE } from './statements/keys.js';
 
@@ -12,8 +12,8 @@ const OFFER_SECRET = 'INSERT IGNORE INTO secret (name, value, created_at) VALUES
 const FIRST_SECRETS = 'first_secrets';
 const ACTOR = 'configuration-server';
 
-/** Of the first admin key: its SHA-256, and how it begins. */
-export interface FirstKey {
+/** Of an admin key: its SHA-256, and how it begins. */
+export interface AdminKey {
   readonly hash: Buffer;
   readonly prefix: string;
 }
@@ -43,30 +43,41 @@ export class SecretStore {
    * Makes the first passphrase and the first admin key of a new database. True for the one replica whose values were
    * taken: it, and nobody else, tells them to its operator.
    */
-  async firstSecrets(passphraseHash: Buffer, adminKey: FirstKey): Promise<boolean> {
+  async firstSecrets(passphraseHash: Buffer, adminKey: AdminKey): Promise<boolean> {
     const createdAt = this.clock.now();
-    const [passphraseId, keyId, passphraseEvent, keyEvent] = Array.from({ length: 4 }, () => this.identifiers.at(createdAt));
-    const event = (id: string | undefined, kind: FleetEvent['kind'], detail: object): FleetEvent => ({
-      id: id ?? '',
-      at: createdAt,
-      kind,
-      hostId: null,
-      generation: null,
-      ...ownDoing(ACTOR),
-      detail: { ...detail },
-    });
+    const [passphraseId = '', keyId = '', passphraseEvent = '', keyEvent = ''] = Array.from({ length: 4 }, () => this.identifiers.at(createdAt));
     return this.database.transaction(
       async (transaction) => {
         if ((await transaction.write(OFFER_SECRET, [FIRST_SECRETS, passphraseHash, createdAt])) === 0) return false;
         await transaction.write(INSERT_PASSPHRASE, [passphraseId, passphraseHash, createdAt]);
-        await transaction.write(INSERT_KEY, [keyId, 'admin', adminKey.hash, 'admin' satisfies Role, adminKey.prefix, createdAt, ACTOR, null]);
-        await insertEvents(transaction, [
-          event(passphraseEvent, 'passphrase_created', { passphraseId }),
-          event(keyEvent, 'api_key_created', { keyId, name: 'admin', role: 'admin' }),
-        ]);
+        await insertEvents(transaction, [ourEvent(passphraseEvent, createdAt, 'passphrase_created', { passphraseId })]);
+        await insertAdminKey(transaction, { keyId, eventId: keyEvent, name: 'admin', createdAt, ...adminKey });
         return true;
       },
-      passphraseEvent ? { provedByEvents: [passphraseEvent] } : {},
+      { provedByEvents: [passphraseEvent] },
     );
   }
+
+  /** One more key of an admin, for whoever has none any more but may start a server on this database. */
+  addAdminKey(key: AdminKey): Promise<void> {
+    const createdAt = this.clock.now();
+    const [keyId, eventId] = [this.identifiers.at(createdAt), this.identifiers.at(createdAt)];
+    const name = `admin ${createdAt.toISOString()}`;
+    return this.database.transaction((transaction) => insertAdminKey(transaction, { keyId, eventId, name, createdAt, ...key }), { provedByEvents: [eventId] });
+  }
 }
+
+interface NewAdminKey extends AdminKey {
+  readonly keyId: string;
+  readonly eventId: string;
+  readonly name: string;
+  readonly createdAt: Date;
+}
+
+async function insertAdminKey(transaction: Transaction, { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey): Promise<void> {
+  const role: Role = 'admin';
+  await transaction.write(INSERT_KEY, [keyId, name, hash, role, prefix, createdAt, ACTOR, null]);
+  await insertEvents(transaction, [ourEvent(eventId, createdAt, 'api_key_created', { keyId, name, role, prefix })]);
+}
+
+const ourEvent = (id: string, at: Date, kind: FleetEvent['kind'], detail: object): FleetEvent => ({ id, at, kind, hostId: null, generation: null, ...ownDoing(ACTOR), detail: { ...detail } });
