@@ -16,6 +16,7 @@ export interface ModelEntry {
   replacedInstances: string[];
   protectedMachines: number | null;
   decommissionedAt: number | null;
+  revoked: boolean;
 }
 
 export interface ModelTombstone {
@@ -83,6 +84,7 @@ export class FleetModel {
       replacedInstances: [],
       protectedMachines: entry && !replaced ? entry.protectedMachines : null,
       decommissionedAt: null,
+      revoked: false,
     });
     this.tombstones.delete(hostId);
     this.happened(hostId, !entry ? 'registered' : replaced ? 'replaced' : 'registered_again');
@@ -133,16 +135,24 @@ export class FleetModel {
   purge(hostId: string, generation: number, force: boolean): Outcome {
     const entry = this.entries.get(hostId);
     const tombstone = this.tombstones.get(hostId);
-    const current = entry?.generation ?? tombstone?.generation;
-    if (current === undefined) return refusal(404, 'process_server_not_found');
-    if (generation < current) return refusal(409, 'generation_superseded');
-    if (generation > current) return refusal(409, 'generation_unknown');
+    const unseen = this.unseenRefusal(hostId, generation);
+    if (unseen) return unseen;
     if (tombstone) return tombstone.removal === 'purge' ? { status: 200 } : refusal(410, 'generation_retired');
     if (!force && entry && this.isConnected(entry)) return refusal(409, 'process_server_connected');
     if (!force && entry?.protectedMachines) return refusal(409, 'machines_protected');
     this.entries.delete(hostId);
     this.tombstones.set(hostId, { generation, removal: 'purge', purgedAt: this.now() });
     this.happened(hostId, force ? 'purged_by_force' : 'purged');
+    return { status: 200 };
+  }
+
+  revoke(hostId: string, generation: number): Outcome {
+    const unseen = this.unseenRefusal(hostId, generation);
+    if (unseen) return unseen;
+    const entry = this.entries.get(hostId);
+    if (!entry || entry.decommissionedAt !== null) return refusal(410, 'generation_retired');
+    if (!entry.revoked) this.happened(hostId, 'credential_revoked');
+    entry.revoked = true;
     return { status: 200 };
   }
 
@@ -161,6 +171,14 @@ export class FleetModel {
     return entry;
   }
 
+  /** What an operator decides is for the generation that he saw. */
+  private unseenRefusal(hostId: string, generation: number): Refusal | null {
+    const current = this.entries.get(hostId)?.generation ?? this.tombstones.get(hostId)?.generation;
+    if (current === undefined) return refusal(404, 'process_server_not_found');
+    if (generation < current) return refusal(409, 'generation_superseded');
+    return generation > current ? refusal(409, 'generation_unknown') : null;
+  }
+
   private credentialRefusal(hostId: string, generation: number, mayBeLeaving: boolean): Refusal | null {
     const tombstone = this.tombstones.get(hostId);
     if (tombstone) return refusal(410, 'generation_retired', tombstone.removal === 'purge' ? 'ask_operator' : 'stop');
@@ -170,7 +188,7 @@ export class FleetModel {
     }
     if (!entry) return refusal(404, 'process_server_not_found', 'reregister');
     if (generation < entry.generation) return refusal(409, 'generation_superseded', 'stop');
-    return null;
+    return entry.revoked ? refusal(401, 'credential_revoked', 'reregister') : null;
   }
 
   private happened(hostId: string, kind: string): void {

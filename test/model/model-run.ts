@@ -32,6 +32,7 @@ const action = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('unregister' as const), host, replica, age, force: rarely }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('decommission' as const), host, replica, force: rarely }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('purge' as const), host, replica, offset: fc.constantFrom(0, 0, 0, -1, 1), force: rarely }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('revoke' as const), host, replica, offset: fc.constantFrom(0, 0, 0, -1, 1) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('purgePlan' as const), replica }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('cleanUp' as const), replica }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('listen' as const), seconds: fc.constantFrom(5, 60, 175, 185, 300, 310) }) },
@@ -106,6 +107,17 @@ export class ModelRun {
         if (generation < 1) return;
         const expected = this.model.purge(hostId, generation, next.force);
         const { status, body } = await this.site.purge(hostId, { generation, force: next.force }, next.replica);
+        return this.expectSame({ status, ...body }, expected);
+      }
+      case 'revoke': {
+        const generation = (this.known.get(hostId)?.[0]?.generation ?? 1) + next.offset;
+        if (generation < 1) return;
+        const expected = this.model.revoke(hostId, generation);
+        const { status, body } = await this.site.call('POST', `/v1/process-servers/${hostId}/revoke-credential`, {
+          body: { generation, reason: 'model' },
+          authorization: this.site.admin,
+          replica: next.replica,
+        });
         return this.expectSame({ status, ...body }, expected);
       }
       case 'purgePlan':
@@ -188,7 +200,7 @@ export class ModelRun {
     const { database } = this.site;
     const rows = await database.rows<Record<string, string | number | Date | null>>(
       `SELECT l.host_id, p.generation, l.generation AS lease_generation, p.machine_id, l.ends_listened_ms, l.heard_listened_ms,
-              l.last_heartbeat_at, l.retired, p.decommissioned_at, h.protected_machine_count, l.instance_id
+              l.last_heartbeat_at, l.retired, l.revoked, p.decommissioned_at, h.protected_machine_count, l.instance_id
          FROM process_server_lease l
          LEFT JOIN process_server p ON p.host_id = l.host_id
          LEFT JOIN process_server_health h ON h.host_id = l.host_id`,
@@ -205,6 +217,7 @@ export class ModelRun {
           heard_listened_ms: entry.heardAtListenedMs,
           last_heartbeat_at: entry.lastHeartbeatAt && new Date(entry.lastHeartbeatAt),
           retired: Number(entry.decommissionedAt !== null),
+          revoked: Number(entry.revoked),
           decommissioned_at: entry.decommissionedAt && new Date(entry.decommissionedAt),
           protected_machine_count: entry.protectedMachines,
           instance_id: entry.instance,
