@@ -13,6 +13,7 @@ const OFTEN: Readonly<Record<string, number>> = {
   'DELETE /v1/process-servers/{hostId}': 2,
   'POST /v1/passphrases': 0.15,
   'GET /metrics': 0.3,
+  'GET /v1/events/export': 0.2,
 };
 const WEIGHTS = Object.fromEntries(OPERATIONS.map(({ name }) => [name, OFTEN[name] ?? 1]));
 const BY_NAME = new Map(OPERATIONS.map((operation) => [operation.name, operation]));
@@ -61,6 +62,8 @@ export class RequestMaker {
     const inQuery = operation.parameters.filter((parameter) => parameter.in === 'query' && parameter.name !== 'cursor');
     const query = draw.some(inQuery, 0.25).map(({ name, schema }): [string, string] => [name, valueOf(name, schema)]);
     const force = query.some(([name, value]) => name === 'force' && value === 'true');
+    // The whole log of a long run is tens of megabytes; a few ask for that all the same.
+    if (operation.path === '/v1/events/export' && !query.some(([name]) => name === 'from')) query.push(['from', valueOf('from', {})]);
     if (force && !query.some(([name]) => name === 'reason')) query.push(['reason', 'test']);
     const fields = operation.body && validObject(operation.body, subject, this.world, draw);
     if (fields && operation.path === '/v1/purges') Object.assign(fields, draw.chance(0.9) && { ipAddress: valueOf('ipAddress', {}) });
