@@ -15,6 +15,9 @@ class NoFile extends PassphraseFile {
     this.put.push(this.prepared);
     return 'nowhere';
   }
+  async forget(): Promise<void> {
+    this.prepared = '';
+  }
 }
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
@@ -32,6 +35,8 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
+  // The key of whoever asks, behind all others in the list.
+  await stores.site.write("INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, 'admin', ?, 'operator', NOW(3))", ['f'.repeat(36), randomBytes(32)]);
 });
 afterAll(() => stores.close());
 
@@ -52,17 +57,17 @@ describe('an API key', () => {
   it('of one name is made once, whoever asks at the same moment, and however the name is written', async () => {
     const hash = (): { id: string; hash: string; prefix: string } => ({ id: stores.identifiers.at(stores.clock.now()), hash: randomBytes(32).toString('hex'), prefix: 'csk_' });
     const asked = ['portal', 'Portal', 'PORTAL', 'portal'].map((name, index) =>
-      [one, other][index % 2]?.change({ name }, (held) => createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), held)) ?? Promise.reject(new Error('nobody')),
+      [one, other][index % 2]?.change(actor, { name }, (held) => createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), held)) ?? Promise.reject(new Error('nobody')),
     );
     expect(await outcomes(asked)).toEqual(['api_key_name_taken', 'api_key_name_taken', 'api_key_name_taken', 'done']);
-    expect([await stores.site.count('api_key'), await kinds()]).toEqual([1, ['api_key_created']]);
+    expect([await stores.site.count('api_key'), await kinds()]).toEqual([2, ['api_key_created']]);
   });
 
   it('of the last admin stays, also when two of them revoke each other at the same moment', async () => {
     for (let round = 0; round < 10; round += 1) {
-      await stores.site.write('DELETE FROM api_key');
+      await stores.site.write("DELETE FROM api_key WHERE role = 'admin'");
       const made = [await make('anna', 'admin'), await make('berta', 'admin')];
-      const asked = made.map(({ apiKey }, index) => [one, other][index]?.change({ keyId: apiKey.keyId }, (held) => revokeApiKey(actor, held)) ?? Promise.reject(new Error('nobody')));
+      const asked = made.map(({ apiKey }, index) => [one, other][index]?.change(actor, { keyId: apiKey.keyId }, (held) => revokeApiKey(actor, held)) ?? Promise.reject(new Error('nobody')));
       expect(await outcomes(asked)).toEqual(['done', 'last_admin_key']);
     }
   });
@@ -78,6 +83,15 @@ describe('an API key', () => {
     expect(await outcomes([keeper.revokeApiKey(apiKey.keyId, actor)])).toEqual([outcome]);
   });
 
+  it('that was revoked while its call waited changes nothing more, and is told so', async () => {
+    const { apiKey } = await make('anna', 'operator');
+    const anna = { ...actor, name: 'operator:anna' };
+    await keeper.revokeApiKey(apiKey.keyId, actor);
+    const calls = [keeper.createApiKey({ name: 'late', role: 'admin', expiresAt: null, actor: anna }), keeper.rotatePassphrase(anna, 0), keeper.apiKeys(anna, 10, null), keeper.revokeApiKey(apiKey.keyId, anna)];
+    expect(await outcomes(calls)).toEqual(Array.from(calls, () => 'api_key_rejected'));
+    expect([await stores.site.count('passphrase'), await kinds()]).toEqual([0, ['api_key_created', 'api_key_revoked']]);
+  });
+
   it('is listed with its last use, which is written now and then', async () => {
     const [{ key }, second] = [await make('portal'), await make('csctl', 'operator')];
     stores.clock.advanceSeconds(60);
@@ -88,7 +102,7 @@ describe('an API key', () => {
     const first = await keeper.apiKeys(actor, 1, null);
     expect(first.items).toMatchObject([{ name: 'portal', prefix: key.slice(0, 12), lastUsedAt: usedAt, createdBy: 'operator:admin' }]);
     expect((await keeper.apiKeys(actor, 1, first.next)).items).toEqual([{ ...second.apiKey, lastUsedAt: null }]);
-    expect((await keeper.apiKeys(actor, 2, null)).next).toBeNull();
+    expect((await keeper.apiKeys(actor, 3, null)).next).toBeNull();
     expect((await kinds()).filter((kind) => kind === 'api_keys_listed')).toHaveLength(3);
   });
 });

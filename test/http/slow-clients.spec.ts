@@ -65,6 +65,29 @@ describe(`${ATTACKERS} clients that never finish what they say`, () => {
 });
 
 describe('when all connections are in use', () => {
+  const sorted = (statuses: readonly string[]): string[] => [...new Set(statuses)];
+
+  it.each([
+    ['whose requests never come whole', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{'],
+    ['who never read what they asked for', 'GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(6)],
+  ])('by clients %s, newcomers are served', async (_who, bytes) => {
+    for (let attacker = 0; attacker < MOST + 10; attacker += 1) (await open()).pause().write(bytes);
+    const answers: string[] = [];
+    for (let newcomer = 0; newcomer < 20; newcomer += 1) answers.push(await beat(await open()));
+    expect(sorted(answers)).toEqual(['HTTP/1.1 200 OK']);
+  });
+
+  it('who asks again and again stays, however long it is there', async () => {
+    const steady = await open();
+    const others = await Promise.all(Array.from({ length: MOST - 10 }, () => open()));
+    for (const socket of others) await beat(socket);
+    for (let newcomer = 0; newcomer < 60; newcomer += 1) {
+      expect(await beat(steady)).toBe('HTTP/1.1 200 OK');
+      await open();
+    }
+    expect(others.some(({ destroyed }) => destroyed)).toBe(true);
+  });
+
   it('those that wait longest without asking make room, and no answer that is under way is lost', async () => {
     const busy = await Promise.all(Array.from({ length: 20 }, () => open()));
     const other = await site.database.connect();

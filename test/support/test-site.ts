@@ -69,6 +69,10 @@ class PassphraseInMemory extends PassphraseFile {
     this.put.push(this.prepared);
     return 'in memory';
   }
+
+  async forget(): Promise<void> {
+    this.prepared = '';
+  }
 }
 
 const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete' } as const;

@@ -2,6 +2,7 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { wasAnsweredEarly } from './problems/broken-request.js';
 import { isBeatUnderWay } from './process-servers/plain-lane.js';
+import { noteAsked, whenAsked } from './last-asked.js';
 
 /** Closed at once when there are too many, so that not every newcomer costs a look at all of them. */
 const CLOSED_TOGETHER = 32;
@@ -25,6 +26,7 @@ export class Connections {
     server.on('connection', (socket: Socket) => {
       if (this.open.size >= most && !this.makeRoom()) return void socket.destroy();
       follow(socket, this.open);
+      noteAsked(socket); // as if: a newcomer is about to
       if (!isTls) return follow(socket, this.carrying);
       const end = otherEnd(socket);
       this.greeting.set(end, socket);
@@ -33,6 +35,7 @@ export class Connections {
     if (isTls) {
       server.on('secureConnection', (socket: Socket) => {
         this.greeting.delete(otherEnd(socket));
+        noteAsked(socket);
         follow(socket, this.carrying);
       });
     }
@@ -53,7 +56,7 @@ export class Connections {
 
   /** False when everybody is being answered. */
   private makeRoom(): boolean {
-    const idle = [...this.carrying].filter((socket) => !isAnswering(socket));
+    const idle = [...this.carrying].filter((socket) => !isAtWork(socket)).sort((a, b) => whenAsked(a) - whenAsked(b));
     const asksNothing = [...this.greeting.values(), ...idle.filter((socket) => socket.bytesWritten === 0 || wasAnsweredEarly(socket))];
     const old = (sockets: readonly Socket[]): readonly Socket[] => sockets.slice(0, Math.max(0, sockets.length - this.open.size / YOUNG_SHARE));
     const closed = [...old(asksNothing), ...old(idle)].slice(0, CLOSED_TOGETHER);
@@ -65,8 +68,16 @@ export class Connections {
   }
 }
 
-/** By Node's own note of the answer that is under way; to note each one ourselves would cost every request two listeners. */
-const isAnswering = (socket: Socket & { readonly _httpMessage?: ServerResponse | null }): boolean => Boolean(socket._httpMessage) || isBeatUnderWay(socket);
+/** Node's own note of the answer that is under way; to note each one ourselves would cost every request two listeners. */
+const answerOn = (socket: Socket & { readonly _httpMessage?: ServerResponse | null }): ServerResponse | null => socket._httpMessage ?? null;
+
+const isAnswering = (socket: Socket): boolean => answerOn(socket) !== null || isBeatUnderWay(socket);
+
+/** A request that is not all there yet, or an answer that is and that nobody reads, is nothing that we are at work on. */
+function isAtWork(socket: Socket): boolean {
+  const answer = answerOn(socket);
+  return answer ? answer.req.complete && !answer.writableEnded : isBeatUnderWay(socket);
+}
 
 const otherEnd = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 

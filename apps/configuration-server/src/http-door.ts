@@ -9,6 +9,7 @@ import type { TlsSettings } from '@app/platform';
 import { AppModule, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { parseJson } from './problems/json-body.js';
+import { noteAsked } from './last-asked.js';
 import { SAFE_HEADERS, STRICT_TRANSPORT } from './problems/safe-headers.js';
 import { strangeHead } from './problems/strange-head.js';
 import { RequestProblem } from './problems/request-problem.js';
@@ -119,6 +120,7 @@ function openLane(server: Server, lane: FastifyInstance): void {
   if (!through) throw new Error('the HTTP server has no request listener');
   server.removeListener('request', through);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    noteAsked(request.socket);
     if (request.method === 'POST' && request.url?.endsWith('/heartbeats')) lane.routing(request, response);
     else through(request, response);
   });

@@ -53,6 +53,7 @@ const NOTE_LISTENING_MS = 5_000;
 const NOTE_AGAIN_MS = 500;
 const COUNT_FLEET_MS = 60_000;
 const NOTE_KEY_USE_MS = 30_000;
+const SETTLE_ROTATION_MS = 5_000;
 const RENEW_CERTIFICATE_MS = 10_000;
 /** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
 const HEARTBEAT_CONNECTIONS = 3;
@@ -151,6 +152,7 @@ export class Replica {
       new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
       ...(certificate ? [new RepeatingJob('renew the certificate', () => renewed(certificate, logger), () => RENEW_CERTIFICATE_MS, logger)] : []),
       new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
+      new RepeatingJob('settle a rotation', () => useCases.keys.settleRotation(), () => SETTLE_ROTATION_MS, logger),
       new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
     ];
     return new Replica(database, heartbeatDatabase, secrets, keys, certificate, listening, receiver, cleanUp, status, http, connections, jobs);

@@ -2,7 +2,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassphraseFile } from '@app/fleet';
 import type { KeyRingStore, SecretStore } from '@app/fleet-mysql';
-import { newApiKey, newPassphrase, prefixOf, sameBytes, sha256 } from '@app/platform';
+import { newApiKey, newPassphrase, prefixOf, sha256 } from '@app/platform';
 
 /** The passphrase and the first admin key in a data directory, readable to its owner alone. */
 export class SecretFiles extends PassphraseFile {
@@ -22,6 +22,10 @@ export class SecretFiles extends PassphraseFile {
   async putInPlace(): Promise<string> {
     await rename(pendingOf(this.passphrase), this.passphrase);
     return this.passphrase;
+  }
+
+  forget(): Promise<void> {
+    return rm(pendingOf(this.passphrase), { force: true });
   }
 }
 
@@ -57,10 +61,8 @@ export async function renewAdminKey(secrets: SecretStore, { adminKey: path }: Se
 /** A passphrase that was prepared is put in place when the database knows it. */
 async function settleRotation(keys: KeyRingStore, files: SecretFiles): Promise<void> {
   const prepared = await readSecret(pendingOf(files.passphrase));
-  if (prepared === null) return;
-  const hash = sha256(prepared);
-  if ((await keys.validPassphrases()).some((valid) => sameBytes(valid.hash, hash))) await files.putInPlace();
-  else await rm(pendingOf(files.passphrase), { force: true });
+  if (prepared !== null && (await keys.knowsPassphrase(sha256(prepared).toString('hex')))) await files.putInPlace();
+  else await files.forget();
 }
 
 /** What an earlier start was about to make; the key is renamed last, so its pending file says whether it came to an end. */

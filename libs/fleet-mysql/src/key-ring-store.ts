@@ -1,4 +1,4 @@
-import type { ApiKey, Clock, FleetEvent, HeldKeys, Identifiers, KeyDecision, KeyRing, KeyWrite, Passphrase, Role } from '@app/fleet';
+import { FleetError, keyNameOf, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
 import { LONGEST_WAITING_LINE, type Database, type Statement, type Transaction } from './database.js';
 import { eventStatements } from './statements/events.js';
 import {
@@ -11,6 +11,7 @@ import {
   READ_KEY_OF_CALLER,
   READ_KEYS,
   READ_PASSPHRASES,
+  READ_VALID_KEY,
   READ_VALID_PASSPHRASES,
   RETIRE_PASSPHRASES,
   REVOKE_KEY,
@@ -74,11 +75,13 @@ export class KeyRingStore implements KeyRing {
     private readonly identifiers: Identifiers,
   ) {}
 
-  change<A>(about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A> {
+  change<A>(caller: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A> {
     const eventId = this.identifiers.at(this.clock.now());
     const work = async (transaction: Transaction): Promise<A> => {
       const now = this.clock.now();
       await transaction.write(TAKE_RING, [Buffer.from(eventId), now]);
+      const valid = await transaction.rows(READ_VALID_KEY, [keyNameOf(caller), now]);
+      if (valid.length === 0) throw new FleetError({ code: 'api_key_rejected' });
       const { answer, change } = decide(await this.held(transaction, about, now));
       if (change) {
         const event: FleetEvent = { ...change.event, id: eventId, at: now, hostId: null, generation: null };
@@ -95,6 +98,15 @@ export class KeyRingStore implements KeyRing {
 
   async passphrases(limit: number, after: string | null): Promise<Passphrase[]> {
     return (await this.database.rows<PassphraseRow>(READ_PASSPHRASES, [after ?? '', limit])).map(passphraseOf);
+  }
+
+  knowsPassphrase(hash: string): Promise<boolean> {
+    const wanted = Buffer.from(hash, 'hex');
+    return this.database.transaction(async (transaction) => {
+      const now = this.clock.now();
+      await transaction.write(TAKE_RING, [Buffer.from(this.identifiers.at(now)), now]);
+      return (await transaction.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [now])).some((valid) => valid.hash.equals(wanted));
+    });
   }
 
   /** Those that let somebody in now. */

@@ -10,6 +10,7 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   authentication_attempts_exceeded: [{ code: 'authentication_attempts_exceeded' }, 'ask_operator'],
   request_rate_exceeded: [{ code: 'request_rate_exceeded' }, 'retry'],
   api_key_name_taken: [{ code: 'api_key_name_taken', name: 'portal' }, null],
+  api_key_rejected: [{ code: 'api_key_rejected' }, null],
   api_key_not_found: [{ code: 'api_key_not_found' }, null],
   last_admin_key: [{ code: 'last_admin_key' }, null],
   expiry_not_in_future: [{ code: 'expiry_not_in_future' }, null],

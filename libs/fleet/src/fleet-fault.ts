@@ -13,7 +13,7 @@ export type FleetFault =
   | { readonly code: 'passphrase_rejected' }
   | { readonly code: 'authentication_attempts_exceeded' | 'request_rate_exceeded' }
   | { readonly code: 'api_key_name_taken'; readonly name: string }
-  | { readonly code: 'api_key_not_found' | 'last_admin_key' | 'expiry_not_in_future' }
+  | { readonly code: 'api_key_rejected' | 'api_key_not_found' | 'last_admin_key' | 'expiry_not_in_future' }
   | { readonly code: 'generation_retired'; readonly removal: 'purge' | 'clean_up' }
   | { readonly code: 'generation_superseded' | 'generation_unknown'; readonly given: number; readonly current: number }
   | { readonly code: 'process_server_not_found' }
@@ -95,6 +95,8 @@ function explain(fault: FleetFault): string {
       return 'More calls in a second than one caller may make. Come again in a moment.';
     case 'api_key_name_taken':
       return `There is or was a key by the name ${fault.name}. Its name stands in the audit log: choose another one.`;
+    case 'api_key_rejected':
+      return 'The key was revoked or expired while the call waited. Nothing was changed.';
     case 'api_key_not_found':
       return 'There is no API key with this identity.';
     case 'last_admin_key':

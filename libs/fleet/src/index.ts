@@ -87,7 +87,9 @@ export {
 } from './ports.js';
 export {
   connectionStateAt,
+  keyNameOf,
   lifecycleOf,
+  operatorName,
   type Actor,
   type ConnectionState,
   type Decommission,

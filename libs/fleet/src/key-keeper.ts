@@ -12,6 +12,8 @@ export interface KeyPage<Item> {
 /** Keeps the API keys and the passphrase: makes them, hands each out once, and ends them. */
 export class KeyKeeper {
   private rotating: Promise<unknown> = Promise.resolve();
+  /** SHA-256 of a prepared passphrase, from when it is prepared until it is in place. */
+  private unsettled: string | null = null;
 
   constructor(
     private readonly ring: KeyRing,
@@ -26,23 +28,23 @@ export class KeyKeeper {
   /** The key is told once. @throws FleetError as `createApiKey`. */
   async createApiKey(order: ApiKeyOrder): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
     const { secret, ...made } = this.mint.apiKey();
-    const apiKey = await this.ring.change({ name: order.name }, (held) => createApiKey(order, this.named(made), held));
+    const apiKey = await this.ring.change(order.actor, { name: order.name }, (held) => createApiKey(order, this.named(made), held));
     return { apiKey, key: secret };
   }
 
   /** @throws FleetError as `revokeApiKey`. */
   revokeApiKey(keyId: string, actor: Actor): Promise<ApiKey> {
-    return this.ring.change({ keyId }, (held) => revokeApiKey(actor, held));
+    return this.ring.change(actor, { keyId }, (held) => revokeApiKey(actor, held));
   }
 
   /** In the order in which they were made; the look itself is in the audit log. */
   async apiKeys(actor: Actor, limit: number, after: string | null): Promise<KeyPage<ApiKey>> {
-    await this.ring.change({}, () => keysListed('api_keys_listed', actor));
+    await this.ring.change(actor, {}, () => keysListed('api_keys_listed', actor));
     return this.pageOf(await this.ring.apiKeys(limit + 1, after), limit, ({ keyId }) => keyId);
   }
 
   async passphrases(actor: Actor, limit: number, after: string | null): Promise<KeyPage<Passphrase>> {
-    await this.ring.change({}, () => keysListed('passphrases_listed', actor));
+    await this.ring.change(actor, {}, () => keysListed('passphrases_listed', actor));
     return this.pageOf(await this.ring.passphrases(limit + 1, after), limit, ({ passphraseId }) => passphraseId);
   }
 
@@ -51,16 +53,36 @@ export class KeyKeeper {
    * use it: one at a time, since there is one file.
    */
   rotatePassphrase(actor: Actor, overlapSeconds: number | null): Promise<Rotation & { readonly file: string }> {
-    const rotation = this.rotating.then(() => this.rotate(actor, overlapSeconds ?? this.overlapSeconds));
-    this.rotating = rotation.catch(() => undefined);
-    return rotation;
+    return this.afterOthers(() => this.rotate(actor, overlapSeconds ?? this.overlapSeconds));
+  }
+
+  /** Finishes or forgets a rotation whose outcome nobody knew: the file must not keep a passphrase that lets nobody in. */
+  settleRotation(): Promise<void> {
+    return this.afterOthers(() => this.settle());
+  }
+
+  private afterOthers<A>(work: () => Promise<A>): Promise<A> {
+    const done = this.rotating.then(work);
+    this.rotating = done.catch(() => undefined);
+    return done;
+  }
+
+  private async settle(): Promise<void> {
+    if (this.unsettled === null) return;
+    if (await this.ring.knowsPassphrase(this.unsettled)) await this.file.putInPlace();
+    else await this.file.forget();
+    this.unsettled = null;
   }
 
   private async rotate(actor: Actor, overlapSeconds: number): Promise<Rotation & { readonly file: string }> {
+    await this.settle();
     const { secret, ...made } = this.mint.passphrase();
     await this.file.prepare(secret);
-    const rotation = await this.ring.change({}, (held) => rotatePassphrase(actor, overlapSeconds, this.named(made), held));
-    return { ...rotation, file: await this.file.putInPlace() };
+    this.unsettled = made.hash;
+    const rotation = await this.ring.change(actor, {}, (held) => rotatePassphrase(actor, overlapSeconds, this.named(made), held));
+    const file = await this.file.putInPlace();
+    this.unsettled = null;
+    return { ...rotation, file };
   }
 
   private named(made: Omit<MadeSecret, 'id'>): MadeSecret {

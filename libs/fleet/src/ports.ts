@@ -3,7 +3,7 @@ import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import type { ApiKey, HeldKeys, KeyDecision, MadeSecret, Passphrase } from './key-ring.js';
 import type { Listening, ListeningOutage } from './listening.js';
-import type { HostRecord, ProcessServer, Tombstone } from './process-server.js';
+import type { Actor, HostRecord, ProcessServer, Tombstone } from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
 
 /** The one clock that decides. */
@@ -49,6 +49,8 @@ export abstract class PassphraseFile {
   abstract prepare(passphrase: string): Promise<void>;
   /** The prepared one becomes the file, whose path is returned. */
   abstract putInPlace(): Promise<string>;
+  /** The prepared one is gone. */
+  abstract forget(): Promise<void>;
 }
 
 /** An instant that something is judged at. */
@@ -101,13 +103,15 @@ export abstract class Registry {
 export abstract class KeyRing {
   /**
    * One change after the other, whoever asks: shows `decide` the key by this name or identity, and writes what it decides
-   * with its event in one transaction.
-   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
+   * with its event in one transaction. The key of the caller is looked at once more: it may have been revoked while he waited.
+   * @throws FleetError `api_key_rejected`; what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
    */
-  abstract change<A>(about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A>;
+  abstract change<A>(caller: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A>;
   /** All that there ever were, in the order in which they were made, after this identity. */
   abstract apiKeys(limit: number, after: string | null): Promise<ApiKey[]>;
   abstract passphrases(limit: number, after: string | null): Promise<Passphrase[]>;
+  /** Whether a passphrase with this SHA-256, hex, lets somebody in, once all changes that are under way are over. */
+  abstract knowsPassphrase(hash: string): Promise<boolean>;
 }
 
 /** Where a clean-up stands among what is due. */

@@ -114,3 +114,9 @@ export interface Actor {
   readonly address: string;
   readonly requestId: string;
 }
+
+const OPERATOR = 'operator:';
+/** The name that somebody with an API key acts under. */
+export const operatorName = (keyName: string): string => OPERATOR + keyName;
+/** The name of the API key that an operator has. */
+export const keyNameOf = ({ name }: Pick<Actor, 'name'>): string => name.slice(OPERATOR.length);

@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import type { Actor, Role } from '@app/fleet';
+import { operatorName, type Actor, type Role } from '@app/fleet';
 import { API_KEY_PREFIX } from '@app/platform';
 import { canonicalAddress } from '@app/wire';
 import type { Permission } from './call.decorator.js';
@@ -45,7 +45,7 @@ const addresses = new WeakMap<FastifyRequest['socket'], string>();
 
 export function recognised(request: RecognisedRequest): Recognised {
   const caller = request.caller ?? { kind: 'anyone' };
-  const name = caller.kind === 'api_key' ? `operator:${caller.name}` : 'process-server';
+  const name = caller.kind === 'api_key' ? operatorName(caller.name) : 'process-server';
   return { caller, actor: { name, address: sourceAddressOf(request), requestId: request.id } };
 }
 

@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import { ownDoing, type Clock, type Registry } from '@app/fleet';
 
 /** What a caller presented in vain. */
@@ -14,7 +15,7 @@ const MOST_ADDRESSES = 10_000;
 const OTHERS = 'others';
 
 /** Whoever has one IPv6 address has the 64 bits behind it as well. */
-const neighbourhoodOf = (address: string): string => (address.includes(':') ? address.split(':').slice(0, 4).join(':') : address);
+export const neighbourhoodOf = (address: string): string => (ipaddr.IPv6.isValid(address) ? ipaddr.IPv6.parse(address).parts.slice(0, 4).join(':') : address);
 
 /**
  * Counts wrong passphrases and keys by the address that they came from, at this replica, and tells when to slow down. What comes

@@ -39,7 +39,7 @@ export async function serveDocs(fastify: FastifyInstance): Promise<void> {
   fastify.get('/docs/', (_request, reply) => reply.redirect('/docs'));
   fastify.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START));
   for (const { name, type } of ASSETS) {
-    const file = resolve(`swagger-ui-dist/${name}`);
-    fastify.get(`/docs/${name}`, async (_request, reply) => reply.type(type).header('cache-control', 'max-age=3600').send(await readFile(file)));
+    const bytes = await readFile(resolve(`swagger-ui-dist/${name}`)); // once: whoever asks often and reads nothing would cost a copy for each answer
+    fastify.get(`/docs/${name}`, (_request, reply) => reply.type(type).header('cache-control', 'max-age=3600').send(bytes));
   }
 }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Heartbeat, HeartbeatAnswer, HeartbeatCaller } from '@app/fleet';
 import { sourceAddressOf } from '../access/caller.js';
 import type { UseCases } from '../app.module.js';
+import { noteAsked } from '../last-asked.js';
 import { answerBrokenRequest } from '../problems/broken-request.js';
 import { heartbeatOf, heartbeatResponse, textOf } from './heartbeat.mapping.js';
 import { readPlainHeartbeat } from './plain-heartbeat.js';
@@ -105,6 +106,7 @@ class PlainConnection implements HeartbeatCaller {
     }
     const beat = this.lane.receiver.isDraining ? null : this.beatOf(bytes);
     if (!beat) return this.goOver(bytes);
+    noteAsked(this.socket);
     this.underWay = bytes;
     this.lane.receiver.receive(beat, this);
   };

@@ -25,6 +25,9 @@ export const READ_KEY_OF_CALLER = `
     FROM api_key AS k
    WHERE k.hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
 
+/** Params: name, now. */
+export const READ_VALID_KEY = 'SELECT k.id FROM api_key AS k WHERE k.name = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)';
+
 /** Params: id, name, hash, role, prefix, created at, created by, expires at. */
 export const INSERT_KEY = 'INSERT INTO api_key (id, name, hash, role, prefix, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)';
 /** Params: at, id. */
