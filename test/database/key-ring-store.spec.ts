@@ -75,6 +75,7 @@ describe('an API key', () => {
   it.each<[string, Role, number | null, string]>([
     ['an admin’s that is good', 'admin', null, 'done'],
     ['an admin’s that has expired', 'admin', 60, 'last_admin_key'],
+    ['an admin’s that will expire', 'admin', 120, 'last_admin_key'],
     ['an operator’s', 'operator', null, 'last_admin_key'],
   ])('of an admin can be revoked beside %s: %s', async (_what, role, expiresInSeconds, outcome) => {
     const { apiKey } = await make('anna', 'admin');

@@ -12,15 +12,27 @@ export const SECRET = /psc_[\w-]{60,}|csk_[\w-]{43}|\b([A-Z2-9]{5}-){5}[A-Z2-9]{
 const SHOWN_ONCE: Readonly<Record<string, string>> = { 'PUT /v1/process-servers/{hostId}': 'credential', 'POST /v1/api-keys': 'key' };
 
 /** What is wrong with an answer; nothing when it keeps to the contract. */
-export function answerFaults({ method }: Pick<FuzzRequest, 'method'>, answer: FuzzAnswer, operation: Operation | null): string[] {
+export function answerFaults(request: FuzzRequest, answer: FuzzAnswer, operation: Operation | null): string[] {
+  const { method } = request;
   const { status, headers, text } = answer;
   if (status >= 500) return [`a 5xx: ${status} ${text}`];
+  const intrusion = operation && status < 400 ? intrusionBy(request, operation) : null;
+  if (intrusion) return [intrusion];
   if (method === 'HEAD') return text === '' ? [] : ['an answer to HEAD has a body'];
   const faults: (string | null)[] = [status >= 400 ? problemFault(answer, operation) : successFault(answer, operation)];
   if (operation) faults.push(...leaks(text, operation, status));
   else if (status >= 400) faults.push(...leaks(text, null, status));
   if (!UUID.test(String(headers['x-request-id']))) faults.push(`no x-request-id: ${String(headers['x-request-id'])}`);
   return faults.filter((fault) => fault !== null);
+}
+
+/** What was let in and must not be; null when it may. */
+function intrusionBy({ may, isRetired, credentialOf, target, caller }: FuzzRequest, { permission, name }: Operation): string | null {
+  if (permission === 'anyone' || permission === 'metrics') return null;
+  if (!may.includes(permission)) return `${name} let in ${caller}, who may not`;
+  if (!credentialOf) return null;
+  if (isRetired) return `${name} let in a credential of an earlier generation`;
+  return target.toLowerCase().includes(credentialOf.hostId) ? null : `${name} let in a credential of another host id`;
 }
 
 function problemFault({ status, headers, text }: FuzzAnswer, operation: Operation | null): string | null {

@@ -7,6 +7,10 @@ export interface FuzzRequest {
   /** What was done to it, for whoever reads of its failure. */
   readonly what: string;
   readonly caller: string;
+  /** What its caller may do, as `openapi.json` names permissions. */
+  readonly may: readonly string[];
+  /** Its credential was of an earlier generation when it was made. */
+  readonly isRetired: boolean;
   readonly method: string;
   /** Path and query, as they go over the wire. */
   readonly target: string;

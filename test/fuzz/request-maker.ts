@@ -3,7 +3,7 @@ import { Draw } from './draw.js';
 import type { FuzzRequest, Header } from './fuzz-request.js';
 import { HOSTILE_BODIES, HOSTILE_HEADERS, HOSTILE_METHODS, HOSTILE_TARGETS, HOSTILE_WIRES } from './hostile.js';
 import { edgeValue, validObject, validValue, type Subject } from './values.js';
-import type { Caller, World } from './world.js';
+import { ASKED_ABOUT, type Caller, type World } from './world.js';
 
 /** Calls that a registry lives from come oftener; one that makes others useless, or costs much, more seldom. */
 const OFTEN: Readonly<Record<string, number>> = {
@@ -55,7 +55,7 @@ export class RequestMaker {
     const registers = operation.permission === 'passphrase';
     const subject: Subject = {
       host: registers && draw.chance(0.02) ? { hostId: draw.uuid(), machineId: 'machine-new', latest: null, retired: null } : registers ? this.world.host(draw) : this.world.registered(draw),
-      plan: this.world.plans.length > 0 ? draw.oneOf(this.world.plans) : null,
+      plan: this.world.plans.length > 0 ? draw.oneOf(this.world.plans.slice(-ASKED_ABOUT)) : null,
       number,
     };
     const valueOf = (name: string, schema: object): string => String(validValue(name, schema, subject, this.world, draw));
@@ -156,7 +156,7 @@ export class RequestMaker {
     // What may be understood after all must not be allowed anything: nobody would know what it changed.
     const asStranger = { ...valid, headers: valid.headers.filter(([one]) => one !== 'authorization') };
     const { then, ...wire } = HOSTILE_WIRES[name]!(asStranger, draw);
-    return { ...asStranger, caller: 'none', what: name, wire: { ...wire, then: then === 'stays' && !draw.chance(SILENCE_PASSES) ? 'breaks' : then } };
+    return { ...asStranger, caller: 'none', may: [], what: name, wire: { ...wire, then: then === 'stays' && !draw.chance(SILENCE_PASSES) ? 'breaks' : then } };
   }
 
   private written(number: number, kind: FuzzRequest['kind'], what: string, { operation, method, path, query, headers, fields, caller }: Parts): FuzzRequest {
@@ -170,6 +170,8 @@ export class RequestMaker {
       kind,
       what,
       caller: caller.name,
+      may: caller.may,
+      isRetired: caller.isRetired ?? false,
       method,
       target: number % 3 === 0 && nextPages[0] ? nextPages[number % nextPages.length]! : search ? `${path}?${search}` : path,
       headers: body ? withType(all) : all,

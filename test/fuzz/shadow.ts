@@ -101,7 +101,7 @@ export class Shadow {
 
   private effectsOf({ target, body, credentialOf }: FuzzRequest, { headers, text }: FuzzAnswer, { name }: Operation): Effect[] {
     const answer = (text !== '' && headers['content-type']?.includes('application/json') ? JSON.parse(text) : {}) as Record<string, string> & { generation: number };
-    const asked = (body && name.startsWith('POST') ? JSON.parse(body.toString()) : {}) as { generation: number };
+    const asked = (body && name === 'POST /v1/process-servers/{hostId}/purge' ? JSON.parse(body.toString().replace(/^\ufeff/, '')) : {}) as { generation: number };
     const id = decodeURIComponent(target.split(/[/?]/)[3] ?? '').toLowerCase();
     switch (name) {
       case 'PUT /v1/process-servers/{hostId}': {

@@ -6,7 +6,9 @@ import type { Draw } from './draw.js';
 /** Host ids that come again and again; a few more are made up on the way. */
 const HOSTS = 300;
 /** Of what comes and goes, so many of the newest are remembered. */
-const REMEMBERED = 100;
+const REMEMBERED = 200;
+/** Requests are about so many of the newest: one that is under way must still be remembered when its answer comes. */
+export const ASKED_ABOUT = 100;
 
 export interface Registration {
   readonly hostId: string;
@@ -30,8 +32,19 @@ export interface Plan {
 export interface Caller {
   readonly name: string;
   readonly authorization: string | null;
+  /** What it may do, as `openapi.json` names permissions. */
+  readonly may: readonly string[];
   readonly credentialOf?: Registration;
+  /** Its credential belongs to an earlier generation than one that is known by now. */
+  readonly isRetired?: boolean;
 }
+
+const MAY: Readonly<Record<Role, readonly string[]>> = {
+  reader: ['reader'],
+  operator: ['reader', 'operator', 'process_server_or_operator'],
+  admin: ['reader', 'operator', 'process_server_or_operator', 'admin'],
+};
+const NOTHING: readonly string[] = [];
 
 const bearer = (token: string): string => `Bearer ${token}`;
 
@@ -114,31 +127,37 @@ export class World {
   }
 
   private readonly callers = {
-    none: (): Caller => ({ name: 'none', authorization: null }),
-    garbage: (_host: Host, draw: Draw): Caller => ({ name: 'garbage', authorization: draw.oneOf(['x', 'Bearer', 'Bearer  ', 'Basic YTpi', 'Bearer csk_', 'bearer psc_x y', `Bearer psc_${draw.text(90, 'AZaz09-_')}`, 'Passphrase']) }),
-    passphrase: (): Caller => ({ name: 'passphrase', authorization: this.passphrase }),
-    wrongPassphrase: (): Caller => ({ name: 'wrong passphrase', authorization: `Passphrase ${newPassphrase()}` }),
-    wrongKey: (): Caller => ({ name: 'wrong key', authorization: bearer(newApiKey()) }),
-    reader: (): Caller => ({ name: 'reader', authorization: this.ownKeys.reader }),
-    operator: (): Caller => ({ name: 'operator', authorization: this.ownKeys.operator }),
-    admin: (): Caller => ({ name: 'admin', authorization: this.ownKeys.admin }),
-    expired: (): Caller => ({ name: 'expired key', authorization: this.ownKeys.expired }),
-    revoked: (): Caller => ({ name: 'revoked key', authorization: this.ownKeys.revoked }),
+    none: (): Caller => ({ name: 'none', authorization: null, may: NOTHING }),
+    garbage: (_host: Host, draw: Draw): Caller => ({ name: 'garbage', may: NOTHING, authorization: draw.oneOf(['x', 'Bearer', 'Bearer  ', 'Basic YTpi', 'Bearer csk_', 'bearer psc_x y', `Bearer psc_${draw.text(90, 'AZaz09-_')}`, 'Passphrase']) }),
+    passphrase: (): Caller => ({ name: 'passphrase', authorization: this.passphrase, may: ['passphrase'] }),
+    wrongPassphrase: (): Caller => ({ name: 'wrong passphrase', authorization: `Passphrase ${newPassphrase()}`, may: NOTHING }),
+    wrongKey: (): Caller => ({ name: 'wrong key', authorization: bearer(newApiKey()), may: NOTHING }),
+    reader: (): Caller => ({ name: 'reader', authorization: this.ownKeys.reader, may: MAY.reader }),
+    operator: (): Caller => ({ name: 'operator', authorization: this.ownKeys.operator, may: MAY.operator }),
+    admin: (): Caller => ({ name: 'admin', authorization: this.ownKeys.admin, may: MAY.admin }),
+    expired: (): Caller => ({ name: 'expired key', authorization: this.ownKeys.expired, may: NOTHING }),
+    revoked: (): Caller => ({ name: 'revoked key', authorization: this.ownKeys.revoked, may: NOTHING }),
     credential: ({ latest }: Host, draw: Draw): Caller => this.withCredential('credential', latest, draw),
     otherCredential: (_host: Host, draw: Draw): Caller => this.withCredential('credential of another server', this.registered(draw).latest, draw),
     retiredCredential: ({ retired, latest }: Host, draw: Draw): Caller => this.withCredential('credential of an earlier generation', retired ?? latest, draw),
   };
 
   private withCredential(name: string, registration: Registration | null, draw: Draw): Caller {
-    return registration ? { name, authorization: bearer(registration.credential), credentialOf: registration } : { name: 'forged credential', authorization: `Bearer psc_${draw.text(91, 'ABCabc019')}` };
+    if (!registration) return { name: 'forged credential', authorization: `Bearer psc_${draw.text(91, 'ABCabc019')}`, may: NOTHING };
+    const latest = this.hosts.find(({ hostId }) => hostId === registration.hostId)?.latest;
+    const isRetired = latest !== null && latest !== undefined && latest.generation > registration.generation;
+    return { name, authorization: bearer(registration.credential), may: ['process_server', 'process_server_or_operator'], credentialOf: registration, isRetired };
   }
 
   private withKey(role: Role, draw: Draw): Caller {
     const good = ['reader', 'operator', 'admin'].slice(['reader', 'operator', 'admin'].indexOf(role)) as Role[];
     const made = this.madeKeys.filter((key) => good.includes(key.role));
-    if (made.length > 0 && draw.chance(0.1)) return { name: `made ${role}`, authorization: bearer(draw.oneOf(made).key) };
+    if (made.length > 0 && draw.chance(0.1)) {
+      const key = draw.oneOf(made);
+      return { name: `made ${key.role}`, authorization: bearer(key.key), may: MAY[key.role] };
+    }
     const own = draw.chance(0.6) ? role : draw.oneOf(good);
-    return { name: own, authorization: this.ownKeys[own] };
+    return { name: own, authorization: this.ownKeys[own], may: MAY[own] };
   }
 
   private get passphrase(): string {

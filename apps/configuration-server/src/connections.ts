@@ -4,14 +4,16 @@ import { wasAnsweredEarly } from './problems/broken-request.js';
 import { isBeatUnderWay } from './process-servers/plain-lane.js';
 import { noteAsked, whenAsked } from './last-asked.js';
 
-/** Closed at once when there are too many, so that not every newcomer costs a look at all of them. */
+/** Closed at once when there are too many, so that not every newcomer costs a look at all of them: of those who never asked anything a share. */
+const CLOSED_SHARE = 20;
+/** And when there are none, of those who asked longest ago. */
 const CLOSED_TOGETHER = 32;
 /** The youngest tenth may be about to ask. */
 const YOUNG_SHARE = 10;
 
 /**
- * The open connections of a server, of which there are never more than `most`: for a newcomer those are closed that have waited
- * longest without asking for anything. So clients that only hold connections keep nobody out.
+ * The open connections of a server, of which there are never more than `most`: for a newcomer those are closed that never asked
+ * for anything, longest first, and only when there are none those that asked longest ago. So clients that only hold connections keep nobody out.
  *
  * Node's own list leaves out those that have not carried a whole request yet, and one of them would hold up the end of a drain for ever.
  */
@@ -56,10 +58,12 @@ export class Connections {
 
   /** False when everybody is being answered. */
   private makeRoom(): boolean {
-    const idle = [...this.carrying].filter((socket) => !isAtWork(socket)).sort((a, b) => whenAsked(a) - whenAsked(b));
+    const idle = [...this.carrying].filter((socket) => !isAtWork(socket));
     const asksNothing = [...this.greeting.values(), ...idle.filter((socket) => socket.bytesWritten === 0 || wasAnsweredEarly(socket))];
-    const old = (sockets: readonly Socket[]): readonly Socket[] => sockets.slice(0, Math.max(0, sockets.length - this.open.size / YOUNG_SHARE));
-    const closed = [...old(asksNothing), ...old(idle)].slice(0, CLOSED_TOGETHER);
+    const oldOf = (sockets: readonly Socket[], most: number): readonly Socket[] =>
+      [...sockets].sort((a, b) => whenAsked(a) - whenAsked(b)).slice(0, Math.min(most, Math.max(0, sockets.length - this.open.size / YOUNG_SHARE)));
+    const neverAsked = oldOf(asksNothing, Math.max(CLOSED_TOGETHER, this.open.size / CLOSED_SHARE));
+    const closed = neverAsked.length > 0 ? neverAsked : oldOf(idle, CLOSED_TOGETHER);
     for (const socket of closed) {
       this.open.delete(socket);
       socket.destroy();

@@ -31,7 +31,7 @@ import {
   StampsInFlight,
   type DatabaseAddress,
 } from '@app/fleet-mysql';
-import { HmacCredentials, newSharedKey, SignedText, SystemSecrets, type Settings } from '@app/platform';
+import { mostSockets, HmacCredentials, newSharedKey, SignedText, SystemSecrets, type Settings } from '@app/platform';
 import { Callers } from './access/callers.js';
 import { RateLimit } from './access/rate-limit.js';
 import { RefusedCallers } from './access/refused-callers.js';
@@ -145,7 +145,7 @@ export class Replica {
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
     const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer);
-    const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, settings.http.mostConnections);
+    const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, Math.min(settings.http.mostConnections, mostSockets()));
 
     const jobs = [
       new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), (failed) => (failed ? NOTE_AGAIN_MS : NOTE_LISTENING_MS), logger),
@@ -170,6 +170,7 @@ export class Replica {
     this.cleanUp.stop();
     await Promise.all(this.jobs.map((job) => job.stop()));
     await this.http.close();
+    await this.keys.noteUses().catch(() => undefined); // a database that is away must not hold the stop up
     await this.heartbeatDatabase.close();
     await this.database.close();
   }

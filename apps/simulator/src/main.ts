@@ -39,7 +39,8 @@ async function mustAnswer(client: ConfigurationServerClient, url: string): Promi
 /** @throws OptionsError when the files belong to another configuration server: the whole fleet would be refused. */
 async function mustBeLetIn(client: ConfigurationServerClient, passphrase: string, key: string | null, { url, seed, passphraseFile, keyFile }: Options): Promise<void> {
   const unlessRefused = (code: ProblemCode, file: string, option: string) => (error: unknown): void => {
-    if (error instanceof Refused && error.problem.code === code) throw new OptionsError(`${file} is not of the configuration server at ${url}: name its own with ${option}`);
+    const codes: readonly string[] = [code, 'authentication_attempts_exceeded'];
+    if (error instanceof Refused && codes.includes(error.problem.code)) throw new OptionsError(`${file} is not of the configuration server at ${url}: name its own with ${option}`);
   };
   const hostId = hostIdOf(seed, 0);
   await client.preflight(hostId, passphrase, factsOf({ name: 'steady', number: 0, hostId })).catch(unlessRefused('passphrase_rejected', passphraseFile, '--passphrase-file'));

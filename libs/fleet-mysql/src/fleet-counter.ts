@@ -38,7 +38,7 @@ const READ_EARLIER = 'SELECT COUNT(*) FROM process_server AS e FORCE INDEX (by_p
 /**
  * Counts the fleet without looking at it: versions and lifecycles from the tally that every change keeps, the Disconnected by
  * the index of the leases' ends, those on earlier passphrases by theirs, and of health those who are not well, each found by an index; who is left is Normal. All in
- * one statement, so from one view of the data, and by the expressions that the lists filter by.
+ * one statement, so from one view of the data, and by the expressions that the lists filter by; only which passphrase is the one of now is read before.
  */
 export class FleetCounter {
   constructor(

@@ -1,5 +1,5 @@
 import { FleetError, keyNameOf, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
-import { LONGEST_WAITING_LINE, type Database, type Statement, type Transaction } from './database.js';
+import { LONGEST_WAITING_LINE, RecordChanged, type Database, type Statement, type Transaction } from './database.js';
 import { eventStatements } from './statements/events.js';
 import {
   COUNT_OTHER_ADMIN_KEYS,
@@ -46,6 +46,9 @@ export interface StoredPassphrase {
   readonly hash: Buffer;
 }
 
+/** In one transaction. */
+const MOST_USES_NOTED = 1_000;
+
 const keyOf = (row: KeyRow): ApiKey => ({
   keyId: row.id,
   name: row.name,
@@ -77,9 +80,11 @@ export class KeyRingStore implements KeyRing {
 
   change<A>(caller: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A> {
     const eventId = this.identifiers.at(this.clock.now());
-    const work = async (transaction: Transaction): Promise<A> => {
+    const work = async (transaction: Transaction, mayBeUnderWay: boolean): Promise<A> => {
       const now = this.clock.now();
       await transaction.write(TAKE_RING, [Buffer.from(eventId), now]);
+      // The attempt before this one was committed after all: the next look finds its event, and answers with it.
+      if (mayBeUnderWay && (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0) throw new RecordChanged();
       const valid = await transaction.rows(READ_VALID_KEY, [keyNameOf(caller), now]);
       if (valid.length === 0) throw new FleetError({ code: 'api_key_rejected' });
       const { answer, change } = decide(await this.held(transaction, about, now));
@@ -125,16 +130,16 @@ export class KeyRingStore implements KeyRing {
 
   /** Writes when keys were used last. Called now and then: a write for each call would cost more than it tells. */
   async noteUses(): Promise<void> {
-    const uses = [...this.uses].sort(([a], [b]) => (a < b ? -1 : 1));
-    this.uses.clear();
+    const uses = [...this.uses].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MOST_USES_NOTED);
     if (uses.length === 0) return;
     await this.database.transaction((transaction) => transaction.writeEach(uses.map(([keyId, at]) => ({ sql: NOTE_USE, parameters: [at, at, keyId] }))));
+    for (const [keyId, at] of uses) if (this.uses.get(keyId) === at) this.uses.delete(keyId);
   }
 
   private async held(transaction: Transaction, { name, keyId }: { readonly name?: string; readonly keyId?: string }, now: Date): Promise<HeldKeys> {
     const about = keyId === undefined ? { sql: READ_KEY_BY_NAME, value: name } : { sql: READ_KEY_BY_ID, value: keyId };
     const [key] = about.value === undefined ? [] : await transaction.rows<KeyRow>(about.sql, [about.value]);
-    const [count] = await transaction.rows<{ others: number }>(COUNT_OTHER_ADMIN_KEYS, [key?.id ?? '', now]);
+    const [count] = await transaction.rows<{ others: number }>(COUNT_OTHER_ADMIN_KEYS, [key?.id ?? '', now, key?.expires_at ?? null]);
     const passphrases = await transaction.rows<PassphraseRow>(READ_VALID_PASSPHRASES, [now]);
     return { now, apiKey: key ? keyOf(key) : null, otherAdminKeys: count?.others ?? 0, passphrases: passphrases.map(passphraseOf) };
   }

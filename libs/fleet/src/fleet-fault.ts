@@ -100,7 +100,7 @@ function explain(fault: FleetFault): string {
     case 'api_key_not_found':
       return 'There is no API key with this identity.';
     case 'last_admin_key':
-      return 'No other key of an admin is valid. Make one first: nobody could manage keys without.';
+      return 'No other key of an admin is valid for as long as this one. Make one first: nobody could manage keys without.';
     case 'expiry_not_in_future':
       return 'A key that has expired already would let nobody in. Give a later instant, or none.';
     case 'generation_retired':

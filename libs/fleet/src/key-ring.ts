@@ -35,7 +35,7 @@ export interface HeldKeys {
   readonly now: Date;
   /** The one that it is about; null when there is none. */
   readonly apiKey: ApiKey | null;
-  /** Other keys of admins that let somebody in now. */
+  /** Other keys of admins that let somebody in now, and no shorter than this one. */
   readonly otherAdminKeys: number;
   /** Those that let somebody in now. */
   readonly passphrases: readonly Passphrase[];
@@ -82,7 +82,7 @@ export function createApiKey({ name, role, expiresAt, actor }: ApiKeyOrder, { id
 
 /**
  * Revoked again, the same.
- * @throws FleetError `api_key_not_found`; `last_admin_key` when no other key of an admin lets anybody in.
+ * @throws FleetError `api_key_not_found`; `last_admin_key` when no other key of an admin lets anybody in for as long as this one.
  */
 export function revokeApiKey(actor: Actor, { apiKey, otherAdminKeys, now }: HeldKeys): KeyDecision<ApiKey> {
   if (!apiKey) throw new FleetError({ code: 'api_key_not_found' });

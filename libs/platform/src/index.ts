@@ -16,6 +16,7 @@ export {
   SignedText,
   SystemSecrets,
 } from './secrets.js';
+export { mostSockets } from './descriptors.js';
 export { seededFractions } from './seeded-fractions.js';
 export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type Settings, type SettingRow, type TlsSettings } from './settings.js';
 export { SystemClock } from './system-clock.js';

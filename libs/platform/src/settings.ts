@@ -19,7 +19,7 @@ export const SETTINGS = [
   row('CONFIG_FILE', '', '', 'A file of NAME=value lines; the environment wins over it'),
   row('HTTP_HOST', '', '127.0.0.1', 'Address to listen on; other than loopback needs TLS or --insecure'),
   row('HTTP_PORT', 'port', '8080', 'Port to listen on; 0 takes a free one'),
-  row('HTTP_CONNECTIONS', 'count', '20000', 'Open connections; for one more, those are closed that ask for nothing, longest first'),
+  row('HTTP_CONNECTIONS', 'count', '100000', 'Open connections, fewer where the machine allows fewer files; for one more, those are closed that ask for nothing, longest first'),
   row('TLS_CERTIFICATE_FILE', '', '', 'PEM certificate chain; serves HTTPS together with TLS_KEY_FILE. Both are read again when they change'),
   row('TLS_KEY_FILE', '', '', 'PEM private key'),
   row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),

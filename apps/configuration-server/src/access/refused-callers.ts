@@ -25,6 +25,7 @@ export class RefusedCallers {
   private windowEndsMs = 0;
   private readonly attempts = new Map<string, number>();
   private readonly kinds = { passphrase: 0, api_key: 0 };
+  private noting: Promise<void> | null = null;
 
   constructor(
     private readonly clock: Clock,
@@ -44,7 +45,7 @@ export class RefusedCallers {
     const key = this.keyOf(neighbourhoodOf(address));
     const attempts = (this.attempts.get(key) ?? 0) + 1;
     this.attempts.set(key, attempts);
-    if (this.attempts.size >= MANY_ADDRESSES) await this.note();
+    if (this.attempts.size >= MANY_ADDRESSES) await (this.noting ??= this.note().finally(() => (this.noting = null)));
     return attempts > MOST_FROM_AN_ADDRESS;
   }
 

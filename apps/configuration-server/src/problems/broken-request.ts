@@ -21,7 +21,7 @@ export function noteRefusal(request: IncomingMessage): void {
 }
 
 /** Whether what it asked was refused before all of it was there: nothing is owed to it. */
-export const wasAnsweredEarly = (socket: Socket): boolean => answeredEarly.has(socket);
+export const wasAnsweredEarly = (socket: Socket): boolean => answeredEarly.get(socket)?.complete === false;
 
 /** The request could not even be parsed as HTTP, so there is no route and no reply object. */
 export function answerBrokenRequest(code: string | undefined, socket: Socket): void {

@@ -54,7 +54,8 @@ export class Timelines {
   async export(query: ExportEventsQuery): Promise<{ readonly until: Date; readonly lines: Readable }> {
     const given = eventFilter(query);
     const settled = new Date(this.clock.now().getTime() - EVENTS_SETTLE_MS);
-    const until = given.to && given.to < settled ? given.to : settled;
+    const last = given.to && given.to < settled ? given.to : settled;
+    const until = given.from && given.from > last ? given.from : last; // nothing to tell yet: the next export begins where this one would have
     const filter = { ...given, to: until };
     const first = await this.events.page(filter, EXPORT_PAGE, null);
     return { until, lines: Readable.from(this.linesFrom(filter, first), { objectMode: false }) };

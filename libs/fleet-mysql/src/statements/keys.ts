@@ -12,11 +12,11 @@ const KEY_COLUMNS = 'k.id, k.name, k.role, k.prefix, k.created_at, k.created_by,
 export const READ_KEY_BY_NAME = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.name = ?`;
 /** Param: id. */
 export const READ_KEY_BY_ID = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id = ?`;
-/** Params: id that is not counted, now. */
+/** Those that let somebody in now and at least as long as the one. Params: id that is not counted, now, expiry of that one or null. */
 export const COUNT_OTHER_ADMIN_KEYS = `
   SELECT COUNT(*) AS others
     FROM api_key AS k
-   WHERE k.role = 'admin' AND k.id <> ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
+   WHERE k.role = 'admin' AND k.id <> ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR (k.expires_at > ? AND k.expires_at >= ?))`;
 /** Params: after id, limit. */
 export const READ_KEYS = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id > ? ORDER BY k.id LIMIT ?`;
 /** Params: hash, now. Uses one_of_each. */
