@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { calledBy, FleetError, ownDoing, type FleetEvent } from '@app/fleet';
 import { someFacts } from '../../libs/fleet/src/testing/examples.js';
@@ -29,6 +29,16 @@ describe('a registration', () => {
       lease: { credentialHash: MINT.open(hostId, credential)?.credentialHash, lastHeartbeatAt: null, endsAtListenedMs: 180_000, heardAtListenedMs: 0, sourceAddress: '192.0.2.11' },
       health: { load: null, protectedMachineCount: null },
     });
+  });
+
+  it('is refused when its passphrase was retired while it waited; those beside it are not', async () => {
+    const [of1, of2, retired, retiring] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+    const now = stores.clock.now();
+    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES ?', [[[retired, randomBytes(32), now, now], [retiring, randomBytes(32), now, new Date(now.getTime() + 60_000)]]]);
+    const asked = [stores.register(of1, { friendlyName: 'one' }, stores.registry, retired), stores.register(of2, { friendlyName: 'two' }, stores.registry, retiring)];
+    expect(await Promise.allSettled(asked)).toMatchObject([{ status: 'rejected', reason: { message: 'passphrase_rejected' } }, { status: 'fulfilled', value: { generation: 1 } }]);
+    expect((await stores.registry.find(of1)).entry).toBeNull();
+    expect((await stores.site.rows('SELECT id FROM event WHERE host_id = ?', [of1])).length).toBe(0);
   });
 
   it.each([[null], [{ used: false, address: null, port: null, authenticated: false }], [PROXY]])('keeps the proxy facts %j', async (proxy) => {

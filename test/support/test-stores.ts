@@ -192,8 +192,8 @@ export class TestStores {
     return (await this.reader.asOf()).listenedMs;
   }
 
-  register(hostId: string, facts: Partial<ProcessServerFacts> = {}, registry = this.registry): Promise<RegistrationAnswer> {
-    const order = { hostId, facts: someFacts(facts), sentAt: null, passphraseId: randomUUID(), actor: AN_AGENT };
+  register(hostId: string, facts: Partial<ProcessServerFacts> = {}, registry = this.registry, passphraseId: string = randomUUID()): Promise<RegistrationAnswer> {
+    const order = { hostId, facts: someFacts(facts), sentAt: null, passphraseId, actor: AN_AGENT };
     return registry.change(hostId, (held) => register(order, held, [], 30, TERMS, MINT));
   }
 

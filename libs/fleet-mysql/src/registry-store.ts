@@ -33,6 +33,7 @@ import {
   type Registration,
 } from './statements/entry.js';
 import { eventStatements, insertEventsOnce } from './statements/events.js';
+import { READ_RETIRED_PASSPHRASES } from './statements/keys.js';
 import { nextNames } from './statements/names.js';
 import { TallyChange } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -52,6 +53,7 @@ interface Wish {
 
 /** A wish that was decided, and is to be written. */
 interface Change {
+  readonly wish: Wish;
   readonly held: HeldRecord;
   readonly write: RecordWrite;
   readonly event: FleetEvent;
@@ -137,7 +139,9 @@ export class RegistryStore implements Registry {
         if (record.entry === null || locked.has(wish.hostId)) outcomes.set(wish, decided(wish, { ...moment, ...record }, changes));
         else if (lock === LOCK_HOSTS) throw new RecordChanged(); // it registered after the look for its lock
       }
-      await writeChanges(transaction, changes, moment);
+      const late = await withRetiredPassphrase(transaction, changes, moment.now);
+      for (const { wish } of late) outcomes.set(wish, rejected(new FleetError({ code: 'passphrase_rejected' })));
+      await writeChanges(transaction, changes.filter((change) => !late.includes(change)), moment);
       return outcomes;
     };
     // While a COMMIT before may still be under way, everybody's lock is waited for: then that attempt is dead, or its event is found.
@@ -162,14 +166,24 @@ export class RegistryStore implements Registry {
 }
 
 /** The answer to a wish, or its refusal; a change that follows from it is added to `changes`. */
-function decided({ hostId, decide, eventId }: Wish, held: HeldRecord, changes: Change[]): PromiseSettledResult<unknown> {
+function decided(wish: Wish, held: HeldRecord, changes: Change[]): PromiseSettledResult<unknown> {
+  const { hostId, decide, eventId } = wish;
   try {
     const { answer, change } = decide(held);
-    if (change) changes.push({ held, write: change.write, event: { ...change.event, id: eventId, at: held.now, hostId } });
+    if (change) changes.push({ wish, held, write: change.write, event: { ...change.event, id: eventId, at: held.now, hostId } });
     return fulfilled(answer);
   } catch (error) {
     return rejected(error);
   }
+}
+
+/** Registrations whose passphrase was retired while they waited in line: whoever rotates it is told that it lets nobody in any more. */
+async function withRetiredPassphrase(transaction: Transaction, changes: readonly Change[], now: Date): Promise<readonly Change[]> {
+  const passphraseOf = ({ write }: Change): string | null => (write.to === 'registered' ? write.entry.passphraseId : null);
+  const asked = new Set(changes.map(passphraseOf).filter((id) => id !== null));
+  if (asked.size === 0) return [];
+  const retired = new Set<string | null>((await transaction.rows<{ id: string }>(READ_RETIRED_PASSPHRASES, [[...asked], now])).map(({ id }) => id));
+  return retired.size === 0 ? [] : changes.filter((change) => retired.has(passphraseOf(change)));
 }
 
 /** Writes what was decided, each change with its event. */
