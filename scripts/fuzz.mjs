@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({ options: { requests: { type: 'string' }, seed: { type: 'string' }, 'in-flight': { type: 'string' } } });
+process.env.FUZZ_REQUESTS = '20000';
+process.env.FUZZ_IN_FLIGHT = '48';
 for (const [name, value] of Object.entries(values)) {
   if (!/^[1-9]\d{0,9}$/.test(value)) {
     console.error(`--${name} must be a positive integer, not ${JSON.stringify(value)}`);
