@@ -77,6 +77,11 @@ describe('over TLS', () => {
     plain.destroy();
   });
 
+  it('what is no HTTP is answered with the same headers', async () => {
+    const socket = await open();
+    expect(await ask(socket, 'hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*\r\nstrict-transport-security: max-age=31536000\r\n/s);
+  });
+
   it.each([
     ['TLSv1.1', false],
     ['TLSv1.2', true],

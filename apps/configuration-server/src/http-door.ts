@@ -10,7 +10,7 @@ import { AppModule, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { parseJson } from './problems/json-body.js';
 import { noteAsked } from './last-asked.js';
-import { SAFE_HEADERS, STRICT_TRANSPORT } from './problems/safe-headers.js';
+import { safeHeaders } from './problems/safe-headers.js';
 import { strangeHead } from './problems/strange-head.js';
 import { RequestProblem } from './problems/request-problem.js';
 import { answerBrokenRequest } from './problems/broken-request.js';
@@ -92,7 +92,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
 
 /** What holds for every request, through whichever Fastify it comes. */
 function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, isTls: boolean): void {
-  const safe = isTls ? [...SAFE_HEADERS, STRICT_TRANSPORT] : SAFE_HEADERS;
+  const safe = safeHeaders(isTls);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {

@@ -6,7 +6,7 @@ import { RequestProblem } from '../problems/request-problem.js';
 import { sourceAddressOf, type Caller, type ProcessServerCaller } from './caller.js';
 import type { Permission } from './call.decorator.js';
 import type { RateLimit } from './rate-limit.js';
-import type { RefusedCallers, WrongSecret } from './refused-callers.js';
+import { neighbourhoodOf, type RefusedCallers, type WrongSecret } from './refused-callers.js';
 
 const ROLES_THAT_MAY = {
   reader: ['reader', 'operator', 'admin'],
@@ -63,7 +63,7 @@ export class Callers {
   }
 
   private stranger(address: string): Caller {
-    if (this.limits.ofStrangers.isExceeded(address)) throw new FleetError({ code: 'request_rate_exceeded' });
+    if (this.limits.ofStrangers.isExceeded(neighbourhoodOf(address))) throw new FleetError({ code: 'request_rate_exceeded' });
     return { kind: 'anyone' };
   }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { problemOf } from './problem-of.js';
-import { SAFE_HEADERS } from './safe-headers.js';
+import { safeHeaders } from './safe-headers.js';
 import { RequestProblem } from './request-problem.js';
 
 const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_timeout'> = {
@@ -44,7 +45,7 @@ export function answerBrokenRequest(code: string | undefined, socket: Socket): v
       'content-type: application/problem+json',
       `content-length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${requestId}`,
-      ...SAFE_HEADERS.map(([name, value]) => `${name}: ${value}`),
+      ...safeHeaders(socket instanceof TLSSocket).map(([name, value]) => `${name}: ${value}`),
       'connection: close',
       '',
       body,

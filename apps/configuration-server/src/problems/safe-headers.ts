@@ -1,8 +1,10 @@
+type Header = readonly [name: string, value: string];
+
 /**
  * What keeps a browser from doing more with an answer than showing it. Accepted heartbeats, which nobody but an agent asks for,
  * say only that they are JSON and not to be stored.
  */
-export const SAFE_HEADERS: readonly (readonly [name: string, value: string])[] = [
+const SAFE_HEADERS: readonly Header[] = [
   ['x-content-type-options', 'nosniff'],
   ['cache-control', 'no-store'],
   ['content-security-policy', `default-src 'none'; frame-ancestors 'none'`],
@@ -13,4 +15,6 @@ export const SAFE_HEADERS: readonly (readonly [name: string, value: string])[] =
 export const DOCS_POLICY = `default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'`;
 
 /** Over TLS: a browser that has been here once comes no other way for a year. */
-export const STRICT_TRANSPORT = ['strict-transport-security', 'max-age=31536000'] as const;
+const STRICT_TRANSPORT: Header = ['strict-transport-security', 'max-age=31536000'];
+
+export const safeHeaders = (isTls: boolean): readonly Header[] => (isTls ? [...SAFE_HEADERS, STRICT_TRANSPORT] : SAFE_HEADERS);
