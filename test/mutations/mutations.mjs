@@ -254,7 +254,7 @@ export const MUTATIONS = [
     file: `${STATEMENTS}/keys.ts`,
     find: 'WHERE s.retires_at IS NULL OR s.retires_at > ? ORDER BY',
     replace: 'WHERE s.retires_at IS NULL OR ? IS NOT NULL ORDER BY',
-    test: 'test/http/keys',
+    test: 'test/database/key-ring-store',
   },
   {
     invariant: 'access',
@@ -292,8 +292,8 @@ export const MUTATIONS = [
     invariant: 'fuzz',
     guard: 'a passphrase is in no answer',
     file: 'libs/fleet/src/key-keeper.ts',
-    find: 'return { ...rotation, file: await this.file.putInPlace() };',
-    replace: 'return { ...rotation, file: (await this.file.putInPlace()) && secret };',
+    find: 'return { ...rotation, file };',
+    replace: 'return { ...rotation, file: file && secret };',
     test: FUZZ,
   },
   {
@@ -351,5 +351,13 @@ export const MUTATIONS = [
     find: 'answer.req.complete && !answer.writableEnded',
     replace: 'answer.finished || !answer.finished',
     test: 'test/http/slow-clients',
+  },
+  {
+    invariant: 'access',
+    guard: 'a passphrase that was retired while a registration waited registers nobody',
+    file: `${STATEMENTS}/keys.ts`,
+    find: 'WHERE s.id IN (?) AND s.retires_at <= ?',
+    replace: 'WHERE s.id IN (?) AND s.retires_at <= ? AND 1 = 0',
+    test: 'test/database/registry-store',
   },
 ];
