@@ -91,8 +91,8 @@ export const MUTATIONS = [
   {
     invariant: 'I3',
     guard: 'the purge is for the generation that the operator saw',
-    file: 'libs/fleet/src/purge.ts',
-    find: `  if (generation < current) throw new FleetError({ code: 'generation_superseded', given: generation, current });\n`,
+    file: 'libs/fleet/src/seen-generation.ts',
+    find: `  if (given < current) throw new FleetError({ code: 'generation_superseded', given, current });\n`,
     replace: '',
     test: MODEL,
   },
