@@ -13,7 +13,11 @@ class NoFile extends PassphraseFile {
   }
   async putInPlace(): Promise<string> {
     this.put.push(this.prepared);
+    this.prepared = '';
     return 'nowhere';
+  }
+  async preparedHash(): Promise<string | null> {
+    return this.prepared === '' ? null : sha256(this.prepared).toString('hex');
   }
   async forget(): Promise<void> {
     this.prepared = '';

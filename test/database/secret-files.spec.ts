@@ -29,7 +29,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const start = (): Promise<void> => settleSecrets(secrets, keys, files, () => undefined);
+const start = async (): Promise<void> => {
+  await settleSecrets(secrets, keys, files, () => undefined);
+  await keeper().settleRotation();
+};
 const passphrase = async (): Promise<string> => (await readFile(files.passphrase, 'utf8')).trim();
 const isValid = async (text: string): Promise<boolean> => (await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(text)));
 const keeper = (): KeyKeeper => new KeyKeeper(keys, new SystemSecrets(), files, stores.identifiers, stores.clock, 60);
@@ -111,24 +114,6 @@ describe('another admin key, for an operator who has none any more,', () => {
     await writeFile(files.adminKey, first);
     await start();
     expect([await adminKey(), (await names()).length]).toEqual([second, 2]);
-  });
-
-  it.each([
-    ['is put in place as soon as it is known that the database has it', true],
-    ['is forgotten as soon as it is known that the database has it not', false],
-  ])('whose answer from the database never came %s, while the server runs', async (_what, isCommitted) => {
-    class AnswerLost extends KeyRingStore {
-      override async change<A>(...[caller, about, decide]: Parameters<KeyRingStore['change']>): Promise<A> {
-        if (isCommitted) await super.change(caller, about, decide);
-        throw new Error('database_unavailable');
-      }
-    }
-    const first = await passphrase();
-    const unlucky = new KeyKeeper(new AnswerLost(stores.database, stores.clock, stores.identifiers), new SystemSecrets(), files, stores.identifiers, stores.clock, 0);
-    await expect(unlucky.rotatePassphrase(actor, null)).rejects.toThrow('database_unavailable');
-    expect(await passphrase()).toBe(first);
-    await unlucky.settleRotation();
-    expect([(await passphrase()) === first, await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual([!isCommitted, true, ['admin.key', 'connection.passphrase']]);
   });
 
   it('is forgotten by the next start when the database never knew it', async () => {

@@ -292,8 +292,8 @@ export const MUTATIONS = [
     invariant: 'fuzz',
     guard: 'a passphrase is in no answer',
     file: 'libs/fleet/src/key-keeper.ts',
-    find: 'return { ...rotation, file };',
-    replace: 'return { ...rotation, file: file && secret };',
+    find: 'return { ...rotation, file: await this.file.putInPlace() };',
+    replace: 'return { ...rotation, file: (await this.file.putInPlace()) && secret };',
     test: FUZZ,
   },
   {
@@ -331,9 +331,9 @@ export const MUTATIONS = [
   {
     invariant: 'access',
     guard: 'the key of whoever changes keys is looked at again',
-    file: 'libs/fleet-mysql/src/key-ring-store.ts',
-    find: `      if (valid.length === 0) throw new FleetError({ code: 'api_key_rejected' });\n`,
-    replace: '      void valid;\n',
+    file: 'libs/fleet/src/key-keeper.ts',
+    find: `      callerMustBeIn(held);\n`,
+    replace: '      void callerMustBeIn;\n',
     test: 'test/database/key-ring-store',
   },
   {

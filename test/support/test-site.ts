@@ -67,7 +67,12 @@ class PassphraseInMemory extends PassphraseFile {
 
   async putInPlace(): Promise<string> {
     this.put.push(this.prepared);
+    this.prepared = '';
     return 'in memory';
+  }
+
+  async preparedHash(): Promise<string | null> {
+    return this.prepared === '' ? null : sha256(this.prepared).toString('hex');
   }
 
   async forget(): Promise<void> {

@@ -85,6 +85,7 @@ export class Replica {
     private readonly heartbeatDatabase: Database,
     readonly secrets: SecretStore,
     readonly keys: KeyRingStore,
+    private readonly keeper: KeyKeeper,
     /** Null without TLS. */
     readonly certificate: TlsCertificate | null,
     readonly listening: ListeningClock,
@@ -126,6 +127,7 @@ export class Replica {
     const metrics = new Metrics(receiver, listening, refused, clock, promise);
     const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals);
     const views = new FleetViews(reader, registry, cursors, version);
+    const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
     const useCases: UseCases = {
       clock,
       randomness,
@@ -140,7 +142,7 @@ export class Replica {
       counts: new FleetCounts(new FleetCounter(database, clock, version), removals, clock),
       status,
       metrics,
-      keys: new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds),
+      keys: keeper,
       cursors,
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
@@ -152,14 +154,15 @@ export class Replica {
       new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
       ...(certificate ? [new RepeatingJob('renew the certificate', () => renewed(certificate, logger), () => RENEW_CERTIFICATE_MS, logger)] : []),
       new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
-      new RepeatingJob('settle a rotation', () => useCases.keys.settleRotation(), () => SETTLE_ROTATION_MS, logger),
+      new RepeatingJob('settle a rotation', () => keeper.settleRotation(), () => SETTLE_ROTATION_MS, logger),
       new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
     ];
-    return new Replica(database, heartbeatDatabase, secrets, keys, certificate, listening, receiver, cleanUp, status, http, connections, jobs);
+    return new Replica(database, heartbeatDatabase, secrets, keys, keeper, certificate, listening, receiver, cleanUp, status, http, connections, jobs);
   }
 
-  /** Begins to listen on the clock and to sweep. */
+  /** Begins to listen on the clock and to sweep. A rotation that an earlier start left half done is settled before anybody asks. */
   async start(): Promise<void> {
+    await this.keeper.settleRotation();
     await this.listening.note();
     for (const job of this.jobs) job.start();
   }

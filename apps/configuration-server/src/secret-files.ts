@@ -24,6 +24,11 @@ export class SecretFiles extends PassphraseFile {
     return this.passphrase;
   }
 
+  async preparedHash(): Promise<string | null> {
+    const prepared = await readSecret(pendingOf(this.passphrase));
+    return prepared === null ? null : sha256(prepared).toString('hex');
+  }
+
   forget(): Promise<void> {
     return rm(pendingOf(this.passphrase), { force: true });
   }
@@ -35,12 +40,11 @@ const writePending = (path: string, secret: string): Promise<void> => writeFile(
 /**
  * The first passphrase and admin key of a new database. They are on disk before the database knows their hashes, and get
  * their names after it does: killed at any moment, the next start either finishes or begins anew. Of replicas that start
- * at once, one wins, and only its files stay. With a database that has had its first secrets, a rotation that was cut short
- * is finished or forgotten.
+ * at once, one wins, and only its files stay.
  */
 export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, files: SecretFiles, progress: (line: string) => void): Promise<void> {
   const begun = await readPending(files);
-  if (!begun && (await secrets.haveFirstSecrets())) return settleRotation(keys, files);
+  if (!begun && (await secrets.haveFirstSecrets())) return;
   const { passphrase, adminKey } = begun ?? (await writeNew(files));
   const won = await secrets.firstSecrets(sha256(passphrase), { hash: sha256(adminKey), prefix: prefixOf(adminKey) });
   const ours = won || (await keys.apiKeyOf(sha256(adminKey))) !== null;
@@ -56,13 +60,6 @@ export async function renewAdminKey(secrets: SecretStore, { adminKey: path }: Se
   await writePending(path, adminKey);
   await secrets.addAdminKey({ hash: sha256(adminKey), prefix: prefixOf(adminKey) });
   await rename(pendingOf(path), path);
-}
-
-/** A passphrase that was prepared is put in place when the database knows it. */
-async function settleRotation(keys: KeyRingStore, files: SecretFiles): Promise<void> {
-  const prepared = await readSecret(pendingOf(files.passphrase));
-  if (prepared !== null && (await keys.knowsPassphrase(sha256(prepared).toString('hex')))) await files.putInPlace();
-  else await files.forget();
 }
 
 /** What an earlier start was about to make; the key is renamed last, so its pending file says whether it came to an end. */

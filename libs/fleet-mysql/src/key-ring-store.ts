@@ -1,4 +1,4 @@
-import { FleetError, keyNameOf, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
+import { keyNameOf, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
 import { LONGEST_WAITING_LINE, RecordChanged, type Database, type Statement, type Transaction } from './database.js';
 import { eventStatements } from './statements/events.js';
 import {
@@ -85,9 +85,7 @@ export class KeyRingStore implements KeyRing {
       await transaction.write(TAKE_RING, [Buffer.from(eventId), now]);
       // The attempt before this one was committed after all: the next look finds its event, and answers with it.
       if (mayBeUnderWay && (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0) throw new RecordChanged();
-      const valid = await transaction.rows(READ_VALID_KEY, [keyNameOf(caller), now]);
-      if (valid.length === 0) throw new FleetError({ code: 'api_key_rejected' });
-      const { answer, change } = decide(await this.held(transaction, about, now));
+      const { answer, change } = decide(await this.held(transaction, caller, about, now));
       if (change) {
         const event: FleetEvent = { ...change.event, id: eventId, at: now, hostId: null, generation: null };
         await transaction.writeEach([...(change.write ? statementsOf(change.write) : []), ...eventStatements([event])]);
@@ -136,12 +134,13 @@ export class KeyRingStore implements KeyRing {
     for (const [keyId, at] of uses) if (this.uses.get(keyId) === at) this.uses.delete(keyId);
   }
 
-  private async held(transaction: Transaction, { name, keyId }: { readonly name?: string; readonly keyId?: string }, now: Date): Promise<HeldKeys> {
+  private async held(transaction: Transaction, caller: Actor, { name, keyId }: { readonly name?: string; readonly keyId?: string }, now: Date): Promise<HeldKeys> {
     const about = keyId === undefined ? { sql: READ_KEY_BY_NAME, value: name } : { sql: READ_KEY_BY_ID, value: keyId };
     const [key] = about.value === undefined ? [] : await transaction.rows<KeyRow>(about.sql, [about.value]);
     const [count] = await transaction.rows<{ others: number }>(COUNT_OTHER_ADMIN_KEYS, [key?.id ?? '', now, key?.expires_at ?? null]);
     const passphrases = await transaction.rows<PassphraseRow>(READ_VALID_PASSPHRASES, [now]);
-    return { now, apiKey: key ? keyOf(key) : null, otherAdminKeys: count?.others ?? 0, passphrases: passphrases.map(passphraseOf) };
+    const valid = await transaction.rows(READ_VALID_KEY, [keyNameOf(caller), now]);
+    return { now, isCallerIn: valid.length === 1, apiKey: key ? keyOf(key) : null, otherAdminKeys: count?.others ?? 0, passphrases: passphrases.map(passphraseOf) };
   }
 }
 

@@ -1,4 +1,4 @@
-import { createApiKey, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type ApiKeyOrder, type MadeSecret, type Passphrase, type Rotation } from './key-ring.js';
+import { callerMustBeIn, createApiKey, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type ApiKeyOrder, type HeldKeys, type KeyDecision, type MadeSecret, type Passphrase, type Rotation } from './key-ring.js';
 import type { Clock, Identifiers, KeyRing, PassphraseFile, SecretMint } from './ports.js';
 import type { Actor } from './process-server.js';
 
@@ -12,8 +12,6 @@ export interface KeyPage<Item> {
 /** Keeps the API keys and the passphrase: makes them, hands each out once, and ends them. */
 export class KeyKeeper {
   private rotating: Promise<unknown> = Promise.resolve();
-  /** SHA-256 of a prepared passphrase, from when it is prepared until it is in place. */
-  private unsettled: string | null = null;
 
   constructor(
     private readonly ring: KeyRing,
@@ -28,23 +26,23 @@ export class KeyKeeper {
   /** The key is told once. @throws FleetError as `createApiKey`. */
   async createApiKey(order: ApiKeyOrder): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
     const { secret, ...made } = this.mint.apiKey();
-    const apiKey = await this.ring.change(order.actor, { name: order.name }, (held) => createApiKey(order, this.named(made), held));
+    const apiKey = await this.change(order.actor, { name: order.name }, (held) => createApiKey(order, this.named(made), held));
     return { apiKey, key: secret };
   }
 
   /** @throws FleetError as `revokeApiKey`. */
   revokeApiKey(keyId: string, actor: Actor): Promise<ApiKey> {
-    return this.ring.change(actor, { keyId }, (held) => revokeApiKey(actor, held));
+    return this.change(actor, { keyId }, (held) => revokeApiKey(actor, held));
   }
 
   /** In the order in which they were made; the look itself is in the audit log. */
   async apiKeys(actor: Actor, limit: number, after: string | null): Promise<KeyPage<ApiKey>> {
-    await this.ring.change(actor, {}, () => keysListed('api_keys_listed', actor));
+    await this.change(actor, {}, () => keysListed('api_keys_listed', actor));
     return this.pageOf(await this.ring.apiKeys(limit + 1, after), limit, ({ keyId }) => keyId);
   }
 
   async passphrases(actor: Actor, limit: number, after: string | null): Promise<KeyPage<Passphrase>> {
-    await this.ring.change(actor, {}, () => keysListed('passphrases_listed', actor));
+    await this.change(actor, {}, () => keysListed('passphrases_listed', actor));
     return this.pageOf(await this.ring.passphrases(limit + 1, after), limit, ({ passphraseId }) => passphraseId);
   }
 
@@ -68,21 +66,25 @@ export class KeyKeeper {
   }
 
   private async settle(): Promise<void> {
-    if (this.unsettled === null) return;
-    if (await this.ring.knowsPassphrase(this.unsettled)) await this.file.putInPlace();
+    const prepared = await this.file.preparedHash();
+    if (prepared === null) return;
+    if (await this.ring.knowsPassphrase(prepared)) await this.file.putInPlace();
     else await this.file.forget();
-    this.unsettled = null;
   }
 
   private async rotate(actor: Actor, overlapSeconds: number): Promise<Rotation & { readonly file: string }> {
     await this.settle();
     const { secret, ...made } = this.mint.passphrase();
     await this.file.prepare(secret);
-    this.unsettled = made.hash;
-    const rotation = await this.ring.change(actor, {}, (held) => rotatePassphrase(actor, overlapSeconds, this.named(made), held));
-    const file = await this.file.putInPlace();
-    this.unsettled = null;
-    return { ...rotation, file };
+    const rotation = await this.change(actor, {}, (held) => rotatePassphrase(actor, overlapSeconds, this.named(made), held));
+    return { ...rotation, file: await this.file.putInPlace() };
+  }
+
+  private change<A>(actor: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A> {
+    return this.ring.change(actor, about, (held) => {
+      callerMustBeIn(held);
+      return decide(held);
+    });
   }
 
   private named(made: Omit<MadeSecret, 'id'>): MadeSecret {

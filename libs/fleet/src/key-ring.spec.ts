@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { FleetError } from './fleet-fault.js';
-import { createApiKey, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type HeldKeys, type MadeSecret } from './key-ring.js';
+import { callerMustBeIn, createApiKey, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type HeldKeys, type MadeSecret } from './key-ring.js';
 import { NOON } from './testing/examples.js';
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
 const made: MadeSecret = { id: 'new', hash: 'ab', prefix: 'csk_12345678' };
 const after = (seconds: number): Date => new Date(NOON.getTime() + seconds * 1000);
-const held = (over: Partial<HeldKeys> = {}): HeldKeys => ({ now: NOON, apiKey: null, otherAdminKeys: 0, passphrases: [], ...over });
+const held = (over: Partial<HeldKeys> = {}): HeldKeys => ({ now: NOON, isCallerIn: true, apiKey: null, otherAdminKeys: 0, passphrases: [], ...over });
 const aKey = (over: Partial<ApiKey> = {}): ApiKey => ({
   keyId: 'key-1',
   name: 'portal',
@@ -96,4 +96,9 @@ describe('a rotation', () => {
 
 it.each(['api_keys_listed', 'passphrases_listed'] as const)('a look is an event that writes nothing else: %s', (kind) => {
   expect(keysListed(kind, actor)).toEqual({ answer: undefined, change: { event: { kind, actor: 'operator:admin', sourceAddress: '192.0.2.7', requestId: 'request-1', detail: {} } } });
+});
+
+it('a caller whose key was revoked meanwhile changes nothing, and is told so', () => {
+  expect(() => callerMustBeIn(held({ isCallerIn: false }))).toThrow('api_key_rejected');
+  expect(() => callerMustBeIn(held({ isCallerIn: true }))).not.toThrow();
 });

@@ -33,6 +33,8 @@ export interface Passphrase {
 /** What a decision sees, while nobody else changes keys or passphrases. */
 export interface HeldKeys {
   readonly now: Date;
+  /** Whether the caller's own key lets him in now. */
+  readonly isCallerIn: boolean;
   /** The one that it is about; null when there is none. */
   readonly apiKey: ApiKey | null;
   /** Other keys of admins that let somebody in now, and no shorter than this one. */
@@ -67,6 +69,14 @@ export interface MadeSecret {
   /** SHA-256, hex. */
   readonly hash: string;
   readonly prefix: string;
+}
+
+/**
+ * The key of a caller may have been revoked while his call waited: then he changes nothing more.
+ * @throws FleetError `api_key_rejected`.
+ */
+export function callerMustBeIn({ isCallerIn }: Pick<HeldKeys, 'isCallerIn'>): void {
+  if (!isCallerIn) throw new FleetError({ code: 'api_key_rejected' });
 }
 
 const eventOf = (kind: EventKind, actor: Actor, detail: object): KeyEvent => ({ kind, ...calledBy(actor), detail: { ...detail } });

@@ -49,6 +49,8 @@ export abstract class PassphraseFile {
   abstract prepare(passphrase: string): Promise<void>;
   /** The prepared one becomes the file, whose path is returned. */
   abstract putInPlace(): Promise<string>;
+  /** SHA-256 of the prepared one, hex; null when there is none. */
+  abstract preparedHash(): Promise<string | null>;
   /** The prepared one is gone. */
   abstract forget(): Promise<void>;
 }
@@ -103,8 +105,8 @@ export abstract class Registry {
 export abstract class KeyRing {
   /**
    * One change after the other, whoever asks: shows `decide` the key by this name or identity, and writes what it decides
-   * with its event in one transaction. The key of the caller is looked at once more: it may have been revoked while he waited.
-   * @throws FleetError `api_key_rejected`; what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
+   * with its event in one transaction.
+   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
    */
   abstract change<A>(caller: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A>;
   /** All that there ever were, in the order in which they were made, after this identity. */
