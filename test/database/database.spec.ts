@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { FleetError, type Randomness } from '@app/fleet';
-import { Database, LeaseStore } from '@app/fleet-mysql';
+import { createApiKey, FleetError, type Randomness } from '@app/fleet';
+import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
 import { CuttingProxy, type Cut } from '../support/cutting-proxy.js';
 import { fixedFraction } from '../support/hand-clock.js';
-import { A_TOMBSTONE, AN_ENTRY, codeOf, MINT, OURS, TestStores, type WatchedDatabase } from '../support/test-stores.js';
+import { A_TOMBSTONE, AN_ENTRY, AN_OPERATOR, codeOf, MINT, OURS, TestStores, type WatchedDatabase } from '../support/test-stores.js';
 
 let stores: TestStores;
 let proxy: CuttingProxy;
@@ -65,6 +65,19 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect(purgedAt).toEqual(stores.clock.now());
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
+  });
+
+  it('a new API key is made once, with one event, and lets in whoever has the secret of the answer', async () => {
+    const [caller, name] = [`caller ${randomUUID()}`, `key ${randomUUID()}`];
+    await stores.site.write("INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, ?, ?, 'admin', NOW(3))", [randomUUID(), caller, randomBytes(32)]);
+    const ring = new KeyRingStore(database, stores.clock, stores.identifiers);
+    const made = { id: randomUUID(), hash: randomBytes(32).toString('hex'), prefix: 'csk_12345678' };
+    const actor = { ...AN_OPERATOR, name: `operator:${caller}` };
+    proxy.cutNextCommit(cut);
+    const apiKey = await ring.change(actor, { name }, (held) => createApiKey({ name, role: 'reader', expiresAt: null, actor }, made, held));
+    expect(apiKey).toMatchObject({ keyId: made.id, name });
+    expect(await ring.apiKeyOf(Buffer.from(made.hash, 'hex'))).toMatchObject({ keyId: made.id });
+    expect((await stores.site.rows('SELECT id FROM event WHERE actor = ?', [actor.name])).length).toBe(1);
   });
 
   it('a decommissioning marks once, with one event', async () => {

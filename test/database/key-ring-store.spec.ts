@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { createApiKey, KeyKeeper, PassphraseFile, revokeApiKey, type ApiKey, type Role } from '@app/fleet';
 import { KeyRingStore } from '@app/fleet-mysql';
 import { sha256, SystemSecrets } from '@app/platform';
+import { RecordChanged } from '../../libs/fleet-mysql/src/database.js';
 import { TestStores } from '../support/test-stores.js';
 
 class NoFile extends PassphraseFile {
@@ -65,6 +66,20 @@ describe('an API key', () => {
     );
     expect(await outcomes(asked)).toEqual(['api_key_name_taken', 'api_key_name_taken', 'api_key_name_taken', 'done']);
     expect([await stores.site.count('api_key'), await kinds()]).toEqual([2, ['api_key_created']]);
+  });
+
+  it('is not refused as known already by an attempt that found the one before it still under way: that one has the answer', async () => {
+    const database = stores.connect();
+    const whole = database.transaction.bind(database);
+    database.transaction = async (work, options) => {
+      const answer = await whole(work, options);
+      await whole(async (transaction) => expect(work(transaction, true)).rejects.toThrow(RecordChanged));
+      return answer;
+    };
+    const unlucky = new KeyKeeper(new KeyRingStore(database, stores.clock, stores.identifiers), new SystemSecrets(), file, stores.identifiers, stores.clock, 86_400);
+    const { key } = await unlucky.createApiKey({ name: 'portal', role: 'reader', expiresAt: null, actor });
+    expect(await other.apiKeyOf(sha256(key))).toMatchObject({ name: 'portal' });
+    expect(await kinds()).toEqual(['api_key_created']);
   });
 
   it('of the last admin stays, also when two of them revoke each other at the same moment', async () => {

@@ -4,9 +4,11 @@ import { wasAnsweredEarly } from './problems/broken-request.js';
 import { isBeatUnderWay } from './process-servers/plain-lane.js';
 import { noteAsked, whenAsked } from './last-asked.js';
 
-/** Closed at once when there are too many, so that not every newcomer costs a look at all of them: of those who never asked anything a share. */
-const CLOSED_SHARE = 20;
-/** And when there are none, of those who asked longest ago. */
+/** Closed at once when there are too many, so that not every newcomer costs a look at all of them (125 ms at 100,000): this share of those who never asked anything. */
+const NEVER_ASKED_SHARE = 20;
+/** And when there are none, this share of those who asked longest ago. */
+const ASKED_LONG_AGO_SHARE = 200;
+/** But never fewer. */
 const CLOSED_TOGETHER = 32;
 /** The youngest tenth may be about to ask. */
 const YOUNG_SHARE = 10;
@@ -60,10 +62,12 @@ export class Connections {
   private makeRoom(): boolean {
     const idle = [...this.carrying].filter((socket) => !isAtWork(socket));
     const asksNothing = [...this.greeting.values(), ...idle.filter((socket) => socket.bytesWritten === 0 || wasAnsweredEarly(socket))];
-    const oldOf = (sockets: readonly Socket[], most: number): readonly Socket[] =>
-      [...sockets].sort((a, b) => whenAsked(a) - whenAsked(b)).slice(0, Math.min(most, Math.max(0, sockets.length - this.open.size / YOUNG_SHARE)));
-    const neverAsked = oldOf(asksNothing, Math.max(CLOSED_TOGETHER, this.open.size / CLOSED_SHARE));
-    const closed = neverAsked.length > 0 ? neverAsked : oldOf(idle, CLOSED_TOGETHER);
+    const oldOf = (sockets: readonly Socket[], share: number): readonly Socket[] => {
+      const most = Math.min(Math.max(CLOSED_TOGETHER, this.open.size / share), Math.max(0, sockets.length - this.open.size / YOUNG_SHARE));
+      return [...sockets].sort((a, b) => whenAsked(a) - whenAsked(b)).slice(0, most);
+    };
+    const neverAsked = oldOf(asksNothing, NEVER_ASKED_SHARE);
+    const closed = neverAsked.length > 0 ? neverAsked : oldOf(idle, ASKED_LONG_AGO_SHARE);
     for (const socket of closed) {
       this.open.delete(socket);
       socket.destroy();

@@ -27,7 +27,7 @@ export const wasAnsweredEarly = (socket: Socket): boolean => answeredEarly.get(s
 /** The request could not even be parsed as HTTP, so there is no route and no reply object. */
 export function answerBrokenRequest(code: string | undefined, socket: Socket): void {
   const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too
-  if (!socket.writable || code === 'ECONNRESET' || answeredEarly.get(socket)?.complete === false) {
+  if (!socket.writable || code === 'ECONNRESET' || wasAnsweredEarly(socket)) {
     socket.destroySoon();
     return;
   }
