@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { openPrivateDatabase, type DatabaseSize, type PrivateDatabase } from '../../libs/platform/src/private-database.js';
-import { endProcess, isRunning } from '../../libs/platform/src/running-process.js';
+import { endProcess, isRunning, processesCalledWith } from '../../libs/platform/src/running-process.js';
 
 jest.setTimeout(180_000);
 
@@ -78,6 +78,8 @@ it('a database left running is adopted, not doubled', async () => {
   const leftBehind = await start();
   await store(leftBehind, 'kept');
 
+  // Nothing but its data is needed to find it: a start can be killed before it has written anything about it.
+  for (const name of await readdir(directory)) if (/pid|log/.test(name)) await rm(join(directory, name));
   const adopting = await start();
   expect(adopting).toMatchObject({ adopted: true, pid: leftBehind.pid, address: leftBehind.address });
   expect(await stored(adopting)).toEqual(['kept']);
@@ -142,21 +144,27 @@ it('stop of a database that was killed meanwhile is no fault', async () => {
   await database.stop();
 });
 
-it('a pid file whose process is gone is ignored', async () => {
+it('several servers on one data are all ended before one is started', async () => {
   const first = await start();
-  await first.stop();
-  const gone = spawn(process.execPath, ['-e', '']);
-  await once(gone, 'exit');
-  await writeFile(join(directory, 'database.pid'), `${gone.pid}\n${first.address.socketPath}\n`);
-  expect((await start()).adopted).toBe(false);
+  await store(first, 'kept');
+  // As a start leaves it that is killed while it waits: a second server, which tries for 30 s to lock the data.
+  const [running] = processesCalledWith(`--datadir=${await realpath(directory)}/private-database`);
+  const [program = '', ...args] = running?.commandLine.split(/[\0 ]/).filter(Boolean) ?? [];
+  const second = spawn(program, args.map((argument) => argument.replace(/^(--(socket|pid-file)=.*)/, '$1.second')), { stdio: 'ignore' });
+  await once(second, 'spawn');
+
+  const again = await start();
+  expect(again.adopted).toBe(false);
+  expect([first.pid, second.pid ?? 0].filter(isRunning)).toEqual([]);
+  expect(await stored(again)).toEqual(['kept']);
 });
 
-it('a pid file whose number went to another program is ignored, and that program lives on', async () => {
+it('a program that only mentions the data is not taken for its database, and lives on', async () => {
   const first = await start();
   await first.stop();
-  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', `--datadir=${await realpath(directory)}/private-database/..`]);
   try {
-    await writeFile(join(directory, 'database.pid'), `${other.pid}\n${first.address.socketPath}\n`);
+    await once(other, 'spawn');
     expect((await start()).adopted).toBe(false);
     expect(other.exitCode ?? other.signalCode).toBeNull();
   } finally {

@@ -1,6 +1,5 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { mustTellNoSecret } from './secrets-in-text.js';
-import { endProcess, isRunning } from '../../libs/platform/src/running-process.js';
+import { databasesOn, type RunningDatabase } from '../../libs/platform/src/database-process.js';
+import { endProcess } from '../../libs/platform/src/running-process.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/apps/configuration-server/src/main.js', import.meta.url));
 /** A start takes about three seconds; on a busy machine, after a crash and with the disk at its limit, much longer. */
@@ -157,7 +157,11 @@ export class ServerFolder {
 
   /** Every database process on this data directory, whoever started it: never more than one. */
   databasePids(): number[] {
-    return processesCalledWith(`--datadir=${this.path('database', 'private-database')}`);
+    return this.databases().map(({ pid }) => pid);
+  }
+
+  private databases(): RunningDatabase[] {
+    return databasesOn(this.path('database', 'private-database'));
   }
 
   /** Ends the database with SIGKILL. */
@@ -168,7 +172,7 @@ export class ServerFolder {
   /** Past the server, straight to its private database. */
   async connect(): Promise<Connection> {
     const { user: password } = JSON.parse(await readFile(this.path('database', 'database-passwords.json'), 'utf8')) as { user: string };
-    const [, socketPath = ''] = (await readFile(this.path('database', 'database.pid'), 'utf8')).split('\n');
+    const [{ socketPath }] = this.databases() as [RunningDatabase];
     return createConnection({ socketPath, user: 'configuration_server', database: 'configuration_server', password, timezone: 'Z', supportBigNumbers: true });
   }
 
@@ -180,21 +184,5 @@ export class ServerFolder {
       await pause(20);
     }
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
-  }
-}
-
-/** Zombies are gone already: they hold nothing. */
-function processesCalledWith(argument: string): number[] {
-  const listed = existsSync('/proc/self/cmdline')
-    ? readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) && argumentsOf(name).includes(argument) ? [Number(name)] : []))
-    : execFileSync('ps', ['-A', '-ww', '-o', 'pid=,command='], { encoding: 'utf8' }).split('\n').flatMap((line) => (line.includes(argument) ? [Number.parseInt(line, 10)] : []));
-  return listed.filter(isRunning);
-}
-
-function argumentsOf(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return []; // ended while we looked
   }
 }

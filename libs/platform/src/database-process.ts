@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { lstat, mkdir, readFile, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir, totalmem } from 'node:os';
@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { type DatabaseProgram } from './database-binaries.js';
-import { endProcess, errorCode, errorMessage, isRunning, lastLinesOf, wasCalledWith, whileSaying } from './running-process.js';
+import { endProcess, errorCode, errorMessage, isRunning, lastLinesOf, processesCalledWith, whileSaying } from './running-process.js';
 
 /** Where a MySQL-family server is reached: a Unix socket. */
 export interface PrivateDatabaseAddress {
@@ -25,7 +25,6 @@ export interface DatabasePlaces {
   readonly directory: string;
   readonly data: string;
   readonly log: string;
-  readonly pidFile: string;
   readonly socket: string;
 }
 
@@ -47,29 +46,28 @@ export async function placesIn(directory: string): Promise<DatabasePlaces> {
   const real = await realpath(directory);
   const data = join(real, 'private-database');
   // Inside the data, a folder nobody else enters: until its password is set, root has none.
-  const near = join(data, 'database.sock');
+  const near = socketIn(data);
   return {
     directory: real,
     data,
     log: join(real, 'database.log'),
-    pidFile: join(real, 'database.pid'),
     socket: Buffer.byteLength(near) <= SOCKET_NAME_BYTES ? near : join(socketFolderFor(real), 'database.sock'),
   };
 }
 
-/** The server of an earlier run that still runs on this very data, if there is one. */
-export async function databaseLeftRunning(places: DatabasePlaces): Promise<RunningDatabase | undefined> {
-  const text = await readFile(places.pidFile, 'utf8').catch(() => '');
-  const [pid, socketPath] = text.trimEnd().split('\n');
-  if (!pid || !socketPath || !isDatabaseOn(places, Number(pid))) return undefined;
-  return { pid: Number(pid), socketPath };
+/**
+ * The servers that run on this very data: none or one, or several when starts were killed in bad moments. The processes themselves
+ * are asked: a run can be killed between the start of a server and any note of it.
+ */
+export function databasesOn(data: string): RunningDatabase[] {
+  return processesCalledWith(dataArgument(data)).map(({ pid, commandLine }) => ({ pid, socketPath: SOCKET_IN_COMMAND.exec(commandLine)?.[1] ?? socketIn(data) }));
 }
 
 /** Starts the server and returns when it answers. @throws Error with the last lines of its log. */
 export async function startDatabase(program: DatabaseProgram, places: DatabasePlaces, size: DatabaseSize, login: Omit<Login, 'socketPath'>, progress: (line: string) => void): Promise<RunningDatabase> {
   if (dirname(places.socket) !== places.data) await makeSocketFolder(dirname(places.socket));
   // MySQL refuses a socket whose lock names a process that lives, even when the number has gone to another program since.
-  for (const stale of [places.pidFile, places.socket, `${places.socket}.lock`]) await rm(stale, { force: true });
+  for (const stale of [places.socket, `${places.socket}.lock`]) await rm(stale, { force: true });
   await rename(places.log, `${places.log}.before`).catch(() => undefined); // none at the first start
   const log = openSync(places.log, 'a', 0o600);
   // A process group of its own: a Ctrl-C in the terminal reaches us, and we stop it in our own time.
@@ -81,8 +79,6 @@ export async function startDatabase(program: DatabaseProgram, places: DatabasePl
   child.unref();
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program.path} cannot be run.`);
-  // At once and by us: the server writes its own only after recovery, too late for whoever starts after a kill.
-  writeFileSync(places.pidFile, `${pid}\n${places.socket}\n`, { mode: 0o600 });
 
   const running = { pid, socketPath: places.socket };
   try {
@@ -101,8 +97,8 @@ export async function answersWithin(waitMs: number, running: RunningDatabase, lo
 
 /** Returns when it is gone. Never touches another program that has its number by now. */
 export async function endDatabase(places: DatabasePlaces, { pid, socketPath }: RunningDatabase, graceMs: number): Promise<void> {
-  if (isDatabaseOn(places, pid)) await endProcess(pid, graceMs);
-  for (const left of [places.pidFile, socketPath, `${socketPath}.lock`]) await rm(left, { force: true });
+  if (databasesOn(places.data).some((running) => running.pid === pid)) await endProcess(pid, graceMs);
+  for (const left of [socketPath, `${socketPath}.lock`]) await rm(left, { force: true });
   const folder = dirname(socketPath);
   if (folder !== places.data) await rmdir(folder).catch(() => undefined); // not empty, or gone: no harm either way
 }
@@ -110,12 +106,17 @@ export async function endDatabase(places: DatabasePlaces, { pid, socketPath }: R
 /** Never the system's: a server that starts removes all `#sql…` files there, also those of others that run, and these crash then (seen with MariaDB 10.11.19). */
 const temporaryIn = (directory: string): string => join(directory, 'temporary');
 
+const dataArgument = (data: string): string => `--datadir=${data}`;
+const socketIn = (data: string): string => join(data, 'database.sock');
+/** As {@link argumentsFor} has them, one behind the other; the socket's own name may hold spaces. */
+const SOCKET_IN_COMMAND = /--socket=(.*?)[\0 ]--pid-file=/;
+
 /** Flags that making the data and serving it have in common. */
-export function argumentsForData({ family }: DatabaseProgram, { data, directory }: DatabasePlaces): string[] {
+export function argumentsForData({ family }: DatabaseProgram, places: DatabasePlaces): string[] {
   return [
     '--no-defaults',
-    `--datadir=${data}`,
-    `--tmpdir=${temporaryIn(directory)}`,
+    dataArgument(places.data),
+    `--tmpdir=${temporaryIn(places.directory)}`,
     ...(process.getuid?.() === 0 ? ['--user=root'] : []),
     // Else MySQL wants /var/lib/mysql-files, which only a whole installation has.
     ...(family === 'mysql' ? ['--secure-file-priv=NULL'] : []),
@@ -169,10 +170,6 @@ async function makeSocketFolder(folder: string): Promise<void> {
   if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? 0) || (found.mode & 0o077) !== 0) {
     throw new Error(`${folder} is not ours alone. Remove it, or use a data directory with a shorter name.`);
   }
-}
-
-function isDatabaseOn({ data }: DatabasePlaces, pid: number): boolean {
-  return isRunning(pid) && wasCalledWith(pid, `--datadir=${data}`);
 }
 
 async function untilItAnswers({ pid }: RunningDatabase, login: Login, waitMs: number, failure: () => string | undefined): Promise<void> {

@@ -6,7 +6,7 @@ import { type DatabaseFamily, type DatabaseProgram, DatabaseProgramMissing, find
 import {
   answersWithin,
   argumentsForData,
-  databaseLeftRunning,
+  databasesOn,
   type DatabasePlaces,
   type DatabaseSize,
   endDatabase,
@@ -75,11 +75,10 @@ export async function openPrivateDatabase({ directory, size, database = USER, pr
   }
 }
 
-/** Ends the server that a killed run left on the data in `directory`, if there is one. */
+/** Ends what a killed run left running on the data in `directory`. */
 export async function stopDatabaseLeftIn(directory: string): Promise<void> {
   const places = await placesIn(directory);
-  const left = await databaseLeftRunning(places);
-  if (left) await endDatabase(places, left, 10_000);
+  for (const left of databasesOn(places.data)) await endDatabase(places, left, 10_000);
 }
 
 interface Opening {
@@ -100,13 +99,14 @@ async function openWith(opening: Opening): Promise<Opened> {
   const made = await readMade(places);
   if (made && made.marker.database !== database) throw new Error(`${places.directory} holds the database ${made.marker.database}, not ${database}.`);
 
-  const left = await databaseLeftRunning(places);
-  if (left) {
-    const login = made && { user: USER, password: made.passwords.user };
-    const waiting = login && whileSaying(progress, 'Waiting for the private database of an earlier run', answersWithin(60_000, left, login));
-    if (login && (await waiting)) return { running: left, password: login.password, adopted: true };
-    await whileSaying(progress, 'Stopping the private database of an earlier run', endDatabase(places, left, 10_000));
+  const left = databasesOn(places.data);
+  const [only] = left;
+  if (made && only && left.length === 1) {
+    const login = { user: USER, password: made.passwords.user };
+    const answers = await whileSaying(progress, 'Waiting for the private database of an earlier run', answersWithin(60_000, only, login));
+    if (answers) return { running: only, password: login.password, adopted: true };
   }
+  for (const one of left) await whileSaying(progress, 'Stopping the private database of an earlier run', endDatabase(places, one, 10_000));
   if (!made) return { ...(await makeDatabase(opening)), adopted: false };
   const program = await programFor(made.marker, places, progress);
   const password = made.passwords.user;

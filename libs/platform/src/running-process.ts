@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /*
@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
  * nothing: the system gives it to the next program. So it is read together with its start or its command.
  */
 
-/** False once the process is gone. A zombie has let go of all it held, so it counts as gone. */
+/** False once the process is gone, and all it held is let go: files, locks, sockets. */
 export function isRunning(pid: number): boolean {
   if (!isProcessNumber(pid)) return false;
   try {
@@ -16,20 +16,32 @@ export function isRunning(pid: number): boolean {
     // EPERM: it lives, as somebody else's.
     if (errorCode(error) !== 'EPERM') return false;
   }
-  return statusOf(pid)?.[0] !== 'Z';
+  return !isZombie(readProc(pid, 'stat') ?? '');
+}
+
+/**
+ * Whether /proc/<pid>/stat tells of a process that only waits for its parent to look at it. The first of several
+ * threads shows as a zombie at once; the others, waiting for the disk, may hold the process's files for longer.
+ */
+export function isZombie(stat: string): boolean {
+  const { state, threads } = fieldsOf(stat);
+  return state === 'Z' && Number(threads) <= 1;
 }
 
 /** The same text as long as the number means the same process. Null when the system does not tell. */
 export function startOf(pid: number): string | null {
-  // Field 22 of /proc/<pid>/stat, in ticks since the machine started; the status is field 3.
-  return statusOf(pid)?.[19] ?? (askPs(pid, 'lstart=').trim() || null);
+  return fieldsOf(readProc(pid, 'stat') ?? '').start ?? (askPs(['-p', String(pid), '-o', 'lstart=']).trim() || null);
 }
 
-/** Whether the process was called with this argument. False for a process that is gone. */
-export function wasCalledWith(pid: number, argument: string): boolean {
-  if (!isProcessNumber(pid)) return false;
-  const listed = readProc(pid, 'cmdline');
-  return listed === undefined ? askPs(pid, 'command=').includes(argument) : listed.split('\0').includes(argument);
+export interface CalledProcess {
+  readonly pid: number;
+  /** With a "\0" after each argument where the system tells them apart, else a space between two. */
+  readonly commandLine: string;
+}
+
+/** Every process of our own user that was called with this argument and still runs, whatever any file says. Another user's may pretend. */
+export function processesCalledWith(argument: string): CalledProcess[] {
+  return ownProcesses().filter(({ pid, commandLine }) => hasArgument(commandLine, argument) && isRunning(pid));
 }
 
 /** Asks the process to end, makes it end after `graceMs`, and returns when it is gone. */
@@ -111,10 +123,34 @@ async function isGoneWithin(pid: number, waitMs: number): Promise<boolean> {
   return true;
 }
 
-/** /proc/<pid>/stat from its third field on; the second, a name, may hold spaces and brackets. */
-function statusOf(pid: number): string[] | undefined {
-  const line = readProc(pid, 'stat');
-  return line?.slice(line.lastIndexOf(')') + 2).split(' ');
+/** Of proc_pid_stat(5): fields 3, 20 and 22, the last in ticks since the machine started. The second, a name, may hold spaces and brackets. */
+function fieldsOf(stat: string): { state?: string | undefined; threads?: string | undefined; start?: string | undefined } {
+  const fromThird = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state: fromThird[0], threads: fromThird[17], start: fromThird[19] };
+}
+
+function ownProcesses(): CalledProcess[] {
+  const user = process.geteuid?.() ?? 0;
+  const numbers = readdirIn('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+  if (numbers.length > 0) return numbers.filter((pid) => ownerOf(pid) === user).map((pid) => ({ pid, commandLine: readProc(pid, 'cmdline') ?? '' }));
+  const lines = askPs(['-A', '-o', 'uid=,pid=,command=']).matchAll(/^ *(\d+) +(\d+) +(.*)$/gm);
+  return [...lines].flatMap(([, uid, pid, commandLine = '']) => (Number(uid) === user ? [{ pid: Number(pid), commandLine }] : []));
+}
+
+function ownerOf(pid: number): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+}
+
+function hasArgument(commandLine: string, argument: string): boolean {
+  return commandLine.includes('\0') ? commandLine.split('\0').includes(argument) : `${commandLine} `.includes(` ${argument} `);
+}
+
+function readdirIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // a system without /proc
+  }
 }
 
 function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefined {
@@ -125,10 +161,10 @@ function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefined {
   }
 }
 
-function askPs(pid: number, column: string): string {
+function askPs(args: readonly string[]): string {
   try {
     const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
-    return execFileSync('ps', ['-ww', '-o', column, '-p', String(pid)], { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] });
+    return execFileSync('ps', ['-ww', ...args], { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 64 * 2 ** 20 });
   } catch {
     return ''; // ps says by its exit code that there is no such process
   }
