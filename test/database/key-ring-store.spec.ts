@@ -1,29 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createApiKey, KeyKeeper, PassphraseFile, revokeApiKey, type ApiKey, type Role } from '@app/fleet';
+import { createApiKey, KeyKeeper, revokeApiKey, type ApiKey, type Role } from '@app/fleet';
 import { KeyRingStore } from '@app/fleet-mysql';
 import { sha256, SystemSecrets } from '@app/platform';
 import { RecordChanged } from '../../libs/fleet-mysql/src/database.js';
+import { PassphraseInMemory } from '../support/passphrase-in-memory.js';
 import { TestStores } from '../support/test-stores.js';
 
-class NoFile extends PassphraseFile {
-  readonly put: string[] = [];
-  private prepared = '';
-  async prepare(passphrase: string): Promise<void> {
-    this.prepared = passphrase;
-  }
-  async putInPlace(): Promise<string> {
-    this.put.push(this.prepared);
-    this.prepared = '';
-    return 'nowhere';
-  }
-  async preparedHash(): Promise<string | null> {
-    return this.prepared === '' ? null : sha256(this.prepared).toString('hex');
-  }
-  async forget(): Promise<void> {
-    this.prepared = '';
-  }
-}
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
 
@@ -31,7 +14,7 @@ let stores: TestStores;
 let one: KeyRingStore;
 let other: KeyRingStore;
 let keeper: KeyKeeper;
-const file = new NoFile();
+const file = new PassphraseInMemory();
 beforeAll(async () => {
   stores = await TestStores.open();
   one = new KeyRingStore(stores.database, stores.clock, stores.identifiers);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -106,19 +106,28 @@ describe('another admin key, for an operator who has none any more,', () => {
     expect([second === first, (await readdir(folder)).sort()]).toEqual([false, ['admin.key', 'connection.passphrase']]);
   });
 
-  it('is put in place by the next start when the server was killed after the database knew it', async () => {
-    const first = await adminKey();
-    await renewAdminKey(secrets, files);
-    const second = await adminKey();
-    await rename(files.adminKey, `${files.adminKey}.new`);
-    await writeFile(files.adminKey, first);
-    await start();
-    expect([await adminKey(), (await names()).length]).toEqual([second, 2]);
+  it.each([
+    ['in the first replica', async () => undefined],
+    ['in another replica, which has no passphrase', () => rm(files.passphrase)],
+    ['while a rotation was under way', () => files.prepare('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA')],
+  ])('is put in place by the next start when the server was killed after the database knew it, %s', async (_where, leave) => {
+    class Killed extends SecretStore {
+      override async addAdminKey(...made: Parameters<SecretStore['addAdminKey']>): Promise<never> {
+        await super.addAdminKey(...made);
+        throw new Error('killed');
+      }
+    }
+    await expect(renewAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files)).rejects.toThrow('killed');
+    await leave();
+    const there = await readdir(folder);
+    await settleSecrets(secrets, keys, files, (line) => expect(line).toBe('nothing to tell'));
+    expect([await keys.apiKeyOf(sha256(await adminKey())), (await names()).length]).toMatchObject([{ name: (await names())[1] }, 2]);
+    expect((await readdir(folder)).sort()).toEqual(there.filter((name) => name !== 'admin.key.renewed').sort());
   });
 
   it('is forgotten by the next start when the database never knew it', async () => {
     const first = await adminKey();
-    await writeFile(`${files.adminKey}.new`, newApiKey());
+    await writeFile(`${files.adminKey}.renewed`, newApiKey());
     await start();
     expect([await adminKey(), await names(), (await readdir(folder)).sort()]).toEqual([first, ['admin'], ['admin.key', 'connection.passphrase']]);
   });

@@ -148,7 +148,7 @@ it('several servers on one data are all ended before one is started', async () =
   const first = await start();
   await store(first, 'kept');
   // As a start leaves it that is killed while it waits: a second server, which tries for 30 s to lock the data.
-  const [running] = processesCalledWith(`--datadir=${await realpath(directory)}/private-database`);
+  const [running] = processesCalledWith(`--datadir=${await realpath(directory)}/private-database`, [process.geteuid?.() ?? 0]);
   const [program = '', ...args] = running?.commandLine.split(/[\0 ]/).filter(Boolean) ?? [];
   const second = spawn(program, args.map((argument) => argument.replace(/^(--(socket|pid-file)=.*)/, '$1.second')), { stdio: 'ignore' });
   await once(second, 'spawn');
@@ -159,10 +159,10 @@ it('several servers on one data are all ended before one is started', async () =
   expect(await stored(again)).toEqual(['kept']);
 });
 
-it('a program that only mentions the data is not taken for its database, and lives on', async () => {
+it('another program that works on the data, as one that backs it up, is not taken for its database, and lives on', async () => {
   const first = await start();
   await first.stop();
-  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', `--datadir=${await realpath(directory)}/private-database/..`]);
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', `--datadir=${await realpath(directory)}/private-database`]);
   try {
     await once(other, 'spawn');
     expect((await start()).adopted).toBe(false);

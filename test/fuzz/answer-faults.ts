@@ -31,7 +31,7 @@ function intrusionBy({ may, isRetired, credentialOf, target, caller }: FuzzReque
   if (permission === 'anyone' || permission === 'metrics') return null;
   if (!may.includes(permission)) return `${name} let in ${caller}, who may not`;
   if (!credentialOf) return null;
-  if (isRetired) return `${name} let in a credential of an earlier generation`;
+  if (isRetired) return `${name} let in a credential that was replaced, revoked or purged`;
   return target.toLowerCase().includes(credentialOf.hostId) ? null : `${name} let in a credential of another host id`;
 }
 

@@ -81,6 +81,7 @@ export const HOSTILE_WIRES: Readonly<Record<string, (whole: Parameters<typeof by
   'half a request, then the end': (whole, draw) => half(whole, draw, 'ends'),
   'half a request, then a reset': (whole, draw) => half(whole, draw, 'breaks'),
   'a body that is shorter than it says': (whole, draw) => ({ ...half(whole, draw, draw.oneOf(['ends', 'breaks'])), bytes: bytesOf({ ...whole, body: null }, [['host', 'x'], ['content-length', '50']]) }),
+  'a tunnel, then a reset': () => asIs('CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n', 'breaks'),
   'nothing at all': () => asIs('', 'ends', 0),
   'not HTTP': (_whole, draw) => asIs(draw.oneOf(['\r\n\r\n', '\0\0\0\0', 'hello\r\n\r\n', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'GET\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n', 'GET /\r\n\r\n', 'GET  /  HTTP/1.1\r\n\r\n', 'GET / HTTP/1.1 x\r\n\r\n', '{"a":1}\n', 'EHLO x\r\n'])),
   'random bytes on the wire': (_whole, draw) => ({ bytes: draw.bytes(draw.integer(1, 400)), answers: 1, then: 'ends' }),

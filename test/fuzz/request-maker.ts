@@ -54,7 +54,7 @@ export class RequestMaker {
     const operation = BY_NAME.get(draw.weighted(WEIGHTS))!;
     const registers = operation.permission === 'passphrase';
     const subject: Subject = {
-      host: registers && draw.chance(0.02) ? { hostId: draw.uuid(), machineId: 'machine-new', latest: null, retired: null } : registers ? this.world.host(draw) : this.world.registered(draw),
+      host: registers && draw.chance(0.02) ? { hostId: draw.uuid(), machineId: 'machine-new', latest: null, retired: null, endedGeneration: 0 } : registers ? this.world.host(draw) : this.world.registered(draw),
       plan: this.world.plans.length > 0 ? draw.oneOf(this.world.plans.slice(-ASKED_ABOUT)) : null,
       number,
     };

@@ -113,8 +113,10 @@ export class Shadow {
       case 'DELETE /v1/process-servers/{hostId}':
         return [{ family: 'decommissioned', key: credentialOf ? `${id} ${credentialOf.generation}` : `${id} by ${answer['removeBy']}` }];
       case 'POST /v1/process-servers/{hostId}/purge':
+        this.world.credentialEnded(id, asked.generation);
         return [{ family: 'purged', key: `${id} ${asked.generation}` }];
       case 'POST /v1/process-servers/{hostId}/revoke-credential':
+        this.world.credentialEnded(id, answer.generation);
         return [{ family: 'credential_revoked', key: `${id} ${answer.generation}` }];
       case 'POST /v1/purges':
         this.world.planned(answer['planId'] ?? '', answer['candidates'] as unknown as []);
@@ -125,13 +127,14 @@ export class Shadow {
       }
       case 'POST /v1/api-keys':
         this.created.keys += 1;
-        this.world.keyMade(answer['keyId'] ?? '', answer['role'] as 'reader', answer['key'] ?? '');
+        this.world.keyMade(answer as unknown as Parameters<World['keyMade']>[0]);
         return [{ family: 'api_key_created', key: answer['keyId'] ?? '' }];
       case 'DELETE /v1/api-keys/{keyId}':
+        this.world.keyRevoked(id);
         return [{ family: 'api_key_revoked', key: id }];
       case 'POST /v1/passphrases':
         this.created.passphrases += 1;
-        this.world.rotated(answer['passphraseId'] ?? '');
+        this.world.rotated(answer['passphraseId'] ?? '', answer['earlierRetireAt'] ?? '');
         return [{ family: 'passphrase_rotated', key: answer['passphraseId'] ?? '' }];
       case 'GET /v1/api-keys':
         return [{ family: 'api_keys_listed', key: String(headers['x-request-id']) }];

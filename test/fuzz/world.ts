@@ -22,6 +22,16 @@ export interface Host {
   readonly machineId: string;
   latest: Registration | null;
   retired: Registration | null;
+  /** No credential of this or an earlier generation is good for anything any more: another came after it, or it was revoked or purged. */
+  endedGeneration: number;
+}
+
+interface MadeKey {
+  readonly keyId: string;
+  readonly role: Role;
+  readonly key: string;
+  readonly expiresAt: Date | null;
+  isRevoked: boolean;
 }
 
 export interface Plan {
@@ -35,7 +45,7 @@ export interface Caller {
   /** What it may do, as `openapi.json` names permissions. */
   readonly may: readonly string[];
   readonly credentialOf?: Registration;
-  /** Its credential belongs to an earlier generation than one that is known by now. */
+  /** Its credential is known to be good for nothing any more. */
   readonly isRetired?: boolean;
 }
 
@@ -57,14 +67,16 @@ export class World {
   readonly keyIds: string[] = [];
   /** Paths with a cursor that leads to a next page. */
   readonly nextPages: string[] = [];
-  private readonly madeKeys: { readonly role: Role; readonly key: string }[] = [];
+  private readonly madeKeys: MadeKey[] = [];
+  /** When the passphrase that the site began with lets nobody in any more, as far as answers have told. */
+  private firstPassphraseUntil = new Date(8.64e15);
 
   private constructor(
     private readonly site: TestSite,
     draw: Draw,
     private readonly ownKeys: Readonly<Record<Role | 'expired' | 'revoked', string>>,
   ) {
-    this.hosts = Array.from({ length: HOSTS }, (_, number) => ({ hostId: draw.uuid(), machineId: `machine-${number}`, latest: null, retired: null }));
+    this.hosts = Array.from({ length: HOSTS }, (_, number) => ({ hostId: draw.uuid(), machineId: `machine-${number}`, latest: null, retired: null, endedGeneration: 0 }));
   }
 
   static async of(site: TestSite, draw: Draw): Promise<World> {
@@ -107,7 +119,7 @@ export class World {
   callerFor(permission: string, host: Host, draw: Draw): Caller {
     switch (permission) {
       case 'passphrase':
-        return this.callers.passphrase();
+        return draw.chance(0.15) ? this.callers.firstPassphrase() : this.callers.passphrase();
       case 'process_server':
         return this.callers.credential(host, draw);
       case 'process_server_or_operator':
@@ -130,6 +142,7 @@ export class World {
     none: (): Caller => ({ name: 'none', authorization: null, may: NOTHING }),
     garbage: (_host: Host, draw: Draw): Caller => ({ name: 'garbage', may: NOTHING, authorization: draw.oneOf(['x', 'Bearer', 'Bearer  ', 'Basic YTpi', 'Bearer csk_', 'bearer psc_x y', `Bearer psc_${draw.text(90, 'AZaz09-_')}`, 'Passphrase']) }),
     passphrase: (): Caller => ({ name: 'passphrase', authorization: this.passphrase, may: ['passphrase'] }),
+    firstPassphrase: (): Caller => ({ name: 'first passphrase', authorization: this.site.passphrase, may: this.now < this.firstPassphraseUntil ? ['passphrase'] : NOTHING }),
     wrongPassphrase: (): Caller => ({ name: 'wrong passphrase', authorization: `Passphrase ${newPassphrase()}`, may: NOTHING }),
     wrongKey: (): Caller => ({ name: 'wrong key', authorization: bearer(newApiKey()), may: NOTHING }),
     reader: (): Caller => ({ name: 'reader', authorization: this.ownKeys.reader, may: MAY.reader }),
@@ -144,8 +157,7 @@ export class World {
 
   private withCredential(name: string, registration: Registration | null, draw: Draw): Caller {
     if (!registration) return { name: 'forged credential', authorization: `Bearer psc_${draw.text(91, 'ABCabc019')}`, may: NOTHING };
-    const latest = this.hosts.find(({ hostId }) => hostId === registration.hostId)?.latest;
-    const isRetired = latest !== null && latest !== undefined && latest.generation > registration.generation;
+    const isRetired = registration.generation <= (this.hostOf(registration.hostId)?.endedGeneration ?? 0);
     return { name, authorization: bearer(registration.credential), may: ['process_server', 'process_server_or_operator'], credentialOf: registration, isRetired };
   }
 
@@ -154,7 +166,8 @@ export class World {
     const made = this.madeKeys.filter((key) => good.includes(key.role));
     if (made.length > 0 && draw.chance(0.1)) {
       const key = draw.oneOf(made);
-      return { name: `made ${key.role}`, authorization: bearer(key.key), may: MAY[key.role] };
+      const isGood = !key.isRevoked && (key.expiresAt === null || this.now < key.expiresAt);
+      return { name: `made ${key.role}`, authorization: bearer(key.key), may: isGood ? MAY[key.role] : NOTHING };
     }
     const own = draw.chance(0.6) ? role : draw.oneOf(good);
     return { name: own, authorization: this.ownKeys[own], may: MAY[own] };
@@ -171,24 +184,42 @@ export class World {
 
   /** A registration that was accepted. The answers of two may come in either order. */
   registeredAs(hostId: string, generation: number, credential: string): void {
-    const host = this.hosts.find((one) => one.hostId === hostId);
+    const host = this.hostOf(hostId);
     if (!host) return;
+    this.credentialEnded(hostId, generation - 1);
     const made = { hostId, generation, credential };
     if (!host.latest || host.latest.generation < generation) [host.retired, host.latest] = [host.latest, made];
     else host.retired = made;
+  }
+
+  /** That of this generation, and so those before it. */
+  credentialEnded(hostId: string, generation: number): void {
+    const host = this.hostOf(hostId);
+    if (host) host.endedGeneration = Math.max(host.endedGeneration, generation);
+  }
+
+  private hostOf(hostId: string): Host | undefined {
+    return this.hosts.find((host) => host.hostId === hostId);
   }
 
   planned(planId: string, candidates: readonly { readonly hostId: string; readonly generation: number }[]): void {
     remember(this.plans, { planId, generations: new Map(candidates.map(({ hostId, generation }) => [hostId, generation])) });
   }
 
-  keyMade(keyId: string, role: Role, key: string): void {
+  keyMade({ keyId, role, key, expiresAt }: { readonly keyId: string; readonly role: Role; readonly key: string; readonly expiresAt: string | null }): void {
     remember(this.keyIds, keyId);
-    remember(this.madeKeys, { role, key });
+    remember(this.madeKeys, { keyId, role, key, expiresAt: expiresAt === null ? null : new Date(expiresAt), isRevoked: false });
   }
 
-  rotated(passphraseId: string): void {
+  keyRevoked(keyId: string): void {
+    const made = this.madeKeys.find((key) => key.keyId === keyId);
+    if (made) made.isRevoked = true;
+  }
+
+  rotated(passphraseId: string, earlierRetireAt: string): void {
     remember(this.passphraseIds, passphraseId);
+    const until = new Date(earlierRetireAt);
+    if (until < this.firstPassphraseUntil) this.firstPassphraseUntil = until;
     this.site.passphraseFile.put.splice(0, this.site.passphraseFile.put.length - 1);
   }
 

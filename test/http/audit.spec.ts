@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { EventReader } from '@app/fleet-mysql';
 import type { EventBody } from '@app/wire';
 import { TestSite, type Answer } from '../support/test-site.js';
 
@@ -69,6 +70,18 @@ describe('the export', () => {
     await site.pass(11);
     const third = await exported(`?kind=registered&from=${second.until}`);
     expect([second.lines, third.lines.map(({ hostId }) => hostId)]).toEqual([[], [server.hostId]]);
+  });
+
+  it('is not read on for a HEAD, whose answer has none of it', async () => {
+    const pages = jest.spyOn(EventReader.prototype, 'page');
+    try {
+      const { status, headers } = await site.call('HEAD', '/v1/events/export?actor=operator:bulk', { authorization: site.admin });
+      expect([status, headers['content-type'], typeof headers['x-exported-until']]).toEqual([200, 'application/x-ndjson', 'string']);
+      await exported('?actor=operator:bulk'); // by when the other would have gone on
+      expect(pages.mock.calls.length).toBe(1 + 3);
+    } finally {
+      pages.mockRestore();
+    }
   });
 
   it('refuses what is no filter', async () => {

@@ -524,6 +524,15 @@ describe('HTTP that is broken', () => {
     await refused(parsedAnswer(await site.raw(Buffer.from(bytes, 'latin1'))), 'malformed_request');
   });
 
+  it.each([
+    ['a wish for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['no HTTP at all', 'hello\r\n\r\n'],
+    ['a call', 'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('a connection that is reset, with %s on it: the server goes on', async (_what, bytes) => {
+    for (const when of ['before the answer', 'after the answer', 'after more'] as const) await site.reset(bytes, when);
+    await untouched();
+  });
+
   it('HTTP/1.1 without a Host; HTTP/1.0 needs none', async () => {
     await refused(parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n')), 'malformed_request');
     expect(parsedAnswer(await site.raw('GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);

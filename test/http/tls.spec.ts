@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as plainConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import tls, { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { aRegistration, TestSite } from '../support/test-site.js';
@@ -18,6 +18,14 @@ interface Pair {
   readonly private: string;
 }
 
+/** What Node and OpenSSL allow by themselves: what is refused then, the server refuses. */
+function allowEverything(): () => void {
+  const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
+  Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
+  return () => void Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS });
+}
+const allowAsBefore = allowEverything();
+
 let site: TestSite;
 let first: Pair;
 let second: Pair;
@@ -28,6 +36,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await site.close();
+  allowAsBefore();
   rmSync(folder, { recursive: true });
 });
 

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import request from 'supertest';
-import { PassphraseFile, type Randomness, type Role } from '@app/fleet';
+import type { Randomness, Role } from '@app/fleet';
 import type { DatabaseAddress } from '@app/fleet-mysql';
 import { newApiKey, newPassphrase, prefixOf, readSettings, sha256, UuidIdentifiers } from '@app/platform';
 import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/replica.js';
 import type { GateProxy } from './gate-proxy.js';
 import { serverLog } from '../../apps/configuration-server/src/server-log.js';
 import { fixedFraction, HandClock } from './hand-clock.js';
+import { PassphraseInMemory } from './passphrase-in-memory.js';
 import { mustTellNoSecret } from './secrets-in-text.js';
 import { TestDatabase } from './test-database.js';
 
@@ -56,31 +58,7 @@ interface SiteOptions {
   readonly randomness?: Randomness;
 }
 
-/** Where a rotated passphrase goes, instead of a file: the last one is the one to use. */
-class PassphraseInMemory extends PassphraseFile {
-  readonly put: string[] = [];
-  private prepared = '';
-
-  async prepare(passphrase: string): Promise<void> {
-    this.prepared = passphrase;
-  }
-
-  async putInPlace(): Promise<string> {
-    this.put.push(this.prepared);
-    this.prepared = '';
-    return 'in memory';
-  }
-
-  async preparedHash(): Promise<string | null> {
-    return this.prepared === '' ? null : sha256(this.prepared).toString('hex');
-  }
-
-  async forget(): Promise<void> {
-    this.prepared = '';
-  }
-}
-
-const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete' } as const;
+const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete', HEAD: 'head' } as const;
 /** A clock that is moved by hand stands in one second for a whole test. */
 const WITHOUT_RATE_LIMITS = { API_KEY_REQUESTS_PER_SECOND: '1000000', ANONYMOUS_REQUESTS_PER_SECOND: '1000000' };
 const PASSPHRASE = newPassphrase();
@@ -184,7 +162,7 @@ export class TestSite {
 
   /** Any call; `authorization` as in the header, `address` that of this machine from which it comes. */
   async call<Body = Record<string, unknown>>(
-    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+    method: keyof typeof METHODS,
     url: string,
     { body, authorization, headers = {}, address, replica = 0 }: CallParts = {},
   ): Promise<Answer<Body>> {
@@ -209,6 +187,16 @@ export class TestSite {
       socket.on('close', () => resolve(text));
       socket.write(bytes, () => hangUp && socket.end());
     });
+  }
+
+  /** Writes bytes to a connection of their own, and resets it. */
+  async reset(bytes: string, when: 'before the answer' | 'after the answer' | 'after more'): Promise<void> {
+    const { hostname, port } = new URL(await this.urlOf(0));
+    const socket = connect(Number(port), hostname);
+    const reset = (): unknown => socket.resetAndDestroy();
+    socket.write(bytes, () => when === 'before the answer' && reset());
+    socket.once('data', () => (when === 'after more' ? socket.write('more', reset) : reset()));
+    await once(socket, 'close');
   }
 
   /** Row counts and checksums of every table: the same as long as nothing was written. */

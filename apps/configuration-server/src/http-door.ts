@@ -68,8 +68,12 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
   fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
-  // Node would end such a connection without a word.
-  fastify.server.on('connect', (_request, socket) => answerBrokenRequest(undefined, socket as never));
+  // Node would end such a connection without a word; once it has told of it, it reads and times it no more.
+  fastify.server.on('connect', (_request, stream) => {
+    const socket = stream as Socket;
+    socket.resume().setTimeout(requestTimeoutMs, () => socket.destroy());
+    answerBrokenRequest(undefined, socket);
+  });
   applyRules(fastify, useCases, tls !== null);
   await serveDocs(fastify);
   serveHeartbeats(fastify, useCases);

@@ -16,7 +16,7 @@ export class SecretFiles extends PassphraseFile {
   }
 
   prepare(passphrase: string): Promise<void> {
-    return writePending(this.passphrase, passphrase);
+    return writeSecret(pendingOf(this.passphrase), passphrase);
   }
 
   async putInPlace(): Promise<string> {
@@ -35,7 +35,9 @@ export class SecretFiles extends PassphraseFile {
 }
 
 const pendingOf = (path: string): string => `${path}.new`;
-const writePending = (path: string, secret: string): Promise<void> => writeFile(pendingOf(path), `${secret}\n`, { mode: 0o600, flush: true });
+/** Another name than that of a first key, whose passphrase comes with it. */
+const renewedOf = (path: string): string => `${path}.renewed`;
+const writeSecret = (path: string, secret: string): Promise<void> => writeFile(path, `${secret}\n`, { mode: 0o600, flush: true });
 
 /**
  * The first passphrase and admin key of a new database. They are on disk before the database knows their hashes, and get
@@ -43,6 +45,7 @@ const writePending = (path: string, secret: string): Promise<void> => writeFile(
  * at once, one wins, and only its files stay.
  */
 export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, files: SecretFiles, progress: (line: string) => void): Promise<void> {
+  await settleRenewal(keys, files);
   const begun = await readPending(files);
   if (!begun && (await secrets.haveFirstSecrets())) return;
   const { passphrase, adminKey } = begun ?? (await writeNew(files));
@@ -57,9 +60,16 @@ export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, fi
 /** One more admin key, in the file of the first one: for an operator who has none any more. Killed in between, the next start finishes or forgets it. */
 export async function renewAdminKey(secrets: SecretStore, { adminKey: path }: SecretFiles): Promise<void> {
   const adminKey = newApiKey();
-  await writePending(path, adminKey);
+  await writeSecret(renewedOf(path), adminKey);
   await secrets.addAdminKey({ hash: sha256(adminKey), prefix: prefixOf(adminKey) });
-  await rename(pendingOf(path), path);
+  await rename(renewedOf(path), path);
+}
+
+async function settleRenewal(keys: KeyRingStore, { adminKey: path }: SecretFiles): Promise<void> {
+  const renewed = await readSecret(renewedOf(path));
+  if (renewed === null) return;
+  if (await keys.apiKeyOf(sha256(renewed))) await rename(renewedOf(path), path);
+  else await rm(renewedOf(path));
 }
 
 /** What an earlier start was about to make; the key is renamed last, so its pending file says whether it came to an end. */
@@ -71,8 +81,8 @@ async function readPending(files: SecretFiles): Promise<{ passphrase: string; ad
 
 async function writeNew(files: SecretFiles): Promise<{ passphrase: string; adminKey: string }> {
   const made = { passphrase: newPassphrase(), adminKey: newApiKey() };
-  await writePending(files.passphrase, made.passphrase);
-  await writePending(files.adminKey, made.adminKey);
+  await writeSecret(pendingOf(files.passphrase), made.passphrase);
+  await writeSecret(pendingOf(files.adminKey), made.adminKey);
   return made;
 }
 

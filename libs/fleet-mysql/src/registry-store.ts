@@ -33,7 +33,7 @@ import {
   type Registration,
 } from './statements/entry.js';
 import { eventStatements, insertEventsOnce } from './statements/events.js';
-import { READ_RETIRED_PASSPHRASES } from './statements/keys.js';
+import { READ_WHETHER_RETIRED } from './statements/keys.js';
 import { nextNames } from './statements/names.js';
 import { TallyChange } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -182,7 +182,8 @@ async function withRetiredPassphrase(transaction: Transaction, changes: readonly
   const passphraseOf = ({ write }: Change): string | null => (write.to === 'registered' ? write.entry.passphraseId : null);
   const asked = new Set(changes.map(passphraseOf).filter((id) => id !== null));
   if (asked.size === 0) return [];
-  const retired = new Set<string | null>((await transaction.rows<{ id: string }>(READ_RETIRED_PASSPHRASES, [[...asked], now])).map(({ id }) => id));
+  const passphrases = await transaction.rows<{ id: string; retired: number | null }>(READ_WHETHER_RETIRED, [now, [...asked]]);
+  const retired = new Set<string | null>(passphrases.filter((passphrase) => passphrase.retired === 1).map(({ id }) => id));
   return retired.size === 0 ? [] : changes.filter((change) => retired.has(passphraseOf(change)));
 }
 

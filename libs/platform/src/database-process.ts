@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { type DatabaseProgram } from './database-binaries.js';
-import { endProcess, errorCode, errorMessage, isRunning, lastLinesOf, processesCalledWith, whileSaying } from './running-process.js';
+import { endProcess, errorCode, errorMessage, isRunning, lastLinesOf, ownerOf, processesCalledWith, whileSaying } from './running-process.js';
 
 /** Where a MySQL-family server is reached: a Unix socket. */
 export interface PrivateDatabaseAddress {
@@ -60,7 +60,10 @@ export async function placesIn(directory: string): Promise<DatabasePlaces> {
  * are asked: a run can be killed between the start of a server and any note of it.
  */
 export function databasesOn(data: string): RunningDatabase[] {
-  return processesCalledWith(dataArgument(data)).map(({ pid, commandLine }) => ({ pid, socketPath: SOCKET_IN_COMMAND.exec(commandLine)?.[1] ?? socketIn(data) }));
+  const users = [process.geteuid?.() ?? 0, ownerOf(data) ?? NaN]; // no third one's, who may pretend
+  return processesCalledWith(dataArgument(data), users)
+    .filter(({ commandLine }) => SERVER_IN_COMMAND.test(commandLine))
+    .map(({ pid, commandLine }) => ({ pid, socketPath: SOCKET_IN_COMMAND.exec(commandLine)?.[1] ?? socketIn(data) }));
 }
 
 /** Starts the server and returns when it answers. @throws Error with the last lines of its log. */
@@ -108,6 +111,8 @@ const temporaryIn = (directory: string): string => join(directory, 'temporary');
 
 const dataArgument = (data: string): string => `--datadir=${data}`;
 const socketIn = (data: string): string => join(data, 'database.sock');
+/** A program to back the data up has its argument, too. */
+const SERVER_IN_COMMAND = /^([^\0]*\/)?(mariadbd|mysqld)[\0 ]/;
 /** As {@link argumentsFor} has them, one behind the other; the socket's own name may hold spaces. */
 const SOCKET_IN_COMMAND = /--socket=(.*?)[\0 ]--pid-file=/;
 

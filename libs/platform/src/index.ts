@@ -7,6 +7,7 @@ export {
   API_KEY_PREFIX,
   CREDENTIAL_PREFIX,
   HmacCredentials,
+  isApiKey,
   newApiKey,
   newPassphrase,
   newSharedKey,

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { endProcess, isRunning, isZombie, processesCalledWith } from './running-process.js';
 
+const ours = [process.geteuid?.() ?? 0];
+
 const stat = (name: string, state: string, threads: number): string => `71 (${name}) ${state} 1 71 71 0 -1 4228364 9 0 0 0 1 2 0 0 20 0 ${threads} 0 5000 0 0`;
 
 it.each([
@@ -17,14 +19,15 @@ it.each([
   expect(isZombie(line)).toBe(zombie);
 });
 
-it('a process is found by an argument as a whole, until it has ended', async () => {
+it('a process is found by its user and by an argument as a whole, until it has ended', async () => {
   const argument = `--mark=${process.pid}.${Date.now()}`;
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', argument]);
   await once(child, 'spawn');
   const pid = child.pid ?? 0;
-  expect(processesCalledWith(argument)).toEqual([{ pid, commandLine: expect.stringContaining(argument) }]);
-  expect(processesCalledWith(`${argument}0`)).toEqual([]);
+  expect(processesCalledWith(argument, ours)).toEqual([{ pid, commandLine: expect.stringContaining(argument) }]);
+  expect(processesCalledWith(`${argument}0`, ours)).toEqual([]);
+  expect(processesCalledWith(argument, [(ours[0] ?? 0) + 1])).toEqual([]);
   await endProcess(pid, 0);
   expect(isRunning(pid)).toBe(false);
-  expect(processesCalledWith(argument)).toEqual([]);
+  expect(processesCalledWith(argument, ours)).toEqual([]);
 });

@@ -39,9 +39,14 @@ export interface CalledProcess {
   readonly commandLine: string;
 }
 
-/** Every process of our own user that was called with this argument and still runs, whatever any file says. Another user's may pretend. */
-export function processesCalledWith(argument: string): CalledProcess[] {
-  return ownProcesses().filter(({ pid, commandLine }) => hasArgument(commandLine, argument) && isRunning(pid));
+/** Every process of these users that was called with this argument and still runs, whatever any file says. */
+export function processesCalledWith(argument: string, users: readonly number[]): CalledProcess[] {
+  return processesOf(users).filter(({ pid, commandLine }) => hasArgument(commandLine, argument) && isRunning(pid));
+}
+
+/** The user whose file, folder or process (in /proc) this is. Undefined when it is not there. */
+export function ownerOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.uid;
 }
 
 /** Asks the process to end, makes it end after `graceMs`, and returns when it is gone. */
@@ -129,16 +134,16 @@ function fieldsOf(stat: string): { state?: string | undefined; threads?: string 
   return { state: fromThird[0], threads: fromThird[17], start: fromThird[19] };
 }
 
-function ownProcesses(): CalledProcess[] {
-  const user = process.geteuid?.() ?? 0;
+function processesOf(users: readonly number[]): CalledProcess[] {
   const numbers = readdirIn('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
-  if (numbers.length > 0) return numbers.filter((pid) => ownerOf(pid) === user).map((pid) => ({ pid, commandLine: readProc(pid, 'cmdline') ?? '' }));
+  if (numbers.length > 0) return numbers.filter((pid) => users.includes(ownerOf(`/proc/${pid}`) ?? NaN)).map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
   const lines = askPs(['-A', '-o', 'uid=,pid=,command=']).matchAll(/^ *(\d+) +(\d+) +(.*)$/gm);
-  return [...lines].flatMap(([, uid, pid, commandLine = '']) => (Number(uid) === user ? [{ pid: Number(pid), commandLine }] : []));
+  return [...lines].flatMap(([, uid, pid, commandLine = '']) => (users.includes(Number(uid)) ? [{ pid: Number(pid), commandLine }] : []));
 }
 
-function ownerOf(pid: number): number | undefined {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+/** Empty for a kernel's own. The first thread that has ended says nothing any more, but those that have not do. */
+function commandLineOf(pid: number): string {
+  return readProc(pid, 'cmdline') || readdirIn(`/proc/${pid}/task`).map((thread) => readProc(Number(thread), 'cmdline')).find(Boolean) || '';
 }
 
 function hasArgument(commandLine: string, argument: string): boolean {

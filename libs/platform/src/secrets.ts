@@ -4,6 +4,7 @@ import { CredentialMint, SecretMint, type MadeSecret, type MintedCredential } fr
 export const CREDENTIAL_PREFIX = 'psc_';
 export const API_KEY_PREFIX = 'csk_';
 const RANDOM_BYTES = 32;
+const API_KEY_LENGTH = API_KEY_PREFIX.length + Math.ceil((RANDOM_BYTES * 8) / 6);
 const MAC_BYTES = 32;
 const GENERATION_BYTES = 4;
 const SHOWN_LETTERS = 8;
@@ -25,6 +26,8 @@ export function newPassphrase(): string {
 
 /** 256 random bits. */
 export const newApiKey = (): string => API_KEY_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
+/** Whether this may be one, by its form. */
+export const isApiKey = (token: string): boolean => token.length === API_KEY_LENGTH && token.startsWith(API_KEY_PREFIX);
 /** How a key begins, as it is shown: 48 of its bits. */
 export const prefixOf = (key: string): string => key.slice(0, API_KEY_PREFIX.length + SHOWN_LETTERS);
 export const newSharedKey = (): Buffer => randomBytes(32);

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { FleetError } from '@app/fleet';
 import type { KeyRingStore } from '@app/fleet-mysql';
-import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, sameBytes, sha256 } from '@app/platform';
+import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, isApiKey, sameBytes, sha256 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
 import { sourceAddressOf, type Caller, type ProcessServerCaller } from './caller.js';
 import type { Permission } from './call.decorator.js';
@@ -79,7 +79,7 @@ export class Callers {
     token: string,
     request: AskingRequest,
   ): Promise<Caller> {
-    const key = await this.keys.apiKeyOf(sha256(token));
+    const key = isApiKey(token) ? await this.keys.apiKeyOf(sha256(token)) : null; // what cannot be one costs no look
     if (!key) return this.refuse('api_key', request);
     if (this.limits.ofKeys.isExceeded(key.keyId)) throw new FleetError({ code: 'request_rate_exceeded' });
     const roles: readonly string[] = ROLES_THAT_MAY[needed === 'process_server_or_operator' ? 'operator' : needed];

@@ -30,6 +30,7 @@ export function openPlainLane(server: Server, useCases: UseCases, settings: Lane
   const lane = { ...useCases, ...settings, answers: new WrittenAnswers(settings.keepAliveMs), nextTurn: new NextTurn() };
   const open = new Set<PlainConnection>();
   server.on(settings.event, (socket: Socket) => {
+    socket.on('error', closesByItself); // for as long as it lives, whoever serves it: one that fails with nobody looking would end the process
     const connection = new PlainConnection(socket, lane, {
       left: () => open.delete(connection),
       serveByNode: () => through.call(server, socket),
@@ -40,6 +41,9 @@ export function openPlainLane(server: Server, useCases: UseCases, settings: Lane
     for (const connection of open) connection.closeIfIdle();
   };
 }
+
+/** A connection that failed. */
+const closesByItself = (): void => undefined;
 
 /** Why the next heartbeat on a connection is refused: it was read and judged, by this id, before the connection went over. */
 interface JudgedBefore {
@@ -84,7 +88,7 @@ class PlainConnection implements HeartbeatCaller {
     private readonly lane: Lane,
     private readonly told: { readonly left: () => void; readonly serveByNode: () => void },
   ) {
-    socket.on('data', this.read).on('end', this.end).on('error', this.fail).on('timeout', this.giveUp).on('close', told.left);
+    socket.on('data', this.read).on('end', this.end).on('timeout', this.giveUp).on('close', told.left);
     socket.setTimeout(lane.requestTimeoutMs);
     connections.set(socket, this);
     this.address = sourceAddressOf({ ip: socket.remoteAddress ?? '', socket });
@@ -166,9 +170,6 @@ class PlainConnection implements HeartbeatCaller {
 
   private readonly end = (): void => void this.socket.end();
 
-  /** A connection that failed closes by itself. */
-  private readonly fail = (): void => undefined;
-
   private readonly giveUp = (): void => {
     if (this.underWay) return;
     if (this.socket.timeout === this.lane.keepAliveMs) this.socket.destroy();
@@ -180,7 +181,7 @@ class PlainConnection implements HeartbeatCaller {
     connections.delete(socket);
     told.left();
     if (!socket.writable) return;
-    socket.off('data', this.read).off('end', this.end).off('error', this.fail).off('timeout', this.giveUp).off('close', told.left);
+    socket.off('data', this.read).off('end', this.end).off('timeout', this.giveUp).off('close', told.left);
     socket.setTimeout(0);
     socket.pause();
     socket.unshift(unanswered);
