@@ -533,6 +533,13 @@ describe('HTTP that is broken', () => {
     await untouched();
   });
 
+  it('a connection that cannot be taken, as when the machine has no more files, is told in the log and ends nothing', async () => {
+    site.replica().http.getHttpServer().emit('error', Object.assign(new Error('accept ENFILE'), { code: 'ENFILE' }));
+    expect(site.errorLines).toEqual([expect.stringContaining('ENFILE')]);
+    site.log.length = 0;
+    await untouched();
+  });
+
   it('HTTP/1.1 without a Host; HTTP/1.0 needs none', async () => {
     await refused(parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n')), 'malformed_request');
     expect(parsedAnswer(await site.raw('GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '../support/server-program.js';
 import { TestSite, type KnownServer } from '../support/test-site.js';
 
 const ATTACKERS = 2_000;
@@ -62,6 +63,21 @@ describe(`${ATTACKERS} clients that never finish what they say`, () => {
     }
     expect(site.errorLines).toEqual([]);
   });
+});
+
+it.each([
+  ['was late', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{'],
+  ['was no HTTP', 'hello\r\n\r\n'],
+  ['wished for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
+])('the connection of a request that %s is closed, also when the other end never hangs up', async (_what, bytes) => {
+  const number = await site.addReplicaWith({ requestTimeoutMs: 200 });
+  const { hostname, port } = new URL(await site.replica(number).http.getUrl());
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+  sockets.push(socket);
+  socket.write(bytes);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 40[08] /);
+  await eventually('the connection is closed', 30_000, () => site.replica(number).connections.size === 0);
 });
 
 describe('when all connections are in use', () => {

@@ -308,8 +308,8 @@ export const MUTATIONS = [
     invariant: 'fuzz',
     guard: 'everybody is answered',
     file: 'apps/configuration-server/src/http-door.ts',
-    find: `    answerBrokenRequest(undefined, socket);\n`,
-    replace: '',
+    find: `answerBrokenRequest(undefined, socket.resume() as Socket)`,
+    replace: 'void socket.resume()',
     test: FUZZ,
   },
   {

@@ -23,7 +23,7 @@ export class Connections {
   private readonly open = new Set<Socket>();
   /** Those that can carry requests: with TLS not the bare ones, which are in use below. */
   private readonly carrying = new Set<Socket>();
-  /** With TLS: bare ones whose greeting is not over, by the address of the other end. */
+  /** With TLS: bare ones whose greeting is not over, by the addresses of both ends. */
   private readonly greeting = new Map<string, Socket>();
 
   constructor(server: Server, isTls: boolean, most: number) {
@@ -32,13 +32,13 @@ export class Connections {
       follow(socket, this.open);
       noteAsked(socket); // as if: a newcomer is about to
       if (!isTls) return follow(socket, this.carrying);
-      const end = otherEnd(socket);
-      this.greeting.set(end, socket);
-      socket.once('close', () => this.greeting.delete(end));
+      const ends = endsOf(socket);
+      this.greeting.set(ends, socket);
+      socket.once('close', () => this.greeting.delete(ends));
     });
     if (isTls) {
       server.on('secureConnection', (socket: Socket) => {
-        this.greeting.delete(otherEnd(socket));
+        this.greeting.delete(endsOf(socket));
         noteAsked(socket);
         follow(socket, this.carrying);
       });
@@ -84,10 +84,10 @@ const isAnswering = (socket: Socket): boolean => answerOn(socket) !== null || is
 /** A request that is not all there yet, or an answer that is and that nobody reads, is nothing that we are at work on. */
 function isAtWork(socket: Socket): boolean {
   const answer = answerOn(socket);
-  return answer ? answer.req.complete && !answer.writableEnded : isBeatUnderWay(socket);
+  return answer ? answer.req.complete && !answer.writableEnded && !socket.writableNeedDrain : isBeatUnderWay(socket);
 }
 
-const otherEnd = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string => `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 
 function follow(socket: Socket, sockets: Set<Socket>): void {
   sockets.add(socket);

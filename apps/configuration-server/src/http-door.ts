@@ -25,6 +25,8 @@ const LARGEST_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 20_000;
 /** Node looks for requests that take too long so many times within that time. */
 const LOOKS_FOR_LATE_REQUESTS = 4;
+/** A connection on which nothing moves for longer than that and this is closed: its answer is not read. No call takes as long before its first byte. */
+const LONGEST_SILENCE_MS = 20_000;
 /** Longer than a usual heartbeat interval, so that a process server keeps its connection. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -58,6 +60,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: LOWEST_TLS } } : { http: server }),
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionTimeout: requestTimeoutMs + LONGEST_SILENCE_MS,
     clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.around(useCases), adapter, {
@@ -68,12 +71,10 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
   fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
-  // Node would end such a connection without a word; once it has told of it, it reads and times it no more.
-  fastify.server.on('connect', (_request, stream) => {
-    const socket = stream as Socket;
-    socket.resume().setTimeout(requestTimeoutMs, () => socket.destroy());
-    answerBrokenRequest(undefined, socket);
-  });
+  // Node would end such a connection without a word.
+  fastify.server.on('connect', (_request, socket) => answerBrokenRequest(undefined, socket.resume() as Socket));
+  // A listener after that of listening itself: else what fails later, as when the machine has no more files, would end the process.
+  fastify.server.once('listening', () => fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken')));
   applyRules(fastify, useCases, tls !== null);
   await serveDocs(fastify);
   serveHeartbeats(fastify, useCases);

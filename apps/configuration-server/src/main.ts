@@ -12,7 +12,7 @@ const LONGEST_STOP_MS = 30_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Of log lines that cannot be written, e.g. to a full disk, so many bytes wait; the rest is lost. */
+/** Of log lines that cannot be written, e.g. to a full disk or to a pipe that nobody reads, so many bytes wait; the rest is lost. */
 const LARGEST_LOG_BACKLOG = 1_048_576;
 
 /** A closed terminal or a full disk costs lines of output, and not the server. */
@@ -49,7 +49,7 @@ Stop it with Ctrl-C.`;
 async function run(): Promise<void> {
   const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
   const settings = readSettings({ environment: process.env, insecure: process.argv.includes('--insecure'), packageVersion: version });
-  const log = pino.destination({ dest: 2, sync: true, maxLength: LARGEST_LOG_BACKLOG });
+  const log = pino.destination({ dest: 2, sync: true, maxLength: LARGEST_LOG_BACKLOG, retryEAGAIN: () => false });
   keepServingWithoutOutput(log);
   const logger = serverLog(settings.logLevel, log);
   let stopAsked: (signal: string) => void = () => undefined;

@@ -270,9 +270,12 @@ function healthStatements(claims: readonly Claim[], { now }: Moment): Statement[
   }
   return [
     ...(loads.length > 0 ? [{ sql: WRITE_LOADS, parameters: [JSON.stringify(loads), now, loadSlotOf(now), new Date(now.getTime() - SAME_LOAD_AGAIN_MS)] }] : []),
-    ...(reports.length > 0 ? [{ sql: WRITE_REPORTS, parameters: [JSON.stringify(reports), now] }] : []),
+    ...(reports.length > 0 ? [{ sql: WRITE_REPORTS, parameters: [bytesOf(reports), now] }] : []),
   ];
 }
+
+/** Text that comes from outside may be nothing but signs to escape, one by one, twice; bytes are written as they are. */
+const bytesOf = (rows: readonly HeartbeatRow[]): Buffer => Buffer.from(JSON.stringify(rows));
 
 /** One that is accepted, with what was on record before it. */
 interface JudgedClaim {

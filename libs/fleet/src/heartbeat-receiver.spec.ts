@@ -254,6 +254,42 @@ describe('two heartbeats of one host that wait together', () => {
   });
 });
 
+describe('heartbeats of more senders of one host than can be right', () => {
+  it('leave room for everybody else: those of the newest registration wait, and of these who came first', async () => {
+    const { leases, receiver, send } = await aReceiver({ limits: { queueLength: 20 } });
+    await send({ hostId: 'first' });
+    await send({ hostId: 'a', credentialHash: 'old 0' });
+    const old: { answer: HeartbeatAnswer | string | null }[] = [];
+    for (let number = 1; number <= 30; number += 1) old.push(await send({ hostId: 'a', credentialHash: `old ${number}` }));
+    expect(old.map(({ answer }) => answer)).toEqual([...Array<null>(8).fill(null), ...Array<string>(22).fill('heartbeat_rate_exceeded')]);
+    const newest = await send({ hostId: 'a', generation: 9, credentialHash: 'newest' });
+    expect([newest.answer, old[7]?.answer]).toEqual([null, 'heartbeat_rate_exceeded']);
+    expect([receiver.queueLength, (await send({ hostId: 'b' })).answer]).toEqual([10, null]);
+    for (let number = 0; number < 10; number += 1) await leases.group(number).commit();
+    expect([newest.answer, receiver.queueLength]).toEqual([expect.objectContaining({ instruction: 'none' }), 0]);
+  });
+
+  it('are merged in their line as in a group', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    await send({ hostId: 'a' });
+    for (let number = 0; number < 20; number += 1) expect((await send({ hostId: 'a', credentialHash: 'other', skewMs: number })).answer).toBeNull();
+    for (const number of [0, 1]) await leases.group(number).commit();
+    expect(leases.group(2).beats.map(({ beat }) => beat.skewMs)).toEqual([19]);
+  });
+});
+
+describe('heartbeats that report very many services', () => {
+  it('are written in smaller groups', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const services = Array.from({ length: 800 }, (_, number) => ({ name: `service ${number}`, state: 'Running' }));
+    for (const hostId of ['a', 'b', 'c', 'd']) await send({ hostId, services });
+    for (const number of [0, 1, 2]) await leases.group(number).commit();
+    expect(leases.groups.map(({ hosts }) => hosts)).toEqual([['first'], ['a', 'b'], ['c', 'd']]);
+  });
+});
+
 describe('a heartbeat whose row is locked', () => {
   it('goes into the next group, and the others of its group are answered', async () => {
     const { leases, send } = await aReceiver();

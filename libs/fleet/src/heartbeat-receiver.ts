@@ -40,6 +40,10 @@ export interface HeartbeatCaller {
 
 /** A heartbeat whose row stays locked is told to come again after this long. */
 const LONGEST_CARRY_MS = 5_000;
+/** Different senders of one host that may wait behind the group in which it stands: one of them is written with each group, and a host has one who is right. */
+const LONGEST_LINE_OF_HOST = 8;
+/** Services that are reported in one group: with names as long as they may be, some megabytes of statement. */
+const MOST_SERVICES_IN_GROUP = 2_000;
 /** Between two looks at rows that were all locked. */
 const CARRY_PAUSE_MS = 25;
 
@@ -67,7 +71,8 @@ const joined = (earlier: Waiting, later: Waiting): Waiting => ({
  */
 export class HeartbeatReceiver {
   private next = new Map<string, Waiting>();
-  private later: Waiting[] = [];
+  /** Those who are not the sender that stands in `next` for their host, by host. */
+  private readonly later = new Map<string, Waiting[]>();
   private waitingCount = 0;
   private writing: Promise<void> | null = null;
   private draining = false;
@@ -123,18 +128,20 @@ export class HeartbeatReceiver {
     }
     const beats = (this.beatsThisSecond.get(credentialHash) ?? 0) + 1;
     this.beatsThisSecond.set(credentialHash, beats);
-    if (beats > this.limits.perServerPerSecond) {
-      const heartbeatIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
-      return { code: 'heartbeat_rate_exceeded', perSecond: this.limits.perServerPerSecond, heartbeatIntervalSeconds };
-    }
+    if (beats > this.limits.perServerPerSecond) return this.rateExceeded();
     return this.waitingCount >= this.limits.queueLength ? { code: 'heartbeat_queue_full' } : null;
+  }
+
+  private rateExceeded(): FleetFault {
+    const heartbeatIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
+    return { code: 'heartbeat_rate_exceeded', perSecond: this.limits.perServerPerSecond, heartbeatIntervalSeconds };
   }
 
   private enqueue(beat: Heartbeat, sinceMs: number, caller: HeartbeatCaller): void {
     const toldIntervalSeconds = intervalToTell(this.fleetSize, this.timing, this.randomness.fraction());
     const leaseSeconds = leaseSecondsFor(toldIntervalSeconds, this.timing);
-    this.take({ beat, toldIntervalSeconds, leaseSeconds, carried: false, sinceMs, callers: [caller] });
     this.waitingCount += 1;
+    this.take({ beat, toldIntervalSeconds, leaseSeconds, carried: false, sinceMs, callers: [caller] });
     this.writing ??= this.writeGroups();
   }
 
@@ -144,15 +151,31 @@ export class HeartbeatReceiver {
     const there = this.next.get(hostId);
     if (!there) this.next.set(hostId, waiting);
     else if (sameSender(there.beat, waiting.beat)) this.next.set(hostId, joined(there, waiting));
-    else this.later.push(waiting);
+    else this.waitInLine(waiting);
+  }
+
+  /** The line of a host has its bound: those of the newest registration stay, and of these who came first. */
+  private waitInLine(waiting: Waiting): void {
+    const { hostId } = waiting.beat;
+    const line = this.later.get(hostId) ?? [];
+    const same = line.findIndex(({ beat }) => sameSender(beat, waiting.beat));
+    const earlier = line[same];
+    if (earlier) line[same] = joined(earlier, waiting);
+    else line.push(waiting);
+    this.later.set(hostId, line);
+    if (line.length <= LONGEST_LINE_OF_HOST) return;
+    const oldest = Math.min(...line.map(({ beat }) => beat.generation));
+    const [over] = line.splice(line.findLastIndex(({ beat }) => beat.generation === oldest), 1);
+    if (over) this.refuse(over, new FleetError(this.rateExceeded()));
   }
 
   private async writeGroups(): Promise<void> {
     await Promise.resolve(); // what arrives in the same turn goes with the first
     while (this.next.size > 0) {
       const group = this.takeGroup();
-      const left = this.later.splice(0);
-      for (const waiting of left) this.take(waiting);
+      const lines = [...this.later.values()];
+      this.later.clear();
+      for (const line of lines) for (const waiting of line) this.take(waiting);
       if (group.every(({ carried }) => carried)) await this.pauseMs(CARRY_PAUSE_MS);
       const carried = await this.writeGroup(group);
       for (const waiting of carried) this.takeCarried(waiting);
@@ -164,15 +187,17 @@ export class HeartbeatReceiver {
   private takeCarried(locked: Waiting): void {
     const waiting = { ...locked, carried: true };
     const there = this.next.get(waiting.beat.hostId);
-    if (there && !sameSender(there.beat, waiting.beat)) this.later.push(waiting);
+    if (there && !sameSender(there.beat, waiting.beat)) this.waitInLine(waiting);
     else this.next.set(waiting.beat.hostId, there ? joined(waiting, there) : waiting);
   }
 
   /** Those that came first, as many as go together. */
   private takeGroup(): Waiting[] {
     const group: Waiting[] = [];
+    let services = 0;
     for (const waiting of this.next.values()) {
-      if (group.length === this.limits.groupSize) break;
+      services += waiting.beat.services?.length ?? 0;
+      if (group.length === this.limits.groupSize || (group.length > 0 && services > MOST_SERVICES_IN_GROUP)) break;
       group.push(waiting);
     }
     if (group.length === this.next.size) this.next = new Map();

@@ -11,6 +11,9 @@ const CODE_OF_BROKEN_REQUEST: Record<string, 'headers_too_large' | 'request_time
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
+/** How long the other end may take to read the answer and to hang up. */
+const LINGER_MS = 5_000;
+
 /** Connections whose broken request waits until those before it are answered; what follows it is not looked at. */
 const waiting = new WeakSet<Socket>();
 /** The last request of a connection that was answered before its body was there: until it is, what is broken is that body, and has its answer. */
@@ -36,6 +39,7 @@ export function answerBrokenRequest(code: string | undefined, socket: Socket): v
     waiting.add(socket);
     return;
   }
+  socket.setTimeout(LINGER_MS, () => socket.destroy()); // nobody else ends it: Node reads and times it no more
   const requestId = randomUUID();
   const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId, false);
   const body = JSON.stringify(problem);

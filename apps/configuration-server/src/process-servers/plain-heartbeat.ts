@@ -50,7 +50,7 @@ interface PlainHeaders {
   length?: string;
 }
 
-const KNOWN: Readonly<Record<string, keyof PlainHeaders>> = { host: 'host', authorization: 'authorization', connection: 'connection', 'content-type': 'type', 'content-length': 'length' };
+const KNOWN: ReadonlyMap<string, keyof PlainHeaders> = new Map([['host', 'host'], ['authorization', 'authorization'], ['connection', 'connection'], ['content-type', 'type'], ['content-length', 'length']]);
 
 /** Null when one is not known or stands there twice. */
 function headersOf(lines: string): PlainHeaders | null {
@@ -58,7 +58,7 @@ function headersOf(lines: string): PlainHeaders | null {
   for (const line of lines.split('\r\n')) {
     const colon = line.indexOf(':');
     const name = line.slice(0, colon).toLowerCase();
-    const known = KNOWN[name];
+    const known = KNOWN.get(name);
     if (known && headers[known] === undefined) headers[known] = line.slice(colon + 2);
     else if (line !== '' && !PASSED_OVER.has(name)) return null;
   }

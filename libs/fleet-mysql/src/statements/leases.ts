@@ -105,7 +105,7 @@ export const WRITE_LOADS = `
 
 /** Writes what accepted heartbeats reported besides; what one does not carry stays as it was. Params: the reports as JSON, an array each; now. */
 export const WRITE_REPORTS = `
-  UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+  UPDATE JSON_TABLE(CONVERT(? USING utf8mb4), '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
            services LONGTEXT CHARACTER SET utf8mb4 PATH '$[1]',
            services_down TINYINT PATH '$[2]',
