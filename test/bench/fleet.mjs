@@ -9,7 +9,7 @@ const { Database, migrateDatabase, SecretStore } = await built('libs/fleet-mysql
 const { HmacCredentials, newSharedKey, openPrivateDatabase, sha256, SystemRandomness, UuidIdentifiers } = await built('libs/platform/src/index.js');
 
 export const PASSPHRASE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF';
-export const ADMIN_KEY = 'csk_benchmarks-only-benchmarks-only-benchmarks';
+export const ADMIN_KEY = 'csk_benchmarks-only-benchmarks-only-benchmarks-';
 const VERSION = '1.0.0.0';
 /** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. */
 const LARGEST_SAMPLE = 50_000;
