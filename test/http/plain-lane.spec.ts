@@ -170,21 +170,25 @@ describe('a connection', () => {
     expect(client.statuses).toEqual([200, 401, 200]);
   });
 
-  it('on which others come before the first is answered answers them in order', async () => {
+  it.each([
+    ['none of them unusual', undefined, ['{"generation":2}', '{"generation":1,"machineId":"machine-2"}', '{}'], [200, 401, 409, 400]],
+    ['the first refused, and one without a body', '{"generation":1,"machineId":"machine-2"}', ['', '{"generation":1}'], [409, 400, 200]],
+  ])('on which others come before the first is answered answers them in order: %s', async (_what, first, rest, statuses) => {
     const client = await Client.open();
     await site.database.connect().then(async (other) => {
       await other.query('START TRANSACTION');
       await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
-      client.socket.write(heartbeat());
+      client.socket.write(heartbeat({ ...(first && { body: first }) }));
       await pause(100);
-      for (const body of ['{"generation":2}', '{"generation":1,"machineId":"machine-2"}', '{}']) client.socket.write(heartbeat({ body }));
+      for (const body of rest) client.socket.write(heartbeat({ body }));
       await pause(100);
       expect(client.statuses).toEqual([]);
       await other.query('ROLLBACK');
       await other.end();
     });
-    await client.answered(4);
-    expect(client.statuses).toEqual([200, 401, 409, 400]);
+    await client.answered(statuses.length);
+    expect(client.statuses).toEqual(statuses);
+    expect(new Set(client.text.match(/(?<=x-request-id: )\S+/g)).size).toBe(statuses.length);
     client.socket.destroy();
   });
 

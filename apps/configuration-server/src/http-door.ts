@@ -51,7 +51,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (ours: FastifyBaseLogger) => ours, // one for each request would cost more than it tells: a problem's line has the request id
     return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
-    genReqId: ({ socket }: { readonly socket: Socket }) => requestIdFor(socket),
+    genReqId: (request: unknown) => requestIdFor(request as IncomingMessage),
     bodyLimit: LARGEST_BODY_BYTES,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, randomness),
   };

@@ -8,7 +8,7 @@ import { RequestProblem } from '../problems/request-problem.js';
 import { validationPipe } from '../problems/validation.pipe.js';
 import { textOf } from './heartbeat.mapping.js';
 import { HeartbeatsController } from './heartbeats.controller.js';
-import { takeRefusal } from './plain-lane.js';
+import { refusalOf } from './plain-lane.js';
 
 /**
  * The one route on Fastify itself: nine of ten calls of a fleet are heartbeats, and Nest's pipeline would cost more than
@@ -27,7 +27,7 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
     const sent = (response: HeartbeatResponse): void => sendAccepted(request, reply, textOf(response), receiver.isDraining);
     const refused = (error: unknown): void => sendProblem(error, request, reply, randomness);
     let hostId = '';
-    const refusal = takeRefusal(request.raw.socket);
+    const refusal = refusalOf(request.raw);
     if (refusal) return refused(refusal.error);
     try {
       hostId = hostIdPipe.transform((request.params as { hostId: string }).hostId);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Heartbeat, HeartbeatAnswer, HeartbeatCaller } from '@app/fleet';
 import { sourceAddressOf } from '../access/caller.js';
@@ -50,23 +50,27 @@ interface JudgedBefore {
   readonly error: unknown;
   readonly requestId: string;
 }
+/** Of a connection that has just gone over: the next request on it is the one that was judged. */
 const refusals = new WeakMap<Socket, JudgedBefore>();
+const judgedRequests = new WeakMap<IncomingMessage, JudgedBefore>();
 
-/** Why the heartbeat that has come is refused already; undefined when it is not. */
-export function takeRefusal(socket: Socket): JudgedBefore | undefined {
-  const refusal = refusals.get(socket);
-  if (refusal) refusals.delete(socket);
-  return refusal;
+/** To be asked once for each request as it begins: the id of one that was judged already, so that its event and its answer name the same; else a new one. */
+export function requestIdFor(request: IncomingMessage): string {
+  const judged = refusals.get(request.socket);
+  if (!judged) return randomUUID();
+  refusals.delete(request.socket);
+  judgedRequests.set(request, judged);
+  return judged.requestId;
 }
+
+/** Why this heartbeat is refused already; undefined when it is not. */
+export const refusalOf = (request: IncomingMessage): JudgedBefore | undefined => judgedRequests.get(request);
 
 /** Whether a heartbeat is being answered on this connection. */
 export const isBeatUnderWay = (socket: Socket): boolean => connections.get(socket)?.isAnswering ?? false;
 
 /** Those that carry nothing but heartbeats so far. */
 const connections = new WeakMap<Socket, PlainConnection>();
-
-/** That of the heartbeat that was judged already, so that its event and its answer name the same; else a new one. */
-export const requestIdFor = (socket: Socket): string => refusals.get(socket)?.requestId ?? randomUUID();
 
 interface Lane extends UseCases, LaneSettings {
   readonly answers: WrittenAnswers;
