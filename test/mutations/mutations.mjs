@@ -379,9 +379,9 @@ export const MUTATIONS = [
   {
     invariant: 'access',
     guard: 'a passphrase that was retired while a registration waited registers nobody',
-    file: `${STATEMENTS}/keys.ts`,
-    find: 'SELECT s.id, s.retires_at <= ? AS retired',
-    replace: 'SELECT s.id, s.retires_at <= ? AND 1 = 0 AS retired',
+    file: 'libs/fleet-mysql/src/registry-store.ts',
+    find: 'retires_at !== null && retires_at <= now',
+    replace: 'retires_at !== null && retires_at < retires_at && retires_at <= now',
     test: 'test/database/registry-store',
   },
 ];

@@ -25,7 +25,7 @@ const LARGEST_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 20_000;
 /** Node looks for requests that take too long so many times within that time. */
 const LOOKS_FOR_LATE_REQUESTS = 4;
-/** A connection on which nothing moves for longer than that and this is closed: its answer is not read. No call takes as long before its first byte. */
+/** A connection on which nothing moves is closed so long after a late request would have been: its answer is not read, for no call takes as long before its first byte. */
 const LONGEST_SILENCE_MS = 20_000;
 /** Longer than a usual heartbeat interval, so that a process server keeps its connection. */
 const KEEP_ALIVE_MS = 75_000;

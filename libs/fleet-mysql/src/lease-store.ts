@@ -274,7 +274,7 @@ function healthStatements(claims: readonly Claim[], { now }: Moment): Statement[
   ];
 }
 
-/** Text that comes from outside may be nothing but signs to escape, one by one, twice; bytes are written as they are. */
+/** Text that comes from outside may be nothing but signs to escape, one by one, twice; bytes are written in hexadecimal, whatever they are. */
 const bytesOf = (rows: readonly HeartbeatRow[]): Buffer => Buffer.from(JSON.stringify(rows));
 
 /** One that is accepted, with what was on record before it. */

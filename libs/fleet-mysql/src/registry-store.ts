@@ -33,7 +33,7 @@ import {
   type Registration,
 } from './statements/entry.js';
 import { eventStatements, insertEventsOnce } from './statements/events.js';
-import { READ_WHETHER_RETIRED } from './statements/keys.js';
+import { HOLD_PASSPHRASES } from './statements/keys.js';
 import { nextNames } from './statements/names.js';
 import { TallyChange } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -139,7 +139,7 @@ export class RegistryStore implements Registry {
         if (record.entry === null || locked.has(wish.hostId)) outcomes.set(wish, decided(wish, { ...moment, ...record }, changes));
         else if (lock === LOCK_HOSTS) throw new RecordChanged(); // it registered after the look for its lock
       }
-      const late = await withRetiredPassphrase(transaction, changes, moment.now);
+      const late = await withRetiredPassphrase(transaction, changes, this.clock);
       for (const { wish } of late) outcomes.set(wish, rejected(new FleetError({ code: 'passphrase_rejected' })));
       await writeChanges(transaction, changes.filter((change) => !late.includes(change)), moment);
       return outcomes;
@@ -178,12 +178,13 @@ function decided(wish: Wish, held: HeldRecord, changes: Change[]): PromiseSettle
 }
 
 /** Registrations whose passphrase was retired while they waited in line: whoever rotates it is told that it lets nobody in any more. */
-async function withRetiredPassphrase(transaction: Transaction, changes: readonly Change[], now: Date): Promise<readonly Change[]> {
+async function withRetiredPassphrase(transaction: Transaction, changes: readonly Change[], clock: Clock): Promise<readonly Change[]> {
   const passphraseOf = ({ write }: Change): string | null => (write.to === 'registered' ? write.entry.passphraseId : null);
   const asked = new Set(changes.map(passphraseOf).filter((id) => id !== null));
   if (asked.size === 0) return [];
-  const passphrases = await transaction.rows<{ id: string; retired: number | null }>(READ_WHETHER_RETIRED, [now, [...asked]]);
-  const retired = new Set<string | null>(passphrases.filter((passphrase) => passphrase.retired === 1).map(({ id }) => id));
+  const passphrases = await transaction.rows<{ id: string; retires_at: Date | null }>(HOLD_PASSPHRASES, [[...asked]]);
+  const now = clock.now(); // not as it was before it waited for a rotation
+  const retired = new Set<string | null>(passphrases.filter(({ retires_at }) => retires_at !== null && retires_at <= now).map(({ id }) => id));
   return retired.size === 0 ? [] : changes.filter((change) => retired.has(passphraseOf(change)));
 }
 

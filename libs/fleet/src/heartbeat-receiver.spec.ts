@@ -360,6 +360,17 @@ describe('a heartbeat whose row is locked', () => {
     expect([locked.answer, other.answer]).toEqual(['database_unavailable', 'database_unavailable']);
   });
 
+  it('says less than a later one of the same sender that waits behind another', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    await send({ hostId: 'a', skewMs: 1 });
+    await leases.group(0).commit();
+    for (const beat of [{ instanceId: 'b' }, { skewMs: 2 }]) await send({ hostId: 'a', ...beat });
+    await leases.group(1).commit({ a: CARRY });
+    await leases.group(2).commit();
+    expect(leases.group(3).beats.map(({ beat }) => [beat.instanceId, beat.skewMs])).toEqual([[aHeartbeat({}).instanceId, 2]]);
+  });
+
   it('does not hold up another sender of its host for good', async () => {
     const { leases, send } = await aReceiver();
     const locked = await send({ hostId: 'a' });

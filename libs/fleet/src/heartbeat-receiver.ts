@@ -154,13 +154,14 @@ export class HeartbeatReceiver {
     else this.waitInLine(waiting);
   }
 
-  /** The line of a host has its bound: those of the newest registration stay, and of these who came first. */
+  /** The line of a host has its bound: those of the newest registration stay, and of these who came first, as one that was carried did. */
   private waitInLine(waiting: Waiting): void {
     const { hostId } = waiting.beat;
     const line = this.later.get(hostId) ?? [];
     const same = line.findIndex(({ beat }) => sameSender(beat, waiting.beat));
     const earlier = line[same];
-    if (earlier) line[same] = joined(earlier, waiting);
+    if (earlier) line[same] = waiting.carried ? joined(waiting, earlier) : joined(earlier, waiting);
+    else if (waiting.carried) line.unshift(waiting);
     else line.push(waiting);
     this.later.set(hostId, line);
     if (line.length <= LONGEST_LINE_OF_HOST) return;

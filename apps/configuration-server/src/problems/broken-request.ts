@@ -39,7 +39,8 @@ export function answerBrokenRequest(code: string | undefined, socket: Socket): v
     waiting.add(socket);
     return;
   }
-  socket.setTimeout(LINGER_MS, () => socket.destroy()); // nobody else ends it: Node reads and times it no more
+  const ending = setTimeout(() => socket.destroy(), LINGER_MS).unref(); // nobody else ends it: Node reads and times it no more
+  socket.once('close', () => clearTimeout(ending));
   const requestId = randomUUID();
   const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId, false);
   const body = JSON.stringify(problem);

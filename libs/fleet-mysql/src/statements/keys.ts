@@ -37,8 +37,8 @@ export const NOTE_USE = 'UPDATE api_key AS k SET k.last_used_at = GREATEST(COALE
 
 /** Param: now. Those that let somebody in. */
 export const READ_VALID_PASSPHRASES = 'SELECT s.id, s.hash, s.created_at, s.retires_at FROM passphrase AS s WHERE s.retires_at IS NULL OR s.retires_at > ? ORDER BY s.id';
-/** Params: now, ids. All that are asked for, and none of them can be retired until the reader has committed. */
-export const READ_WHETHER_RETIRED = 'SELECT s.id, s.retires_at <= ? AS retired FROM passphrase AS s WHERE s.id IN (?) LOCK IN SHARE MODE';
+/** Params: ids. None of them can be retired from then on until the reader has committed. */
+export const HOLD_PASSPHRASES = 'SELECT s.id, s.retires_at FROM passphrase AS s WHERE s.id IN (?) LOCK IN SHARE MODE';
 /** Params: after id, limit. */
 export const READ_PASSPHRASES = 'SELECT s.id, s.created_at, s.retires_at FROM passphrase AS s WHERE s.id > ? ORDER BY s.id LIMIT ?';
 /** Params: id, hash, created at. */
