@@ -379,9 +379,9 @@ export const MUTATIONS = [
   {
     invariant: 'access',
     guard: 'a passphrase that was retired while a registration waited registers nobody',
-    file: 'libs/fleet-mysql/src/registry-store.ts',
-    find: 'retires_at !== null && retires_at <= now',
-    replace: 'retires_at !== null && retires_at < retires_at && retires_at <= now',
+    file: 'libs/fleet/src/key-ring.ts',
+    find: 'retiresAt !== null && retiresAt <= now',
+    replace: 'retiresAt !== null && retiresAt < retiresAt && retiresAt <= now',
     test: 'test/database/registry-store',
   },
 ];

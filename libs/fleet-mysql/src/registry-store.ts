@@ -2,6 +2,7 @@ import {
   FleetError,
   PlanAlreadyApplied,
   refusalKey,
+  isRetired,
   type Clock,
   type Decision,
   type FleetEvent,
@@ -184,7 +185,7 @@ async function withRetiredPassphrase(transaction: Transaction, changes: readonly
   if (asked.size === 0) return [];
   const passphrases = await transaction.rows<{ id: string; retires_at: Date | null }>(HOLD_PASSPHRASES, [[...asked]]);
   const now = clock.now(); // not as it was before it waited for a rotation
-  const retired = new Set<string | null>(passphrases.filter(({ retires_at }) => retires_at !== null && retires_at <= now).map(({ id }) => id));
+  const retired = new Set<string | null>(passphrases.filter(({ retires_at }) => isRetired({ retiresAt: retires_at }, now)).map(({ id }) => id));
   return retired.size === 0 ? [] : changes.filter((change) => retired.has(passphraseOf(change)));
 }
 

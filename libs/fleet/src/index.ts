@@ -44,6 +44,7 @@ export {
 export { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatCaller, type HeartbeatLimits } from './heartbeat-receiver.js';
 export { KeyKeeper, type KeyPage } from './key-keeper.js';
 export {
+  isRetired,
   createApiKey,
   keysListed,
   revokeApiKey,

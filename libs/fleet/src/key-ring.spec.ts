@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { FleetError } from './fleet-fault.js';
-import { callerMustBeIn, createApiKey, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type HeldKeys, type MadeSecret } from './key-ring.js';
+import { callerMustBeIn, createApiKey, isRetired, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type HeldKeys, type MadeSecret } from './key-ring.js';
 import { NOON } from './testing/examples.js';
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
@@ -101,4 +101,13 @@ it.each(['api_keys_listed', 'passphrases_listed'] as const)('a look is an event 
 it('a caller whose key was revoked meanwhile changes nothing, and is told so', () => {
   expect(() => callerMustBeIn(held({ isCallerIn: false }))).toThrow('api_key_rejected');
   expect(() => callerMustBeIn(held({ isCallerIn: true }))).not.toThrow();
+});
+
+it.each([
+  ['has no end', null, false],
+  ['ends in a second', after(1), false],
+  ['ends now', NOON, true],
+  ['ended a second ago', after(-1), true],
+])('a passphrase that %s', (_what, retiresAt, retired) => {
+  expect(isRetired({ retiresAt }, NOON)).toBe(retired);
 });

@@ -71,6 +71,9 @@ export interface MadeSecret {
   readonly prefix: string;
 }
 
+/** From then on a passphrase lets nobody in; READ_VALID_PASSPHRASES asks for the others. */
+export const isRetired = ({ retiresAt }: Pick<Passphrase, 'retiresAt'>, now: Date): boolean => retiresAt !== null && retiresAt <= now;
+
 /**
  * The key of a caller may have been revoked while his call waited: then he changes nothing more.
  * @throws FleetError `api_key_rejected`.

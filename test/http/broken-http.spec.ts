@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parsedAnswer } from '../support/expect-problem.js';
+import { aRegistration, TestSite } from '../support/test-site.js';
+import { UntouchedSite } from '../support/untouched-site.js';
+
+let site: TestSite;
+let still: UntouchedSite;
+beforeAll(async () => {
+  site = await TestSite.open();
+  await site.registered();
+  still = await UntouchedSite.of(site);
+});
+afterAll(() => site.close());
+
+const refused = (...asked: Parameters<UntouchedSite['refused']>): Promise<void> => still.refused(...asked);
+const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
+
+describe('a path or method that there is none of', () => {
+  it.each<['GET' | 'POST' | 'PUT' | 'DELETE', string]>([
+    ['GET', '/'],
+    ['GET', '/v1'],
+    ['GET', '/v2/process-servers'],
+    ['GET', '/v1/process-servers/'],
+    ['GET', '/V1/process-servers'],
+    ['POST', '/v1/process-servers'],
+    ['DELETE', '/v1/fleet'],
+    ['PUT', `/v1/process-servers/${randomUUID()}/heartbeats`],
+    ['GET', '/docs/../package.json'],
+    ['GET', '/docs/%2e%2e/package.json'],
+    ['GET', '//evil.example.net'],
+  ])('%s %s', async (method, path) => {
+    await refused(await site.call(method, path, { authorization: site.admin, ...(method !== 'GET' && { body: {} }) }), 'route_not_found');
+  });
+
+  it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'])('method %s', async (method) => {
+    const text = await site.raw(`${method} /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    await refused(parsedAnswer(text), 'route_not_found');
+  });
+
+  it.each(['/v1/process-servers/%zz', '/v1/process-servers/%', '/%ff%fe', `/v1/process-servers/%c3%28`])('a path that cannot be decoded: %s', async (path) => {
+    await refused(parsedAnswer(await site.raw(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)), 'malformed_request');
+  });
+});
+
+describe('HTTP that is broken', () => {
+  it.each([
+    ['no HTTP at all', 'hello\r\n\r\n'],
+    ['a made-up method', 'BREW /v1/fleet HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a made-up version', 'GET /v1/fleet HTTP/9.9\r\nHost: a\r\n\r\n'],
+    ['a header without a colon', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n'],
+    ['a header name with a space', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\na b: c\r\n\r\n'],
+    ['a NUL in a header', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\na: b\u0000c\r\n\r\n'],
+    ['two lengths', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}'],
+    ['a length that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: two\r\n\r\n{}'],
+    ['a negative length', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n{}'],
+    ['a length and chunks', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    ['a chunk size that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    ['a wish for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a TLS greeting', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
+  ])('%s', async (_what, bytes) => {
+    await refused(parsedAnswer(await site.raw(Buffer.from(bytes, 'latin1'))), 'malformed_request');
+  });
+
+  it.each([
+    ['a wish for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['no HTTP at all', 'hello\r\n\r\n'],
+    ['a call', 'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('a connection that is reset, with %s on it: the server goes on', async (_what, bytes) => {
+    for (const when of ['before the answer', 'after the answer', 'after more'] as const) await site.reset(bytes, when);
+    await still.untouched();
+  });
+
+  it('a connection that cannot be taken, as when the machine has no more files, is told in the log and ends nothing', async () => {
+    site.replica().http.getHttpServer().emit('error', Object.assign(new Error('accept ENFILE'), { code: 'ENFILE' }));
+    expect(site.errorLines).toEqual([expect.stringContaining('ENFILE')]);
+    site.log.length = 0;
+    await still.untouched();
+  });
+
+  it('HTTP/1.1 without a Host; HTTP/1.0 needs none', async () => {
+    await refused(parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n')), 'malformed_request');
+    expect(parsedAnswer(await site.raw('GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
+  });
+
+  it.each(['cake', '100-continue, cake'])('an expectation that cannot be met: %s', async (expectation) => {
+    const text = await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: ${expectation}\r\n\r\n`);
+    await refused(parsedAnswer(text.replace('HTTP/1.1 100 Continue\r\n\r\n', '')), 'expectation_failed');
+  });
+
+  it('100-continue is met', async () => {
+    expect(await site.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n')).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
+  });
+
+  it.each([1, 2, 3])('after %d requests on the same connection: those are answered first', async (count) => {
+    const text = await site.raw(`${'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count)}hello\r\n\r\n`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([...Array.from({ length: count }, () => 200), 400]);
+    await refused(parsedAnswer(text.slice(text.lastIndexOf('HTTP/1.1'))), 'malformed_request');
+  });
+
+  it('after one that is being answered, in two pieces: one answer each', async () => {
+    const text = await site.raw(`GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\nhello\r\n\r\n${'hello\r\n\r\n'.repeat(20_000)}`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([200, 400]);
+    await still.untouched();
+  });
+
+  it.each(['Host: b', 'authorization: Bearer x\r\nAuthorization: Bearer y', 'Content-Type: application/json\r\nContent-Type: text/plain'])('a header that decides, twice: %s', async (headers) => {
+    await refused(parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n\r\n`)), 'malformed_request');
+  });
+
+  it.each(['Content-Length: 2\r\n\r\n{}', 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'])('a body where none is taken: %s', async (rest) => {
+    await refused(parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${rest}`)), 'validation_failed', 'body');
+  });
+
+  it('a header after 2,500 others counts as one before them', async () => {
+    const others = Array.from({ length: 2_500 }, (_, number) => `${number.toString(36)}:`).join('\r\n');
+    const text = await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${others}\r\nAuthorization: ${site.admin}\r\n\r\n`);
+    expect(parsedAnswer(text).status).toBe(200);
+  });
+
+  it.each([
+    ['Transfer-Encoding: gzip\r\n\r\nnonsense', 415],
+    ['Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 415],
+    ['Expect: cake\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 417],
+  ])('a body that is broken after the answer has gone: one answer (%s)', async (rest, status) => {
+    const text = await site.raw(`POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\n${rest}`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, given]) => Number(given))).toEqual([status]);
+    await still.untouched();
+  });
+
+  it('after one that was refused before its body came, and a body that came whole: an answer each', async () => {
+    const text = await site.raw(`POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}hello\r\n\r\n`);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([415, 400]);
+    await still.untouched();
+  });
+
+  it('headers of 20 KB', async () => {
+    await refused(parsedAnswer(await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)), 'headers_too_large');
+  });
+
+  it('a body that is shorter than its length, and then the end of the connection: nothing is done', async () => {
+    const body = JSON.stringify(aRegistration());
+    const head = `PUT ${url(randomUUID())} HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length + 10}\r\n\r\n`;
+    const text = await site.raw(head + body, { hangUp: true });
+    if (text) await refused(parsedAnswer(text), 'malformed_request');
+    await still.untouched();
+  });
+
+  it('a connection that is ended in the middle of a header: nothing is done', async () => {
+    const text = await site.raw('GET /v1/fl', { hangUp: true });
+    if (text) await refused(parsedAnswer(text), 'malformed_request');
+    await still.untouched();
+  });
+});
