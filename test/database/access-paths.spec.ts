@@ -48,7 +48,7 @@ interface PlanRow {
 
 /** The tables that a query reads; the few that a count has found are read again, and are no table. */
 const explained = async (sql: string, parameters: readonly unknown[]): Promise<PlanRow[]> =>
-  (await stores.database.rows<PlanRow>(`EXPLAIN ${sql}`, parameters)).filter(({ table }) => !table?.startsWith('<'));
+  (await stores.database.rows<PlanRow>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters)).filter(({ table }) => !table?.startsWith('<'));
 
 /** The plan of every query that a page is made with, and how many entries it shows. */
 async function plansOf(filter: FleetFilter, sort: SortKey): Promise<{ plans: PlanRow[][]; shown: number }> {

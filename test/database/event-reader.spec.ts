@@ -84,7 +84,7 @@ describe('the filter by actor', () => {
     stores.database.statements.length = 0;
     const { items } = await stores.events.page({ actor: 'operator:anna' }, 100, null);
     const [sql = ''] = stores.database.statements;
-    const plan = await stores.site.rows<{ key: string | null; Extra: string | null }>(`EXPLAIN ${sql}`, ['operator:anna', 101]);
+    const plan = await stores.site.rows<{ key: string | null; Extra: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, ['operator:anna', 101]);
     expect([items.length, plan.map(({ key, Extra }) => [key, /filesort/.test(Extra ?? '')])]).toEqual([20, [['by_actor', false]]]);
   });
 });
