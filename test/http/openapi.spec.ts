@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
-import type { Permission } from '../../apps/configuration-server/src/access/call.decorator.js';
+import type { Permission } from '../../apps/configuration-server/src/access/caller.js';
 import { routePermissions } from '../../apps/configuration-server/src/access/route-permissions.js';
 import { OPENAPI_FILE } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 

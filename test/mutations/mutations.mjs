@@ -384,4 +384,28 @@ export const MUTATIONS = [
     replace: 'retiresAt !== null && retiresAt < retiresAt && retiresAt <= now',
     test: 'test/database/registry-store',
   },
+  {
+    invariant: 'access',
+    guard: 'what was read early is told after its caller was let in',
+    file: 'apps/configuration-server/src/access/early-reads.ts',
+    find: '  await admission;\n',
+    replace: '',
+    test: 'test/http/early-reads',
+  },
+  {
+    invariant: 'access',
+    guard: 'so is what is wrong with a call',
+    file: 'apps/configuration-server/src/access/access.guard.ts',
+    find: '    await admission;\n    throw problem;\n',
+    replace: '    throw problem;\n',
+    test: 'test/http/early-reads',
+  },
+  {
+    invariant: 'access',
+    guard: 'nothing is read early for a key that calls too often',
+    file: 'apps/configuration-server/src/access/callers.ts',
+    find: 'return keyId !== null && !this.limits.ofKeys.wasExceeded(keyId);',
+    replace: 'return keyId !== null;',
+    test: 'test/http/early-reads',
+  },
 ];

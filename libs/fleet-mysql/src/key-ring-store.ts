@@ -48,6 +48,9 @@ export interface StoredPassphrase {
 
 /** In one transaction. */
 const MOST_USES_NOTED = 1_000;
+const LATELY_MS = 10_000;
+/** Beyond so many, all are forgotten: what is not remembered is only slower. */
+const MOST_REMEMBERED = 1_000;
 
 const keyOf = (row: KeyRow): ApiKey => ({
   keyId: row.id,
@@ -71,6 +74,8 @@ export class KeyRingStore implements KeyRing {
     return askers.map(() => fulfilled(valid));
   }, { most: LONGEST_WAITING_LINE, groups: 1 });
   private readonly uses = new Map<string, Date>();
+  /** By hash: keys that were valid, and when. */
+  private readonly validBefore = new Map<string, { readonly keyId: string; readonly atMs: number }>();
 
   constructor(
     private readonly database: Database,
@@ -121,9 +126,18 @@ export class KeyRingStore implements KeyRing {
   async apiKeyOf(hash: Buffer): Promise<StoredApiKey | null> {
     const now = this.clock.now();
     const [key] = await this.database.rows<Pick<KeyRow, 'id' | 'name' | 'role'>>(READ_KEY_OF_CALLER, [hash, now]);
+    this.validBefore.delete(hash.toString('hex'));
     if (!key) return null;
+    if (this.validBefore.size >= MOST_REMEMBERED) this.validBefore.clear();
+    this.validBefore.set(hash.toString('hex'), { keyId: key.id, atMs: now.getTime() });
     this.uses.set(key.id, now);
     return { keyId: key.id, name: key.name, role: key.role };
+  }
+
+  /** The id of the key with this hash, if it was valid when this replica looked last, in the last ten seconds. It may be so no longer. */
+  validLately(hash: Buffer): string | null {
+    const before = this.validBefore.get(hash.toString('hex'));
+    return before && Math.abs(this.clock.now().getTime() - before.atMs) < LATELY_MS ? before.keyId : null;
   }
 
   /** Writes when keys were used last. Called now and then: a write for each call would cost more than it tells. */

@@ -3,7 +3,7 @@ import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { isNeverAField } from '../problems/plain-shape.js';
 import { RequestProblem } from '../problems/request-problem.js';
-import { permissionOf } from './call.decorator.js';
+import { beginsEarly, permissionOf } from './call.decorator.js';
 import type { RecognisedRequest } from './caller.js';
 import { Callers } from './callers.js';
 import { hostIdPipe } from './uuid.pipe.js';
@@ -20,10 +20,13 @@ export class AccessGuard implements CanActivate {
     request.permission = permission;
     const { hostId: given } = request.params as { hostId?: string };
     const hostId = given === undefined ? null : hostIdPipe.transform(given);
-    request.caller = await this.callers.admit(permission, request, hostId);
-    refuseUnknownQuery(context, Object.keys(request.query as object));
-    if (request.body !== undefined && !takes(context, RouteParamtypes.BODY)) throw RequestProblem.field('body', 'this call takes no body');
-    return true;
+    const admission = this.callers.admit(permission, request, hostId);
+    if (beginsEarly(context.getHandler()) && this.callers.expects(request)) request.admission = mindedLater(admission);
+    else request.caller = await admission;
+    const problem = unknownQuery(context, Object.keys(request.query as object)) ?? unknownBody(context, request.body);
+    if (!problem) return true;
+    await admission;
+    throw problem;
   }
 }
 
@@ -34,8 +37,17 @@ function takes(context: ExecutionContext, kind: RouteParamtypes): boolean {
 }
 
 /** A route that takes no query knows no parameter; of the others, the checks of their class do not see all names. */
-function refuseUnknownQuery(context: ExecutionContext, names: readonly string[]): void {
-  if (names.length === 0) return;
+function unknownQuery(context: ExecutionContext, names: readonly string[]): RequestProblem | null {
+  if (names.length === 0) return null;
   const unknown = takes(context, RouteParamtypes.QUERY) ? names.find(isNeverAField) : names[0];
-  if (unknown !== undefined) throw RequestProblem.unknownField(unknown);
+  return unknown === undefined ? null : RequestProblem.unknownField(unknown);
+}
+
+const unknownBody = (context: ExecutionContext, body: unknown): RequestProblem | null =>
+  body === undefined || takes(context, RouteParamtypes.BODY) ? null : RequestProblem.field('body', 'this call takes no body');
+
+/** A promise that may fail before anybody waits for it: that would end the process. */
+function mindedLater<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
 }

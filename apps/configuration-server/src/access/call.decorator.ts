@@ -1,17 +1,19 @@
-import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
+import { applyDecorators, HttpCode, SetMetadata, UseInterceptors, type Type } from '@nestjs/common';
 import { ApiBearerAuth, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath, type ApiResponseOptions } from '@nestjs/swagger';
 import { PROBLEM_CODES, PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/wire';
-
-/** What a caller must be. `reader` includes operators and admins, `operator` includes admins. */
-export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
+import type { Permission } from './caller.js';
+import { EarlyReads } from './early-reads.js';
 
 const PERMISSION = 'configuration-server:permission';
+const BEGINS_EARLY = 'configuration-server:begins-early';
 
 type ResponseHeaders = Readonly<Record<string, { readonly description: string; readonly schema: { readonly type: 'string' | 'integer' } }>>;
 
 interface CallDescription {
   readonly permits: Permission;
   readonly summary: string;
+  /** For a reader's call that changes nothing, and needs to know neither who asks nor how it is answered: see `EarlyReads`. */
+  readonly beginsEarly?: boolean;
   /** Successful answers by status; null has no body. The first is the one that is sent unless the method says otherwise. */
   readonly answers: Readonly<Record<number, { readonly type: Type | null; readonly description: string; readonly mediaType?: string; readonly headers?: ResponseHeaders }>>;
   /** Problem codes besides those that every call of its kind can have. */
@@ -105,7 +107,8 @@ const securityOf: Record<Permission, MethodDecorator[]> = {
 const forgetGuessedAnswers: MethodDecorator = (_target, _name, descriptor) => void Reflect.deleteMetadata('swagger/apiResponse', descriptor.value as object);
 
 /** States a route's permission, answers and problems next to its path: for the guard, and for the OpenAPI document. */
-export function Call({ permits, summary, answers, problems = [] }: CallDescription): MethodDecorator {
+export function Call({ permits, summary, answers, problems = [], beginsEarly = false }: CallDescription): MethodDecorator {
+  if (beginsEarly && permits !== 'reader') throw new Error(`${summary}: only a reader's call may begin early`);
   const statuses = Object.keys(answers).map(Number);
   const success = statuses.map((status): MethodDecorator & ClassDecorator => {
     const { type, mediaType, ...answer } = answers[status] ?? { type: null, description: '' };
@@ -116,6 +119,7 @@ export function Call({ permits, summary, answers, problems = [] }: CallDescripti
   return applyDecorators(
     forgetGuessedAnswers,
     SetMetadata(PERMISSION, permits),
+    ...(beginsEarly ? [SetMetadata(BEGINS_EARLY, true), UseInterceptors(EarlyReads)] : []),
     HttpCode(statuses[0] ?? 200),
     ApiOperation({ summary, description: `Permission: ${permits}.` }),
     ApiExtraModels(ProblemResponse),
@@ -127,3 +131,5 @@ export function Call({ permits, summary, answers, problems = [] }: CallDescripti
 
 /** The permission that a route states; undefined when it states none, and then the server does not start. */
 export const permissionOf = (handler: object): Permission | undefined => Reflect.getMetadata(PERMISSION, handler) as Permission | undefined;
+
+export const beginsEarly = (handler: object): boolean => Reflect.getMetadata(BEGINS_EARLY, handler) === true;

@@ -3,7 +3,9 @@ import type { FastifyRequest } from 'fastify';
 import { operatorName, type Actor, type Role } from '@app/fleet';
 import { API_KEY_PREFIX } from '@app/platform';
 import { canonicalAddress } from '@app/wire';
-import type { Permission } from './call.decorator.js';
+
+/** What a caller must be. `reader` includes operators and admins, `operator` includes admins. */
+export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
 
 /** Who is calling, as recognised at the door. */
 export type Caller =
@@ -19,7 +21,12 @@ export interface ProcessServerCaller {
   readonly credentialHash: string;
 }
 
-export type RecognisedRequest = FastifyRequest & { caller?: Caller; permission?: Permission };
+export type RecognisedRequest = FastifyRequest & {
+  caller?: Caller;
+  permission?: Permission;
+  /** Of a read that began early: whether its caller is let in. */
+  admission?: Promise<Caller>;
+};
 
 /** The caller of a route, and the name under which its events are written. */
 export interface Recognised {

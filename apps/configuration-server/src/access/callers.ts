@@ -3,8 +3,7 @@ import { FleetError } from '@app/fleet';
 import type { KeyRingStore } from '@app/fleet-mysql';
 import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, isApiKey, sameBytes, sha256 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
-import { sourceAddressOf, type Caller, type ProcessServerCaller } from './caller.js';
-import type { Permission } from './call.decorator.js';
+import { sourceAddressOf, type Caller, type Permission, type ProcessServerCaller } from './caller.js';
 import type { RateLimit } from './rate-limit.js';
 import { neighbourhoodOf, type RefusedCallers, type WrongSecret } from './refused-callers.js';
 
@@ -51,6 +50,12 @@ export class Callers {
     return this.refuse('api_key', request);
   }
 
+  /** Whether one that is being admitted will be let in as far as is known, as it was a moment ago. Admits nobody. */
+  expects({ headers }: AskingRequest): boolean {
+    const keyId = this.keys.validLately(sha256(presented(headers).token));
+    return keyId !== null && !this.limits.ofKeys.wasExceeded(keyId);
+  }
+
   /**
    * The process server of this host id, recognised without a database read.
    * @throws FleetError `credential_rejected`, also when there is none: a heartbeat without a credential is refused as a forged one is.
@@ -79,12 +84,19 @@ export class Callers {
     token: string,
     request: AskingRequest,
   ): Promise<Caller> {
-    const key = isApiKey(token) ? await this.keys.apiKeyOf(sha256(token)) : null; // what cannot be one costs no look
+    const hash = sha256(token);
+    const known = this.keys.validLately(hash);
+    this.countCall(known); // at once where it can be: then one too many costs no look, and begins nothing
+    const key = isApiKey(token) ? await this.keys.apiKeyOf(hash) : null; // what cannot be one costs no look
     if (!key) return this.refuse('api_key', request);
-    if (this.limits.ofKeys.isExceeded(key.keyId)) throw new FleetError({ code: 'request_rate_exceeded' });
+    if (!known) this.countCall(key.keyId);
     const roles: readonly string[] = ROLES_THAT_MAY[needed === 'process_server_or_operator' ? 'operator' : needed];
     if (!roles.includes(key.role)) throw new RequestProblem('permission_denied');
     return { kind: 'api_key', name: key.name, role: key.role };
+  }
+
+  private countCall(keyId: string | null): void {
+    if (keyId && this.limits.ofKeys.isExceeded(keyId)) throw new FleetError({ code: 'request_rate_exceeded' });
   }
 
   /** Only after a secret was found to be wrong: a right one is let in whatever came from its address before. */

@@ -1,7 +1,8 @@
 import { RequestMethod, type Type } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DESCRIBED_CONTROLLERS } from '../app.module.js';
-import { permissionOf, type Permission } from './call.decorator.js';
+import { permissionOf } from './call.decorator.js';
+import type { Permission } from './caller.js';
 
 export interface RoutePermission {
   readonly method: string;

@@ -30,6 +30,7 @@ export class FleetController {
   @Get('events')
   @Call({
     permits: 'reader',
+    beginsEarly: true,
     summary: 'The audit log, oldest first',
     answers: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],

@@ -28,6 +28,7 @@ export class ProcessServersController {
   @Get()
   @Call({
     permits: 'reader',
+    beginsEarly: true,
     summary: 'Lists process servers, Registered and Decommissioned ones',
     answers: { 200: { type: ProcessServerList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
@@ -63,6 +64,7 @@ export class ProcessServersController {
   @hostIdParam
   @Call({
     permits: 'reader',
+    beginsEarly: true,
     summary: 'Timeline of one process server, oldest first; a silence that runs now is its last item',
     answers: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor', 'process_server_not_found'],
@@ -75,6 +77,7 @@ export class ProcessServersController {
   @hostIdParam
   @Call({
     permits: 'reader',
+    beginsEarly: true,
     summary: 'Why a process server is in its state, and what to do',
     answers: { 200: { type: DiagnosisResponse, description: 'What is known, and what follows' } },
     problems: ['validation_failed', 'process_server_not_found'],

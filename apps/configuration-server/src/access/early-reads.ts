@@ -1,0 +1,21 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { RecognisedRequest } from './caller.js';
+
+/**
+ * Holds an answer back until its caller is let in. The key of a caller is looked up for every call; where it was let in a moment
+ * ago, a read begins beside that look instead of after it. What the read came to, a problem too, is told to nobody who is refused.
+ */
+@Injectable()
+export class EarlyReads implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const { admission } = context.switchToHttp().getRequest<RecognisedRequest>();
+    return admission ? from(afterAdmission(admission, lastValueFrom(next.handle()))) : next.handle();
+  }
+}
+
+async function afterAdmission(admission: Promise<unknown>, work: Promise<unknown>): Promise<unknown> {
+  await Promise.allSettled([admission, work]);
+  await admission;
+  return work;
+}
