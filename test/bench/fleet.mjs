@@ -11,6 +11,9 @@ const { HmacCredentials, newSharedKey, openPrivateDatabase, sha256, SystemRandom
 export const PASSPHRASE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF';
 export const ADMIN_KEY = 'csk_benchmarks-only-benchmarks-only-benchmarks-';
 const VERSION = '1.0.0.0';
+/** Of a site whose process servers are all behind it. */
+export const SHARED_ADDRESS = '10.250.0.1';
+const BEHIND_ONE_ADDRESS = 200;
 /** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. */
 const LARGEST_SAMPLE = 50_000;
 const CREDENTIALS_A_STATEMENT = 5_000;
@@ -88,8 +91,8 @@ async function addSecrets(connection) {
 }
 
 /**
- * A fleet as it is on a good day: of a thousand, one is decommissioned and ten are silent, twenty too old, and there are
- * ten servers to an address in one of a hundred places. Leases outlast the benchmark, but for those
+ * A fleet as it is on a good day: of a thousand, one is decommissioned and ten are silent, twenty too old, and two hundred
+ * are behind one address. Leases outlast the benchmark, but for those
  * that it renews. Written in key order, and indexed after.
  */
 async function addEntries(address, connection, size) {
@@ -103,7 +106,7 @@ async function addEntries(address, connection, size) {
       'process_server',
       `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key, machine_id,
          environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by)
-       SELECT ${HOST_ID('m')}, 1, CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), CONCAT_WS('.', 10, n MOD 200, n DIV 200 MOD 200, n DIV 40000), 9443, 'Windows', 'Server 2022',
+       SELECT ${HOST_ID('m')}, 1, CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), IF(n MOD ${Math.max(1, Math.floor(size / BEHIND_ONE_ADDRESS))} = 7, '${SHARED_ADDRESS}', CONCAT_WS('.', 10, n MOD 200, n DIV 200 MOD 200, n DIV 40000)), 9443, 'Windows', 'Server 2022',
          IF(n MOD 1000 BETWEEN 100 AND 119, '0.1.0.0', '${VERSION}'), IF(n MOD 1000 BETWEEN 100 AND 119, '0000000100000000', '0001000000000000'), ${HOST_ID('m')},
          'VMware', 8, 17179869184, 644245094400, '${hostIdOf('passphrase')}', NOW(3) - INTERVAL 1 DAY, IF(n MOD 1000 = 999, NOW(3) + INTERVAL 1 HOUR, NULL), IF(n MOD 1000 = 999, 'process-server', NULL), IF(n MOD 1000 = 999, NOW(3) + INTERVAL 2 HOUR, NULL)
          FROM numbers ORDER BY m`,

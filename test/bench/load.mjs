@@ -23,70 +23,58 @@ process.on('message', (message) => {
 
 /**
  * Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the
- * requests to begin. The clock runs from when all are connected, and counts what is answered while it runs.
+ * requests to begin. The clock runs from when all have had a first answer, as connections have that were there before, and
+ * counts what is answered while it runs; with `once` it runs from the first request on, and all counts.
  */
 async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce = false }) {
   const requests = sets.get(set);
   const ports = [port].flat();
-  const sockets = await Promise.all(Array.from({ length: connections }, (_, number) => connected(ports[number % ports.length])));
-  const statuses = {};
+  const statuses = new Map();
   const latenciesUs = [];
   let next = offset;
+  let silent = connections;
+  let answers = 0;
   let inTime = 0;
-  const startedAt = performance.now();
-  const deadline = startedAt + seconds * 1000;
-  const idle = performance.eventLoopUtilization();
-  const take = () => (onlyOnce && next >= requests.length ? undefined : requests[next++ % requests.length]);
+  let startedAt = performance.now();
+  let deadline = onlyOnce ? Infinity : startedAt + LONGEST_ANSWER_MS;
+  let idle = performance.eventLoopUtilization();
+  const clients = Array.from({ length: connections }, (_, number) => new Client(ports[number % ports.length]));
+  await Promise.all(clients.map(({ connected }) => connected));
+  if (onlyOnce) startedAt = performance.now();
 
-  await Promise.all(
-    sockets.map((socket) =>
-      new Promise((resolve, reject) => {
-        let sentAt = 0;
-        let pending = null;
-        const send = () => {
-          const request = performance.now() < deadline ? take() : undefined;
-          if (request === undefined) {
-            socket.destroy();
-            resolve();
-            return;
-          }
-          sentAt = performance.now();
-          socket.write(request);
-        };
-        // One that is not answered at all ends the run as a failure, instead of never.
-        const late = setTimeout(() => socket.destroy(new Error(`no answer within ${LONGEST_ANSWER_MS} ms of the end`)), seconds * 1000 + LONGEST_ANSWER_MS);
-        socket.on('data', (chunk) => {
-          const answer = pending === null ? chunk : Buffer.concat([pending, chunk]);
-          const total = lengthOf(answer);
-          if (total === null || answer.length < total) {
-            pending = answer;
-            return;
-          }
-          pending = null;
-          const now = performance.now();
-          if (onlyOnce || now <= deadline) inTime += 1;
-          latenciesUs.push(Math.round((now - sentAt) * 1000));
-          const status = answer.latin1Slice(9, 12);
-          statuses[status] = (statuses[status] ?? 0) + 1;
-          send();
-        });
-        socket.once('error', reject);
-        socket.once('close', () => {
-          clearTimeout(late);
-          resolve();
-        });
-        send();
-      }),
-    ),
-  );
+  const nextFor = (client) => {
+    if (performance.now() >= deadline || (onlyOnce && next >= requests.length)) client.end();
+    else client.send(requests[next++ % requests.length]);
+  };
+  const answered = (client, status, tookMs) => {
+    answers += 1;
+    if (silent === 0 || onlyOnce) {
+      latenciesUs.push(Math.round(tookMs * 1000));
+      if (performance.now() <= deadline) inTime += 1;
+    } else if (client.answers === 1 && (silent -= 1) === 0) {
+      startedAt = performance.now();
+      deadline = startedAt + seconds * 1000;
+      idle = performance.eventLoopUtilization();
+    }
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    nextFor(client);
+  };
+  for (const client of clients) {
+    client.answered = answered;
+    nextFor(client);
+  }
+  // One that is not answered at all ends the run as a failure, instead of never.
+  const late = setTimeout(() => clients.forEach((client) => client.fail()), seconds * 1000 + 2 * LONGEST_ANSWER_MS);
+  await Promise.all(clients.map(({ closed }) => closed)).finally(() => clearTimeout(late));
+
   const elapsedSeconds = onlyOnce ? (performance.now() - startedAt) / 1000 : seconds;
   const sorted = Uint32Array.from(latenciesUs).sort();
   const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
   return {
-    answers: sorted.length,
+    answers,
     perSecond: inTime / elapsedSeconds,
     elapsedSeconds,
-    statuses,
+    statuses: Object.fromEntries(statuses),
     p50Ms: at(0.5),
     meanMs: latenciesUs.reduce((sum, us) => sum + us, 0) / Math.max(1, latenciesUs.length) / 1000,
     p99Ms: at(0.99),
@@ -96,10 +84,54 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
   };
 }
 
-async function connected(port) {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  await once(socket, 'connect');
-  return socket;
+/** All connections read into it, one after the other: what is not yet a whole answer is copied. */
+const shared = Buffer.alloc(64 * 1024);
+
+/** One connection: a request, its answer, the next. */
+class Client {
+  answers = 0;
+  answered = null;
+  #pending = null;
+  /** Of the answer before: nearly all are as long as that, and are not read again for it. A wrong guess shows as a strange status. */
+  #length = 0;
+  #sentAt = 0;
+  #socket;
+
+  constructor(port) {
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared, callback: (length, bytes) => this.#read(bytes.subarray(0, length)) } });
+    this.connected = once(this.#socket, 'connect');
+    this.closed = new Promise((resolve, reject) => this.#socket.once('error', reject).once('close', resolve));
+    this.closed.catch(() => undefined);
+  }
+
+  send(request) {
+    this.#sentAt = performance.now();
+    this.#socket.write(request);
+  }
+
+  end() {
+    this.#socket.destroy();
+  }
+
+  fail() {
+    this.#socket.destroy(new Error('a request was not answered in time'));
+  }
+
+  #read(bytes) {
+    const answer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+    if (answer.length !== this.#length) {
+      const total = lengthOf(answer);
+      if (total === null || answer.length < total) {
+        this.#pending = Buffer.from(answer);
+        return true;
+      }
+      this.#length = total;
+    }
+    this.#pending = null;
+    this.answers += 1;
+    this.answered(this, answer.latin1Slice(9, 12), performance.now() - this.#sentAt);
+    return true;
+  }
 }
 
 /** The length of the whole answer, or null while its head is not whole. */

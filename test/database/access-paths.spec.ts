@@ -136,6 +136,25 @@ it('several conditions are looked at in one statement', async () => {
   expect(plans[1]?.[0]?.key).toBe('by_version');
 });
 
+it('where a filter finds its entries is looked up once in five seconds, however many pages are read', async () => {
+  const filter: FleetFilter = { connectionState: 'Connected', friendlyName: 'ps-8-' };
+  const statements = async (): Promise<number> => (await plansOf(filter, 'hostId')).plans.length;
+  expect([await statements(), await statements(), (stores.clock.advanceSeconds(4), await statements())]).toEqual([2, 1, 1]);
+  stores.clock.advanceSeconds(1);
+  expect(await statements()).toBe(2);
+});
+
+it('a way that is out of date leads to the same page', async () => {
+  const filter: FleetFilter = { friendlyName: 'ps-9-' };
+  const hostIds = async (): Promise<string[]> => (await stores.reader.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null })).items.map(({ hostId }) => hostId);
+  const before = await hostIds();
+  await stores.site.write("UPDATE process_server SET friendly_name = CONCAT('ps-9-', friendly_name) WHERE friendly_name NOT LIKE 'ps-9-%'");
+  const after = await hostIds();
+  stores.clock.advanceSeconds(5);
+  expect([before.length, after]).toEqual([60, await hostIds()]);
+  expect(after).toHaveLength(100);
+});
+
 it('a purge plan looks for its candidates along an index, too', async () => {
   stores.database.reads.length = 0;
   expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 1_001)).toHaveLength(6);

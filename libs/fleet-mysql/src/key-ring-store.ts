@@ -1,5 +1,6 @@
 import { keyNameOf, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
 import { LONGEST_WAITING_LINE, RecordChanged, type Database, type Statement, type Transaction } from './database.js';
+import { Lately } from './lately.js';
 import { eventStatements } from './statements/events.js';
 import {
   COUNT_OTHER_ADMIN_KEYS,
@@ -49,8 +50,6 @@ export interface StoredPassphrase {
 /** In one transaction. */
 const MOST_USES_NOTED = 1_000;
 const LATELY_MS = 10_000;
-/** Beyond so many, all are forgotten: what is not remembered is only slower. */
-const MOST_REMEMBERED = 1_000;
 
 const keyOf = (row: KeyRow): ApiKey => ({
   keyId: row.id,
@@ -74,14 +73,16 @@ export class KeyRingStore implements KeyRing {
     return askers.map(() => fulfilled(valid));
   }, { most: LONGEST_WAITING_LINE, groups: 1 });
   private readonly uses = new Map<string, Date>();
-  /** By hash: keys that were valid, and when. */
-  private readonly validBefore = new Map<string, { readonly keyId: string; readonly atMs: number }>();
+  /** Ids of keys that were valid, by hash. */
+  private readonly validBefore: Lately<string>;
 
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly identifiers: Identifiers,
-  ) {}
+  ) {
+    this.validBefore = new Lately(clock, LATELY_MS);
+  }
 
   change<A>(caller: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A> {
     const eventId = this.identifiers.at(this.clock.now());
@@ -126,18 +127,18 @@ export class KeyRingStore implements KeyRing {
   async apiKeyOf(hash: Buffer): Promise<StoredApiKey | null> {
     const now = this.clock.now();
     const [key] = await this.database.rows<Pick<KeyRow, 'id' | 'name' | 'role'>>(READ_KEY_OF_CALLER, [hash, now]);
-    this.validBefore.delete(hash.toString('hex'));
-    if (!key) return null;
-    if (this.validBefore.size >= MOST_REMEMBERED) this.validBefore.clear();
-    this.validBefore.set(hash.toString('hex'), { keyId: key.id, atMs: now.getTime() });
+    if (!key) {
+      this.validBefore.forget(hash.toString('hex'));
+      return null;
+    }
+    this.validBefore.set(hash.toString('hex'), key.id);
     this.uses.set(key.id, now);
     return { keyId: key.id, name: key.name, role: key.role };
   }
 
   /** The id of the key with this hash, if it was valid when this replica looked last, in the last ten seconds. It may be so no longer. */
   validLately(hash: Buffer): string | null {
-    const before = this.validBefore.get(hash.toString('hex'));
-    return before && Math.abs(this.clock.now().getTime() - before.atMs) < LATELY_MS ? before.keyId : null;
+    return this.validBefore.get(hash.toString('hex')) ?? null;
   }
 
   /** Writes when keys were used last. Called now and then: a write for each call would cost more than it tells. */

@@ -16,18 +16,23 @@ interface Field {
  * @throws Error for a decorator that it does not know: better no start than a hole.
  */
 export function compiledCheck(wireClass: WireClass): Check {
-  const fields = fieldsOf(wireClass);
-  const names = new Set(fields.map(({ name }) => name));
+  const fields = new Map(fieldsOf(wireClass).map((field) => [field.name, field]));
+  const required = [...fields.values()].filter(({ optional }) => !optional).map(({ name }) => name);
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    for (const name in value) if (!names.has(name)) return false;
-    for (const { name, optional, checks } of fields) {
-      const member = (value as Record<string, unknown>)[name];
-      if (optional && (member === undefined || member === null)) continue;
-      for (const check of checks) if (!check(member)) return false;
+    for (const name of required) if (!(name in value)) return false;
+    for (const name in value) {
+      const field = fields.get(name);
+      if (!field || !isFit((value as Record<string, unknown>)[name], field)) return false;
     }
     return true;
   };
+}
+
+function isFit(member: unknown, { optional, checks }: Field): boolean {
+  if (optional && (member === undefined || member === null)) return true;
+  for (const check of checks) if (!check(member)) return false;
+  return true;
 }
 
 function fieldsOf(wireClass: WireClass): Field[] {

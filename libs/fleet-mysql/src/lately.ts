@@ -1,0 +1,37 @@
+import type { Clock } from '@app/fleet';
+
+/** Beyond so many, all are forgotten. */
+const MOST = 1_000;
+
+/** Remembers for a while what was found, by key: for what may be out of date and do no harm. */
+export class Lately<Value> {
+  private readonly known = new Map<string, { readonly value: Value; readonly atMs: number }>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly forMs: number,
+  ) {}
+
+  get(key: string): Value | undefined {
+    const known = this.known.get(key);
+    return known && Math.abs(this.clock.now().getTime() - known.atMs) < this.forMs ? known.value : undefined;
+  }
+
+  set(key: string, value: Value): void {
+    if (this.known.size >= MOST) this.known.clear();
+    this.known.set(key, { value, atMs: this.clock.now().getTime() });
+  }
+
+  forget(key: string): void {
+    this.known.delete(key);
+  }
+
+  /** What is known, or what `find` finds. */
+  async or(key: string, find: () => Promise<Value>): Promise<Value> {
+    const known = this.get(key);
+    if (known !== undefined) return known;
+    const value = await find();
+    this.set(key, value);
+    return value;
+  }
+}
