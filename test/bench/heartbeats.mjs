@@ -6,10 +6,10 @@ import { etcdKeepAlives, etcdPuts, heartbeats } from './requests.mjs';
 
 const CONNECTIONS = 512;
 const PAIRS = 10;
-const SECONDS = 0.4;
-const WARM_UP_SECONDS = 0.6;
+const SECONDS = 0.35;
+const WARM_UP_SECONDS = 0.5;
 /** A large fleet is slow as long as the processor's caches are another's. */
-const SECONDS_AT_SIZES = 0.6;
+const SECONDS_AT_SIZES = 0.5;
 /** Before, everybody beats once: the first time after a start costs the database twice as much. */
 const LONGEST_ROUND_SECONDS = 60;
 const ETCD_LEASES = 2_000;

@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 
 /** Beyond the end of a run. */
 const LONGEST_ANSWER_MS = 15_000;
+const USED_AT_ONCE = 32;
 
 /** Requests by the name of their set. */
 const sets = new Map();
@@ -23,8 +24,8 @@ process.on('message', (message) => {
 
 /**
  * Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the
- * requests to begin. The clock runs from when all have had a first answer, as connections have that were there before, and
- * counts what is answered while it runs; with `once` it runs from the first request on, and all counts.
+ * requests to begin. The clock runs from when all connections have been used, as those of a fleet have, and counts what is
+ * answered while it runs; with `once` from when all are connected.
  */
 async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce = false }) {
   const requests = sets.get(set);
@@ -32,39 +33,35 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
   const statuses = new Map();
   const latenciesUs = [];
   let next = offset;
-  let silent = connections;
   let answers = 0;
   let inTime = 0;
-  let startedAt = performance.now();
-  let deadline = onlyOnce ? Infinity : startedAt + LONGEST_ANSWER_MS;
-  let idle = performance.eventLoopUtilization();
   const clients = Array.from({ length: connections }, (_, number) => new Client(ports[number % ports.length]));
   await Promise.all(clients.map(({ connected }) => connected));
-  if (onlyOnce) startedAt = performance.now();
+  const take = () => requests[next++ % requests.length];
+  const noted = (status) => {
+    answers += 1;
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  };
+  if (!onlyOnce) await useEach(clients, take, noted);
 
+  const idle = performance.eventLoopUtilization();
+  const startedAt = performance.now();
+  const deadline = startedAt + seconds * 1000;
   const nextFor = (client) => {
     if (performance.now() >= deadline || (onlyOnce && next >= requests.length)) client.end();
-    else client.send(requests[next++ % requests.length]);
-  };
-  const answered = (client, status, tookMs) => {
-    answers += 1;
-    if (silent === 0 || onlyOnce) {
-      latenciesUs.push(Math.round(tookMs * 1000));
-      if (performance.now() <= deadline) inTime += 1;
-    } else if (client.answers === 1 && (silent -= 1) === 0) {
-      startedAt = performance.now();
-      deadline = startedAt + seconds * 1000;
-      idle = performance.eventLoopUtilization();
-    }
-    statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    nextFor(client);
+    else client.send(take());
   };
   for (const client of clients) {
-    client.answered = answered;
+    client.answered = (status, tookMs) => {
+      noted(status);
+      latenciesUs.push(Math.round(tookMs * 1000));
+      if (onlyOnce || performance.now() <= deadline) inTime += 1;
+      nextFor(client);
+    };
     nextFor(client);
   }
   // One that is not answered at all ends the run as a failure, instead of never.
-  const late = setTimeout(() => clients.forEach((client) => client.fail()), seconds * 1000 + 2 * LONGEST_ANSWER_MS);
+  const late = setTimeout(() => clients.forEach((client) => client.fail()), seconds * 1000 + LONGEST_ANSWER_MS);
   await Promise.all(clients.map(({ closed }) => closed)).finally(() => clearTimeout(late));
 
   const elapsedSeconds = onlyOnce ? (performance.now() - startedAt) / 1000 : seconds;
@@ -84,12 +81,26 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
   };
 }
 
+/** A few at a time: Node takes one new connection in each turn, and in turns full of work the last would wait for seconds. */
+async function useEach(clients, take, noted) {
+  const unused = [...clients];
+  const use = async () => {
+    for (let client = unused.pop(); client; client = unused.pop()) {
+      noted(await new Promise((answered, failed) => {
+        client.answered = answered;
+        client.closed.then(() => failed(new Error('a connection was closed')), failed);
+        client.send(take());
+      }));
+    }
+  };
+  await Promise.all(Array.from({ length: USED_AT_ONCE }, use));
+}
+
 /** All connections read into it, one after the other: what is not yet a whole answer is copied. */
 const shared = Buffer.alloc(64 * 1024);
 
 /** One connection: a request, its answer, the next. */
 class Client {
-  answers = 0;
   answered = null;
   #pending = null;
   /** Of the answer before: nearly all are as long as that, and are not read again for it. A wrong guess shows as a strange status. */
@@ -128,8 +139,7 @@ class Client {
       this.#length = total;
     }
     this.#pending = null;
-    this.answers += 1;
-    this.answered(this, answer.latin1Slice(9, 12), performance.now() - this.#sentAt);
+    this.answered(answer.latin1Slice(9, 12), performance.now() - this.#sentAt);
     return true;
   }
 }
