@@ -91,8 +91,8 @@ async function addSecrets(connection) {
 }
 
 /**
- * A fleet as it is on a good day: of a thousand, one is decommissioned and ten are silent, twenty too old, and two hundred
- * are behind one address. Leases outlast the benchmark, but for those
+ * A fleet as it is on a good day: of a thousand, one is decommissioned and ten are silent, twenty too old. Two hundred of
+ * all are behind one address. Leases outlast the benchmark, but for those
  * that it renews. Written in key order, and indexed after.
  */
 async function addEntries(address, connection, size) {

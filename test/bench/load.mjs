@@ -33,15 +33,13 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
   const statuses = new Map();
   const latenciesUs = [];
   let next = offset;
-  let answers = 0;
   let inTime = 0;
   const clients = Array.from({ length: connections }, (_, number) => new Client(ports[number % ports.length]));
   await Promise.all(clients.map(({ connected }) => connected));
   const take = () => requests[next++ % requests.length];
-  const noted = (status) => {
-    answers += 1;
-    statuses.set(status, (statuses.get(status) ?? 0) + 1);
-  };
+  const noted = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  // One that is not answered at all ends the run as a failure, instead of never.
+  const late = setTimeout(() => clients.forEach((client) => client.fail()), seconds * 1000 + 2 * LONGEST_ANSWER_MS);
   if (!onlyOnce) await useEach(clients, take, noted);
 
   const idle = performance.eventLoopUtilization();
@@ -60,15 +58,13 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
     };
     nextFor(client);
   }
-  // One that is not answered at all ends the run as a failure, instead of never.
-  const late = setTimeout(() => clients.forEach((client) => client.fail()), seconds * 1000 + LONGEST_ANSWER_MS);
   await Promise.all(clients.map(({ closed }) => closed)).finally(() => clearTimeout(late));
 
   const elapsedSeconds = onlyOnce ? (performance.now() - startedAt) / 1000 : seconds;
   const sorted = Uint32Array.from(latenciesUs).sort();
   const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
   return {
-    answers,
+    answers: sorted.length,
     perSecond: inTime / elapsedSeconds,
     elapsedSeconds,
     statuses: Object.fromEntries(statuses),
@@ -88,13 +84,15 @@ async function useEach(clients, take, noted) {
     for (let client = unused.pop(); client; client = unused.pop()) {
       noted(await new Promise((answered, failed) => {
         client.answered = answered;
-        client.closed.then(() => failed(new Error('a connection was closed')), failed);
+        client.closed.catch(failed);
         client.send(take());
       }));
     }
   };
   await Promise.all(Array.from({ length: USED_AT_ONCE }, use));
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** All connections read into it, one after the other: what is not yet a whole answer is copied. */
 const shared = Buffer.alloc(64 * 1024);
@@ -103,15 +101,20 @@ const shared = Buffer.alloc(64 * 1024);
 class Client {
   answered = null;
   #pending = null;
-  /** Of the answer before: nearly all are as long as that, and are not read again for it. A wrong guess shows as a strange status. */
+  /** Of the answer before. One that begins as that did, up to its content-length, is as long, and its head is not read again. */
   #length = 0;
+  #beginning = NOTHING;
   #sentAt = 0;
   #socket;
+  #isEnded = false;
 
   constructor(port) {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared, callback: (length, bytes) => this.#read(bytes.subarray(0, length)) } });
     this.connected = once(this.#socket, 'connect');
-    this.closed = new Promise((resolve, reject) => this.#socket.once('error', reject).once('close', resolve));
+    this.closed = new Promise((resolve, reject) => {
+      const closed = () => (this.#isEnded && this.#pending === null ? resolve() : reject(new Error('a connection was closed before its answer')));
+      this.#socket.once('error', reject).once('close', closed);
+    });
     this.closed.catch(() => undefined);
   }
 
@@ -121,6 +124,7 @@ class Client {
   }
 
   end() {
+    this.#isEnded = true;
     this.#socket.destroy();
   }
 
@@ -130,18 +134,26 @@ class Client {
 
   #read(bytes) {
     const answer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
-    if (answer.length !== this.#length) {
+    if (answer.length !== this.#length || this.#beginning.compare(answer, 0, this.#beginning.length) !== 0) {
       const total = lengthOf(answer);
       if (total === null || answer.length < total) {
         this.#pending = Buffer.from(answer);
         return true;
       }
+      if (answer.length > total) this.#socket.destroy(new Error('more than one answer to a request'));
       this.#length = total;
+      this.#beginning = Buffer.from(answer.subarray(0, beginningOf(answer)));
     }
     this.#pending = null;
     this.answered(answer.latin1Slice(9, 12), performance.now() - this.#sentAt);
     return true;
   }
+}
+
+/** How far into an answer its head tells its length. */
+function beginningOf(answer) {
+  const at = answer.indexOf('ontent-length:');
+  return at < 0 ? answer.length : answer.indexOf('\r\n', at);
 }
 
 /** The length of the whole answer, or null while its head is not whole. */

@@ -50,7 +50,8 @@ export const byCandidates = (found: readonly Fragment[], condition: Fragment): F
  * A page is found in one of two ways, and never by reading the whole fleet: from the condition that lets only a few through, by
  * its indexes, sorted then; or along the order of the page, until it is full. The servers' own guess, from statistics that a
  * fleet's heartbeats outrun, took the first way for a million. Looks at no more than 2,001 entries of an index for each condition,
- * and at none for the one that `inOrder` begins with. `lately` may answer with what such a look found before: a wrong way is only slower.
+ * and at none for the one that `inOrder` begins with. `lately` may answer with what such a look found a moment ago: what is shown is the same, and found more slowly
+ * when so many came or went meanwhile.
  */
 export async function startOf(
   database: Pick<Database, 'rows'>,

@@ -76,8 +76,8 @@ const IS_DUPLICATED = `(
     EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_address) WHERE q.ip_address = e.ip_address AND q.host_id <> e.host_id)
     OR EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_name) WHERE q.friendly_name = e.friendly_name AND q.host_id <> e.host_id))`;
 
-/** A walk of many pages looks once in so long where they are found, as the fleet is counted once in so long. */
-const LOOK_AGAIN_MS = 5_000;
+/** A walk of many pages looks once in so long where they are found. No longer: a lost site moves tens of thousands in a second, and the way for few takes as many. */
+const LOOK_AGAIN_MS = 1_000;
 
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class FleetReader {

@@ -51,6 +51,7 @@ export function sourceAddressOf({ ip, socket }: Pick<FastifyRequest, 'ip' | 'soc
 const addresses = new WeakMap<FastifyRequest['socket'], string>();
 
 export function recognised(request: RecognisedRequest): Recognised {
+  if (request.admission) throw new Error('a read that begins early cannot know its caller');
   const caller = request.caller ?? { kind: 'anyone' };
   const name = caller.kind === 'api_key' ? operatorName(caller.name) : 'process-server';
   return { caller, actor: { name, address: sourceAddressOf(request), requestId: request.id } };

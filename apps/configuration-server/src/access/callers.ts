@@ -50,9 +50,10 @@ export class Callers {
     return this.refuse('api_key', request);
   }
 
-  /** Whether one that is being admitted will be let in as far as is known, as it was a moment ago. Admits nobody. */
+  /** After `admit` was called, before it is over: whether it will let this caller in, as far as is known from a moment ago. */
   expects({ headers }: AskingRequest): boolean {
-    const keyId = this.keys.validLately(sha256(presented(headers).token));
+    const { scheme, token } = presented(headers);
+    const keyId = /^bearer$/i.test(scheme) ? this.keys.validLately(sha256(token)) : null;
     return keyId !== null && !this.limits.ofKeys.wasExceeded(keyId);
   }
 

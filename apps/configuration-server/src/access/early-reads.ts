@@ -14,6 +14,7 @@ export class EarlyReads implements NestInterceptor {
   }
 }
 
+/** Also who is refused waits for the read: else it would run on after its answer, and outlive the server's stop. */
 async function afterAdmission(admission: Promise<unknown>, work: Promise<unknown>): Promise<unknown> {
   await Promise.allSettled([admission, work]);
   await admission;

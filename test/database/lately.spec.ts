@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { Lately } from '../../libs/fleet-mysql/src/lately.js';
+import { HandClock } from '../support/hand-clock.js';
+
+const AGO_MS = 1_000;
+
+describe('what was found lately', () => {
+  it.each([
+    [0, 'found'],
+    [999, 'found'],
+    [1_000, undefined],
+    [-999, 'found'],
+    [-1_000, undefined],
+  ])('is known %d ms later as %s', (laterMs, known) => {
+    const clock = new HandClock();
+    const lately = new Lately<string>(clock, AGO_MS);
+    lately.set('key', 'found');
+    clock.advanceSeconds(laterMs / 1_000);
+    expect(lately.get('key')).toBe(known);
+  });
+
+  it('is found once for all who ask while it is known, and by each key alone', async () => {
+    const lately = new Lately<number>(new HandClock(), AGO_MS);
+    let found = 0;
+    const find = (): Promise<number> => Promise.resolve((found += 1));
+    expect([await lately.or('a', find), await lately.or('a', find), await lately.or('b', find)]).toEqual([1, 1, 2]);
+    lately.forget('a');
+    expect(await lately.or('a', find)).toBe(3);
+  });
+
+  it('is not remembered when it could not be found', async () => {
+    const lately = new Lately<number>(new HandClock(), AGO_MS);
+    await expect(lately.or('a', () => Promise.reject(new Error('no answer')))).rejects.toThrow('no answer');
+    expect(await lately.or('a', () => Promise.resolve(1))).toBe(1);
+  });
+
+  it('is forgotten rather than let grow', () => {
+    const lately = new Lately<number>(new HandClock(), AGO_MS);
+    for (let key = 0; key < 5_000; key += 1) lately.set(String(key), key);
+    expect([lately.get('0'), lately.get('4999')]).toEqual([undefined, 4_999]);
+  });
+});
