@@ -136,35 +136,6 @@ it('several conditions are looked at in one statement', async () => {
   expect(plans[1]?.[0]?.key).toBe('by_version');
 });
 
-it('where a filter finds its entries is looked up once in a second, however many pages are read', async () => {
-  const filter: FleetFilter = { connectionState: 'Connected', friendlyName: 'ps-8-' };
-  const statements = async (): Promise<number> => (await plansOf(filter, 'hostId')).plans.length;
-  expect([await statements(), await statements()]).toEqual([2, 1]);
-  stores.clock.advanceSeconds(1);
-  expect(await statements()).toBe(2);
-});
-
-it('a way that is out of date leads to the same page', async () => {
-  const filter: FleetFilter = { lifecycle: 'Decommissioned' };
-  const page = async (): Promise<{ way: string | null | undefined; hostIds: string[] }> => {
-    const { plans } = await plansOf(filter, 'hostId');
-    const { items } = await stores.reader.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null });
-    return { way: plans.at(-1)?.[0]?.key, hostIds: items.map(({ hostId }) => hostId) };
-  };
-  const before = await page();
-  await stores.site.write('UPDATE process_server SET decommissioned_at = ?, decommissioned_by = ?, remove_by = ? WHERE decommissioned_at IS NULL', [stores.clock.now(), 'late', stores.clock.now()]);
-  try {
-    const stale = await page();
-    stores.clock.advanceSeconds(1);
-    const fresh = await page();
-    expect([before.hostIds.length, stale.hostIds.length, stale.hostIds]).toEqual([6, 100, fresh.hostIds]);
-    expect([stale.way, fresh.way]).toEqual([before.way, 'PRIMARY']);
-    expect(before.way).not.toBe('PRIMARY');
-  } finally {
-    await stores.site.write("UPDATE process_server SET decommissioned_at = NULL, decommissioned_by = NULL, remove_by = NULL WHERE decommissioned_by = 'late'");
-  }
-});
-
 it('a purge plan looks for its candidates along an index, too', async () => {
   stores.database.reads.length = 0;
   expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 1_001)).toHaveLength(6);

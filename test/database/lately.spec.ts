@@ -19,19 +19,12 @@ describe('what was found lately', () => {
     expect(lately.get('key')).toBe(known);
   });
 
-  it('is found once for all who ask while it is known, and by each key alone', async () => {
+  it('is forgotten by its key', () => {
     const lately = new Lately<number>(new HandClock(), AGO_MS);
-    let found = 0;
-    const find = (): Promise<number> => Promise.resolve((found += 1));
-    expect([await lately.or('a', find), await lately.or('a', find), await lately.or('b', find)]).toEqual([1, 1, 2]);
+    lately.set('a', 1);
+    lately.set('b', 2);
     lately.forget('a');
-    expect(await lately.or('a', find)).toBe(3);
-  });
-
-  it('is not remembered when it could not be found', async () => {
-    const lately = new Lately<number>(new HandClock(), AGO_MS);
-    await expect(lately.or('a', () => Promise.reject(new Error('no answer')))).rejects.toThrow('no answer');
-    expect(await lately.or('a', () => Promise.resolve(1))).toBe(1);
+    expect([lately.get('a'), lately.get('b')]).toEqual([undefined, 2]);
   });
 
   it('is forgotten rather than let grow', () => {

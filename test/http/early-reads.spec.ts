@@ -103,6 +103,14 @@ describe('a list', () => {
   });
 });
 
+it('a key that is not presented as one begins nothing', async () => {
+  await read(LIST);
+  let isAnswered = false;
+  const call = (): Promise<Answer> => site.call('GET', LIST, { authorization: `Nonsense ${key}` }).finally(() => (isAnswered = true));
+  const answer = await whileHeld(call, async () => expect(await waitedFor(1, () => isAnswered)).toEqual([]));
+  expectProblem(answer, 'authentication_required');
+});
+
 describe('a key that is revoked while what it asked for is read', () => {
   it.each(['', '?limit=0', '?cursor=guessed', '?__proto__=1'])('is refused, and told nothing else: GET /v1/process-servers%s', async (query) => {
     await read(LIST);
@@ -110,6 +118,18 @@ describe('a key that is revoked while what it asked for is read', () => {
     expectProblem(answer, 'api_key_rejected');
     expect(JSON.stringify(answer.body)).not.toContain(server);
     expectProblem(await read(LIST), 'api_key_rejected');
+  });
+
+  it('is refused at once, however long the read takes', async () => {
+    await read(LIST);
+    await site.database.write('UPDATE api_key SET revoked_at = ? WHERE hash = ?', [site.clock.now(), sha256(key)]);
+    await holder.query('LOCK TABLES process_server WRITE');
+    try {
+      expectProblem(await read(LIST), 'api_key_rejected');
+      expect(await waitedFor(1)).toEqual(['what is asked for']);
+    } finally {
+      await holder.query('UNLOCK TABLES');
+    }
   });
 
   it.each(['/v1/process-servers/{hostId}/events', '/v1/process-servers/{hostId}/diagnosis', '/v1/events'])('is refused though the read has begun: GET %s', async (path) => {

@@ -50,25 +50,14 @@ export const byCandidates = (found: readonly Fragment[], condition: Fragment): F
  * A page is found in one of two ways, and never by reading the whole fleet: from the condition that lets only a few through, by
  * its indexes, sorted then; or along the order of the page, until it is full. The servers' own guess, from statistics that a
  * fleet's heartbeats outrun, took the first way for a million. Looks at no more than 2,001 entries of an index for each condition,
- * and at none for the one that `inOrder` begins with. `lately` may answer with what such a look found a moment ago: what is shown is the same, and found more slowly
- * when so many came or went meanwhile.
+ * and at none for the one that `inOrder` begins with.
  */
-export async function startOf(
-  database: Pick<Database, 'rows'>,
-  conditions: readonly FilterCondition[],
-  inOrder: Start,
-  lately: (look: () => Promise<number>) => Promise<number> = (look) => look(),
-): Promise<Start> {
+export async function startOf(database: Pick<Database, 'rows'>, conditions: readonly FilterCondition[], inOrder: Start): Promise<Start> {
   const starts = conditions.map(({ start }) => start).filter((start) => start !== inOrder);
-  if (starts.every(({ looks }) => looks.length === 0)) return inOrder;
-  return starts[await lately(() => firstWithFew(database, starts))] ?? inOrder;
-}
-
-/** The place of the first that finds few; -1 when none does. */
-async function firstWithFew(database: Pick<Database, 'rows'>, starts: readonly Start[]): Promise<number> {
   const looks = starts.flatMap(({ looks: some }, number) => some.map(({ sql, parameters }) => fragment(`(SELECT ${number} AS number ${sql} LIMIT 1 OFFSET ${FEW})`, ...parameters)));
+  if (looks.length === 0) return inOrder;
   const many = await database.rows<{ number: number }>(looks.map(({ sql }) => sql).join(' UNION ALL '), looks.flatMap(({ parameters }) => parameters));
-  return starts.findIndex(({ looks: some }, number) => some.length > 0 && !many.some((row) => row.number === number));
+  return starts.find(({ looks: some }, number) => some.length > 0 && !many.some((row) => row.number === number)) ?? inOrder;
 }
 
 /** Where a walk by host id begins: at the one value of an index where a condition asks for it, else at the first entry. */

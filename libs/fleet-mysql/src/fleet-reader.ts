@@ -3,7 +3,6 @@ import type { Database } from './database.js';
 import { byHostId, inOrderOf, joinedFrom, startOf, type Alias, type FilterCondition, type Start } from './access-path.js';
 import { filterConditions, type AsOf } from './filters.js';
 import type { Fragment } from './fragment.js';
-import { Lately } from './lately.js';
 import { readMoment } from './listening-store.js';
 import { LISTED_COLUMNS, listedOf, type ListedRow } from './rows.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -76,22 +75,15 @@ const IS_DUPLICATED = `(
     EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_address) WHERE q.ip_address = e.ip_address AND q.host_id <> e.host_id)
     OR EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_name) WHERE q.friendly_name = e.friendly_name AND q.host_id <> e.host_id))`;
 
-/** A walk of many pages looks once in so long where they are found. No longer: a lost site moves tens of thousands in a second, and the way for few takes as many. */
-const LOOK_AGAIN_MS = 1_000;
-
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class FleetReader {
-  private readonly looks: Lately<number>;
-
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly version: Version,
     private readonly stamps: StampsInFlight,
     private readonly listening: ListeningClock | null = null,
-  ) {
-    this.looks = new Lately(clock, LOOK_AGAIN_MS);
-  }
+  ) {}
 
   /** While this replica listens, its own copy of the listening row says the same as the row. */
   async asOf(): Promise<AsOf> {
@@ -106,7 +98,7 @@ export class FleetReader {
     const settled = { at: asOf.at, listenedMs: this.stamps.settled(asOf.listenedMs) };
     const { column, inOrder, tables, bound } = SORTS[sort];
     const filters = filterConditions(filter, asOf, this.version);
-    const start = await startOf(this.database, filters, inOrder(filters), (look) => this.looks.or(JSON.stringify([sort, filter]), look));
+    const start = await startOf(this.database, filters, inOrder(filters));
     const from = joinedFrom(start, ['p', 'l', 'h', ...tables]);
     const id = `${start.alias}.host_id`;
     const conditions: Fragment[] = [...filters, ...bound(walkAsOf ?? asOf), ...(position ? [afterPosition(column, id, position)] : [])];

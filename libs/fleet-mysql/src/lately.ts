@@ -18,20 +18,11 @@ export class Lately<Value> {
   }
 
   set(key: string, value: Value): void {
-    if (this.known.size >= MOST) this.known.clear();
+    if (this.known.size >= MOST && !this.known.has(key)) this.known.clear();
     this.known.set(key, { value, atMs: this.clock.now().getTime() });
   }
 
   forget(key: string): void {
     this.known.delete(key);
-  }
-
-  /** What is known, or what `find` finds. */
-  async or(key: string, find: () => Promise<Value>): Promise<Value> {
-    const known = this.get(key);
-    if (known !== undefined) return known;
-    const value = await find();
-    this.set(key, value);
-    return value;
   }
 }

@@ -14,9 +14,8 @@ export class EarlyReads implements NestInterceptor {
   }
 }
 
-/** Also who is refused waits for the read: else it would run on after its answer, and outlive the server's stop. */
 async function afterAdmission(admission: Promise<unknown>, work: Promise<unknown>): Promise<unknown> {
-  await Promise.allSettled([admission, work]);
+  work.catch(() => undefined); // who is refused is told so at once, and nobody asks what his read came to
   await admission;
   return work;
 }
