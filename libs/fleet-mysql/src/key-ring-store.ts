@@ -49,6 +49,7 @@ export interface StoredPassphrase {
 
 /** In one transaction. */
 const MOST_USES_NOTED = 1_000;
+/** Between two pages that somebody reads; a key that was revoked meanwhile begins reads for so long at most, and is answered none. */
 const LATELY_MS = 10_000;
 
 const keyOf = (row: KeyRow): ApiKey => ({

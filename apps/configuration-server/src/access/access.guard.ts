@@ -20,8 +20,9 @@ export class AccessGuard implements CanActivate {
     request.permission = permission;
     const { hostId: given } = request.params as { hostId?: string };
     const hostId = given === undefined ? null : hostIdPipe.transform(given);
-    const admission = this.callers.admit(permission, request, hostId);
-    if (beginsEarly(context.getHandler()) && this.callers.expects(request)) request.admission = mindedLater(admission);
+    let isExpected = false;
+    const admission = this.callers.admit(permission, request, hostId, () => (isExpected = true));
+    if (isExpected && beginsEarly(context.getHandler())) request.admission = mindedLater(admission);
     else request.caller = await admission;
     const problem = unknownQuery(context, Object.keys(request.query as object)) ?? unknownBody(context, request.body);
     if (!problem) return true;

@@ -33,10 +33,11 @@ export class Callers {
   ) {}
 
   /**
-   * Who is calling, when it may; `hostId` is the path's, canonical, where there is one.
+   * Who is calling, when it may; `hostId` is the path's, canonical, where there is one. `expected` is called, before `admit` returns,
+   * when an API key is looked up that was valid a moment ago.
    * @throws RequestProblem, FleetError the problem of one that may not.
    */
-  async admit(permission: Permission, request: AskingRequest, hostId: string | null): Promise<Caller> {
+  async admit(permission: Permission, request: AskingRequest, hostId: string | null, expected = (): void => undefined): Promise<Caller> {
     const { headers } = request;
     const needed = permission === 'metrics' ? (this.metricsNeedReader ? 'reader' : 'anyone') : permission;
     if (needed === 'anyone') return this.stranger(sourceAddressOf(request));
@@ -44,17 +45,10 @@ export class Callers {
     const { scheme, token } = presented(headers);
     if (needed === 'passphrase') return this.withPassphrase(scheme, token, request);
     if (!/^bearer$/i.test(scheme)) throw missing(needed);
-    if (token.startsWith(API_KEY_PREFIX)) return this.withApiKey(needed, token, request);
+    if (token.startsWith(API_KEY_PREFIX)) return this.withApiKey(needed, token, request, expected);
     if (needed === 'process_server_or_operator') return this.processServer(headers, hostId);
     if (token.startsWith(CREDENTIAL_PREFIX)) throw new RequestProblem('permission_denied');
     return this.refuse('api_key', request);
-  }
-
-  /** After `admit` was called, before it is over: whether it will let this caller in, as far as is known from a moment ago. */
-  expects({ headers }: AskingRequest): boolean {
-    const { scheme, token } = presented(headers);
-    const keyId = /^bearer$/i.test(scheme) ? this.keys.validLately(sha256(token)) : null;
-    return keyId !== null && !this.limits.ofKeys.wasExceeded(keyId);
   }
 
   /**
@@ -84,10 +78,12 @@ export class Callers {
     needed: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase' | 'process_server'>,
     token: string,
     request: AskingRequest,
+    expected: () => void,
   ): Promise<Caller> {
     const hash = sha256(token);
     const known = this.keys.validLately(hash);
     this.countCall(known); // at once where it can be: then one too many costs no look, and begins nothing
+    if (known) expected();
     const key = isApiKey(token) ? await this.keys.apiKeyOf(hash) : null; // what cannot be one costs no look
     if (!key) return this.refuse('api_key', request);
     if (!known) this.countCall(key.keyId);

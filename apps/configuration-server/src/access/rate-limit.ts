@@ -12,23 +12,13 @@ export class RateLimit {
 
   /** Counts one more. True when it is one too many. */
   isExceeded(caller: string): boolean {
-    this.forgetOtherSeconds();
-    const calls = (this.calls.get(caller) ?? 0) + 1;
-    this.calls.set(caller, calls);
-    return calls > this.perSecond;
-  }
-
-  /** Whether the last one that was counted was one too many. */
-  wasExceeded(caller: string): boolean {
-    this.forgetOtherSeconds();
-    return (this.calls.get(caller) ?? 0) > this.perSecond;
-  }
-
-  private forgetOtherSeconds(): void {
     const second = Math.floor(this.clock.now().getTime() / 1000);
     if (second !== this.second) {
       this.second = second;
       this.calls.clear();
     }
+    const calls = (this.calls.get(caller) ?? 0) + 1;
+    this.calls.set(caller, calls);
+    return calls > this.perSecond;
   }
 }
