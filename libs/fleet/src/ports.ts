@@ -20,7 +20,7 @@ export abstract class Randomness {
 export abstract class Identifiers {
   /** A UUID v7: it sorts by the instant. */
   abstract at(instant: Date): string;
-  /** Always the same UUID for the same key. */
+  /** Always the same UUID (v8) for the same key. It sorts after every one made for an instant: what must be told only once follows what happened. */
   abstract forKey(key: string): string;
   /** 128 bits that stand for a text, as 32 hex digits. */
   abstract digest(text: string): string;

@@ -1,8 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
-import { v5 as uuidV5, v7 as uuidV7 } from 'uuid';
+import { v7 as uuidV7 } from 'uuid';
 import { Identifiers, Randomness } from '@app/fleet';
-
-const KEYED_IDENTIFIERS = 'b1b1c6de-6f0a-4d3b-9c55-1f0f4f4c7a51';
 
 const FRACTION_BYTES = 6;
 const FRACTIONS_AT_ONCE = 512;
@@ -33,7 +31,8 @@ export class UuidIdentifiers extends Identifiers {
   }
 
   forKey(key: string): string {
-    return uuidV5(key, KEYED_IDENTIFIERS);
+    const digits = hash('sha256', key, 'hex');
+    return `f${digits.slice(1, 8)}-${digits.slice(8, 12)}-8${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
   }
 
   digest(text: string): string {
