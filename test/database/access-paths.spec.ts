@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { versionKey, type FleetFilter, type Version } from '@app/fleet';
-import type { SortKey } from '@app/fleet-mysql';
+import { FleetReader, type SortKey } from '@app/fleet-mysql';
 import { loadSlotOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
 
@@ -134,6 +134,54 @@ it('several conditions are looked at in one statement', async () => {
   const { plans } = await plansOf({ connectionState: 'Connected', lifecycle: 'Registered', versionStatus: 'NotSupported' }, 'hostId');
   expect(plans).toHaveLength(2);
   expect(plans[1]?.[0]?.key).toBe('by_version');
+});
+
+describe('the way to a page', () => {
+  const DISCONNECTED: FleetFilter = { connectionState: 'Disconnected' };
+  const pageOf = (filter: FleetFilter, reader = stores.reader) => reader.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null });
+  /** How many statements a page is made with. */
+  const asked = async (filter: FleetFilter): Promise<number> => {
+    stores.database.reads.length = 0;
+    await pageOf(filter);
+    return stores.database.reads.filter(({ sql }) => sql.includes('FROM process_server')).length;
+  };
+  const newReader = (): FleetReader => new FleetReader(stores.database, stores.clock, OURS, stores.stamps);
+  beforeEach(() => stores.clock.advanceSeconds(5));
+
+  it('is looked for at most once in five seconds', async () => {
+    expect([await asked(DISCONNECTED), await asked(DISCONNECTED)]).toEqual([2, 1]);
+    stores.clock.advanceMs(4_999);
+    expect(await asked(DISCONNECTED)).toBe(1);
+    stores.clock.advanceMs(1);
+    expect(await asked(DISCONNECTED)).toBe(2);
+  });
+
+  it('is looked for anew for another filter, and for none when there is one way only', async () => {
+    expect([await asked(DISCONNECTED), await asked({ connectionState: 'Connected' }), await asked({})]).toEqual([2, 2, 1]);
+  });
+
+  it.each([
+    ['few became many', DISCONNECTED],
+    ['many became few', { connectionState: 'Connected' } as const],
+  ])('shows who matches now also when %s meanwhile', async (_what, filter) => {
+    const before = await pageOf(filter);
+    await stores.site.write('UPDATE process_server_lease SET ends_listened_ms = -ends_listened_ms');
+    expect(await asked(filter)).toBe(1);
+    const [after, another] = [await pageOf(filter), await pageOf(filter, newReader())];
+    await stores.site.write('UPDATE process_server_lease SET ends_listened_ms = -ends_listened_ms');
+    expect(after).toEqual(another);
+    expect(after.items.length).not.toBe(before.items.length);
+  });
+
+  it('that has become too long is left, and looked for each time, for five seconds', async () => {
+    const before = await pageOf(DISCONNECTED);
+    stores.database.isTooLong = () => true;
+    expect([await asked(DISCONNECTED), await pageOf(DISCONNECTED)]).toEqual([2, before]);
+    stores.database.isTooLong = () => false;
+    expect(await asked(DISCONNECTED)).toBe(2);
+    stores.clock.advanceSeconds(5);
+    expect([await asked(DISCONNECTED), await asked(DISCONNECTED)]).toEqual([2, 1]);
+  });
 });
 
 it('a purge plan looks for its candidates along an index, too', async () => {

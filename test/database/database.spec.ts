@@ -197,6 +197,25 @@ describe('a transaction', () => {
   });
 });
 
+describe('a read with a limit', () => {
+  const TEN = `(${Array.from({ length: 10 }, (_, digit) => `SELECT ${digit} AS d`).join(' UNION ALL ')})`;
+  const A_TRILLION = Array.from({ length: 12 }, (_, number) => `${TEN} AS t${number}`).join(' JOIN ');
+
+  it.each([
+    ['counts', `SELECT COUNT(*) AS found FROM ${A_TRILLION}`],
+    ['sorts', `SELECT t0.d AS found FROM ${A_TRILLION} ORDER BY RAND(1)`],
+  ])('is ended by the server while it %s, and its connection is as good as before', async (_what, sql) => {
+    const quick = new Database(stores.site.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 1 });
+    expect(await quick.rowsWithin(50, sql)).toBeNull();
+    expect(await quick.rowsWithin(4_000, 'SELECT ? AS one', [1])).toEqual([{ one: 1 }]);
+    await quick.close();
+  });
+
+  it('throws what is wrong with it', async () => {
+    expect(await codeOf(database.rowsWithin(4_000, 'SELECT 1 FROM no_such_table'))).toContain('no_such_table');
+  });
+});
+
 /** Real time that a test can push on. */
 function movedTime(): (ms: number) => void {
   const real = performance.now.bind(performance);

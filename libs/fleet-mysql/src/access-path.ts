@@ -46,18 +46,46 @@ export const byCandidates = (found: readonly Fragment[], condition: Fragment): F
   isInKeyOrder: false,
 });
 
+/** The order of the page itself, where conditions are told by their number. */
+const IN_ORDER = -1;
+
 /**
  * A page is found in one of two ways, and never by reading the whole fleet: from the condition that lets only a few through, by
  * its indexes, sorted then; or along the order of the page, until it is full. The servers' own guess, from statistics that a
- * fleet's heartbeats outrun, took the first way for a million. Looks at no more than 2,001 entries of an index for each condition,
- * and at none for the one that `inOrder` begins with.
+ * fleet's heartbeats outrun, took the first way for a million.
  */
-export async function startOf(database: Pick<Database, 'rows'>, conditions: readonly FilterCondition[], inOrder: Start): Promise<Start> {
-  const starts = conditions.map(({ start }) => start).filter((start) => start !== inOrder);
-  const looks = starts.flatMap(({ looks: some }, number) => some.map(({ sql, parameters }) => fragment(`(SELECT ${number} AS number ${sql} LIMIT 1 OFFSET ${FEW})`, ...parameters)));
-  if (looks.length === 0) return inOrder;
-  const many = await database.rows<{ number: number }>(looks.map(({ sql }) => sql).join(' UNION ALL '), looks.flatMap(({ parameters }) => parameters));
-  return starts.find(({ looks: some }, number) => some.length > 0 && !many.some((row) => row.number === number)) ?? inOrder;
+export class Ways {
+  private readonly starts: readonly Start[];
+  private readonly looks: readonly Fragment[];
+
+  constructor(
+    conditions: readonly FilterCondition[],
+    private readonly inOrder: Start,
+  ) {
+    this.starts = conditions.map(({ start }) => start).filter((start) => start !== inOrder);
+    this.looks = this.starts.flatMap(({ looks }, way) => looks.map(({ sql, parameters }) => fragment(`(SELECT ${way} AS way ${sql} LIMIT 1 OFFSET ${FEW})`, ...parameters)));
+  }
+
+  /** There is only the page's own order. */
+  get isOne(): boolean {
+    return this.looks.length === 0;
+  }
+
+  /** Where a way begins. */
+  start(way: number): Start {
+    return this.starts[way] ?? this.inOrder;
+  }
+
+  /**
+   * The way that is the shortest now. Looks at no more than 2,001 entries of an index for each condition, and at none for the
+   * one that the page's own order begins with.
+   */
+  async shortest(database: Pick<Database, 'rows'>): Promise<number> {
+    if (this.isOne) return IN_ORDER;
+    const { looks } = this;
+    const many = await database.rows<{ way: number }>(looks.map(({ sql }) => sql).join(' UNION ALL '), looks.flatMap(({ parameters }) => parameters));
+    return this.starts.findIndex((start, way) => start.looks.length > 0 && !many.some((row) => row.way === way));
+  }
 }
 
 /** Where a walk by host id begins: at the one value of an index where a condition asks for it, else at the first entry. */

@@ -2,6 +2,8 @@ export const LOCK_WAIT_TIMEOUT = 1205;
 /** A row changed since it was read. */
 export const ROW_CHANGED = 1020;
 const DUPLICATE_KEY = 1062;
+/** A statement took longer than it may, on MariaDB and on MySQL; and while it sorted. */
+const OUT_OF_TIME = new Set([1969, 3024, 1028]);
 
 /**
  * Deadlock or failed certification, lock wait, a row that changed since it was read, a node without its cluster; and a server that
@@ -36,6 +38,8 @@ export function errorNumber(error: unknown): number {
 }
 
 export const isDuplicateKey = (error: unknown): boolean => errorNumber(error) === DUPLICATE_KEY;
+
+export const isOutOfTime = (error: unknown): boolean => OUT_OF_TIME.has(errorNumber(error));
 
 /** The connection cannot be used again; during COMMIT it says that the outcome is unknown. */
 export function isConnectionLost(error: unknown): boolean {

@@ -1,8 +1,9 @@
 import { type Clock, type FleetFilter, type ListedServer, type ListeningClock, type Version } from '@app/fleet';
-import type { Database } from './database.js';
-import { byHostId, inOrderOf, joinedFrom, startOf, type Alias, type FilterCondition, type Start } from './access-path.js';
+import type { Database, Statement } from './database.js';
+import { byHostId, inOrderOf, joinedFrom, Ways, type Alias, type FilterCondition, type Start } from './access-path.js';
 import { filterConditions, type AsOf } from './filters.js';
 import type { Fragment } from './fragment.js';
+import { Lately } from './lately.js';
 import { readMoment } from './listening-store.js';
 import { LISTED_COLUMNS, listedOf, type ListedRow } from './rows.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
@@ -75,15 +76,28 @@ const IS_DUPLICATED = `(
     EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_address) WHERE q.ip_address = e.ip_address AND q.host_id <> e.host_id)
     OR EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_name) WHERE q.friendly_name = e.friendly_name AND q.host_id <> e.host_id))`;
 
+type PageRow = ListedRow & { readonly sort_value: string | number; readonly duplicated: number };
+
+/** How long the way to a page is taken again without a look for a shorter one. */
+const SAME_WAY_MS = 5_000;
+/** A page that is not read within this by the way of before is read by the shortest: it has become a long one. */
+const LONG_WAY_MS = 100;
+const IS_LONG = null;
+
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class FleetReader {
+  /** By sort and filter. It may be wrong, and costs 100 ms then, once. */
+  private readonly ways: Lately<number | typeof IS_LONG>;
+
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly version: Version,
     private readonly stamps: StampsInFlight,
     private readonly listening: ListeningClock | null = null,
-  ) {}
+  ) {
+    this.ways = new Lately(clock, SAME_WAY_MS);
+  }
 
   /** While this replica listens, its own copy of the listening row says the same as the row. */
   async asOf(): Promise<AsOf> {
@@ -96,26 +110,47 @@ export class FleetReader {
   async page({ sort, filter, limit, position, walkAsOf }: PageOrder): Promise<Page> {
     const asOf = await this.asOf();
     const settled = { at: asOf.at, listenedMs: this.stamps.settled(asOf.listenedMs) };
-    const { column, inOrder, tables, bound } = SORTS[sort];
+    const { inOrder, bound } = SORTS[sort];
     const filters = filterConditions(filter, asOf, this.version);
-    const start = await startOf(this.database, filters, inOrder(filters));
-    const from = joinedFrom(start, ['p', 'l', 'h', ...tables]);
-    const id = `${start.alias}.host_id`;
-    const conditions: Fragment[] = [...filters, ...bound(walkAsOf ?? asOf), ...(position ? [afterPosition(column, id, position)] : [])];
-    const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
-    const rows = await this.database.rows<ListedRow & { sort_value: string | number; duplicated: number }>(
-      `SELECT e.*, ${IS_DUPLICATED} AS duplicated
+    const ways = new Ways(filters, inOrder(filters));
+    const conditions: Fragment[] = [...filters, ...bound(walkAsOf ?? asOf)];
+    const statement = (way: number): Statement => pageStatement(ways.start(way), SORTS[sort], conditions, position, limit + 1);
+    const rows = await this.readByWay(JSON.stringify([sort, filter]), ways, statement);
+    const shown = rows.slice(0, limit);
+    const last = shown.at(-1);
+    const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : null;
+    return { items: shown.map((row) => ({ ...listedOf(row), possibleDuplicate: row.duplicated === 1 })), next, asOf, walkAsOf: walkAsOf ?? settled };
+  }
+
+  /** By the way of before, while it is a short one. */
+  private async readByWay(key: string, ways: Ways, statement: (way: number) => Statement): Promise<PageRow[]> {
+    const before = ways.isOne ? undefined : this.ways.get(key);
+    if (before !== undefined && before !== IS_LONG) {
+      const { sql, parameters } = statement(before);
+      const rows = await this.database.rowsWithin<PageRow>(LONG_WAY_MS, sql, parameters);
+      if (rows) return rows;
+      this.ways.set(key, IS_LONG);
+    }
+    const shortest = await ways.shortest(this.database);
+    if (before === undefined) this.ways.set(key, shortest);
+    const { sql, parameters } = statement(shortest);
+    return this.database.rows<PageRow>(sql, parameters);
+  }
+}
+
+function pageStatement(start: Start, { column, tables }: Sort, conditions: readonly Fragment[], position: Position | null, limit: number): Statement {
+  const from = joinedFrom(start, ['p', 'l', 'h', ...tables]);
+  const id = `${start.alias}.host_id`;
+  const all = [...conditions, ...(position ? [afterPosition(column, id, position)] : [])];
+  const where = all.length > 0 ? `WHERE ${all.map(({ sql }) => sql).join(' AND ')}` : '';
+  return {
+    sql: `SELECT e.*, ${IS_DUPLICATED} AS duplicated
          FROM (SELECT ${LISTED_COLUMNS}, ${column ?? id} AS sort_value
                  ${from.sql}
                  ${where}
                 ORDER BY ${column ? `${column}, ` : ''}${id}
                 LIMIT ?) AS e
         ORDER BY e.sort_value, e.host_id`,
-      [...from.parameters, ...conditions.flatMap(({ parameters }) => parameters), limit + 1],
-    );
-    const shown = rows.slice(0, limit);
-    const last = shown.at(-1);
-    const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : null;
-    return { items: shown.map((row) => ({ ...listedOf(row), possibleDuplicate: row.duplicated === 1 })), next, asOf, walkAsOf: walkAsOf ?? settled };
-  }
+    parameters: [...from.parameters, ...all.flatMap(({ parameters }) => parameters), limit],
+  };
 }

@@ -1,6 +1,6 @@
 import { type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
-import { byHostId, joinedFrom, startOf } from './access-path.js';
+import { byHostId, joinedFrom, Ways } from './access-path.js';
 import { filterConditions } from './filters.js';
 import { readMoment } from './listening-store.js';
 import { json } from './rows.js';
@@ -43,7 +43,8 @@ export class PlanStore implements PurgePlans {
     const { now: at, listenedMs } = await readMoment(this.database, this.clock);
     const silent = filterConditions({ connectionState: 'Disconnected' }, { at, listenedMs }, this.version);
     const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), ...silent];
-    const start = await startOf(this.database, conditions, byHostId(conditions));
+    const ways = new Ways(conditions, byHostId(conditions));
+    const start = ways.start(await ways.shortest(this.database));
     const from = joinedFrom(start, ['p', 'l', 'h']);
     const rows = await this.database.rows<{ host_id: string; generation: number; friendly_name: string; ip_address: string; last_heartbeat_at: Date | null }>(
       `SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, l.last_heartbeat_at
