@@ -22,6 +22,9 @@ process.on('message', (message) => {
   } else process.exit(0);
 });
 
+/** Connections by their ports and number: kept from run to run, as a fleet keeps its own. */
+const kept = new Map();
+
 /**
  * Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the
  * requests to begin. The clock runs from when all connections have been used, as those of a fleet have, and counts what is
@@ -29,36 +32,36 @@ process.on('message', (message) => {
  */
 async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce = false }) {
   const requests = sets.get(set);
-  const ports = [port].flat();
   const statuses = new Map();
   const latenciesUs = [];
   let next = offset;
   let inTime = 0;
-  const clients = Array.from({ length: connections }, (_, number) => new Client(ports[number % ports.length]));
-  await Promise.all(clients.map(({ connected }) => connected));
   const take = () => requests[next++ % requests.length];
   const noted = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  const { clients, areNew } = await clientsOf([port].flat(), connections);
   // One that is not answered at all ends the run as a failure, instead of never.
-  const late = setTimeout(() => clients.forEach((client) => client.fail()), seconds * 1000 + 2 * LONGEST_ANSWER_MS);
-  if (!onlyOnce) await useEach(clients, take, noted);
+  const late = setTimeout(() => clients.forEach((client) => client.fail('a request was not answered in time')), seconds * 1000 + 2 * LONGEST_ANSWER_MS);
+  if (areNew && !onlyOnce) await useEach(clients, take, noted);
 
   const idle = performance.eventLoopUtilization();
   const startedAt = performance.now();
   const deadline = startedAt + seconds * 1000;
-  const nextFor = (client) => {
-    if (performance.now() >= deadline || (onlyOnce && next >= requests.length)) client.end();
-    else client.send(take());
-  };
-  for (const client of clients) {
-    client.answered = (status, tookMs) => {
-      noted(status);
-      latenciesUs.push(Math.round(tookMs * 1000));
-      if (onlyOnce || performance.now() <= deadline) inTime += 1;
-      nextFor(client);
-    };
-    nextFor(client);
-  }
-  await Promise.all(clients.map(({ closed }) => closed)).finally(() => clearTimeout(late));
+  const work = (client) =>
+    new Promise((finished, failed) => {
+      const sendNext = () => {
+        if (performance.now() >= deadline || (onlyOnce && next >= requests.length)) finished();
+        else client.send(take());
+      };
+      client.failed = failed;
+      client.answered = (status, tookMs) => {
+        noted(status);
+        latenciesUs.push(Math.round(tookMs * 1000));
+        if (onlyOnce || performance.now() <= deadline) inTime += 1;
+        sendNext();
+      };
+      sendNext();
+    });
+  await Promise.all(clients.map(work)).finally(() => clearTimeout(late));
 
   const elapsedSeconds = onlyOnce ? (performance.now() - startedAt) / 1000 : seconds;
   const sorted = Uint32Array.from(latenciesUs).sort();
@@ -77,14 +80,27 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
   };
 }
 
+/** Those of the runs before, unless a server has closed some. */
+async function clientsOf(ports, connections) {
+  const name = `${connections} on ${ports}`;
+  const before = kept.get(name) ?? [];
+  const fault = before.find((client) => client.fault)?.fault;
+  if (fault) throw fault;
+  if (before.length > 0 && before.every(({ isOpen }) => isOpen)) return { clients: before, areNew: false };
+  before.forEach((client) => client.end());
+  const clients = Array.from({ length: connections }, (_, number) => new Client(ports[number % ports.length]));
+  kept.set(name, clients);
+  await Promise.all(clients.map(({ connected }) => connected));
+  return { clients, areNew: true };
+}
+
 /** A few at a time: Node takes one new connection in each turn, and in turns full of work the last would wait for seconds. */
 async function useEach(clients, take, noted) {
   const unused = [...clients];
   const use = async () => {
     for (let client = unused.pop(); client; client = unused.pop()) {
       noted(await new Promise((answered, failed) => {
-        client.answered = answered;
-        client.closed.catch(failed);
+        Object.assign(client, { answered, failed });
         client.send(take());
       }));
     }
@@ -100,39 +116,45 @@ const shared = Buffer.alloc(64 * 1024);
 /** One connection: a request, its answer, the next. */
 class Client {
   answered = null;
+  failed = null;
+  isOpen = true;
+  /** What went wrong while nothing was asked. */
+  fault = null;
+  #waits = false;
   #pending = null;
   /** Of the answer before. One that begins as that did, up to its content-length, is as long, and its head is not read again. */
   #length = 0;
   #beginning = NOTHING;
   #sentAt = 0;
   #socket;
-  #isEnded = false;
 
   constructor(port) {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared, callback: (length, bytes) => this.#read(bytes.subarray(0, length)) } });
     this.connected = once(this.#socket, 'connect');
-    this.closed = new Promise((resolve, reject) => {
-      const closed = () => (this.#isEnded && this.#pending === null ? resolve() : reject(new Error('a connection was closed before its answer')));
-      this.#socket.once('error', reject).once('close', closed);
+    this.#socket.on('error', () => undefined).once('close', () => {
+      this.isOpen = false;
+      if (this.#waits) this.failed(new Error('a connection was closed before its answer'));
     });
-    this.closed.catch(() => undefined);
   }
 
   send(request) {
+    this.#waits = true;
     this.#sentAt = performance.now();
     this.#socket.write(request);
   }
 
   end() {
-    this.#isEnded = true;
     this.#socket.destroy();
   }
 
-  fail() {
-    this.#socket.destroy(new Error('a request was not answered in time'));
+  fail(message) {
+    if (this.#waits) this.failed(new Error(message));
+    else this.fault = new Error(message);
+    this.#socket.destroy();
   }
 
   #read(bytes) {
+    if (!this.#waits) return this.fail('an answer to no request'), true;
     const answer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
     if (answer.length !== this.#length || this.#beginning.compare(answer, 0, this.#beginning.length) !== 0) {
       const total = lengthOf(answer);
@@ -140,11 +162,12 @@ class Client {
         this.#pending = Buffer.from(answer);
         return true;
       }
-      if (answer.length > total) this.#socket.destroy(new Error('more than one answer to a request'));
+      if (answer.length > total) return this.fail('more than one answer to a request'), true;
       this.#length = total;
       this.#beginning = Buffer.from(answer.subarray(0, beginningOf(answer)));
     }
     this.#pending = null;
+    this.#waits = false;
     this.answered(answer.latin1Slice(9, 12), performance.now() - this.#sentAt);
     return true;
   }

@@ -7,6 +7,8 @@ import { DataSource, EntitySchema } from 'typeorm';
 
 const [kind, port] = process.argv.slice(2);
 const ROUTE = '/v1/process-servers/:hostId/heartbeats';
+/** Beyond the runs of all the others: the load generator keeps its connections. */
+const KEEP_ALIVE_MS = 60_000;
 
 function addressFromEnvironment() {
   const url = new URL(process.env.DATABASE_URL);
@@ -21,7 +23,7 @@ function addressFromEnvironment() {
 const RIVALS = {
   /** Node's own HTTP server: reads JSON, sends it back. */
   'node:http echo': () =>
-    createServer((request, response) => {
+    createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       const chunks = [];
       request.on('data', (chunk) => chunks.push(chunk));
       request.on('end', () => {
