@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { version as versionOf } from 'uuid';
-import { UuidIdentifiers } from './randomness.js';
+import { DrawnBytes, SystemRandomness, UuidIdentifiers } from './randomness.js';
 
 const NOON = new Date('2026-11-23T12:00:00.000Z');
 const FAR_AWAY = new Date('6400-01-01T00:00:00.000Z');
@@ -26,5 +26,21 @@ describe('an id for a key', () => {
     expect(ids.map((id) => versionOf(id))).toEqual([8, 8, 8]);
     expect(ids[0]).toBe(ids[2]);
     expect(ids[0]).not.toBe(ids[1]);
+  });
+});
+
+describe('bytes that were drawn for many uses', () => {
+  it('are given once, as many as are asked for, across draws', () => {
+    const bytes = new DrawnBytes();
+    const taken = Array.from({ length: 600 }, (_, number) => bytes.take(16 + (number % 17)).toString('hex'));
+    expect(taken.map(({ length }) => length / 2)).toEqual(taken.map((_, number) => 16 + (number % 17)));
+    expect(new Set(taken.map((hex) => hex.slice(0, 32))).size).toBe(600);
+  });
+
+  it('make fractions from 0 up to 1, each another', () => {
+    const randomness = new SystemRandomness();
+    const fractions = Array.from({ length: 2_000 }, () => randomness.fraction());
+    expect(fractions.every((fraction) => fraction >= 0 && fraction < 1)).toBe(true);
+    expect(new Set(fractions).size).toBe(2_000);
   });
 });

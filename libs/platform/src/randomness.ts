@@ -3,31 +3,42 @@ import { v7 as uuidV7 } from 'uuid';
 import { Identifiers, Randomness } from '@app/fleet';
 
 const FRACTION_BYTES = 6;
-const FRACTIONS_AT_ONCE = 512;
+const UUID_BYTES = 16;
+const BYTES_AT_ONCE = 4_096;
 
-/** Randomness of the operating system, drawn for many fractions at once. */
-export class SystemRandomness extends Randomness {
+/** Random bytes of the operating system, drawn for many uses at once: a draw of 4 KiB costs little more than one of 32 bytes. */
+export class DrawnBytes {
   private drawn = Buffer.alloc(0);
   private used = 0;
 
-  fraction(): number {
-    if (this.used >= this.drawn.length) {
-      this.drawn = randomBytes(FRACTION_BYTES * FRACTIONS_AT_ONCE);
+  /** Bytes that nobody else is given; at most 4,096. */
+  take(bytes: number): Buffer {
+    if (this.used + bytes > this.drawn.length) {
+      this.drawn = randomBytes(BYTES_AT_ONCE);
       this.used = 0;
     }
-    const number = this.drawn.readUIntBE(this.used, FRACTION_BYTES);
-    this.used += FRACTION_BYTES;
-    return number / 2 ** (8 * FRACTION_BYTES);
+    this.used += bytes;
+    return this.drawn.subarray(this.used - bytes, this.used);
+  }
+}
+
+/** Randomness of the operating system. */
+export class SystemRandomness extends Randomness {
+  private readonly bytes = new DrawnBytes();
+
+  fraction(): number {
+    return this.bytes.take(FRACTION_BYTES).readUIntBE(0, FRACTION_BYTES) / 2 ** (8 * FRACTION_BYTES);
   }
 }
 
 /** Ids of one process and one millisecond sort in the order in which they were made. */
 export class UuidIdentifiers extends Identifiers {
-  private sequence = randomBytes(3).readUIntBE(0, 3);
+  private readonly bytes = new DrawnBytes();
+  private sequence = this.bytes.take(3).readUIntBE(0, 3);
 
   at(instant: Date): string {
     this.sequence = (this.sequence + 1) >>> 0;
-    return uuidV7({ msecs: instant.getTime(), seq: this.sequence });
+    return uuidV7({ msecs: instant.getTime(), seq: this.sequence, random: this.bytes.take(UUID_BYTES) });
   }
 
   forKey(key: string): string {

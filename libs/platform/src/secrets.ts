@@ -1,5 +1,6 @@
 import { createHash, createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { CredentialMint, SecretMint, type MadeSecret, type MintedCredential } from '@app/fleet';
+import { DrawnBytes } from './randomness.js';
 
 export const CREDENTIAL_PREFIX = 'psc_';
 export const API_KEY_PREFIX = 'csk_';
@@ -78,6 +79,7 @@ export class KeyedDigest {
 /** `psc_` and, in base64url, generation, 256 random bits, and an HMAC over host id and both: a forged one is told without a database. */
 export class HmacCredentials extends CredentialMint {
   private readonly keyed: KeyedDigest;
+  private readonly bytes = new DrawnBytes();
 
   constructor(key: Buffer) {
     super();
@@ -87,7 +89,7 @@ export class HmacCredentials extends CredentialMint {
   mint(hostId: string, generation: number): MintedCredential {
     const body = Buffer.alloc(GENERATION_BYTES + RANDOM_BYTES);
     body.writeUInt32BE(generation);
-    randomBytes(RANDOM_BYTES).copy(body, GENERATION_BYTES);
+    this.bytes.take(RANDOM_BYTES).copy(body, GENERATION_BYTES);
     const credential = CREDENTIAL_PREFIX + Buffer.concat([body, this.mac(hostId, body)]).toString('base64url');
     return { credential, credentialHash: sha256(credential).toString('hex') };
   }

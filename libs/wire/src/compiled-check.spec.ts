@@ -1,60 +1,102 @@
 import { plainToInstance } from 'class-transformer';
 import { IsInt, IsOptional, IsString, ValidateIf, validateSync } from 'class-validator';
 import { describe, expect, it } from '@jest/globals';
-import { compiledCheck } from './compiled-check.js';
-import { HeartbeatRequest } from './heartbeat.wire.js';
+import { compiledCheck, type WireClass } from './compiled-check.js';
+import * as wire from './index.js';
 
-const LOAD = {
-  cpuPercent: 12.5,
-  totalMemoryBytes: 17_179_869_184,
-  availableMemoryBytes: 0,
-  totalCacheBytes: null,
-  freeCacheBytes: 1,
-  throughputBytesPerSecond: 0,
-  pendingUploadBytes: 9_007_199_254_740_991,
-};
-const FULL = {
+const { ApiKeyRequest, ApplyPurgeRequest, HeartbeatRequest, PurgePlanRequest, PurgeRequest, RegisterRequest, RevokeCredentialRequest, RotatePassphraseRequest } = wire;
+
+const HEARTBEAT = {
   generation: 4_294_967_295,
   machineId: '42-1f',
   instanceId: 'ƒ',
   agentVersion: '9.63.7187.1',
   sentAt: '2026-11-23T09:00:30.5+01:00',
-  load: LOAD,
+  load: {
+    cpuPercent: 12.5,
+    totalMemoryBytes: 17_179_869_184,
+    availableMemoryBytes: 0,
+    totalCacheBytes: null,
+    freeCacheBytes: 1,
+    throughputBytesPerSecond: 0,
+    pendingUploadBytes: 9_007_199_254_740_991,
+  },
   services: [{ name: 'cxprocessserver', state: 'running' }],
   protectedMachineCount: 0,
   replicationPairCount: 3,
   certificateExpiresAt: '2027-02-28T00:00:00Z',
 };
-/** What JSON can hold, at the edges; each is put in the place of every member. */
-const ODD_VALUES = [undefined, null, true, 0, -1, 0.5, NaN, Infinity, 2 ** 53, 4_294_967_296, '', ' ', 'x', '1', '\u0000', '\ud800', 'x'.repeat(129), [], [null], [{}], {}, { name: 'a' }];
+const REGISTRATION = {
+  friendlyName: 'ps-berlin-1',
+  fqdn: 'ps-berlin-1.example.net',
+  ipAddress: '2001:DB8::1',
+  dataPort: 443,
+  osType: 'Windows',
+  osVersion: 'Server 2022',
+  agentVersion: '9.63.7187.1',
+  machineId: 'machine-1',
+  environment: 'NonVMware',
+  cpuCores: 65_535,
+  memoryBytes: 9_007_199_254_740_991,
+  cacheDiskBytes: 0,
+  sentAt: '2026-11-23T09:00:30Z',
+  proxy: { used: true, address: 'proxy.example.net', port: 3_128, authenticated: false },
+};
+const PLAN = {
+  connectionState: 'Disconnected',
+  lifecycle: 'Registered',
+  versionStatus: 'NotSupported',
+  health: 'None',
+  ipAddress: '192.0.2.11',
+  friendlyName: 'ps ',
+  passphraseId: '0199F0C4-3f5e-7cc1-9d43-5f4c5b3a2e11',
+  silentForSeconds: 0,
+};
 
-const isHeartbeat = compiledCheck(HeartbeatRequest);
-const passesClassValidator = (body: unknown): boolean =>
-  typeof body === 'object' && body !== null && !Array.isArray(body) &&
-  validateSync(plainToInstance(HeartbeatRequest, body), { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true }).length === 0;
-
-const variants = (whole: object, rebuilt: (changed: object) => unknown): unknown[] =>
-  [...Object.keys(whole), 'unknown'].flatMap((name) => ODD_VALUES.map((value) => rebuilt({ ...whole, [name]: value })));
-
-const bodies: unknown[] = [
-  ...ODD_VALUES,
-  { generation: 1 },
-  FULL,
-  ...variants(FULL, (body) => body),
-  ...variants(LOAD, (load) => ({ ...FULL, load })),
-  ...variants(FULL.services[0]!, (service) => ({ ...FULL, services: [FULL.services[0], service] })),
-  { ...FULL, services: Array.from({ length: 1_000 }, () => FULL.services[0]) },
+/** Every body of the contract, whole. */
+const BODIES: readonly (readonly [WireClass, object])[] = [
+  [HeartbeatRequest, HEARTBEAT],
+  [RegisterRequest, REGISTRATION],
+  [PurgeRequest, { generation: 1, reason: 'scrapped', force: true }],
+  [PurgePlanRequest, PLAN],
+  [ApplyPurgeRequest, { expectedCount: 1_000, reason: 'scrapped', acknowledgeShare: false }],
+  [RevokeCredentialRequest, { generation: 1, reason: 'its disk was copied' }],
+  [ApiKeyRequest, { name: 'portal', role: 'reader', expiresAt: '2027-02-28T00:00:00Z' }],
+  [RotatePassphraseRequest, { overlapSeconds: 0 }],
 ];
 
-describe('a check compiled from the class of the heartbeat', () => {
-  it.each([[{ generation: 1 }], [FULL], [{ ...FULL, load: {} }], [{ ...FULL, load: null, services: null }], [{ ...FULL, services: [] }]])('lets pass what is well made: %j', (body) => {
-    expect(isHeartbeat(body)).toBe(true);
+/** What JSON can hold, at the edges; each is put in the place of every member. */
+const ODD_VALUES = [undefined, null, true, 0, -1, 0.5, NaN, Infinity, 443, 2 ** 53, 4_294_967_296, '', ' ', 'x', '1', '10.0.0.1', '\u0000', '\ud800', 'x'.repeat(129), 'x'.repeat(501), [], [null], [{}], {}, { name: 'a' }];
+
+const passesClassValidator = (wireClass: WireClass, body: unknown): boolean =>
+  typeof body === 'object' && body !== null && !Array.isArray(body) &&
+  validateSync(plainToInstance(wireClass, body), { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true }).length === 0;
+
+/** With each member odd, left out, or of an odd member itself. */
+function variants(whole: object): object[] {
+  return [...Object.entries(whole), ['unknown', undefined] as const].flatMap(([name, member]) => {
+    const { [name]: _left, ...without } = whole as Record<string, unknown>;
+    const inner = Array.isArray(member) ? variants(member[0] as object).map((item) => [member[0], item]) : typeof member === 'object' && member !== null ? variants(member as object) : [];
+    return [without, ...[...ODD_VALUES, ...inner].map((value) => ({ ...whole, [name]: value }))];
+  });
+}
+
+describe('a check compiled from a wire class', () => {
+  it.each(BODIES)('says of every body of a %p just what class-validator says', (wireClass, whole) => {
+    const check = compiledCheck(wireClass);
+    const bodies = [...ODD_VALUES, ...variants(whole)];
+    expect(bodies.filter((body) => check(body) !== passesClassValidator(wireClass, body))).toEqual([]);
+    expect(check(whole)).toBe(true);
+    expect(bodies.filter((body) => !check(body)).length).toBeGreaterThan(40);
   });
 
-  it('says of every body just what class-validator says', () => {
-    const differing = bodies.filter((body) => isHeartbeat(body) !== passesClassValidator(body));
-    expect(differing).toEqual([]);
-    expect(bodies.filter(isHeartbeat).length).toBeGreaterThan(20);
+  it.each([[{ generation: 1 }], [{ ...HEARTBEAT, load: {} }], [{ ...HEARTBEAT, load: null, services: null }], [{ ...HEARTBEAT, services: [] }]])('lets pass what is well made: %j', (body) => {
+    expect(compiledCheck(HeartbeatRequest)(body)).toBe(true);
+  });
+
+  it('knows every body that a route takes', () => {
+    const bodies = Object.values(wire as unknown as Record<string, unknown>).filter((one) => typeof one === 'function' && one.name.endsWith('Request'));
+    expect(new Set(BODIES.map(([wireClass]) => wireClass))).toEqual(new Set(bodies));
   });
 
   class EachText {

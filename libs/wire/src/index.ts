@@ -1,6 +1,6 @@
 export { canonicalAddress, canonicalHostId } from './checks.js';
 export { ConfigurationServerClient, Refused, UnexpectedAnswer, type ClientOptions } from './client.js';
-export { compiledCheck } from './compiled-check.js';
+export { compiledCheck, type Check, type WireClass } from './compiled-check.js';
 export { DecommissionQuery, DecommissionResponse } from './decommission.wire.js';
 export { EventBody, EventList } from './event.wire.js';
 export {

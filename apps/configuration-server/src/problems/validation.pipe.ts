@@ -1,6 +1,6 @@
-import { ValidationPipe } from '@nestjs/common';
+import { ValidationPipe, type ArgumentMetadata } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
-import type { FieldError } from '@app/wire';
+import { compiledCheck, type Check, type FieldError, type WireClass } from '@app/wire';
 import { RequestProblem, shownName } from './request-problem.js';
 
 /** What class-validator calls a property that its class does not have. */
@@ -16,9 +16,25 @@ function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldErro
   });
 }
 
+/** What a check compiled from its class lets pass is taken as it is; the walk along the decorators names what is wrong with the rest. */
+class CheckingPipe extends ValidationPipe {
+  private readonly checks = new Map<WireClass, Check>();
+
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.type === 'body' && this.checkOf(metadata.metatype as WireClass)(value)) return value;
+    return super.transform(value, metadata);
+  }
+
+  private checkOf(wireClass: WireClass): Check {
+    const known = this.checks.get(wireClass) ?? compiledCheck(wireClass);
+    this.checks.set(wireClass, known);
+    return known;
+  }
+}
+
 /** Checks bodies and queries against their wire classes: no unknown fields, no conversion of types. */
 export const validationPipe = (): ValidationPipe =>
-  new ValidationPipe({
+  new CheckingPipe({
     whitelist: true,
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
