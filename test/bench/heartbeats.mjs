@@ -6,10 +6,11 @@ import { etcdKeepAlives, etcdPuts, heartbeats } from './requests.mjs';
 
 const CONNECTIONS = 512;
 const PAIRS = 10;
-const SECONDS = 0.35;
-const WARM_UP_SECONDS = 0.5;
-/** A large fleet is slow as long as the processor's caches are another's. */
-const SECONDS_AT_SIZES = 0.5;
+const SECONDS = 0.25;
+/** Of each run, before its clock: the processor's caches are another's, and all begin in the same moment. */
+const LEAD_IN_SECONDS = 0.12;
+const WARM_UP_SECONDS = 0.3;
+const SECONDS_AT_SIZES = 0.35;
 /** Before, everybody beats once: the first time after a start costs the database twice as much. */
 const LONGEST_ROUND_SECONDS = 60;
 const ETCD_LEASES = 2_000;
@@ -31,7 +32,7 @@ async function interleaved(generator, targets, { connections = CONNECTIONS, seco
   return targets;
 }
 
-const orderOf = ({ set, port, offset }, connections) => ({ set, port, offset, connections });
+const orderOf = ({ set, port, offset }, connections) => ({ set, port, offset, connections, leadInSeconds: LEAD_IN_SECONDS });
 const rates = ({ runs }) => runs.map(({ perSecond }) => perSecond);
 
 const row = (target, note = '') => ({
@@ -44,26 +45,35 @@ const row = (target, note = '') => ({
   note,
 });
 
-/** The main comparison, at 100,000 registered servers. */
+const ECHOES = ['node:http echo', 'Fastify echo', 'Fastify echo, deferred'];
+const WRITERS = ['one UPDATE each', 'TypeORM save'];
+
+/** The main comparison, at 100,000 registered servers: beside those that write nothing, then beside those whose writing goes on for a while in the background. */
 export async function againstRivals({ generator, fleet, directory, say }) {
   await generator.give('heartbeats', heartbeats(fleet.sample));
   const server = await startServer(fleet, join(directory, 'server'));
-  const targets = [{ name: 'heartbeat', set: 'heartbeats', port: server.port }];
-  const started = [server];
-  for (const kind of ['node:http echo', 'Fastify echo', 'Fastify echo, deferred', 'one UPDATE each', 'TypeORM save']) {
-    const rival = await startRival(kind, fleet);
-    started.push(rival);
-    targets.push({ name: kind, set: 'heartbeats', port: rival.port });
-  }
+  const besideEchoes = await againstSome(generator, { name: 'heartbeat, beside echoes', port: server.port }, await rivalsOf(ECHOES, fleet));
+  const writers = await rivalsOf(WRITERS, fleet);
   const etcd = await startEtcd(join(directory, 'etcd'));
   if (etcd) {
-    started.push(etcd);
     await generator.give('etcd puts', etcdPuts(fleet.sample));
     await generator.give('etcd keep-alives', etcdKeepAlives(await grantLeases(etcd.port)));
-    targets.push({ name: 'etcd put', set: 'etcd puts', port: etcd.port }, { name: 'etcd lease keep-alive', set: 'etcd keep-alives', port: etcd.port });
+    writers.push({ ...etcd, name: 'etcd put', set: 'etcd puts' }, { ...etcd, name: 'etcd lease keep-alive', set: 'etcd keep-alives' });
   } else say('etcd is not installed: left out');
-  const [ours, ...rivals] = await interleaved(generator, targets);
-  for (const { stop } of started) await stop();
+  const besideWriters = await againstSome(generator, { name: 'heartbeat, beside writers', port: server.port }, writers);
+  await server.stop();
+  return { rows: [...besideEchoes.rows, ...besideWriters.rows], ratios: { ...besideEchoes.ratios, ...besideWriters.ratios } };
+}
+
+async function rivalsOf(kinds, fleet) {
+  const rivals = [];
+  for (const kind of kinds) rivals.push({ ...(await startRival(kind, fleet)), name: kind, set: 'heartbeats' });
+  return rivals;
+}
+
+async function againstSome(generator, heartbeat, others) {
+  const [ours, ...rivals] = await interleaved(generator, [{ ...heartbeat, set: 'heartbeats' }, ...others]);
+  for (const { stop } of others) await stop();
   return { rows: [ours, ...rivals].map((target) => row(target)), ratios: Object.fromEntries(rivals.map((rival) => [`heartbeat / ${rival.name}`, ratios(rates(ours), rates(rival))])) };
 }
 

@@ -27,10 +27,10 @@ const kept = new Map();
 
 /**
  * Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the
- * requests to begin. The clock runs from when all connections have been used, as those of a fleet have, and counts what is
- * answered while it runs; with `once` from when all are connected.
+ * requests to begin. All connections have been used before, as those of a fleet have. The clock runs from the end of the lead-in,
+ * in the midst of the load: what is answered while it runs counts. With `once` it runs from when all are connected.
  */
-async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce = false }) {
+async function run({ set, port, connections, seconds, leadInSeconds = 0, offset = 0, once: onlyOnce = false }) {
   const requests = sets.get(set);
   const statuses = new Map();
   const latenciesUs = [];
@@ -40,12 +40,12 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
   const noted = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
   const { clients, areNew } = await clientsOf([port].flat(), connections);
   // One that is not answered at all ends the run as a failure, instead of never.
-  const late = setTimeout(() => clients.forEach((client) => client.fail('a request was not answered in time')), seconds * 1000 + 2 * LONGEST_ANSWER_MS);
+  const late = setTimeout(() => clients.forEach((client) => client.fail('a request was not answered in time')), (leadInSeconds + seconds) * 1000 + 2 * LONGEST_ANSWER_MS);
   if (areNew && !onlyOnce) await useEach(clients, take, noted);
 
-  const idle = performance.eventLoopUtilization();
-  const startedAt = performance.now();
+  const startedAt = performance.now() + leadInSeconds * 1000;
   const deadline = startedAt + seconds * 1000;
+  const idle = performance.eventLoopUtilization();
   const work = (client) =>
     new Promise((finished, failed) => {
       const sendNext = () => {
@@ -55,8 +55,9 @@ async function run({ set, port, connections, seconds, offset = 0, once: onlyOnce
       client.failed = failed;
       client.answered = (status, tookMs) => {
         noted(status);
-        latenciesUs.push(Math.round(tookMs * 1000));
-        if (onlyOnce || performance.now() <= deadline) inTime += 1;
+        const now = performance.now();
+        if (now >= startedAt) latenciesUs.push(Math.round(tookMs * 1000));
+        if (now >= startedAt && (onlyOnce || now <= deadline)) inTime += 1;
         sendNext();
       };
       sendNext();
