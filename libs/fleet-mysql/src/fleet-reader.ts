@@ -119,7 +119,7 @@ export class FleetReader {
     const shown = rows.slice(0, limit);
     const last = shown.at(-1);
     const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : null;
-    return { items: shown.map((row) => ({ ...listedOf(row), possibleDuplicate: row.duplicated === 1 })), next, asOf, walkAsOf: walkAsOf ?? settled };
+    return { items: shown.map((row) => Object.assign(listedOf(row), { possibleDuplicate: row.duplicated === 1 })), next, asOf, walkAsOf: walkAsOf ?? settled };
   }
 
   /** By the way of before, while it is a short one. */

@@ -1,4 +1,4 @@
-import { createHash, createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { CredentialMint, SecretMint, type MadeSecret, type MintedCredential } from '@app/fleet';
 import { DrawnBytes } from './randomness.js';
 
@@ -13,7 +13,8 @@ const PASSPHRASE_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const PASSPHRASE_GROUPS = 6;
 const PASSPHRASE_GROUP_LENGTH = 5;
 
-export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+/** In Node a digest that comes back as a Buffer costs five times what it costs as text. */
+export const sha256 = (bytes: Buffer | string): Buffer => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
 
 /** In constant time. */
 export const sameBytes = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
@@ -55,9 +56,6 @@ export interface OpenedCredential {
 
 const BLOCK_BYTES = 64;
 
-/** In Node a digest that comes back as a Buffer costs five times what it costs as text. */
-const digestOf = (bytes: Buffer): Buffer => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
-
 /** HMAC-SHA-256 (RFC 2104) in two one-shot digests: for a short message, a third of what an Hmac object costs. */
 export class KeyedDigest {
   private readonly innerPad: Buffer;
@@ -65,14 +63,14 @@ export class KeyedDigest {
 
   constructor(key: Buffer) {
     const block = Buffer.alloc(BLOCK_BYTES);
-    (key.length > BLOCK_BYTES ? digestOf(key) : key).copy(block);
+    (key.length > BLOCK_BYTES ? sha256(key) : key).copy(block);
     this.innerPad = block.map((byte) => byte ^ 0x36) as Buffer;
     this.outerPad = block.map((byte) => byte ^ 0x5c) as Buffer;
   }
 
   /** Of the parts of a message, one after the other. */
   of(...parts: readonly Buffer[]): Buffer {
-    return digestOf(Buffer.concat([this.outerPad, digestOf(Buffer.concat([this.innerPad, ...parts]))]));
+    return sha256(Buffer.concat([this.outerPad, sha256(Buffer.concat([this.innerPad, ...parts]))]));
   }
 }
 
@@ -112,7 +110,11 @@ export class HmacCredentials extends CredentialMint {
 
 /** Text that only we can have made: signed, not secret. */
 export class SignedText {
-  constructor(private readonly key: Buffer) {}
+  private readonly keyed: KeyedDigest;
+
+  constructor(key: Buffer) {
+    this.keyed = new KeyedDigest(key);
+  }
 
   seal(value: unknown): string {
     const body = Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -127,6 +129,6 @@ export class SignedText {
   }
 
   private mac(body: string): string {
-    return createHmac('sha256', this.key).update(body).digest().subarray(0, 16).toString('base64url');
+    return this.keyed.of(Buffer.from(body)).subarray(0, 16).toString('base64url');
   }
 }
