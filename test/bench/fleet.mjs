@@ -15,7 +15,7 @@ const VERSION = '1.0.0.0';
 export const SHARED_ADDRESS = '10.250.0.1';
 const BEHIND_ONE_ADDRESS = 200;
 /** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. */
-const LARGEST_SAMPLE = 50_000;
+const LARGEST_SAMPLE = 30_000;
 const CREDENTIALS_A_STATEMENT = 5_000;
 /** Nobody looks whether there is what a row refers to; and so an empty table is filled in bulk, indexes and all. */
 const WITHOUT_CHECKS = 'unique_checks = 0, foreign_key_checks = 0';

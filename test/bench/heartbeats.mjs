@@ -8,9 +8,9 @@ const CONNECTIONS = 512;
 const PAIRS = 10;
 const SECONDS = 0.25;
 /** Of each run, before its clock: the processor's caches are another's, and all begin in the same moment. */
-const LEAD_IN_SECONDS = 0.12;
+const LEAD_IN_SECONDS = 0.1;
 const WARM_UP_SECONDS = 0.3;
-const SECONDS_AT_SIZES = 0.35;
+const SECONDS_AT_SIZES = 0.3;
 /** Before, everybody beats once: the first time after a start costs the database twice as much. */
 const LONGEST_ROUND_SECONDS = 60;
 const ETCD_LEASES = 2_000;

@@ -11,8 +11,8 @@ const { SystemRandomness } = await built('libs/platform/src/index.js');
 
 const PAIRS = 10;
 /** Of a run, and before the first: of the server, and of each list. The largest fleet is what the goal is about. */
-const SECONDS = { run: 0.02, warmUp: 1.5, warmUpOfList: 0.05 };
-const SECONDS_OF_LARGEST = { run: 0.05, warmUp: 4, warmUpOfList: 0.1 };
+const SECONDS = { run: 0.02, warmUp: 1, warmUpOfList: 0.05 };
+const SECONDS_OF_LARGEST = { run: 0.05, warmUp: 3, warmUpOfList: 0.1 };
 
 /** Filters on a stored column or on the lease's end, the orders, and what an operator asks first. */
 const LISTS = [

@@ -8,7 +8,7 @@ import { heartbeats, registrations } from './requests.mjs';
 
 const CONNECTIONS = 64;
 const STORM_CONNECTIONS = 512;
-const SECONDS = 2;
+const SECONDS = 1.5;
 
 export async function registering({ generator, fleet, directory, storm, say }) {
   const server = await startServer(fleet, join(directory, 'server-registrations'));
