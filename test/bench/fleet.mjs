@@ -15,7 +15,7 @@ const VERSION = '1.0.0.0';
 export const SHARED_ADDRESS = '10.250.0.1';
 const BEHIND_ONE_ADDRESS = 200;
 /** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. */
-const LARGEST_SAMPLE = 30_000;
+const LARGEST_SAMPLE = 33_333;
 const CREDENTIALS_A_STATEMENT = 5_000;
 /** Nobody looks whether there is what a row refers to; and so an empty table is filled in bulk, indexes and all. */
 const WITHOUT_CHECKS = 'unique_checks = 0, foreign_key_checks = 0';
@@ -32,7 +32,7 @@ export function hostIdOf(number) {
   return [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20)].join('-');
 }
 
-/** @returns a fleet with the address of its database, the `sample` that can be spoken for, and `grow` and `stop`. */
+/** @returns a fleet with the address of its database, the `sample` that can be spoken for, and `stop`. */
 export async function makeFleet(directory, size) {
   const privateDatabase = await openPrivateDatabase({ directory: join(directory, 'database'), size: 'serving', progress: () => undefined });
   const { address } = privateDatabase;
@@ -51,6 +51,8 @@ export async function makeFleet(directory, size) {
   return {
     size,
     sample,
+    /** Of the sample, those whom `decommission` leaves alone. */
+    staying: sample.filter(({ number }) => number % 10 === 0),
     address,
     connection,
     environment: {

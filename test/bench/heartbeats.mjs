@@ -131,8 +131,7 @@ export async function replicas({ generator, fleet, directory }) {
 /** Latencies while entries are cleaned up, against the same load before. On 64 connections: a load that leaves the server some room. */
 export async function besideCleanUp({ generator, fleet, directory, entries, say }) {
   const connections = 64;
-  // Those whose number ends in nought stay: the others may leave.
-  await generator.give('heartbeats of those who stay', heartbeats(fleet.sample.filter(({ number }) => number % 10 === 0)));
+  await generator.give('heartbeats of those who stay', heartbeats(fleet.staying));
   const server = await startServer(fleet, join(directory, 'server-clean-up'), { CLEAN_UP_INTERVAL_SECONDS: '1', CLEAN_UP_GRACE_SECONDS: '1' });
   const target = { name: 'without', set: 'heartbeats of those who stay', port: server.port };
   await interleaved(generator, [target], { connections });

@@ -21,10 +21,12 @@ export async function registering({ generator, fleet, directory, storm, say }) {
 
   // Everybody who is registered, at once; a few who had registered before the storm go on beating.
   await generator.give('storm', registrations(fleet.hosts(0, storm), PASSPHRASE));
-  const others = fleet.sample.filter(({ number }) => number >= storm);
+  const others = fleet.staying.filter(({ number }) => number >= storm);
   const beats = others.length > 0 ? beating(server.port, heartbeats(others)) : null;
   const during = await generator.run({ set: 'storm', port: server.port, connections: STORM_CONNECTIONS, seconds: 240, once: true }, ['200', '201', '503']);
   const heard = beats && (await beats.end());
+  const strange = Object.keys(heard?.statuses ?? {}).filter((status) => !['200', '503'].includes(status));
+  if (strange.length > 0) throw new Error(`heartbeats of others meanwhile: ${JSON.stringify(heard.statuses)}`);
   const registered = await fleet.registeredSince(storm);
   say(`${registered} of ${storm} registered again in ${during.elapsedSeconds.toFixed(1)} s`);
   await server.stop();
