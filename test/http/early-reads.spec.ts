@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Query, Res } from '@nestjs/common';
 import { newApiKey, sha256 } from '@app/platform';
 import type { ProblemCode } from '@app/wire';
+import { Call } from '../../apps/configuration-server/src/access/call.decorator.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { TestSite, type Answer } from '../support/test-site.js';
 
@@ -154,4 +156,24 @@ it.each<[string, ProblemCode]>([
 ])('what is wrong with a call is told to one who is let in: %s', async (query, code) => {
   await read(LIST);
   expectProblem(await read(LIST + query), code);
+});
+
+describe('a call does not start that begins early and', () => {
+  const begins = (permits: 'reader' | 'operator'): MethodDecorator => Call({ permits, beginsEarly: true, summary: 'Begins early', answers: { 200: { type: null, description: '' } } });
+
+  it('is not for readers', () => {
+    expect(() => begins('operator')).toThrow(/only a reader's call/);
+  });
+
+  it('writes to its answer itself', () => {
+    expect(() => {
+      class Controller {
+        @begins('reader')
+        read(@Query() query: unknown, @Res({ passthrough: true }) reply: unknown): unknown {
+          return [query, reply];
+        }
+      }
+      return Controller;
+    }).toThrow(/may not begin early/);
+  });
 });

@@ -1,4 +1,6 @@
 import { applyDecorators, HttpCode, SetMetadata, UseInterceptors, type Type } from '@nestjs/common';
+import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { ApiBearerAuth, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath, type ApiResponseOptions } from '@nestjs/swagger';
 import { PROBLEM_CODES, PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/wire';
 import type { Permission } from './caller.js';
@@ -12,7 +14,7 @@ type ResponseHeaders = Readonly<Record<string, { readonly description: string; r
 interface CallDescription {
   readonly permits: Permission;
   readonly summary: string;
-  /** For a reader's call that changes nothing, and needs to know neither who asks nor how it is answered: see `EarlyReads`. */
+  /** For a reader's call that changes nothing, and needs to know neither who asks nor how it is answered; others do not start: see `EarlyReads`. */
   readonly beginsEarly?: boolean;
   /** Successful answers by status; null has no body. The first is the one that is sent unless the method says otherwise. */
   readonly answers: Readonly<Record<number, { readonly type: Type | null; readonly description: string; readonly mediaType?: string; readonly headers?: ResponseHeaders }>>;
@@ -106,6 +108,15 @@ const securityOf: Record<Permission, MethodDecorator[]> = {
 /** The plugin of @nestjs/swagger guesses an answer from the HTTP method (201 for any POST) and puts it below this decorator. */
 const forgetGuessedAnswers: MethodDecorator = (_target, _name, descriptor) => void Reflect.deleteMetadata('swagger/apiResponse', descriptor.value as object);
 
+/** Of a handler that is handed the answer: what it writes there would go out before its caller is let in. */
+const refuseWritingToAnswer =
+  (summary: string): MethodDecorator =>
+  (target, name) => {
+    const parameters = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, name) ?? {}) as object;
+    const isHanded = Object.keys(parameters).some((parameter) => parameter.startsWith(`${RouteParamtypes.RESPONSE}:`));
+    if (isHanded) throw new Error(`${summary}: a call that writes to its answer itself may not begin early`);
+  };
+
 /** States a route's permission, answers and problems next to its path: for the guard, and for the OpenAPI document. */
 export function Call({ permits, summary, answers, problems = [], beginsEarly = false }: CallDescription): MethodDecorator {
   if (beginsEarly && permits !== 'reader') throw new Error(`${summary}: only a reader's call may begin early`);
@@ -119,7 +130,7 @@ export function Call({ permits, summary, answers, problems = [], beginsEarly = f
   return applyDecorators(
     forgetGuessedAnswers,
     SetMetadata(PERMISSION, permits),
-    ...(beginsEarly ? [SetMetadata(BEGINS_EARLY, true), UseInterceptors(EarlyReads)] : []),
+    ...(beginsEarly ? [refuseWritingToAnswer(summary), SetMetadata(BEGINS_EARLY, true), UseInterceptors(EarlyReads)] : []),
     HttpCode(statuses[0] ?? 200),
     ApiOperation({ summary, description: `Permission: ${permits}.` }),
     ApiExtraModels(ProblemResponse),
