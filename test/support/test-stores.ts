@@ -42,7 +42,11 @@ export class WatchedDatabase extends Database {
   /** Whether the server ends this read as too long; a busy machine, which is slower than any limit, otherwise ends none. */
   isTooLong: (sql: string) => boolean = () => false;
 
+  /** The limits of reads that had one, in ms. */
+  readonly limits: number[] = [];
+
   override async rowsWithin<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
+    this.limits.push(ms);
     return this.isTooLong(sql) ? null : super.rowsWithin<Row>(ms * 40, sql, parameters);
   }
 

@@ -46,7 +46,7 @@ export const byCandidates = (found: readonly Fragment[], condition: Fragment): F
   isInKeyOrder: false,
 });
 
-/** The order of the page itself, where conditions are told by their number. */
+/** The way in the order of the page itself, which is taken when no condition is found; a condition's way is its number. */
 const IN_ORDER = -1;
 
 /**

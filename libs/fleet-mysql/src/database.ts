@@ -206,11 +206,12 @@ export class Database {
     return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs, false).rows<Row>(sql, parameters), leftMs), giveUpAt);
   }
 
-  /** The same, but ended by the server itself after so long: null then. */
+  /** A single SELECT that the server itself ends after so long: null then. */
   async rowsWithin<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
     const seconds = ms / 1000;
-    // MariaDB reads the first comment, MySQL the second.
-    const limited = sql.replace(/^SELECT\b/, `/*M!100600 SET STATEMENT max_statement_time = ${seconds} FOR */ SELECT /*+ MAX_EXECUTION_TIME(${ms}) */`);
+    // MariaDB reads the first comment, MySQL the second, and a MariaDB that knows such hints both.
+    if (!sql.startsWith('SELECT ')) throw new Error('only a SELECT can be limited');
+    const limited = sql.replace('SELECT ', `/*M!100600 SET STATEMENT max_statement_time = ${seconds} FOR */ SELECT /*+ MAX_EXECUTION_TIME(${ms}) */ `);
     return this.rows<Row>(limited, parameters).catch((error: unknown) => {
       if (isOutOfTime(error)) return null;
       throw error;

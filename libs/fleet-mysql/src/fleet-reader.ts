@@ -82,12 +82,14 @@ type PageRow = ListedRow & { readonly sort_value: string | number; readonly dupl
 const SAME_WAY_MS = 5_000;
 /** A page that is not read within this by the way of before is read by the shortest: it has become a long one. */
 const LONG_WAY_MS = 100;
-const IS_LONG = null;
+/** How long the shortest is looked for each time after that: it may be as long itself. */
+const LOOKED_FOR_MS = 60_000;
 
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class FleetReader {
-  /** By sort and filter. It may be wrong, and costs 100 ms then, once. */
-  private readonly ways: Lately<number | typeof IS_LONG>;
+  /** By sort and filter. It may be wrong, and costs a page 100 ms then: for each sort and filter at most once a minute, and who asks meanwhile. */
+  private readonly ways: Lately<number>;
+  private readonly longWays: Lately<true>;
 
   constructor(
     private readonly database: Database,
@@ -97,6 +99,7 @@ export class FleetReader {
     private readonly listening: ListeningClock | null = null,
   ) {
     this.ways = new Lately(clock, SAME_WAY_MS);
+    this.longWays = new Lately(clock, LOOKED_FOR_MS);
   }
 
   /** While this replica listens, its own copy of the listening row says the same as the row. */
@@ -124,15 +127,16 @@ export class FleetReader {
 
   /** By the way of before, while it is a short one. */
   private async readByWay(key: string, ways: Ways, statement: (way: number) => Statement): Promise<PageRow[]> {
-    const before = ways.isOne ? undefined : this.ways.get(key);
-    if (before !== undefined && before !== IS_LONG) {
+    const isTakenAgain = !ways.isOne && !this.longWays.get(key);
+    const before = isTakenAgain ? this.ways.get(key) : undefined;
+    if (before !== undefined) {
       const { sql, parameters } = statement(before);
       const rows = await this.database.rowsWithin<PageRow>(LONG_WAY_MS, sql, parameters);
       if (rows) return rows;
-      this.ways.set(key, IS_LONG);
+      this.longWays.set(key, true);
     }
     const shortest = await ways.shortest(this.database);
-    if (before === undefined) this.ways.set(key, shortest);
+    if (isTakenAgain) this.ways.set(key, shortest);
     const { sql, parameters } = statement(shortest);
     return this.database.rows<PageRow>(sql, parameters);
   }

@@ -20,6 +20,11 @@ describe('an id for an instant', () => {
   });
 });
 
+it('ids for one instant differ in their random part, whoever makes them', () => {
+  const tails = Array.from({ length: 300 }, () => new UuidIdentifiers().at(NOON).slice(-12));
+  expect(new Set(tails).size).toBe(300);
+});
+
 describe('an id for a key', () => {
   it('is a UUID that is always the same for one key, and another for each key', () => {
     const ids = ['a', 'b', 'a'].map((key) => new UuidIdentifiers().forKey(key));
@@ -35,6 +40,11 @@ describe('bytes that were drawn for many uses', () => {
     const taken = Array.from({ length: 600 }, (_, number) => bytes.take(16 + (number % 17)).toString('hex'));
     expect(taken.map(({ length }) => length / 2)).toEqual(taken.map((_, number) => 16 + (number % 17)));
     expect(new Set(taken.map((hex) => hex.slice(0, 32))).size).toBe(600);
+  });
+
+  it('are refused beyond what is drawn at once', () => {
+    expect(new DrawnBytes().take(4_096)).toHaveLength(4_096);
+    expect(() => new DrawnBytes().take(4_097)).toThrow(RangeError);
   });
 
   it('make fractions from 0 up to 1, each another', () => {

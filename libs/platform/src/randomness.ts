@@ -11,8 +11,9 @@ export class DrawnBytes {
   private drawn = Buffer.alloc(0);
   private used = 0;
 
-  /** Bytes that nobody else is given; at most 4,096. */
+  /** Bytes that nobody else is given. @throws RangeError beyond 4,096. */
   take(bytes: number): Buffer {
+    if (bytes > BYTES_AT_ONCE) throw new RangeError(`${bytes} bytes are more than are drawn at once`);
     if (this.used + bytes > this.drawn.length) {
       this.drawn = randomBytes(BYTES_AT_ONCE);
       this.used = 0;
