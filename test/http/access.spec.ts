@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Controller, Get } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post } from '@nestjs/common';
+import { IsString } from 'class-validator';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newApiKey, sha256 } from '@app/platform';
 import { PROBLEMS, type ProblemCode } from '@app/wire';
+import { everyBodyHasItsCheck } from '../../apps/configuration-server/src/problems/body-checks.js';
 import { everyRouteStatesItsPermission } from '../../apps/configuration-server/src/access/route-permissions.js';
 import { OPENAPI_FILE, projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 import { parsedAnswer } from '../support/expect-problem.js';
@@ -142,5 +144,23 @@ describe('a route that states no permission', () => {
 
   it('keeps the server from starting', () => {
     expect(() => everyRouteStatesItsPermission([Open])).toThrow('Routes without a permission: GET v1/open/door');
+  });
+});
+
+describe('a body whose class has a decorator that no check can be compiled from', () => {
+  class Labels {
+    @IsString({ each: true })
+    readonly labels!: string[];
+  }
+  @Controller('v1/labels')
+  class Labelled {
+    @Post(':id')
+    label(@Param('id') id: string, @Body() body: Labels): unknown {
+      return [id, body];
+    }
+  }
+
+  it('keeps the server from starting', () => {
+    expect(() => everyBodyHasItsCheck([Labelled])).toThrow('Labels.labels: no compiled check for isString');
   });
 });

@@ -6,8 +6,9 @@ import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { TlsSettings } from '@app/platform';
-import { AppModule, type UseCases } from './app.module.js';
+import { AppModule, DESCRIBED_CONTROLLERS, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
+import { everyBodyHasItsCheck } from './problems/body-checks.js';
 import { parseJson } from './problems/json-body.js';
 import { noteAsked } from './last-asked.js';
 import { safeHeaders } from './problems/safe-headers.js';
@@ -39,6 +40,7 @@ interface DoorSettings {
 /** The HTTP server with every route of the contract; not listening yet. */
 export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
+  everyBodyHasItsCheck(DESCRIBED_CONTROLLERS);
   const { randomness } = useCases;
   // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
   const server = {

@@ -1,4 +1,4 @@
-import { plainToInstance } from 'class-transformer';
+import { plainToInstance, Transform } from 'class-transformer';
 import { IsInt, IsOptional, IsString, ValidateIf, validateSync } from 'class-validator';
 import { describe, expect, it } from '@jest/globals';
 import { compiledCheck, type WireClass } from './compiled-check.js';
@@ -109,7 +109,16 @@ describe('a check compiled from a wire class', () => {
     @IsInt()
     readonly number?: number;
   }
-  it.each([EachText, Conditional])('does not start with a decorator that it would read wrongly: %p', (wireClass) => {
-    expect(() => compiledCheck(wireClass)).toThrow(/no compiled check/);
+  class Trimmed {
+    @IsString()
+    @Transform(({ value }) => String(value).trim())
+    readonly text!: string;
+  }
+  it.each([
+    [EachText, /no compiled check/],
+    [Conditional, /no compiled check/],
+    [Trimmed, /cannot be transformed/],
+  ])('does not start with a decorator that it would read wrongly: %p', (wireClass, message) => {
+    expect(() => compiledCheck(wireClass)).toThrow(message);
   });
 });

@@ -1,3 +1,4 @@
+import { TransformationType } from 'class-transformer';
 import { defaultMetadataStorage } from 'class-transformer/cjs/storage.js';
 import { getMetadataStorage, type ValidationArguments, type ValidatorConstraintInterface, ValidationTypes } from 'class-validator';
 
@@ -40,6 +41,9 @@ function fieldsOf(wireClass: WireClass): Field[] {
   for (const metadata of getMetadataStorage().getTargetValidationMetadatas(wireClass, '', false, false)) {
     const field = byName.get(metadata.propertyName) ?? { optional: false, checks: [] };
     byName.set(metadata.propertyName, field);
+    if (defaultMetadataStorage.findTransformMetadatas(wireClass, metadata.propertyName, TransformationType.PLAIN_TO_CLASS).length > 0) {
+      throw new Error(`${wireClass.name}.${metadata.propertyName}: what is taken as it is cannot be transformed`);
+    }
     if (metadata.type === ValidationTypes.NESTED_VALIDATION) field.checks.push(nestedCheck(wireClass, metadata.propertyName, metadata.each));
     else if (metadata.name === 'isOptional') field.optional = true;
     else if (metadata.type === ValidationTypes.CUSTOM_VALIDATION && !metadata.each && !metadata.validateIf) field.checks.push(...decoratorChecks(metadata));

@@ -1,6 +1,7 @@
 import { ValidationPipe, type ArgumentMetadata } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
-import { compiledCheck, type Check, type FieldError, type WireClass } from '@app/wire';
+import type { FieldError, WireClass } from '@app/wire';
+import { bodyCheckOf } from './body-checks.js';
 import { RequestProblem, shownName } from './request-problem.js';
 
 /** What class-validator calls a property that its class does not have. */
@@ -16,19 +17,11 @@ function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldErro
   });
 }
 
-/** What a check compiled from its class lets pass is taken as it is; the walk along the decorators names what is wrong with the rest. */
+/** A body that its class's compiled check lets pass is taken as it is, a plain object; the walk along the decorators names what is wrong with the rest. */
 class CheckingPipe extends ValidationPipe {
-  private readonly checks = new Map<WireClass, Check>();
-
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type === 'body' && this.checkOf(metadata.metatype as WireClass)(value)) return value;
+    if (metadata.type === 'body' && bodyCheckOf(metadata.metatype as WireClass)(value)) return value;
     return super.transform(value, metadata);
-  }
-
-  private checkOf(wireClass: WireClass): Check {
-    const known = this.checks.get(wireClass) ?? compiledCheck(wireClass);
-    this.checks.set(wireClass, known);
-    return known;
   }
 }
 
