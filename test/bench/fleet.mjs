@@ -14,7 +14,7 @@ const VERSION = '1.0.0.0';
 /** Of a site whose process servers are all behind it. */
 export const SHARED_ADDRESS = '10.250.0.1';
 const BEHIND_ONE_ADDRESS = 200;
-/** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. */
+/** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. Of a million, one on nearly every page of the leases. */
 const LARGEST_SAMPLE = 33_333;
 const CREDENTIALS_A_STATEMENT = 5_000;
 /** Nobody looks whether there is what a row refers to; and so an empty table is filled in bulk, indexes and all. */
@@ -77,10 +77,10 @@ export async function makeFleet(directory, size) {
       const [[{ count }]] = await connection.query('SELECT COUNT(*) AS count FROM process_server p WHERE p.decommissioned_at <= UTC_TIMESTAMP(3)');
       return count;
     },
-    /** Of the first so many hosts, those with a later generation than their first. */
-    async registeredSince(count) {
+    /** How many have registered more than once. */
+    async registeredAgain() {
       const [[{ registered }]] = await connection.query('SELECT COUNT(*) AS registered FROM process_server p WHERE p.generation > 1');
-      return Math.min(registered, count);
+      return registered;
     },
     async stop() {
       await connection.end();
@@ -96,8 +96,7 @@ async function addSecrets(connection) {
 
 /**
  * A fleet as it is on a good day: of a thousand, one is decommissioned and ten are silent, twenty too old. Two hundred of
- * all are behind one address. Leases outlast the benchmark, but for those
- * that it renews.
+ * all are behind one address. Leases outlast the benchmark, but for those that it renews.
  */
 async function addEntries(address, connection, size) {
   await connection.query(`INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, ${LISTENED_MS}, NOW(3)) ON DUPLICATE KEY UPDATE listened_ms = ${LISTENED_MS}, noted_at = NOW(3)`);
@@ -136,6 +135,7 @@ async function addEntries(address, connection, size) {
   await Promise.all(tables.map(([table, fill]) => fillTable(address, table, fill)));
   await connection.query('INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server p GROUP BY 1, 2');
   await connection.query('DROP TABLE numbers');
+  await connection.query('SET unique_checks = 1, foreign_key_checks = 1');
 }
 
 /** On a connection of its own, beside the other tables. */

@@ -7,11 +7,10 @@ import { etcdKeepAlives, etcdPuts, heartbeats } from './requests.mjs';
 const CONNECTIONS = 512;
 const PAIRS = 10;
 const SECONDS = 0.25;
-/** Of each run, before its clock: the processor's caches are another's, and all begin in the same moment. */
+/** Of each run, before its clock, and longer until each connection has had an answer: the processor's caches are another's, and all begin in the same moment. */
 const LEAD_IN_SECONDS = 0.1;
 const WARM_UP_SECONDS = 0.3;
 const SECONDS_AT_SIZES = 0.3;
-/** Before, everybody beats once: the first time after a start costs the database twice as much. */
 const LONGEST_ROUND_SECONDS = 60;
 const ETCD_LEASES = 2_000;
 
@@ -19,11 +18,11 @@ const ETCD_LEASES = 2_000;
 async function interleaved(generator, targets, { connections = CONNECTIONS, seconds = SECONDS } = {}) {
   for (const target of targets) {
     target.runs = [];
-    target.offset = 0;
-    await generator.run({ ...orderOf(target, connections), seconds: WARM_UP_SECONDS });
+    target.offset = (await generator.run({ ...orderOf({ ...target, offset: 0 }, connections), seconds: WARM_UP_SECONDS })).nextOffset;
   }
   for (let pair = 0; pair < PAIRS; pair += 1) {
-    for (const target of targets) {
+    // There and back: nobody always comes after the same one, whose writing may go on in the background.
+    for (const target of pair % 2 === 0 ? targets : targets.toReversed()) {
       const run = await generator.run({ ...orderOf(target, connections), seconds });
       target.offset = run.nextOffset;
       target.runs.push(run);
@@ -31,6 +30,9 @@ async function interleaved(generator, targets, { connections = CONNECTIONS, seco
   }
   return targets;
 }
+
+/** Once, before anything is measured: the first time after a start costs the database twice as much. */
+const everybodyBeats = (generator, set, port) => generator.run({ set, port, connections: CONNECTIONS, seconds: LONGEST_ROUND_SECONDS, once: true });
 
 const orderOf = ({ set, port, offset }, connections) => ({ set, port, offset, connections, leadInSeconds: LEAD_IN_SECONDS });
 const rates = ({ runs }) => runs.map(({ perSecond }) => perSecond);
@@ -52,6 +54,7 @@ const WRITERS = ['one UPDATE each', 'TypeORM save'];
 export async function againstRivals({ generator, fleet, directory, say }) {
   await generator.give('heartbeats', heartbeats(fleet.sample));
   const server = await startServer(fleet, join(directory, 'server'));
+  await everybodyBeats(generator, 'heartbeats', server.port);
   const besideEchoes = await againstSome(generator, { name: 'heartbeat, beside echoes', port: server.port }, await rivalsOf(ECHOES, fleet));
   const writers = await rivalsOf(WRITERS, fleet);
   const etcd = await startEtcd(join(directory, 'etcd'));
@@ -100,7 +103,7 @@ export async function atSizes({ generator, fleets, directory }) {
   }
   const [smallest, ...compared] = targets;
   await generator.run({ ...orderOf({ ...smallest, offset: 0 }, CONNECTIONS), seconds: PAIRS * SECONDS_AT_SIZES });
-  for (const { set, port } of compared) await generator.run({ set, port, connections: CONNECTIONS, seconds: LONGEST_ROUND_SECONDS, once: true });
+  for (const { set, port } of compared) await everybodyBeats(generator, set, port);
   await interleaved(generator, compared, { seconds: SECONDS_AT_SIZES });
   const memory = {};
   for (const { name, server } of targets) memory[name] = await memoryMiB(server);

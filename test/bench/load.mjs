@@ -27,57 +27,81 @@ const kept = new Map();
 
 /**
  * Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the
- * requests to begin. All connections have been used before, as those of a fleet have. The clock runs from the end of the lead-in,
- * in the midst of the load: what is answered while it runs counts. With `once` it runs from when all are connected.
+ * requests to begin. All connections have been used before, as those of a fleet have. The clock runs in the midst of the load, from when
+ * the lead-in is over and each connection has had an answer: what is answered while it runs counts, as does how long that took. With `once` it
+ * runs from when all are connected to the last answer.
  */
 async function run({ set, port, connections, seconds, leadInSeconds = 0, offset = 0, once: onlyOnce = false }) {
   const requests = sets.get(set);
   const statuses = new Map();
   const latenciesUs = [];
   let next = offset;
-  let inTime = 0;
   const take = () => requests[next++ % requests.length];
   const noted = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
   const { clients, areNew } = await clientsOf([port].flat(), connections);
   // One that is not answered at all ends the run as a failure, instead of never.
-  const late = setTimeout(() => clients.forEach((client) => client.fail('a request was not answered in time')), (leadInSeconds + seconds) * 1000 + 2 * LONGEST_ANSWER_MS);
-  if (areNew && !onlyOnce) await useEach(clients, take, noted);
-
-  const startedAt = performance.now() + leadInSeconds * 1000;
-  const deadline = startedAt + seconds * 1000;
-  const idle = performance.eventLoopUtilization();
-  const work = (client) =>
-    new Promise((finished, failed) => {
-      const sendNext = () => {
-        if (performance.now() >= deadline || (onlyOnce && next >= requests.length)) finished();
-        else client.send(take());
-      };
-      client.failed = failed;
-      client.answered = (status, tookMs) => {
-        noted(status);
-        const now = performance.now();
-        if (now >= startedAt) latenciesUs.push(Math.round(tookMs * 1000));
-        if (now >= startedAt && (onlyOnce || now <= deadline)) inTime += 1;
+  const late = setTimeout(() => clients.forEach((client) => client.fail('a request was not answered in time')), (leadInSeconds + seconds) * 1000 + 3 * LONGEST_ANSWER_MS);
+  try {
+    if (areNew && !onlyOnce) await useEach(clients, take, noted);
+    const beganAt = performance.now();
+    let clock = onlyOnce ? clockFrom(beganAt, seconds) : null;
+    let withoutAnswer = clients.length;
+    const work = (client) =>
+      new Promise((finished, failed) => {
+        let isFirst = true;
+        const sendNext = () => {
+          if ((clock && performance.now() >= clock.endsAt) || (onlyOnce && next >= requests.length)) finished();
+          else client.send(take());
+        };
+        client.failed = failed;
+        client.answered = (status, tookMs) => {
+          noted(status);
+          const now = performance.now();
+          if (onlyOnce || (clock && now >= clock.startsAt && now <= clock.endsAt)) latenciesUs.push(Math.round(tookMs * 1000));
+          if (isFirst) withoutAnswer -= 1;
+          isFirst = false;
+          if (withoutAnswer === 0) clock ??= clockFrom(Math.max(now, beganAt + leadInSeconds * 1000), seconds);
+          sendNext();
+        };
         sendNext();
-      };
-      sendNext();
-    });
-  await Promise.all(clients.map(work)).finally(() => clearTimeout(late));
+      });
+    await Promise.all(clients.map(work));
+    return figures({ latenciesUs, statuses, next, busy: clock.busy(), seconds: onlyOnce ? (performance.now() - beganAt) / 1000 : seconds });
+  } finally {
+    clearTimeout(late);
+  }
+}
 
-  const elapsedSeconds = onlyOnce ? (performance.now() - startedAt) / 1000 : seconds;
+/** When what is answered counts, and how busy this process was from now on until then. */
+function clockFrom(startsAt, seconds) {
+  const idle = performance.eventLoopUtilization();
+  let busy = null;
+  const endsAt = startsAt + seconds * 1000;
+  const ended = setTimeout(() => (busy = performance.eventLoopUtilization(idle).utilization), endsAt - performance.now());
+  return {
+    startsAt,
+    endsAt,
+    busy() {
+      clearTimeout(ended);
+      return busy ?? performance.eventLoopUtilization(idle).utilization;
+    },
+  };
+}
+
+function figures({ latenciesUs, statuses, next, busy, seconds }) {
   const sorted = Uint32Array.from(latenciesUs).sort();
   const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
   return {
     answers: sorted.length,
-    perSecond: inTime / elapsedSeconds,
-    elapsedSeconds,
+    perSecond: sorted.length / seconds,
+    elapsedSeconds: seconds,
     statuses: Object.fromEntries(statuses),
     p50Ms: at(0.5),
     meanMs: latenciesUs.reduce((sum, us) => sum + us, 0) / Math.max(1, latenciesUs.length) / 1000,
     p99Ms: at(0.99),
     p999Ms: at(0.999),
     nextOffset: next,
-    generatorBusy: performance.eventLoopUtilization(idle).utilization,
+    generatorBusy: busy,
   };
 }
 
@@ -139,6 +163,7 @@ class Client {
   }
 
   send(request) {
+    if (!this.isOpen) return this.failed(new Error('a connection was closed before its request'));
     this.#waits = true;
     this.#sentAt = performance.now();
     this.#socket.write(request);

@@ -25,9 +25,11 @@ export async function registering({ generator, fleet, directory, storm, say }) {
   const beats = others.length > 0 ? beating(server.port, heartbeats(others)) : null;
   const during = await generator.run({ set: 'storm', port: server.port, connections: STORM_CONNECTIONS, seconds: 240, once: true }, ['200', '201', '503']);
   const heard = beats && (await beats.end());
-  const strange = Object.keys(heard?.statuses ?? {}).filter((status) => !['200', '503'].includes(status));
-  if (strange.length > 0) throw new Error(`heartbeats of others meanwhile: ${JSON.stringify(heard.statuses)}`);
-  const registered = await fleet.registeredSince(storm);
+  if (heard && (heard.unanswered > 0 || !heard.statuses['200'] || Object.keys(heard.statuses).some((status) => !['200', '503'].includes(status)))) {
+    throw new Error(`heartbeats of others meanwhile: ${JSON.stringify(heard.statuses)}, ${heard.unanswered} without an answer`);
+  }
+  const registered = (await fleet.registeredAgain()) - again.answers;
+  if (registered !== storm) throw new Error(`${registered} of ${storm} registered again`);
   say(`${registered} of ${storm} registered again in ${during.elapsedSeconds.toFixed(1)} s`);
   await server.stop();
   const row = (what, run, note = '') => ({ what, perSecond: spread([run.perSecond]), p50Ms: spread([run.p50Ms]), p99Ms: spread([run.p99Ms]), p999Ms: spread([run.p999Ms]), generatorBusy: run.generatorBusy, note });
