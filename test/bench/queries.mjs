@@ -35,7 +35,7 @@ const LISTS = [
 ];
 const VERSION = { major: 1, minor: 0, build: 0, revision: 0 };
 
-/** The query that a page is read with, as our own reader sends it. */
+/** The query that a page is read with, as our own reader sends it for the first time: without a limit. */
 class PageQuery extends Database {
   last = null;
 
@@ -67,7 +67,7 @@ export async function pages({ generator, fleets, directory }) {
   return { rows, ratios: compared };
 }
 
-/** Pages of 100 through the whole server, and the statement that reads such a page alone, in turn. */
+/** Pages of 100 through the whole server, asked for again within seconds as a list is that somebody looks at, and the statement that reads such a page alone, in turn. */
 async function pagesAgainstQuery({ generator, fleet, server, database, filter, sort, seconds }) {
   const set = `list ${JSON.stringify(filter)} ${sort}`;
   const reader = new FleetReader(database, { now: () => new Date() }, VERSION, new StampsInFlight());
