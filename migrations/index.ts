@@ -21,6 +21,8 @@ import { FillLoadSlots1795400000020 } from './1795400000020-fill-load-slots.js';
 import { DescribeApiKeys1795400000021 } from './1795400000021-describe-api-keys.js';
 import { FindByPassphrase1795400000022 } from './1795400000022-find-by-passphrase.js';
 import { KeepWhereEventsCameFrom1795400000023 } from './1795400000023-keep-where-events-came-from.js';
+import { NoteClockSteps1795400000027 } from './1795400000027-note-clock-steps.js';
+import { DecommissionOnAvailability1795400000028 } from './1795400000028-decommission-on-availability.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
 export const MIGRATIONS = [
@@ -47,4 +49,6 @@ export const MIGRATIONS = [
   DescribeApiKeys1795400000021,
   FindByPassphrase1795400000022,
   KeepWhereEventsCameFrom1795400000023,
+  NoteClockSteps1795400000027,
+  DecommissionOnAvailability1795400000028,
 ];

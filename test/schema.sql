@@ -52,6 +52,10 @@ CREATE TABLE listening (
   id tinyint unsigned NOT NULL,
   listened_ms bigint NOT NULL,
   noted_at datetime(3) NOT NULL,
+  run_ahead_ms int unsigned NOT NULL,
+  unsteady_listened_ms bigint NOT NULL,
+  stepped_back_listened_ms bigint,
+  stepped_back_to datetime(3),
   PRIMARY KEY (id)
 );
 
@@ -97,6 +101,7 @@ CREATE TABLE process_server (
   decommissioned_by varchar(128) COLLATE utf8mb4_unicode_520_ci,
   decommission_reason varchar(500) COLLATE utf8mb4_unicode_520_ci,
   remove_by datetime(3),
+  decommissioned_listened_ms bigint,
   KEY by_address (ip_address, host_id),
   KEY by_decommission (decommissioned_at, host_id),
   KEY by_name (friendly_name, host_id),

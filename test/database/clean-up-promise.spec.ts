@@ -70,7 +70,7 @@ it('a failed pass is recorded, reported, and made up for by the next', async () 
 });
 
 it('host clocks do not matter: a replica takes its time from the database', async () => {
-  const anHourAhead = (): Promise<Date> => Promise.resolve(new Date(Date.now() + 3_600_000));
+  const anHourAhead = async (): Promise<{ at: Date; server: string }> => ({ at: new Date(Date.now() + 3_600_000), server: 'a' });
   const clock = new SystemClock(anHourAhead);
   await clock.synchronise();
   const { at } = (await site.database.rows<{ at: Date }>('SELECT UTC_TIMESTAMP(3) AS at'))[0] ?? { at: new Date(0) };

@@ -108,7 +108,7 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
     const moment = await stores.moment();
     proxy.cutNextCommit(cut);
-    const [verdict] = await leases.writeGroup([stores.beat(server)], () => moment);
+    const [verdict] = await leases.writeGroup([stores.beat(server)], () => moment, 5_000);
     expect(verdict?.outcome).toBe('accepted');
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
     expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());

@@ -20,7 +20,7 @@ import {
 } from '@app/fleet';
 import { FleetCounter, FleetReader, type AsOf, type Position, type SortKey } from '@app/fleet-mysql';
 import { loadSlotOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
-import { OURS, TestStores } from '../support/test-stores.js';
+import { AVAILABILITY, OURS, TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
 beforeAll(async () => {
@@ -207,25 +207,26 @@ describe('one answer', () => {
     const server = await stores.registered();
     stores.clock.advanceSeconds(7_200);
     const { items, asOf } = await page({ filter: { connectionState: 'Connected' } });
-    expect([items.map(({ hostId }) => hostId), asOf.listenedMs]).toEqual([[server.hostId], 15_000]);
+    expect([items.map(({ hostId }) => hostId), asOf.listenedMs]).toEqual([[server.hostId], AVAILABILITY.runAheadMs]);
   });
 });
 
 describe('the listening clock of a replica', () => {
-  it('says what the row says, also when another replica has noted since; unheard for 15 s, it leaves the word to the row', async () => {
-    const ours = new ListeningClock(stores.listening, stores.clock);
+  it('says what the row says, also when another replica has recorded since; when it is not current, the row is read', async () => {
+    const ours = new ListeningClock(stores.listening, stores.clock, AVAILABILITY);
     const reader = new FleetReader(stores.database, stores.clock, OURS, stores.stamps, ours);
     const bothSay = async () => expect(await reader.asOf()).toEqual(await stores.reader.asOf());
     await bothSay();
     await ours.note();
     await stores.pass(14);
     await bothSay();
+    await ours.note();
     stores.database.statements.length = 0;
     await reader.asOf();
     expect(stores.database.statements).toEqual([]);
     stores.clock.advanceSeconds(30);
     await bothSay();
-    await stores.listening.note(stores.clock.now());
+    await stores.availability.note();
     await bothSay();
     expect((await reader.asOf()).listenedMs).toBe(29_000);
   });

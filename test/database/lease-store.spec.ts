@@ -56,7 +56,7 @@ describe('a renewal without news', () => {
     await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
     const before = await stores.lease(server);
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
-    expect(await stores.leases.writeGroup([stores.beat(server)], () => ({ now: earlier, listenedMs: 20_000 }))).toMatchObject([{ outcome: 'accepted' }]);
+    expect(await stores.leases.writeGroup([stores.beat(server)], () => ({ now: earlier, listenedMs: 20_000 }), 5_000)).toMatchObject([{ outcome: 'accepted' }]);
     expect(await stores.lease(server)).toEqual(before);
   });
 
@@ -65,7 +65,7 @@ describe('a renewal without news', () => {
     await stores.pass(60);
     await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
-    await stores.leases.writeGroup([stores.beat(server, { instanceId: 'new' })], () => ({ now: earlier, listenedMs: 20_000 }));
+    await stores.leases.writeGroup([stores.beat(server, { instanceId: 'new' })], () => ({ now: earlier, listenedMs: 20_000 }), 5_000);
     expect(await stores.lease(server)).toMatchObject({ last_heartbeat_at: stores.clock.now(), heard_listened_ms: 60_000, ends_listened_ms: 660_000, instance_id: 'new' });
   });
 
@@ -103,7 +103,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       'of one that the clean-up has removed',
       async () => {
         const server = await stores.leaving();
-        await stores.removals.removeDue(stores.clock.now(), 500, null);
+        await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), listenedMs: -1 }, 500, null);
         return server;
       },
       'generation_retired',
@@ -194,7 +194,7 @@ describe('a locked row', () => {
     const letGo = await stores.hold(server);
     expect(await stores.outcomes(stores.beat(server, {}, { carried: true }), stores.beat(other))).toEqual(['carry', 'accepted']);
     await letGo();
-    await stores.removals.removeDue(stores.clock.now(), 500, null);
+    await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), listenedMs: -1 }, 500, null);
     expect(await stores.write(stores.beat(server, {}, { carried: true }))).toEqual([{ outcome: 'refused', fault: { code: 'generation_retired', removal: 'clean_up' } }]);
   });
 });
@@ -294,7 +294,7 @@ describe('the news of a heartbeat', () => {
   it('is no silence of theirs when it was an outage of ours', async () => {
     const server = await beating();
     stores.clock.advanceSeconds(7_200);
-    await stores.listening.note(stores.clock.now());
+    await stores.availability.note();
     await stores.write(stores.beat(server));
     expect(await stores.kinds(server.hostId)).toEqual(['registered']);
   });
@@ -322,7 +322,7 @@ describe('the news of a heartbeat', () => {
     const rolledBack = new LeaseStore(stores.heartbeatDatabase, stores.identifiers, { ...OURS, minor: 62 }, stores.stamps);
     const moment = await stores.moment();
     for (let beats = 0; beats < 2; beats += 1) {
-      expect(await rolledBack.writeGroup([stores.beat(server)], () => moment)).toMatchObject([{ outcome: 'accepted' }]);
+      expect(await rolledBack.writeGroup([stores.beat(server)], () => moment, 5_000)).toMatchObject([{ outcome: 'accepted' }]);
     }
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_newer_than_configuration_server']);
   });

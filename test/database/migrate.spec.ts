@@ -90,6 +90,7 @@ describe('migrating', () => {
     const looks: number[] = [];
     /** Ten seconds pass between one look and the next. */
     const clock: Clock = {
+      monotonicMs: () => 0,
       now: () => {
         looks.push(looks.length * 10_000);
         return new Date(start.getTime() + (looks.at(-1) ?? 0));

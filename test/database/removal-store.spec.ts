@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { CleanUpBatch } from '@app/fleet';
+import type { CleanUpBatch, Due, Old } from '@app/fleet';
 import { RemovalStore } from '@app/fleet-mysql';
 import { versionKeyOf } from '../../libs/fleet-mysql/src/statements/tally.js';
 import { A_TOMBSTONE, AN_ENTRY, type StoredServer, TestStores } from '../support/test-stores.js';
@@ -14,9 +14,13 @@ beforeAll(async () => {
 beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
+/** Older than this, with the names that no walk needs now. */
+const old = (before: Date): Old => ({ eventsBefore: before, plansExpiredBefore: before, now: stores.clock.now() });
+/** Due by the wall clock alone. */
+const by = (decommissionedAt: Date): Due => ({ decommissionedAt, listenedMs: -1 });
 /** As a pass does it now, a grace of 300 s after the decommissioning. */
 const removeDue = (limit = 500, removals = stores.removals): Promise<CleanUpBatch> =>
-  removals.removeDue(new Date(stores.clock.now().getTime() - 300_000), limit, null);
+  removals.removeDue(by(new Date(stores.clock.now().getTime() - 300_000)), limit, null);
 
 async function leaving(count: number): Promise<StoredServer[]> {
   const servers: StoredServer[] = [];
@@ -75,11 +79,11 @@ describe('a batch', () => {
     }
     stores.clock.advanceSeconds(300);
     const dueAt = new Date(stores.clock.now().getTime() - 300_000);
-    const first = await stores.removals.removeDue(dueAt, 2, null);
+    const first = await stores.removals.removeDue(by(dueAt), 2, null);
     expect([first.removed, first.next?.hostId]).toEqual([2, servers[1]?.hostId]);
-    const second = await stores.removals.removeDue(dueAt, 2, first.next);
+    const second = await stores.removals.removeDue(by(dueAt), 2, first.next);
     expect([second.removed, second.next?.hostId]).toEqual([2, servers[3]?.hostId]);
-    expect(await stores.removals.removeDue(dueAt, 2, second.next)).toEqual({ removed: 1, next: null });
+    expect(await stores.removals.removeDue(by(dueAt), 2, second.next)).toEqual({ removed: 1, next: null });
     for (const { hostId } of servers) expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
   });
 
@@ -87,10 +91,10 @@ describe('a batch', () => {
     const servers = await leaving(5);
     stores.clock.advanceSeconds(300);
     const dueAt = new Date(stores.clock.now().getTime() - 300_000);
-    let batch = await stores.removals.removeDue(dueAt, 2, null);
+    let batch = await stores.removals.removeDue(by(dueAt), 2, null);
     let removed = batch.removed;
     while (batch.next) {
-      batch = await stores.removals.removeDue(dueAt, 2, batch.next);
+      batch = await stores.removals.removeDue(by(dueAt), 2, batch.next);
       removed += batch.removed;
     }
     expect(removed).toBe(5);
@@ -162,7 +166,7 @@ describe('what is old', () => {
       await anEvent(new Date(before.getTime() + ms));
       await aPlan(new Date(before.getTime() + ms));
     }
-    expect(await stores.removals.forgetOld(before, before, 500)).toBe(false);
+    expect(await stores.removals.forgetOld(old(before), 500)).toBe(false);
     expect([await stores.site.count('event'), await stores.site.count('purge_plan')]).toEqual([2, 2]);
   });
 
@@ -174,19 +178,19 @@ describe('what is old', () => {
       return rows.map(({ name }) => name);
     };
     stores.clock.advanceSeconds(7_200 + 10);
-    await stores.removals.forgetOld(new Date(0), new Date(0), 500);
+    await stores.removals.forgetOld(old(new Date(0)), 500);
     expect(await names()).toEqual(['old', 'new']);
     stores.clock.advanceMs(1);
-    await stores.removals.forgetOld(new Date(0), new Date(0), 500);
+    await stores.removals.forgetOld(old(new Date(0)), 500);
     expect(await names()).toEqual(['new']);
   });
 
   it('is forgotten in batches, the oldest first', async () => {
     const before = stores.clock.now();
     for (const ms of [-5, -4, -3]) await anEvent(new Date(before.getTime() + ms));
-    expect(await stores.removals.forgetOld(before, before, 2)).toBe(true);
+    expect(await stores.removals.forgetOld(old(before), 2)).toBe(true);
     expect(await stores.site.rows('SELECT at FROM event')).toEqual([{ at: new Date(before.getTime() - 3) }]);
-    expect(await stores.removals.forgetOld(before, before, 2)).toBe(false);
+    expect(await stores.removals.forgetOld(old(before), 2)).toBe(false);
     expect(await stores.site.count('event')).toBe(0);
   });
 });
@@ -200,7 +204,7 @@ describe('the tally of the fleet', () => {
     await stores.purge(await stores.registered(), { force: true });
     await stores.leaving();
     expect(await rows()).toHaveLength(7);
-    expect(await stores.removals.forgetOld(new Date(0), new Date(0), 500)).toBe(false);
+    expect(await stores.removals.forgetOld(old(new Date(0)), 500)).toBe(false);
     expect(await rows()).toEqual([
       { version_key: versionKeyOf('9.62.0.0'), decommissioned: 0, entries: 1 },
       { version_key: versionKeyOf('9.63.7187.1'), decommissioned: 0, entries: 1 },
@@ -220,7 +224,7 @@ describe('the tally of the fleet', () => {
     await follow(stores.register(server.hostId, { agentVersion: '9.60.0.0' }));
     await follow(stores.decommission(server));
     stores.clock.advanceSeconds(300);
-    await follow(stores.removals.removeDue(stores.clock.now(), 500, null));
+    await follow(stores.removals.removeDue(by(stores.clock.now()), 500, null));
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
     await follow(stores.register(server.hostId));
   });
@@ -232,7 +236,7 @@ describe('the tally of the fleet', () => {
     await holder.query('START TRANSACTION');
     await holder.query('SELECT id FROM fleet_tally ORDER BY id LIMIT 1 FOR UPDATE');
     await stores.registered();
-    await stores.removals.forgetOld(new Date(0), new Date(0), 500);
+    await stores.removals.forgetOld(old(new Date(0)), 500);
     await holder.query('ROLLBACK');
     await holder.end();
     expect(await stores.site.tallyErrors()).toEqual([]);

@@ -155,6 +155,8 @@ describe('when the database is away', () => {
     expect(refused[0]?.body).toMatchObject({ instruction: 'retry' });
     expect((await site.call('GET', '/metrics', { replica })).status).toBe(200);
     gate.open();
+    await expect(site.replica(replica).availability.record()).rejects.toThrow('database_unavailable'); // heartbeats have failed since the last record
+    await site.replica(replica).availability.record();
     expect((await site.call('GET', '/health/ready', { replica })).status).toBe(200);
     expect((await site.heartbeat(server, {}, replica)).status).toBe(200);
     expect(await site.eventKinds(server.hostId)).toEqual(['registered']);

@@ -3,6 +3,7 @@ export const LEASE_SECONDS = 180;
 export const GRACE_SECONDS = 300;
 export const INTERVAL_SECONDS = 60;
 const COUNTED_GAP_MS = 15_000;
+const RUN_AHEAD_MS = 1_500;
 /** A lease that ends at once has ended for a replica whose clock is behind, too. */
 const REPLICAS_DIFFER_MS = 1_500;
 
@@ -55,12 +56,12 @@ export class FleetModel {
 
   /** L now. */
   listened(): number {
-    return this.listenedMs + Math.min(Math.max(0, this.now() - this.notedAt), COUNTED_GAP_MS);
+    return this.listenedMs + Math.min(Math.max(0, this.now() - this.notedAt), RUN_AHEAD_MS);
   }
 
   note(replica: number): void {
     if (this.now() - this.notedAt > COUNTED_GAP_MS) this.outages += 1;
-    this.listenedMs = this.listened();
+    this.listenedMs += Math.min(Math.max(0, this.now() - this.notedAt), COUNTED_GAP_MS);
     this.notedAt = Math.max(this.notedAt, this.now());
     this.replicaNotedAt[replica] = this.now();
   }

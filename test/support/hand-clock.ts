@@ -2,6 +2,8 @@ import { Clock, type Randomness } from '@app/fleet';
 
 /** Time that moves only by hand. */
 export class HandClock extends Clock {
+  private elapsedMs = 1_000_000;
+
   constructor(private at = new Date('2026-11-23T09:00:00.000Z')) {
     super();
   }
@@ -10,7 +12,17 @@ export class HandClock extends Clock {
     return new Date(this.at);
   }
 
+  monotonicMs(): number {
+    return this.elapsedMs;
+  }
+
   advanceMs(ms: number): void {
+    this.elapsedMs += ms;
+    this.stepMs(ms);
+  }
+
+  /** The wall clock alone. */
+  stepMs(ms: number): void {
     this.at = new Date(this.at.getTime() + ms);
   }
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Connection } from 'mysql2/promise';
 import {
+  availabilityTiming,
+  ListeningClock,
   PLAN_LIFETIME_MS,
   decommission,
   parseVersion,
@@ -87,6 +89,7 @@ export interface StoredServer {
   readonly credentialHash: string;
 }
 
+export const AVAILABILITY = availabilityTiming(180);
 export const AN_AGENT: Actor = { name: 'process-server', address: '192.0.2.11', requestId: 'request-1' };
 export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-2' };
 export const OURS = parseVersion('9.63.7187.1') as Version;
@@ -107,6 +110,8 @@ export class TestStores {
   readonly registry: RegistryStore;
   readonly leases: LeaseStore;
   readonly listening: ListeningStore;
+  /** A replica's copy of the row: records that it could commit heartbeats. */
+  readonly availability: ListeningClock;
   readonly removals: RemovalStore;
   readonly plans: PlanStore;
   readonly reader: FleetReader;
@@ -123,7 +128,8 @@ export class TestStores {
   ) {
     this.registry = this.registryOn(database);
     this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.stamps);
-    this.listening = new ListeningStore(database, this.identifiers, 'replica-1');
+    this.listening = new ListeningStore(database, this.identifiers, 'replica-1', AVAILABILITY);
+    this.availability = new ListeningClock(this.listening, clock, AVAILABILITY);
     this.removals = new RemovalStore(database, clock, this.identifiers);
     this.plans = new PlanStore(database, clock, OURS);
     this.reader = new FleetReader(database, clock, OURS, this.stamps);
@@ -147,7 +153,7 @@ export class TestStores {
       database.statements.length = 0;
     }
     await this.site.empty();
-    await this.listening.note(this.clock.now());
+    await this.availability.note();
   }
 
   /** Somebody else's transaction that holds this host's lease. Call what it returns to end it; a test that fails leaves none behind. */
@@ -191,7 +197,7 @@ export class TestStores {
   async pass(seconds: number): Promise<void> {
     for (let left = seconds; left > 0; left -= 10) {
       this.clock.advanceSeconds(Math.min(10, left));
-      await this.listening.note(this.clock.now());
+      await this.availability.note();
     }
   }
 
@@ -246,7 +252,7 @@ export class TestStores {
 
   async write(...group: readonly WaitingHeartbeat[]): Promise<HeartbeatVerdict[]> {
     const moment = await this.moment();
-    return this.leases.writeGroup(group, () => moment);
+    return this.leases.writeGroup(group, () => moment, 5_000);
   }
 
   /** `accepted`, `carry`, or the code of a refusal. */

@@ -2,6 +2,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import {
+  availabilityTiming,
   CleanUp,
   CleanUpPromise,
   Departures,
@@ -21,10 +22,12 @@ import {
   EventReader,
   FleetCounter,
   FleetReader,
+  heartbeatLimitsWithin,
   KeyRingStore,
   LeaseStore,
   ListeningStore,
   PlanStore,
+  readMaxPacketBytes,
   RegistryStore,
   RemovalStore,
   SecretStore,
@@ -43,14 +46,15 @@ import { ReplicaStatus } from './fleet/replica-status.js';
 import { Connections } from './connections.js';
 import { openHttpDoor } from './http-door.js';
 import { TlsCertificate } from './tls-certificate.js';
+import { AvailabilityRecorder, type SiteClock } from './jobs/availability-recorder.js';
 import { RepeatingJob } from './jobs/repeating-job.js';
 import { Diagnosis } from './process-servers/diagnosis.js';
 import { FleetViews } from './process-servers/fleet-views.js';
 import { Timelines } from './process-servers/timelines.js';
 
-const NOTE_LISTENING_MS = 5_000;
-/** After a note that failed: heartbeats wait for it. */
-const NOTE_AGAIN_MS = 500;
+/** After a record that failed: heartbeats wait for it. */
+const RECORD_AGAIN_MS = 500;
+const EXPIRE_HEARTBEATS_MS = 100;
 const COUNT_FLEET_MS = 60_000;
 const NOTE_KEY_USE_MS = 30_000;
 const SETTLE_ROTATION_MS = 5_000;
@@ -67,6 +71,8 @@ export interface ReplicaParts {
   readonly settings: Settings;
   readonly address: DatabaseAddress;
   readonly clock: Clock;
+  /** How the clock is kept in line with the site's; a clock moved by hand needs none. */
+  readonly siteClock?: SiteClock;
   readonly randomness: Randomness;
   readonly identifiers: Identifiers;
   readonly logger: Logger;
@@ -89,6 +95,7 @@ export class Replica {
     /** Null without TLS. */
     readonly certificate: TlsCertificate | null,
     readonly listening: ListeningClock,
+    readonly availability: AvailabilityRecorder,
     readonly receiver: HeartbeatReceiver,
     readonly cleanUp: CleanUp,
     readonly status: ReplicaStatus,
@@ -100,7 +107,7 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS, joinsStatements: true });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS, joinsStatements: true });
@@ -115,17 +122,19 @@ export class Replica {
     const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
     const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
 
-    const listening = new ListeningClock(new ListeningStore(heartbeatDatabase, identifiers, name), clock);
+    const availability = availabilityTiming(leaseTiming.leaseSeconds);
+    const listening = new ListeningClock(new ListeningStore(heartbeatDatabase, identifiers, name, availability), clock, availability, async (row, isMoving) => siteClock?.reconcile(row.notedAt, isMoving));
     const reader = new FleetReader(database, clock, version, stamps, listening);
     const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
     const leases = new LeaseStore(heartbeatDatabase, identifiers, version, stamps);
-    const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, settings.heartbeats, pauseMs);
-    const cleanUp = new CleanUp(removals, clock, settings.cleanUp, settings.eventRetentionDays, name);
+    const heartbeatLimits = heartbeatLimitsWithin(await readMaxPacketBytes(database), settings.heartbeats);
+    const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, heartbeatLimits, pauseMs);
+    const cleanUp = new CleanUp(removals, () => listening.cleanUpMoment, settings.cleanUp, settings.eventRetentionDays, name);
     const promise = new CleanUpPromise(new RemovalStore(heartbeatDatabase, clock, identifiers), clock);
     const refused = new RefusedCallers(clock, registry);
     const limits = { ofKeys: new RateLimit(settings.limits.keyRequestsPerSecond, clock), ofStrangers: new RateLimit(settings.limits.strangerRequestsPerSecond, clock) };
-    const metrics = new Metrics(receiver, listening, refused, clock, promise);
-    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals);
+    const metrics = new Metrics(receiver, listening, refused, promise, () => siteClock?.databaseDifferenceMs ?? 0);
+    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, () => siteClock?.databaseDifferenceMs ?? 0);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
     const useCases: UseCases = {
@@ -149,21 +158,24 @@ export class Replica {
     const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer);
     const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, Math.min(settings.http.mostConnections, mostSockets()));
 
+    const recorder = new AvailabilityRecorder(receiver, listening, siteClock, logger);
+
     const jobs = [
-      new RepeatingJob('note listening', () => noteWhileAccepting(receiver, listening, logger), (failed) => (failed ? NOTE_AGAIN_MS : NOTE_LISTENING_MS), logger),
+      new RepeatingJob('record availability', () => recorder.record(), (failed) => (failed ? Math.min(RECORD_AGAIN_MS, availability.recordIntervalMs) : availability.recordIntervalMs), logger),
+      new RepeatingJob('expire heartbeats', async () => receiver.expire(), () => EXPIRE_HEARTBEATS_MS, logger),
       new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
       ...(certificate ? [new RepeatingJob('renew the certificate', () => renewed(certificate, logger), () => RENEW_CERTIFICATE_MS, logger)] : []),
       new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
       new RepeatingJob('settle a rotation', () => keeper.settleRotation(), () => SETTLE_ROTATION_MS, logger),
       new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
     ];
-    return new Replica(database, heartbeatDatabase, secrets, keys, keeper, certificate, listening, receiver, cleanUp, status, http, connections, jobs);
+    return new Replica(database, heartbeatDatabase, secrets, keys, keeper, certificate, listening, recorder, receiver, cleanUp, status, http, connections, jobs);
   }
 
   /** Begins to listen on the clock and to sweep. A rotation that an earlier start left half done is settled before anybody asks. */
   async start(): Promise<void> {
     await this.keeper.settleRotation();
-    await this.listening.note();
+    await this.availability.record();
     for (const job of this.jobs) job.start();
   }
 
@@ -177,12 +189,6 @@ export class Replica {
     await this.heartbeatDatabase.close();
     await this.database.close();
   }
-}
-
-async function noteWhileAccepting(receiver: HeartbeatReceiver, listening: ListeningClock, logger: Logger): Promise<void> {
-  if (!receiver.accepts) return;
-  const outage = await listening.note();
-  if (outage) logger.warn(outage, 'nobody listened for a while; leases stood still');
 }
 
 async function renewed(certificate: TlsCertificate, logger: Logger): Promise<void> {

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { FleetError } from '@app/fleet';
-import { Database, durabilityWarnings, migrateDatabase, migrationsArePending, readDatabaseClock, type DatabaseAddress } from '@app/fleet-mysql';
+import { Database, durabilityWarnings, migrateDatabase, migrationsArePending, readDatabaseClock, readMaxPacketBytes, type DatabaseAddress } from '@app/fleet-mysql';
 import {
   claimDirectory,
   errorCode,
@@ -22,7 +22,8 @@ import { KeptDatabase } from './kept-database.js';
 import { Replica } from './replica.js';
 import { renewAdminKey, SecretFiles, settleSecrets } from './secret-files.js';
 
-const SYNCHRONISE_CLOCK_MS = 60_000;
+/** Often enough that a step of the database's clock is found before it matters. */
+const SYNCHRONISE_CLOCK_MS = 30_000;
 const CLOSE_IDLE_MS = 50;
 /** A request that has not arrived whole by then is given up; well below the time after which the whole stop is. */
 const LONGEST_DRAIN_MS = 10_000;
@@ -84,8 +85,11 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   undoing.add(() => setUp.close());
   const clock = new SystemClock(() => readDatabaseClock(setUp));
   await (settings.database ? reach(settings.database, clock, progress) : clock.synchronise());
-  const synchronising = setInterval(() => void clock.synchronise().catch((error: unknown) => logger.debug({ err: error }, 'clock not synchronised')), SYNCHRONISE_CLOCK_MS);
+  const synchronising = setInterval(() => void synchronise(clock, logger), SYNCHRONISE_CLOCK_MS);
   undoing.add(async () => clearInterval(synchronising));
+  await readMaxPacketBytes(setUp).catch((error: unknown) => {
+    throw new CannotStart(`The database cannot be used: ${errorMessage(error)}`, { cause: error });
+  });
   for (const warning of await durabilityWarnings(setUp)) logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
 
   const identifiers = new UuidIdentifiers();
@@ -94,7 +98,7 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   if (await migrationsArePending(setUp)) await whileSaying(progress, 'Bringing the schema up to date', migrateDatabase(address, clock, name));
 
   const files = new SecretFiles(dataDirectory);
-  const replica = await Replica.make({ name, settings, address, clock, randomness, identifiers, logger, passphraseFile: files });
+  const replica = await Replica.make({ name, settings, address, clock, siteClock: clock, randomness, identifiers, logger, passphraseFile: files });
   undoing.add(() => stopServing(replica));
   await settleSecrets(replica.secrets, replica.keys, files, progress);
   if (newAdminKey) {
@@ -120,6 +124,15 @@ async function stopServing(replica: Replica): Promise<void> {
     clearInterval(closing);
     clearTimeout(closingAll);
   }
+}
+
+/** Says so when the clock of another database node is found to differ, and when it does no longer. */
+async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
+  const before = clock.databaseDifferenceMs;
+  await clock.synchronise().catch((error: unknown) => logger.debug({ err: error }, 'clock not synchronised'));
+  const differenceSeconds = clock.databaseDifferenceMs / 1000;
+  if (before === 0 && differenceSeconds !== 0) logger.warn({ differenceSeconds }, "the clock of this database node differs from the site's and is not followed");
+  if (before !== 0 && differenceSeconds === 0) logger.info("the clock of this database node agrees with the site's again");
 }
 
 /** Asked before anything is begun: a taken port is the most frequent reason why a start fails. */

@@ -19,9 +19,23 @@ export async function durabilityWarnings(database: Database): Promise<string[]> 
   return warnings;
 }
 
-/** The database's own clock and the moment it was asked: only to measure the offset of ours. */
-export async function readDatabaseClock(database: Database): Promise<Date> {
-  const [row] = await database.rows<{ at: Date }>('SELECT UTC_TIMESTAMP(3) AS at');
-  if (!row) throw new Error('the database told no time');
-  return row.at;
+/** The database's own clock, and the server that showed it: only to measure the offset of ours. */
+export async function readDatabaseClock(database: Database): Promise<{ readonly at: Date; readonly server: string }> {
+  const [row] = await database.rows<{ at: Date; server: string }>(`SELECT UTC_TIMESTAMP(3) AS at, CONCAT(@@hostname, ':', @@port) AS server`);
+  if (!row) throw new Error('the database returned no time');
+  return row;
+}
+
+/** Below this, a single call of the contract may not fit into a statement. */
+const MIN_PACKET_BYTES = 1_048_576;
+
+/**
+ * The largest statement that the server takes, in bytes.
+ * @throws Error that says what to set when that is too small.
+ */
+export async function readMaxPacketBytes(database: Database): Promise<number> {
+  const [row] = await database.rows<{ bytes: number }>('SELECT @@max_allowed_packet AS bytes');
+  const bytes = row?.bytes ?? 0;
+  if (bytes < MIN_PACKET_BYTES) throw new Error(`max_allowed_packet is ${bytes} bytes: set it to ${MIN_PACKET_BYTES} or more, 16 MiB is usual`);
+  return bytes;
 }

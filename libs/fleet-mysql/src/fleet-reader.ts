@@ -102,10 +102,10 @@ export class FleetReader {
     this.longWays = new Lately(clock, LOOKED_FOR_MS);
   }
 
-  /** While this replica listens, its own copy of the listening row says the same as the row. */
+  /** While it is current, this replica's own copy of the listening row says the same as the row. */
   async asOf(): Promise<AsOf> {
     const now = this.clock.now();
-    if (this.listening?.isListening(now)) return { at: now, listenedMs: this.listening.listenedMsAt(now) };
+    if (this.listening?.isCurrent) return { at: now, listenedMs: this.listening.listenedMsAt(now) };
     const { now: at, listenedMs } = await readMoment(this.database, this.clock);
     return { at, listenedMs };
   }

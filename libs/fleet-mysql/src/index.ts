@@ -1,5 +1,5 @@
 export { Database, type DatabaseAddress } from './database.js';
-export { durabilityWarnings, readDatabaseClock } from './durability.js';
+export { durabilityWarnings, readDatabaseClock, readMaxPacketBytes } from './durability.js';
 export { EventReader, EVENTS_SETTLE_MS, type EventFilter, type EventPage, type EventPosition } from './event-reader.js';
 export type { AsOf } from './filters.js';
 export { FleetCounter, type FleetNumbers } from './fleet-counter.js';
@@ -10,6 +10,7 @@ export { migrationsArePending, migrateDatabase } from './migrate.js';
 export { PlanStore } from './plan-store.js';
 export { RegistryStore } from './registry-store.js';
 export { RemovalStore } from './removal-store.js';
+export { heartbeatLimitsWithin } from './statement-size.js';
 export { NAME_WALK_MS } from './statements/names.js';
 export { StampsInFlight } from './stamps-in-flight.js';
 export { KeyRingStore, type StoredApiKey, type StoredPassphrase } from './key-ring-store.js';

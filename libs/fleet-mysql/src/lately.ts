@@ -14,12 +14,12 @@ export class Lately<Value> {
 
   get(key: string): Value | undefined {
     const known = this.known.get(key);
-    return known && Math.abs(this.clock.now().getTime() - known.atMs) < this.forMs ? known.value : undefined;
+    return known && this.clock.monotonicMs() - known.atMs < this.forMs ? known.value : undefined;
   }
 
   set(key: string, value: Value): void {
     if (this.known.size >= MOST && !this.known.has(key)) this.known.clear();
-    this.known.set(key, { value, atMs: this.clock.now().getTime() });
+    this.known.set(key, { value, atMs: this.clock.monotonicMs() });
   }
 
   forget(key: string): void {

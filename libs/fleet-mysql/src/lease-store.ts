@@ -19,10 +19,11 @@ import {
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
-import { giveUpAtFromNow, type Database, type Statement, type Transaction } from './database.js';
+import { type Database, type Statement, type Transaction } from './database.js';
 import { errorNumber, LOCK_WAIT_TIMEOUT } from './database-errors.js';
 import { insertEvents, insertEventsOnce } from './statements/events.js';
 import {
+  keptHeartbeat,
   LOCK_LEASES,
   READ_REGISTERED_FACTS,
   READ_WHEREABOUTS,
@@ -62,6 +63,9 @@ type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { 
 /** The same load again is written so long after it was written last: often enough for a window of a quarter of an hour. */
 const SAME_LOAD_AGAIN_MS = 60_000;
 
+/** When the same load was written if it is not to be written again: since a minute before, and not after now by more than clocks differ. */
+const sameLoadFrom = (now: Date): readonly Date[] => [new Date(now.getTime() - SAME_LOAD_AGAIN_MS + 1), new Date(now.getTime() + SAME_LOAD_AGAIN_MS)];
+
 const CARRY: HeartbeatVerdict = { outcome: 'carry' };
 
 /** One of a group, and what becomes of it in the attempt that counts. */
@@ -94,19 +98,19 @@ export class LeaseStore implements Leases {
     this.ourVersion = formatVersion(version);
   }
 
-  async writeGroup(group: readonly WaitingHeartbeat[], moment: () => Moment): Promise<HeartbeatVerdict[]> {
+  async writeGroup(group: readonly WaitingHeartbeat[], moment: () => Moment, withinMs: number): Promise<HeartbeatVerdict[]> {
+    const giveUpAt = performance.now() + withinMs;
     const claims = group.map((waiting) => new Claim(waiting, this.said(waiting.beat)));
     const inKeyOrder = [...claims].sort(byHostId);
     const eventIds = new Map<string, string>();
     await this.stamps.during((stamp) =>
-      this.withoutWaiting(inKeyOrder, (transaction, mayWait) => this.writeIn(transaction, inKeyOrder, stamp(moment()), mayWait, eventIds)),
+      this.withoutWaiting(inKeyOrder, giveUpAt, (transaction, mayWait) => this.writeIn(transaction, inKeyOrder, stamp(moment()), mayWait, eventIds)),
     );
     return claims.map(({ verdict }) => verdict);
   }
 
   /** First all together; when a row is locked for longer than a second, those that are free. */
-  private async withoutWaiting(claims: readonly Claim[], work: (transaction: Transaction, mayWait: boolean) => Promise<void>): Promise<void> {
-    const giveUpAt = giveUpAtFromNow();
+  private async withoutWaiting(claims: readonly Claim[], giveUpAt: number, work: (transaction: Transaction, mayWait: boolean) => Promise<void>): Promise<void> {
     if (!claims.some(({ waiting }) => waiting.carried)) {
       try {
         return await this.database.transaction((transaction) => work(transaction, true), { final: [LOCK_WAIT_TIMEOUT], giveUpAt });
@@ -196,7 +200,7 @@ export class LeaseStore implements Leases {
         sourceAddress: beat.sourceAddress,
       };
     });
-    await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), now, now, listenedMs]);
+    await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), ...keptHeartbeat(now), listenedMs]);
     const tally = new TallyChange();
     const news: FleetEvent[] = [];
     const onceForEver: FleetEvent[] = [];
@@ -255,7 +259,7 @@ function renewal(claims: readonly Claim[], { now, listenedMs }: Moment): Stateme
     toldIntervalSeconds,
     beat.skewMs,
   ]);
-  return { sql: RENEW_AS_BEFORE, parameters: [JSON.stringify(rows), now, now, listenedMs, listenedMs] };
+  return { sql: RENEW_AS_BEFORE, parameters: [JSON.stringify(rows), ...keptHeartbeat(now), listenedMs, listenedMs] };
 }
 
 /** Writes what heartbeats that are accepted report besides: their load, and the rest. */
@@ -269,8 +273,8 @@ function healthStatements(claims: readonly Claim[], { now }: Moment): Statement[
     if (report) reports.push(report);
   }
   return [
-    ...(loads.length > 0 ? [{ sql: WRITE_LOADS, parameters: [JSON.stringify(loads), now, loadSlotOf(now), new Date(now.getTime() - SAME_LOAD_AGAIN_MS)] }] : []),
-    ...(reports.length > 0 ? [{ sql: WRITE_REPORTS, parameters: [bytesOf(reports), now] }] : []),
+    ...(loads.length > 0 ? [{ sql: WRITE_LOADS, parameters: [JSON.stringify(loads), now, loadSlotOf(now), ...sameLoadFrom(now)] }] : []),
+    ...(reports.length > 0 ? [{ sql: WRITE_REPORTS, parameters: [bytesOf(reports), now, now] }] : []),
   ];
 }
 

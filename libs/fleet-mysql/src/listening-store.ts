@@ -1,28 +1,50 @@
-import { listenedMsAt, noteListening, ownDoing, type Clock, type Identifiers, type Listening, type ListeningNotes, type ListeningOutage, type Moment } from '@app/fleet';
+import {
+  disagrees,
+  firstListening,
+  FleetError,
+  listenedMsAt,
+  noteListening,
+  ownDoing,
+  type AvailabilityAttempt,
+  type AvailabilityRecord,
+  type AvailabilityTiming,
+  type Clock,
+  type ClockDisagreement,
+  type FleetEvent,
+  type Identifiers,
+  type Listening,
+  type ListeningNotes,
+  type Moment,
+} from '@app/fleet';
 import type { Database, Transaction } from './database.js';
+import { LOCK_WAIT_TIMEOUT } from './database-errors.js';
+import { BEGIN_LISTENING, COUNT_WITNESSES, heartbeatProof, LOCK_FREE_WITNESSES, LOCK_LISTENING, MOVE_LISTENING, READ_LISTENING } from './statements/availability.js';
 import { insertEvents } from './statements/events.js';
 
 interface ListeningRow {
   listened_ms: number;
   noted_at: Date;
+  run_ahead_ms: number;
+  unsteady_listened_ms: number;
+  stepped_back_listened_ms: number | null;
+  stepped_back_to: Date | null;
 }
 
-/** The clock's one row. No row: nobody has ever listened on this database. */
-const READ_LISTENING = 'SELECT g.listened_ms, g.noted_at FROM listening AS g WHERE g.id = 1';
-const LOCK_LISTENING = `${READ_LISTENING} FOR UPDATE`;
-const BEGIN_LISTENING = 'INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, 0, ?)';
-/** Moves the clock on. Params: L, noted at, the note that was read. Matches nothing when somebody was faster. */
-const MOVE_LISTENING = 'UPDATE listening AS g SET g.listened_ms = ?, g.noted_at = ? WHERE g.id = 1 AND g.noted_at = ?';
+/** A heartbeat that is not committed within this is answered 503; so is the proof that one could be. */
+const PROVE_WITHIN_MS = 2_000;
 
-/** Matches nothing: it only proves that leases can be written at this moment, or waits and fails as a heartbeat would. */
-const TOUCH_LEASES = `UPDATE process_server_lease AS l SET l.skew_ms = l.skew_ms WHERE l.host_id = ''`;
-
-const listeningOf = ({ listened_ms, noted_at }: ListeningRow): Listening => ({ listenedMs: listened_ms, notedAt: noted_at });
+const listeningOf = ({ listened_ms, noted_at, run_ahead_ms, unsteady_listened_ms, stepped_back_listened_ms, stepped_back_to }: ListeningRow): Listening => ({
+  listenedMs: listened_ms,
+  notedAt: noted_at,
+  runAheadMs: run_ahead_ms,
+  unsteadyAtListenedMs: unsteady_listened_ms,
+  steppedBack: stepped_back_to && { listenedMs: stepped_back_listened_ms ?? 0, to: stepped_back_to },
+});
 
 /** The row as committed; before the first note, L is zero. */
 export async function readListening(reader: Pick<Transaction, 'rows'>, now: Date): Promise<Listening> {
   const [row] = await reader.rows<ListeningRow>(READ_LISTENING);
-  return row ? listeningOf(row) : { listenedMs: 0, notedAt: now };
+  return row ? listeningOf(row) : firstListening(now, { runAheadMs: 0 });
 }
 
 /** This moment by the row as committed; before the first note, L is zero. The instant is read last, so that nothing is awaited after it. */
@@ -32,35 +54,55 @@ export async function readMoment(reader: Pick<Transaction, 'rows'>, clock: Clock
   return { now, listenedMs: row ? listenedMsAt(listeningOf(row), now) : 0 };
 }
 
+/** While heartbeats fail, rows may be locked from outside: the rows of one witness must be free, unless none of them is there any more. */
+async function mustFindFreeRows(transaction: Transaction, witnesses: readonly string[]): Promise<void> {
+  if (witnesses.length === 0) return;
+  const free = await transaction.rows(LOCK_FREE_WITNESSES, [witnesses]);
+  if (free.length > 0) return;
+  const [count] = await transaction.rows<{ known: number }>(COUNT_WITNESSES, [witnesses]);
+  if (count && count.known > 0) throw new FleetError({ code: 'database_unavailable' });
+}
+
 /** Its database is the heartbeats' own: what keeps them from being written keeps L from moving on, and nothing else does. */
 export class ListeningStore implements ListeningNotes {
   constructor(
     private readonly database: Database,
     private readonly identifiers: Identifiers,
     private readonly replica: string,
+    private readonly timing: AvailabilityTiming,
   ) {}
 
-  async note(now: Date): Promise<{ listening: Listening; outage: ListeningOutage | null }> {
+  async note(now: Date, attempt: AvailabilityAttempt): Promise<AvailabilityRecord | ClockDisagreement> {
     const eventId = this.identifiers.at(now);
     return this.database.transaction(
       async (transaction) => {
-        await transaction.write(TOUCH_LEASES);
+        await mustFindFreeRows(transaction, attempt.witnesses);
+        await transaction.writeEach(heartbeatProof(now));
         const [row] = await transaction.rows<ListeningRow>(LOCK_LISTENING);
         if (!row) {
-          await transaction.write(BEGIN_LISTENING, [now]);
-          return { listening: { listenedMs: 0, notedAt: now }, outage: null };
+          await transaction.write(BEGIN_LISTENING, [now, this.timing.runAheadMs]);
+          return { listening: firstListening(now, this.timing), outage: null, step: null };
         }
-        const { next, outage } = noteListening(listeningOf(row), now);
-        if (next.notedAt > row.noted_at) await transaction.write(MOVE_LISTENING, [next.listenedMs, next.notedAt, row.noted_at]);
-        if (outage) {
-          const detail = { from: outage.from.toISOString(), to: outage.to.toISOString() };
-          await insertEvents(transaction, [
-            { id: eventId, at: now, kind: 'listening_outage', hostId: null, generation: null, ...ownDoing(this.replica), detail },
-          ]);
+        const before = listeningOf(row);
+        if (!attempt.isConfirmed && disagrees(before, now, attempt)) return { disagreesWith: before };
+        const record = noteListening(before, now, attempt, this.timing);
+        const { listening } = record;
+        if (listening !== before) {
+          const { steppedBack } = listening;
+          const values = [listening.listenedMs, listening.notedAt, listening.runAheadMs, listening.unsteadyAtListenedMs, steppedBack?.listenedMs ?? null, steppedBack?.to ?? null];
+          await transaction.write(MOVE_LISTENING, [...values, row.noted_at]);
         }
-        return { listening: next, outage };
+        await insertEvents(transaction, this.eventsOf(record, eventId, now));
+        return record;
       },
-      { provedByEvents: [eventId] },
+      { provedByEvents: [eventId], final: [LOCK_WAIT_TIMEOUT], giveUpAt: performance.now() + PROVE_WITHIN_MS },
     );
+  }
+
+  private eventsOf({ outage, step }: AvailabilityRecord, id: string, at: Date): FleetEvent[] {
+    const found = outage ?? step;
+    if (!found) return [];
+    const detail = { from: found.from.toISOString(), to: found.to.toISOString() };
+    return [{ id, at, kind: outage ? 'listening_outage' : 'clock_stepped', hostId: null, generation: null, ...ownDoing(this.replica), detail }];
   }
 }

@@ -200,7 +200,7 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
     if (write.to === 'registered') registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
     else if (write.to === 'removed') statements.push(...(await removal(transaction, write, listenedMs)));
     else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
-    else if (write.entry.decommission) statements.push(...markDecommissioned(write.entry, write.entry.decommission));
+    else if (write.entry.decommission) statements.push(...markDecommissioned(write.entry, write.entry.decommission, listenedMs));
   }
   statements.push(...insertEntries(registrations.filter(({ before }) => before === null)));
   const renamed: ProcessServer[] = [];

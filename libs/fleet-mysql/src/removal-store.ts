@@ -1,4 +1,4 @@
-import { ownDoing, type CleanUpBatch, type CleanUpPass, type Clock, type DuePosition, type FleetEvent, type Identifiers, type Removals } from '@app/fleet';
+import { ownDoing, type CleanUpBatch, type CleanUpPass, type Clock, type Due, type DuePosition, type FleetEvent, type Identifiers, type Old, type Removals } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_WALK_MS } from './statements/names.js';
@@ -9,6 +9,7 @@ import {
   DELETE_LEASES_OF,
   DELETE_OLD_EVENTS,
   DELETE_OLD_PLANS,
+  dueParameters,
   INSERT_TOMBSTONES,
   LOCK_DUE_LEASES,
   READ_DUE,
@@ -38,35 +39,35 @@ export class RemovalStore implements Removals {
     private readonly identifiers: Identifiers,
   ) {}
 
-  async removeDue(dueAt: Date, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
+  async removeDue(due: Due, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
     const from = after ?? { decommissionedAt: new Date(0), hostId: '' };
-    const due = await this.database.rows<{ host_id: string; decommissioned_at: Date }>(READ_DUE, [
-      dueAt,
+    const rows = await this.database.rows<{ host_id: string; decommissioned_at: Date }>(READ_DUE, [
+      ...dueParameters(due),
       from.decommissionedAt,
       from.decommissionedAt,
       from.hostId,
       limit,
     ]);
-    const last = due.at(-1);
+    const last = rows.at(-1);
     if (!last) return { removed: 0, next: null };
     const now = this.clock.now();
-    const eventIds = new Map(due.map(({ host_id }) => [host_id, this.identifiers.at(now)]));
+    const eventIds = new Map(rows.map(({ host_id }) => [host_id, this.identifiers.at(now)]));
     const hostIds = [...eventIds.keys()].sort();
     // A commit whose outcome is unknown is done again: what was removed is not found a second time.
-    const removed = await this.database.transaction((transaction) => this.remove(transaction, hostIds, dueAt, now, eventIds));
-    return { removed, next: due.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null };
+    const removed = await this.database.transaction((transaction) => this.remove(transaction, hostIds, due, now, eventIds));
+    return { removed, next: rows.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null };
   }
 
-  private async remove(transaction: Transaction, hostIds: string[], dueAt: Date, now: Date, eventIds: Map<string, string>): Promise<number> {
+  private async remove(transaction: Transaction, hostIds: string[], due: Due, now: Date, eventIds: Map<string, string>): Promise<number> {
     const held = await transaction.rows<{ host_id: string }>(LOCK_DUE_LEASES, [hostIds]);
     if (held.length === 0) return 0;
-    const rows = await transaction.rows<DueRow>(RECHECK_DUE, [held.map(({ host_id }) => host_id), dueAt]);
+    const rows = await transaction.rows<DueRow>(RECHECK_DUE, [held.map(({ host_id }) => host_id), ...dueParameters(due)]);
     if (rows.length === 0) return 0;
     const gone = rows.map(({ host_id }) => host_id);
     await transaction.write(DELETE_HEALTH_OF, [gone]);
     await transaction.write(DELETE_LEASES_OF, [gone]);
     await transaction.write(DELETE_NAMES_OF, [gone]);
-    await transaction.write(DELETE_DUE_ENTRIES, [rows.map((row) => [row.host_id, row.generation]), dueAt]);
+    await transaction.write(DELETE_DUE_ENTRIES, [rows.map((row) => [row.host_id, row.generation]), ...dueParameters(due)]);
     await transaction.write(INSERT_TOMBSTONES, [
       rows.map((row) => [row.host_id, row.generation, row.friendly_name, row.ip_address, now, ACTOR, row.decommission_reason, 'clean_up']),
     ]);
@@ -77,13 +78,18 @@ export class RemovalStore implements Removals {
     return rows.length;
   }
 
-  async forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean> {
+  async forgetOld(old: Old | null, limit: number): Promise<boolean> {
     return this.database.transaction(async (transaction) => {
-      const events = await transaction.write(DELETE_OLD_EVENTS, [eventsBefore, limit]);
-      const plans = await transaction.write(DELETE_OLD_PLANS, [plansExpiredBefore, limit]);
-      const names = await transaction.write(DELETE_OLD_NAMES, [new Date(this.clock.now().getTime() - 2 * NAME_WALK_MS), limit]);
-      return Math.max(events, plans, names, await addUpTally(transaction, limit)) === limit;
+      const forgotten = old ? await this.forget(transaction, old, limit) : 0;
+      return Math.max(forgotten, await addUpTally(transaction, limit)) === limit;
     });
+  }
+
+  private async forget(transaction: Transaction, { eventsBefore, plansExpiredBefore, now }: Old, limit: number): Promise<number> {
+    const events = await transaction.write(DELETE_OLD_EVENTS, [eventsBefore, limit]);
+    const plans = await transaction.write(DELETE_OLD_PLANS, [plansExpiredBefore, limit]);
+    const names = await transaction.write(DELETE_OLD_NAMES, [new Date(now.getTime() - 2 * NAME_WALK_MS), limit]);
+    return Math.max(events, plans, names);
   }
 
   async recordPass({ at, by, removed, error }: CleanUpPass): Promise<void> {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CLEAN_UP_BATCH, CleanUp, CleanUpPromise, nextPassDelayMs } from './clean-up.js';
+import { CLEAN_UP_BATCH, CleanUp, CleanUpPromise, nextPassDelayMs, type CleanUpMoment } from './clean-up.js';
 import { removeByFrom } from './decommission.js';
-import { Removals, type CleanUpBatch, type CleanUpPass, type DuePosition } from './ports.js';
+import { Removals, type CleanUpBatch, type CleanUpPass, type Due, type DuePosition, type Old } from './ports.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const TIMING = { graceSeconds: 300, intervalSeconds: 60 };
@@ -20,7 +20,8 @@ const isAfter = (one: Leaving, position: DuePosition | null): boolean =>
 class RemovalsInMemory extends Removals {
   readonly batches: number[] = [];
   readonly passes: CleanUpPass[] = [];
-  readonly forgotten: { eventsBefore: Date; plansExpiredBefore: Date }[] = [];
+  readonly dues: Due[] = [];
+  readonly forgotten: (Old | null)[] = [];
   failure: Error | null = null;
   recordingFails = false;
 
@@ -31,17 +32,18 @@ class RemovalsInMemory extends Removals {
     super();
   }
 
-  override async removeDue(dueAt: Date, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
+  override async removeDue({ decommissionedAt, listenedMs }: Due, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
     if (this.failure && this.batches.length > 0) throw this.failure;
-    const due = this.leaving.filter((one) => one.decommissionedAt <= dueAt && isAfter(one, after)).slice(0, limit);
+    this.dues.push({ decommissionedAt, listenedMs });
+    const due = this.leaving.filter((one) => decommissionedAt && one.decommissionedAt <= decommissionedAt && isAfter(one, after)).slice(0, limit);
     const free = due.filter(({ held }) => !held);
     this.leaving = this.leaving.filter((one) => !free.includes(one));
     this.batches.push(free.length);
     return { removed: free.length, next: due.length === limit ? (due.at(-1) ?? null) : null };
   }
 
-  override async forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean> {
-    this.forgotten.push({ eventsBefore, plansExpiredBefore });
+  override async forgetOld(old: Old | null, limit: number): Promise<boolean> {
+    this.forgotten.push(old);
     const forgotten = Math.min(limit, this.oldEvents);
     this.oldEvents -= forgotten;
     return forgotten === limit;
@@ -62,8 +64,9 @@ class RemovalsInMemory extends Removals {
   }
 }
 
-const promiseOf = (due: ConstructorParameters<typeof RemovalsInMemory>[0]): CleanUpPromise => new CleanUpPromise(new RemovalsInMemory(due), { now: () => new Date(NOON) });
-const cleanUpOf = (removals: Removals): CleanUp => new CleanUp(removals, { now: () => new Date(NOON) }, TIMING, 400, 'replica-1');
+const promiseOf = (due: ConstructorParameters<typeof RemovalsInMemory>[0]): CleanUpPromise => new CleanUpPromise(new RemovalsInMemory(due), { now: () => new Date(NOON), monotonicMs: () => 0 });
+const AT_NOON: CleanUpMoment = { now: NOON, listenedMs: 5_000_000, hasJustStepped: false, isSteady: true };
+const cleanUpOf = (removals: Removals, over: Partial<CleanUpMoment> = {}): CleanUp => new CleanUp(removals, () => ({ ...AT_NOON, ...over }), TIMING, 400, 'replica-1');
 const leaving = (count: number, decommissionedAt: Date, held = false): Leaving[] =>
   Array.from({ length: count }, (_, number) => ({ hostId: `${held ? 'a' : 'b'}-${String(number).padStart(5, '0')}`, decommissionedAt, held }));
 
@@ -77,6 +80,21 @@ describe('a pass of the clean-up', () => {
     expect(await cleanUpOf(removals).pass()).toEqual({ at: NOON, by: 'replica-1', removed, error: null });
     expect(removals.leaving).toHaveLength(1 - removed);
     expect(removals.passes).toEqual([{ at: NOON, by: 'replica-1', removed, error: null }]);
+  });
+
+  it.each([
+    [false, msAfter(NOON, -300_000)],
+    [true, null],
+  ])('goes by both clocks, or by the availability clock alone when the wall clock has just stepped (%s)', async (hasJustStepped, decommissionedAt) => {
+    const removals = new RemovalsInMemory([]);
+    await cleanUpOf(removals, { hasJustStepped }).pass();
+    expect(removals.dues).toEqual([{ decommissionedAt, listenedMs: 4_700_000 }]);
+  });
+
+  it('forgets nothing that is old until the wall clock has been steady for a day', async () => {
+    const removals = new RemovalsInMemory([], 0);
+    await cleanUpOf(removals, { isSteady: false }).pass();
+    expect(removals.forgotten).toEqual([null]);
   });
 
   it('goes on until nothing is due, in batches of at most 500', async () => {
@@ -97,7 +115,7 @@ describe('a pass of the clean-up', () => {
     const removals = new RemovalsInMemory([], 1_000);
     await cleanUpOf(removals).pass();
     expect(removals.oldEvents).toBe(0);
-    expect(removals.forgotten[0]).toEqual({ eventsBefore: msAfter(NOON, -400 * 86_400_000), plansExpiredBefore: msAfter(NOON, -86_400_000) });
+    expect(removals.forgotten[0]).toEqual({ eventsBefore: msAfter(NOON, -400 * 86_400_000), plansExpiredBefore: msAfter(NOON, -86_400_000), now: NOON });
   });
 
   it('forgets at most 6,000 of what is old, so that nothing which is due waits for it; the rest is left to the next', async () => {

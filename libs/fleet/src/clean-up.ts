@@ -1,5 +1,5 @@
 import type { CleanUpTiming } from './decommission.js';
-import type { CleanUpBatch, CleanUpPass, Clock, DuePosition, Removals } from './ports.js';
+import type { CleanUpBatch, CleanUpPass, Clock, Due, DuePosition, Moment, Old, Removals } from './ports.js';
 
 /** Entries removed in one transaction. */
 export const CLEAN_UP_BATCH = 500;
@@ -9,13 +9,21 @@ const FORGET_BATCHES = 20;
 /** Results of purge plans can be asked for so long after the plan expired. */
 const PLAN_RETENTION_MS = 24 * 3_600_000;
 
+/** What a pass goes by. */
+export interface CleanUpMoment extends Moment {
+  /** The wall clock has just stepped: only the availability clock says what is due. */
+  readonly hasJustStepped: boolean;
+  /** The wall clock has been steady for a day: it may say what is old. */
+  readonly isSteady: boolean;
+}
+
 /** The lazy clean-up: removes what was decommissioned a grace ago. Safe beside itself, repeatable, and late or doubled it makes no answer wrong. */
 export class CleanUp {
   private stopping = false;
 
   constructor(
     private readonly removals: Removals,
-    private readonly clock: Clock,
+    private readonly moment: () => CleanUpMoment,
     private readonly timing: CleanUpTiming,
     private readonly eventRetentionDays: number,
     private readonly replica: string,
@@ -23,12 +31,12 @@ export class CleanUp {
 
   /** Goes on until nothing is due. Records the pass, also one that failed. */
   async pass(): Promise<CleanUpPass> {
-    const at = this.clock.now();
+    const at = this.moment().now;
     let removed = 0;
     try {
       let position: DuePosition | null = null;
       do {
-        const batch: CleanUpBatch = await this.removals.removeDue(this.dueAt(), CLEAN_UP_BATCH, position);
+        const batch: CleanUpBatch = await this.removals.removeDue(this.due(), CLEAN_UP_BATCH, position);
         removed += batch.removed;
         position = batch.next;
       } while (position && !this.stopping);
@@ -48,18 +56,23 @@ export class CleanUp {
     this.stopping = true;
   }
 
-  private dueAt(): Date {
-    return new Date(this.clock.now().getTime() - this.timing.graceSeconds * 1000);
+  private due(): Due {
+    const { now, listenedMs, hasJustStepped } = this.moment();
+    const graceMs = this.timing.graceSeconds * 1000;
+    return { decommissionedAt: hasJustStepped ? null : new Date(now.getTime() - graceMs), listenedMs: listenedMs - graceMs };
   }
 
   private async forgetOld(): Promise<void> {
-    const now = this.clock.now();
-    const eventsBefore = new Date(now.getTime() - this.eventRetentionDays * 24 * 3_600_000);
-    const plansBefore = new Date(now.getTime() - PLAN_RETENTION_MS);
     let more = true;
     for (let batch = 0; more && batch < FORGET_BATCHES && !this.stopping; batch += 1) {
-      more = await this.removals.forgetOld(eventsBefore, plansBefore, FORGET_BATCH);
+      more = await this.removals.forgetOld(this.old(), FORGET_BATCH);
     }
+  }
+
+  private old(): Old | null {
+    const { now, isSteady } = this.moment();
+    if (!isSteady) return null;
+    return { eventsBefore: new Date(now.getTime() - this.eventRetentionDays * 24 * 3_600_000), plansExpiredBefore: new Date(now.getTime() - PLAN_RETENTION_MS), now };
   }
 }
 

@@ -14,6 +14,7 @@ export const EVENT_KINDS = [
   'purged',
   'purged_by_force',
   'listening_outage',
+  'clock_stepped',
   'credential_revoked',
   'passphrase_created',
   'passphrase_rotated',

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { FleetError } from './fleet-fault.js';
 import { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatLimits } from './heartbeat-receiver.js';
 import type { Heartbeat, HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
+import { availabilityTiming } from './listening.js';
 import { ListeningClock } from './listening-clock.js';
 import type { LeaseTiming } from './lease.js';
 import { Leases, type Moment } from './ports.js';
@@ -17,6 +18,7 @@ interface Group {
   readonly hosts: readonly string[];
   readonly now: Date;
   readonly listenedMs: number;
+  readonly withinMs: number;
   /** A verdict for each host; accepted where none is given. */
   commit(verdicts?: Record<string, HeartbeatVerdict>): Promise<void>;
   fail(error: unknown): Promise<void>;
@@ -25,7 +27,7 @@ interface Group {
 class LeasesByHand extends Leases {
   readonly groups: Group[] = [];
 
-  override writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment): Promise<HeartbeatVerdict[]> {
+  override writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment, withinMs: number): Promise<HeartbeatVerdict[]> {
     return new Promise((resolve, reject) => {
       const { now, listenedMs } = moment();
       const accepted = ({ agentVersion }: Heartbeat): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion: agentVersion ?? '9.63.7187.1', at: now, listenedMs });
@@ -34,6 +36,7 @@ class LeasesByHand extends Leases {
         hosts: beats.map(({ beat }) => beat.hostId),
         now,
         listenedMs,
+        withinMs,
         commit: async (verdicts = {}) => {
           resolve(beats.map(({ beat }) => verdicts[beat.hostId] ?? accepted(beat)));
           await setImmediate();
@@ -63,8 +66,9 @@ interface Parts {
 
 async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Parts = {}) {
   const time = { now: NOON };
-  const clock = { now: () => time.now };
-  const listening = new ListeningClock({ note: async (now) => ({ listening: { listenedMs: 500_000, notedAt: now }, outage: null }) }, clock);
+  const clock = { now: () => time.now, monotonicMs: () => time.now.getTime() };
+  const row = { listenedMs: 500_000, runAheadMs: 1_500, unsteadyAtListenedMs: 0, steppedBack: null };
+  const listening = new ListeningClock({ note: async (now) => ({ listening: { ...row, notedAt: now }, outage: null, step: null }) }, clock, availabilityTiming(180));
   await listening.note();
   const leases = new LeasesByHand();
   const pauses: number[] = [];
@@ -76,7 +80,7 @@ async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Part
     { fraction: () => fractions[drawn++ % fractions.length] ?? 0 },
     OURS,
     timing,
-    { queueLength: 100, groupSize: 100, perServerPerSecond: 20, ...limits },
+    { queueLength: 100, groupSize: 100, perServerPerSecond: 20, servicesInGroup: 2_000, ...limits },
     async (ms) => void pauses.push(ms),
   );
 
@@ -139,10 +143,10 @@ describe('heartbeats', () => {
     const { leases, send, time } = await aReceiver();
     await send({ hostId: 'a' });
     await send({ hostId: 'b' });
-    time.now = msAfter(NOON, 4_000);
+    time.now = msAfter(NOON, 1_000);
     await leases.group(0).commit();
     expect(leases.group(0)).toMatchObject({ now: NOON, listenedMs: 500_000 });
-    expect(leases.group(1)).toMatchObject({ now: msAfter(NOON, 4_000), listenedMs: 504_000 });
+    expect(leases.group(1)).toMatchObject({ now: msAfter(NOON, 1_000), listenedMs: 501_000 });
   });
 
   it('go on after the queue was empty', async () => {
@@ -318,8 +322,8 @@ describe('a heartbeat whose row is locked', () => {
   });
 
   it.each([
-    [4_999, null],
-    [5_000, 'database_unavailable'],
+    [1_799, null],
+    [1_800, 'database_unavailable'],
   ])('for %d ms is answered: %j', async (ms, answer) => {
     const { leases, time, send } = await aReceiver();
     const locked = await send({ hostId: 'a' });
@@ -465,4 +469,99 @@ it('the interval grows with the fleet that the receiver was told of', async () =
   const one = await send({ hostId: 'a' });
   await leases.group(0).commit();
   expect(one.answer).toMatchObject({ heartbeatIntervalSeconds: 100, leaseExpiresAt: msAfter(NOON, 600_000) });
+});
+
+describe('heartbeats that cannot be committed', () => {
+  const UNAVAILABLE = new FleetError({ code: 'database_unavailable' });
+
+  it.each([
+    [1_799, [null, null]],
+    [1_800, ['database_unavailable', 'database_unavailable']],
+  ])('are answered within two seconds of their arrival, whether they are being written or wait: after %d ms %j', async (ms, answers) => {
+    const { receiver, time, send } = await aReceiver();
+    const sent = [await send({ hostId: 'in flight' }), await send({ hostId: 'waits' })];
+    time.now = msAfter(NOON, ms);
+    receiver.expire();
+    expect(sent.map(({ answer }) => answer)).toEqual(answers);
+    expect(receiver.queueLength).toBe(ms < 1_800 ? 2 : 0);
+  });
+
+  it('leave the younger ones waiting, and are answered once though their group is committed after all', async () => {
+    const { receiver, leases, time, send } = await aReceiver();
+    const [old, other] = [await send({ hostId: 'a' }), await send({ hostId: 'b', instanceId: 'x' })];
+    time.now = msAfter(NOON, 1_000);
+    const young = [await send({ hostId: 'c' }), await send({ hostId: 'b', instanceId: 'y' })];
+    time.now = msAfter(NOON, 1_800);
+    receiver.expire();
+    expect([old, other, ...young].map(({ answer }) => answer)).toEqual(['database_unavailable', 'database_unavailable', null, null]);
+    await leases.group(0).commit();
+    expect(old.answer).toBe('database_unavailable');
+    await leases.group(1).commit();
+    await leases.group(2).commit();
+    expect(young.map(({ answer }) => answer)).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+    expect(receiver.queueLength).toBe(0);
+  });
+
+  it('give their group the time that its youngest has left', async () => {
+    const { leases, time, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    await send({ hostId: 'a' });
+    time.now = msAfter(NOON, 700);
+    await send({ hostId: 'b' });
+    time.now = msAfter(NOON, 1_000);
+    await leases.group(0).commit();
+    expect(leases.groups.map(({ withinMs }) => withinMs)).toEqual([1_800, 1_500]);
+  });
+
+  it('for a reason that lies with one of them fail that one alone', async () => {
+    const { leases, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const sent = [await send({ hostId: 'a' }), await send({ hostId: 'b' }), await send({ hostId: 'c' })];
+    await leases.group(0).commit();
+    await leases.group(1).fail(new Error('packet too large'));
+    await leases.group(2).fail(new Error('packet too large'));
+    await leases.group(3).commit();
+    await leases.group(4).fail(new Error('packet too large'));
+    await leases.group(5).commit();
+    expect(leases.groups.slice(1).map(({ hosts }) => hosts)).toEqual([['a', 'b', 'c'], ['a', 'b'], ['a'], ['b'], ['c']]);
+    expect(sent.map(({ answer }) => answer)).toEqual([expect.objectContaining({ instruction: 'none' }), 'thrown: Error: packet too large', expect.objectContaining({ instruction: 'none' })]);
+  });
+
+  it('keep availability from being recorded, and are its witnesses', async () => {
+    const { receiver, leases, time, send } = await aReceiver();
+    expect(receiver.takeProgress()).toEqual({ canCommit: true, witnesses: [] });
+    await send({ hostId: 'good' });
+    await leases.group(0).commit();
+    expect(receiver.takeProgress().canCommit).toBe(true);
+    time.now = msAfter(NOON, 1_000);
+    await send({ hostId: 'bad' });
+    await leases.group(1).fail(UNAVAILABLE);
+    expect(receiver.isStalled).toBe(true);
+    expect(receiver.takeProgress()).toEqual({ canCommit: false, witnesses: ['bad', 'good'] });
+    time.now = msAfter(NOON, 2_000);
+    expect(receiver.takeProgress()).toEqual({ canCommit: true, witnesses: ['bad', 'good'] });
+    receiver.proved();
+    expect([receiver.isStalled, receiver.takeProgress().witnesses]).toEqual([false, []]);
+  });
+
+  it('do not, while others are committed', async () => {
+    const { receiver, leases, time, send } = await aReceiver();
+    await send({ hostId: 'locked' });
+    await leases.group(0).commit({ locked: CARRY });
+    time.now = msAfter(NOON, 1_000);
+    await send({ hostId: 'other' });
+    await leases.group(1).commit({ locked: CARRY });
+    await leases.group(2).commit({ locked: CARRY });
+    time.now = msAfter(NOON, 1_800);
+    receiver.expire();
+    expect([receiver.isStalled, receiver.takeProgress().canCommit]).toEqual([false, true]);
+  });
+
+  it('keep availability from being recorded while they wait', async () => {
+    const { receiver, time, send } = await aReceiver();
+    await send({ hostId: 'a' });
+    expect(receiver.takeProgress().canCommit).toBe(true);
+    time.now = msAfter(NOON, 1_000);
+    expect(receiver.takeProgress().canCommit).toBe(false);
+  });
 });

@@ -1,3 +1,4 @@
+import { CommitProgress } from './commit-progress.js';
 import { FleetError, type FleetFault } from './fleet-fault.js';
 import type { Heartbeat, HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
@@ -13,6 +14,8 @@ export interface HeartbeatLimits {
   readonly groupSize: number;
   /** Of one credential, in one second, at this replica. */
   readonly perServerPerSecond: number;
+  /** Services that are reported in one transaction: with names of the greatest length, some kilobytes of statement each. */
+  readonly servicesInGroup: number;
 }
 
 export interface HeartbeatAnswer {
@@ -22,8 +25,9 @@ export interface HeartbeatAnswer {
   readonly instruction: 'none' | 'upgrade';
 }
 
-/** A heartbeat in the queue, and whoever waits for its verdict. */
+/** A heartbeat in the queue, and the callers that wait for its verdict. */
 interface Waiting extends WaitingHeartbeat {
+  /** When it arrived, by the monotonic clock; of merged ones the first. */
   readonly sinceMs: number;
   readonly callers: readonly HeartbeatCaller[];
 }
@@ -38,12 +42,10 @@ export interface HeartbeatCaller {
   refuse(error: unknown): void;
 }
 
-/** A heartbeat whose row stays locked is told to come again after this long. */
-const LONGEST_CARRY_MS = 5_000;
+/** Every heartbeat is answered within two seconds of its arrival, whatever the database does. */
+const ANSWER_WITHIN_MS = 1_800;
 /** Different senders of one host that may wait behind the group in which it stands: one of them is written with each group, and a host has one who is right. */
 const LONGEST_LINE_OF_HOST = 8;
-/** Services that are reported in one group: with names as long as they may be, some megabytes of statement. */
-const MOST_SERVICES_IN_GROUP = 2_000;
 /** Between two looks at rows that were all locked. */
 const CARRY_PAUSE_MS = 25;
 
@@ -73,13 +75,16 @@ export class HeartbeatReceiver {
   private next = new Map<string, Waiting>();
   /** Those who are not the sender that stands in `next` for their host, by host. */
   private readonly later = new Map<string, Waiting[]>();
+  /** What is being written; those that were answered in the meantime are not in it any more. */
+  private readonly inFlight = new Set<Waiting>();
   private waitingCount = 0;
   private writing: Promise<void> | null = null;
   private draining = false;
   private currentSecond = 0;
   private beatsThisSecond = new Map<string, number>();
-  /** Told by the job that counts the fleet now and then. */
+  /** Set by the job that counts the fleet now and then. */
   fleetSize = 0;
+  private readonly progress: CommitProgress;
 
   constructor(
     private readonly leases: Leases,
@@ -90,7 +95,9 @@ export class HeartbeatReceiver {
     private readonly timing: LeaseTiming,
     private readonly limits: HeartbeatLimits,
     private readonly pauseMs: (ms: number) => Promise<void>,
-  ) {}
+  ) {
+    this.progress = new CommitProgress(clock);
+  }
 
   get queueLength(): number {
     return this.waitingCount;
@@ -100,16 +107,50 @@ export class HeartbeatReceiver {
     return this.draining;
   }
 
-  /** True while this replica could accept a heartbeat: that is what the listening clock counts. */
+  /** True while this replica takes heartbeats into its queue. */
   get accepts(): boolean {
     return !this.draining && this.waitingCount < this.limits.queueLength;
   }
 
+  /** True while heartbeats arrive and none of them can be committed. */
+  get isStalled(): boolean {
+    return this.progress.isStalled;
+  }
+
+  /**
+   * Whether heartbeats can be committed, for the availability clock; to be asked once for each of its records.
+   * The proof of a record is made with the rows of the `witnesses`, of which one must be free.
+   */
+  takeProgress(): { readonly canCommit: boolean; readonly witnesses: readonly string[] } {
+    const oldestMs = Math.min(...[...this.inFlight, ...this.next.values()].map(({ sinceMs }) => sinceMs));
+    return { canCommit: this.accepts && this.progress.take(oldestMs), witnesses: this.progress.witnesses };
+  }
+
+  /** A record proved that heartbeats can be committed again. */
+  proved(): void {
+    this.progress.proved();
+  }
+
+  /** Answers those that have waited too long; what becomes of them in the database is not known. To be called about ten times a second. */
+  expire(): void {
+    const latestMs = this.clock.monotonicMs() - ANSWER_WITHIN_MS;
+    for (const waiting of this.inFlight) if (waiting.sinceMs <= latestMs && this.inFlight.delete(waiting)) this.fail(waiting);
+    for (const [hostId, waiting] of this.next) {
+      if (waiting.sinceMs > latestMs) continue;
+      this.next.delete(hostId);
+      this.fail(waiting);
+    }
+    for (const [hostId, line] of this.later) {
+      this.later.set(hostId, line.filter(({ sinceMs }) => sinceMs > latestMs));
+      for (const waiting of line) if (waiting.sinceMs <= latestMs) this.fail(waiting);
+    }
+  }
+
   receive(beat: Heartbeat, caller: HeartbeatCaller): void {
-    const now = this.clock.now();
-    const fault = this.doorFault(beat, now);
+    const nowMs = this.clock.monotonicMs();
+    const fault = this.doorFault(beat, nowMs);
     if (fault) caller.refuse(new FleetError(fault));
-    else this.enqueue(beat, now.getTime(), caller);
+    else this.enqueue(beat, nowMs, caller);
   }
 
   /** Takes no more; resolves when all that were taken have been answered. */
@@ -118,10 +159,10 @@ export class HeartbeatReceiver {
     while (this.writing) await this.writing;
   }
 
-  private doorFault({ credentialHash }: Heartbeat, now: Date): FleetFault | null {
+  private doorFault({ credentialHash }: Heartbeat, nowMs: number): FleetFault | null {
     if (this.draining) return { code: 'shutting_down' };
-    if (!this.listening.isListening(now)) return { code: 'not_listening' };
-    const second = Math.floor(now.getTime() / 1000);
+    if (!this.listening.isListening) return { code: 'not_listening' };
+    const second = Math.floor(nowMs / 1000);
     if (second !== this.currentSecond) {
       this.currentSecond = second;
       this.beatsThisSecond.clear();
@@ -198,7 +239,7 @@ export class HeartbeatReceiver {
     let services = 0;
     for (const waiting of this.next.values()) {
       services += waiting.beat.services?.length ?? 0;
-      if (group.length === this.limits.groupSize || (group.length > 0 && services > MOST_SERVICES_IN_GROUP)) break;
+      if (group.length === this.limits.groupSize || (group.length > 0 && services > this.limits.servicesInGroup)) break;
       group.push(waiting);
     }
     if (group.length === this.next.size) this.next = new Map();
@@ -208,21 +249,39 @@ export class HeartbeatReceiver {
 
   /** Writes one group and answers it; returns those that go into the next. */
   private async writeGroup(group: readonly Waiting[]): Promise<Waiting[]> {
-    const nowMs = this.clock.now().getTime();
-    const verdicts = await this.leases.writeGroup(group, () => this.moment()).catch(asError);
-    if (verdicts instanceof Error) {
-      for (const waiting of group) this.refuse(waiting, verdicts);
-      return [];
-    }
+    for (const waiting of group) this.inFlight.add(waiting);
+    const nowMs = this.clock.monotonicMs();
+    const latestMs = Math.max(...group.map(({ sinceMs }) => sinceMs));
+    const verdicts = await this.leases.writeGroup(group, () => this.moment(), latestMs + ANSWER_WITHIN_MS - nowMs).catch(asError);
+    if (verdicts instanceof Error) return this.writeApart(group, verdicts);
     const answers = new Answers(this.version);
     return group.filter((waiting, index) => {
       const verdict = verdicts[index];
+      if (verdict?.outcome === 'accepted') this.progress.committed(waiting.beat.hostId);
+      if (!this.inFlight.delete(waiting)) return false; // it has waited too long, and has its answer
       if (verdict?.outcome === 'accepted') this.answer(waiting, answers.of(verdict, waiting));
       else if (verdict?.outcome === 'refused') this.refuse(waiting, new FleetError(verdict.fault));
-      else if (nowMs - waiting.sinceMs < LONGEST_CARRY_MS) return true;
-      else this.refuse(waiting, new FleetError({ code: 'database_unavailable' }));
+      else if (nowMs - waiting.sinceMs < ANSWER_WITHIN_MS) return true;
+      else this.fail(waiting);
       return false;
     });
+  }
+
+  /** A group that failed for another reason than an absent database is written in halves, so that what one heartbeat causes fails that one alone. */
+  private async writeApart(group: readonly Waiting[], error: Error): Promise<Waiting[]> {
+    const left = group.filter((waiting) => this.inFlight.delete(waiting));
+    if (left.length <= 1 || error instanceof FleetError) {
+      for (const waiting of left) this.fail(waiting, error);
+      return [];
+    }
+    const half = Math.ceil(left.length / 2);
+    return [...(await this.writeGroup(left.slice(0, half))), ...(await this.writeGroup(left.slice(half)))];
+  }
+
+  /** It could not be committed. */
+  private fail(waiting: Waiting, error: Error = new FleetError({ code: 'database_unavailable' })): void {
+    this.progress.failed(waiting.beat.hostId, waiting.sinceMs);
+    this.refuse(waiting, error);
   }
 
   private answer({ callers }: Waiting, answer: HeartbeatAnswer): void {

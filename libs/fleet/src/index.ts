@@ -1,4 +1,4 @@
-export { CleanUp, CleanUpPromise, CLEAN_UP_BATCH, nextPassDelayMs } from './clean-up.js';
+export { CleanUp, CleanUpPromise, CLEAN_UP_BATCH, nextPassDelayMs, type CleanUpMoment } from './clean-up.js';
 export {
   decommission,
   removeByFrom,
@@ -61,8 +61,23 @@ export {
   type Rotation,
 } from './key-ring.js';
 export { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
-export { earliestWallInstant, listenedMsAt, LONGEST_COUNTED_GAP_MS, noteListening, type Listening, type ListeningOutage } from './listening.js';
-export { ListeningClock } from './listening-clock.js';
+export {
+  availabilityTiming,
+  disagrees,
+  earliestWallInstant,
+  firstListening,
+  listenedMsAt,
+  noteListening,
+  REPLICAS_MAY_DIFFER_MS,
+  type AvailabilityAttempt,
+  type AvailabilityRecord,
+  type AvailabilityTiming,
+  type ClockDisagreement,
+  type ClockStep,
+  type Listening,
+  type ListeningOutage,
+} from './listening.js';
+export { ListeningClock, type ReconcileClock } from './listening-clock.js';
 export {
   Clock,
   CredentialMint,
@@ -79,7 +94,9 @@ export {
   type CleanUpBatch,
   type CleanUpPass,
   type Decision,
+  type Due,
   type DuePosition,
+  type Old,
   type HeldRecord,
   type MintedCredential,
   type Moment,

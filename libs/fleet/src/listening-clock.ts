@@ -1,32 +1,93 @@
-import { LONGEST_COUNTED_GAP_MS, listenedMsAt, type Listening, type ListeningOutage } from './listening.js';
+import type { CleanUpMoment } from './clean-up.js';
+import { isSteady, listenedMsAt, type AvailabilityRecord, type AvailabilityTiming, type Listening } from './listening.js';
 import type { Clock, ListeningNotes } from './ports.js';
+
+/** How a replica's clock is brought in line with the site's when they disagree: `isMoving` says that another replica has moved the row since this one looked. */
+export type ReconcileClock = (row: Listening, isMoving: boolean) => Promise<void>;
+
+/** A clock that has just stepped decides nothing that is lost for good: by then whatever was due when it stepped is removed by the availability clock. */
+const JUST_STEPPED_MS = 900_000;
 
 /** This replica's copy of the listening row. The heartbeat path reads L from here, never from the table. */
 export class ListeningClock {
   private copy: Listening | null = null;
-  private notedAt: Date | null = null;
+  private recordedAtMs: number | null = null;
+  private failedBefore = false;
+  private steppedAtMs = -Infinity;
 
   constructor(
     private readonly notes: ListeningNotes,
     private readonly clock: Clock,
+    readonly timing: AvailabilityTiming,
+    private readonly reconcile: ReconcileClock = async () => undefined,
   ) {}
 
-  /** Says that this replica could accept heartbeats until now. Returns the outage that this ends. */
-  async note(): Promise<ListeningOutage | null> {
-    const now = this.clock.now();
-    const { listening, outage } = await this.notes.note(now);
-    this.copy = listening;
-    this.notedAt = now;
-    return outage;
+  /**
+   * Records that this replica could commit heartbeats until now; `witnesses` are hosts of which one's rows must be free.
+   * @throws when no heartbeat could be committed; then the time since the last record hardly counts.
+   */
+  async note(witnesses: readonly string[] = []): Promise<AvailabilityRecord> {
+    try {
+      const record = await this.record(witnesses);
+      this.failedBefore = false;
+      return record;
+    } catch (error) {
+      this.fail();
+      throw error;
+    }
   }
 
-  /** A replica that has not noted for 15 s no longer knows L, and answers 503 until it has. */
-  isListening(now: Date): boolean {
-    return this.notedAt !== null && now.getTime() - this.notedAt.getTime() < LONGEST_COUNTED_GAP_MS;
+  /** No heartbeat could be committed just now. */
+  fail(): void {
+    this.failedBefore = true;
+  }
+
+  /** A replica that has not recorded for as long as a gap counts no longer knows L, and answers 503 until it has. */
+  get isListening(): boolean {
+    return this.recordedAtMs !== null && this.clock.monotonicMs() - this.recordedAtMs < this.timing.maxCountedGapMs;
+  }
+
+  /** Whether this copy says what the row says: another replica may have recorded since. */
+  get isCurrent(): boolean {
+    return this.recordedAtMs !== null && this.clock.monotonicMs() - this.recordedAtMs < this.timing.runAheadMs;
+  }
+
+  /** The wall time is that of the last record, carried on by the monotonic clock: a step counts from the record that finds it. */
+  get cleanUpMoment(): CleanUpMoment {
+    if (!this.copy || this.recordedAtMs === null) throw new Error('the listening clock was read before its first note');
+    const nowMs = this.clock.monotonicMs();
+    const now = new Date(this.copy.notedAt.getTime() + nowMs - this.recordedAtMs);
+    return { now, listenedMs: this.listenedMsAt(now), hasJustStepped: nowMs - this.steppedAtMs < JUST_STEPPED_MS, isSteady: isSteady(this.copy) };
+  }
+
+  /** The last step backwards of the wall clock that this replica knows of. */
+  get steppedBack(): Listening['steppedBack'] {
+    return this.copy?.steppedBack ?? null;
   }
 
   listenedMsAt(now: Date): number {
     if (!this.copy) throw new Error('the listening clock was read before its first note');
     return listenedMsAt(this.copy, now);
+  }
+
+  private async record(witnesses: readonly string[]): Promise<AvailabilityRecord> {
+    const first = await this.attempt(witnesses, false);
+    if (!('disagreesWith' in first)) return first;
+    const { disagreesWith } = first;
+    this.steppedAtMs = this.clock.monotonicMs();
+    await this.reconcile(disagreesWith, this.copy !== null && this.copy.notedAt.getTime() !== disagreesWith.notedAt.getTime());
+    const second = await this.attempt(witnesses, true);
+    if ('disagreesWith' in second) throw new Error('a record disagrees although the clock was measured anew');
+    return second;
+  }
+
+  private async attempt(witnesses: readonly string[], isConfirmed: boolean): ReturnType<ListeningNotes['note']> {
+    const atMs = this.clock.monotonicMs();
+    const elapsedMs = this.recordedAtMs === null ? null : atMs - this.recordedAtMs;
+    const result = await this.notes.note(this.clock.now(), { failedBefore: this.failedBefore, elapsedMs, witnesses, isConfirmed });
+    if ('disagreesWith' in result) return result;
+    this.copy = result.listening;
+    this.recordedAtMs = atMs;
+    return result;
   }
 }

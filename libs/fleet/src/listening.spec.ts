@@ -1,11 +1,28 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ListeningClock } from './listening-clock.js';
-import { earliestWallInstant, listenedMsAt, LONGEST_COUNTED_GAP_MS, noteListening, type Listening } from './listening.js';
+import { availabilityTiming, disagrees, earliestWallInstant, isSteady, listenedMsAt, noteListening, type AvailabilityAttempt, type AvailabilityRecord, type ClockDisagreement, type Listening } from './listening.js';
 import { ListeningNotes, type Clock } from './ports.js';
 import { msAfter, NOON } from './testing/examples.js';
 
-const noted: Listening = { listenedMs: 500_000, notedAt: NOON };
+const TIMING = availabilityTiming(180);
+const noted: Listening = { listenedMs: 500_000, notedAt: NOON, runAheadMs: TIMING.runAheadMs, unsteadyAtListenedMs: 0, steppedBack: null };
+const FIRST: AvailabilityAttempt = { failedBefore: false, elapsedMs: null, witnesses: [], isConfirmed: true };
+const DAY_MS = 86_400_000;
+
+describe('how availability is recorded', () => {
+  it.each([
+    [86_400, { maxCountedGapMs: 15_000, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
+    [180, { maxCountedGapMs: 15_000, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
+    [60, { maxCountedGapMs: 15_000, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
+    [15, { maxCountedGapMs: 3_750, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
+    [8, { maxCountedGapMs: 2_000, recordIntervalMs: 666, runAheadMs: 999 }],
+    [5, { maxCountedGapMs: 1_250, recordIntervalMs: 416, runAheadMs: 624 }],
+    [1, { maxCountedGapMs: 250, recordIntervalMs: 83, runAheadMs: 124 }],
+  ])('follows a lease of %d s: at most a quarter of it counts, recorded three times in that', (leaseSeconds, timing) => {
+    expect(availabilityTiming(leaseSeconds)).toEqual(timing);
+  });
+});
 
 describe('the listening clock', () => {
   it.each([
@@ -13,11 +30,11 @@ describe('the listening clock', () => {
     [-1, 0],
     [0, 0],
     [1, 1],
-    [14_999, 14_999],
-    [15_000, 15_000],
-    [15_001, 15_000],
-    [7_200_000, 15_000],
-  ])('%d ms after a note has moved by %d ms', (ms, movedMs) => {
+    [1_499, 1_499],
+    [1_500, 1_500],
+    [1_501, 1_500],
+    [7_200_000, 1_500],
+  ])('%d ms after a record has moved by %d ms', (ms, movedMs) => {
     expect(listenedMsAt(noted, msAfter(NOON, ms))).toBe(500_000 + movedMs);
   });
 
@@ -27,16 +44,65 @@ describe('the listening clock', () => {
     [15_000, 15_000, false],
     [15_001, 15_000, true],
     [7_200_000, 15_000, true],
-  ])('noted %d ms after the note before counts %d ms of them; an outage ends: %s', (ms, countedMs, isOutage) => {
+  ])('recorded %d ms after the record before counts %d ms of them; an outage ends: %s', (ms, countedMs, isOutage) => {
     const now = msAfter(NOON, ms);
-    expect(noteListening(noted, now)).toEqual({
-      next: { listenedMs: 500_000 + countedMs, notedAt: now },
+    const unsteadyAtListenedMs = ms > 3_600_000 ? 515_000 : 0;
+    expect(noteListening(noted, now, FIRST, TIMING)).toEqual({
+      listening: { ...noted, listenedMs: 500_000 + countedMs, notedAt: now, unsteadyAtListenedMs },
       outage: isOutage ? { from: NOON, to: now } : null,
+      step: null,
     });
   });
 
-  it.each([0, -1, -60_000])('is not moved by a note that is %d ms later', (ms) => {
-    expect(noteListening(noted, msAfter(NOON, ms))).toEqual({ next: noted, outage: null });
+  it.each([
+    [1_000, 1_000],
+    [1_500, 1_500],
+    [1_501, 1_500],
+    [14_000, 1_500],
+    [7_200_000, 1_500],
+  ])('after a record that failed, %d ms count as %d: no more than was shown already', (ms, countedMs) => {
+    const { listening } = noteListening(noted, msAfter(NOON, ms), { ...FIRST, failedBefore: true, elapsedMs: ms }, TIMING);
+    expect(listening.listenedMs).toBe(500_000 + countedMs);
+  });
+
+  it.each([0, -1, -1_999, -2_000])('is not moved by a record that is %d ms later', (ms) => {
+    expect(noteListening(noted, msAfter(NOON, ms), FIRST, TIMING)).toEqual({ listening: noted, outage: null, step: null });
+  });
+
+  it.each([
+    [-2_001, null, true],
+    [-7_200_000, 1_000, true],
+    [-2_000, 1_000, false],
+    [1_000, 1_000, false],
+    [3_000, 1_000, false],
+    [3_001, 1_000, true],
+    [500 * DAY_MS, 1_000, true],
+    [500 * DAY_MS, null, false],
+    [20_000, 20_000, false],
+  ])('a record at %d ms, %s ms after the last one of its replica, disagrees: %s', (ms, elapsedMs, isDisagreement) => {
+    expect(disagrees(noted, msAfter(NOON, ms), { ...FIRST, elapsedMs })).toBe(isDisagreement);
+  });
+
+  it.each([
+    [-7_200_000, 1_000, 0, true],
+    [500 * DAY_MS, 1_000, 1_000, false],
+    [500 * DAY_MS, 20_000, 15_000, false],
+  ])('a wall clock that steps to %d ms, after %d ms, moves it by %d ms', (ms, elapsedMs, countedMs, isBack) => {
+    const now = msAfter(NOON, ms);
+    const listenedMs = 500_000 + countedMs;
+    expect(noteListening(noted, now, { ...FIRST, elapsedMs }, TIMING)).toEqual({
+      listening: { listenedMs, notedAt: now, runAheadMs: TIMING.runAheadMs, unsteadyAtListenedMs: listenedMs, steppedBack: isBack ? { listenedMs, to: now } : null },
+      outage: null,
+      step: { from: NOON, to: now },
+    });
+  });
+
+  it.each([
+    [0, false],
+    [DAY_MS - 1, false],
+    [DAY_MS, true],
+  ])('lets the wall clock decide what is old %d ms after a step: %s', (ms, steady) => {
+    expect(isSteady({ ...noted, unsteadyAtListenedMs: 400_000, listenedMs: 400_000 + ms })).toBe(steady);
   });
 
   it('tells the earliest instant that a lease can end at', () => {
@@ -44,22 +110,22 @@ describe('the listening clock', () => {
     expect(earliestWallInstant(440_000, 500_000, NOON)).toEqual(msAfter(NOON, -60_000));
   });
 
-  it('never goes back, never outruns the wall, and a stale copy never runs ahead of it', () => {
-    const gapsMs = fc.array(fc.integer({ min: -5_000, max: 40_000 }), { minLength: 1, maxLength: 12 });
+  it('never goes back, never outruns the wall, never takes back what it showed, and a stale copy never runs ahead of it', () => {
+    const gaps = fc.array(fc.record({ gapMs: fc.integer({ min: -2_000, max: 40_000 }), failedBefore: fc.boolean() }), { minLength: 1, maxLength: 12 });
     fc.assert(
-      fc.property(gapsMs, fc.nat(12), fc.integer({ min: 0, max: 60_000 }), (gaps, staleAt, aheadMs) => {
+      fc.property(gaps, fc.nat(12), fc.integer({ min: 0, max: 60_000 }), (records, staleAt, aheadMs) => {
         let row = noted;
         let latest = NOON;
         const rows = [row];
-        for (const gapMs of gaps) {
+        for (const { gapMs, failedBefore } of records) {
           const now = msAfter(latest, gapMs);
-          const { next } = noteListening(row, now);
-          expect(next.listenedMs).toBeGreaterThanOrEqual(row.listenedMs);
-          expect(next.listenedMs - row.listenedMs).toBeLessThanOrEqual(Math.max(0, next.notedAt.getTime() - row.notedAt.getTime()));
-          expect(next.listenedMs).toBe(listenedMsAt(row, next.notedAt));
-          row = next;
+          const { listening } = noteListening(row, now, { ...FIRST, failedBefore }, TIMING);
+          expect(listening.listenedMs).toBeGreaterThanOrEqual(row.listenedMs);
+          expect(listening.listenedMs - row.listenedMs).toBeLessThanOrEqual(Math.max(0, listening.notedAt.getTime() - row.notedAt.getTime()));
+          expect(listening.listenedMs).toBeGreaterThanOrEqual(listenedMsAt(row, listening.notedAt));
+          row = listening;
           rows.push(row);
-          latest = now > latest ? now : latest;
+          latest = row.notedAt;
         }
         const stale = rows[Math.min(staleAt, rows.length - 1)] ?? row;
         const at = msAfter(latest, aheadMs);
@@ -68,36 +134,56 @@ describe('the listening clock', () => {
     );
   });
 
-  it('counts of a silence only what somebody could have heard', () => {
-    const counted = fc.array(fc.integer({ min: 1, max: 40_000 }), { maxLength: 20 });
-    fc.assert(
-      fc.property(counted, (gaps) => {
-        let row = noted;
-        for (const gapMs of gaps) row = noteListening(row, msAfter(row.notedAt, gapMs)).next;
-        const heardMs = gaps.reduce((sum, gapMs) => sum + Math.min(gapMs, LONGEST_COUNTED_GAP_MS), 0);
-        expect(row.listenedMs).toBe(noted.listenedMs + heardMs);
-      }),
-    );
+  it('a database that answers less than a second in fifteen makes a lease of 180 s last for a quarter of an hour', () => {
+    let row = noted;
+    let elapsedMs = 0;
+    for (; row.listenedMs - noted.listenedMs < 180_000; elapsedMs += 15_000) {
+      const now = msAfter(NOON, elapsedMs + 15_000);
+      row = noteListening(row, now, { ...FIRST, failedBefore: true, elapsedMs: 15_000 }, TIMING).listening;
+    }
+    expect(elapsedMs).toBeGreaterThanOrEqual(1_800_000);
   });
 });
 
 /** The row of all replicas, without a database. */
 class ListeningRow extends ListeningNotes {
   row: Listening | null = null;
+  failing = false;
+  readonly attempts: AvailabilityAttempt[] = [];
 
-  override async note(now: Date): ReturnType<ListeningNotes['note']> {
-    const { next, outage } = this.row ? noteListening(this.row, now) : { next: { listenedMs: 0, notedAt: now }, outage: null };
-    this.row = next;
-    return { listening: next, outage };
+  override async note(now: Date, attempt: AvailabilityAttempt): Promise<AvailabilityRecord | ClockDisagreement> {
+    this.attempts.push(attempt);
+    if (this.failing) throw new Error('the table is locked');
+    if (this.row && !attempt.isConfirmed && disagrees(this.row, now, attempt)) return { disagreesWith: this.row };
+    const record = this.row ? noteListening(this.row, now, attempt, TIMING) : { listening: { ...noted, listenedMs: 0, notedAt: now }, outage: null, step: null };
+    this.row = record.listening;
+    return record;
+  }
+}
+
+/** Wall time and monotonic time, moved apart by a step. */
+class TwoClocks implements Clock {
+  wallMs = NOON.getTime();
+  elapsedMs = 0;
+
+  now(): Date {
+    return new Date(this.wallMs);
+  }
+
+  monotonicMs(): number {
+    return this.elapsedMs;
+  }
+
+  advance(ms: number): void {
+    this.wallMs += ms;
+    this.elapsedMs += ms;
   }
 }
 
 describe("a replica's copy of the listening clock", () => {
-  const at = (instant: { now: Date }): Clock => ({ now: () => instant.now });
-
-  it('cannot be read before its first note, and does not listen', () => {
-    const clock = new ListeningClock(new ListeningRow(), at({ now: NOON }));
-    expect(clock.isListening(NOON)).toBe(false);
+  it('cannot be read before its first record, and does not listen', () => {
+    const clock = new ListeningClock(new ListeningRow(), new TwoClocks(), TIMING);
+    expect(clock.isListening).toBe(false);
     expect(() => clock.listenedMsAt(NOON)).toThrow('before its first note');
   });
 
@@ -106,22 +192,86 @@ describe("a replica's copy of the listening clock", () => {
     [14_999, true],
     [15_000, false],
     [60_000, false],
-  ])('%d ms after its own note listens: %s', async (ms, listens) => {
-    const clock = new ListeningClock(new ListeningRow(), at({ now: NOON }));
-    await clock.note();
-    expect(clock.isListening(msAfter(NOON, ms))).toBe(listens);
+  ])('%d ms after its own record listens: %s, whatever the wall clock does', async (ms, listens) => {
+    for (const stepMs of [0, -7_200_000, 500 * DAY_MS]) {
+      const time = new TwoClocks();
+      const clock = new ListeningClock(new ListeningRow(), time, TIMING);
+      await clock.note();
+      time.advance(ms);
+      time.wallMs += stepMs;
+      expect(clock.isListening).toBe(listens);
+    }
   });
 
-  it('takes over what another replica has noted, and tells the outage that its own note ends', async () => {
+  it('takes over what another replica has recorded, and returns the outage that its own record ends', async () => {
     const row = new ListeningRow();
-    const time = { now: NOON };
-    const [one, other] = [new ListeningClock(row, at(time)), new ListeningClock(row, at(time))];
+    const time = new TwoClocks();
+    const [one, other] = [new ListeningClock(row, time, TIMING), new ListeningClock(row, time, TIMING)];
     await one.note();
-    time.now = msAfter(NOON, 10_000);
-    expect(await other.note()).toBeNull();
-    expect([one.listenedMsAt(time.now), other.listenedMsAt(time.now)]).toEqual([10_000, 10_000]);
-    time.now = msAfter(NOON, 40_000);
-    expect(await one.note()).toEqual({ from: msAfter(NOON, 10_000), to: time.now });
-    expect([one.listenedMsAt(time.now), other.listenedMsAt(time.now)]).toEqual([25_000, 25_000]);
+    time.advance(10_000);
+    expect((await other.note()).outage).toBeNull();
+    expect(other.listenedMsAt(time.now())).toBe(10_000);
+    time.advance(30_000);
+    expect((await one.note()).outage).toEqual({ from: msAfter(NOON, 10_000), to: time.now() });
+    expect(one.listenedMsAt(time.now())).toBe(25_000);
+  });
+
+  it('counts hardly anything of the time in which a record failed', async () => {
+    const row = new ListeningRow();
+    const time = new TwoClocks();
+    const clock = new ListeningClock(row, time, TIMING);
+    await clock.note();
+    row.failing = true;
+    time.advance(5_000);
+    await expect(clock.note()).rejects.toThrow('the table is locked');
+    row.failing = false;
+    time.advance(5_000);
+    await clock.note();
+    expect(clock.listenedMsAt(time.now())).toBe(TIMING.runAheadMs);
+    time.advance(5_000);
+    await clock.note();
+    expect(clock.listenedMsAt(time.now())).toBe(TIMING.runAheadMs + 5_000);
+  });
+
+  it('measures the clock anew when a record disagrees, and only then takes it for a step', async () => {
+    const row = new ListeningRow();
+    const time = new TwoClocks();
+    const reconciled: boolean[] = [];
+    const clock = new ListeningClock(row, time, TIMING, async (_row, isMoving) => void reconciled.push(isMoving));
+    await clock.note();
+    time.advance(1_000);
+    time.wallMs -= 7_200_000;
+    const { step } = await clock.note();
+    expect(step).toEqual({ from: NOON, to: time.now() });
+    expect(reconciled).toEqual([false]);
+    expect(clock.steppedBack).toEqual({ listenedMs: 0, to: time.now() });
+    expect(clock.cleanUpMoment).toEqual({ now: time.now(), listenedMs: 0, hasJustStepped: true, isSteady: false });
+    time.advance(900_000);
+    expect(clock.cleanUpMoment.hasJustStepped).toBe(false);
+  });
+
+  it('takes no step for one when the clock that was measured anew agrees with what another replica recorded', async () => {
+    const row = new ListeningRow();
+    const [time, late] = [new TwoClocks(), new TwoClocks()];
+    const [one, other] = [new ListeningClock(row, time, TIMING), new ListeningClock(row, late, TIMING, async () => void (late.wallMs = time.wallMs))];
+    await one.note();
+    await other.note();
+    time.wallMs -= 7_200_000;
+    await one.note();
+    late.advance(1_000);
+    time.advance(1_000);
+    expect((await other.note()).step).toBeNull();
+    expect(row.attempts.map(({ isConfirmed }) => isConfirmed)).toEqual([false, false, false, true, false, true]);
+  });
+
+  it('lets a leap of the clock decide nothing before a record has found it', async () => {
+    const time = new TwoClocks();
+    const clock = new ListeningClock(new ListeningRow(), time, TIMING);
+    await clock.note();
+    time.wallMs += 500 * DAY_MS;
+    time.elapsedMs += 1_000;
+    expect(clock.cleanUpMoment).toMatchObject({ now: msAfter(NOON, 1_000), hasJustStepped: false });
+    await clock.note();
+    expect(clock.cleanUpMoment).toMatchObject({ hasJustStepped: true, isSteady: false });
   });
 });

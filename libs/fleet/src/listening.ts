@@ -1,14 +1,53 @@
-/** Of each gap in our listening at most this much counts as the fleet's silence. */
-export const LONGEST_COUNTED_GAP_MS = 15_000;
+/** Replicas whose clocks differ by no more than this agree; more is a clock that stepped, or one that is wrong. */
+export const REPLICAS_MAY_DIFFER_MS = 2_000;
+/** After a pause longer than this, the wall clock is not trusted to decide what is deleted for good: the machine may have started with a wrong one. */
+const LONG_PAUSE_MS = 3_600_000;
+/** What is deleted for good is decided by the wall clock only after it has been steady for a day. */
+export const STEADY_FOR_MS = 24 * 3_600_000;
+
+const MAX_COUNTED_GAP_MS = 15_000;
+const MAX_RECORD_INTERVAL_MS = 1_000;
+
+/** How the availability clock is recorded. All in milliseconds. */
+export interface AvailabilityTiming {
+  /** Of each gap between two records at most this much counts. A replica that has not recorded for this long accepts no heartbeats. */
+  readonly maxCountedGapMs: number;
+  /** Between two records. */
+  readonly recordIntervalMs: number;
+  /** After a record the clock runs on by itself for this long, and a gap in which a record failed counts no more. */
+  readonly runAheadMs: number;
+}
+
+/** A gap may never be a large part of a lease: at most a quarter of it counts, and at least three records fit into that. */
+export function availabilityTiming(leaseSeconds: number): AvailabilityTiming {
+  const maxCountedGapMs = Math.min(MAX_COUNTED_GAP_MS, leaseSeconds * 250);
+  const recordIntervalMs = Math.min(MAX_RECORD_INTERVAL_MS, Math.floor(maxCountedGapMs / 3));
+  return { maxCountedGapMs, recordIntervalMs, runAheadMs: Math.min(maxCountedGapMs, Math.floor(recordIntervalMs * 1.5)) };
+}
 
 /**
  * The listening clock L, as one row: milliseconds that somebody listened up to `notedAt`. It stands still while no
- * replica could have accepted a heartbeat, so an outage of ours never ends a lease.
+ * replica could have committed a heartbeat, so an outage of ours never ends a lease.
  */
 export interface Listening {
   readonly listenedMs: number;
   readonly notedAt: Date;
+  /** L runs on by itself for this long after `notedAt`: as the replica that recorded it is set, so that all replicas give one answer. */
+  readonly runAheadMs: number;
+  /** L when the wall clock last stepped, or came back after a long pause. */
+  readonly unsteadyAtListenedMs: number;
+  /** The last step backwards: L then, and the wall time after it. Null when there was none. */
+  readonly steppedBack: { readonly listenedMs: number; readonly to: Date } | null;
 }
+
+/** The row before the first record. */
+export const firstListening = (now: Date, { runAheadMs }: Pick<AvailabilityTiming, 'runAheadMs'>): Listening => ({
+  listenedMs: 0,
+  notedAt: now,
+  runAheadMs,
+  unsteadyAtListenedMs: 0,
+  steppedBack: null,
+});
 
 /** A gap of ours that was longer than what counts. */
 export interface ListeningOutage {
@@ -16,20 +55,75 @@ export interface ListeningOutage {
   readonly to: Date;
 }
 
-/** L at a wall instant. It stops by itself 15 s after the last note, so a stale copy never runs ahead. */
-export function listenedMsAt({ listenedMs, notedAt }: Listening, at: Date): number {
-  return listenedMs + Math.min(Math.max(0, at.getTime() - notedAt.getTime()), LONGEST_COUNTED_GAP_MS);
+/** The wall clock showed `from` and went on from `to`. */
+export interface ClockStep {
+  readonly from: Date;
+  readonly to: Date;
 }
 
-/** The row after a replica that listens has noted it, and the outage that this note ends. Never moves back. */
-export function noteListening(listening: Listening, now: Date): { readonly next: Listening; readonly outage: ListeningOutage | null } {
+/** What a replica knows of the time before a record of its own. */
+export interface AvailabilityAttempt {
+  /** A record failed, or was not possible, since its last one. */
+  readonly failedBefore: boolean;
+  /** By the monotonic clock, since its last record; null before the first. */
+  readonly elapsedMs: number | null;
+  /** Hosts of which the rows of one at least must be free for the proof to succeed; none while heartbeats are committed. */
+  readonly witnesses: readonly string[];
+  /** The clock has just been measured anew: a disagreement that is left is a step. */
+  readonly isConfirmed: boolean;
+}
+
+/** Nothing was recorded: this replica's clock disagrees with the row, and is measured anew first. */
+export interface ClockDisagreement {
+  readonly disagreesWith: Listening;
+}
+
+export interface AvailabilityRecord {
+  readonly listening: Listening;
+  readonly outage: ListeningOutage | null;
+  readonly step: ClockStep | null;
+}
+
+/** L at a wall instant. It stops by itself soon after the last record, so a stale copy never runs ahead and no record takes back what was shown. */
+export function listenedMsAt({ listenedMs, notedAt, runAheadMs }: Pick<Listening, 'listenedMs' | 'notedAt' | 'runAheadMs'>, at: Date): number {
+  return listenedMs + Math.min(Math.max(0, at.getTime() - notedAt.getTime()), runAheadMs);
+}
+
+/** Whether a record at `now` disagrees with the row by more than clocks may: one of them has stepped, or is wrong. A pause of all replicas looks the same as a leap to the first record of a replica. */
+export function disagrees({ notedAt }: Pick<Listening, 'notedAt'>, now: Date, { elapsedMs }: AvailabilityAttempt): boolean {
+  const gapMs = now.getTime() - notedAt.getTime();
+  return gapMs < -REPLICAS_MAY_DIFFER_MS || (elapsedMs !== null && gapMs - elapsedMs > REPLICAS_MAY_DIFFER_MS);
+}
+
+/** The row after a replica has recorded that it could commit heartbeats, and what this record found. L never moves back. */
+export function noteListening(listening: Listening, now: Date, attempt: AvailabilityAttempt, timing: AvailabilityTiming): AvailabilityRecord {
   const gapMs = now.getTime() - listening.notedAt.getTime();
-  if (gapMs <= 0) return { next: listening, outage: null };
+  const { elapsedMs, failedBefore } = attempt;
+  if (disagrees(listening, now, attempt)) return recordAfterStep(listening, now, gapMs < 0 ? null : elapsedMs, timing);
+  if (gapMs <= 0) return { listening, outage: null, step: null };
+  const countedMs = failedBefore ? listening.runAheadMs : Math.max(timing.maxCountedGapMs, listening.runAheadMs);
+  const listenedMs = listening.listenedMs + Math.min(gapMs, countedMs);
+  const unsteadyAtListenedMs = gapMs > LONG_PAUSE_MS ? listenedMs : listening.unsteadyAtListenedMs;
   return {
-    next: { listenedMs: listenedMsAt(listening, now), notedAt: now },
-    outage: gapMs > LONGEST_COUNTED_GAP_MS ? { from: listening.notedAt, to: now } : null,
+    listening: { ...listening, listenedMs, notedAt: now, runAheadMs: timing.runAheadMs, unsteadyAtListenedMs },
+    outage: gapMs > timing.maxCountedGapMs ? { from: listening.notedAt, to: now } : null,
+    step: null,
   };
 }
+
+/** Backwards, L goes on from where it was; ahead, what has really elapsed counts, as far as it counts in any gap. */
+function recordAfterStep(before: Listening, now: Date, elapsedMs: number | null, { maxCountedGapMs, runAheadMs }: AvailabilityTiming): AvailabilityRecord {
+  const listenedMs = before.listenedMs + Math.min(elapsedMs ?? 0, maxCountedGapMs);
+  const steppedBack = now < before.notedAt ? { listenedMs, to: now } : before.steppedBack;
+  return {
+    listening: { listenedMs, notedAt: now, runAheadMs, unsteadyAtListenedMs: listenedMs, steppedBack },
+    outage: null,
+    step: { from: before.notedAt, to: now },
+  };
+}
+
+/** Whether the wall clock may decide what is deleted for good. */
+export const isSteady = ({ listenedMs, unsteadyAtListenedMs }: Listening): boolean => listenedMs - unsteadyAtListenedMs >= STEADY_FOR_MS;
 
 /** The earliest wall instant at which L can reach `listenedMs`: an outage of ours only moves it later. */
 export function earliestWallInstant(listenedMs: number, nowListenedMs: number, now: Date): Date {

@@ -2,13 +2,16 @@ import type { FleetEvent } from './fleet-event.js';
 import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import type { ApiKey, HeldKeys, KeyDecision, MadeSecret, Passphrase } from './key-ring.js';
-import type { Listening, ListeningOutage } from './listening.js';
+import type { AvailabilityAttempt, AvailabilityRecord, ClockDisagreement } from './listening.js';
 import type { Actor, HostRecord, ProcessServer, Tombstone } from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
 
 /** The one clock that decides. */
 export abstract class Clock {
+  /** Wall time. It may step, by years and also backwards. */
   abstract now(): Date;
+  /** Milliseconds since an arbitrary start. Never steps: ages, deadlines and rates are measured by it. */
+  abstract monotonicMs(): number;
 }
 
 export abstract class Randomness {
@@ -128,11 +131,25 @@ export interface CleanUpBatch {
   readonly next: DuePosition | null;
 }
 
+/** Due is what was decommissioned at or before either. */
+export interface Due {
+  /** Null while the wall clock does not decide. */
+  readonly decommissionedAt: Date | null;
+  readonly listenedMs: number;
+}
+
+/** What is old by now, and is forgotten. */
+export interface Old {
+  readonly eventsBefore: Date;
+  readonly plansExpiredBefore: Date;
+  readonly now: Date;
+}
+
 export abstract class Removals {
-  /** Turns up to `limit` entries decommissioned at or before `dueAt` into tombstones, in one transaction that re-checks each. */
-  abstract removeDue(dueAt: Date, limit: number, after: DuePosition | null): Promise<CleanUpBatch>;
-  /** Deletes up to `limit` events older than `eventsBefore`, expired purge plans, and names that no walk needs. Returns whether more may remain. */
-  abstract forgetOld(eventsBefore: Date, plansExpiredBefore: Date, limit: number): Promise<boolean>;
+  /** Turns up to `limit` entries that are due into tombstones, in one transaction that re-checks each. */
+  abstract removeDue(due: Due, limit: number, after: DuePosition | null): Promise<CleanUpBatch>;
+  /** Deletes up to `limit` old events, expired purge plans, and names that no walk needs, unless `old` is null; adds up the tally. Returns whether more may remain. */
+  abstract forgetOld(old: Old | null, limit: number): Promise<boolean>;
   abstract recordPass(pass: CleanUpPass): Promise<void>;
   abstract lastPass(): Promise<CleanUpPass | null>;
   abstract oldestDecommission(): Promise<{ readonly at: Date; readonly removeBy: Date } | null>;
@@ -149,13 +166,18 @@ export abstract class Leases {
   /**
    * Judges and writes a group of heartbeats of distinct hosts in one transaction; a verdict for each, in order. `carry` is
    * "ask again with the next group". Each attempt is made at a moment of its own, so that what waited is not written as of before.
+   * @throws FleetError `database_unavailable` after `withinMs`.
    */
-  abstract writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment): Promise<HeartbeatVerdict[]>;
+  abstract writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment, withinMs: number): Promise<HeartbeatVerdict[]>;
 }
 
 export abstract class ListeningNotes {
-  /** Moves the row on to `now` and writes the event of an outage that this ends. Returns the row as it is now. */
-  abstract note(now: Date): Promise<{ readonly listening: Listening; readonly outage: ListeningOutage | null }>;
+  /**
+   * Proves that a heartbeat could be committed by writing to every table that heartbeats write, as they do, and moves the row on
+   * to `now`. Writes the event of an outage or of a clock step that this finds.
+   * @throws when no heartbeat could have been committed.
+   */
+  abstract note(now: Date, attempt: AvailabilityAttempt): Promise<AvailabilityRecord | ClockDisagreement>;
 }
 
 export abstract class PurgePlans {

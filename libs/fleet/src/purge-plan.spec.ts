@@ -134,7 +134,7 @@ class CountedIdentifiers extends Identifiers {
 function planner(records: Record<string, HostRecord> = {}) {
   const plans = new PlansInMemory();
   const fleet = new SmallFleet(new Map(Object.entries(records)));
-  const planning = new PurgePlanner(plans, fleet, { now: () => NOON }, new CountedIdentifiers());
+  const planning = new PurgePlanner(plans, fleet, { now: () => NOON, monotonicMs: () => 0 }, new CountedIdentifiers());
   return { plans, fleet, planning };
 }
 

@@ -86,6 +86,8 @@ export interface Settings {
   readonly logLevel: string;
 }
 
+/** With names of the greatest length, some megabytes of statement. */
+const MAX_SERVICES_IN_GROUP = 2_000;
 /** The promise of the clean-up: gone within 15 minutes. */
 const LONGEST_REMOVAL_SECONDS = 900;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -156,6 +158,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
       queueLength: integer('HEARTBEAT_QUEUE_LENGTH', 1, 1_000_000),
       groupSize: integer('HEARTBEAT_GROUP_SIZE', 1, 1_000),
       perServerPerSecond: integer('HEARTBEATS_PER_SERVER_PER_SECOND', 2, 1_000),
+      servicesInGroup: MAX_SERVICES_IN_GROUP,
     },
     cleanUp,
     version: version ?? { major: 0, minor: 0, build: 0, revision: 0 },

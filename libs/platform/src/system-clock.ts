@@ -1,19 +1,37 @@
 import { performance } from 'node:perf_hooks';
-import { Clock } from '@app/fleet';
+import { Clock, REPLICAS_MAY_DIFFER_MS } from '@app/fleet';
 
 const PROBES = 5;
-/** A difference above this is a step of the database's clock and is followed at once, also backwards. */
-const LARGEST_SLEW_MS = 1_000;
+/** A difference above this is a step of the database's clock, or another database node's clock. */
+const MAX_SLEW_MS = 1_000;
+
+/** The database's own clock, and which server showed it. */
+export interface DatabaseClockReading {
+  readonly at: Date;
+  /** Host and port of the server itself, also behind a proxy. */
+  readonly server: string;
+}
+
+interface Measurement {
+  readonly offsetMs: number;
+  readonly server: string;
+}
 
 /**
  * The system's monotonic clock plus its measured offset from the database's, so that replicas agree whatever their hosts'
- * clocks say. Never goes back, but for a step of the database's own clock.
+ * clocks say. Never goes back, but for a step of the database's own clock. The clock of another database node that differs
+ * from the site's is measured and not followed.
  */
 export class SystemClock extends Clock {
   private offsetMs = Date.now() - performance.now();
   private latestMs = -Infinity;
+  /** The server whose clock the site's follows; null while there is none. */
+  private reference: string | null = null;
+  private differenceMs = 0;
+  /** This replica's clock has agreed with the site's since the start. */
+  private hasAgreed = false;
 
-  constructor(private readonly readDatabaseClock: () => Promise<Date>) {
+  constructor(private readonly readDatabaseClock: () => Promise<DatabaseClockReading>) {
     super();
   }
 
@@ -22,18 +40,60 @@ export class SystemClock extends Clock {
     return new Date(this.latestMs);
   }
 
-  /** Measures the offset anew: the probe with the shortest round trip counts. Returns the change, in milliseconds. */
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  /** How far the clock of the present database node is ahead of the site's, in ms; 0 while it is followed. */
+  get databaseDifferenceMs(): number {
+    return this.differenceMs;
+  }
+
+  /** Measures the offset anew: the probe with the shortest round trip counts. Returns the change that was made, in milliseconds. */
   async synchronise(): Promise<number> {
-    let best = { roundTripMs: Infinity, offsetMs: this.offsetMs };
+    const { offsetMs, server } = await this.measure();
+    const changeMs = offsetMs - this.offsetMs;
+    const isFollowed = server === this.reference || (this.reference === null && !this.hasAgreed) || Math.abs(changeMs) <= MAX_SLEW_MS;
+    this.differenceMs = isFollowed ? 0 : changeMs;
+    if (!isFollowed) return 0;
+    this.reference = server;
+    this.setOffset(offsetMs);
+    return changeMs;
+  }
+
+  /**
+   * When a record disagrees with the site's: this database's clock has stepped, and is followed. Before the first agreement, while
+   * other replicas move the site's clock on, it is another node's clock that is wrong: the site's is followed.
+   */
+  async reconcile(siteTime: Date, isMoving: boolean): Promise<void> {
+    await this.synchronise();
+    const offsetMs = siteTime.getTime() - performance.now();
+    const differenceMs = this.offsetMs - offsetMs;
+    if (this.hasAgreed || !isMoving || Math.abs(differenceMs) <= REPLICAS_MAY_DIFFER_MS) return;
+    this.reference = null;
+    this.hasAgreed = true;
+    this.differenceMs = differenceMs;
+    this.setOffset(offsetMs);
+  }
+
+  /** A record agreed with the site's clock. */
+  agreed(): void {
+    this.hasAgreed = true;
+  }
+
+  private setOffset(offsetMs: number): void {
+    if (Math.abs(offsetMs - this.offsetMs) > MAX_SLEW_MS) this.latestMs = -Infinity;
+    this.offsetMs = offsetMs;
+  }
+
+  private async measure(): Promise<Measurement> {
+    let best = { roundTripMs: Infinity, offsetMs: this.offsetMs, server: '' };
     for (let probe = 0; probe < PROBES; probe += 1) {
       const sent = performance.now();
-      const database = await this.readDatabaseClock();
+      const { at, server } = await this.readDatabaseClock();
       const roundTripMs = performance.now() - sent;
-      if (roundTripMs < best.roundTripMs) best = { roundTripMs, offsetMs: database.getTime() - (sent + roundTripMs / 2) };
+      if (roundTripMs < best.roundTripMs) best = { roundTripMs, offsetMs: at.getTime() - (sent + roundTripMs / 2), server };
     }
-    const changeMs = best.offsetMs - this.offsetMs;
-    this.offsetMs = best.offsetMs;
-    if (Math.abs(changeMs) > LARGEST_SLEW_MS) this.latestMs = -Infinity;
-    return changeMs;
+    return best;
   }
 }

@@ -12,7 +12,7 @@ export class RateLimit {
 
   /** Counts one more. True when it is one too many. */
   isExceeded(caller: string): boolean {
-    const second = Math.floor(this.clock.now().getTime() / 1000);
+    const second = Math.floor(this.clock.monotonicMs() / 1000);
     if (second !== this.second) {
       this.second = second;
       this.calls.clear();

@@ -54,7 +54,7 @@ export class RefusedCallers {
   }
 
   private turn(): void {
-    const now = this.clock.now().getTime();
+    const now = this.clock.monotonicMs();
     if (now < this.windowEndsMs) return;
     this.windowEndsMs = now + WINDOW_MS;
     this.attempts.clear();

@@ -18,11 +18,11 @@ export class FleetCounts {
   ) {}
 
   current(): Promise<FleetResponse> {
-    const now = this.clock.now().getTime();
+    const now = this.clock.monotonicMs();
     if (this.latest && now < this.latest.freshUntil) return this.latest.answer;
     const counting = { freshUntil: Infinity, answer: this.count() };
     counting.answer.then(
-      () => (counting.freshUntil = now + Math.max(FRESH_MS, KEPT_FOR_TIMES_ITS_COST * (this.clock.now().getTime() - now))),
+      () => (counting.freshUntil = now + Math.max(FRESH_MS, KEPT_FOR_TIMES_ITS_COST * (this.clock.monotonicMs() - now))),
       () => (counting.freshUntil = 0),
     );
     this.latest = counting;

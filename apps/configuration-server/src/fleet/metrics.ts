@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
-import type { CleanUpPass, CleanUpPromise, Clock, HeartbeatReceiver, ListeningClock } from '@app/fleet';
+import type { CleanUpPass, CleanUpPromise, HeartbeatReceiver, ListeningClock } from '@app/fleet';
 import type { RefusedCallers } from '../access/refused-callers.js';
 
 /** Counters and gauges of this replica. */
@@ -11,7 +11,7 @@ export class Metrics {
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
 
-  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, refused: RefusedCallers, clock: Clock, promise: CleanUpPromise) {
+  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, refused: RefusedCallers, promise: CleanUpPromise, databaseDifferenceMs: () => number) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -33,7 +33,8 @@ export class Metrics {
       },
     });
     gauge('cs_heartbeat_queue_length', 'Heartbeats that wait for a commit', () => receiver.queueLength);
-    gauge('cs_listening', '1 while this replica could accept a heartbeat', () => Number(receiver.accepts && listening.isListening(clock.now())));
+    gauge('cs_listening', '1 while this replica can commit heartbeats', () => Number(receiver.accepts && listening.isListening && !receiver.isStalled));
+    gauge('cs_database_clock_difference_seconds', 'How far the clock of the present database node is ahead of the clock of the site, which does not follow it', () => databaseDifferenceMs() / 1000);
     gauge('cs_fleet_size', 'Process servers, as last counted', () => receiver.fleetSize);
     gauge('cs_refused_addresses', 'Addresses from which wrong passphrases or keys came in the last ten minutes', () => refused.addresses);
     this.readOverdue = () => promise.overdueSeconds();

@@ -24,6 +24,8 @@ export class ReplicaStatus {
     private readonly receiver: HeartbeatReceiver,
     private readonly promise: CleanUpPromise,
     private readonly removals: Removals,
+    /** How far the clock of the present database node is ahead of the site's, in ms. */
+    private readonly databaseDifferenceMs: () => number,
   ) {
     this.startedAt = clock.now();
   }
@@ -43,7 +45,7 @@ export class ReplicaStatus {
       replica,
       startedAt: this.startedAt.toISOString(),
       addresses: this.addresses,
-      listening: { listening: this.receiver.accepts && this.listening.isListening(now), listenedMs, notedAt: notedAt.toISOString() },
+      listening: { listening: this.canCommit, listenedMs, notedAt: notedAt.toISOString() },
       cleanUp: {
         lastPassAt: lastPass?.at.toISOString() ?? null,
         lastPassBy: lastPass?.by ?? null,
@@ -59,10 +61,14 @@ export class ReplicaStatus {
   async ready(): Promise<ReadyResponse> {
     if (this.receiver.isDraining) throw new FleetError({ code: 'shutting_down' });
     if (!(await this.databaseAnswers())) throw new FleetError({ code: 'database_unavailable' });
-    if (!this.listening.isListening(this.clock.now())) throw new FleetError({ code: 'not_listening' });
+    if (!this.canCommit) throw new FleetError({ code: 'not_listening' });
     const overdueSeconds = await this.promise.overdueSeconds().catch(() => 0); // reads may be slow where heartbeats are not
-    const degraded = overdueSeconds > 0 ? ['clean_up_overdue'] : [];
+    const degraded = [...(overdueSeconds > 0 ? ['clean_up_overdue'] : []), ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : [])];
     return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
+  }
+
+  private get canCommit(): boolean {
+    return this.receiver.accepts && this.listening.isListening && !this.receiver.isStalled;
   }
 
   /** One question at a time, whoever asks: anyone may, and heartbeats need the connections. */

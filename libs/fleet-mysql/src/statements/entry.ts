@@ -43,10 +43,10 @@ const CLEAR_HEALTH = `
          h.protected_machine_count = NULL, h.replication_pair_count = NULL, h.certificate_expires_at = NULL
    WHERE h.host_id = ?`;
 
-/** Params: at, by, reason, remove by, host id, generation. Matches 1 while nobody else has marked it. */
+/** Params: at, L, by, reason, remove by, host id, generation. Matches 1 while nobody else has marked it. */
 const MARK_DECOMMISSIONED = `
   UPDATE process_server AS p
-     SET p.decommissioned_at = ?, p.decommissioned_by = ?, p.decommission_reason = ?, p.remove_by = ?
+     SET p.decommissioned_at = ?, p.decommissioned_listened_ms = ?, p.decommissioned_by = ?, p.decommission_reason = ?, p.remove_by = ?
    WHERE p.host_id = ? AND p.generation = ? AND p.decommissioned_at IS NULL`;
 /** Ends the lease at once. Params: L, host id, generation. */
 const RETIRE_LEASE = `
@@ -96,6 +96,7 @@ function entryColumns({ facts, ...entry }: ProcessServer): Columns {
     passphrase_id: entry.passphraseId,
     registered_at: entry.registeredAt,
     decommissioned_at: null,
+    decommissioned_listened_ms: null,
     decommissioned_by: null,
     decommission_reason: null,
     remove_by: null,
@@ -160,8 +161,8 @@ export function updateEntry(before: ProcessServer, entry: ProcessServer): Guarde
   ];
 }
 
-export const markDecommissioned = (entry: ProcessServer, { at, by, reason, removeBy }: Decommission): GuardedStatement[] => [
-  { sql: MARK_DECOMMISSIONED, parameters: [at, by, reason, removeBy, entry.hostId, entry.generation], matches: 1 },
+export const markDecommissioned = (entry: ProcessServer, { at, by, reason, removeBy }: Decommission, listenedMs: number): GuardedStatement[] => [
+  { sql: MARK_DECOMMISSIONED, parameters: [at, listenedMs, by, reason, removeBy, entry.hostId, entry.generation], matches: 1 },
   { sql: RETIRE_LEASE, parameters: [entry.lease.endsAtListenedMs, entry.hostId, entry.generation], matches: 1 },
 ];
 

@@ -1,8 +1,17 @@
+/** How far the commits of two replicas may be out of order: an instant further ahead is from before a step backwards of the clock. */
+const OUT_OF_ORDER_MS = 60_000;
+
+/** The last heartbeat is never written earlier than it is, unless the clock has stepped back. Params: `keptHeartbeat`. */
+const LATER_HEARTBEAT = 'IF(l.last_heartbeat_at BETWEEN ? AND ?, l.last_heartbeat_at, ?)';
+
+/** Parameters of LATER_HEARTBEAT. */
+export const keptHeartbeat = (now: Date): readonly Date[] => [now, new Date(now.getTime() + OUT_OF_ORDER_MS), now];
+
 /**
  * Renews the leases of those who said just what they said before, credential and generation included, while the lease runs.
  * Never inserts. Locks in the order of the array, which is the order of the key, and no other row: a small table would be
  * read whole if the index were not forced, and what others hold waited for.
- * Params: the beats as JSON, an array each; now (twice), L (twice). Rows matched: as many as had no news; the rest are judged.
+ * Params: the beats as JSON, an array each; `keptHeartbeat`, L (twice). Rows matched: as many as had no news; the rest are judged.
  */
 export const RENEW_AS_BEFORE = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
@@ -12,7 +21,7 @@ export const RENEW_AS_BEFORE = `
            told_interval_seconds INT UNSIGNED PATH '$[3]',
            skew_ms BIGINT PATH '$[4]')) AS b
   STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
-     SET l.last_heartbeat_at = GREATEST(COALESCE(l.last_heartbeat_at, ?), ?),
+     SET l.last_heartbeat_at = ${LATER_HEARTBEAT},
          l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
          l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
          l.told_interval_seconds = b.told_interval_seconds,
@@ -22,11 +31,12 @@ export const RENEW_AS_BEFORE = `
      AND l.revoked = 0
      AND l.ends_listened_ms > ?`;
 
-/** The leases of a group, held; those that somebody else holds are left out. Param: host ids. */
+/** The leases of a group, locked with what health writes go to; those that another transaction has locked either of are left out. Param: host ids. */
 export const LOCK_LEASES = `
   SELECT l.host_id, l.generation, l.credential_hash, l.retired, l.revoked, l.said, l.last_heartbeat_at, l.ends_listened_ms,
          l.instance_id, l.replaced_instance_ids, l.source_address
     FROM process_server_lease AS l FORCE INDEX (PRIMARY)
+   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
    WHERE l.host_id IN (?)
    ORDER BY l.host_id
      FOR UPDATE SKIP LOCKED`;
@@ -43,7 +53,7 @@ export const READ_WHEREABOUTS = `
   UNION ALL
   SELECT t.host_id, t.removal FROM tombstone AS t WHERE t.host_id IN (?)`;
 
-/** Writes accepted heartbeats to leases that are held. Params: the beats as JSON, now (twice), L. */
+/** Writes accepted heartbeats to leases that are held. Params: the beats as JSON, `keptHeartbeat`, L. */
 export const RENEW_HELD_LEASES = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$.hostId',
@@ -56,7 +66,7 @@ export const RENEW_HELD_LEASES = `
            replaced_instance_ids VARCHAR(1100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.replacedInstanceIds',
            source_address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin PATH '$.sourceAddress')) AS b
   STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
-     SET l.last_heartbeat_at = GREATEST(COALESCE(l.last_heartbeat_at, ?), ?),
+     SET l.last_heartbeat_at = ${LATER_HEARTBEAT},
          l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
          l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
          l.told_interval_seconds = b.told_interval_seconds,
@@ -69,7 +79,7 @@ export const RENEW_HELD_LEASES = `
 
 /**
  * Writes the load that accepted heartbeats reported, unless that says nothing new: the same values, and written a short while
- * ago. Params: the loads as JSON, an array each; now, the latest instant at which a report is written again.
+ * ago. Params: the loads as JSON, an array each; now, its slot, and the time in which the report before must lie to be left.
  */
 export const WRITE_LOADS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
@@ -94,7 +104,7 @@ export const WRITE_LOADS = `
          h.throughput_bytes_per_second = b.throughput_bytes_per_second,
          h.pending_upload_bytes = b.pending_upload_bytes
    WHERE h.load_reported_at IS NULL
-      OR h.load_reported_at <= ?
+      OR h.load_reported_at NOT BETWEEN ? AND ?
       OR NOT (h.cpu_percent <=> b.cpu_percent
           AND h.total_memory_bytes <=> b.total_memory_bytes
           AND h.available_memory_bytes <=> b.available_memory_bytes
@@ -103,7 +113,7 @@ export const WRITE_LOADS = `
           AND h.throughput_bytes_per_second <=> b.throughput_bytes_per_second
           AND h.pending_upload_bytes <=> b.pending_upload_bytes)`;
 
-/** Writes what accepted heartbeats reported besides; what one does not carry stays as it was. Params: the reports as JSON, an array each; now. */
+/** Writes what accepted heartbeats reported besides; what one does not carry stays as it was. Params: the reports as JSON, an array each; now (twice). */
 export const WRITE_REPORTS = `
   UPDATE JSON_TABLE(CONVERT(? USING utf8mb4), '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
@@ -114,7 +124,7 @@ export const WRITE_REPORTS = `
            certificate_expires_at VARCHAR(24) CHARACTER SET ascii PATH '$[5]')) AS b
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
      SET h.services = COALESCE(b.services, h.services),
-         h.services_down_at = CASE b.services_down WHEN 1 THEN COALESCE(h.services_down_at, ?) WHEN 0 THEN NULL ELSE h.services_down_at END,
+         h.services_down_at = CASE b.services_down WHEN 1 THEN LEAST(COALESCE(h.services_down_at, ?), ?) WHEN 0 THEN NULL ELSE h.services_down_at END,
          h.protected_machine_count = COALESCE(b.protected_machine_count, h.protected_machine_count),
          h.replication_pair_count = COALESCE(b.replication_pair_count, h.replication_pair_count),
          h.certificate_expires_at = COALESCE(b.certificate_expires_at, h.certificate_expires_at)`;

@@ -1,8 +1,16 @@
-/** Who is due, oldest first, without a lock. Params: decommissioned at or before, from (twice), after host id, limit. Uses by_decommission. */
+import type { Due } from '@app/fleet';
+
+/** Decommissioned at or before an instant of the wall clock, or of the availability clock. Params: `dueParameters`. */
+const IS_DUE = '(p.decommissioned_at <= ? OR p.decommissioned_listened_ms <= ?)';
+
+/** A comparison with no instant is unknown, so it says nothing. */
+export const dueParameters = ({ decommissionedAt, listenedMs }: Due): readonly unknown[] => [decommissionedAt, listenedMs];
+
+/** The entries that are due, oldest first, without a lock. Params: `dueParameters`, from (twice), after host id, limit. Uses by_decommission. */
 export const READ_DUE = `
   SELECT p.host_id, p.decommissioned_at
     FROM process_server AS p
-   WHERE p.decommissioned_at <= ? AND p.decommissioned_at >= ? AND (p.decommissioned_at > ? OR p.host_id > ?)
+   WHERE ${IS_DUE} AND p.decommissioned_at >= ? AND (p.decommissioned_at > ? OR p.host_id > ?)
    ORDER BY p.decommissioned_at, p.host_id
    LIMIT ?`;
 
@@ -18,11 +26,11 @@ export const LOCK_DUE_LEASES = `
    ORDER BY l.host_id
      FOR UPDATE SKIP LOCKED`;
 
-/** Of the hosts that are held, those that are still due: who has registered since is not. Params: host ids, decommissioned at or before. */
+/** Of the hosts that are held, those that are still due: who has registered since is not. Params: host ids, `dueParameters`. */
 export const RECHECK_DUE = `
   SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.version_key, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
     FROM process_server AS p FORCE INDEX (PRIMARY)
-   WHERE p.host_id IN (?) AND p.decommissioned_at <= ?
+   WHERE p.host_id IN (?) AND ${IS_DUE}
    ORDER BY p.host_id
      FOR UPDATE`;
 
@@ -34,10 +42,10 @@ export const DELETE_HEALTH_OF = `
 /** Param: host ids that are held. */
 export const DELETE_LEASES_OF = 'DELETE l FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) AND l.retired = 1';
 
-/** Params: pairs of host id and generation, decommissioned at or before. */
+/** Params: pairs of host id and generation, `dueParameters`. */
 export const DELETE_DUE_ENTRIES = `
   DELETE p FROM process_server AS p FORCE INDEX (PRIMARY)
-   WHERE (p.host_id, p.generation) IN (?) AND p.decommissioned_at <= ?`;
+   WHERE (p.host_id, p.generation) IN (?) AND ${IS_DUE}`;
 
 /** Param: rows. */
 export const INSERT_TOMBSTONES = `

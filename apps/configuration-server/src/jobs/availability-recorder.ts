@@ -1,0 +1,30 @@
+import type { Logger } from 'pino';
+import { FleetError, type HeartbeatReceiver, type ListeningClock } from '@app/fleet';
+import type { SystemClock } from '@app/platform';
+
+/** How a replica's clock is kept in line with the site's. */
+export type SiteClock = Pick<SystemClock, 'reconcile' | 'agreed' | 'databaseDifferenceMs'>;
+
+/** Records, every second or so, that this replica can commit heartbeats: while none can, the availability clock stands still. */
+export class AvailabilityRecorder {
+  constructor(
+    private readonly receiver: HeartbeatReceiver,
+    private readonly listening: ListeningClock,
+    private readonly siteClock: SiteClock | undefined,
+    private readonly logger: Logger,
+  ) {}
+
+  /** @throws when no heartbeat can be committed. */
+  async record(): Promise<void> {
+    const { canCommit, witnesses } = this.receiver.takeProgress();
+    if (!canCommit) {
+      this.listening.fail();
+      throw new FleetError({ code: this.receiver.isDraining ? 'shutting_down' : 'database_unavailable' });
+    }
+    const { outage, step } = await this.listening.note(witnesses);
+    this.receiver.proved();
+    if (!step) this.siteClock?.agreed();
+    if (outage) this.logger.warn(outage, 'no heartbeat could be committed for a while; leases stood still');
+    if (step) this.logger.warn(step, 'the wall clock of the database has stepped; leases go on unchanged');
+  }
+}
