@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { EventKind, FleetEvent } from '@app/fleet';
-import type { EventFilter, EventPosition } from '@app/fleet-mysql';
+import { EventReader, type EventFilter, type EventPosition } from '@app/fleet-mysql';
 import { TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
@@ -134,5 +134,62 @@ describe('the place to read on from', () => {
     const third = await stores.events.page({}, 10, second.follow);
     expect(third.items.map(({ id }) => id)).toEqual([late, early]);
     expect((await stores.events.page({}, 10, third.follow)).items).toEqual([]);
+  });
+});
+
+describe('a wall clock that has stepped back two hours', () => {
+  const BACK_MS = 7_200_000;
+  let steps: { steppedBack: { listenedMs: number; to: Date } | null; listenedMs: number; listenedMsAt: () => number };
+  let events: EventReader;
+  beforeEach(() => {
+    steps = { steppedBack: null, listenedMs: 1_000, listenedMsAt: () => steps.listenedMs };
+    events = new EventReader(stores.database, stores.clock, steps);
+  });
+  const step = (): void => {
+    stores.clock.stepMs(-BACK_MS);
+    steps.listenedMs += 1_000;
+    steps.steppedBack = { listenedMs: steps.listenedMs, to: stores.clock.now() };
+    steps.listenedMs += 1_000;
+  };
+  const idsOf = ({ items }: { items: readonly FleetEvent[] }): string[] => items.map(({ id }) => id);
+
+  it('lets no reader that follows miss what happens after it', async () => {
+    const before = await write({ ageMs: 20_000 });
+    const first = await events.page({}, 10, null);
+    expect(idsOf(first)).toEqual([before]);
+    step();
+    stores.clock.advanceMs(1_000);
+    const after = await write({ ageMs: 0 });
+    const second = await events.page({}, 10, first.follow);
+    expect(idsOf(second)).toEqual([after]);
+    stores.clock.advanceMs(20_000);
+    const later = await write({ ageMs: 0 });
+    expect(idsOf(await events.page({}, 10, second.follow))).toEqual([after, later]);
+  });
+
+  it('nor one that asks only once the clock has passed its place again', async () => {
+    await write({ ageMs: 20_000 });
+    const { follow } = await events.page({}, 10, null);
+    step();
+    const after = await write({ ageMs: 0 });
+    stores.clock.advanceMs(BACK_MS + 60_000);
+    expect(idsOf(await events.page({}, 10, follow))).toContain(after);
+  });
+
+  it('and one that began after it goes on as ever', async () => {
+    step();
+    const one = await write({ ageMs: 20_000 });
+    const first = await events.page({}, 10, null);
+    const two = await write({ ageMs: 15_000 });
+    expect([idsOf(first), idsOf(await events.page({}, 10, first.follow))]).toEqual([[one], [two]]);
+  });
+
+  it('makes an export that begins where the one before ended begin before the step', () => {
+    const until = instantOf(10_000);
+    expect(events.resumeAt(until, stores.clock.now())).toEqual(until);
+    step();
+    expect(events.resumeAt(until, stores.clock.now())).toEqual(instantOf(10_000));
+    stores.clock.advanceMs(60_000);
+    expect(events.resumeAt(instantOf(30_000), stores.clock.now())).toEqual(instantOf(30_000));
   });
 });

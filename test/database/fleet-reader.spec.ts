@@ -70,7 +70,7 @@ const anyRow: fc.Arbitrary<RandomRow> = fc.record({
   heardAgoMs: fc.oneof(fc.constantFrom(0, 60_000, 120_000), around(HEALTH_WINDOW_MS)).map((ms) => Math.max(0, ms)),
   endsInMs: around(0),
   load: fc.option(fc.oneof(fc.constant(HEALTHY), anyLoad), { nil: null }),
-  loadAgoMs: around(HEALTH_WINDOW_MS).map((ms) => Math.max(0, ms)),
+  loadAgoMs: around(HEALTH_WINDOW_MS, -600_000, -300_000),
   servicesDownAgoMs: maybe(around(HEALTH_WINDOW_MS)),
   certificateLeftMs: maybe(fc.oneof(around(0, CERTIFICATE_WARNING_MS), fc.constant(2 * CERTIFICATE_WARNING_MS))),
 });

@@ -195,3 +195,19 @@ describe('the document and its page', () => {
     expect(await site.call('GET', '/docs')).toMatchObject({ status: 200, body: { text: expect.stringContaining('swagger-ui') } });
   });
 });
+
+describe('a call that the database keeps waiting', () => {
+  it('is answered at its deadline; what it asked for may be done later', async () => {
+    const replica = await site.addReplicaWith({ answerWithinMs: 50 });
+    const { hostId } = await site.registered();
+    const holder = await site.database.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [hostId]);
+    expectProblem(await site.register(hostId, {}, replica), 'database_unavailable');
+    await holder.query('ROLLBACK');
+    await holder.end();
+    let kinds: string[] = [];
+    for (let looks = 0; looks < 2_000 && kinds.length < 2; looks += 1) kinds = await site.eventKinds(hostId);
+    expect(kinds).toEqual(['registered', 'registered_again']);
+  });
+});

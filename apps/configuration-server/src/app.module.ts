@@ -1,7 +1,8 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Clock, Departures, HeartbeatReceiver, KeyKeeper, PurgePlanner, Randomness, Registrar } from '@app/fleet';
 import { AccessGuard } from './access/access.guard.js';
+import { ANSWER_WITHIN_MS, DeadlineInterceptor } from './access/call-deadline.js';
 import { Callers } from './access/callers.js';
 import { Cursors } from './fleet/cursors.js';
 import { FleetController } from './fleet/fleet.controller.js';
@@ -38,6 +39,8 @@ export interface UseCases {
   readonly metrics: Metrics;
   readonly keys: KeyKeeper;
   readonly cursors: Cursors;
+  /** Less than five seconds in a test that waits for it. */
+  readonly answerWithinMs?: number | undefined;
 }
 
 /** Every route of the contract: for its document, and for the check that each states its permission. */
@@ -78,7 +81,8 @@ export class AppModule {
         { provide: Metrics, useValue: useCases.metrics },
         { provide: KeyKeeper, useValue: useCases.keys },
         { provide: Cursors, useValue: useCases.cursors },
-        { provide: APP_GUARD, useClass: AccessGuard },
+        { provide: APP_GUARD, useFactory: (callers: Callers) => new AccessGuard(callers, useCases.answerWithinMs ?? ANSWER_WITHIN_MS), inject: [Callers] },
+        { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
         { provide: APP_FILTER, useFactory: (randomness: Randomness) => new ProblemFilter(randomness), inject: [Randomness] },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],

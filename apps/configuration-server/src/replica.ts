@@ -80,6 +80,8 @@ export interface ReplicaParts {
   readonly passphraseFile: PassphraseFile;
   /** Twenty seconds unless told. */
   readonly requestTimeoutMs?: number;
+  /** When a call that has arrived is answered at the latest; just below five seconds unless given. */
+  readonly answerWithinMs?: number;
 }
 
 /** One replica of the configuration server on a migrated database. Any number may run beside each other. */
@@ -107,7 +109,7 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS, joinsStatements: true });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS, joinsStatements: true });
@@ -118,12 +120,12 @@ export class Replica {
     const plans = new PlanStore(database, clock, version);
     const secrets = new SecretStore(database, clock, identifiers);
     const keys = new KeyRingStore(database, clock, identifiers);
-    const events = new EventReader(database, clock);
     const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
     const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
 
     const availability = availabilityTiming(leaseTiming.leaseSeconds);
     const listening = new ListeningClock(new ListeningStore(heartbeatDatabase, identifiers, name, availability), clock, availability, async (row, isMoving) => siteClock?.reconcile(row.notedAt, isMoving));
+    const events = new EventReader(database, clock, listening);
     const reader = new FleetReader(database, clock, version, stamps, listening);
     const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
     const leases = new LeaseStore(heartbeatDatabase, identifiers, version, stamps);
@@ -153,6 +155,7 @@ export class Replica {
       metrics,
       keys: keeper,
       cursors,
+      answerWithinMs,
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
     const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer);

@@ -1,4 +1,4 @@
-import type { Clock, EventKind, FleetEvent } from '@app/fleet';
+import { REPLICAS_MAY_DIFFER_MS, type Clock, type EventKind, type FleetEvent, type Listening } from '@app/fleet';
 import type { Database } from './database.js';
 import { eventOf, type EventRow } from './rows.js';
 
@@ -9,6 +9,14 @@ export interface EventPosition {
   /** RFC 3339. */
   readonly at: string;
   readonly id: string;
+  /** L when the position was made: tells whether the wall clock has stepped back since. Left out where it is not known. */
+  readonly listenedMs?: number;
+}
+
+/** What the reader needs to know of the availability clock. */
+export interface KnownSteps {
+  readonly steppedBack: Listening['steppedBack'];
+  listenedMsAt(now: Date): number;
 }
 
 export interface EventFilter {
@@ -34,11 +42,24 @@ export class EventReader {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
+    private readonly steps: KnownSteps | null = null,
   ) {}
 
+  /**
+   * Where a reader that had come to `from` goes on when the wall clock has stepped back since: what happened after the step has
+   * earlier instants. Events from between may be read again; none is missed.
+   */
+  resumeAt(from: Date, asOf: Date, listenedMs?: number): Date {
+    const back = this.steps?.steppedBack;
+    const isAhead = from.getTime() > asOf.getTime() + REPLICAS_MAY_DIFFER_MS;
+    if (!back || !(isAhead || (listenedMs !== undefined && listenedMs <= back.listenedMs))) return from;
+    return new Date(Math.min(from.getTime(), back.to.getTime() - EVENTS_SETTLE_MS));
+  }
+
   /** Oldest first, by instant and id. */
-  async page(filter: EventFilter, limit: number, position: EventPosition | null): Promise<EventPage> {
+  async page(filter: EventFilter, limit: number, given: EventPosition | null): Promise<EventPage> {
     const asOf = this.clock.now();
+    const position = given && this.resumed(given, asOf);
     const conditions = [
       ...(filter.hostId ? [{ sql: 'e.host_id = ?', parameters: [filter.hostId] as unknown[] }] : []),
       ...(filter.kind ? [{ sql: 'e.kind = ?', parameters: [filter.kind] }] : []),
@@ -46,6 +67,8 @@ export class EventReader {
       ...(filter.from ? [{ sql: 'e.at >= ?', parameters: [filter.from] }] : []),
       ...(filter.to ? [{ sql: 'e.at < ?', parameters: [filter.to] }] : []),
       ...(position ? [{ sql: '(e.at > ? OR (e.at = ? AND e.id > ?))', parameters: [new Date(position.at), new Date(position.at), position.id] }] : []),
+      // Events from before a step back lie in the future: a reader that goes on meets them when their time comes.
+      ...(position && this.steps?.steppedBack ? [{ sql: 'e.at <= ?', parameters: [new Date(asOf.getTime() + REPLICAS_MAY_DIFFER_MS)] }] : []),
     ];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
     const rows = await this.database.rows<EventRow>(
@@ -53,8 +76,13 @@ export class EventReader {
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );
     const items = rows.slice(0, limit).map(eventOf);
-    const follow = followPosition(items, position, asOf);
+    const follow = { ...followPosition(items, position, asOf), ...(this.steps && { listenedMs: this.steps.listenedMsAt(asOf) }) };
     return { items, next: rows.length > limit ? follow : null, follow, asOf };
+  }
+
+  private resumed(position: EventPosition, asOf: Date): EventPosition {
+    const at = this.resumeAt(new Date(position.at), asOf, position.listenedMs).toISOString();
+    return at === position.at ? position : { at, id: '' };
   }
 }
 

@@ -2,6 +2,7 @@ import {
   CERTIFICATE_WARNING_MS,
   earliestSupported,
   HEALTH_WINDOW_MS,
+  reportsAheadFrom,
   statusRank,
   versionKey,
   type FleetFilter,
@@ -24,7 +25,8 @@ const before = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
 /** `healthAt` of the rules, over `p`, `l` and `h`. */
 export function healthSql(asOf: AsOf): Fragment {
   const windowStart = before(asOf, HEALTH_WINDOW_MS);
-  const fresh = (status: 'Healthy' | 'Warning' | 'Critical'): string => `(h.load_rank = ${statusRank(status)} AND h.load_reported_at > ?)`;
+  const aheadFrom = reportsAheadFrom(asOf.at);
+  const fresh = (status: 'Healthy' | 'Warning' | 'Critical'): string => `(h.load_rank = ${statusRank(status)} AND h.load_reported_at > ? AND h.load_reported_at < ?)`;
   return fragment(
     `CASE
        WHEN p.decommissioned_at IS NOT NULL THEN 'None'
@@ -35,11 +37,14 @@ export function healthSql(asOf: AsOf): Fragment {
      END`,
     asOf.listenedMs - HEALTH_WINDOW_MS,
     windowStart,
+    aheadFrom,
     asOf.at,
     windowStart,
+    aheadFrom,
     before(asOf, -CERTIFICATE_WARNING_MS),
     windowStart,
     windowStart,
+    aheadFrom,
   );
 }
 
@@ -71,6 +76,7 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
         some('process_server', 'by_decommission', 'x.decommissioned_at IS NOT NULL'),
         unwell('by_load', 'x.load_rank = 0'),
         unwell('by_load', 'x.load_rank IN (1, 2, 3) AND x.load_slot <= ?', slot),
+        unwell('by_load', 'x.load_rank IN (1, 2, 3) AND x.load_slot >= ?', loadSlotOf(reportsAheadFrom(asOf.at))),
       ];
   }
 }

@@ -152,6 +152,9 @@ describe('overall health', () => {
   });
 
   it.each([
+    [-DAY_MS, 'None'],
+    [-10 * MINUTE_MS, 'None'],
+    [1 - 10 * MINUTE_MS, 'Normal'],
     [0, 'Normal'],
     [15 * MINUTE_MS - 1, 'Normal'],
     [15 * MINUTE_MS, 'None'],
@@ -215,6 +218,8 @@ describe('overall health', () => {
 
 describe('the load signals of a report', () => {
   it.each([
+    [-10 * MINUTE_MS, 'Unknown'],
+    [1 - 10 * MINUTE_MS, 'Healthy'],
     [0, 'Healthy'],
     [15 * MINUTE_MS - 1, 'Healthy'],
     [15 * MINUTE_MS, 'Unknown'],

@@ -42,6 +42,9 @@ export const NOTHING_REPORTED: ReportedHealth = {
 
 /** Reports count for 15 minutes, and silence of 15 minutes is critical (code 806 of the portal). */
 export const HEALTH_WINDOW_MS = 15 * 60_000;
+const REPORT_SLOT_MS = 5 * 60_000;
+/** From here on a report is from before a step backwards of the clock, and says nothing of now: five to ten minutes ahead, so that a store can keep reports by five minutes. */
+export const reportsAheadFrom = (now: Date): Date => new Date((Math.floor(now.getTime() / REPORT_SLOT_MS) + 2) * REPORT_SLOT_MS);
 export const CERTIFICATE_WARNING_MS = 60 * 24 * 3_600_000;
 
 /** A store keeps a status by its rank, so that it can be filtered: 0 unknown to 3 critical. */
@@ -86,12 +89,17 @@ export function loadStatus(load: Load | null): ComponentStatus {
   return worstStatus === 'Healthy' && statuses.includes('Unknown') ? 'Unknown' : worstStatus;
 }
 
+/** Whether a report counts at an instant: its window is the last 15 minutes. */
+function isFresh(now: Date, reportedAt: Date | null): boolean {
+  if (!reportedAt) return false;
+  return now.getTime() - reportedAt.getTime() < HEALTH_WINDOW_MS && reportedAt < reportsAheadFrom(now);
+}
+
 const NOTHING_KNOWN = { cpu: 'Unknown', memory: 'Unknown', cache: 'Unknown', upload: 'Unknown' } as const;
 
 /** The load signals as far as they still say something: a load of a quarter of an hour ago is no longer known. */
 export function loadStatusesAt(now: Date, { load, loadReportedAt }: Pick<ReportedHealth, 'load' | 'loadReportedAt'>): ReturnType<typeof loadStatuses> {
-  const isFresh = load && loadReportedAt && now.getTime() - loadReportedAt.getTime() < HEALTH_WINDOW_MS;
-  return isFresh ? loadStatuses(load) : NOTHING_KNOWN;
+  return load && isFresh(now, loadReportedAt) ? loadStatuses(load) : NOTHING_KNOWN;
 }
 
 /** Whether all services run; Unknown while nobody said. */
@@ -113,7 +121,7 @@ export function healthAt(now: Date, { decommissioned, silentMs, reported, loadSt
   if (decommissioned) return 'None';
   if (silentMs >= HEALTH_WINDOW_MS) return 'Critical';
   const sinceMs = (instant: Date | null): number => (instant ? now.getTime() - instant.getTime() : -Infinity);
-  const freshLoad = reported.loadReportedAt && sinceMs(reported.loadReportedAt) < HEALTH_WINDOW_MS ? loadStatus : 'Unknown';
+  const freshLoad = isFresh(now, reported.loadReportedAt) ? loadStatus : 'Unknown';
   const certificateLeftMs = reported.certificateExpiresAt ? -sinceMs(reported.certificateExpiresAt) : Infinity;
   if (freshLoad === 'Critical' || certificateLeftMs <= 0) return 'Critical';
   if (freshLoad === 'Warning' || certificateLeftMs < CERTIFICATE_WARNING_MS || sinceMs(reported.servicesDownAt) >= HEALTH_WINDOW_MS) {

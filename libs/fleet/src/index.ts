@@ -20,6 +20,7 @@ export {
   loadStatus,
   loadStatusesAt,
   NOTHING_REPORTED,
+  reportsAheadFrom,
   STATUS_BY_RANK,
   statusRank,
   type ComponentStatus,

@@ -1,27 +1,31 @@
-import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { isNeverAField } from '../problems/plain-shape.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { beginsEarly, permissionOf } from './call.decorator.js';
+import { CallDeadline } from './call-deadline.js';
 import type { RecognisedRequest } from './caller.js';
-import { Callers } from './callers.js';
+import { type Callers } from './callers.js';
 import { hostIdPipe } from './uuid.pipe.js';
 
 /** Lets a request through to its route when its caller may. A path that names no host id is told so first. */
-@Injectable()
 export class AccessGuard implements CanActivate {
-  constructor(private readonly callers: Callers) {}
+  constructor(
+    private readonly callers: Callers,
+    private readonly answerWithinMs: number,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const permission = permissionOf(context.getHandler());
     if (!permission) throw new Error(`route ${context.getHandler().name} states no permission`);
     const request = context.switchToHttp().getRequest<RecognisedRequest>();
     request.permission = permission;
+    request.deadline = new CallDeadline(this.answerWithinMs);
     const { hostId: given } = request.params as { hostId?: string };
     const hostId = given === undefined ? null : hostIdPipe.transform(given);
     let isExpected = false;
-    const admission = this.callers.admit(permission, request, hostId, () => (isExpected = true));
+    const admission = request.deadline.within(this.callers.admit(permission, request, hostId, () => (isExpected = true)));
     if (isExpected && beginsEarly(context.getHandler())) request.admission = mindedLater(admission);
     else request.caller = await admission;
     const problem = unknownQuery(context, Object.keys(request.query as object)) ?? unknownBody(context, request.body);

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { operatorName, type Actor, type Role } from '@app/fleet';
 import { API_KEY_PREFIX } from '@app/platform';
 import { canonicalAddress } from '@app/wire';
+import type { CallDeadline } from './call-deadline.js';
 
 /** What a caller must be. `reader` includes operators and admins, `operator` includes admins. */
 export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
@@ -24,6 +25,8 @@ export interface ProcessServerCaller {
 export type RecognisedRequest = FastifyRequest & {
   caller?: Caller;
   permission?: Permission;
+  /** When it is answered at the latest. */
+  deadline?: CallDeadline;
   /** Of a read that began early: whether its caller is let in. */
   admission?: Promise<Caller>;
 };

@@ -1,6 +1,10 @@
 import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
 import type { CleanUpPass, CleanUpPromise, HeartbeatReceiver, ListeningClock } from '@app/fleet';
+import { CallDeadline } from '../access/call-deadline.js';
 import type { RefusedCallers } from '../access/refused-callers.js';
+
+/** A scrape does not wait for a database that is away. */
+const READ_OVERDUE_WITHIN_MS = 1_000;
 
 /** Counters and gauges of this replica. */
 export class Metrics {
@@ -37,7 +41,7 @@ export class Metrics {
     gauge('cs_database_clock_difference_seconds', 'How far the clock of the present database node is ahead of the clock of the site, which does not follow it', () => databaseDifferenceMs() / 1000);
     gauge('cs_fleet_size', 'Process servers, as last counted', () => receiver.fleetSize);
     gauge('cs_refused_addresses', 'Addresses from which wrong passphrases or keys came in the last ten minutes', () => refused.addresses);
-    this.readOverdue = () => promise.overdueSeconds();
+    this.readOverdue = () => new CallDeadline(READ_OVERDUE_WITHIN_MS).within(promise.overdueSeconds());
   }
 
   private readonly readOverdue: () => Promise<number>;

@@ -1,6 +1,9 @@
 import { FleetError, formatVersion, type CleanUpPromise, type Clock, type HeartbeatReceiver, type ListeningClock, type Removals, type Version, type VersionPolicy } from '@app/fleet';
 import { readListening, type Database } from '@app/fleet-mysql';
+import { CallDeadline } from '../access/call-deadline.js';
 import type { ConfigurationServerResponse, ReadyResponse } from '@app/wire';
+
+const READ_OVERDUE_WITHIN_MS = 1_000;
 
 interface ReplicaIdentity {
   readonly replica: string;
@@ -62,7 +65,7 @@ export class ReplicaStatus {
     if (this.receiver.isDraining) throw new FleetError({ code: 'shutting_down' });
     if (!(await this.databaseAnswers())) throw new FleetError({ code: 'database_unavailable' });
     if (!this.canCommit) throw new FleetError({ code: 'not_listening' });
-    const overdueSeconds = await this.promise.overdueSeconds().catch(() => 0); // reads may be slow where heartbeats are not
+    const overdueSeconds = await new CallDeadline(READ_OVERDUE_WITHIN_MS).within(this.promise.overdueSeconds()).catch(() => 0); // reads may be slow where heartbeats are not
     const degraded = [...(overdueSeconds > 0 ? ['clean_up_overdue'] : []), ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : [])];
     return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
   }

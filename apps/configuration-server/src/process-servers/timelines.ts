@@ -52,8 +52,10 @@ export class Timelines {
    * @throws RequestProblem `validation_failed` for a kind that there is none of; what the first page failed with.
    */
   async export(query: ExportEventsQuery): Promise<{ readonly until: Date; readonly lines: Readable }> {
-    const given = eventFilter(query);
-    const settled = new Date(this.clock.now().getTime() - EVENTS_SETTLE_MS);
+    const asOf = this.clock.now();
+    const asked = eventFilter(query);
+    const given = { ...asked, ...(asked.from && { from: this.events.resumeAt(asked.from, asOf) }) };
+    const settled = new Date(asOf.getTime() - EVENTS_SETTLE_MS);
     const last = given.to && given.to < settled ? given.to : settled;
     const until = given.from && given.from > last ? given.from : last; // nothing to tell yet: the next export begins where this one would have
     const filter = { ...given, to: until };

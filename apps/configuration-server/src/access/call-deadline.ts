@@ -1,0 +1,34 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import { FleetError } from '@app/fleet';
+import type { RecognisedRequest } from './caller.js';
+
+/** A call that has arrived whole is answered within five seconds, whatever the database does. */
+export const ANSWER_WITHIN_MS = 4_800;
+
+/** When a call is answered at the latest. What it asked for may still be done after that: its outcome is unknown, as when a connection is lost. */
+export class CallDeadline {
+  private readonly atMs: number;
+
+  constructor(withinMs: number) {
+    this.atMs = performance.now() + withinMs;
+  }
+
+  /** @throws FleetError `database_unavailable` when `work` has not ended in time; what `work` throws. */
+  within<Value>(work: Promise<Value>): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new FleetError({ code: 'database_unavailable' })), Math.max(0, this.atMs - performance.now()));
+      const settled = (): void => clearTimeout(timer);
+      work.then(resolve, reject).finally(settled);
+    });
+  }
+}
+
+/** Ends what a handler does at the deadline that the guard has set. */
+@Injectable()
+export class DeadlineInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const { deadline } = context.switchToHttp().getRequest<RecognisedRequest>();
+    return deadline ? from(deadline.within(lastValueFrom(next.handle()))) : next.handle();
+  }
+}
