@@ -1,7 +1,4 @@
-import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
-import { from, lastValueFrom, type Observable } from 'rxjs';
 import { FleetError } from '@app/fleet';
-import type { RecognisedRequest } from './caller.js';
 
 /** A call that has arrived whole is answered within five seconds, whatever the database does. */
 export const ANSWER_WITHIN_MS = 4_800;
@@ -21,14 +18,5 @@ export class CallDeadline {
       const settled = (): void => clearTimeout(timer);
       work.then(resolve, reject).finally(settled);
     });
-  }
-}
-
-/** Ends what a handler does at the deadline that the guard has set. */
-@Injectable()
-export class DeadlineInterceptor implements NestInterceptor {
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const { deadline } = context.switchToHttp().getRequest<RecognisedRequest>();
-    return deadline ? from(deadline.within(lastValueFrom(next.handle()))) : next.handle();
   }
 }

@@ -1,0 +1,12 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { RecognisedRequest } from './caller.js';
+
+/** Ends what a handler does at the deadline that the guard has set. */
+@Injectable()
+export class DeadlineInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const { deadline } = context.switchToHttp().getRequest<RecognisedRequest>();
+    return deadline ? from(deadline.within(lastValueFrom(next.handle()))) : next.handle();
+  }
+}

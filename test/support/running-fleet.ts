@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { registrationOf, type ServerFolder, type ServerProgram } from './server-program.js';
+
+export interface HttpAnswer<Body = Record<string, unknown>> {
+  readonly status: number;
+  readonly body: Body;
+}
+
+/** A process server that sends heartbeats, and what it was answered. */
+export interface BeatingServer {
+  readonly hostId: string;
+  readonly credential: string;
+  readonly generation: number;
+  /** Statuses of its heartbeats, in order. */
+  readonly statuses: number[];
+  /** Codes and instructions of those that were refused. */
+  readonly refusals: Set<string>;
+}
+
+const LOAD = { totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 100, pendingUploadBytes: 0 };
+
+/** Process servers that send heartbeats with changing load to a running program, for as long as a test lets them. */
+export class RunningFleet {
+  readonly servers: BeatingServer[] = [];
+  private readonly silent = new Set<BeatingServer>();
+  private stopped = false;
+  private readonly loops: Promise<void>[] = [];
+
+  private constructor(
+    private readonly program: ServerProgram,
+    private readonly passphrase: string,
+    private readonly key: string,
+    private readonly intervalMs: number,
+  ) {}
+
+  static async of(folder: ServerFolder, program: ServerProgram, size: number, intervalMs: number): Promise<RunningFleet> {
+    const fleet = new RunningFleet(program, await folder.passphrase(), await folder.adminKey(), intervalMs);
+    for (let number = 0; number < size; number += 1) await fleet.add();
+    return fleet;
+  }
+
+  /** Registers one more, which begins to send heartbeats. */
+  async add(): Promise<BeatingServer> {
+    const hostId = randomUUID();
+    const { status, body } = await this.call<{ generation: number; credential: string }>('PUT', `/v1/process-servers/${hostId}`, `Passphrase ${this.passphrase}`, registrationOf(hostId));
+    if (status !== 201) throw new Error(`not registered: ${status} ${JSON.stringify(body)}`);
+    const server = { hostId, credential: body.credential, generation: body.generation, statuses: [], refusals: new Set<string>() };
+    this.servers.push(server);
+    this.loops.push(this.beat(server));
+    return server;
+  }
+
+  /** It sends no more heartbeats. */
+  silence(server: BeatingServer): void {
+    this.silent.add(server);
+  }
+
+  /** Ends all heartbeats. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await Promise.all(this.loops);
+  }
+
+  read<Body = Record<string, unknown>>(path: string): Promise<HttpAnswer<Body>> {
+    return this.call<Body>('GET', path, `Bearer ${this.key}`);
+  }
+
+  unregister({ hostId, credential }: BeatingServer): Promise<HttpAnswer> {
+    return this.call('DELETE', `/v1/process-servers/${hostId}`, `Bearer ${credential}`);
+  }
+
+  async stateOf({ hostId }: BeatingServer): Promise<string> {
+    const { status, body } = await this.read<{ connectionState: string }>(`/v1/process-servers/${hostId}`);
+    return status === 200 ? body.connectionState : String(status);
+  }
+
+  /** The kinds of events of these servers, and of the site. */
+  async kinds(): Promise<string[]> {
+    const { body } = await this.read<{ items: { kind: string; hostId: string | null }[] }>('/v1/events?limit=1000');
+    return body.items.filter(({ hostId }) => hostId === null || this.servers.some((server) => server.hostId === hostId)).map(({ kind }) => kind);
+  }
+
+  /** Waits until a condition that is asked for again and again holds. @throws Error that names what was waited for. */
+  async until(what: string, holds: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
+    while (!(await holds())) {
+      if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${withinMs / 1000} s`);
+      await pause(100);
+    }
+  }
+
+  private async beat(server: BeatingServer): Promise<void> {
+    while (!this.stopped && !this.silent.has(server)) {
+      const body = { generation: server.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0, load: { cpuPercent: Math.round(Math.random() * 50), ...LOAD } };
+      const answer = await this.call<{ code?: string; instruction: string }>('POST', `/v1/process-servers/${server.hostId}/heartbeats`, `Bearer ${server.credential}`, body);
+      server.statuses.push(answer.status);
+      if (answer.status !== 200) server.refusals.add(`${answer.body.code} ${answer.body.instruction}`);
+      await pause(this.intervalMs);
+    }
+  }
+
+  private async call<Body = Record<string, unknown>>(method: string, path: string, authorization: string, body?: unknown): Promise<HttpAnswer<Body>> {
+    const response = await fetch(`${this.program.url}${path}`, {
+      method,
+      headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Body };
+  }
+}
