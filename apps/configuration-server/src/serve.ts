@@ -23,7 +23,7 @@ import { Replica } from './replica.js';
 import { renewAdminKey, SecretFiles, settleSecrets } from './secret-files.js';
 
 /** Often enough that a step of the database's clock is found before it matters. */
-const SYNCHRONISE_CLOCK_MS = 30_000;
+const SYNCHRONISE_CLOCK_MS = 10_000;
 const CLOSE_IDLE_MS = 50;
 /** A request that has not arrived whole by then is given up; well below the time after which the whole stop is. */
 const LONGEST_DRAIN_MS = 10_000;

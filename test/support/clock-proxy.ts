@@ -1,0 +1,65 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { DatabaseAddress } from '@app/fleet-mysql';
+
+const ASKS_TIME = Buffer.from('UTC_TIMESTAMP(3)');
+const TIME = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/;
+
+/**
+ * A way to the database on which its wall clock can be stepped: the answer to the one statement that asks for it, which is text of
+ * the same length, is shifted.
+ */
+export class ClockProxy {
+  shiftMs = 0;
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: DatabaseAddress,
+  ) {}
+
+  static async before(target: DatabaseAddress): Promise<ClockProxy> {
+    const server = createServer();
+    const proxy = new ClockProxy(server, target);
+    server.on('connection', (client) => proxy.pass(client));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  /** For DATABASE_URL. */
+  get url(): string {
+    const { user, password, database } = this.target;
+    return `mysql://${user}:${encodeURIComponent(password)}@127.0.0.1:${(this.server.address() as AddressInfo).port}/${database}`;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private pass(client: Socket): void {
+    const { socketPath, host = '127.0.0.1', port = 3306 } = this.target;
+    const database = socketPath ? connect(socketPath) : connect(port, host);
+    let isAsked = false;
+    client.on('data', (bytes) => {
+      isAsked = bytes.includes(ASKS_TIME);
+      database.write(bytes);
+    });
+    database.on('data', (bytes) => client.write(isAsked ? this.shifted(bytes) : bytes));
+    for (const [one, other] of [[client, database], [database, client]] as const) {
+      this.sockets.add(one);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        this.sockets.delete(one);
+        other.destroy();
+      });
+    }
+  }
+
+  private shifted(bytes: Buffer): Buffer {
+    const text = bytes.toString('latin1');
+    const [time] = TIME.exec(text) ?? [];
+    if (time === undefined) return bytes;
+    const at = new Date(Date.parse(`${time.replace(' ', 'T')}Z`) + this.shiftMs);
+    return Buffer.from(text.replace(TIME, at.toISOString().replace('T', ' ').replace('Z', '')), 'latin1');
+  }
+}
