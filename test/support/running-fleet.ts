@@ -92,7 +92,7 @@ export class RunningFleet {
 
   private async beat(server: BeatingServer): Promise<void> {
     while (!this.stopped && !this.silent.has(server)) {
-      const body = { generation: server.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0, load: { cpuPercent: Math.round(Math.random() * 50), ...LOAD } };
+      const body = { generation: server.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0, load: { cpuPercent: server.statuses.length % 50, ...LOAD } };
       const answer = await this.call<{ code?: string; instruction: string }>('POST', `/v1/process-servers/${server.hostId}/heartbeats`, `Bearer ${server.credential}`, body);
       server.statuses.push(answer.status);
       if (answer.status !== 200) server.refusals.add(`${answer.body.code} ${answer.body.instruction}`);
