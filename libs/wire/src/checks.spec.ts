@@ -138,3 +138,16 @@ it.each([
 ])('%s is a day that can be kept: %s', (day, isOne) => {
   expect(isInstant(`${day}T09:00:00Z`)).toBe(isOne);
 });
+
+it.each([
+  ['2026-11-23T09:00:00Z', true],
+  ['2026-11-23t09:00:00z', true],
+  ['2026-11-23t09:00:00.123456789+01:00', true],
+  ['2026-11-23T09:00:59Z', true],
+  ['2026-12-31T23:59:60Z', false],
+  ['2026-11-23 09:00:00Z', false],
+  ['2026-11-23T09:00:00', false],
+])('%s is an instant: %s', (text, isOne) => {
+  expect(isInstant(text)).toBe(isOne);
+  if (isOne) expect(new Date(text)).toEqual(new Date(text.toUpperCase()));
+});

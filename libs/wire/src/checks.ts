@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
-const INSTANT = /^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+const INSTANT = /^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/i;
 /** In days. */
 const SHORTEST_MONTH = 28;
 const VERSION = /^(\d{1,5})\.(\d{1,5})\.(\d{1,5})\.(\d{1,5})$/;
@@ -50,7 +50,7 @@ export function machineAddressFault(text: string): string | null {
   return NO_MACHINES.includes(range) ? `must be the address of one machine; this one is ${range}` : null;
 }
 
-/** RFC 3339 with a real calendar day, in the years that a database can keep. */
+/** RFC 3339 with a real calendar day, in the years that a database can keep; without leap seconds. */
 export function isInstant(text: string): boolean {
   if (!INSTANT.test(text)) return false;
   const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8, 10))];

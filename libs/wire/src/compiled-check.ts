@@ -5,10 +5,14 @@ import { getMetadataStorage, type ValidationArguments, type ValidatorConstraintI
 export type WireClass = new () => object;
 export type Check = (value: unknown) => boolean;
 
-interface Field {
+/** One member of a wire class, as its decorators describe it. */
+export interface Field {
   readonly name: string;
   readonly optional: boolean;
+  /** Checks of the value itself. */
   readonly checks: readonly Check[];
+  /** The class of the value, or of each item of it. */
+  readonly nested: { readonly wireClass: WireClass; readonly each: boolean } | null;
 }
 
 /**
@@ -17,7 +21,7 @@ interface Field {
  * @throws Error for a decorator that it does not know: better no start than a hole.
  */
 export function compiledCheck(wireClass: WireClass): Check {
-  const fields = new Map(fieldsOf(wireClass).map((field) => [field.name, field]));
+  const fields = new Map(fieldsOf(wireClass).map((field) => [field.name, { ...field, checks: [...field.checks, ...nestedChecks(field)] }]));
   const required = [...fields.values()].filter(({ optional }) => !optional).map(({ name }) => name);
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -30,21 +34,23 @@ export function compiledCheck(wireClass: WireClass): Check {
   };
 }
 
-function isFit(member: unknown, { optional, checks }: Field): boolean {
+/** Whether a value passes the checks of its field; null is as good as left out. */
+export function isFit(member: unknown, { optional, checks }: Pick<Field, 'optional' | 'checks'>): boolean {
   if (optional && (member === undefined || member === null)) return true;
   for (const check of checks) if (!check(member)) return false;
   return true;
 }
 
-function fieldsOf(wireClass: WireClass): Field[] {
-  const byName = new Map<string, { optional: boolean; checks: Check[] }>();
+/** The members of a wire class. @throws Error for a decorator that it does not know. */
+export function fieldsOf(wireClass: WireClass): Field[] {
+  const byName = new Map<string, { optional: boolean; checks: Check[]; nested: Field['nested'] }>();
   for (const metadata of getMetadataStorage().getTargetValidationMetadatas(wireClass, '', false, false)) {
-    const field = byName.get(metadata.propertyName) ?? { optional: false, checks: [] };
+    const field = byName.get(metadata.propertyName) ?? { optional: false, checks: [], nested: null };
     byName.set(metadata.propertyName, field);
     if (defaultMetadataStorage.findTransformMetadatas(wireClass, metadata.propertyName, TransformationType.PLAIN_TO_CLASS).length > 0) {
       throw new Error(`${wireClass.name}.${metadata.propertyName}: what is taken as it is cannot be transformed`);
     }
-    if (metadata.type === ValidationTypes.NESTED_VALIDATION) field.checks.push(nestedCheck(wireClass, metadata.propertyName, metadata.each));
+    if (metadata.type === ValidationTypes.NESTED_VALIDATION) field.nested = { wireClass: typeOf(wireClass, metadata.propertyName), each: metadata.each };
     else if (metadata.name === 'isOptional') field.optional = true;
     else if (metadata.type === ValidationTypes.CUSTOM_VALIDATION && !metadata.each && !metadata.validateIf) field.checks.push(...decoratorChecks(metadata));
     else throw new Error(`${wireClass.name}.${metadata.propertyName}: no compiled check for ${metadata.name ?? metadata.type}`);
@@ -69,9 +75,14 @@ function decoratorChecks({ name = '', constraintCls, constraints }: { name?: str
     .map((constraint) => (value: unknown) => constraint.validate(value, known) === true);
 }
 
-function nestedCheck(wireClass: WireClass, name: string, each: boolean): Check {
+function typeOf(wireClass: WireClass, name: string): WireClass {
   const type = defaultMetadataStorage.findTypeMetadata(wireClass, name)?.typeFunction?.() as WireClass | undefined;
   if (!type) throw new Error(`${wireClass.name}.${name}: @ValidateNested without @Type`);
-  const check = compiledCheck(type);
-  return each ? (value) => Array.isArray(value) && value.every(check) : check;
+  return type;
+}
+
+function nestedChecks({ nested }: Field): Check[] {
+  if (!nested) return [];
+  const check = compiledCheck(nested.wireClass);
+  return [nested.each ? (value) => Array.isArray(value) && value.every(check) : check];
 }

@@ -26,6 +26,7 @@ export {
   PassphraseRotation,
   RotatePassphraseRequest,
 } from './key.wire.js';
+export { lenientReader, MOST_IGNORED, type Reading } from './lenient-reader.js';
 export { FieldError, ProblemResponse } from './problem.wire.js';
 export { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './problems.js';
 export {
