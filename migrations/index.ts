@@ -21,6 +21,9 @@ import { FillLoadSlots1795400000020 } from './1795400000020-fill-load-slots.js';
 import { DescribeApiKeys1795400000021 } from './1795400000021-describe-api-keys.js';
 import { FindByPassphrase1795400000022 } from './1795400000022-find-by-passphrase.js';
 import { KeepWhereEventsCameFrom1795400000023 } from './1795400000023-keep-where-events-came-from.js';
+import { KeepIgnoredFields1795400000024 } from './1795400000024-keep-ignored-fields.js';
+import { BoundEventsOfHeartbeats1795400000025 } from './1795400000025-bound-events-of-heartbeats.js';
+import { KeepUnknownMachineCounts1795400000026 } from './1795400000026-keep-unknown-machine-counts.js';
 import { NoteClockSteps1795400000027 } from './1795400000027-note-clock-steps.js';
 import { DecommissionOnAvailability1795400000028 } from './1795400000028-decommission-on-availability.js';
 
@@ -49,6 +52,9 @@ export const MIGRATIONS = [
   DescribeApiKeys1795400000021,
   FindByPassphrase1795400000022,
   KeepWhereEventsCameFrom1795400000023,
+  KeepIgnoredFields1795400000024,
+  BoundEventsOfHeartbeats1795400000025,
+  KeepUnknownMachineCounts1795400000026,
   NoteClockSteps1795400000027,
   DecommissionOnAvailability1795400000028,
 ];

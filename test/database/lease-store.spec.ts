@@ -208,7 +208,7 @@ describe('health', () => {
     const server = await stores.registered();
     const certificateExpiresAt = new Date('2027-01-02T03:04:05.678Z');
     const report = { load: aLoad(), services: RUNNING, protectedMachineCount: 0, replicationPairCount: 4, certificateExpiresAt };
-    const expected = { ...report, loadReportedAt: stores.clock.now(), servicesDownAt: null };
+    const expected = { ...report, loadReportedAt: stores.clock.now(), servicesDownAt: null, protectedMachinesUnknown: false };
     await stores.write(stores.beat(server, report));
     expect(await health(server)).toEqual(expected);
     await stores.pass(10);
@@ -348,11 +348,11 @@ describe('the news of a heartbeat', () => {
     expect(await instances()).toEqual(['second', ['first']]);
   });
 
-  it('of another source address is remembered, and no event', async () => {
+  it('of another source address is remembered, and an event', async () => {
     const server = await beating();
     await stores.write(stores.beat(server, { sourceAddress: '2001:db8::2' }));
     expect(await stores.lease(server)).toMatchObject({ source_address: '2001:db8::2' });
-    expect(await stores.kinds(server.hostId)).toEqual(['registered']);
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'source_address_changed']);
   });
 });
 

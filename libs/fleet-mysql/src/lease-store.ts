@@ -1,8 +1,8 @@
 import {
+  boundedNews,
   formatVersion,
   heartbeatFault,
   heartbeatNews,
-  instancesAfter,
   parseVersion,
   refusalKey,
   refusalKind,
@@ -21,8 +21,10 @@ import {
 } from '@app/fleet';
 import { type Database, type Statement, type Transaction } from './database.js';
 import { errorNumber, LOCK_WAIT_TIMEOUT } from './database-errors.js';
+import { onRecordOf, type FactsRow, type HeldLeaseRow } from './held-lease.js';
 import { insertEvents, insertEventsOnce } from './statements/events.js';
 import {
+  FORGET_REPORTS,
   keptHeartbeat,
   LOCK_LEASES,
   READ_REGISTERED_FACTS,
@@ -33,30 +35,9 @@ import {
   WRITE_REPORTS,
   WRITE_VERSION,
 } from './statements/leases.js';
-import { loadRow, loadSlotOf, reportRow, type HeartbeatRow } from './statements/heartbeat-rows.js';
+import { forgetRow, heldLeaseRow, loadRow, loadSlotOf, reportRow, type HeartbeatRow } from './statements/heartbeat-rows.js';
 import { TallyChange, versionKeyOf } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
-
-interface HeldLeaseRow {
-  host_id: string;
-  generation: number;
-  credential_hash: Buffer;
-  retired: number;
-  revoked: number;
-  said: Buffer;
-  last_heartbeat_at: Date | null;
-  ends_listened_ms: number;
-  instance_id: string | null;
-  replaced_instance_ids: string;
-  source_address: string;
-}
-
-interface FactsRow {
-  host_id: string;
-  machine_id: string;
-  agent_version: string;
-  registered_at: Date;
-}
 
 type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { gone: { removal: 'purge' | 'clean_up' } | null };
 
@@ -183,43 +164,34 @@ export class LeaseStore implements Leases {
     return found;
   }
 
-  private async renewHeld(transaction: Transaction, judged: readonly JudgedClaim[], { now, listenedMs }: Moment, eventIds: Map<string, string>): Promise<void> {
-    if (judged.length === 0) return;
-    const rows = judged.map(({ claim: { waiting, said }, onRecord }) => {
-      const { beat, toldIntervalSeconds, leaseSeconds } = waiting;
-      const { instanceId, replacedInstanceIds } = instancesAfter(beat, onRecord);
-      return {
-        hostId: beat.hostId,
-        generation: beat.generation,
-        said,
-        endsListenedMs: listenedMs + leaseSeconds * 1000,
-        toldIntervalSeconds,
-        skewMs: beat.skewMs,
-        instanceId,
-        replacedInstanceIds: JSON.stringify(replacedInstanceIds),
-        sourceAddress: beat.sourceAddress,
-      };
-    });
-    await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), ...keptHeartbeat(now), listenedMs]);
-    const tally = new TallyChange();
-    const news: FleetEvent[] = [];
-    const onceForEver: FleetEvent[] = [];
-    for (const { claim, onRecord } of judged) {
+  private async renewHeld(transaction: Transaction, claims: readonly JudgedClaim[], { now, listenedMs }: Moment, eventIds: Map<string, string>): Promise<void> {
+    if (claims.length === 0) return;
+    const judged = claims.map(({ claim, onRecord }) => {
       const { beat } = claim.waiting;
+      return { claim, beat, onRecord, ...boundedNews(heartbeatNews(beat, onRecord, now, listenedMs, this.version), onRecord.eventBounds, now) };
+    });
+    const rows = judged.map(({ claim: { waiting, said }, onRecord, bounds }) => heldLeaseRow(waiting, said, onRecord, bounds, listenedMs));
+    await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), ...keptHeartbeat(now), listenedMs]);
+    const forgotten = judged.map(({ beat }) => forgetRow(beat)).filter((row) => row !== null);
+    if (forgotten.length > 0) await transaction.write(FORGET_REPORTS, [JSON.stringify(forgotten)]);
+    const tally = new TallyChange();
+    const events: FleetEvent[] = [];
+    const onceForEver: FleetEvent[] = [];
+    for (const { beat, onRecord, news } of judged) {
       const version = beat.agentVersion === null ? null : parseVersion(beat.agentVersion);
       if (version && beat.agentVersion !== onRecord.agentVersion) {
         await transaction.write(WRITE_VERSION, [formatVersion(version), versionKey(version), beat.hostId, beat.generation]);
         tally.add(versionKeyOf(onRecord.agentVersion), false, -1);
         tally.add(versionKey(version), false, 1);
       }
-      for (const { kind, detail, key } of heartbeatNews(beat, onRecord, now, listenedMs, this.version)) {
+      for (const { kind, detail, key } of news) {
         const event = { at: now, kind, hostId: beat.hostId, generation: beat.generation, ...authorOf(beat), detail };
         if (key) onceForEver.push({ ...event, id: this.identifiers.forKey(key) });
-        else news.push({ ...event, id: this.eventId(eventIds, `${beat.hostId} ${kind}`, now) });
+        else events.push({ ...event, id: this.eventId(eventIds, `${beat.hostId} ${kind}`, now) });
       }
     }
     await transaction.writeEach(tally.statements());
-    await insertEvents(transaction, news);
+    await insertEvents(transaction, events);
     await insertEventsOnce(transaction, onceForEver);
   }
 
@@ -234,8 +206,9 @@ export class LeaseStore implements Leases {
    * A digest of all that a heartbeat is judged by, 32 hex digits: the same again is no news. It is kept with the lease when a
    * heartbeat was accepted, and cleared by a registration. No part of it can hold a line break; nobody said is told by `null`.
    */
-  private said({ generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress }: Heartbeat): string {
-    return this.identifiers.digest(`${generation}\n${credentialHash}\n${machineId}\n${instanceId}\n${agentVersion}\n${sourceAddress}\n${this.ourVersion}`);
+  private said({ generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress, ignored }: Heartbeat): string {
+    const text = `${generation}\n${credentialHash}\n${machineId}\n${instanceId}\n${agentVersion}\n${sourceAddress}\n${this.ourVersion}`;
+    return this.identifiers.digest(ignored === null ? text : [text, ...ignored.unusable, ...ignored.fields].join('\n'));
   }
 
   private refusalEvents(beat: Heartbeat, fault: FleetFault, at: Date): FleetEvent[] {
@@ -292,19 +265,3 @@ const isRenewed = (found: Whereabouts | undefined, said: string, { listenedMs }:
   found !== undefined && 'held' in found && found.said === said && !found.held.retired && !found.held.revoked && found.held.endsAtListenedMs > listenedMs;
 
 const accepted = (agentVersion: string, { now, listenedMs }: Moment): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion, at: now, listenedMs });
-
-function onRecordOf(lease: HeldLeaseRow, facts: FactsRow): LeaseOnRecord {
-  return {
-    generation: lease.generation,
-    credentialHash: lease.credential_hash.toString('hex'),
-    retired: lease.retired === 1,
-    revoked: lease.revoked === 1,
-    instanceId: lease.instance_id,
-    replacedInstanceIds: JSON.parse(lease.replaced_instance_ids) as string[],
-    sourceAddress: lease.source_address,
-    endsAtListenedMs: lease.ends_listened_ms,
-    lastHeardAt: lease.last_heartbeat_at ?? facts.registered_at,
-    machineId: facts.machine_id,
-    agentVersion: facts.agent_version,
-  };
-}

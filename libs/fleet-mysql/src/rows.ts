@@ -50,6 +50,7 @@ export interface EntryRow {
   replaced_instance_ids: string;
   source_address: string;
   skew_ms: number | null;
+  ignored_fields: string | null;
   load_reported_at: Date | null;
   cpu_percent: number | null;
   total_memory_bytes: number | null;
@@ -61,6 +62,7 @@ export interface EntryRow {
   services: unknown;
   services_down_at: Date | null;
   protected_machine_count: number | null;
+  protected_machines_unknown: number;
   replication_pair_count: number | null;
   certificate_expires_at: Date | null;
 }
@@ -71,10 +73,10 @@ export const ENTRY_COLUMNS = `
   p.machine_id, p.environment, p.cpu_cores, p.memory_bytes, p.cache_disk_bytes, p.proxy_used, p.proxy_address, p.proxy_port,
   p.proxy_authenticated, p.passphrase_id, p.registered_at, p.decommissioned_at, p.decommissioned_by, p.decommission_reason,
   p.remove_by, l.credential_hash, l.revoked, l.last_heartbeat_at, l.heard_listened_ms, l.ends_listened_ms,
-  l.told_interval_seconds, l.instance_id, l.replaced_instance_ids, l.source_address, l.skew_ms, h.load_reported_at,
-  h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes, h.total_cache_bytes, h.free_cache_bytes,
+  l.told_interval_seconds, l.instance_id, l.replaced_instance_ids, l.source_address, l.skew_ms, l.ignored_fields,
+  h.load_reported_at, h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes, h.total_cache_bytes, h.free_cache_bytes,
   h.throughput_bytes_per_second, h.pending_upload_bytes, h.services, h.services_down_at, h.protected_machine_count,
-  h.replication_pair_count, h.certificate_expires_at`;
+  h.protected_machines_unknown, h.replication_pair_count, h.certificate_expires_at`;
 
 type LoadColumn =
   | 'cpu_percent'
@@ -151,6 +153,7 @@ function leaseOf(row: EntryRow): Lease {
     replacedInstanceIds: JSON.parse(row.replaced_instance_ids) as string[],
     sourceAddress: row.source_address,
     skewMs: row.skew_ms,
+    ignoredFields: row.ignored_fields === null ? [] : (JSON.parse(row.ignored_fields) as string[]),
   };
 }
 
@@ -173,6 +176,7 @@ function healthOf(row: EntryRow): ReportedHealth {
     services: row.services === null ? null : json<ServiceState[]>(row.services),
     servicesDownAt: row.services_down_at,
     protectedMachineCount: row.protected_machine_count,
+    protectedMachinesUnknown: row.protected_machines_unknown === 1,
     replicationPairCount: row.replication_pair_count,
     certificateExpiresAt: row.certificate_expires_at,
   };

@@ -111,6 +111,15 @@ describe('protected machines', () => {
   });
 
   it.each([
+    ['itself', ITSELF],
+    ['an operator', OPERATOR],
+  ] as const)('hold it back when %s asks and the last count could not be used', (_case, by) => {
+    const record = held({ entry: aProcessServer({ health: { ...NOTHING_REPORTED, protectedMachinesUnknown: true } }) });
+    expect(refusal(anOrder(by), record)).toEqual({ code: 'machines_unknown' });
+    expect(refusal(anOrder(by, { force: true, reason: 'moved by hand' }), record)).toBeNull();
+  });
+
+  it.each([
     ['itself', ITSELF, 7],
     ['an operator', OPERATOR, 7],
     ['an operator', OPERATOR, null],

@@ -47,17 +47,17 @@ function mayAct(by: DecommissionBy, { entry, tombstone, listenedMs }: HeldRecord
   return entry;
 }
 
-/** Machines that still use it hold it, unless it is forced. A count that nobody reported is zero for itself, unknown for an operator. */
+/** Machines that still use it hold it, unless it is forced. A count that was never reported is zero for itself, unknown for an operator; one that could not be used is unknown for both. */
 function mustBeFree({ health }: ProcessServer, by: DecommissionBy): void {
-  const { protectedMachineCount } = health;
+  const { protectedMachineCount, protectedMachinesUnknown } = health;
   if (protectedMachineCount) throw new FleetError({ code: 'machines_protected', protectedMachineCount });
-  if (protectedMachineCount === null && by.kind === 'operator') throw new FleetError({ code: 'machines_unknown' });
+  if (protectedMachinesUnknown || (protectedMachineCount === null && by.kind === 'operator')) throw new FleetError({ code: 'machines_unknown' });
 }
 
 /**
  * Marks an entry as leaving and ends its lease at once; one that is leaving already stays as it is, with the same answer.
- * @throws FleetError the refusals of a heartbeat for a process server; `process_server_disconnected`, `machines_unknown`
- * for an operator; `machines_protected`; `reason_required` when forced without.
+ * @throws FleetError the refusals of a heartbeat for a process server; `process_server_disconnected`
+ * for an operator; `machines_protected`, `machines_unknown`; `reason_required` when forced without.
  */
 export function decommission(order: DecommissionOrder, held: HeldRecord, timing: CleanUpTiming): Decision<Decommission> {
   const { by, actor, force } = order;

@@ -8,6 +8,7 @@ export const EVENT_KINDS = [
   'version_changed',
   'version_newer_than_configuration_server',
   'silence_ended',
+  'source_address_changed',
   'decommissioned',
   'decommissioned_by_force',
   'removed',
@@ -30,6 +31,7 @@ export const EVENT_KINDS = [
   'refused_process_server_not_found',
   'refused_credential_revoked',
   'refused_credential_rejected',
+  'refused_malformed_heartbeat',
   'refused_authentication',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];

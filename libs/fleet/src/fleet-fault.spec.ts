@@ -24,7 +24,7 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   invalid_data_port: [{ code: 'invalid_data_port', dataPort: 443 }, 'ask_operator'],
   clock_in_future: [{ code: 'clock_in_future', aheadSeconds: 901 }, 'ask_operator'],
   machines_protected: [{ code: 'machines_protected', protectedMachineCount: 7 }, 'ask_operator'],
-  machines_unknown: [{ code: 'machines_unknown' }, null],
+  machines_unknown: [{ code: 'machines_unknown' }, 'ask_operator'],
   reason_required: [{ code: 'reason_required' }, null],
   process_server_disconnected: [{ code: 'process_server_disconnected' }, null],
   process_server_connected: [{ code: 'process_server_connected', leaseExpiresAt: NOON }, null],

@@ -66,6 +66,7 @@ export function instructionFor(fault: FleetFault): Instruction | null {
     case 'clock_in_future':
     case 'version_newer_than_configuration_server':
     case 'machines_protected':
+    case 'machines_unknown':
       return 'ask_operator';
     case 'version_not_exact':
       return 'upgrade';
@@ -125,7 +126,7 @@ function explain(fault: FleetFault): string {
     case 'machines_protected':
       return `${fault.protectedMachineCount} machines are protected through it. Move them first, or force with a reason.`;
     case 'machines_unknown':
-      return 'It never reported how many machines it protects. Force with a reason if you know that there are none.';
+      return 'It is not known how many machines it protects: it reported no count, or one that cannot be used. Force with a reason if you know that there are none.';
     case 'reason_required':
       return 'Say why, for the audit log.';
     case 'process_server_disconnected':

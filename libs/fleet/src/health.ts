@@ -26,6 +26,8 @@ export interface ReportedHealth {
   /** Since when at least one service has not been running; null while all run or nobody said. */
   readonly servicesDownAt: Date | null;
   readonly protectedMachineCount: number | null;
+  /** The last count of protected machines could not be used: there may be some. */
+  readonly protectedMachinesUnknown: boolean;
   readonly replicationPairCount: number | null;
   readonly certificateExpiresAt: Date | null;
 }
@@ -36,6 +38,7 @@ export const NOTHING_REPORTED: ReportedHealth = {
   services: null,
   servicesDownAt: null,
   protectedMachineCount: null,
+  protectedMachinesUnknown: false,
   replicationPairCount: null,
   certificateExpiresAt: null,
 };

@@ -4,6 +4,7 @@ import type { Heartbeat, HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.
 import { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
 import { earliestWallInstant } from './listening.js';
 import type { ListeningClock } from './listening-clock.js';
+import { mergedHeartbeats } from './merged-heartbeats.js';
 import type { Clock, Leases, Moment, Randomness } from './ports.js';
 import { parseVersion, versionStatus, compareVersions, type Version, type VersionStatus } from './version.js';
 
@@ -52,18 +53,12 @@ const CARRY_PAUSE_MS = 25;
 const sameSender = (a: Heartbeat, b: Heartbeat): boolean =>
   a.generation === b.generation && a.credentialHash === b.credentialHash && a.instanceId === b.instanceId && a.machineId === b.machineId;
 
-/** The later one, with what only the earlier one carried. */
-function merged(earlier: Heartbeat, later: Heartbeat): Heartbeat {
-  const said = Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null));
-  return { ...earlier, ...said };
-}
-
 /** Two of one sender as one, with the numbers of the earlier one and the patience of whichever has waited longer; whoever waits for either is answered. */
 const joined = (earlier: Waiting, later: Waiting): Waiting => ({
   ...earlier,
   carried: earlier.carried || later.carried,
   sinceMs: Math.min(earlier.sinceMs, later.sinceMs),
-  beat: merged(earlier.beat, later.beat),
+  beat: mergedHeartbeats(earlier.beat, later.beat),
   callers: [...earlier.callers, ...later.callers],
 });
 

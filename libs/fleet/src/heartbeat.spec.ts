@@ -125,9 +125,13 @@ describe('the news of an accepted heartbeat', () => {
     expect(alreadyKnown).toEqual(above);
   });
 
-  it('can be all three', () => {
-    const kinds = news({ agentVersion: '9.64.0.0' }, { endsAtListenedMs: 0 }).map(({ kind }) => kind);
-    expect(kinds).toEqual(['silence_ended', 'version_changed', 'version_newer_than_configuration_server']);
+  it('of another source address tells both', () => {
+    expect(news({ sourceAddress: '192.0.2.99' })).toEqual([{ kind: 'source_address_changed', detail: { from: '192.0.2.11', to: '192.0.2.99' } }]);
+  });
+
+  it('can be all four', () => {
+    const kinds = news({ agentVersion: '9.64.0.0', sourceAddress: '192.0.2.99' }, { endsAtListenedMs: 0 }).map(({ kind }) => kind);
+    expect(kinds).toEqual(['silence_ended', 'version_changed', 'version_newer_than_configuration_server', 'source_address_changed']);
   });
 });
 

@@ -1,8 +1,20 @@
-import type { EventKind, FleetEvent } from './fleet-event.js';
+import type { EventBounds, HeartbeatNews } from './event-bounds.js';
+import type { EventKind } from './fleet-event.js';
 import type { FleetFault } from './fleet-fault.js';
 import type { Load, ServiceState } from './health.js';
 import type { Tombstone } from './process-server.js';
 import { compareVersions, parseVersion, type Version } from './version.js';
+
+/** What a store forgets when a heartbeat carries it in a form that cannot be used. */
+export type ForgettableMember = 'skewMs' | 'services' | 'protectedMachineCount' | 'replicationPairCount' | 'certificateExpiresAt';
+
+/** What a heartbeat carried and what was not used of it. */
+export interface IgnoredMembers {
+  /** As they are named in the response, e.g. `load.cpuPercent`; one line each. */
+  readonly fields: readonly string[];
+  /** Null in the heartbeat; what was known of them no longer holds. */
+  readonly unusable: readonly ForgettableMember[];
+}
 
 /** One heartbeat, checked for form and with a genuine credential. What it does not carry is null. */
 export interface Heartbeat {
@@ -23,6 +35,8 @@ export interface Heartbeat {
   readonly protectedMachineCount: number | null;
   readonly replicationPairCount: number | null;
   readonly certificateExpiresAt: Date | null;
+  /** What it carried besides that is not used; null for nearly all heartbeats. */
+  readonly ignored: IgnoredMembers | null;
 }
 
 /** A heartbeat with the interval that its sender is about to be told, and the lease that follows from it. */
@@ -54,6 +68,7 @@ export interface LeaseOnRecord {
   readonly lastHeardAt: Date;
   readonly machineId: string;
   readonly agentVersion: string;
+  readonly eventBounds: EventBounds;
 }
 
 /** Whether these credentials may act for the entry: the first refusal that is true, or null. Machine and instance are judged apart. */
@@ -83,10 +98,7 @@ export function heartbeatFault(beat: Heartbeat, onRecord: LeaseOnRecord | null, 
     : null;
 }
 
-/** An event that a heartbeat is worth; a `key` says that there is one of it for ever. */
-export type HeartbeatNews = Pick<FleetEvent, 'kind' | 'detail'> & { readonly key?: string };
-
-/** What an accepted heartbeat tells that was not known: the end of a silence, another version, a version above ours. */
+/** What an accepted heartbeat tells that was not known: the end of a silence, another version, a version above ours, another address. */
 export function heartbeatNews(beat: Heartbeat, onRecord: LeaseOnRecord, now: Date, listenedMs: number, configurationServer: Version): HeartbeatNews[] {
   const news: HeartbeatNews[] = [];
   if (listenedMs >= onRecord.endsAtListenedMs) {
@@ -104,6 +116,9 @@ export function heartbeatNews(beat: Heartbeat, onRecord: LeaseOnRecord, now: Dat
       detail: { agentVersion, configurationServerVersion: ours },
       key: `${beat.hostId} ${beat.generation} ${agentVersion} above ${ours}`,
     });
+  }
+  if (beat.sourceAddress !== onRecord.sourceAddress) {
+    news.push({ kind: 'source_address_changed', detail: { from: onRecord.sourceAddress, to: beat.sourceAddress } });
   }
   return news;
 }

@@ -7,6 +7,7 @@ export {
   type DecommissionOrder,
 } from './decommission.js';
 export { Departures } from './departures.js';
+export { boundedNews, MOST_IN_AN_HOUR, NO_EVENTS_YET, type EventBounds, type NewsKind } from './event-bounds.js';
 export { calledBy, EVENT_KINDS, ownDoing, refusalKey, type EventAuthor, type EventKind, type FleetEvent } from './fleet-event.js';
 export type { FleetFilter } from './fleet-filter.js';
 export { FleetError, instructionFor, type FleetFault, type Instruction } from './fleet-fault.js';
@@ -37,8 +38,10 @@ export {
   heartbeatNews,
   instancesAfter,
   refusalKind,
+  type ForgettableMember,
   type Heartbeat,
   type HeartbeatVerdict,
+  type IgnoredMembers,
   type LeaseOnRecord,
   type WaitingHeartbeat,
 } from './heartbeat.js';

@@ -54,6 +54,8 @@ export interface Lease {
   readonly sourceAddress: string;
   /** The sender's clock minus ours when it last said; positive is ahead. Shown, never used. */
   readonly skewMs: number | null;
+  /** Members of the last heartbeat that were not used, by their names in the response. */
+  readonly ignoredFields: readonly string[];
 }
 
 /** One entry of the registry. */

@@ -8,6 +8,8 @@ import { aLeavingServer, AN_OPERATOR, aProcessServer, aSilentServer, aTombstone,
 const anOrder = (over: Partial<PurgeOrder> = {}): PurgeOrder => ({ generation: 3, reason: 'scrapped', force: false, actor: AN_OPERATOR, planId: null, ...over });
 const protecting = (protectedMachineCount: number | null) => ({ ...NOTHING_REPORTED, protectedMachineCount });
 
+const UNKNOWN_COUNT = { ...NOTHING_REPORTED, protectedMachinesUnknown: true };
+
 function refusal(order: PurgeOrder, record: HeldRecord): unknown {
   try {
     purge(HOST_ID, order, record);
@@ -57,6 +59,7 @@ describe('a purge', () => {
     ['of a generation after the one that was purged', held({ tombstone: aTombstone({ generation: 2 }) }), 3, { code: 'generation_unknown', given: 3, current: 2 }],
     ['of one that the clean-up has removed', held({ tombstone: aTombstone({ removal: 'clean_up' }) }), 3, { code: 'generation_retired', removal: 'clean_up' }],
     ['of one that protects machines', held({ entry: aSilentServer({ health: protecting(2) }) }), 3, { code: 'machines_protected', protectedMachineCount: 2 }],
+    ['of one whose last count of machines could not be used', held({ entry: aSilentServer({ health: UNKNOWN_COUNT }) }), 3, { code: 'machines_unknown' }],
   ] as const)('%s is refused', (_case, record, generation, fault) => {
     expect(refusal(anOrder({ generation }), record)).toEqual(fault);
   });
@@ -69,6 +72,7 @@ describe('a purge', () => {
   it.each([
     ['a Connected one', aProcessServer(), 'Connected'],
     ['one that protects machines', aSilentServer({ health: protecting(2) }), 'Disconnected'],
+    ['one whose count of machines is unknown', aSilentServer({ health: UNKNOWN_COUNT }), 'Disconnected'],
   ])('that is forced takes %s, as an event of its own kind', (_case, entry, connectionState) => {
     const { change } = purge(HOST_ID, anOrder({ force: true }), held({ entry }));
     expect(change?.write).toMatchObject({ to: 'removed', evenIfConnected: true });

@@ -26,7 +26,7 @@ const answerOf = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone): Pu
 
 /**
  * Removes an entry at once; purging it again answers the same.
- * @throws FleetError `process_server_connected`, `machines_protected` unless forced; `generation_superseded` when it has
+ * @throws FleetError `process_server_connected`, `machines_protected`, `machines_unknown` unless forced; `generation_superseded` when it has
  * registered since; `generation_unknown`; `generation_retired` when the clean-up was first; `process_server_not_found`.
  */
 export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Decision<PurgeAnswer> {
@@ -40,8 +40,9 @@ export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Deci
   if (!force && connectionStateAt(listenedMs, entry) === 'Connected') {
     throw new FleetError({ code: 'process_server_connected', leaseExpiresAt: earliestWallInstant(entry.lease.endsAtListenedMs, listenedMs, now) });
   }
-  const { protectedMachineCount } = entry.health;
+  const { protectedMachineCount, protectedMachinesUnknown } = entry.health;
   if (!force && protectedMachineCount) throw new FleetError({ code: 'machines_protected', protectedMachineCount });
+  if (!force && protectedMachinesUnknown) throw new FleetError({ code: 'machines_unknown' });
   const { friendlyName, ipAddress } = entry.facts;
   const made: Tombstone = { hostId, generation, friendlyName, ipAddress, removedAt: now, removedBy: actor.name, reason, removal: 'purge', planId };
   return {

@@ -124,6 +124,7 @@ describe('registering', () => {
         replacedInstanceIds: [],
         sourceAddress: '203.0.113.5',
         skewMs: null,
+        ignoredFields: [],
       },
       health: NOTHING_REPORTED,
     });

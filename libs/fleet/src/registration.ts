@@ -152,6 +152,7 @@ export function register(
       replacedInstanceIds: [],
       sourceAddress: actor.address,
       skewMs: order.sentAt ? order.sentAt.getTime() - now.getTime() : null,
+      ignoredFields: [],
     },
     health: before && !replaces ? before.health : NOTHING_REPORTED,
   };

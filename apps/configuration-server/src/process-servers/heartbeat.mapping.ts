@@ -34,6 +34,7 @@ export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, ac
     protectedMachineCount: body.protectedMachineCount ?? null,
     replicationPairCount: body.replicationPairCount ?? null,
     certificateExpiresAt: instantOrNull(body.certificateExpiresAt),
+    ignored: null,
   };
 }
 

@@ -40,7 +40,7 @@ const UPDATE_LEASE = 'UPDATE process_server_lease AS l SET ? WHERE l.host_id = ?
 const CLEAR_HEALTH = `
   UPDATE process_server_health AS h
      SET h.load_reported_at = NULL, h.load_slot = NULL, h.load_rank = 0, h.services = NULL, h.services_down_at = NULL,
-         h.protected_machine_count = NULL, h.replication_pair_count = NULL, h.certificate_expires_at = NULL
+         h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.certificate_expires_at = NULL
    WHERE h.host_id = ?`;
 
 /** Params: at, L, by, reason, remove by, host id, generation. Matches 1 while nobody else has marked it. */
@@ -119,6 +119,7 @@ function leaseColumns({ hostId, generation, lease }: ProcessServer): Columns {
     replaced_instance_ids: JSON.stringify(lease.replacedInstanceIds),
     source_address: lease.sourceAddress,
     skew_ms: lease.skewMs,
+    ignored_fields: null,
   };
 }
 

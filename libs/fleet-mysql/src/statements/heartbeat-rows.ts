@@ -1,4 +1,16 @@
-import { isRunning, loadStatus, statusRank, type Heartbeat, type Load, type ServiceState } from '@app/fleet';
+import {
+  instancesAfter,
+  isRunning,
+  loadStatus,
+  NO_EVENTS_YET,
+  statusRank,
+  type EventBounds,
+  type Heartbeat,
+  type LeaseOnRecord,
+  type Load,
+  type ServiceState,
+  type WaitingHeartbeat,
+} from '@app/fleet';
 
 /** One of the statements in `leases.ts` takes an array for each heartbeat: names would be read as often as values. */
 export type HeartbeatRow = readonly (string | number | null)[];
@@ -35,3 +47,34 @@ export function reportRow({ hostId, services, protectedMachineCount, replication
 }
 
 const someAreDown = (services: readonly ServiceState[]): 0 | 1 => (services.every(isRunning) ? 0 : 1);
+
+const FORGETTABLE = ['services', 'protectedMachineCount', 'replicationPairCount', 'certificateExpiresAt'] as const;
+
+/** For FORGET_REPORTS; null when there is nothing to forget. */
+export function forgetRow({ hostId, ignored }: Heartbeat): HeartbeatRow | null {
+  const flags = FORGETTABLE.map((member) => Number(ignored?.unusable.includes(member) ?? false));
+  return flags.includes(1) ? [hostId, ...flags] : null;
+}
+
+/** Fields that are kept with a lease: as many as its column holds, whatever their names are. */
+const MOST_FIELDS_KEPT = 20;
+
+/** For RENEW_HELD_LEASES, which reads values by their names. */
+export function heldLeaseRow({ beat, leaseSeconds, toldIntervalSeconds }: WaitingHeartbeat, said: string, onRecord: LeaseOnRecord, bounds: EventBounds, listenedMs: number): object {
+  const { ignored } = beat;
+  const { instanceId, replacedInstanceIds } = instancesAfter(beat, onRecord);
+  return {
+    hostId: beat.hostId,
+    generation: beat.generation,
+    said,
+    endsListenedMs: listenedMs + leaseSeconds * 1000,
+    toldIntervalSeconds,
+    skewMs: beat.skewMs,
+    skewUnknown: Number(ignored?.unusable.includes('skewMs') ?? false),
+    instanceId,
+    replacedInstanceIds: JSON.stringify(replacedInstanceIds),
+    sourceAddress: beat.sourceAddress,
+    ignoredFields: ignored && JSON.stringify(ignored.fields.slice(0, MOST_FIELDS_KEPT)),
+    eventBounds: bounds === NO_EVENTS_YET ? null : JSON.stringify(bounds),
+  };
+}

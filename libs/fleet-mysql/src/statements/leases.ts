@@ -34,7 +34,7 @@ export const RENEW_AS_BEFORE = `
 /** The leases of a group, locked with what health writes go to; those that another transaction has locked either of are left out. Param: host ids. */
 export const LOCK_LEASES = `
   SELECT l.host_id, l.generation, l.credential_hash, l.retired, l.revoked, l.said, l.last_heartbeat_at, l.ends_listened_ms,
-         l.instance_id, l.replaced_instance_ids, l.source_address
+         l.instance_id, l.replaced_instance_ids, l.source_address, l.event_bounds
     FROM process_server_lease AS l FORCE INDEX (PRIMARY)
    STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
    WHERE l.host_id IN (?)
@@ -62,19 +62,24 @@ export const RENEW_HELD_LEASES = `
            ends_listened_ms BIGINT PATH '$.endsListenedMs',
            told_interval_seconds INT UNSIGNED PATH '$.toldIntervalSeconds',
            skew_ms BIGINT PATH '$.skewMs',
+           skew_unknown TINYINT PATH '$.skewUnknown',
            instance_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.instanceId',
            replaced_instance_ids VARCHAR(1100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.replacedInstanceIds',
-           source_address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin PATH '$.sourceAddress')) AS b
+           source_address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin PATH '$.sourceAddress',
+           ignored_fields VARCHAR(3000) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.ignoredFields',
+           event_bounds VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin PATH '$.eventBounds')) AS b
   STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
      SET l.last_heartbeat_at = ${LATER_HEARTBEAT},
          l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
          l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
          l.told_interval_seconds = b.told_interval_seconds,
-         l.skew_ms = COALESCE(b.skew_ms, l.skew_ms),
+         l.skew_ms = IF(b.skew_unknown = 1, NULL, COALESCE(b.skew_ms, l.skew_ms)),
          l.said = UNHEX(b.said),
          l.instance_id = b.instance_id,
          l.replaced_instance_ids = b.replaced_instance_ids,
-         l.source_address = b.source_address
+         l.source_address = b.source_address,
+         l.ignored_fields = b.ignored_fields,
+         l.event_bounds = b.event_bounds
    WHERE l.generation = b.generation AND l.retired = 0`;
 
 /**
@@ -126,8 +131,27 @@ export const WRITE_REPORTS = `
      SET h.services = COALESCE(b.services, h.services),
          h.services_down_at = CASE b.services_down WHEN 1 THEN LEAST(COALESCE(h.services_down_at, ?), ?) WHEN 0 THEN NULL ELSE h.services_down_at END,
          h.protected_machine_count = COALESCE(b.protected_machine_count, h.protected_machine_count),
+         h.protected_machines_unknown = IF(b.protected_machine_count IS NULL, h.protected_machines_unknown, 0),
          h.replication_pair_count = COALESCE(b.replication_pair_count, h.replication_pair_count),
          h.certificate_expires_at = COALESCE(b.certificate_expires_at, h.certificate_expires_at)`;
+
+/**
+ * Forgets what accepted heartbeats carried in a form that cannot be used; an outage of services that is running goes on. Params: an
+ * array for each heartbeat as JSON, with a 1 for what is forgotten and a 0 for what stays.
+ */
+export const FORGET_REPORTS = `
+  UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+           host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
+           services TINYINT PATH '$[1]',
+           protected_machine_count TINYINT PATH '$[2]',
+           replication_pair_count TINYINT PATH '$[3]',
+           certificate_expires_at TINYINT PATH '$[4]')) AS b
+  STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
+     SET h.services = IF(b.services = 1, NULL, h.services),
+         h.protected_machine_count = IF(b.protected_machine_count = 1, NULL, h.protected_machine_count),
+         h.protected_machines_unknown = IF(b.protected_machine_count = 1, 1, h.protected_machines_unknown),
+         h.replication_pair_count = IF(b.replication_pair_count = 1, NULL, h.replication_pair_count),
+         h.certificate_expires_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_expires_at)`;
 
 /** The version that a heartbeat brought. Params: version, its key, host id, generation. */
 export const WRITE_VERSION = `

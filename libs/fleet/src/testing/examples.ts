@@ -1,3 +1,4 @@
+import { NO_EVENTS_YET } from '../event-bounds.js';
 import type { Heartbeat, LeaseOnRecord } from '../heartbeat.js';
 import { NOTHING_REPORTED } from '../health.js';
 import type { LeaseTiming } from '../lease.js';
@@ -49,6 +50,7 @@ export function aLease(over: Partial<Lease> = {}): Lease {
     replacedInstanceIds: [],
     sourceAddress: '192.0.2.11',
     skewMs: null,
+    ignoredFields: [],
     ...over,
   };
 }
@@ -115,6 +117,7 @@ export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
     protectedMachineCount: null,
     replicationPairCount: null,
     certificateExpiresAt: null,
+    ignored: null,
     ...over,
   };
 }
@@ -133,6 +136,7 @@ export function aLeaseOnRecord(over: Partial<LeaseOnRecord> = {}): LeaseOnRecord
     lastHeardAt: msAfter(NOON, -120_000),
     machineId: 'machine-1',
     agentVersion: '9.63.7187.1',
+    eventBounds: NO_EVENTS_YET,
     ...over,
   };
 }

@@ -1,0 +1,25 @@
+import type { Heartbeat, IgnoredMembers } from './heartbeat.js';
+
+/** Two heartbeats of one sender as one that leaves behind what both would, one after the other. */
+export function mergedHeartbeats(earlier: Heartbeat, later: Heartbeat): Heartbeat {
+  const given = Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null));
+  const merged = { ...earlier, ...given };
+  return earlier.ignored || later.ignored ? withIgnored(merged, earlier, later) : merged;
+}
+
+const NOTHING_IGNORED: IgnoredMembers = { fields: [], unusable: [] };
+
+function withIgnored(merged: Heartbeat, { ignored: earlier }: Heartbeat, later: Heartbeat): Heartbeat {
+  const { fields, unusable } = later.ignored ?? NOTHING_IGNORED;
+  const earlierFields = (earlier?.fields ?? []).filter((field) => !isGiven(field, later));
+  const earlierUnusable = (earlier?.unusable ?? []).filter((member) => later[member] === null);
+  const both: IgnoredMembers = { fields: [...new Set([...fields, ...earlierFields])], unusable: [...new Set([...unusable, ...earlierUnusable])] };
+  return { ...merged, ...Object.fromEntries(both.unusable.map((member) => [member, null])), ignored: both };
+}
+
+/** Whether a heartbeat gives a usable value for the member that an earlier one named. */
+function isGiven(field: string, beat: Heartbeat): boolean {
+  const [member = ''] = field.split('.', 1);
+  const name = member === 'sentAt' ? 'skewMs' : member;
+  return Object.hasOwn(beat, name) && beat[name as keyof Heartbeat] !== null;
+}
