@@ -14,6 +14,7 @@ beforeAll(async () => {
   server = await site.registered();
   other = await site.registered({ friendlyName: 'ps-2', ipAddress: '192.0.2.12', machineId: 'machine-2' });
   await site.heartbeat(server, { protectedMachineCount: 1 });
+  await site.heartbeat<Record<string, unknown>>(server, { generation: 0 }); // notes that this server sends malformed heartbeats: once in this hour
   still = await UntouchedSite.of(site);
 });
 afterAll(() => site.close());
@@ -158,32 +159,13 @@ describe('an answer is never a multiple of its request:', () => {
   });
 });
 
-describe('a heartbeat with a field that cannot be used', () => {
+describe('a heartbeat without a usable generation', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['a generation as text', { generation: '1' }, 'generation'],
     ['generation 0', { generation: 0 }, 'generation'],
     ['generation 4294967296', { generation: 4_294_967_296 }, 'generation'],
     ['generation 1.5', { generation: 1.5 }, 'generation'],
     ['no generation', { generation: undefined }, 'generation'],
-    ['load above 100 %', { load: { cpuPercent: 100.1 } }, 'load.cpuPercent'],
-    ['negative load', { load: { cpuPercent: -0.1 } }, 'load.cpuPercent'],
-    ['load as text', { load: { cpuPercent: '37' } }, 'load.cpuPercent'],
-    ['memory with a fraction', { load: { totalMemoryBytes: 0.5 } }, 'load.totalMemoryBytes'],
-    ['load of an unknown kind', { load: { diskPercent: 5 } }, 'load.diskPercent'],
-    ['load that is a list', { load: [] }, 'load'],
-    ['services that are an object', { services: { name: 'a' } }, 'services'],
-    ['65 services', { services: Array.from({ length: 65 }, () => ({ name: 'a', state: 'running' })) }, 'services'],
-    ['a service that is text', { services: ['a'] }, 'services.0'],
-    ['a service that is a list', { services: [[{ name: 'a', state: 'running' }]] }, 'services.0'],
-    ['a service without a state', { services: [{ name: 'a' }] }, 'services.0.state'],
-    ['a service that is null', { services: [null] }, 'services.0'],
-    ['a negative count', { protectedMachineCount: -1 }, 'protectedMachineCount'],
-    ['an instance of 65 characters', { instanceId: 'x'.repeat(65) }, 'instanceId'],
-    ['an instance that nobody sees', { instanceId: '\u2060' }, 'instanceId'],
-    ['a service with a line separator', { services: [{ name: 'a\u2028', state: 'running' }] }, 'services.0.name'],
-    ['an instance with a lone surrogate', { instanceId: LONE_SURROGATE }, 'instanceId'],
-    ['a certificate that never ends', { certificateExpiresAt: '9999-12-31T23:59:59Z' }, 'certificateExpiresAt'],
-    ['an unknown field', { mood: 'good' }, 'mood'],
   ])('%s', async (_what, over, field) => {
     await refused(await beat(over), 'validation_failed', field);
   });

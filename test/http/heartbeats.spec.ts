@@ -186,7 +186,7 @@ const refusals: Refusal[] = [
   { when: 'revoked by an operator', made: onLease('revoked = 1'), code: 'credential_revoked', instruction: 'reregister', event: 'refused_credential_revoked' },
   { when: 'the credential’s hash is another', made: onLease("credential_hash = REPEAT('x', 32), said = REPEAT('x', 16)"), code: 'credential_rejected', instruction: 'ask_operator', event: 'refused_credential_rejected' },
   { when: 'another machine id', made: asIs, over: { machineId: 'machine-2' }, code: 'host_id_conflict', instruction: 'ask_operator', event: 'refused_host_id_conflict' },
-  { when: 'another generation in the body than in the credential', made: asIs, over: { generation: 2 }, code: 'credential_rejected', instruction: 'ask_operator', event: null },
+  { when: 'another generation in the body than in the credential', made: asIs, over: { generation: 2 }, code: 'credential_rejected', instruction: 'ask_operator', event: 'refused_credential_rejected' },
   // Which comes first when two are true.
   { when: 'purged, then revoked everything else', made: async (server) => purged(await onLease('revoked = 1')(server)), code: 'generation_retired', instruction: 'ask_operator', event: 'refused_generation_retired' },
   { when: 'Decommissioned and of an older generation', made: async (server) => (await leaving(await site.registered({}, server.hostId)), server), code: 'generation_retired', instruction: 'stop', event: 'refused_generation_retired' },

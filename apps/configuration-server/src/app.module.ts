@@ -20,6 +20,7 @@ import { FleetViews } from './process-servers/fleet-views.js';
 import { HeartbeatsController } from './process-servers/heartbeats.controller.js';
 import { ProcessServersController } from './process-servers/process-servers.controller.js';
 import { RegistrationController } from './process-servers/registration.controller.js';
+import { RefusedHeartbeats } from './process-servers/refused-heartbeats.js';
 import { Timelines } from './process-servers/timelines.js';
 import { PurgesController } from './purges/purges.controller.js';
 
@@ -30,6 +31,7 @@ export interface UseCases {
   readonly callers: Callers;
   readonly registrar: Registrar;
   readonly receiver: HeartbeatReceiver;
+  readonly refusedHeartbeats: RefusedHeartbeats;
   readonly departures: Departures;
   readonly planner: PurgePlanner;
   readonly views: FleetViews;

@@ -9,7 +9,7 @@ import type { TlsSettings } from '@app/platform';
 import { AppModule, DESCRIBED_CONTROLLERS, type UseCases } from './app.module.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { everyBodyHasItsCheck } from './problems/body-checks.js';
-import { parseJson } from './problems/json-body.js';
+import { acceptJson, parseJson } from './problems/json-body.js';
 import { noteAsked } from './last-asked.js';
 import { safeHeaders } from './problems/safe-headers.js';
 import { strangeHead } from './problems/strange-head.js';
@@ -100,14 +100,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
 /** What holds for every request, through whichever Fastify it comes. */
 function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, isTls: boolean): void {
   const safe = safeHeaders(isTls);
-  fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    try {
-      done(null, parseJson(body as Buffer));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  acceptJson(fastify, parseJson);
   fastify.addHook('onRequest', (request, _reply, done) => done(strangeHead(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id);

@@ -50,6 +50,7 @@ import { AvailabilityRecorder, type SiteClock } from './jobs/availability-record
 import { RepeatingJob } from './jobs/repeating-job.js';
 import { Diagnosis } from './process-servers/diagnosis.js';
 import { FleetViews } from './process-servers/fleet-views.js';
+import { RefusedHeartbeats } from './process-servers/refused-heartbeats.js';
 import { Timelines } from './process-servers/timelines.js';
 
 /** After a record that failed: heartbeats wait for it. */
@@ -145,6 +146,7 @@ export class Replica {
       callers: new Callers(keys, credentials, refused, limits, settings.metricsNeedReader),
       registrar: new Registrar(registry, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming }),
       receiver,
+      refusedHeartbeats: new RefusedHeartbeats(registry),
       departures: new Departures(registry, settings.cleanUp),
       planner: new PurgePlanner(plans, registry, clock, identifiers),
       views,

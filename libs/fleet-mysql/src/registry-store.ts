@@ -105,9 +105,14 @@ export class RegistryStore implements Registry {
     const at = this.clock.now();
     const id = this.identifiers.forKey(refusalKey(refusal.hostId, refusal.kind, at));
     if (this.notedRefusals.has(id)) return;
-    await this.database.transaction((transaction) => insertEventsOnce(transaction, [{ ...refusal, id, at }]));
     if (this.notedRefusals.size >= REMEMBERED_REFUSALS) this.notedRefusals.clear();
-    this.notedRefusals.add(id);
+    this.notedRefusals.add(id); // before it is written: others of the same refusal need not wait for the database
+    try {
+      await this.database.transaction((transaction) => insertEventsOnce(transaction, [{ ...refusal, id, at }]));
+    } catch (error) {
+      this.notedRefusals.delete(id);
+      throw error;
+    }
   }
 
   /** Of a group, those whose record nobody else holds; the others, or all when the group cannot be written whole, are left to be done alone. */

@@ -1,6 +1,7 @@
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsInt, IsNumber, IsObject, IsOptional, Max, MaxLength, Min, ValidateNested } from 'class-validator';
 import { IsInstant, IsLabel, IsVersion } from './checks.js';
+import { FieldError } from './problem.wire.js';
 
 const LARGEST = Number.MAX_SAFE_INTEGER;
 
@@ -75,7 +76,10 @@ export class ServiceReport {
   readonly state!: string;
 }
 
-/** Body of POST /v1/process-servers/{hostId}/heartbeats. */
+/**
+ * Body of POST /v1/process-servers/{hostId}/heartbeats. Only the generation decides: any other member that is unknown or cannot be used
+ * is ignored, and named in the response.
+ */
 export class HeartbeatRequest {
   /**
    * The number that the last registration answered with.
@@ -165,4 +169,7 @@ export class HeartbeatResponse {
 
   /** What to do next; one that the sender does not know means `none`. */
   readonly instruction!: 'none' | 'upgrade';
+
+  /** Members of the heartbeat that were not used, the first 20; left out when all were used. What they report is unknown until a usable value arrives. */
+  readonly ignored?: FieldError[];
 }

@@ -43,9 +43,13 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   for (const { properties = {} } of Object.values(document.components?.schemas ?? {}) as Schema[]) {
     for (const [name, property] of Object.entries(properties)) sharpen(name, property);
   }
+  for (const name of OPEN_SCHEMAS) Object.assign(document.components?.schemas?.[name] ?? {}, { additionalProperties: true });
   delete document.info.contact; // nobody's: the builder leaves it empty
   return { ...document, components: { ...document.components, examples: PROBLEM_EXAMPLES } };
 }
+
+/** What may have more members than the document names: a heartbeat of a newer agent is accepted, and its unknown members are ignored. */
+const OPEN_SCHEMAS = ['HeartbeatRequest', 'LoadReport', 'ServiceReport'];
 
 /** The only numbers of the contract with a fraction. */
 const FRACTIONS = new Set(['cpuPercent']);

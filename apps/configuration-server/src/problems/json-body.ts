@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify';
 import secureJson from 'secure-json-parse';
 import { refuseStrangeShape } from './plain-shape.js';
 import { RequestProblem } from './request-problem.js';
@@ -12,13 +13,34 @@ export const secureJsonOf = (text: string): unknown => secureJson.parse(text, { 
  * @throws RequestProblem `malformed_json`, `validation_failed`.
  */
 export function parseJson(body: Buffer): unknown {
-  if (body.length === 0) return undefined;
-  let value: unknown;
-  try {
-    value = secureJsonOf(utf8.decode(body));
-  } catch {
-    throw new RequestProblem('malformed_json', 'The body is not JSON in UTF-8, or it names a property that is not allowed.');
-  }
+  const value = parsed(body, secureJsonOf, 'The body is not JSON in UTF-8, or it names a property that is not allowed.');
   refuseStrangeShape(value);
   return value;
+}
+
+/**
+ * Strict UTF-8, of any shape and with members of any name: for a reader that copies the members it knows.
+ * @throws RequestProblem `malformed_json`.
+ */
+export const parseAnyJson = (body: Buffer): unknown => parsed(body, JSON.parse, 'The body is not JSON in UTF-8.');
+
+function parsed(body: Buffer, parse: (text: string) => unknown, fault: string): unknown {
+  if (body.length === 0) return undefined;
+  try {
+    return parse(utf8.decode(body));
+  } catch {
+    throw new RequestProblem('malformed_json', fault);
+  }
+}
+
+/** The one body that is taken: JSON, as `parse` reads it. */
+export function acceptJson(fastify: FastifyInstance, parse: (body: Buffer) => unknown): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parse(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
 }

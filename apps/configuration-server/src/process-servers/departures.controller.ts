@@ -55,6 +55,7 @@ export class DeparturesController {
       'generation_unknown',
       'generation_retired',
       'machines_protected',
+      'machines_unknown',
     ],
   })
   async purge(

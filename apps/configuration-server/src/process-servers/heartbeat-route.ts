@@ -1,51 +1,75 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { compiledCheck, HeartbeatRequest, type HeartbeatResponse } from '@app/wire';
+import { compiledCheck, HeartbeatRequest, lenientReader, type HeartbeatResponse, type Reading } from '@app/wire';
 import { hostIdPipe } from '../access/uuid.pipe.js';
-import { recognised, type RecognisedRequest } from '../access/caller.js';
+import { recognised, type ProcessServerCaller, type RecognisedRequest } from '../access/caller.js';
 import type { UseCases } from '../app.module.js';
+import { acceptJson, parseAnyJson } from '../problems/json-body.js';
 import { sendProblem } from '../problems/problem.filter.js';
 import { RequestProblem } from '../problems/request-problem.js';
-import { validationPipe } from '../problems/validation.pipe.js';
 import { textOf } from './heartbeat.mapping.js';
 import { HeartbeatsController } from './heartbeats.controller.js';
 import { refusalOf } from './plain-lane.js';
 
+type UsedHere = Pick<UseCases, 'callers' | 'receiver' | 'clock' | 'randomness' | 'refusedHeartbeats'>;
+
 /**
  * The one route on Fastify itself: nine of ten calls of a fleet are heartbeats, and Nest's pipeline would cost more than
  * the commit. It asks in the same order as the others: host id, credential, query, body. What the compiled check does not
- * let pass goes to the same pipe as the other bodies, which names the fault.
+ * let pass is read member by member: a member that cannot be used is no reason to refuse a heartbeat.
  */
-export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, clock, randomness }: UseCases): void {
+export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, clock, randomness, refusedHeartbeats }: UsedHere): void {
   const controller = new HeartbeatsController(receiver, clock);
   const isHeartbeat = compiledCheck(HeartbeatRequest);
-  const pipe = validationPipe();
+  const read = lenientReader(HeartbeatRequest);
 
-  const judged = async (body: unknown): Promise<HeartbeatRequest> => pipe.transform(body, { type: 'body', metatype: HeartbeatRequest }) as Promise<HeartbeatRequest>;
+  const senderOf = (request: RecognisedRequest): ProcessServerCaller =>
+    callers.processServer(request.headers, hostIdPipe.transform((request.params as { hostId: string }).hostId));
 
-  fastify.post('/v1/process-servers/:hostId/heartbeats', (request: RecognisedRequest, reply: FastifyReply): void => {
-    const answer = (body: HeartbeatRequest): Promise<HeartbeatResponse> => controller.heartbeat(hostId, body, recognised(request));
-    const sent = (response: HeartbeatResponse): void => sendAccepted(request, reply, textOf(response), receiver.isDraining);
-    const refused = (error: unknown): void => sendProblem(error, request, reply, randomness);
-    let hostId = '';
-    const refusal = refusalOf(request.raw);
-    if (refusal) return refused(refusal.error);
+  /** Also for what Fastify itself refuses, before the route is asked. */
+  const refuse = (error: unknown, request: RecognisedRequest, reply: FastifyReply): void => {
+    const send = (): void => sendProblem(error, request, reply, randomness);
     try {
-      hostId = hostIdPipe.transform((request.params as { hostId: string }).hostId);
-      request.caller = callers.processServer(request.headers, hostId);
-      refuseAnyQuery(request);
-      const { body } = request;
-      if (isHeartbeat(body)) answer(body as HeartbeatRequest).then(sent, refused);
-      else judged(body).then(answer).then(sent, refused);
-    } catch (error) {
-      refused(error);
+      request.caller ??= senderOf(request);
+    } catch {
+      return send(); // nobody knows who sent it
     }
+    void refusedHeartbeats.note(error, request.caller as ProcessServerCaller, recognised(request).actor).then(send);
+  };
+
+  fastify.register((scope, _options, done) => {
+    acceptJson(scope, parseAnyJson);
+    scope.setErrorHandler(refuse);
+    scope.post('/v1/process-servers/:hostId/heartbeats', (request: RecognisedRequest, reply: FastifyReply): void => {
+      const sent = (response: HeartbeatResponse): void => sendAccepted(request, reply, textOf(response), receiver.isDraining);
+      const refused = (error: unknown): void => sendProblem(error, request, reply, randomness);
+      const refusal = refusalOf(request.raw);
+      if (refusal) return refused(refusal.error);
+      try {
+        const { hostId } = (request.caller = senderOf(request));
+        refuseAnyQuery(request);
+        const { body } = request;
+        const reading = isHeartbeat(body) ? null : mustBeUsable(read(body));
+        controller.heartbeat(hostId, reading?.usable ?? (body as HeartbeatRequest), recognised(request), reading).then(sent, refused);
+      } catch (error) {
+        refuse(error, request, reply);
+      }
+    });
+    done();
   });
+}
+
+/** @throws RequestProblem `validation_failed` for a body that is no object or names no usable generation. */
+function mustBeUsable(reading: Reading<HeartbeatRequest> | null): Reading<HeartbeatRequest> {
+  if (!reading) throw RequestProblem.field('body', 'the body must be a JSON object');
+  if (reading.faults.length > 0) throw RequestProblem.fields(reading.faults);
+  return reading;
 }
 
 /** What `reply.send` and the hooks of every answer would make of it, in one step. */
 function sendAccepted({ id }: RecognisedRequest, reply: FastifyReply, text: string, isDraining: boolean): void {
   reply.hijack();
-  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(text.length), 'x-request-id', id, 'x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
+  const length = String(Buffer.byteLength(text)); // names of ignored members may be in any script
+  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', length, 'x-request-id', id, 'x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
   if (isDraining) headers.push('connection', 'close');
   reply.raw.writeHead(200, headers);
   reply.raw.end(text);

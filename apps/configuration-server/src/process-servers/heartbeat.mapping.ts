@@ -1,5 +1,5 @@
-import { FleetError, type Heartbeat, type HeartbeatAnswer, type Load } from '@app/fleet';
-import type { HeartbeatRequest, HeartbeatResponse, LoadReport } from '@app/wire';
+import { FleetError, type ForgettableMember, type Heartbeat, type HeartbeatAnswer, type IgnoredMembers, type Load } from '@app/fleet';
+import type { HeartbeatRequest, HeartbeatResponse, LoadReport, Reading } from '@app/wire';
 import type { Recognised } from '../access/caller.js';
 import { canonicalVersion } from './registration.mapping.js';
 
@@ -15,8 +15,31 @@ const loadOf = (load: LoadReport): Load => ({
   pendingUploadBytes: load.pendingUploadBytes ?? null,
 });
 
+/** What was left out when a body was read; null when nothing was. */
+export type LeftOut = Pick<Reading<HeartbeatRequest>, 'ignored' | 'unusable'> | null;
+
+/** The members whose stored value a heartbeat that cannot say another one makes unknown. */
+const FORGETTABLE: Readonly<Partial<Record<keyof HeartbeatRequest, ForgettableMember>>> = {
+  sentAt: 'skewMs',
+  services: 'services',
+  protectedMachineCount: 'protectedMachineCount',
+  replicationPairCount: 'replicationPairCount',
+  certificateExpiresAt: 'certificateExpiresAt',
+};
+
+function ignoredOf(leftOut: LeftOut): IgnoredMembers | null {
+  if (!leftOut || leftOut.ignored.length === 0) return null;
+  return { fields: leftOut.ignored.map(({ field }) => field), unusable: leftOut.unusable.flatMap((name) => FORGETTABLE[name] ?? []) };
+}
+
+/** A load that cannot be used is a report all the same: of it, everything is unknown. */
+function reportedLoad({ load }: HeartbeatRequest, leftOut: LeftOut): Load | null {
+  if (load) return loadOf(load);
+  return leftOut?.unusable.includes('load') ? loadOf({}) : null;
+}
+
 /** @throws FleetError `credential_rejected` when the body names another generation than the credential was made for. */
-export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, actor }: Recognised, now: Date): Heartbeat {
+export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, actor }: Recognised, now: Date, leftOut: LeftOut = null): Heartbeat {
   if (caller.kind !== 'process_server' || caller.generation !== body.generation) throw new FleetError({ code: 'credential_rejected' });
   const sentAt = instantOrNull(body.sentAt);
   return {
@@ -29,12 +52,12 @@ export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, ac
     instanceId: body.instanceId ?? null,
     agentVersion: body.agentVersion ? canonicalVersion(body.agentVersion) : null,
     skewMs: sentAt && sentAt.getTime() - now.getTime(),
-    load: body.load ? loadOf(body.load) : null,
+    load: reportedLoad(body, leftOut),
     services: body.services?.map(({ name, state }) => ({ name, state })) ?? null,
     protectedMachineCount: body.protectedMachineCount ?? null,
     replicationPairCount: body.replicationPairCount ?? null,
     certificateExpiresAt: instantOrNull(body.certificateExpiresAt),
-    ignored: null,
+    ignored: ignoredOf(leftOut),
   };
 }
 
@@ -45,6 +68,12 @@ export function heartbeatResponse(answer: HeartbeatAnswer): HeartbeatResponse {
   let response = responses.get(answer);
   if (!response) responses.set(answer, (response = { ...answer, leaseExpiresAt: answer.leaseExpiresAt.toISOString() }));
   return response;
+}
+
+/** The same with what was left out of one heartbeat: each sender is told of its own. */
+export function responseTo(answer: HeartbeatAnswer, leftOut: LeftOut): HeartbeatResponse {
+  const response = heartbeatResponse(answer);
+  return leftOut && leftOut.ignored.length > 0 ? { ...response, ignored: [...leftOut.ignored] } : response;
 }
 
 const texts = new WeakMap<HeartbeatResponse, string>();

@@ -5,7 +5,7 @@ import { HeartbeatRequest, HeartbeatResponse } from '@app/wire';
 import { BODY_PROBLEMS, Call } from '../access/call.decorator.js';
 import { From, type Recognised } from '../access/caller.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
-import { heartbeatOf, heartbeatResponse } from './heartbeat.mapping.js';
+import { heartbeatOf, responseTo, type LeftOut } from './heartbeat.mapping.js';
 
 /** Described like every route and served by `heartbeat-route.ts`, outside Nest's pipeline. */
 @ApiTags('process server')
@@ -35,8 +35,8 @@ export class HeartbeatsController {
       'not_listening',
     ],
   })
-  heartbeat(@Param('hostId', hostIdPipe) hostId: string, @Body() body: HeartbeatRequest, @From() from: Recognised): Promise<HeartbeatResponse> {
-    const beat = heartbeatOf(hostId, body, from, this.clock.now());
-    return new Promise((resolve, refuse) => this.receiver.receive(beat, { answer: (answer) => resolve(heartbeatResponse(answer)), refuse }));
+  heartbeat(@Param('hostId', hostIdPipe) hostId: string, @Body() body: HeartbeatRequest, @From() from: Recognised, leftOut: LeftOut = null): Promise<HeartbeatResponse> {
+    const beat = heartbeatOf(hostId, body, from, this.clock.now(), leftOut);
+    return new Promise((resolve, refuse) => this.receiver.receive(beat, { answer: (answer) => resolve(responseTo(answer, leftOut)), refuse }));
   }
 }
