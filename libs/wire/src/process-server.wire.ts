@@ -165,6 +165,8 @@ export class DiagnosisResponse {
   readonly ourOutages!: ListeningGap[];
   /** Refusals that it got lately: event kinds, newest last. */
   readonly recentRefusals!: string[];
+  /** Members of its last heartbeat that were not used: what they report is unknown. */
+  readonly ignoredFields!: string[];
   /** RFC 3339. */
   readonly asOf!: string;
 }

@@ -18,12 +18,6 @@ interface Events {
   readonly followCursor: string;
   readonly asOf: string;
 }
-interface Diagnosis {
-  readonly summary: string;
-  readonly whatToDo: readonly string[];
-  readonly recentRefusals: readonly string[];
-}
-
 let site: TestSite;
 beforeAll(async () => {
   site = await TestSite.open();
@@ -38,7 +32,6 @@ beforeEach(async () => {
 const timeline = (hostId: string, query = ''): Promise<Answer<Events>> => site.read<Events>(`/v1/process-servers/${hostId}/events${query}`);
 const audit = (query = ''): Promise<Answer<Events>> => site.read<Events>(`/v1/events${query}`);
 const kinds = ({ items }: Events): string[] => items.map(({ kind }) => kind);
-const diagnosis = async (hostId: string): Promise<Diagnosis & Record<string, unknown>> => (await site.read<Diagnosis & Record<string, unknown>>(`/v1/process-servers/${hostId}/diagnosis`)).body;
 const now = (): string => site.clock.now().toISOString();
 const inTurn = async (): Promise<KnownServer> => {
   const server = await site.registered();
@@ -170,78 +163,5 @@ describe('the audit log', () => {
     const from = now();
     await site.outage(100);
     expect((await audit('?kind=listening_outage')).body.items).toMatchObject([{ hostId: null, actor: 'replica-0', detail: { from, to: now() } }]);
-  });
-});
-
-describe('the diagnosis', () => {
-  it('of a Connected one: nothing to do, and the numbers that it is judged by', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server, { sentAt: now() });
-    const at = now();
-    await site.pass(20);
-    expect(await diagnosis(server.hostId)).toEqual({
-      hostId: server.hostId,
-      connectionState: 'Connected',
-      lifecycle: 'Registered',
-      summary: expect.stringContaining('Connected'),
-      whatToDo: ['Nothing.'],
-      lastHeartbeat: at,
-      silentForSeconds: 20,
-      heartbeatIntervalSeconds: 30,
-      leaseExpiresAt: new Date(site.clock.now().getTime() + 160_000).toISOString(),
-      clockSkewMs: 0,
-      sourceAddress: '127.0.0.1',
-      agentVersion: '9.63.7187.1',
-      versionStatus: 'Supported',
-      ourOutages: [],
-      recentRefusals: [],
-      asOf: now(),
-    });
-  });
-
-  it('of a silent one says since when, and how to get it back or out', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server);
-    const at = now();
-    await site.pass(200);
-    const { summary, whatToDo, silentForSeconds } = await diagnosis(server.hostId);
-    expect(silentForSeconds).toBe(200);
-    expect(summary).toContain(at);
-    expect(whatToDo.join(' ')).toMatch(/ps-berlin-1.*192\.0\.2\.11.*purge/s);
-  });
-
-  it('of one that never sent a heartbeat says so', async () => {
-    const { hostId } = await site.registered();
-    await site.pass(200);
-    expect((await diagnosis(hostId)).summary).toContain('never sent a heartbeat');
-  });
-
-  it('of one that is leaving says by when it is gone, and that registering cancels it', async () => {
-    const server = await site.registered();
-    const { body } = await site.unregister(server);
-    const { summary, whatToDo } = await diagnosis(server.hostId);
-    expect(summary).toContain(body.removeBy);
-    expect(whatToDo.join(' ')).toContain('register');
-  });
-
-  it('counts our own outages apart from its silence', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server);
-    const from = now();
-    await site.outage(1_000);
-    expect(await diagnosis(server.hostId)).toMatchObject({ connectionState: 'Connected', silentForSeconds: 15, ourOutages: [{ from, to: now() }] });
-  });
-
-  it('points to a clone and to a wrong clock', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server, { sentAt: new Date(site.clock.now().getTime() - 120_000).toISOString() });
-    await site.heartbeat(server, { machineId: 'machine-2' });
-    const { whatToDo, recentRefusals, clockSkewMs } = await diagnosis(server.hostId);
-    expect([recentRefusals, clockSkewMs]).toEqual([['refused_host_id_conflict'], -120_000]);
-    expect(whatToDo.join(' ')).toMatch(/same host id.*120 s behind/s);
-  });
-
-  it('of one that nobody knows: 404', async () => {
-    expectProblem(await site.read(`/v1/process-servers/${randomUUID()}/diagnosis`), 'process_server_not_found');
   });
 });
