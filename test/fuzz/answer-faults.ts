@@ -1,6 +1,7 @@
 import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
 import { shapeFault, type Operation } from './contract.js';
 import type { FuzzAnswer, FuzzRequest } from './fuzz-request.js';
+import { heartbeatRuleFault } from './heartbeat-rule.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** In JSON everything is one line, so a frame is looked for as V8 writes it: name, file, line and column. */
@@ -20,7 +21,7 @@ export function answerFaults(request: FuzzRequest, answer: FuzzAnswer, operation
   if (intrusion) return [intrusion];
   if (method === 'HEAD') return text === '' ? [] : ['an answer to HEAD has a body'];
   const faults: (string | null)[] = [status >= 400 ? problemFault(answer, operation) : successFault(answer, operation)];
-  if (operation) faults.push(...leaks(text, operation, status));
+  if (operation) faults.push(heartbeatRuleFault(request, answer, operation), ...leaks(text, operation, status));
   else if (status >= 400) faults.push(...leaks(text, null, status));
   if (!UUID.test(String(headers['x-request-id']))) faults.push(`no x-request-id: ${String(headers['x-request-id'])}`);
   return faults.filter((fault) => fault !== null);

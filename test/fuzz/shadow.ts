@@ -1,3 +1,4 @@
+import { MOST_IN_AN_HOUR } from '@app/fleet';
 import type { TestSite } from '../support/test-site.js';
 import type { Operation } from './contract.js';
 import { shown, type FuzzAnswer, type FuzzRequest } from './fuzz-request.js';
@@ -240,6 +241,18 @@ export class Shadow {
       const isRight = NEVER_REPEATED.includes(family) ? count === this.accepted[family] : count <= this.accepted[family];
       if (!isRight) faults.push(`${count} events for ${this.accepted[family]} accepted calls: ${family}`);
     }
-    return faults;
+    return [...faults, ...(await this.boundFaults())];
+  }
+
+  /** What one process server can cause over and over has its bound: a refusal one an hour, news of heartbeats ten in each hour of its own, of which two touch an hour of the clock. */
+  private async boundFaults(): Promise<string[]> {
+    const tooMany = await this.site.database.rows(
+      `SELECT host_id, kind, COUNT(*) AS times FROM event
+        WHERE at >= ? AND host_id IS NOT NULL AND (kind LIKE 'refused\\_%' OR kind IN (?))
+        GROUP BY host_id, kind, FLOOR(UNIX_TIMESTAMP(at) / 3600)
+       HAVING COUNT(*) > IF(kind LIKE 'refused\\_%', 1, IF(kind = 'source_address_changed', 2, 20)) LIMIT 5`,
+      [this.runBegan, Object.keys(MOST_IN_AN_HOUR)],
+    );
+    return tooMany.length === 0 ? [] : [`too many events of one host in an hour: ${JSON.stringify(tooMany)}`];
   }
 }

@@ -16,8 +16,19 @@ export interface ModelEntry {
   instance: string | null;
   replacedInstances: string[];
   protectedMachines: number | null;
+  /** The last count could not be used. */
+  machinesUnknown: boolean;
+  /** Of the present hour of silences: when its first one ended, and how many did. */
+  silences: { since: number; ended: number } | null;
   decommissionedAt: number | null;
   revoked: boolean;
+}
+
+/** `unusable`: the count was given in a form that cannot be used. */
+export interface ModelHeartbeat {
+  machine: string | null;
+  instance: string | null;
+  protectedMachines: number | 'unusable' | null;
 }
 
 export interface ModelTombstone {
@@ -84,6 +95,8 @@ export class FleetModel {
       instance: null,
       replacedInstances: [],
       protectedMachines: entry && !replaced ? entry.protectedMachines : null,
+      machinesUnknown: entry !== undefined && !replaced && entry.machinesUnknown,
+      silences: entry?.silences ?? null,
       decommissionedAt: null,
       revoked: false,
     });
@@ -92,7 +105,7 @@ export class FleetModel {
     return { status: entry ? 200 : 201, generation };
   }
 
-  heartbeat(hostId: string, generation: number, replica: number, beat: { machine: string | null; instance: string | null; protectedMachines: number | null }): Outcome {
+  heartbeat(hostId: string, generation: number, replica: number, beat: ModelHeartbeat): Outcome {
     if (this.now() - (this.replicaNotedAt[replica] ?? 0) >= COUNTED_GAP_MS) return refusal(503, 'not_listening', 'retry');
     const gone = this.credentialRefusal(hostId, generation, false);
     if (gone) return gone;
@@ -100,7 +113,7 @@ export class FleetModel {
     const otherMachine = beat.machine !== null && beat.machine !== entry.machine;
     const replaced = beat.instance !== null && beat.instance !== entry.instance && entry.replacedInstances.includes(beat.instance);
     if (otherMachine || replaced) return refusal(409, 'host_id_conflict', 'ask_operator');
-    if (!this.isConnected(entry)) this.happened(hostId, 'silence_ended');
+    if (!this.isConnected(entry)) this.silenceEnded(hostId, entry);
     if (beat.instance !== null && beat.instance !== entry.instance) {
       if (entry.instance !== null) entry.replacedInstances.push(entry.instance);
       entry.instance = beat.instance;
@@ -108,7 +121,10 @@ export class FleetModel {
     entry.endsAtListenedMs = Math.max(entry.endsAtListenedMs, this.listened() + LEASE_SECONDS * 1000);
     entry.heardAtListenedMs = this.listened();
     entry.lastHeartbeatAt = this.now();
-    entry.protectedMachines = beat.protectedMachines ?? entry.protectedMachines;
+    if (beat.protectedMachines !== null) {
+      entry.machinesUnknown = beat.protectedMachines === 'unusable';
+      entry.protectedMachines = beat.protectedMachines === 'unusable' ? null : beat.protectedMachines;
+    }
     return { status: 200 };
   }
 
@@ -126,7 +142,7 @@ export class FleetModel {
     if (entry.decommissionedAt !== null) return { status: 202 };
     if (generation === null && !this.isConnected(entry)) return refusal(409, 'process_server_disconnected');
     if (!force && entry.protectedMachines) return refusal(409, 'machines_protected');
-    if (!force && generation === null && entry.protectedMachines === null) return refusal(409, 'machines_unknown');
+    if (!force && (entry.machinesUnknown || (generation === null && entry.protectedMachines === null))) return refusal(409, 'machines_unknown');
     entry.decommissionedAt = this.now();
     entry.endsAtListenedMs = Math.min(entry.endsAtListenedMs, this.listened() - REPLICAS_DIFFER_MS);
     this.happened(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
@@ -141,6 +157,7 @@ export class FleetModel {
     if (tombstone) return tombstone.removal === 'purge' ? { status: 200 } : refusal(410, 'generation_retired');
     if (!force && entry && this.isConnected(entry)) return refusal(409, 'process_server_connected');
     if (!force && entry?.protectedMachines) return refusal(409, 'machines_protected');
+    if (!force && entry?.machinesUnknown) return refusal(409, 'machines_unknown');
     this.entries.delete(hostId);
     this.tombstones.set(hostId, { generation, removal: 'purge', purgedAt: this.now() });
     this.happened(hostId, force ? 'purged_by_force' : 'purged');
@@ -190,6 +207,12 @@ export class FleetModel {
     if (!entry) return refusal(404, 'process_server_not_found', 'reregister');
     if (generation < entry.generation) return refusal(409, 'generation_superseded', 'stop');
     return entry.revoked ? refusal(401, 'credential_revoked', 'reregister') : null;
+  }
+
+  private silenceEnded(hostId: string, entry: ModelEntry): void {
+    if (entry.silences === null || this.now() - entry.silences.since >= 3_600_000) entry.silences = { since: this.now(), ended: 0 };
+    entry.silences.ended += 1;
+    if (entry.silences.ended <= 10) this.happened(hostId, 'silence_ended');
   }
 
   private happened(hostId: string, kind: string): void {

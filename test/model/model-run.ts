@@ -15,6 +15,17 @@ const replica = fc.nat(REPLICAS - 1);
 const age = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) });
 const rarely = fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) });
 
+/** Members that are unknown or cannot be used: with any of them, a heartbeat is what it is without. */
+const ODD_MEMBERS: readonly Record<string, unknown>[] = [
+  {},
+  {},
+  { mood: 'good' },
+  { load: { cpuPercent: 100.3 } },
+  { services: [{ name: 'cxps ', state: 'running' }] },
+  { sentAt: '2026-12-31T23:59:60Z', certificateExpiresAt: '9999-12-31T23:59:59Z' },
+  { constructor: { prototype: {} }, replicationPairCount: '5' },
+];
+
 const action = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('register' as const), host, replica, machine: fc.constantFrom('a', 'a', 'b'), name: fc.constantFrom('x', 'y') }) },
   {
@@ -26,7 +37,8 @@ const action = fc.oneof(
       age,
       machine: fc.constantFrom(null, null, 'a', 'b'),
       instance: fc.constantFrom(null, 'i', 'i', 'j', 'k'),
-      protectedMachines: fc.constantFrom(null, null, 0, 2),
+      protectedMachines: fc.constantFrom(null, null, 0, 2, 'unusable' as const),
+      odd: fc.constantFrom(...ODD_MEMBERS),
     }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('unregister' as const), host, replica, age, force: rarely }) },
@@ -83,9 +95,9 @@ export class ModelRun {
       case 'heartbeat': {
         const server = this.credential(hostId, next.age);
         if (!server) return;
-        const { machine, instance, protectedMachines } = next;
+        const { machine, instance, protectedMachines, odd } = next;
         const expected = this.model.heartbeat(hostId, server.generation, next.replica, { machine, instance, protectedMachines });
-        const over = { machineId: machine, instanceId: instance, protectedMachineCount: protectedMachines };
+        const over = { machineId: machine, instanceId: instance, protectedMachineCount: protectedMachines, ...odd };
         const { status, body } = await this.site.heartbeat(server, over, next.replica);
         return this.expectSame({ status, ...body }, expected);
       }
@@ -200,7 +212,7 @@ export class ModelRun {
     const { database } = this.site;
     const rows = await database.rows<Record<string, string | number | Date | null>>(
       `SELECT l.host_id, p.generation, l.generation AS lease_generation, p.machine_id, l.ends_listened_ms, l.heard_listened_ms,
-              l.last_heartbeat_at, l.retired, l.revoked, p.decommissioned_at, h.protected_machine_count, l.instance_id
+              l.last_heartbeat_at, l.retired, l.revoked, p.decommissioned_at, h.protected_machine_count, h.protected_machines_unknown, l.instance_id
          FROM process_server_lease l
          LEFT JOIN process_server p ON p.host_id = l.host_id
          LEFT JOIN process_server_health h ON h.host_id = l.host_id`,
@@ -220,6 +232,7 @@ export class ModelRun {
           revoked: Number(entry.revoked),
           decommissioned_at: entry.decommissionedAt && new Date(entry.decommissionedAt),
           protected_machine_count: entry.protectedMachines,
+          protected_machines_unknown: Number(entry.machinesUnknown),
           instance_id: entry.instance,
         },
       ]),
