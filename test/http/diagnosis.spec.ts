@@ -97,8 +97,11 @@ describe('the diagnosis', () => {
     await site.heartbeat(server, { mood: 'good', protectedMachineCount: -1 });
     const { ignoredFields, whatToDo } = await diagnosis(server.hostId);
     expect(ignoredFields).toEqual(['protectedMachineCount', 'mood']);
-    expect(whatToDo).toEqual([expect.stringMatching(/protectedMachineCount, mood.*Update/s)]);
+    const unknownCount = expect.stringContaining('removed only by force');
+    expect(whatToDo).toEqual([expect.stringMatching(/protectedMachineCount, mood.*Update/s), unknownCount]);
     await site.heartbeat(server);
+    expect(await diagnosis(server.hostId)).toMatchObject({ ignoredFields: [], whatToDo: [unknownCount] });
+    await site.heartbeat(server, { protectedMachineCount: 0 });
     expect(await diagnosis(server.hostId)).toMatchObject({ ignoredFields: [], whatToDo: ['Nothing.'] });
     await site.heartbeat(server, { mood: 'good' });
     await site.registered({}, server.hostId);

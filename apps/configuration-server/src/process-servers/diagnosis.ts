@@ -55,7 +55,7 @@ function refusedHeartbeat({ generation, lease, registeredAt }: ProcessServer, re
 }
 
 function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], refused: FleetEvent | undefined): string[] {
-  const { lease, facts } = server;
+  const { lease, facts, health } = server;
   const hints: string[] = [];
   if (recent.some(({ kind }) => kind === 'refused_host_id_conflict')) {
     hints.push('Another machine sends under the same host id: see the conflict in the timeline, and give the clone a host id of its own.');
@@ -74,6 +74,9 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], refused:
       `Its last heartbeat carried members that are not used: ${lease.ignoredFields.join(', ')}. What they report is unknown. ` +
         'Update this configuration server if the agent is newer; otherwise correct the agent.',
     );
+  }
+  if (health.protectedMachinesUnknown) {
+    hints.push('The last count of protected machines that it reported cannot be used: until it reports another one, it is removed only by force.');
   }
   const moved = recent.findLast(({ kind }) => kind === 'source_address_changed');
   if (moved) {

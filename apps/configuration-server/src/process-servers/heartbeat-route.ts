@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { FleetError } from '@app/fleet';
 import { compiledCheck, HeartbeatRequest, lenientReader, type HeartbeatResponse, type Reading } from '@app/wire';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { recognised, type ProcessServerCaller, type RecognisedRequest } from '../access/caller.js';
@@ -28,6 +29,7 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
   /** Also for what Fastify itself refuses, before the route is asked. */
   const refuse = (error: unknown, request: RecognisedRequest, reply: FastifyReply): void => {
     const send = (): void => sendProblem(error, request, reply, randomness);
+    if (!request.caller && error instanceof FleetError) return send(); // the credential itself was refused
     try {
       request.caller ??= senderOf(request);
     } catch {
