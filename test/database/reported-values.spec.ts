@@ -131,7 +131,7 @@ describe('events that heartbeats cause', () => {
     expect(await detailsOf(other, 'version_changed')).toHaveLength(3);
 
     stores.clock.advanceSeconds(3_600);
-    await stores.listening.note(stores.clock.now());
+    await stores.availability.note();
     await stores.write(stores.beat(server, { agentVersion: '9.62.0.1', sourceAddress: '192.0.2.21' }));
     expect((await detailsOf(server, 'version_changed')).slice(10)).toEqual([{ from: '9.62.0.0', to: '9.62.0.1', suppressed: 15 }]);
     expect((await detailsOf(server, 'source_address_changed')).slice(1)).toEqual([{ from: '192.0.2.20', to: '192.0.2.21', suppressed: 24 }]);
