@@ -134,8 +134,8 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
     return narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });
   },
   request_rate_exceeded: async () => {
-    await narrow.call('GET', '/health/live');
-    return narrow.call('GET', '/health/live');
+    await narrow.call('GET', '/metrics');
+    return narrow.call('GET', '/metrics');
   },
   heartbeat_rate_exceeded: async () => {
     const server = await narrow.registered();

@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { pipelineOf } from './edge/request-pipeline.js';
 import { wasAnsweredEarly } from './problems/broken-request.js';
 import { isBeatUnderWay } from './process-servers/plain-lane.js';
 import { noteAsked, whenAsked } from './last-asked.js';
@@ -76,8 +77,7 @@ export class Connections {
   }
 }
 
-/** Node's own note of the answer that is under way; to note each one ourselves would cost every request two listeners. */
-const answerOn = (socket: Socket & { readonly _httpMessage?: ServerResponse | null }): ServerResponse | null => socket._httpMessage ?? null;
+const answerOn = (socket: Socket): ServerResponse | null => pipelineOf(socket)?.current ?? null;
 
 const isAnswering = (socket: Socket): boolean => answerOn(socket) !== null || isBeatUnderWay(socket);
 

@@ -10,6 +10,10 @@ import { AppModule, DESCRIBED_CONTROLLERS, type UseCases } from './app.module.js
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { everyBodyHasItsCheck } from './problems/body-checks.js';
 import { acceptJson, parseJson } from './problems/json-body.js';
+import { pipelineOf } from './edge/request-pipeline.js';
+import { RequestTurns } from './edge/request-turns.js';
+import { SlicedResponse } from './edge/sliced-response.js';
+import type { UnreadResponses } from './edge/unread-responses.js';
 import { noteAsked } from './last-asked.js';
 import { safeHeaders } from './problems/safe-headers.js';
 import { strangeHead } from './problems/strange-head.js';
@@ -35,10 +39,11 @@ interface DoorSettings {
   readonly tls: Pick<TlsSettings, 'certificate' | 'key'> | null;
   /** How long a request may take to arrive. */
   readonly requestTimeoutMs?: number | undefined;
+  readonly unread: UnreadResponses;
 }
 
 /** The HTTP server with every route of the contract; not listening yet. */
-export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
+export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
   everyBodyHasItsCheck(DESCRIBED_CONTROLLERS);
   const { randomness } = useCases;
@@ -46,6 +51,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   const server = {
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: requestTimeoutMs / LOOKS_FOR_LATE_REQUESTS,
+    ServerResponse: SlicedResponse,
     requireHostHeader: false, // Node would refuse without a body; `strangeHead` does with one
   };
   const fastifySettings = {
@@ -63,7 +69,10 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionTimeout: requestTimeoutMs + LONGEST_SILENCE_MS,
-    clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
+    clientErrorHandler: (error, socket) => {
+      pipelineOf(socket)?.stop();
+      answerBrokenRequest(error.code, socket);
+    },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.around(useCases), adapter, {
     bodyParser: false,
@@ -74,13 +83,17 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
   fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
   // Node would end such a connection without a word.
-  fastify.server.on('connect', (_request, socket) => answerBrokenRequest(undefined, socket.resume() as Socket));
+  fastify.server.on('connect', (_request, socket: Socket) => {
+    pipelineOf(socket)?.stop();
+    answerBrokenRequest(undefined, socket.resume());
+  });
   // A listener after that of listening itself: else what fails later, as when the machine has no more files, would end the process.
   fastify.server.once('listening', () => fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken')));
   applyRules(fastify, useCases, tls !== null);
-  await serveDocs(fastify);
+  await serveDocs(fastify, useCases.callers);
   serveHeartbeats(fastify, useCases);
-  const closePlain = openPlainLane(fastify.server, useCases, { event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
+  const pipelines = { turns: new RequestTurns(), unread };
+  const closePlain = openPlainLane(fastify.server, useCases, { pipelines, event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
   fastify.addHook('preClose', (done) => {
     closePlain();
     done();
@@ -121,6 +134,7 @@ function openLane(server: Server, lane: FastifyInstance): void {
   server.removeListener('request', through);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     noteAsked(request.socket);
+    pipelineOf(request.socket)?.begin(response);
     if (request.method === 'POST' && request.url?.endsWith('/heartbeats')) lane.routing(request, response);
     else through(request, response);
   });

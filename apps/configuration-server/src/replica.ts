@@ -44,6 +44,7 @@ import { FleetCounts } from './fleet/fleet-counts.js';
 import { Metrics } from './fleet/metrics.js';
 import { ReplicaStatus } from './fleet/replica-status.js';
 import { Connections } from './connections.js';
+import { UnreadResponses, type UnreadLimits } from './edge/unread-responses.js';
 import { openHttpDoor } from './http-door.js';
 import { TlsCertificate } from './tls-certificate.js';
 import { AvailabilityRecorder, type SiteClock } from './jobs/availability-recorder.js';
@@ -83,6 +84,8 @@ export interface ReplicaParts {
   readonly requestTimeoutMs?: number;
   /** When a call that has arrived is answered at the latest; just below five seconds unless given. */
   readonly answerWithinMs?: number;
+  /** 64 MB in 4,096 responses unless told. */
+  readonly unreadLimits?: UnreadLimits;
 }
 
 /** One replica of the configuration server on a migrated database. Any number may run beside each other. */
@@ -110,7 +113,7 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs, unreadLimits }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS, joinsStatements: true });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS, joinsStatements: true });
@@ -136,7 +139,8 @@ export class Replica {
     const promise = new CleanUpPromise(new RemovalStore(heartbeatDatabase, clock, identifiers), clock);
     const refused = new RefusedCallers(clock, registry);
     const limits = { ofKeys: new RateLimit(settings.limits.keyRequestsPerSecond, clock), ofStrangers: new RateLimit(settings.limits.strangerRequestsPerSecond, clock) };
-    const metrics = new Metrics(receiver, listening, refused, promise, () => siteClock?.databaseDifferenceMs ?? 0);
+    const unread = new UnreadResponses(unreadLimits);
+    const metrics = new Metrics(receiver, listening, refused, promise, () => siteClock?.databaseDifferenceMs ?? 0, unread);
     const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, () => siteClock?.databaseDifferenceMs ?? 0);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
@@ -159,7 +163,7 @@ export class Replica {
       cursors,
       answerWithinMs,
     };
-    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs }, logger);
+    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs, unread }, logger);
     const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer);
     const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, Math.min(settings.http.mostConnections, mostSockets()));
 

@@ -39,7 +39,7 @@ export const SETTINGS = [
   row('EVENT_RETENTION_DAYS', 'd', '400', 'How long events are kept'),
   row('PASSPHRASE_OVERLAP_SECONDS', 's', '86400', 'How long an earlier passphrase stays valid after a rotation'),
   row('API_KEY_REQUESTS_PER_SECOND', '1/s', '100', 'More from one API key gets 429'),
-  row('ANONYMOUS_REQUESTS_PER_SECOND', '1/s', '100', 'More from one address to what anyone may call (health, metrics) gets 429'),
+  row('ANONYMOUS_REQUESTS_PER_SECOND', '1/s', '100', 'More from one address to what anyone may call (metrics, documentation) gets 429; health checks are not limited'),
   row('METRICS_ACCESS', '', 'anyone', 'Or `reader`: /metrics needs an API key'),
   row('LOG_LEVEL', '', 'info', 'trace, debug, info, warn, error, fatal or silent'),
 ] as const satisfies readonly SettingRow[];

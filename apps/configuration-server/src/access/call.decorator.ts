@@ -42,7 +42,7 @@ const PROBLEMS_OF_KEYS: readonly ProblemCode[] = [
   'database_unavailable',
 ];
 const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
-  anyone: ['request_rate_exceeded'],
+  anyone: [],
   metrics: PROBLEMS_OF_KEYS,
   passphrase: ['authentication_required', 'passphrase_rejected', 'authentication_attempts_exceeded', 'database_unavailable'],
   process_server: ['credential_rejected', 'database_unavailable'],

@@ -5,7 +5,7 @@ import { API_KEY_PREFIX } from '@app/platform';
 import { canonicalAddress } from '@app/wire';
 import type { CallDeadline } from './call-deadline.js';
 
-/** What a caller must be. `reader` includes operators and admins, `operator` includes admins. */
+/** What a caller must be. `reader` includes operators and admins, `operator` includes admins. `anyone` is not limited either: for health checks. */
 export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
 
 /** Who is calling, as recognised at the door. */

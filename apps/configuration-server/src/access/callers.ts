@@ -40,7 +40,8 @@ export class Callers {
   async admit(permission: Permission, request: AskingRequest, hostId: string | null, expected = (): void => undefined): Promise<Caller> {
     const { headers } = request;
     const needed = permission === 'metrics' ? (this.metricsNeedReader ? 'reader' : 'anyone') : permission;
-    if (needed === 'anyone') return this.stranger(sourceAddressOf(request));
+    if (permission === 'anyone') return { kind: 'anyone' };
+    if (needed === 'anyone') return this.admitAnonymous(request);
     if (needed === 'process_server') return this.processServer(headers, hostId);
     const { scheme, token } = presented(headers);
     if (needed === 'passphrase') return this.withPassphrase(scheme, token, request);
@@ -62,8 +63,12 @@ export class Callers {
     return { kind: 'process_server', hostId, ...opened };
   }
 
-  private stranger(address: string): Caller {
-    if (this.limits.ofStrangers.isExceeded(neighbourhoodOf(address))) throw new FleetError({ code: 'request_rate_exceeded' });
+  /**
+   * A caller that need not say who it is. Health checks are not limited: a balancer's would be refused because of its clients.
+   * @throws FleetError `request_rate_exceeded`
+   */
+  admitAnonymous(request: Pick<AskingRequest, 'ip' | 'socket'>): Caller {
+    if (this.limits.ofStrangers.isExceeded(neighbourhoodOf(sourceAddressOf(request)))) throw new FleetError({ code: 'request_rate_exceeded' });
     return { kind: 'anyone' };
   }
 

@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
 import type { CleanUpPass, CleanUpPromise, HeartbeatReceiver, ListeningClock } from '@app/fleet';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { RefusedCallers } from '../access/refused-callers.js';
+import type { UnreadResponses } from '../edge/unread-responses.js';
 
 /** A scrape does not wait for a database that is away. */
 const READ_OVERDUE_WITHIN_MS = 1_000;
@@ -15,7 +16,7 @@ export class Metrics {
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
 
-  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, refused: RefusedCallers, promise: CleanUpPromise, databaseDifferenceMs: () => number) {
+  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, refused: RefusedCallers, promise: CleanUpPromise, databaseDifferenceMs: () => number, unread: UnreadResponses) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -41,6 +42,17 @@ export class Metrics {
     gauge('cs_database_clock_difference_seconds', 'How far the clock of the present database node is ahead of the clock of the site, which does not follow it', () => databaseDifferenceMs() / 1000);
     gauge('cs_fleet_size', 'Process servers, as last counted', () => receiver.fleetSize);
     gauge('cs_refused_addresses', 'Addresses from which wrong passphrases or keys came in the last ten minutes', () => refused.addresses);
+    gauge('cs_http_unread_responses', 'Responses that wait to be read by their clients', () => unread.responses);
+    gauge('cs_http_unread_bytes', 'Memory that these hold', () => unread.bytes);
+    new Counter({
+      name: 'cs_http_unread_connections_closed_total',
+      help: 'Connections closed because too much of all responses was not read',
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(unread.closed);
+      },
+    });
     this.readOverdue = () => new CallDeadline(READ_OVERDUE_WITHIN_MS).within(promise.overdueSeconds());
   }
 

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import type { Callers } from '../access/callers.js';
+import { entityTagOf, isNamedIn } from '../edge/entity-tag.js';
 import { DOCS_POLICY } from '../problems/safe-headers.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { OPENAPI_FILE } from './openapi-file.js';
@@ -22,33 +23,31 @@ const PAGE = `<!doctype html>
 </html>
 `;
 const START = `window.onload = () => { SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true }); };\n`;
-const SLICE_BYTES = 32 * 1024;
 const ASSETS = [
-  { name: 'swagger-ui.css', type: 'text/css' },
-  { name: 'swagger-ui-bundle.js', type: 'text/javascript' },
+  { name: 'swagger-ui.css', type: 'text/css; charset=utf-8' },
+  { name: 'swagger-ui-bundle.js', type: 'text/javascript; charset=utf-8' },
 ] as const;
 
-/** The OpenAPI document as it is kept in the repository, and Swagger UI over it. */
-export async function serveDocs(fastify: FastifyInstance): Promise<void> {
-  const document = await readFile(OPENAPI_FILE);
+/** The OpenAPI document as it is kept in the repository, and Swagger UI over it. Anyone may read them, as often as anonymous callers may call. */
+export async function serveDocs(fastify: FastifyInstance, callers: Callers): Promise<void> {
+  /** All responses share the bytes. */
+  const serve = (path: string, bytes: Buffer, headers: Readonly<Record<string, string>>): void => {
+    const etag = entityTagOf(bytes);
+    fastify.get(path, (request, reply) => {
+      callers.admitAnonymous(request);
+      const [parameter] = Object.keys(request.query as object);
+      if (parameter !== undefined) throw RequestProblem.unknownField(parameter);
+      reply.header('etag', etag);
+      return isNamedIn(etag, request.headers['if-none-match']) ? reply.status(304).send() : reply.headers(headers).send(bytes);
+    });
+  };
+  serve('/openapi.json', await readFile(OPENAPI_FILE), { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-cache' });
+  serve('/docs', Buffer.from(PAGE), { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': DOCS_POLICY });
+  serve('/docs/start.js', Buffer.from(START), { 'content-type': 'text/javascript; charset=utf-8' });
   const { resolve } = createRequire(import.meta.url);
-  fastify.get('/openapi.json', (request, reply) => {
-    const [unknown] = Object.keys(request.query as object);
-    if (unknown !== undefined) throw RequestProblem.unknownField(unknown);
-    return sendInSlices(reply.type('application/json'), document);
+  for (const { name, type } of ASSETS) serve(`/docs/${name}`, await readFile(resolve(`swagger-ui-dist/${name}`)), { 'content-type': type, 'cache-control': 'max-age=3600' });
+  fastify.get('/docs/', (request, reply) => {
+    callers.admitAnonymous(request);
+    return reply.redirect('/docs');
   });
-  fastify.get('/docs', (_request, reply) => reply.type('text/html').header('content-security-policy', DOCS_POLICY).send(PAGE));
-  fastify.get('/docs/', (_request, reply) => reply.redirect('/docs'));
-  fastify.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(START));
-  for (const { name, type } of ASSETS) {
-    const bytes = await readFile(resolve(`swagger-ui-dist/${name}`));
-    fastify.get(`/docs/${name}`, (_request, reply) => sendInSlices(reply.type(type).header('cache-control', 'max-age=3600'), bytes));
-  }
-}
-
-/** As they are read: whoever asks often and reads nothing costs a slice for each answer, and over TLS not a copy of all. */
-function sendInSlices(reply: FastifyReply, bytes: Buffer): FastifyReply {
-  const starts = Array.from({ length: Math.ceil(bytes.length / SLICE_BYTES) }, (_, number) => number * SLICE_BYTES);
-  const slices = starts.map((start) => bytes.subarray(start, start + SLICE_BYTES));
-  return reply.header('content-length', bytes.length).send(Readable.from(slices, { objectMode: false }));
 }

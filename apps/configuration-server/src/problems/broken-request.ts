@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { pipelineOf } from '../edge/request-pipeline.js';
 import { problemOf } from './problem-of.js';
 import { safeHeaders } from './safe-headers.js';
 import { RequestProblem } from './request-problem.js';
@@ -29,7 +30,7 @@ export const wasAnsweredEarly = (socket: Socket): boolean => answeredEarly.get(s
 
 /** The request could not even be parsed as HTTP, so there is no route and no reply object. */
 export function answerBrokenRequest(code: string | undefined, socket: Socket): void {
-  const { _httpMessage: underWay } = socket as { readonly _httpMessage?: ServerResponse | null }; // Node's own; its own answer asks it, too
+  const underWay = pipelineOf(socket)?.current;
   if (!socket.writable || code === 'ECONNRESET' || wasAnsweredEarly(socket)) {
     socket.destroySoon();
     return;

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { FleetError, type ProcessServer, type Registry, type Version } from '@app/fleet';
 import { NAME_WALK_MS, type AsOf, type FleetReader, type Position } from '@app/fleet-mysql';
 import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
+import { entityTagOf } from '../edge/entity-tag.js';
 import type { Cursors } from '../fleet/cursors.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { fleetFilter } from './fleet-filter.js';
@@ -51,6 +51,6 @@ export class FleetViews {
     const { server, asOf } = await this.entry(hostId);
     const neighbours = await this.registry.neighbours(hostId, server.facts.ipAddress, server.facts.friendlyName);
     const body = detailOf(server, asOf, this.version, neighbours);
-    return { body, etag: `W/"${createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 27)}"` };
+    return { body, etag: `W/${entityTagOf(JSON.stringify(body))}` };
   }
 }

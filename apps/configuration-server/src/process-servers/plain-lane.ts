@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Heartbeat, HeartbeatAnswer, HeartbeatCaller } from '@app/fleet';
 import { sourceAddressOf } from '../access/caller.js';
 import type { UseCases } from '../app.module.js';
+import { RequestPipeline, type PipelineSharing } from '../edge/request-pipeline.js';
 import { noteAsked } from '../last-asked.js';
 import { answerBrokenRequest } from '../problems/broken-request.js';
 import { heartbeatOf, heartbeatResponse, textOf } from './heartbeat.mapping.js';
@@ -15,6 +16,7 @@ interface LaneSettings {
   /** How long a first request may be waited for. */
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
+  readonly pipelines: PipelineSharing;
 }
 
 /**
@@ -33,7 +35,10 @@ export function openPlainLane(server: Server, useCases: UseCases, settings: Lane
     socket.on('error', closesByItself); // for as long as it lives, whoever serves it: one that fails with nobody looking would end the process
     const connection = new PlainConnection(socket, lane, {
       left: () => open.delete(connection),
-      serveByNode: () => through.call(server, socket),
+      serveByNode: () => {
+        through.call(server, socket);
+        RequestPipeline.open(socket, settings.pipelines);
+      },
     });
     open.add(connection);
   });

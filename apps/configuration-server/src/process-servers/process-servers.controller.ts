@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { DiagnosisResponse, EventList, ListProcessServersQuery, PageQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
 import { Call } from '../access/call.decorator.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
+import { isNamedIn } from '../edge/entity-tag.js';
 import { Diagnosis } from './diagnosis.js';
 import { FleetViews } from './fleet-views.js';
 import { Timelines } from './timelines.js';
@@ -11,10 +12,6 @@ import { Timelines } from './timelines.js';
 const hostIdParam = ApiParam({ name: 'hostId', description: 'UUID of the process server; case does not matter', format: 'uuid' });
 
 const ETAG = { ETag: { description: 'Weak tag of what is shown', schema: { type: 'string' } } } as const;
-
-/** Whether a list of entity tags names this one; weak comparison, as RFC 9110 has it for reads. */
-const isNamedIn = (etag: string, ifNoneMatch: string | undefined): boolean =>
-  ifNoneMatch?.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag.replace(/^W\//, '')) ?? false;
 
 @ApiTags('queries')
 @Controller('v1/process-servers')

@@ -1,0 +1,48 @@
+import { ServerResponse } from 'node:http';
+import { pipelineOf } from './request-pipeline.js';
+
+/** Over TLS each slice is copied whole; a client that reads shows it once for each slice. */
+const SLICE_BYTES = 32 * 1024;
+
+/** The response to every request. A long body leaves in slices, each when the one before is read; a response that is not read is counted. */
+export class SlicedResponse extends ServerResponse {
+  private rest: Buffer = Buffer.alloc(0);
+  /** Memory that this response alone keeps; a Buffer, as of a document, is shared. */
+  private ownBytes = 0;
+
+  override write(chunk: unknown, encoding?: unknown, done?: unknown): boolean {
+    const goesOn = super.write(chunk, encoding as BufferEncoding, done as () => void);
+    if (!goesOn && this.noteUnread()) this.once('drain', () => pipelineOf(this.req.socket)?.isRead(this));
+    return goesOn;
+  }
+
+  override end(body?: unknown, encoding?: unknown, done?: unknown): this {
+    const isLong = (typeof body === 'string' || Buffer.isBuffer(body)) && body.length > SLICE_BYTES && this.req.method !== 'HEAD';
+    if (isLong) {
+      this.rest = typeof body === 'string' ? Buffer.from(body) : body;
+      this.ownBytes = typeof body === 'string' ? this.rest.length : 0;
+      this.writeRest();
+    } else {
+      super.end(body, encoding as BufferEncoding, done as () => void);
+      this.noteUnread();
+    }
+    return this;
+  }
+
+  private writeRest(): void {
+    while (this.rest.length > SLICE_BYTES) {
+      const slice = this.rest.subarray(0, SLICE_BYTES);
+      this.rest = this.rest.subarray(SLICE_BYTES);
+      if (!this.write(slice)) return void this.once('drain', () => this.writeRest());
+    }
+    super.end(this.rest);
+    this.noteUnread();
+  }
+
+  /** True when something of it waits to be read. */
+  private noteUnread(): boolean {
+    const waiting = this.writableLength;
+    if (waiting > 0) pipelineOf(this.req.socket)?.isUnread(this, waiting + this.ownBytes);
+    return waiting > 0;
+  }
+}

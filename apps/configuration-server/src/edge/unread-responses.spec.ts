@@ -1,0 +1,64 @@
+import type { Socket } from 'node:net';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { UnreadResponses } from './unread-responses.js';
+
+const closed: string[] = [];
+beforeEach(() => void (closed.length = 0));
+
+const connection = (name: string, readableLength = 0): Socket => {
+  const socket = {
+    readableLength,
+    destroyed: false as boolean,
+    destroy: (): void => {
+      closed.push(name);
+      socket.destroyed = true;
+    },
+  };
+  return socket as unknown as Socket;
+};
+const response = (): object => ({});
+
+describe('responses that are not read', () => {
+  it('are counted with their bytes and with what their client has sent, until they are read', () => {
+    const unread = new UnreadResponses({ responses: 10, bytes: 1_000 });
+    const [a, b] = [connection('a', 5), connection('b')];
+    const [first, second] = [response(), response()];
+    unread.add(a, first, 100);
+    unread.add(a, second, 10);
+    unread.add(a, first, 50);
+    unread.add(b, first, 1);
+    expect([unread.responses, unread.bytes]).toEqual([3, 66]);
+    unread.read(a, first);
+    expect([unread.responses, unread.bytes]).toEqual([2, 16]);
+    unread.read(a, second);
+    unread.read(a, second);
+    expect([unread.responses, unread.bytes]).toEqual([1, 1]);
+    unread.remove(b);
+    expect([unread.responses, unread.bytes]).toEqual([0, 0]);
+  });
+
+  it.each([
+    ['bytes', { responses: 100, bytes: 30 }],
+    ['responses', { responses: 3, bytes: 1_000 }],
+  ])('are too many %s: the connection is closed that has read nothing for longest', (_what, limits) => {
+    const unread = new UnreadResponses(limits);
+    const [a, b, c] = [connection('a'), connection('b'), connection('c')];
+    const read = response();
+    unread.add(a, read, 10);
+    unread.add(a, response(), 10);
+    unread.add(b, response(), 10);
+    unread.read(a, read);
+    unread.add(a, response(), 10);
+    unread.add(c, response(), 10);
+    expect(closed).toEqual(['b']);
+    expect([unread.responses, unread.bytes, unread.closed]).toEqual([3, 30, 1]);
+  });
+
+  it('of a connection that is closed already are not counted', () => {
+    const unread = new UnreadResponses({ responses: 1, bytes: 10 });
+    const a = connection('a');
+    unread.add(a, response(), 11);
+    unread.add(a, response(), 1);
+    expect([closed, unread.responses, unread.bytes]).toEqual([['a'], 0, 0]);
+  });
+});
