@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Database } from '@app/fleet-mysql';
 import { expectProblem } from '../support/expect-problem.js';
 import { GateProxy } from '../support/gate-proxy.js';
 import { TestSite, type KnownServer } from '../support/test-site.js';
@@ -123,6 +124,22 @@ describe('health', () => {
     site.clock.advanceSeconds(15);
     expectProblem(await site.call('GET', '/health/ready'), 'not_listening');
     expect((await site.call('GET', '/health/live')).status).toBe(200);
+  });
+
+  it('asks the database once in a while, however often anyone asks, and says at once that it drains', async () => {
+    const number = await site.addReplicaWith({ readyForMs: 3_600_000 });
+    const answers = jest.spyOn(Database.prototype, 'answers');
+    try {
+      const statuses = new Set<number>();
+      for (let round = 0; round < 10; round += 1) {
+        for (const { status } of await Promise.all(Array.from({ length: 10 }, () => site.call('GET', '/health/ready', { replica: number })))) statuses.add(status);
+      }
+      expect([[...statuses], answers.mock.calls.length]).toEqual([[200], 1]);
+    } finally {
+      answers.mockRestore();
+    }
+    await site.replica(number).receiver.drain();
+    expectProblem(await site.call('GET', '/health/ready', { replica: number }), 'shutting_down');
   });
 
   it('is not ready while it drains', async () => {

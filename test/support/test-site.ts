@@ -91,6 +91,7 @@ export class TestSite {
         randomness,
         identifiers: new UuidIdentifiers(),
         passphraseFile,
+        readyForMs: 0, // a test changes what readiness depends on between two calls
         logger: serverLog('info', new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) })),
         ...over,
       });

@@ -86,6 +86,8 @@ export interface ReplicaParts {
   readonly answerWithinMs?: number;
   /** 64 MB in 4,096 responses unless told. */
   readonly unreadLimits?: UnreadLimits;
+  /** How long an answer about readiness is given again: a second unless told. */
+  readonly readyForMs?: number;
 }
 
 /** One replica of the configuration server on a migrated database. Any number may run beside each other. */
@@ -113,7 +115,7 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs, unreadLimits }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS, joinsStatements: true });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS, joinsStatements: true });
@@ -141,7 +143,7 @@ export class Replica {
     const limits = { ofKeys: new RateLimit(settings.limits.keyRequestsPerSecond, clock), ofStrangers: new RateLimit(settings.limits.strangerRequestsPerSecond, clock) };
     const unread = new UnreadResponses(unreadLimits);
     const metrics = new Metrics(receiver, listening, refused, promise, () => siteClock?.databaseDifferenceMs ?? 0, unread);
-    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, () => siteClock?.databaseDifferenceMs ?? 0);
+    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, () => siteClock?.databaseDifferenceMs ?? 0, readyForMs);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
     const useCases: UseCases = {

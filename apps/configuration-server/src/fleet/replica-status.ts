@@ -2,6 +2,10 @@ import { FleetError, formatVersion, type CleanUpPromise, type Clock, type Heartb
 import { readListening, type Database } from '@app/fleet-mysql';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { ConfigurationServerResponse, ReadyResponse } from '@app/wire';
+import { RecentAnswer } from './recent-answer.js';
+
+/** Anyone may ask as often as they like, and heartbeats need the connections. */
+const READY_FOR_MS = 1_000;
 
 const READ_OVERDUE_WITHIN_MS = 1_000;
 
@@ -16,7 +20,7 @@ export class ReplicaStatus {
   /** Filled in once it listens. */
   addresses: string[] = [];
   private readonly startedAt: Date;
-  private asking: Promise<boolean> | null = null;
+  private readonly readiness: RecentAnswer<ReadyResponse>;
 
   constructor(
     private readonly identity: ReplicaIdentity,
@@ -29,8 +33,10 @@ export class ReplicaStatus {
     private readonly removals: Removals,
     /** How far the clock of the present database node is ahead of the site's, in ms. */
     private readonly databaseDifferenceMs: () => number,
+    readyForMs = READY_FOR_MS,
   ) {
     this.startedAt = clock.now();
+    this.readiness = new RecentAnswer(() => this.lookReady(), readyForMs);
   }
 
   get replica(): string {
@@ -63,20 +69,19 @@ export class ReplicaStatus {
   /** @throws FleetError while this replica cannot commit heartbeats. What is overdue for other reasons is only degraded. */
   async ready(): Promise<ReadyResponse> {
     if (this.receiver.isDraining) throw new FleetError({ code: 'shutting_down' });
-    if (!(await this.databaseAnswers())) throw new FleetError({ code: 'database_unavailable' });
+    const answer = await this.readiness.get();
     if (!this.canCommit) throw new FleetError({ code: 'not_listening' });
-    const overdueSeconds = await new CallDeadline(READ_OVERDUE_WITHIN_MS).within(this.promise.overdueSeconds()).catch(() => 0); // reads may be slow where heartbeats are not
-    const degraded = [...(overdueSeconds > 0 ? ['clean_up_overdue'] : []), ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : [])];
-    return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
+    return answer;
   }
 
   private get canCommit(): boolean {
     return this.receiver.accepts && this.listening.isListening && !this.receiver.isStalled;
   }
 
-  /** One question at a time, whoever asks: anyone may, and heartbeats need the connections. */
-  private databaseAnswers(): Promise<boolean> {
-    this.asking ??= this.heartbeatDatabase.answers().finally(() => (this.asking = null));
-    return this.asking;
+  private async lookReady(): Promise<ReadyResponse> {
+    if (!(await this.heartbeatDatabase.answers())) throw new FleetError({ code: 'database_unavailable' });
+    const overdueSeconds = await new CallDeadline(READ_OVERDUE_WITHIN_MS).within(this.promise.overdueSeconds()).catch(() => 0); // reads may be slow where heartbeats are not
+    const degraded = [...(overdueSeconds > 0 ? ['clean_up_overdue'] : []), ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : [])];
+    return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
   }
 }
