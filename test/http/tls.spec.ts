@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as plainConnect, type Socket } from 'node:net';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import tls, { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
+import { eventually } from '../support/server-program.js';
 import { aRegistration, TestSite } from '../support/test-site.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tls-'));
@@ -29,8 +31,10 @@ const allowAsBefore = allowEverything();
 let site: TestSite;
 let first: Pair;
 let second: Pair;
+let otherKind: Pair;
 beforeAll(async () => {
   [first, second] = [await made(), await made()];
+  otherKind = await made('ec');
   write(first);
   site = await TestSite.open({ settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile } });
 });
@@ -40,7 +44,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const made = (): Promise<Pair> => generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256' });
+/** Valid whatever the clock says that is moved by hand. */
+const made = (keyType: 'rsa' | 'ec' = 'rsa'): Promise<Pair> =>
+  generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256', keyType, notBeforeDate: new Date('2020-01-01'), notAfterDate: new Date('2040-01-01') });
 
 function write({ cert, private: key }: Pair): void {
   writeFileSync(certificateFile, cert);
@@ -104,6 +110,26 @@ describe('over TLS', () => {
   });
 });
 
+it.each([
+  ['ECDHE-RSA-AES128-GCM-SHA256', true],
+  ['ECDHE-RSA-AES256-GCM-SHA384', true],
+  ['ECDHE-RSA-CHACHA20-POLY1305', true],
+  ['AES128-GCM-SHA256', false],
+  ['AES256-SHA', false],
+  ['ECDHE-RSA-AES128-SHA256', false],
+  ['ECDHE-RSA-AES256-SHA', false],
+])('TLS 1.2 with %s is spoken: %s, also after the certificate was renewed', async (cipher, isSpoken) => {
+  for (const pair of [second, first]) {
+    write(pair);
+    await site.replica().certificate?.renew();
+    const opened = await open({ maxVersion: 'TLSv1.2', ciphers: `${cipher}:@SECLEVEL=0` }).then(
+      (socket) => (socket.destroy(), true),
+      () => false,
+    );
+    expect(opened).toBe(isSpoken);
+  }
+});
+
 it('clients that only hold connections keep nobody out', async () => {
   const narrow = await TestSite.open({ settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile, HTTP_CONNECTIONS: '20' } });
   const { port } = new URL(await narrow.replica().http.getUrl());
@@ -137,11 +163,106 @@ describe('the certificate', () => {
     ['that goes with another key', () => writeFileSync(certificateFile, first.cert)],
     ['that is half written', () => writeFileSync(certificateFile, first.cert.slice(0, 200))],
     ['that is gone', () => rmSync(certificateFile)],
+    ['that is empty', () => writeFileSync(certificateFile, '')],
+    ['that is empty, like its key,', () => [certificateFile, keyFile].forEach((path) => writeFileSync(path, ' \n'))],
+    ['whose key is empty', () => writeFileSync(keyFile, '')],
+    ['that goes with a key of another kind', () => writeFileSync(keyFile, otherKind.private)],
   ])('%s is not served: the one before stays', async (_what, spoil) => {
     write(second);
     await site.replica().certificate?.renew();
     spoil();
     await expect(site.replica().certificate?.renew()).rejects.toThrow();
     expect(await served()).toBe(inPem(second));
+  });
+
+  it('that cannot be served is logged once for each change, and so is its successor', async () => {
+    const logged = (): unknown[] => site.log.map((line) => JSON.parse(line) as { level: number; msg: string }).filter(({ msg }) => msg.includes('TLS')).map(({ level, msg }) => [level, msg]);
+    const { certificate } = site.replica();
+    write(second);
+    await certificate?.renew();
+    site.log.length = 0;
+    writeFileSync(keyFile, '');
+    for (let look = 0; look < 3; look += 1) await certificate?.renewAndLog();
+    const stays = [50, 'the TLS certificate and key on disk cannot be served; the one before stays'];
+    expect(logged()).toEqual([stays]);
+    rmSync(keyFile);
+    for (let look = 0; look < 3; look += 1) await certificate?.renewAndLog();
+    expect(logged()).toEqual([stays, stays]);
+    write(first);
+    for (let look = 0; look < 3; look += 1) await certificate?.renewAndLog();
+    expect(logged()).toEqual([stays, stays, [30, 'another TLS certificate is served from now on']]);
+    writeFileSync(keyFile, '');
+    await certificate?.renewAndLog();
+    write(first);
+    await certificate?.renewAndLog();
+    writeFileSync(keyFile, '');
+    await certificate?.renewAndLog();
+    expect(logged()).toHaveLength(5);
+    site.log.length = 0;
+  });
+
+  it.each([
+    ['has expired', -2, -1, 'the TLS certificate has expired'],
+    ['is not valid yet', 1, 2, 'the TLS certificate is not valid yet'],
+    ['is valid', -1, 1, undefined],
+  ])('that %s is served, with a warning when it is not valid, and a metric', async (_what, fromDays, untilDays, warning) => {
+    const date = (days: number): Date => new Date(Math.floor(site.clock.now().getTime() / 1000) * 1000 + days * 86_400_000);
+    const pair = await generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256', notBeforeDate: date(fromDays), notAfterDate: date(untilDays) });
+    site.log.length = 0;
+    write(pair);
+    await site.replica().certificate?.renewAndLog();
+    expect(await served()).toBe(inPem(pair));
+    const warnings = (): unknown[] => site.log.map((line) => JSON.parse(line) as { level: number; msg: string }).filter(({ level }) => level === 40).map(({ msg }) => msg);
+    expect(warnings()).toEqual(warning ? [warning] : []);
+    site.replica().certificate?.warnWhenInvalid();
+    expect(warnings()).toEqual(warning ? [warning, warning] : []);
+    const socket = await open();
+    const metrics = await ask(socket, 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(metrics).toContain(`cs_tls_certificate_expires_at_seconds ${date(untilDays).getTime() / 1000}\n`);
+    socket.destroy();
+    write(first);
+    await site.replica().certificate?.renew();
+  });
+});
+
+describe('a connection', () => {
+  it.each<[string, string[]]>([
+    ['nothing yet', []],
+    ['a heartbeat', ['POST']],
+    ['another request', ['GET']],
+  ])('that carried %s does not negotiate anew', async (_what, methods) => {
+    const hostId = randomUUID();
+    const first = await open({ maxVersion: 'TLSv1.2' });
+    const answer = await ask(first, request(`PUT /v1/process-servers/${hostId}`, site.passphrase, aRegistration({ machineId: hostId })));
+    const credential = /"credential":"([^"]+)"/.exec(answer)?.[1];
+    const socket = await open({ maxVersion: 'TLSv1.2' });
+    for (const method of methods) {
+      const sent = method === 'GET' ? 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n' : request(`POST /v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, { generation: 1 });
+      expect(await ask(socket, sent)).toMatch(/^HTTP\/1\.1 200 /);
+    }
+    const failed = once(socket, 'error') as Promise<[Error]>;
+    socket.renegotiate({}, () => undefined);
+    socket.write('GET /health/live HTTP/1.1\r\n'); // a renegotiation begins with the next bytes
+    const [{ message }] = await failed;
+    expect(message).toMatch(/no renegotiation/);
+    first.destroy();
+    expect(await ask(await open(), 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it.each([
+    ['says nothing', ''],
+    ['begins a greeting', '\u0016\u0003\u0001\u0002\u0000'],
+  ])('that %s is counted, and is closed when the greeting takes too long, however slowly bytes arrive', async (_what, bytes) => {
+    const number = await site.addReplicaWith({ requestTimeoutMs: 300 });
+    const { connections, http } = site.replica(number);
+    const { port } = new URL(await http.getUrl());
+    const socket = plainConnect(Number(port), '127.0.0.1').on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(bytes);
+    await eventually('it is counted', 10_000, () => connections.size === 1);
+    const dribbling = setInterval(() => bytes && socket.write('\u0000'), 50);
+    await eventually('it is closed', 10_000, () => connections.size === 0);
+    clearInterval(dribbling);
+    socket.destroy();
   });
 });

@@ -22,7 +22,7 @@ import { answerBrokenRequest } from './problems/broken-request.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 import { serveHeartbeats } from './process-servers/heartbeat-route.js';
-import { LOWEST_TLS } from './tls-certificate.js';
+import { TLS_OPTIONS } from './tls-certificate.js';
 import { openPlainLane, requestIdFor } from './process-servers/plain-lane.js';
 
 /** Nothing that the contract asks for is larger. */
@@ -65,12 +65,14 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   };
   const adapter = new FastifyAdapter({
     ...fastifySettings,
-    ...(tls ? { https: { ...server, cert: tls.certificate, key: tls.key, minVersion: LOWEST_TLS } } : { http: server }),
+    ...(tls ? { https: { ...server, ...TLS_OPTIONS, cert: tls.certificate, key: tls.key, handshakeTimeout: requestTimeoutMs } } : { http: server }),
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionTimeout: requestTimeoutMs + LONGEST_SILENCE_MS,
     clientErrorHandler: (error, socket) => {
-      pipelineOf(socket)?.stop();
+      const pipeline = pipelineOf(socket);
+      if (!pipeline) return void socket.destroy(); // the TLS greeting failed or took too long: nothing can be answered
+      pipeline.stop();
       answerBrokenRequest(error.code, socket);
     },
   });

@@ -61,6 +61,7 @@ const COUNT_FLEET_MS = 60_000;
 const NOTE_KEY_USE_MS = 30_000;
 const SETTLE_ROTATION_MS = 5_000;
 const RENEW_CERTIFICATE_MS = 10_000;
+const CHECK_VALIDITY_MS = 24 * 3_600_000;
 /** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
 const HEARTBEAT_CONNECTIONS = 3;
 /** They wait so long for a row, the others longer. */
@@ -166,7 +167,8 @@ export class Replica {
       answerWithinMs,
     };
     const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs, unread }, logger);
-    const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer);
+    const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer, clock, logger);
+    if (certificate) metrics.observe(certificate);
     const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, Math.min(settings.http.mostConnections, mostSockets()));
 
     const recorder = new AvailabilityRecorder(receiver, listening, siteClock, logger);
@@ -175,7 +177,7 @@ export class Replica {
       new RepeatingJob('record availability', () => recorder.record(), (failed) => (failed ? Math.min(RECORD_AGAIN_MS, availability.recordIntervalMs) : availability.recordIntervalMs), logger),
       new RepeatingJob('expire heartbeats', async () => receiver.expire(), () => EXPIRE_HEARTBEATS_MS, logger),
       new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
-      ...(certificate ? [new RepeatingJob('renew the certificate', () => renewed(certificate, logger), () => RENEW_CERTIFICATE_MS, logger)] : []),
+      ...(certificate ? certificateJobs(certificate, logger) : []),
       new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
       new RepeatingJob('settle a rotation', () => keeper.settleRotation(), () => SETTLE_ROTATION_MS, logger),
       new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
@@ -202,9 +204,10 @@ export class Replica {
   }
 }
 
-async function renewed(certificate: TlsCertificate, logger: Logger): Promise<void> {
-  if (await certificate.renew()) logger.info('another TLS certificate is served from now on');
-}
+const certificateJobs = (certificate: TlsCertificate, logger: Logger): RepeatingJob[] => [
+  new RepeatingJob('renew the certificate', () => certificate.renewAndLog(), () => RENEW_CERTIFICATE_MS, logger),
+  new RepeatingJob('check the validity of the certificate', async () => certificate.warnWhenInvalid(), () => CHECK_VALIDITY_MS, logger),
+];
 
 async function cleanUpPass(cleanUp: CleanUp, promise: CleanUpPromise, metrics: Metrics, logger: Logger): Promise<void> {
   try {

@@ -21,3 +21,4 @@ export { mostSockets } from './descriptors.js';
 export { seededFractions } from './seeded-fractions.js';
 export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type Settings, type SettingRow, type TlsSettings } from './settings.js';
 export { SystemClock } from './system-clock.js';
+export { usableTlsPair, type TlsValidity } from './tls-pair.js';

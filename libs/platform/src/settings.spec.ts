@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generate } from 'selfsigned';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +52,21 @@ describe('settings', () => {
   it('are refused for a certificate that is none', () => {
     const text = file('text', 'no certificate');
     expect(faultsOf({ TLS_CERTIFICATE_FILE: text, TLS_KEY_FILE: text })).toEqual([expect.stringMatching(/^TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used/)]);
+  });
+
+  it('are refused for a certificate or key that is empty, by name', () => {
+    const [empty, blank] = [file('empty', ''), file('blank', ' \n\t\n')];
+    expect(faultsOf({ TLS_CERTIFICATE_FILE: empty, TLS_KEY_FILE: blank })).toEqual(['TLS_CERTIFICATE_FILE: the file is empty', 'TLS_KEY_FILE: the file is empty']);
+  });
+
+  it('are refused for a key that does not belong to the certificate, also one of another kind', async () => {
+    const rsa = await generate([], { algorithm: 'sha256' });
+    for (const other of [await generate([], { algorithm: 'sha256' }), await generate([], { algorithm: 'sha256', keyType: 'ec' })]) {
+      expect(faultsOf({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', other.private) })).toEqual([
+        'TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: the key does not belong to the certificate',
+      ]);
+    }
+    expect(read({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', rsa.private) }).http.tls).toMatchObject({ certificate: rsa.cert, key: rsa.private });
   });
 
   it.each([

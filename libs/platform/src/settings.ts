@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import { parseEnv } from 'node:util';
 import { parseVersion, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type Version, type VersionPolicy } from '@app/fleet';
 import { errorMessage } from './running-process.js';
+import { usableTlsPair } from './tls-pair.js';
 
 /** One row of the settings table in README.md; `unit` is empty for text. */
 export interface SettingRow {
@@ -20,7 +20,7 @@ export const SETTINGS = [
   row('HTTP_HOST', '', '127.0.0.1', 'Address to listen on; other than loopback needs TLS or --insecure'),
   row('HTTP_PORT', 'port', '8080', 'Port to listen on; 0 takes a free one'),
   row('HTTP_CONNECTIONS', 'count', '100000', 'Open connections, fewer where the machine allows fewer files; for one more, those are closed that ask for nothing, longest first'),
-  row('TLS_CERTIFICATE_FILE', '', '', 'PEM certificate chain; serves HTTPS together with TLS_KEY_FILE. Both are read again when they change'),
+  row('TLS_CERTIFICATE_FILE', '', '', 'PEM certificate chain, the own certificate first; serves HTTPS together with TLS_KEY_FILE. Both are read again when they change'),
   row('TLS_KEY_FILE', '', '', 'PEM private key'),
   row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
   row('DATABASE_URL', '', '', 'mysql://user@host:port/database or mysql://user@localhost/database?socket=/path; without it a private database is started'),
@@ -134,7 +134,10 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
   if (Boolean(certificateFile) !== Boolean(keyFile)) fault('TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together');
   const certificate = certificateFile && readOrFault('TLS_CERTIFICATE_FILE', certificateFile, fault);
   const key = keyFile && readOrFault('TLS_KEY_FILE', keyFile, fault);
-  if (certificate && key) mustServeTls(certificate, key, fault);
+  for (const [name, content] of [['TLS_CERTIFICATE_FILE', certificate], ['TLS_KEY_FILE', key]] as const) {
+    if (content !== null && text(name) && !content.trim()) fault(`${name}: the file is empty`);
+  }
+  if (certificate?.trim() && key?.trim()) mustServeTls(certificate, key, fault);
   if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL')) fault('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
   const host = text('HTTP_HOST');
   if (!isLoopback(host) && !certificateFile && !insecure) {
@@ -185,7 +188,7 @@ function namedValues(content: string): Record<string, string | undefined> {
 
 function mustServeTls(cert: string, key: string, fault: (message: string) => void): void {
   try {
-    createSecureContext({ cert, key });
+    usableTlsPair(cert, key);
   } catch (error) {
     fault(`TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: ${errorMessage(error)}`);
   }

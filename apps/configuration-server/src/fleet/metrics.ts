@@ -62,6 +62,18 @@ export class Metrics {
     return this.registry.contentType;
   }
 
+  /** Adds when the certificate expires, in seconds since 1970. */
+  observe(certificate: { readonly expiresAt: Date }): void {
+    new Gauge({
+      name: 'cs_tls_certificate_expires_at_seconds',
+      help: 'When the TLS certificate that is served expires, in seconds since 1970',
+      registers: [this.registry],
+      collect() {
+        this.set(certificate.expiresAt.getTime() / 1000);
+      },
+    });
+  }
+
   answered(status: number, code: string): void {
     let counts = this.answers.get(code);
     if (!counts) this.answers.set(code, (counts = []));

@@ -1,0 +1,24 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+
+/** When all certificates of a chain are valid. */
+export interface TlsValidity {
+  readonly from: Date;
+  readonly until: Date;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
+
+/**
+ * The validity of a certificate chain, in PEM with the server's own certificate first, that TLS can be served with.
+ * @throws Error that says why it cannot: Node would serve an empty file, or a key of another kind, without a certificate.
+ */
+export function usableTlsPair(certificate: string, key: string): TlsValidity {
+  const chain = (certificate.match(CERTIFICATE) ?? []).map((pem) => new X509Certificate(pem));
+  const [own] = chain;
+  if (!own) throw new Error('the certificate file has no certificate');
+  if (!own.checkPrivateKey(createPrivateKey(key))) throw new Error('the key does not belong to the certificate');
+  createSecureContext({ cert: certificate, key });
+  const times = (of: 'validFrom' | 'validTo'): number[] => chain.map((each) => new Date(each[of]).getTime());
+  return { from: new Date(Math.max(...times('validFrom'))), until: new Date(Math.min(...times('validTo'))) };
+}
