@@ -1,15 +1,14 @@
 /** Unit specs lie beside their rules in libs/; what crosses a boundary (database, HTTP, a spawned program) lies in test/. */
-export default {
+export const project = {
   testEnvironment: 'node',
   setupFiles: ['reflect-metadata'],
+  rootDir: import.meta.dirname,
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.spec\\.ts$',
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/galera/'],
   extensionsToTreatAsEsm: ['.ts'],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
-  testTimeout: 30_000,
-  maxWorkers: '100%',
-  reporters: ['default', '<rootDir>/test/support/closing-line-reporter.mjs'],
   moduleNameMapper: {
     '^@app/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
@@ -29,4 +28,19 @@ export default {
       },
     ],
   },
+};
+
+/** The stores once more, with one statement a round trip, as on a node of a Galera cluster. */
+const asOnClusterNode = {
+  ...project,
+  displayName: 'as on a cluster node',
+  setupFiles: [...project.setupFiles, '<rootDir>/test/support/as-on-cluster-node.mjs'],
+  testRegex: '/test/database/(database|registry-store|lease-store|removal-store|key-ring-store|consistency[a-z-]*)\\.spec\\.ts$',
+};
+
+export default {
+  testTimeout: 30_000,
+  maxWorkers: '100%',
+  reporters: ['default', '<rootDir>/test/support/closing-line-reporter.mjs'],
+  projects: [project, asOnClusterNode],
 };

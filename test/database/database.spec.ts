@@ -5,7 +5,7 @@ import { createApiKey, FleetError, type Randomness } from '@app/fleet';
 import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
 import { CuttingProxy, type Cut } from '../support/cutting-proxy.js';
 import { fixedFraction } from '../support/hand-clock.js';
-import { A_TOMBSTONE, AN_ENTRY, AN_OPERATOR, codeOf, MINT, OURS, TestStores, type WatchedDatabase } from '../support/test-stores.js';
+import { A_TOMBSTONE, AN_ENTRY, AN_OPERATOR, AS_ON_CLUSTER_NODE, codeOf, MINT, OURS, TestStores, type WatchedDatabase } from '../support/test-stores.js';
 
 let stores: TestStores;
 let proxy: CuttingProxy;
@@ -115,7 +115,51 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
   });
 });
 
+describe.each([
+  [1180, true],
+  [1180, false],
+  [1047, true],
+  [1047, false],
+  [1213, true],
+  [1213, false],
+])('when COMMIT fails with error %d, committed: %s,', (errno, committed) => {
+  it('a registration is made once, with one event and the credential of the answer', async () => {
+    const hostId = randomUUID();
+    proxy.failNextCommit({ errno, committed });
+    const before = proxy.cuts;
+    const { generation, credential } = await stores.register(hostId, {}, stores.registryOn(database));
+    expect(proxy.cuts).toBe(before + 1);
+    expect(generation).toBe(1);
+    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+  });
+
+  it('a group of heartbeats with news is accepted and written, with its events', async () => {
+    const servers = [await stores.registered(), await stores.registered()];
+    await stores.pass(180);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
+    const moment = await stores.moment();
+    proxy.failNextCommit({ errno, committed });
+    const verdicts = await leases.writeGroup(servers.map((server) => stores.beat(server)), () => moment);
+    expect(verdicts.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted']);
+    for (const server of servers) {
+      expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
+      expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+    }
+  });
+});
+
 describe('a transaction', () => {
+  it('sends the statements of a group in one round trip; on a cluster node, where that is not safe, each in its own', async () => {
+    const server = await stores.registered();
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
+    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }));
+    proxy.sent.length = 0;
+    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }));
+    const sent = proxy.sent.map((text) => ['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT'].filter((part) => text.includes(part)));
+    expect(sent).toEqual(AS_ON_CLUSTER_NODE ? [['START TRANSACTION'], ['UPDATE JSON_TABLE'], ['COMMIT']] : [['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT']]);
+  });
+
   it('of a deadlock made on purpose is run again, whole', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
     const crossing = stores.connect();

@@ -34,7 +34,7 @@ export const MUTATIONS = [
   {
     invariant: 'I2',
     guard: 'the commit',
-    file: 'libs/fleet-mysql/src/database.ts',
+    file: 'libs/fleet-mysql/src/connection-transaction.ts',
     find: `await this.ask('COMMIT');`,
     replace: `await this.ask('ROLLBACK');`,
     test: MODEL,
@@ -42,7 +42,7 @@ export const MUTATIONS = [
   {
     invariant: 'I2',
     guard: 'the commit of a group without news',
-    file: 'libs/fleet-mysql/src/database.ts',
+    file: 'libs/fleet-mysql/src/connection-transaction.ts',
     find: `{ sql: 'COMMIT', parameters: [] }`,
     replace: `{ sql: 'ROLLBACK', parameters: [] }`,
     test: MODEL,
@@ -50,7 +50,7 @@ export const MUTATIONS = [
   {
     invariant: 'I1',
     guard: 'a group is done in one go only when every one of it was renewed',
-    file: 'libs/fleet-mysql/src/database.ts',
+    file: 'libs/fleet-mysql/src/connection-transaction.ts',
     find: 'IF(@matched = ?, 1,',
     replace: 'IF(@matched = ? OR 1, 1,',
     test: MODEL,
@@ -68,7 +68,7 @@ export const MUTATIONS = [
     invariant: 'I2',
     guard: 'an unknown outcome of COMMIT is looked up by the event\'s id',
     file: 'libs/fleet-mysql/src/database.ts',
-    find: 'if (isConnectionLost(error)) unknownOutcome = { answer };',
+    find: 'sent = { answer, isUnknown: sent?.isUnknown === true || !isRolledBack(error) };',
     replace: '',
     test: 'test/database/database',
   },

@@ -2,6 +2,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import timers from 'node:timers';
 import type { DatabaseAddress } from '@app/fleet-mysql';
 
+/** An error that a server answers a COMMIT with, and whether it has committed. */
+export interface CommitError {
+  readonly errno: number;
+  readonly committed: boolean;
+}
+
 /**
  * Where a connection is cut when its client says COMMIT: before the server hears of it; with the server, unheard, at work
  * on it; or after the server has done it, with the answer thrown away.
@@ -15,7 +21,9 @@ const withoutHold = ((work: () => void, ms: number) => setTimeout(work, ms).unre
 /** A way to the database that cuts connections in the middle of a COMMIT. */
 export class CuttingProxy {
   private readonly sockets = new Set<Socket>();
-  private armed: Cut | null = null;
+  /** What clients sent, a text for each round trip. */
+  readonly sent: string[] = [];
+  private armed: Cut | CommitError | null = null;
   private made = 0;
 
   private constructor(
@@ -41,6 +49,11 @@ export class CuttingProxy {
     this.armed = where;
   }
 
+  /** Answers the next COMMIT with an error, once, and ends the connection; committed or never sent. */
+  failNextCommit(error: CommitError): void {
+    this.armed = error;
+  }
+
   /** How many cuts were made, so that a test can tell that there was one. */
   get cuts(): number {
     return this.made;
@@ -62,11 +75,14 @@ export class CuttingProxy {
       }
     };
     let answersAreDropped = false;
+    let answerInstead: CommitError | null = null;
+    const fail = ({ errno }: CommitError): unknown => client.end(errorPacket(errno), part);
     for (const socket of [client, server]) {
       this.sockets.add(socket);
       socket.on('error', part).on('close', part);
     }
     client.on('data', (sent) => {
+      this.sent.push(sent.toString('latin1'));
       const cut = this.armed && sent.includes('COMMIT') ? this.armed : null;
       if (!cut) {
         server.write(sent);
@@ -74,13 +90,28 @@ export class CuttingProxy {
       }
       this.armed = null;
       this.made += 1;
-      if (cut === 'before it is sent') part();
+      if (typeof cut === 'object') {
+        if (cut.committed) {
+          answerInstead = cut;
+          server.write(sent);
+        } else fail(cut);
+      } else if (cut === 'before it is sent') part();
       else if (cut === 'while it is on its way') server.write(sent, part);
       else {
         answersAreDropped = true;
         server.write(sent);
       }
     });
-    server.on('data', (answer) => void (answersAreDropped ? part() : client.write(answer)));
+    server.on('data', (answer) => {
+      if (answerInstead) fail(answerInstead);
+      else if (answersAreDropped) part();
+      else client.write(answer);
+    });
   }
+}
+
+/** What a server answers a statement with that failed. */
+function errorPacket(errno: number): Buffer {
+  const body = Buffer.concat([Buffer.from([0xff, errno & 0xff, errno >> 8]), Buffer.from('#HY000made on purpose')]);
+  return Buffer.concat([Buffer.from([body.length, 0, 0, 1]), body]);
 }

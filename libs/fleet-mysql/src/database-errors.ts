@@ -1,4 +1,8 @@
 export const LOCK_WAIT_TIMEOUT = 1205;
+/** A deadlock; on a Galera node also a transaction that failed certification. The server has rolled the transaction back. */
+export const DEADLOCK = 1213;
+/** The server failed in COMMIT. On a Galera node it has committed in some cases. */
+const ERROR_DURING_COMMIT = 1180;
 /** A row changed since it was read. */
 export const ROW_CHANGED = 1020;
 const DUPLICATE_KEY = 1062;
@@ -6,10 +10,10 @@ const DUPLICATE_KEY = 1062;
 const OUT_OF_TIME = new Set([1969, 3024, 1028]);
 
 /**
- * Deadlock or failed certification, lock wait, a row that changed since it was read, a node without its cluster; and a server that
+ * Deadlock or failed certification, lock wait, a row that changed since it was read, a COMMIT that failed, a node without its cluster; and a server that
  * takes no writes for now: read only, no connection to spare for us, disk or table full.
  */
-const TRY_AGAIN = new Set([1213, LOCK_WAIT_TIMEOUT, ROW_CHANGED, 1047, 1290, 1836, 1792, 1203, 1226, 1021, 1114]);
+const TRY_AGAIN = new Set([DEADLOCK, LOCK_WAIT_TIMEOUT, ROW_CHANGED, ERROR_DURING_COMMIT, 1047, 1290, 1836, 1792, 1203, 1226, 1021, 1114]);
 /** The server is going, or it ended our connection or query, or it has no connection to spare. */
 const SERVER_GONE = new Set([1053, 1077, 1079, 1152, 1159, 1161, 1317, 1927, 1040, 1158, 1160]);
 const CONNECTION_CODES = new Set([
@@ -50,3 +54,15 @@ export function isConnectionLost(error: unknown): boolean {
 
 /** The whole transaction may succeed when it is tried again. */
 export const isTransient = (error: unknown): boolean => TRY_AGAIN.has(errorNumber(error)) || isConnectionLost(error);
+
+/** In answer to COMMIT: the transaction is certainly not committed. Any other error leaves that open. */
+export const isRolledBack = (error: unknown): boolean => errorNumber(error) === DEADLOCK;
+
+/** COMMIT was sent, and no answer says what became of it. The connection is given up. */
+export class CommitOutcomeUnknown extends Error {
+  readonly fatal = true;
+
+  constructor(cause: unknown) {
+    super('the outcome of a COMMIT is unknown', { cause });
+  }
+}

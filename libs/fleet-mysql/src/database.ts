@@ -1,6 +1,9 @@
-import { createPool, type Pool, type PoolConnection, type QueryOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2';
+import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import { FleetError, type Randomness } from '@app/fleet';
-import { errorNumber, isConnectionLost, isDuplicateKey, isOutOfTime, isTransient, ROW_CHANGED } from './database-errors.js';
+import { answerOf, ConnectionTransaction, type Answer, type Transaction } from './connection-transaction.js';
+import { CommitOutcomeUnknown, errorNumber, isConnectionLost, isDuplicateKey, isOutOfTime, isRolledBack, isTransient } from './database-errors.js';
+
+export { RecordChanged, type GuardedStatement, type Statement, type Transaction } from './connection-transaction.js';
 
 /** Where the database is: a Unix socket, or a host with a port. */
 export interface DatabaseAddress {
@@ -16,43 +19,6 @@ export interface SessionSettings {
   readonly connections: number;
   /** How long a statement waits for a row lock, in whole seconds. */
   readonly lockWaitSeconds: number;
-  /** Sends statements that belong together in one round trip. */
-  readonly joinsStatements?: boolean;
-}
-
-/** A statement and what its question marks stand for. */
-export interface Statement {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-}
-
-/** A statement that finds what was read before it, or the whole transaction is tried again. */
-export interface GuardedStatement extends Statement {
-  /** Rows that it must match, unless any number will do. */
-  readonly matches?: number;
-}
-
-/** A guarded statement did not match: the record is not what was read, and the whole transaction is tried again. */
-export class RecordChanged extends Error {
-  readonly errno = ROW_CHANGED;
-
-  constructor() {
-    super('the record changed under the transaction');
-  }
-}
-
-/** One transaction's connection. Arrays in parameters expand, as in `IN (?)`. */
-export interface Transaction {
-  rows<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
-  /** Rows matched, not only those changed. */
-  write(sql: string, parameters?: readonly unknown[]): Promise<number>;
-  /** Writes one after the other; together where statements are joined. @throws RecordChanged */
-  writeEach(statements: readonly GuardedStatement[]): Promise<void>;
-  /**
-   * The first statement of a transaction that has no more to do when `first` matches as many rows as expected: then the rest
-   * is written, and all is committed. Returns the rows matched by `first`; with fewer, the rest was left out and the transaction goes on.
-   */
-  writeWhole(first: Statement, expected: number, rest: readonly Statement[]): Promise<number>;
 }
 
 export interface TransactionOptions {
@@ -78,105 +44,24 @@ export const LONGEST_WAITING_LINE = 5_000;
 const SORTED_BYTES = 16_384;
 const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
 
-/** What a subquery of two rows, where one is due, is refused with. */
-const MORE_THAN_ONE_ROW = 1242;
-
-type Answer = RowDataPacket[] | ResultSetHeader;
-
-/** By callback: the driver's own promises note a stack trace for every statement. */
-const answerOf = (connection: PoolConnection, options: QueryOptions, parameters: readonly unknown[] = []): Promise<Answer> =>
-  new Promise((resolve, reject) => {
-    connection.query<RowDataPacket[]>(options, [...parameters], (error, answer) => (error ? reject(error) : resolve(answer)));
-  });
-
-class ConnectionTransaction implements Transaction {
-  private beginning: readonly Statement[] = [];
-  private isCommitted = false;
-
-  constructor(
-    private readonly connection: PoolConnection,
-    private readonly leftMs: () => number,
-    private readonly joins: boolean,
-  ) {}
-
-  async begin(): Promise<void> {
-    if (this.joins) this.beginning = [{ sql: 'START TRANSACTION', parameters: [] }];
-    else await this.ask('START TRANSACTION');
-  }
-
-  async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return (await this.ask(sql, parameters)) as Row[];
-  }
-
-  async write(sql: string, parameters: readonly unknown[] = []): Promise<number> {
-    return ((await this.ask(sql, parameters)) as ResultSetHeader).affectedRows;
-  }
-
-  async writeEach(statements: readonly GuardedStatement[]): Promise<void> {
-    const matched = this.joins ? await this.askEach(statements) : [];
-    for (const [index, { sql, parameters, matches }] of statements.entries()) {
-      const answer = matched[index] ?? (await this.ask(sql, parameters));
-      if (matches !== undefined && (answer as ResultSetHeader).affectedRows !== matches) throw new RecordChanged();
-    }
-  }
-
-  async writeWhole(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
-    if (this.joins) return this.writeJoined(first, expected, rest);
-    const matched = await this.write(first.sql, first.parameters);
-    if (matched === expected) for (const { sql, parameters } of rest) await this.write(sql, parameters);
-    return matched;
-  }
-
-  async commit(): Promise<void> {
-    if (!this.isCommitted && this.beginning.length === 0) await this.ask('COMMIT');
-  }
-
-  /** A statement that fails keeps those behind it from being run; so a subquery of two rows ends it where too few rows were matched. */
-  private async writeJoined(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
-    const check = { sql: 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))', parameters: [expected] };
-    try {
-      await this.askEach([first, check, ...rest, { sql: 'COMMIT', parameters: [] }]);
-      this.isCommitted = true;
-      return expected;
-    } catch (error) {
-      if (errorNumber(error) !== MORE_THAN_ONE_ROW) throw error;
-      const [row] = await this.rows<{ matched: number }>('SELECT @matched AS matched');
-      return row?.matched ?? 0;
-    }
-  }
-
-  private async ask(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
-    return (await this.askEach([{ sql, parameters }]))[0] as Answer;
-  }
-
-  /** In one round trip; an answer for each. */
-  private async askEach(statements: readonly Statement[]): Promise<Answer[]> {
-    if (statements.length === 0) return [];
-    const { beginning } = this;
-    this.beginning = [];
-    const all = [...beginning, ...statements];
-    const sql = all.map((statement) => statement.sql).join(';');
-    const answer = await answerOf(this.connection, this.timed(sql), all.flatMap(({ parameters }) => parameters));
-    const answers = all.length === 1 ? [answer] : (answer as unknown as Answer[]);
-    return answers.slice(beginning.length);
-  }
-
-  private timed(sql: string): { sql: string; timeout: number } {
-    return { sql, timeout: Math.max(1, Math.ceil(this.leftMs())) };
-  }
+/** An attempt that sent its COMMIT, and failed. */
+interface SentCommit<A> {
+  readonly answer: A;
+  /** Whether the server may still commit it, or has. */
+  readonly isUnknown: boolean;
 }
 
 /** A pool of connections whose sessions are all alike: UTC, strict, READ COMMITTED, bounded lock waits. */
 export class Database {
   private readonly pool: Pool;
-  private readonly joins: boolean;
+  /** Whether the server at the other end is a Galera node; known once the session is set up. */
+  private readonly clusterNodes = new WeakMap<PoolConnection, Promise<boolean>>();
 
   constructor(
     address: DatabaseAddress,
     private readonly randomness: Randomness,
-    { connections, lockWaitSeconds, joinsStatements = false }: SessionSettings,
+    { connections, lockWaitSeconds }: SessionSettings,
   ) {
-    this.joins = joinsStatements;
     this.pool = createPool({
       ...address,
       connectionLimit: connections,
@@ -186,7 +71,7 @@ export class Database {
       charset: 'utf8mb4_unicode_520_ci',
       connectTimeout: 3_000,
       supportBigNumbers: true,
-      multipleStatements: joinsStatements,
+      multipleStatements: true,
       enableKeepAlive: true,
     });
     this.pool.on('connection', (connection) => {
@@ -197,7 +82,19 @@ export class Database {
       set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
       // On a Galera node: a read sees all that was committed anywhere before it. Elsewhere unknown, and not needed.
       connection.query({ sql: 'SET SESSION wsrep_sync_wait = 1', timeout: CLEAN_WITHIN_MS }, () => undefined);
+      const isClusterNode = this.isClusterNode(connection);
+      isClusterNode.catch(() => connection.destroy()); // whoever takes the connection sees the error as well
+      this.clusterNodes.set(connection, isClusterNode);
     });
+  }
+
+  /**
+   * Whether the session is on a Galera node. Such a node may abort a transaction between two statements of one text, and then
+   * runs those that are left by themselves; so each statement goes in a round trip of its own there (decision 18).
+   */
+  protected async isClusterNode(connection: PoolConnection): Promise<boolean> {
+    const rows = await answerOf(connection, { sql: `SHOW SESSION VARIABLES WHERE Variable_name = 'wsrep_on' AND Value = 'ON'`, timeout: CLEAN_WITHIN_MS });
+    return Array.isArray(rows) && rows.length > 0;
   }
 
   /** A single read, in 5 s unless told. @throws FleetError `database_unavailable` when no server answers. */
@@ -219,29 +116,30 @@ export class Database {
   }
 
   /**
-   * Runs `work` in a transaction, whole again after a deadlock, a lock wait, a duplicate key or a lost connection.
+   * Runs `work` in a transaction, whole again after a deadlock, a lock wait, a duplicate key or a lost connection. When a COMMIT
+   * before has failed, the events are looked for first: if they are there, that attempt's answer stands.
    * After a COMMIT of unknown outcome `mayBeUnderWay` tells `work` to wait for whatever is locked: it may be that attempt's.
    * @throws FleetError `database_unavailable` after 5 s; what `work` throws otherwise.
    */
   async transaction<A>(work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
-    let unknownOutcome: { readonly answer: A } | null = null;
+    let sent: SentCommit<A> | null = null;
     const committed = async (transaction: Transaction): Promise<boolean> =>
       (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.provedByEvents])).length === 1;
     const attempt = (leftMs: () => number) => async (connection: PoolConnection): Promise<A> => {
-      const transaction = new ConnectionTransaction(connection, leftMs, this.joins);
-      if (unknownOutcome && options.provedByEvents && (await committed(transaction))) return unknownOutcome.answer;
+      const transaction = new ConnectionTransaction(connection, leftMs, !(await this.clusterNodes.get(connection)));
+      if (sent && options.provedByEvents && (await committed(transaction))) return sent.answer;
       await transaction.begin();
-      const answer = await work(transaction, unknownOutcome !== null);
+      const answer = await work(transaction, sent?.isUnknown ?? false);
       if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
       try {
         await transaction.commit();
       } catch (error) {
-        if (isConnectionLost(error)) unknownOutcome = { answer };
-        throw error;
+        sent = { answer, isUnknown: sent?.isUnknown === true || !isRolledBack(error) };
+        throw isRolledBack(error) ? error : new CommitOutcomeUnknown(error);
       }
       return answer;
     };
-    const isFinal = (error: unknown): boolean => !(unknownOutcome && options.provedByEvents) && (options.final ?? []).includes(errorNumber(error));
+    const isFinal = (error: unknown): boolean => !(sent?.isUnknown && options.provedByEvents) && (options.final ?? []).includes(errorNumber(error));
     return this.attempting((leftMs) => this.onConnection(attempt(leftMs), leftMs), options.giveUpAt, isFinal);
   }
 
