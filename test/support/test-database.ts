@@ -16,9 +16,18 @@ export class TestDatabase {
     const connection = await createConnection({ ...server, timezone: 'Z', charset: 'utf8mb4_unicode_520_ci', supportBigNumbers: true });
     await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     await connection.changeUser({ database });
+    // On a cluster: what was committed through another node is seen. A single server may not know the setting.
+    await connection.query('SET SESSION wsrep_sync_wait = 15').catch(() => undefined);
     const address = { ...server, database };
     await migrateDatabase(address, new HandClock(new Date()), 'test');
     return new TestDatabase(address, connection);
+  }
+
+  /** By which of the cluster's nodes the replica of this number reaches the schema; on a single server always by that. */
+  addressOf(replica: number): DatabaseAddress {
+    const nodes = JSON.parse(process.env['TEST_DATABASE_NODES'] ?? '[]') as Omit<DatabaseAddress, 'database'>[];
+    const node = nodes[replica % nodes.length];
+    return node ? { ...node, database: this.address.database } : this.address;
   }
 
   async rows<Row = Record<string, unknown>>(sql: string, parameters: unknown[] = []): Promise<Row[]> {

@@ -82,11 +82,12 @@ export class TestSite {
     const clock = new HandClock();
     const passphraseFile = new PassphraseInMemory();
     const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', LOG_LEVEL: 'info', ...WITHOUT_RATE_LIMITS, ...settings };
+    let made = 0;
     const makeReplica = async (name: string, log: string[], over: Partial<ReplicaParts> = {}): Promise<Replica> => {
       const replica = await Replica.make({
         name,
         settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
-        address: database.address,
+        address: database.addressOf(made++),
         clock,
         randomness,
         identifiers: new UuidIdentifiers(),
