@@ -15,7 +15,7 @@ const database = await openPrivateDatabase({ directory: folder, size: 'throw-awa
 let schema;
 try {
   const dataSource = await fleetDataSource(database.address).initialize();
-  await migrate(dataSource, { now: () => new Date() }, 'schema');
+  await migrate(dataSource, { now: () => new Date() }, 'schema', { fraction: () => 0 });
   schema = await dumped(dataSource);
   await dataSource.destroy();
 } finally {

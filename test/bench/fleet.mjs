@@ -37,7 +37,7 @@ export async function makeFleet(directory, size) {
   const privateDatabase = await openPrivateDatabase({ directory: join(directory, 'database'), size: 'serving', progress: () => undefined });
   const { address } = privateDatabase;
   const clock = { now: () => new Date() };
-  await migrateDatabase(address, clock, 'bench');
+  await migrateDatabase(address, clock, 'bench', { fraction: () => 0 });
   const database = new Database(address, new SystemRandomness(), { connections: 1, lockWaitSeconds: 50 });
   const key = await new SecretStore(database, clock, new UuidIdentifiers()).sharedKey('credential_hmac', newSharedKey());
   await database.close();

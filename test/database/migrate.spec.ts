@@ -5,7 +5,7 @@ import type { Clock } from '@app/fleet';
 import { fleetDataSource } from '../../libs/fleet-mysql/src/data-source.js';
 import { migrate } from '../../libs/fleet-mysql/src/migrate.js';
 import { MIGRATIONS } from '../../migrations/index.js';
-import { HandClock } from '../support/hand-clock.js';
+import { fixedFraction, HandClock } from '../support/hand-clock.js';
 import { TestDatabase } from '../support/test-database.js';
 
 /** A migrated schema, to compare with; each test has an empty one beside it. */
@@ -48,7 +48,7 @@ const NAMES = MIGRATIONS.map(({ name }) => name);
 
 describe('migrating', () => {
   it('an empty schema makes every table, each migration done once', async () => {
-    await migrate(await replica(), new HandClock(), 'replica-1');
+    await migrate(await replica(), new HandClock(), 'replica-1', fixedFraction(0));
     expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
     expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
   });
@@ -56,26 +56,40 @@ describe('migrating', () => {
   it('by two replicas that start on an empty schema at once does each migration once', async () => {
     const [one, other, third] = [await replica(), await replica(), await replica()];
     const clock = new HandClock();
-    await Promise.all([migrate(one, clock, 'replica-1'), migrate(other, clock, 'replica-2'), migrate(third, clock, 'replica-3')]);
+    await Promise.all([migrate(one, clock, 'replica-1', fixedFraction(0)), migrate(other, clock, 'replica-2', fixedFraction(0)), migrate(third, clock, 'replica-3', fixedFraction(0))]);
     expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
     expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
   });
 
+  it('is tried again when another node of a cluster was first at a step: each statement fails once', async () => {
+    const dataSource = await replica();
+    const query = dataSource.query.bind(dataSource);
+    const failed = new Set<string>();
+    dataSource.query = async <T>(sql: string, ...rest: unknown[]): Promise<T> => {
+      const what = sql.trim().slice(0, 30);
+      if (!failed.has(what) && failed.add(what)) throw Object.assign(new Error('Deadlock found when trying to get lock'), { errno: 1213 });
+      return query<T>(sql, ...(rest as [unknown[]]));
+    };
+    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
+    expect(failed.size).toBeGreaterThanOrEqual(4);
+    expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
+  });
+
   it('again changes nothing', async () => {
     const dataSource = await replica();
-    await migrate(dataSource, new HandClock(), 'replica-1');
+    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
     const before = [await tablesOf(schema), await doneIn(schema)];
-    await migrate(dataSource, new HandClock(), 'replica-2');
+    await migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0));
     expect([await tablesOf(schema), await doneIn(schema)]).toEqual(before);
   });
 
   it.each(NAMES)('after a server died between %s and its note goes on where it was', async (name) => {
     const dataSource = await replica();
-    await migrate(dataSource, new HandClock(), 'replica-1');
+    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
     await migrated.write('INSERT INTO ??.listening (id, listened_ms, noted_at) VALUES (1, 7, ?)', [schema, new Date()]);
     const before = await tablesOf(schema);
     expect(await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, name])).toBe(1);
-    await migrate(dataSource, new HandClock(), 'replica-2');
+    await migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0));
     expect(await tablesOf(schema)).toEqual(before);
     expect((await doneIn(schema)).map((done) => done.name).sort()).toEqual([...NAMES].sort());
     expect(await migrated.rows('SELECT listened_ms FROM ??.listening', [schema])).toEqual([{ listened_ms: 7 }]);
@@ -84,7 +98,7 @@ describe('migrating', () => {
   it('waits for a replica that migrates, and not for one that has died', async () => {
     const dataSource = await replica();
     const start = new HandClock().now();
-    await migrate(dataSource, new HandClock(), 'replica-1');
+    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
     await migrated.write("UPDATE ??.migration_claim SET holder = 'dead', expires_at = ? WHERE id = 1", [schema, new Date(start.getTime() + 15_000)]);
     await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, NAMES.at(-1)]);
     const looks: number[] = [];
@@ -96,7 +110,7 @@ describe('migrating', () => {
         return new Date(start.getTime() + (looks.at(-1) ?? 0));
       },
     };
-    await migrate(dataSource, clock, 'replica-2');
+    await migrate(dataSource, clock, 'replica-2', fixedFraction(0));
     expect(looks).toEqual([0, 10_000, 20_000]);
     expect((await doneIn(schema)).map(({ name }) => name)).toContain(NAMES.at(-1));
   });
@@ -104,7 +118,7 @@ describe('migrating', () => {
   it('that fails gives the claim back and says why', async () => {
     const dataSource = await replica();
     await migrated.write('CREATE TABLE ??.migrations (id INT PRIMARY KEY)', [schema]);
-    await expect(migrate(dataSource, new HandClock(), 'replica-1')).rejects.toThrow();
+    await expect(migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0))).rejects.toThrow();
     expect(await migrated.rows('SELECT expires_at FROM ??.migration_claim', [schema])).toEqual([{ expires_at: new Date('2000-01-01T00:00:00.000Z') }]);
   });
 });

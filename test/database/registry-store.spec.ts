@@ -252,6 +252,21 @@ describe('changes asked for at the same moment', () => {
   });
 });
 
+describe('a group of changes of which one host loses against another replica', () => {
+  it.each([1213, 1062])('is not tried again as a whole after error %d: the others go on, each alone', async (errno) => {
+    const servers = [await stores.registered(), await stores.registered(), await stores.registered()];
+    let failed = 0;
+    stores.database.statements.length = 0;
+    stores.database.before = async (sql) => {
+      const isGroup = stores.database.statements.filter((one) => /FOR UPDATE$/.test(one)).length === 0;
+      if (/INSERT INTO event/.test(sql) && isGroup && (failed += 1)) throw Object.assign(new Error('made on purpose'), { errno });
+    };
+    const answers = await Promise.all(servers.map(({ hostId }) => stores.register(hostId)));
+    expect(answers.map(({ generation }) => generation)).toEqual([2, 2, 2]);
+    expect(failed).toBe(1);
+  });
+});
+
 describe('a decommissioning', () => {
   it('marks the entry, retires its lease and ends it at once', async () => {
     const server = await stores.registered();

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection, type Connection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
 import { migrateDatabase, type DatabaseAddress } from '@app/fleet-mysql';
-import { HandClock } from './hand-clock.js';
+import { fixedFraction, HandClock } from './hand-clock.js';
 
 /** A schema of its own for one test file, migrated, on the database that the run was given. */
 export class TestDatabase {
@@ -19,7 +19,7 @@ export class TestDatabase {
     // On a cluster: what was committed through another node is seen. A single server may not know the setting.
     await connection.query('SET SESSION wsrep_sync_wait = 15').catch(() => undefined);
     const address = { ...server, database };
-    await migrateDatabase(address, new HandClock(new Date()), 'test');
+    await migrateDatabase(address, new HandClock(new Date()), 'test', fixedFraction(0));
     return new TestDatabase(address, connection);
   }
 

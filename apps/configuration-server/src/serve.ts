@@ -95,7 +95,7 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   const identifiers = new UuidIdentifiers();
   // Two containers may share a host name and both be process 1.
   const name = `${hostname()}:${process.pid}:${identifiers.at(clock.now()).slice(-8)}`;
-  if (await migrationsArePending(setUp)) await whileSaying(progress, 'Bringing the schema up to date', migrateDatabase(address, clock, name));
+  if (await migrationsArePending(setUp)) await whileSaying(progress, 'Bringing the schema up to date', migrateDatabase(address, clock, name, randomness));
 
   const files = new SecretFiles(dataDirectory);
   const replica = await Replica.make({ name, settings, address, clock, siteClock: clock, randomness, identifiers, logger, passphraseFile: files });

@@ -5,7 +5,7 @@ export const DEADLOCK = 1213;
 const ERROR_DURING_COMMIT = 1180;
 /** A row changed since it was read. */
 export const ROW_CHANGED = 1020;
-const DUPLICATE_KEY = 1062;
+export const DUPLICATE_KEY = 1062;
 /** A statement took longer than it may, on MariaDB and on MySQL; and while it sorted. */
 const OUT_OF_TIME = new Set([1969, 3024, 1028]);
 

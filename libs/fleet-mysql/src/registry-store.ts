@@ -16,7 +16,7 @@ import {
   type Registry,
 } from '@app/fleet';
 import { RecordChanged, type Database, type GuardedStatement, type Transaction } from './database.js';
-import { LOCK_WAIT_TIMEOUT, ROW_CHANGED } from './database-errors.js';
+import { DEADLOCK, DUPLICATE_KEY, LOCK_WAIT_TIMEOUT, ROW_CHANGED } from './database-errors.js';
 import { readMoment } from './listening-store.js';
 import { entryOf, tombstoneOf, type EntryRow, type TombstoneRow } from './rows.js';
 import {
@@ -44,6 +44,8 @@ import { fulfilled, rejected, Together, type Outcome } from './together.js';
 const REMEMBERED_REFUSALS = 10_000;
 /** Changes written in one transaction: a hundred hosts are held for as long as that takes. While the database writes one group, the next is decided. */
 const CHANGES_TOGETHER = { most: 100, groups: 2 };
+/** Errors that one host of a group causes: its group is not tried again as a whole, each of it is tried alone. */
+const CAUSED_BY_ONE_HOST = [LOCK_WAIT_TIMEOUT, ROW_CHANGED, DEADLOCK, DUPLICATE_KEY];
 
 /** What somebody wants to become of a host's record. */
 interface Wish {
@@ -154,7 +156,7 @@ export class RegistryStore implements Registry {
     return this.stamps.during((stamp) =>
       this.database.transaction((transaction, mayBeUnderWay) => decide(transaction, mayBeUnderWay ? LOCK_HOSTS : locks, stamp), {
         provedByEvents: wishes.map(({ eventId }) => eventId),
-        final: wishes.length > 1 ? [LOCK_WAIT_TIMEOUT, ROW_CHANGED] : [],
+        final: wishes.length > 1 ? CAUSED_BY_ONE_HOST : [],
         giveUpAt,
       }),
     );
