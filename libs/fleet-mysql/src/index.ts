@@ -1,3 +1,4 @@
+export { ConsistencyStore } from './consistency-store.js';
 export { Database, type DatabaseAddress } from './database.js';
 export { durabilityWarnings, readDatabaseClock, readMaxPacketBytes } from './durability.js';
 export { EventReader, EVENTS_SETTLE_MS, type EventFilter, type EventPage, type EventPosition } from './event-reader.js';

@@ -18,7 +18,7 @@ import {
 import { RecordChanged, type Database, type GuardedStatement, type Transaction } from './database.js';
 import { DEADLOCK, DUPLICATE_KEY, LOCK_WAIT_TIMEOUT, ROW_CHANGED } from './database-errors.js';
 import { readMoment } from './listening-store.js';
-import { entryOf, tombstoneOf, type EntryRow, type TombstoneRow } from './rows.js';
+import { readRecords } from './host-records.js';
 import {
   COUNT_PURGE_OF_PLAN,
   deleteEntry,
@@ -27,16 +27,16 @@ import {
   LOCK_HOSTS,
   markDecommissioned,
   markRevoked,
-  READ_ENTRIES,
   READ_NEIGHBOURS,
-  READ_TOMBSTONES,
   updateEntry,
   type Registration,
 } from './statements/entry.js';
 import { eventStatements, insertEventsOnce } from './statements/events.js';
+import { LOCK_ENTRIES } from './statements/hosts.js';
 import { HOLD_PASSPHRASES } from './statements/keys.js';
 import { nextNames } from './statements/names.js';
-import { TallyChange } from './statements/tally.js';
+import { repairStatements } from './statements/repair.js';
+import { TallyChange, versionKeyOf } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
 import { fulfilled, rejected, Together, type Outcome } from './together.js';
 
@@ -139,7 +139,12 @@ export class RegistryStore implements Registry {
     const decide = async (transaction: Transaction, lock: string, stamp: (moment: Moment) => Moment): Promise<Map<Wish, PromiseSettledResult<unknown>>> => {
       const locked = new Set((await transaction.rows<{ host_id: string }>(lock, [hostIds])).map(({ host_id }) => host_id));
       const moment = stamp(await readMoment(transaction, this.clock));
-      const records = await readRecords(transaction, hostIds);
+      let records = await readRecords(transaction, hostIds);
+      const withoutLease = hostIds.filter((hostId) => records.get(hostId)?.damage?.kinds.includes('lease_missing'));
+      if (lock === LOCK_HOSTS && withoutLease.length > 0) {
+        for (const { host_id } of await transaction.rows<{ host_id: string }>(LOCK_ENTRIES, [withoutLease])) locked.add(host_id);
+        records = await readRecords(transaction, hostIds);
+      }
       const outcomes = new Map<Wish, PromiseSettledResult<unknown>>();
       const changes: Change[] = [];
       for (const wish of inKeyOrder) {
@@ -201,9 +206,12 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
   const registrations: Registration[] = [];
   const statements: GuardedStatement[] = [];
   const tally = new TallyChange();
-  for (const { held, write } of changes) {
-    if (held.entry) tally.addEntry(held.entry, -1);
-    if (write.to !== 'removed') tally.addEntry(write.entry, 1);
+  for (const { wish, held, write } of changes) {
+    const { entry, damage } = held;
+    if (damage) statements.push(...repairStatements(wish.hostId, entry, damage, listenedMs));
+    if (entry) tally.add(versionKeyOf(entry.facts.agentVersion), damage?.rows.entry?.isDecommissioned ?? entry.decommission !== null, -1);
+    if (write.to !== 'removed' && write.entry) tally.addEntry(write.entry, 1);
+    if (write.to === 'repaired') continue;
     if (write.to === 'registered') registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
     else if (write.to === 'removed') statements.push(...(await removal(transaction, write, listenedMs)));
     else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
@@ -224,23 +232,4 @@ async function removal(transaction: Transaction, { tombstone, evenIfConnected }:
   const { planId } = tombstone;
   if (planId && (await transaction.write(COUNT_PURGE_OF_PLAN, [planId])) === 0) throw new PlanAlreadyApplied(planId);
   return deleteEntry(tombstone, listenedMs, evenIfConnected);
-}
-
-/**
- * What is known of these hosts; nothing of those that are left out. Each statement sees what is committed by then, so hosts
- * that register over their tombstones meanwhile are looked for a second time.
- */
-async function readRecords(reader: Pick<Transaction, 'rows'>, hostIds: readonly string[]): Promise<Map<string, HostRecord>> {
-  const records = new Map<string, HostRecord>();
-  const unknown = (): string[] => hostIds.filter((hostId) => !records.has(hostId));
-  const addEntries = async (): Promise<void> => {
-    if (unknown().length === 0) return;
-    for (const row of await reader.rows<EntryRow>(READ_ENTRIES, [unknown()])) records.set(row.host_id, { entry: entryOf(row), tombstone: null });
-  };
-  await addEntries();
-  if (unknown().length > 0) {
-    for (const row of await reader.rows<TombstoneRow>(READ_TOMBSTONES, [unknown()])) records.set(row.host_id, { entry: null, tombstone: tombstoneOf(row) });
-  }
-  await addEntries();
-  return records;
 }

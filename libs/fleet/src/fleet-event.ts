@@ -16,6 +16,7 @@ export const EVENT_KINDS = [
   'purged_by_force',
   'listening_outage',
   'clock_stepped',
+  'inconsistency_repaired',
   'credential_revoked',
   'passphrase_created',
   'passphrase_rotated',

@@ -86,6 +86,7 @@ export {
   Clock,
   CredentialMint,
   Identifiers,
+  Inconsistencies,
   KeyRing,
   Leases,
   ListeningNotes,
@@ -97,6 +98,7 @@ export {
   SecretMint,
   type CleanUpBatch,
   type CleanUpPass,
+  type DamagedHost,
   type Decision,
   type Due,
   type DuePosition,
@@ -109,14 +111,18 @@ export {
 } from './ports.js';
 export {
   connectionStateAt,
+  INCONSISTENCY_KINDS,
   keyNameOf,
   lifecycleOf,
   operatorName,
   type Actor,
   type ConnectionState,
+  type Damage,
   type Decommission,
   type Environment,
   type HostRecord,
+  type HostRows,
+  type InconsistencyKind,
   type Lease,
   type Lifecycle,
   type ListedServer,
@@ -125,6 +131,8 @@ export {
   type ProxyFacts,
   type Tombstone,
 } from './process-server.js';
+export { damageOf, inconsistenciesOf, lastGeneration, repair } from './consistency.js';
+export { ConsistencyCheck, type ConsistencyReport } from './consistency-check.js';
 export { purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
 export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, PlanAlreadyApplied, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
 export { PurgePlanner } from './purge-planner.js';

@@ -3,7 +3,7 @@ import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import type { ApiKey, HeldKeys, KeyDecision, MadeSecret, Passphrase } from './key-ring.js';
 import type { AvailabilityAttempt, AvailabilityRecord, ClockDisagreement } from './listening.js';
-import type { Actor, HostRecord, ProcessServer, Tombstone } from './process-server.js';
+import type { Actor, HostRecord, InconsistencyKind, ProcessServer, Tombstone } from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
 
 /** The one clock that decides. */
@@ -73,6 +73,8 @@ export type RecordWrite =
   | { readonly to: 'registered'; readonly entry: ProcessServer }
   | { readonly to: 'decommissioned'; readonly entry: ProcessServer }
   | { readonly to: 'revoked'; readonly entry: ProcessServer }
+  /** Nothing but the repair of damaged rows. */
+  | { readonly to: 'repaired'; readonly entry: ProcessServer | null }
   | { readonly to: 'removed'; readonly tombstone: Tombstone; readonly evenIfConnected: boolean };
 
 /** A decision: the answer, and unless nothing changes, the write with its one event. */
@@ -153,6 +155,19 @@ export abstract class Removals {
   abstract recordPass(pass: CleanUpPass): Promise<void>;
   abstract lastPass(): Promise<CleanUpPass | null>;
   abstract oldestDecommission(): Promise<{ readonly at: Date; readonly removeBy: Date } | null>;
+}
+
+export interface DamagedHost {
+  readonly hostId: string;
+  readonly kinds: readonly InconsistencyKind[];
+}
+
+/** Finds rows that contradict each other. */
+export abstract class Inconsistencies {
+  /** Looks at up to `limit` entries after this host id, and at rows without an entry among them. `next` is where to go on; null at the end. */
+  abstract look(after: string, limit: number): Promise<{ readonly damaged: readonly DamagedHost[]; readonly next: string | null }>;
+  /** Makes the tally equal to the entries, with an event when it was not. Returns how many of its counts were wrong. */
+  abstract repairTally(): Promise<number>;
 }
 
 export interface CleanUpPass {

@@ -104,10 +104,47 @@ export interface Tombstone {
   readonly planId: string | null;
 }
 
-/** All that the registry holds of one host id. An entry and a tombstone never exist together. */
+/** Ways in which stored rows can contradict each other. None of them is ever written by a call; each can be repaired. */
+export const INCONSISTENCY_KINDS = [
+  'lease_missing',
+  'health_missing',
+  'name_mismatch',
+  'generation_mismatch',
+  'retirement_mismatch',
+  'entry_with_tombstone',
+  'orphan',
+  'tally_mismatch',
+] as const;
+export type InconsistencyKind = (typeof INCONSISTENCY_KINDS)[number];
+
+/** Which rows a host id has; null where there is none. */
+export interface HostRows {
+  readonly entry: { readonly generation: number; readonly isDecommissioned: boolean } | null;
+  readonly lease: { readonly generation: number; readonly isRetired: boolean } | null;
+  readonly hasHealth: boolean;
+  /** Of its names, and of those that hold now: one is right. */
+  readonly names: number;
+  readonly currentNames: number;
+  readonly tombstone: Tombstone | null;
+}
+
+/** What is wrong with the rows of a host, and what they will say when they are repaired. */
+export interface Damage {
+  readonly kinds: readonly InconsistencyKind[];
+  readonly rows: HostRows;
+  /** The highest that any of the rows names. */
+  readonly generation: number;
+  readonly isDecommissioned: boolean;
+}
+
+/**
+ * All that the registry holds of one host id. An entry and a tombstone never exist together. Of damaged rows, the entry is shown
+ * as it will be once they are repaired, which any write does first.
+ */
 export interface HostRecord {
   readonly entry: ProcessServer | null;
   readonly tombstone: Tombstone | null;
+  readonly damage?: Damage;
 }
 
 /** Who asks for a change: the name that its event carries, and from where. */

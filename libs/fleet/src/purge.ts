@@ -30,10 +30,10 @@ const answerOf = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone): Pu
  * registered since; `generation_unknown`; `generation_retired` when the clean-up was first; `process_server_not_found`.
  */
 export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Decision<PurgeAnswer> {
-  const { generation, force, actor, planId } = order;
+  const { force, actor, planId } = order;
   const reason = order.reason.trim();
   if (!reason) throw new FleetError({ code: 'reason_required' });
-  mustBeTheSeen(generation, held);
+  mustBeTheSeen(order.generation, held);
   const { entry, tombstone, now, listenedMs } = held;
   if (tombstone?.removal === 'purge') return { answer: answerOf(tombstone) };
   if (!entry) throw new FleetError({ code: 'generation_retired', removal: 'clean_up' });
@@ -43,7 +43,7 @@ export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Deci
   const { protectedMachineCount, protectedMachinesUnknown } = entry.health;
   if (!force && protectedMachineCount) throw new FleetError({ code: 'machines_protected', protectedMachineCount });
   if (!force && protectedMachinesUnknown) throw new FleetError({ code: 'machines_unknown' });
-  const { friendlyName, ipAddress } = entry.facts;
+  const { generation, facts: { friendlyName, ipAddress } } = entry;
   const made: Tombstone = { hostId, generation, friendlyName, ipAddress, removedAt: now, removedBy: actor.name, reason, removal: 'purge', planId };
   return {
     answer: answerOf(made),

@@ -1,3 +1,4 @@
+import { lastGeneration } from './consistency.js';
 import { calledBy } from './fleet-event.js';
 import { FleetError, type FleetFault } from './fleet-fault.js';
 import { NOTHING_REPORTED } from './health.js';
@@ -129,7 +130,7 @@ export function register(
   if (fault) throw new FleetError(fault);
   const { hostId, facts, actor } = order;
   const { entry: before, tombstone, now, listenedMs } = held;
-  const generation = (before?.generation ?? tombstone?.generation ?? 0) + 1;
+  const generation = lastGeneration(held) + 1;
   const { credential, credentialHash } = mint.mint(hostId, generation);
   const leaseSeconds = leaseSecondsFor(toldIntervalSeconds, terms.leaseTiming);
   const replaces = before !== null && before.facts.machineId !== facts.machineId;

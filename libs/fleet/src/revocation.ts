@@ -26,7 +26,7 @@ export function revokeCredential({ generation, reason, actor }: RevocationOrder,
     answer: undefined,
     change: {
       write: { to: 'revoked', entry: { ...entry, lease: { ...entry.lease, revoked: true } } },
-      event: { kind: 'credential_revoked', generation, ...calledBy(actor), detail: { reason } },
+      event: { kind: 'credential_revoked', generation: entry.generation, ...calledBy(actor), detail: { reason } },
     },
   };
 }

@@ -1,5 +1,4 @@
 import { type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
-import { ENTRY_COLUMNS } from '../rows.js';
 import type { GuardedStatement } from '../database.js';
 import { DELETE_NAMES_OF, insertFirstNames } from './names.js';
 import { versionKeyOf } from './tally.js';
@@ -12,26 +11,13 @@ export const LOCK_HOSTS = 'SELECT l.host_id FROM process_server_lease AS l FORCE
 /** The same, but for those that somebody else holds. */
 export const LOCK_FREE_HOSTS = `${LOCK_HOSTS} SKIP LOCKED`;
 
-/** Entries whole. Param: host ids. */
-export const READ_ENTRIES = `
-  SELECT ${ENTRY_COLUMNS}
-    FROM process_server AS p
-    JOIN process_server_lease AS l ON l.host_id = p.host_id
-    JOIN process_server_health AS h ON h.host_id = p.host_id
-   WHERE p.host_id IN (?)`;
-
-/** Param: host ids. */
-export const READ_TOMBSTONES = `
-  SELECT t.host_id, t.generation, t.friendly_name, t.ip_address, t.removed_at, t.removed_by, t.reason, t.removal, t.plan_id
-    FROM tombstone AS t
-   WHERE t.host_id IN (?)`;
-
 /** A new generation clears what remembered the one before. Params: host id, generation. */
 const DELETE_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation = ?';
 /** Finds those that registered and were removed while these registrations waited. Param: host ids. */
 const DELETE_UNSEEN_TOMBSTONES = 'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
 
-const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_rank) VALUES ?';
+/** Param: rows of a host id and a load rank of 0. */
+export const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_rank) VALUES ?';
 
 /** Registers again: all columns of the next generation. Params: columns, host id, the generation that was read. Matches 1. */
 const UPDATE_ENTRY = 'UPDATE process_server AS p SET ? WHERE p.host_id = ? AND p.generation = ?';
@@ -103,13 +89,13 @@ function entryColumns({ facts, ...entry }: ProcessServer): Columns {
   };
 }
 
-function leaseColumns({ hostId, generation, lease }: ProcessServer): Columns {
+function leaseColumns({ hostId, generation, lease, decommission }: ProcessServer): Columns {
   return {
     host_id: hostId,
     generation,
     credential_hash: Buffer.from(lease.credentialHash, 'hex'),
-    retired: 0,
-    revoked: 0,
+    retired: Number(decommission !== null),
+    revoked: Number(lease.revoked),
     said: Buffer.alloc(16),
     last_heartbeat_at: lease.lastHeartbeatAt,
     heard_listened_ms: lease.heardAtListenedMs,
@@ -152,6 +138,9 @@ export function insertEntries(registrations: readonly Registration[]): GuardedSt
     insertFirstNames(entries.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName }))),
   ];
 }
+
+/** The lease of an entry that has none. */
+export const insertLease = (entry: ProcessServer): GuardedStatement => insertRows('process_server_lease', [leaseColumns(entry)]);
 
 /** The next generation of an entry, but for its name in the order of names. */
 export function updateEntry(before: ProcessServer, entry: ProcessServer): GuardedStatement[] {

@@ -26,11 +26,16 @@ export const LOCK_DUE_LEASES = `
    ORDER BY l.host_id
      FOR UPDATE SKIP LOCKED`;
 
-/** Of the hosts that are held, those that are still due: who has registered since is not. Params: host ids, `dueParameters`. */
+/**
+ * Of the hosts that are held, those that are still due: who has registered since is not, and rows that contradict each other
+ * are left to the consistency check. Params: host ids, `dueParameters`.
+ */
 export const RECHECK_DUE = `
   SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.version_key, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
     FROM process_server AS p FORCE INDEX (PRIMARY)
    WHERE p.host_id IN (?) AND ${IS_DUE}
+     AND EXISTS (SELECT 1 FROM process_server_lease AS l WHERE l.host_id = p.host_id AND l.generation = p.generation AND l.retired = 1)
+     AND NOT EXISTS (SELECT 1 FROM tombstone AS t WHERE t.host_id = p.host_id)
    ORDER BY p.host_id
      FOR UPDATE`;
 

@@ -16,7 +16,29 @@ export const READ_TALLY = `
 
 export const COUNT_ENTRIES = 'SELECT CAST(COALESCE(SUM(t.entries), 0) AS SIGNED) AS entries FROM fleet_tally AS t';
 
-const INSERT_TALLY = 'INSERT INTO fleet_tally (version_key, decommissioned, entries) VALUES ?';
+/** Param: rows. */
+export const INSERT_TALLY = 'INSERT INTO fleet_tally (version_key, decommissioned, entries) VALUES ?';
+/**
+ * By how much the tally is wrong: what is missing from it, from one view of the data. Those who are leaving are few; the others
+ * are counted along an index, without a look at their rows.
+ */
+export const READ_TALLY_DIFFERENCES = `
+  SELECT x.version_key, x.decommissioned, CAST(SUM(x.entries) AS SIGNED) AS entries
+    FROM (SELECT p.version_key, 0 AS decommissioned, COUNT(*) AS entries FROM process_server AS p FORCE INDEX (by_version) GROUP BY p.version_key
+          UNION ALL
+          SELECT q.version_key, 0, -COUNT(*) FROM process_server AS q FORCE INDEX (by_decommission) WHERE q.decommissioned_at IS NOT NULL GROUP BY q.version_key
+          UNION ALL
+          SELECT r.version_key, 1, COUNT(*) FROM process_server AS r FORCE INDEX (by_decommission) WHERE r.decommissioned_at IS NOT NULL GROUP BY r.version_key
+          UNION ALL
+          SELECT t.version_key, t.decommissioned, -t.entries FROM fleet_tally AS t) AS x
+   GROUP BY x.version_key, x.decommissioned
+  HAVING SUM(x.entries) <> 0`;
+
+/** Every replica that repairs the tally writes this row first, so that only one of them does. Params: id of the event, now. */
+export const TAKE_TALLY = `
+  INSERT INTO secret (name, value, created_at) VALUES ('fleet_tally', ?, ?)
+  ON DUPLICATE KEY UPDATE value = VALUES(value), created_at = VALUES(created_at)`;
+
 /** Rows to be added up, but for those that somebody else holds. Param: limit. */
 export const LOCK_TALLY_ROWS = 'SELECT t.id, t.version_key, t.decommissioned, t.entries FROM fleet_tally AS t ORDER BY t.id LIMIT ? FOR UPDATE SKIP LOCKED';
 /** Param: ids that are held. */

@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConsistencyCheck, CleanUp, type ConsistencyReport, type InconsistencyKind } from '@app/fleet';
+import { ConsistencyStore } from '@app/fleet-mysql';
+import { A_TOMBSTONE, AN_ENTRY, codeOf, MINT, TestStores, type StoredServer } from '../support/test-stores.js';
+
+let stores: TestStores;
+beforeAll(async () => {
+  stores = await TestStores.open();
+});
+beforeEach(() => stores.fresh());
+afterAll(() => stores.close());
+
+/** Writes what no call writes: without the checks of foreign keys. */
+async function damage(statements: readonly string[], hostId: string): Promise<void> {
+  const connection = await stores.site.connect();
+  await connection.query('SET SESSION foreign_key_checks = 0');
+  for (const sql of statements) await connection.query(sql, [hostId]);
+  await connection.end();
+}
+
+const INSERT_TOMBSTONE = (generation: number): string => `
+  INSERT INTO tombstone (host_id, generation, friendly_name, ip_address, removed_at, removed_by, removal)
+  VALUES (?, ${generation}, 'ps', '192.0.2.11', '2026-01-01', 'anna', 'purge')`;
+
+interface DamageCase {
+  readonly what: string;
+  readonly statements: readonly string[];
+  readonly kinds: readonly InconsistencyKind[];
+  /** The highest generation that the rows name; the entry was registered twice. */
+  readonly generation: number;
+}
+
+/** Each done to an entry of generation 2. */
+const OF_AN_ENTRY: readonly DamageCase[] = [
+  { what: 'no lease', statements: ['DELETE FROM process_server_lease WHERE host_id = ?'], kinds: ['lease_missing'], generation: 2 },
+  { what: 'no health', statements: ['DELETE FROM process_server_health WHERE host_id = ?'], kinds: ['health_missing'], generation: 2 },
+  { what: 'no name', statements: ['DELETE FROM process_server_name WHERE host_id = ?'], kinds: ['name_mismatch'], generation: 2 },
+  { what: 'two names', statements: ["INSERT INTO process_server_name (host_id, from_at, name) VALUES (?, '2026-01-01', 'other')"], kinds: ['name_mismatch'], generation: 2 },
+  { what: 'a lease of an earlier generation', statements: ['UPDATE process_server_lease SET generation = 1 WHERE host_id = ?'], kinds: ['generation_mismatch'], generation: 2 },
+  { what: 'a lease of a later generation', statements: ['UPDATE process_server_lease SET generation = 5 WHERE host_id = ?'], kinds: ['generation_mismatch'], generation: 5 },
+  { what: 'a retired lease', statements: ['UPDATE process_server_lease SET retired = 1 WHERE host_id = ?'], kinds: ['retirement_mismatch'], generation: 2 },
+  { what: 'a removal that the lease does not know of', statements: ["UPDATE process_server SET decommissioned_at = '2026-11-23', remove_by = '2026-11-24' WHERE host_id = ?"], kinds: ['retirement_mismatch'], generation: 2 },
+  { what: 'an earlier tombstone', statements: [INSERT_TOMBSTONE(1)], kinds: ['entry_with_tombstone'], generation: 2 },
+  { what: 'a later tombstone', statements: [INSERT_TOMBSTONE(4)], kinds: ['entry_with_tombstone'], generation: 4 },
+  {
+    what: 'an entry row alone',
+    statements: ['process_server_lease', 'process_server_health', 'process_server_name'].map((table) => `DELETE FROM ${table} WHERE host_id = ?`),
+    kinds: ['lease_missing', 'health_missing', 'name_mismatch'],
+    generation: 2,
+  },
+];
+
+/** The rows of an entry whose row in `process_server` is gone. */
+const WITHOUT_AN_ENTRY: DamageCase = { what: 'rows without an entry', statements: ['DELETE FROM process_server WHERE host_id = ?'], kinds: ['orphan'], generation: 2 };
+const EVERY_CASE = [...OF_AN_ENTRY, WITHOUT_AN_ENTRY];
+
+async function damagedServer({ statements }: DamageCase): Promise<StoredServer> {
+  const { hostId } = await stores.registered();
+  const server = await stores.registered({}, hostId);
+  await damage(statements, hostId);
+  await stores.site.tally();
+  return server;
+}
+
+const check = (): Promise<ConsistencyReport> => new ConsistencyCheck(new ConsistencyStore(stores.database, stores.clock, stores.identifiers), stores.registry, stores.clock).pass();
+const foundBy = async (): Promise<Record<string, number>> => Object.fromEntries((await check()).found);
+
+/** Every row fits the others: what each test ends with. */
+async function expectWhole(): Promise<void> {
+  expect(await foundBy()).toEqual({});
+  expect(await stores.site.tallyErrors()).toEqual([]);
+}
+
+describe.each(EVERY_CASE)('a host with $what', (example) => {
+  it('is registered again, with the generation after the highest, and is whole', async () => {
+    const { hostId } = await damagedServer(example);
+    const { generation, credential } = await stores.register(hostId);
+    expect(generation).toBe(example.generation + 1);
+    expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
+    const lease = await stores.lease({ hostId });
+    expect(lease).toMatchObject({ generation, retired: 0, revoked: 0 });
+    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+    expect(await stores.kinds(hostId)).toHaveLength(3);
+    expect(await stores.outcomes(stores.beat({ hostId, generation, credentialHash: MINT.open(hostId, credential)?.credentialHash ?? '' }))).toEqual(['accepted']);
+    await expectWhole();
+  });
+
+  it('does not keep those who register at the same moment from it', async () => {
+    const { hostId } = await damagedServer(example);
+    const answers = await Promise.all([hostId, randomUUID(), randomUUID()].map((one) => stores.register(one)));
+    expect(answers.map(({ generation }) => generation)).toEqual([example.generation + 1, 1, 1]);
+    await expectWhole();
+  });
+});
+
+describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
+  it('is purged by the generation that lists show, and leaves a tombstone of the highest', async () => {
+    const { hostId } = await damagedServer(example);
+    await stores.purge({ hostId, generation: 2 }, { force: true });
+    expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
+    expect(await stores.site.rows('SELECT generation FROM tombstone WHERE host_id = ?', [hostId])).toEqual([{ generation: example.generation }]);
+    await expectWhole();
+    expect((await stores.register(hostId)).generation).toBe(example.generation + 1);
+  });
+
+  it('is decommissioned, and removed when that is due', async () => {
+    const { hostId } = await damagedServer(example);
+    const outcome = await codeOf(stores.decommission({ hostId }));
+    expect(['process_server_disconnected', null]).toContain(outcome);
+    if (outcome === null) {
+      await check(); // one that was leaving already is not written by the call
+      await stores.pass(900);
+      await new CleanUp(stores.removals, stores.clock, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1').pass();
+      expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
+    }
+  });
+});
+
+describe('the consistency check', () => {
+  it('finds nothing in a fleet that is whole, and writes nothing', async () => {
+    await stores.registered();
+    await stores.leaving();
+    await stores.purge(await stores.registered(), { force: true });
+    const before = await stores.contents();
+    const events = await stores.site.count('event');
+    expect(await foundBy()).toEqual({});
+    expect([await stores.contents(), await stores.site.count('event')]).toEqual([before, events]);
+  });
+
+  it.each(EVERY_CASE)('finds $what, and repairs it with an event', async (example) => {
+    const { hostId } = await damagedServer(example);
+    const { found, repaired } = await check();
+    expect([Object.fromEntries(found), repaired]).toEqual([Object.fromEntries(example.kinds.map((kind) => [kind, 1])), 1]);
+    expect((await stores.kinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
+    await expectWhole();
+    const isGhost = example.what === 'a later tombstone';
+    const expected = isGhost ? A_TOMBSTONE : example === WITHOUT_AN_ENTRY ? [0, 0, 0, 0, 0] : AN_ENTRY;
+    expect(await stores.rowsOf(hostId)).toEqual(expected);
+  });
+
+  it('has a process server register again whose credential may be lost, and leaves the others alone', async () => {
+    const [lost, later] = [await damagedServer(OF_AN_ENTRY[0] as DamageCase), await damagedServer(OF_AN_ENTRY[5] as DamageCase)];
+    await check();
+    expect(await stores.outcomes(stores.beat(lost))).toEqual(['credential_revoked']);
+    expect(await stores.outcomes(stores.beat({ ...later, generation: 5 }))).toEqual(['accepted']);
+  });
+
+  it('repairs a tally that is wrong once, whoever looks, with an event', async () => {
+    await stores.registered();
+    await stores.registered({ agentVersion: '9.62.0.0' });
+    await stores.leaving();
+    await stores.site.write("INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT version_key, 0, 3 FROM process_server LIMIT 1");
+    await stores.site.write('UPDATE fleet_tally SET entries = entries - 1 WHERE decommissioned = 1');
+    const reports = await Promise.all([check(), check()]);
+    expect(reports.map(({ repaired }) => repaired).sort()).toEqual([0, 2]);
+    expect(await stores.site.tallyErrors()).toEqual([]);
+    expect(await stores.site.rows("SELECT host_id FROM event WHERE kind = 'inconsistency_repaired'")).toHaveLength(1);
+  });
+
+  it('looks at a fleet in ranges, and finds what is at their edges', async () => {
+    const servers = await Promise.all(Array.from({ length: 7 }, () => stores.registered()));
+    const inOrder = servers.map(({ hostId }) => hostId).sort();
+    for (const hostId of inOrder) await damage(['DELETE FROM process_server_health WHERE host_id = ?'], hostId);
+    const store = new ConsistencyStore(stores.database, stores.clock, stores.identifiers);
+    const found: string[] = [];
+    for (let after: string | null = ''; after !== null; ) {
+      const { damaged, next }: { damaged: { hostId: string }[]; next: string | null } = await store.look(after, 3);
+      found.push(...damaged.map(({ hostId }) => hostId));
+      after = next;
+    }
+    expect(found).toEqual(inOrder);
+  });
+
+  it('by two replicas at once repairs a host once', async () => {
+    const { hostId } = await damagedServer(OF_AN_ENTRY[4] as DamageCase);
+    await Promise.all([check(), check()]);
+    expect((await stores.kinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
+    await expectWhole();
+  });
+});
+
+describe('the clean-up', () => {
+  it('removes those who are due beside one whose rows contradict each other', async () => {
+    const damaged = await stores.leaving();
+    const due = await stores.leaving();
+    await damage(['UPDATE process_server_lease SET retired = 0 WHERE host_id = ?'], damaged.hostId);
+    await stores.pass(900);
+    const cleanUp = new CleanUp(stores.removals, stores.clock, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1');
+    expect((await cleanUp.pass()).removed).toBe(1);
+    expect(await stores.rowsOf(due.hostId)).toEqual(A_TOMBSTONE);
+    await check();
+    expect((await cleanUp.pass()).removed).toBe(1);
+    expect(await stores.rowsOf(damaged.hostId)).toEqual(A_TOMBSTONE);
+  });
+});
+
+describe('a heartbeat', () => {
+  it('of a host whose rows are without an entry is told to register again', async () => {
+    const server = await damagedServer(WITHOUT_AN_ENTRY);
+    expect(await stores.outcomes(stores.beat(server))).toEqual(['process_server_not_found']);
+  });
+});
