@@ -5,6 +5,7 @@ import {
   availabilityTiming,
   CleanUp,
   CleanUpPromise,
+  ConsistencyCheck,
   Departures,
   HeartbeatReceiver,
   KeyKeeper,
@@ -18,6 +19,7 @@ import {
   type Randomness,
 } from '@app/fleet';
 import {
+  ConsistencyStore,
   Database,
   EventReader,
   FleetCounter,
@@ -62,6 +64,9 @@ const NOTE_KEY_USE_MS = 30_000;
 const SETTLE_ROTATION_MS = 5_000;
 const RENEW_CERTIFICATE_MS = 10_000;
 const CHECK_VALIDITY_MS = 24 * 3_600_000;
+/** Up to a tenth later, so that replicas drift apart; sooner after a check that failed. */
+const CHECK_CONSISTENCY_MS = 3_600_000;
+const CHECK_CONSISTENCY_AGAIN_MS = 60_000;
 /** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
 const HEARTBEAT_CONNECTIONS = 3;
 /** They wait so long for a row, the others longer. */
@@ -107,6 +112,7 @@ export class Replica {
     readonly availability: AvailabilityRecorder,
     readonly receiver: HeartbeatReceiver,
     readonly cleanUp: CleanUp,
+    readonly consistency: ConsistencyCheck,
     readonly status: ReplicaStatus,
     readonly http: NestFastifyApplication,
     readonly connections: Connections,
@@ -142,9 +148,11 @@ export class Replica {
     const promise = new CleanUpPromise(new RemovalStore(heartbeatDatabase, clock, identifiers), clock);
     const refused = new RefusedCallers(clock, registry);
     const limits = { ofKeys: new RateLimit(settings.limits.keyRequestsPerSecond, clock), ofStrangers: new RateLimit(settings.limits.strangerRequestsPerSecond, clock) };
+    const databaseDifferenceMs = (): number => siteClock?.databaseDifferenceMs ?? 0;
+    const consistency = new ConsistencyCheck(new ConsistencyStore(database, clock, identifiers), registry, clock);
     const unread = new UnreadResponses(unreadLimits);
-    const metrics = new Metrics(receiver, listening, refused, promise, () => siteClock?.databaseDifferenceMs ?? 0, unread);
-    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, () => siteClock?.databaseDifferenceMs ?? 0, readyForMs);
+    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency });
+    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, readyForMs);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
     const useCases: UseCases = {
@@ -181,8 +189,9 @@ export class Replica {
       new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
       new RepeatingJob('settle a rotation', () => keeper.settleRotation(), () => SETTLE_ROTATION_MS, logger),
       new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
+      new RepeatingJob('check the consistency', () => consistencyPass(consistency, logger), (failed) => (failed ? CHECK_CONSISTENCY_AGAIN_MS : CHECK_CONSISTENCY_MS * (1 + randomness.fraction() / 10)), logger),
     ];
-    return new Replica(database, heartbeatDatabase, secrets, keys, keeper, certificate, listening, recorder, receiver, cleanUp, status, http, connections, jobs);
+    return new Replica(database, heartbeatDatabase, secrets, keys, keeper, certificate, listening, recorder, receiver, cleanUp, consistency, status, http, connections, jobs);
   }
 
   /** Begins to listen on the clock and to sweep. A rotation that an earlier start left half done is settled before anybody asks. */
@@ -196,6 +205,7 @@ export class Replica {
   async stop(): Promise<void> {
     await this.receiver.drain();
     this.cleanUp.stop();
+    this.consistency.stop();
     await Promise.all(this.jobs.map((job) => job.stop()));
     await this.http.close();
     await this.keys.noteUses().catch(() => undefined); // a database that is away must not hold the stop up
@@ -208,6 +218,11 @@ const certificateJobs = (certificate: TlsCertificate, logger: Logger): Repeating
   new RepeatingJob('renew the certificate', () => certificate.renewAndLog(), () => RENEW_CERTIFICATE_MS, logger),
   new RepeatingJob('check the validity of the certificate', async () => certificate.warnWhenInvalid(), () => CHECK_VALIDITY_MS, logger),
 ];
+
+async function consistencyPass(consistency: ConsistencyCheck, logger: Logger): Promise<void> {
+  const { found, repaired } = await consistency.pass();
+  if (found.size > 0) logger.error({ found: Object.fromEntries(found), repaired }, 'stored rows contradicted each other');
+}
 
 async function cleanUpPass(cleanUp: CleanUp, promise: CleanUpPromise, metrics: Metrics, logger: Logger): Promise<void> {
   try {

@@ -1,11 +1,23 @@
 import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
-import type { CleanUpPass, CleanUpPromise, HeartbeatReceiver, ListeningClock } from '@app/fleet';
+import { INCONSISTENCY_KINDS, type CleanUpPass, type CleanUpPromise, type ConsistencyCheck, type HeartbeatReceiver, type ListeningClock } from '@app/fleet';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { RefusedCallers } from '../access/refused-callers.js';
 import type { UnreadResponses } from '../edge/unread-responses.js';
 
 /** A scrape does not wait for a database that is away. */
 const READ_OVERDUE_WITHIN_MS = 1_000;
+
+/** What the metrics are read from. */
+export interface MetricSources {
+  readonly receiver: HeartbeatReceiver;
+  readonly listening: ListeningClock;
+  readonly refused: RefusedCallers;
+  readonly promise: CleanUpPromise;
+  /** How far the clock of the present database node is ahead of the site's, in ms. */
+  readonly databaseDifferenceMs: () => number;
+  readonly unread: UnreadResponses;
+  readonly consistency: ConsistencyCheck;
+}
 
 /** Counters and gauges of this replica. */
 export class Metrics {
@@ -16,7 +28,7 @@ export class Metrics {
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
 
-  constructor(receiver: HeartbeatReceiver, listening: ListeningClock, refused: RefusedCallers, promise: CleanUpPromise, databaseDifferenceMs: () => number, unread: UnreadResponses) {
+  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency }: MetricSources) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -51,6 +63,15 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(unread.closed);
+      },
+    });
+    new Gauge({
+      name: 'cs_inconsistencies',
+      help: 'Stored rows that contradicted each other at the last check of this replica, by kind; most of them are repaired by it',
+      labelNames: ['kind'],
+      registers: [this.registry],
+      collect() {
+        if (consistency.last) for (const kind of INCONSISTENCY_KINDS) this.set({ kind }, consistency.last.found.get(kind) ?? 0);
       },
     });
     this.readOverdue = () => new CallDeadline(READ_OVERDUE_WITHIN_MS).within(promise.overdueSeconds());
