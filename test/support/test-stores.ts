@@ -41,10 +41,10 @@ export class WatchedDatabase extends Database {
   /** Reads outside of transactions, with their parameters: to be explained. */
   readonly reads: Statement[] = [];
   /** Runs before each statement. */
-  before: (sql: string) => Promise<unknown> = async () => undefined;
+  before: (sql: string, parameters: readonly unknown[]) => Promise<unknown> = async () => undefined;
 
   override async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs?: number): Promise<Row[]> {
-    await this.watch(sql);
+    await this.watch(sql, parameters);
     this.reads.push({ sql, parameters });
     return super.rows<Row>(sql, parameters, withinMs);
   }
@@ -64,19 +64,19 @@ export class WatchedDatabase extends Database {
     return super.transaction((transaction, mayBeUnderWay) => {
       const watched: Transaction = {
         rows: async <Row>(sql: string, parameters: readonly unknown[] = []) => {
-          await this.watch(sql);
+          await this.watch(sql, parameters);
           return transaction.rows<Row>(sql, parameters);
         },
         write: async (sql, parameters = []) => {
-          await this.watch(sql);
+          await this.watch(sql, parameters);
           return transaction.write(sql, parameters);
         },
         writeEach: async (statements) => {
-          for (const { sql } of statements) await this.watch(sql);
+          for (const { sql, parameters } of statements) await this.watch(sql, parameters);
           return transaction.writeEach(statements);
         },
         writeWhole: async (first, expected, rest) => {
-          for (const { sql } of [first, ...rest]) await this.watch(sql);
+          for (const { sql, parameters } of [first, ...rest]) await this.watch(sql, parameters);
           return transaction.writeWhole(first, expected, rest);
         },
       };
@@ -84,9 +84,9 @@ export class WatchedDatabase extends Database {
     }, options);
   }
 
-  private async watch(sql: string): Promise<void> {
+  private async watch(sql: string, parameters: readonly unknown[]): Promise<void> {
     this.statements.push(sql.trim());
-    await this.before(sql);
+    await this.before(sql, parameters);
   }
 }
 

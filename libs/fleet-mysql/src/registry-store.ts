@@ -44,7 +44,7 @@ import { fulfilled, rejected, Together, type Outcome } from './together.js';
 const REMEMBERED_REFUSALS = 10_000;
 /** Changes written in one transaction: a hundred hosts are held for as long as that takes. While the database writes one group, the next is decided. */
 const CHANGES_TOGETHER = { most: 100, groups: 2 };
-/** Errors that one host of a group causes: its group is not tried again as a whole, each of it is tried alone. */
+/** Errors that one host of a group causes: its group is not tried again as a whole. */
 const CAUSED_BY_ONE_HOST = [LOCK_WAIT_TIMEOUT, ROW_CHANGED, DEADLOCK, DUPLICATE_KEY];
 
 /** What somebody wants to become of a host's record. */
@@ -75,7 +75,7 @@ const byHostId = (a: Wish, b: Wish): number => (a.hostId < b.hostId ? -1 : 1);
 /**
  * Changes that are asked for while others are being written go together: one transaction, one flush to disk. What concerns
  * only one of them never harms the others: a refusal is its own answer, a host that somebody else holds is waited for alone,
- * and when a group cannot be written whole, each is tried by itself.
+ * and a group that cannot be written whole is halved.
  */
 export class RegistryStore implements Registry {
   private readonly notedRefusals = new Set<string>();
@@ -117,13 +117,28 @@ export class RegistryStore implements Registry {
     }
   }
 
-  /** Of a group, those whose record nobody else holds; the others, or all when the group cannot be written whole, are left to be done alone. */
+  /**
+   * Of a group, those whose record nobody else holds; the others are left to be done alone. A group that cannot be written whole
+   * is halved, until the one that keeps it from being written is alone.
+   */
   private async changeFree(wishes: readonly Wish[], giveUpAt: number): Promise<Outcome<unknown>[]> {
     const outcomes = await this.write(wishes, LOCK_FREE_HOSTS, giveUpAt).catch((error: unknown) => {
       if (error instanceof FleetError) throw error;
       return null;
     });
-    return wishes.map((wish) => outcomes?.get(wish) ?? this.changeAlone(wish, giveUpAt));
+    if (outcomes || wishes.length === 1) return wishes.map((wish) => outcomes?.get(wish) ?? this.changeLater(wish, giveUpAt));
+    const middle = Math.ceil(wishes.length / 2);
+    const halves = [wishes.slice(0, middle), wishes.slice(middle)].map((half) =>
+      this.changeFree(half, giveUpAt).catch((error: unknown) => half.map((): Outcome<unknown> => rejected(error))),
+    );
+    return (await Promise.all(halves)).flat();
+  }
+
+  /** A failure is handed to the caller once the whole group is known. */
+  private changeLater(wish: Wish, giveUpAt: number): Promise<unknown> {
+    const change = this.changeAlone(wish, giveUpAt);
+    change.catch(() => undefined);
+    return change;
   }
 
   private async changeAlone(wish: Wish, giveUpAt: number): Promise<unknown> {
