@@ -146,7 +146,7 @@ describe('the consistency check', () => {
     expect(await stores.outcomes(stores.beat({ ...later, generation: 5 }))).toEqual(['accepted']);
   });
 
-  it('repairs a tally that is wrong once, whoever looks, with an event', async () => {
+  it('repairs a tally that is wrong once, by whichever replica, with an event', async () => {
     await stores.registered();
     await stores.registered({ agentVersion: '9.62.0.0' });
     await stores.leaving();
@@ -181,7 +181,7 @@ describe('the consistency check', () => {
 });
 
 describe('the clean-up', () => {
-  it('removes those who are due beside one whose rows contradict each other', async () => {
+  it('removes the other due entries when the rows of one contradict each other', async () => {
     const damaged = await stores.leaving();
     const due = await stores.leaving();
     await damage(['UPDATE process_server_lease SET retired = 0 WHERE host_id = ?'], damaged.hostId);
@@ -196,7 +196,7 @@ describe('the clean-up', () => {
 });
 
 describe('a heartbeat', () => {
-  it('of a host whose rows are without an entry is told to register again', async () => {
+  it('of a host whose rows are without an entry gets the instruction to register again', async () => {
     const server = await damagedServer(WITHOUT_AN_ENTRY);
     expect(await stores.outcomes(stores.beat(server))).toEqual(['process_server_not_found']);
   });

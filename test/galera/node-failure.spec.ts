@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-/** Beats until it is told to stop, and goes to the other replica when one does not accept it, as behind a balancer. */
+/** Sends heartbeats until the load ends, and goes to the other replica when one does not accept it, as behind a balancer. */
 async function beatThroughout(host: Beating, isOver: () => boolean): Promise<void> {
   for (let replica = 0; !isOver(); ) {
     const body = { generation: host.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0 };

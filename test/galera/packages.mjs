@@ -1,4 +1,4 @@
-/** What a Galera node needs beside `mariadbd`: the provider, the state transfer scripts and rsync. */
+/** What a Galera node needs besides `mariadbd`: the provider, the state transfer scripts and rsync. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir } from 'node:fs/promises';

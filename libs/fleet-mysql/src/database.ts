@@ -83,7 +83,7 @@ export class Database {
       // On a Galera node: a read sees all that was committed anywhere before it. Elsewhere unknown, and not needed.
       connection.query({ sql: 'SET SESSION wsrep_sync_wait = 1', timeout: CLEAN_WITHIN_MS }, () => undefined);
       const isClusterNode = this.isClusterNode(connection);
-      isClusterNode.catch(() => connection.destroy()); // whoever takes the connection sees the error as well
+      isClusterNode.catch(() => connection.destroy()); // the error also reaches the caller that takes the connection
       this.clusterNodes.set(connection, isClusterNode);
     });
   }

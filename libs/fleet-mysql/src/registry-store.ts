@@ -118,7 +118,7 @@ export class RegistryStore implements Registry {
   }
 
   /**
-   * Of a group, those whose record nobody else holds; the others are left to be done alone. A group that cannot be written whole
+   * Of a group, those whose record no other transaction holds; the others are left to be done alone. A group that cannot be written whole
    * is halved, until the one that keeps it from being written is alone.
    */
   private async changeFree(wishes: readonly Wish[], giveUpAt: number): Promise<Outcome<unknown>[]> {

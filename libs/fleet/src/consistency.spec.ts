@@ -34,7 +34,7 @@ describe('the rows of a host', () => {
     ['with a tombstone', { tombstone: aTombstone({ generation: 2 }) }, ['entry_with_tombstone']],
     ['an entry alone', { lease: null, hasHealth: false, names: 0, currentNames: 0 }, ['lease_missing', 'health_missing', 'name_mismatch']],
     ['a lease alone', { ...NOTHING, lease: { generation: 3, isRetired: false } }, ['orphan']],
-    ['health beside a tombstone', { ...NOTHING, hasHealth: true, tombstone: aTombstone() }, ['orphan']],
+    ['health with a tombstone', { ...NOTHING, hasHealth: true, tombstone: aTombstone() }, ['orphan']],
     ['an old name alone', { ...NOTHING, names: 1 }, ['orphan']],
     ['a tombstone alone', { ...NOTHING, tombstone: aTombstone() }, []],
     ['none', NOTHING, []],

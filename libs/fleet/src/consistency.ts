@@ -35,7 +35,7 @@ export const lastGeneration = ({ entry, tombstone, damage }: Pick<HeldRecord, 'e
 /**
  * Makes the rows of a host agree. Every registration has a higher generation than the tombstone before it, so an entry that has
  * not was removed, and goes; any other entry stays, with the highest generation that is known. Rows without an entry go.
- * Where the credential that was handed out last may be unknown, the process server is told to register again.
+ * Where the credential that was handed out last may be unknown, it is revoked, so that the process server registers again.
  */
 export function repair({ entry, damage }: HeldRecord): Decision<readonly InconsistencyKind[]> {
   if (!damage) return { answer: [] };
