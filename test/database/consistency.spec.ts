@@ -111,7 +111,7 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
     if (outcome === null) {
       await check(); // one that was leaving already is not written by the call
       await stores.pass(900);
-      await new CleanUp(stores.removals, stores.clock, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1').pass();
+      await new CleanUp(stores.removals, () => stores.availability.cleanUpMoment, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1').pass();
       expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
     }
   });
@@ -186,7 +186,7 @@ describe('the clean-up', () => {
     const due = await stores.leaving();
     await damage(['UPDATE process_server_lease SET retired = 0 WHERE host_id = ?'], damaged.hostId);
     await stores.pass(900);
-    const cleanUp = new CleanUp(stores.removals, stores.clock, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1');
+    const cleanUp = new CleanUp(stores.removals, () => stores.availability.cleanUpMoment, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1');
     expect((await cleanUp.pass()).removed).toBe(1);
     expect(await stores.rowsOf(due.hostId)).toEqual(A_TOMBSTONE);
     await check();

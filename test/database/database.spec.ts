@@ -140,7 +140,7 @@ describe.each([
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
     const moment = await stores.moment();
     proxy.failNextCommit({ errno, committed });
-    const verdicts = await leases.writeGroup(servers.map((server) => stores.beat(server)), () => moment);
+    const verdicts = await leases.writeGroup(servers.map((server) => stores.beat(server)), () => moment, 5_000);
     expect(verdicts.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted']);
     for (const server of servers) {
       expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
@@ -153,9 +153,9 @@ describe('a transaction', () => {
   it('sends the statements of a group in one round trip; on a cluster node, where that is not safe, each in its own', async () => {
     const server = await stores.registered();
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
-    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }));
+    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }), 5_000);
     proxy.sent.length = 0;
-    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }));
+    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }), 5_000);
     const sent = proxy.sent.map((text) => ['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT'].filter((part) => text.includes(part)));
     expect(sent).toEqual(AS_ON_CLUSTER_NODE ? [['START TRANSACTION'], ['UPDATE JSON_TABLE'], ['COMMIT']] : [['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT']]);
   });
