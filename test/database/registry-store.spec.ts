@@ -87,6 +87,7 @@ describe('a registration', () => {
       services: null,
       servicesDownAt: null,
       protectedMachineCount: null,
+      protectedMachinesUnknown: false,
       replicationPairCount: null,
       certificateExpiresAt: null,
     });
