@@ -8,11 +8,12 @@ export class NoteClockSteps1795400000027 implements MigrationInterface {
       ALTER TABLE listening
         ADD COLUMN run_ahead_ms INT UNSIGNED NOT NULL DEFAULT 0,
         ADD COLUMN unsteady_listened_ms BIGINT NOT NULL DEFAULT 0,
+        ADD COLUMN stepped_listened_ms BIGINT NULL,
         ADD COLUMN stepped_back_listened_ms BIGINT NULL,
         ADD COLUMN stepped_back_to DATETIME(3) NULL`);
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('ALTER TABLE listening DROP COLUMN run_ahead_ms, DROP COLUMN unsteady_listened_ms, DROP COLUMN stepped_back_listened_ms, DROP COLUMN stepped_back_to');
+    await db.query('ALTER TABLE listening DROP COLUMN run_ahead_ms, DROP COLUMN unsteady_listened_ms, DROP COLUMN stepped_listened_ms, DROP COLUMN stepped_back_listened_ms, DROP COLUMN stepped_back_to');
   }
 }

@@ -54,6 +54,7 @@ CREATE TABLE listening (
   noted_at datetime(3) NOT NULL,
   run_ahead_ms int unsigned NOT NULL,
   unsteady_listened_ms bigint NOT NULL,
+  stepped_listened_ms bigint,
   stepped_back_listened_ms bigint,
   stepped_back_to datetime(3),
   PRIMARY KEY (id)

@@ -25,7 +25,7 @@ const note = async (store = stores.listening, over: Partial<AvailabilityAttempt>
   if ('disagreesWith' in result) throw new Error('the clocks disagree');
   return result;
 };
-const AT_ZERO = { listenedMs: 0, runAheadMs: AVAILABILITY.runAheadMs, unsteadyAtListenedMs: 0, steppedBack: null };
+const AT_ZERO = { listenedMs: 0, runAheadMs: AVAILABILITY.runAheadMs, unsteadyAtListenedMs: 0, steppedAtListenedMs: null, steppedBack: null };
 const row = () => readListening(stores.database, stores.clock.now());
 
 describe('the listening row', () => {

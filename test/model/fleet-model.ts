@@ -1,9 +1,11 @@
+import type { AvailabilityModel } from './availability-model.js';
+
 /** The registry as one person would keep it on paper: no database, no replicas, no concurrency. */
 export const LEASE_SECONDS = 180;
 export const GRACE_SECONDS = 300;
 export const INTERVAL_SECONDS = 60;
-const COUNTED_GAP_MS = 15_000;
-const RUN_AHEAD_MS = 1_500;
+/** A heartbeat on record that is further ahead is from before a step of the clock. */
+const OUT_OF_ORDER_MS = 60_000;
 /** A lease that ends at once has ended for a replica whose clock is behind, too. */
 const REPLICAS_DIFFER_MS = 1_500;
 
@@ -21,6 +23,7 @@ export interface ModelEntry {
   /** Of the present hour of silences: when its first one ended, and how many did. */
   silences: { since: number; ended: number } | null;
   decommissionedAt: number | null;
+  decommissionedListenedMs: number;
   revoked: boolean;
 }
 
@@ -52,33 +55,24 @@ export class FleetModel {
   readonly tombstones = new Map<string, ModelTombstone>();
   /** Changes by host, in order. */
   readonly events = new Map<string, string[]>();
-  outages = 0;
-  private listenedMs = 0;
-  private notedAt: number;
-  private readonly replicaNotedAt: number[];
 
   constructor(
     private readonly now: () => number,
-    replicas: number,
-  ) {
-    this.notedAt = now();
-    this.replicaNotedAt = Array.from({ length: replicas }, now);
-  }
+    private readonly availability: AvailabilityModel,
+  ) {}
 
   /** L now. */
   listened(): number {
-    return this.listenedMs + Math.min(Math.max(0, this.now() - this.notedAt), RUN_AHEAD_MS);
-  }
-
-  note(replica: number): void {
-    if (this.now() - this.notedAt > COUNTED_GAP_MS) this.outages += 1;
-    this.listenedMs += Math.min(Math.max(0, this.now() - this.notedAt), COUNTED_GAP_MS);
-    this.notedAt = Math.max(this.notedAt, this.now());
-    this.replicaNotedAt[replica] = this.now();
+    return this.availability.listened();
   }
 
   isConnected({ endsAtListenedMs }: ModelEntry): boolean {
     return this.listened() < endsAtListenedMs;
+  }
+
+  /** Whether a heartbeat that says nothing else than this renews the lease. */
+  accepts(hostId: string, generation: number): boolean {
+    return this.entries.has(hostId) && this.credentialRefusal(hostId, generation, false) === null;
   }
 
   register(hostId: string, machine: string): Outcome & { generation?: number } {
@@ -98,6 +92,7 @@ export class FleetModel {
       machinesUnknown: entry !== undefined && !replaced && entry.machinesUnknown,
       silences: entry?.silences ?? null,
       decommissionedAt: null,
+      decommissionedListenedMs: 0,
       revoked: false,
     });
     this.tombstones.delete(hostId);
@@ -106,21 +101,23 @@ export class FleetModel {
   }
 
   heartbeat(hostId: string, generation: number, replica: number, beat: ModelHeartbeat): Outcome {
-    if (this.now() - (this.replicaNotedAt[replica] ?? 0) >= COUNTED_GAP_MS) return refusal(503, 'not_listening', 'retry');
+    if (!this.availability.isListening(replica)) return refusal(503, 'not_listening', 'retry');
     const gone = this.credentialRefusal(hostId, generation, false);
     if (gone) return gone;
     const entry = this.entry(hostId);
     const otherMachine = beat.machine !== null && beat.machine !== entry.machine;
     const replaced = beat.instance !== null && beat.instance !== entry.instance && entry.replacedInstances.includes(beat.instance);
     if (otherMachine || replaced) return refusal(409, 'host_id_conflict', 'ask_operator');
-    if (!this.isConnected(entry)) this.silenceEnded(hostId, entry);
+    const listenedMs = this.availability.listenedBy(replica);
+    if (listenedMs >= entry.endsAtListenedMs) this.silenceEnded(hostId, entry);
     if (beat.instance !== null && beat.instance !== entry.instance) {
       if (entry.instance !== null) entry.replacedInstances.push(entry.instance);
       entry.instance = beat.instance;
     }
-    entry.endsAtListenedMs = Math.max(entry.endsAtListenedMs, this.listened() + LEASE_SECONDS * 1000);
-    entry.heardAtListenedMs = this.listened();
-    entry.lastHeartbeatAt = this.now();
+    entry.endsAtListenedMs = Math.max(entry.endsAtListenedMs, listenedMs + LEASE_SECONDS * 1000);
+    entry.heardAtListenedMs = Math.max(entry.heardAtListenedMs, listenedMs);
+    const keepsLast = entry.lastHeartbeatAt !== null && entry.lastHeartbeatAt >= this.now() && entry.lastHeartbeatAt <= this.now() + OUT_OF_ORDER_MS;
+    if (!keepsLast) entry.lastHeartbeatAt = this.now();
     if (beat.protectedMachines !== null) {
       entry.machinesUnknown = beat.protectedMachines === 'unusable';
       entry.protectedMachines = beat.protectedMachines === 'unusable' ? null : beat.protectedMachines;
@@ -144,6 +141,7 @@ export class FleetModel {
     if (!force && entry.protectedMachines) return refusal(409, 'machines_protected');
     if (!force && (entry.machinesUnknown || (generation === null && entry.protectedMachines === null))) return refusal(409, 'machines_unknown');
     entry.decommissionedAt = this.now();
+    entry.decommissionedListenedMs = this.listened();
     entry.endsAtListenedMs = Math.min(entry.endsAtListenedMs, this.listened() - REPLICAS_DIFFER_MS);
     this.happened(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
     return { status: 202 };
@@ -174,9 +172,11 @@ export class FleetModel {
     return { status: 200 };
   }
 
-  cleanUp(): void {
-    for (const [hostId, { decommissionedAt, generation }] of [...this.entries]) {
-      if (decommissionedAt === null || decommissionedAt > this.now() - GRACE_SECONDS * 1000) continue;
+  cleanUp(replica: number): void {
+    const { wallMs, listenedMs } = this.availability.cleanUpMoment(replica);
+    for (const [hostId, { decommissionedAt, decommissionedListenedMs, generation }] of [...this.entries]) {
+      const isDue = (wallMs !== null && decommissionedAt !== null && decommissionedAt <= wallMs - GRACE_SECONDS * 1000) || decommissionedListenedMs <= listenedMs - GRACE_SECONDS * 1000;
+      if (decommissionedAt === null || !isDue) continue;
       this.entries.delete(hostId);
       this.tombstones.set(hostId, { generation, removal: 'clean_up', purgedAt: this.now() });
       this.happened(hostId, 'removed');
@@ -210,7 +210,7 @@ export class FleetModel {
   }
 
   private silenceEnded(hostId: string, entry: ModelEntry): void {
-    if (entry.silences === null || this.now() - entry.silences.since >= 3_600_000) entry.silences = { since: this.now(), ended: 0 };
+    if (entry.silences === null || Math.abs(this.now() - entry.silences.since) >= 3_600_000) entry.silences = { since: this.now(), ended: 0 };
     entry.silences.ended += 1;
     if (entry.silences.ended <= 10) this.happened(hostId, 'silence_ended');
   }

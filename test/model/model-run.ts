@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect } from '@jest/globals';
 import type { KnownServer, TestSite } from '../support/test-site.js';
+import { AvailabilityModel } from './availability-model.js';
 import { FleetModel, GRACE_SECONDS, type Refusal } from './fleet-model.js';
 
 const HOSTS = 3;
 const REPLICAS = 2;
+/** Of all runs together. */
+const MOST_LOCKS = 6;
 /** As seldom as replicas may note without a gap. */
 const NOTE_SECONDS = 15;
 
@@ -51,6 +54,8 @@ const action = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('outage' as const), seconds: fc.constantFrom(10, 20, 200, 7_200), note: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('note' as const), replica }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), replica }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('clockStep' as const), replica, ms: fc.constantFrom(-7_200_000, 7_200_000, 500 * 86_400_000) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lock' as const), host, replica, table: fc.constantFrom('process_server_lease', 'process_server_health') }) },
 );
 export type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never;
 export const someActions = fc.array(action, { minLength: 20, maxLength: 60, size: 'max' });
@@ -59,12 +64,16 @@ export const someActions = fc.array(action, { minLength: 20, maxLength: 60, size
 export class ModelRun {
   /** How often each answer was met, over all runs: shows what the sequences reach. */
   static readonly outcomes = new Map<string, number>();
+  static locks = 0;
   private readonly hostIds = Array.from({ length: HOSTS }, () => randomUUID());
   private readonly known = new Map<string, KnownServer[]>(this.hostIds.map((hostId) => [hostId, []]));
+  private readonly availability: AvailabilityModel;
   private readonly model: FleetModel;
 
   private constructor(private readonly site: TestSite) {
-    this.model = new FleetModel(() => site.clock.now().getTime(), REPLICAS);
+    const wallMs = (): number => site.clock.now().getTime();
+    this.availability = new AvailabilityModel(wallMs, () => site.clock.monotonicMs(), REPLICAS);
+    this.model = new FleetModel(wallMs, this.availability);
   }
 
   static async of(site: TestSite, actions: readonly Action[]): Promise<void> {
@@ -136,7 +145,7 @@ export class ModelRun {
         return this.purgeByPlan(next.replica);
       case 'cleanUp':
         await this.site.replica(next.replica).cleanUp.pass();
-        this.model.cleanUp();
+        this.model.cleanUp(next.replica);
         return;
       case 'listen':
         for (let left = next.seconds; left > 0; left -= NOTE_SECONDS) {
@@ -150,11 +159,34 @@ export class ModelRun {
         return;
       case 'note':
         await this.site.replica(next.replica).listening.note();
-        return this.model.note(next.replica);
+        return this.availability.record(next.replica);
       case 'restart':
         await this.site.restartReplica(next.replica);
-        return this.model.note(next.replica);
+        return this.availability.restart(next.replica);
+      case 'clockStep':
+        this.site.clock.stepMs(next.ms);
+        await this.noteAll();
+        return;
+      case 'lock':
+        return this.heartbeatWhileLocked(hostId, next);
     }
+  }
+
+  /** A table is locked from outside: a heartbeat is answered 503, availability cannot be recorded, and nothing changes. Each costs two seconds, so of a whole run only a few. */
+  private async heartbeatWhileLocked(hostId: string, { replica, table }: { replica: number; table: string }): Promise<void> {
+    const server = this.credential(hostId, 0);
+    const isAccepted = server && this.availability.isListening(replica) && this.model.accepts(hostId, server.generation);
+    if (!server || !isAccepted || ModelRun.locks >= MOST_LOCKS) return;
+    ModelRun.locks += 1;
+    const holder = await this.site.database.connect();
+    await holder.query(`LOCK TABLES ${table} WRITE`);
+    const load = { cpuPercent: ModelRun.locks, totalMemoryBytes: 1, availableMemoryBytes: 1 };
+    const { status, body } = await this.site.heartbeat(server, { load }, replica);
+    this.expectSame({ status, ...body }, { status: 503, code: 'database_unavailable', instruction: 'retry' });
+    await expect(this.site.replica(replica).availability.record()).rejects.toThrow();
+    this.availability.fail(replica);
+    await holder.query('UNLOCK TABLES');
+    await holder.end();
   }
 
   /** A plan over everybody who is silent, applied twice through both replicas at once. */
@@ -185,7 +217,7 @@ export class ModelRun {
   private async noteAll(): Promise<void> {
     for (let number = 0; number < REPLICAS; number += 1) {
       await this.site.replica(number).listening.note();
-      this.model.note(number);
+      this.availability.record(number);
     }
   }
 
@@ -252,11 +284,15 @@ export class ModelRun {
     );
     for (const hostId of this.hostIds) {
       const changes = rows.filter(({ host_id, kind }) => host_id === hostId && !kind.startsWith('refused_')).map(({ kind }) => kind);
-      expect(changes).toEqual(this.model.events.get(hostId) ?? []);
+      const expected = this.model.events.get(hostId) ?? [];
+      // After a step back what came later has an earlier instant.
+      if (this.availability.steps > 0) expect([...changes].sort()).toEqual([...expected].sort());
+      else expect(changes).toEqual(expected);
     }
     const refusals = rows.filter(({ kind }) => kind.startsWith('refused_')).map(({ host_id, kind, hour }) => `${host_id} ${kind} ${hour}`);
     expect(new Set(refusals).size).toBe(refusals.length);
-    expect(rows.filter(({ kind }) => kind === 'listening_outage')).toHaveLength(this.model.outages);
+    expect(rows.filter(({ kind }) => kind === 'listening_outage')).toHaveLength(this.availability.outages);
+    expect(rows.filter(({ kind }) => kind === 'clock_stepped')).toHaveLength(this.availability.steps);
   }
 
   /** I7: lists, counts and details of both replicas tell the model's states. I4: what is due and swept is gone. */

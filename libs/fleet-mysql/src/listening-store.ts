@@ -26,6 +26,7 @@ interface ListeningRow {
   noted_at: Date;
   run_ahead_ms: number;
   unsteady_listened_ms: number;
+  stepped_listened_ms: number | null;
   stepped_back_listened_ms: number | null;
   stepped_back_to: Date | null;
 }
@@ -33,11 +34,12 @@ interface ListeningRow {
 /** A heartbeat that is not committed within this is answered 503; so is the proof that one could be. */
 const PROVE_WITHIN_MS = 2_000;
 
-const listeningOf = ({ listened_ms, noted_at, run_ahead_ms, unsteady_listened_ms, stepped_back_listened_ms, stepped_back_to }: ListeningRow): Listening => ({
+const listeningOf = ({ listened_ms, noted_at, run_ahead_ms, unsteady_listened_ms, stepped_listened_ms, stepped_back_listened_ms, stepped_back_to }: ListeningRow): Listening => ({
   listenedMs: listened_ms,
   notedAt: noted_at,
   runAheadMs: run_ahead_ms,
   unsteadyAtListenedMs: unsteady_listened_ms,
+  steppedAtListenedMs: stepped_listened_ms,
   steppedBack: stepped_back_to && { listenedMs: stepped_back_listened_ms ?? 0, to: stepped_back_to },
 });
 
@@ -89,7 +91,7 @@ export class ListeningStore implements ListeningNotes {
         const { listening } = record;
         if (listening !== before) {
           const { steppedBack } = listening;
-          const values = [listening.listenedMs, listening.notedAt, listening.runAheadMs, listening.unsteadyAtListenedMs, steppedBack?.listenedMs ?? null, steppedBack?.to ?? null];
+          const values = [listening.listenedMs, listening.notedAt, listening.runAheadMs, listening.unsteadyAtListenedMs, listening.steppedAtListenedMs, steppedBack?.listenedMs ?? null, steppedBack?.to ?? null];
           await transaction.write(MOVE_LISTENING, [...values, row.noted_at]);
         }
         await insertEvents(transaction, this.eventsOf(record, eventId, now));

@@ -67,7 +67,7 @@ interface Parts {
 async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Parts = {}) {
   const time = { now: NOON };
   const clock = { now: () => time.now, monotonicMs: () => time.now.getTime() };
-  const row = { listenedMs: 500_000, runAheadMs: 1_500, unsteadyAtListenedMs: 0, steppedBack: null };
+  const row = { listenedMs: 500_000, runAheadMs: 1_500, unsteadyAtListenedMs: 0, steppedAtListenedMs: null, steppedBack: null };
   const listening = new ListeningClock({ note: async (now) => ({ listening: { ...row, notedAt: now }, outage: null, step: null }) }, clock, availabilityTiming(180));
   await listening.note();
   const leases = new LeasesByHand();

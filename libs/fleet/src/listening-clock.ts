@@ -1,19 +1,15 @@
 import type { CleanUpMoment } from './clean-up.js';
-import { isSteady, listenedMsAt, type AvailabilityRecord, type AvailabilityTiming, type Listening } from './listening.js';
+import { hasJustStepped, isSteady, listenedMsAt, type AvailabilityRecord, type AvailabilityTiming, type Listening } from './listening.js';
 import type { Clock, ListeningNotes } from './ports.js';
 
 /** How a replica's clock is brought in line with the site's when they disagree: `isMoving` says that another replica has moved the row since this one looked. */
 export type ReconcileClock = (row: Listening, isMoving: boolean) => Promise<void>;
-
-/** A clock that has just stepped decides nothing that is lost for good: by then whatever was due when it stepped is removed by the availability clock. */
-const JUST_STEPPED_MS = 900_000;
 
 /** This replica's copy of the listening row. The heartbeat path reads L from here, never from the table. */
 export class ListeningClock {
   private copy: Listening | null = null;
   private recordedAtMs: number | null = null;
   private failedBefore = false;
-  private steppedAtMs = -Infinity;
 
   constructor(
     private readonly notes: ListeningNotes,
@@ -57,7 +53,7 @@ export class ListeningClock {
     if (!this.copy || this.recordedAtMs === null) throw new Error('the listening clock was read before its first note');
     const nowMs = this.clock.monotonicMs();
     const now = new Date(this.copy.notedAt.getTime() + nowMs - this.recordedAtMs);
-    return { now, listenedMs: this.listenedMsAt(now), hasJustStepped: nowMs - this.steppedAtMs < JUST_STEPPED_MS, isSteady: isSteady(this.copy) };
+    return { now, listenedMs: this.listenedMsAt(now), hasJustStepped: hasJustStepped(this.copy), isSteady: isSteady(this.copy) };
   }
 
   /** The last step backwards of the wall clock that this replica knows of. */
@@ -74,7 +70,6 @@ export class ListeningClock {
     const first = await this.attempt(witnesses, false);
     if (!('disagreesWith' in first)) return first;
     const { disagreesWith } = first;
-    this.steppedAtMs = this.clock.monotonicMs();
     await this.reconcile(disagreesWith, this.copy !== null && this.copy.notedAt.getTime() !== disagreesWith.notedAt.getTime());
     const second = await this.attempt(witnesses, true);
     if ('disagreesWith' in second) throw new Error('a record disagrees although the clock was measured anew');

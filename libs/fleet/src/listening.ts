@@ -36,6 +36,8 @@ export interface Listening {
   readonly runAheadMs: number;
   /** L when the wall clock last stepped, or came back after a long pause. */
   readonly unsteadyAtListenedMs: number;
+  /** L when the wall clock last stepped; null when it never did. */
+  readonly steppedAtListenedMs: number | null;
   /** The last step backwards: L then, and the wall time after it. Null when there was none. */
   readonly steppedBack: { readonly listenedMs: number; readonly to: Date } | null;
 }
@@ -46,6 +48,7 @@ export const firstListening = (now: Date, { runAheadMs }: Pick<AvailabilityTimin
   notedAt: now,
   runAheadMs,
   unsteadyAtListenedMs: 0,
+  steppedAtListenedMs: null,
   steppedBack: null,
 });
 
@@ -116,11 +119,16 @@ function recordAfterStep(before: Listening, now: Date, elapsedMs: number | null,
   const listenedMs = before.listenedMs + Math.min(elapsedMs ?? 0, maxCountedGapMs);
   const steppedBack = now < before.notedAt ? { listenedMs, to: now } : before.steppedBack;
   return {
-    listening: { listenedMs, notedAt: now, runAheadMs, unsteadyAtListenedMs: listenedMs, steppedBack },
+    listening: { listenedMs, notedAt: now, runAheadMs, unsteadyAtListenedMs: listenedMs, steppedAtListenedMs: listenedMs, steppedBack },
     outage: null,
     step: { from: before.notedAt, to: now },
   };
 }
+
+/** A clock that has just stepped does not say what is due: in this time the availability clock has removed whatever was due when it stepped. */
+const JUST_STEPPED_MS = 900_000;
+
+export const hasJustStepped = ({ listenedMs, steppedAtListenedMs }: Listening): boolean => steppedAtListenedMs !== null && listenedMs - steppedAtListenedMs < JUST_STEPPED_MS;
 
 /** Whether the wall clock may decide what is deleted for good. */
 export const isSteady = ({ listenedMs, unsteadyAtListenedMs }: Listening): boolean => listenedMs - unsteadyAtListenedMs >= STEADY_FOR_MS;

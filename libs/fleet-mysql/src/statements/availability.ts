@@ -2,14 +2,14 @@ import type { Statement } from '../database.js';
 import { keptHeartbeat, RENEW_AS_BEFORE, WRITE_LOADS, WRITE_REPORTS } from './leases.js';
 
 /** The clock's one row. No row: no replica has ever recorded on this database. */
-export const READ_LISTENING = 'SELECT g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to FROM listening AS g WHERE g.id = 1';
+export const READ_LISTENING = 'SELECT g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to FROM listening AS g WHERE g.id = 1';
 export const LOCK_LISTENING = `${READ_LISTENING} FOR UPDATE`;
 /** Params: now, run ahead. */
 export const BEGIN_LISTENING = 'INSERT INTO listening (id, listened_ms, noted_at, run_ahead_ms) VALUES (1, 0, ?, ?)';
-/** Moves the clock on. Params: L, noted at, run ahead, L when unsteady, L and wall time of a step back, the record that was read. Matches nothing when another replica was faster. */
+/** Moves the clock on. Params: L, noted at, run ahead, L when unsteady, L of a step, L and wall time of a step back, the record that was read. Matches nothing when another replica was faster. */
 export const MOVE_LISTENING = `
   UPDATE listening AS g
-     SET g.listened_ms = ?, g.noted_at = ?, g.run_ahead_ms = ?, g.unsteady_listened_ms = ?, g.stepped_back_listened_ms = ?, g.stepped_back_to = ?
+     SET g.listened_ms = ?, g.noted_at = ?, g.run_ahead_ms = ?, g.unsteady_listened_ms = ?, g.stepped_listened_ms = ?, g.stepped_back_listened_ms = ?, g.stepped_back_to = ?
    WHERE g.id = 1 AND g.noted_at = ?`;
 
 /** Of some hosts, those whose rows no other transaction has locked. Param: host ids. */

@@ -1,0 +1,95 @@
+const COUNTED_GAP_MS = 15_000;
+const RUN_AHEAD_MS = 1_500;
+const CLOCKS_DIFFER_MS = 2_000;
+const JUST_STEPPED_MS = 900_000;
+
+interface Row {
+  readonly listenedMs: number;
+  /** Wall time. */
+  readonly notedAt: number;
+  readonly steppedAtListenedMs: number | null;
+}
+
+interface ReplicaCopy {
+  row: Row;
+  /** Monotonic time of its last record; null before the first. */
+  recordedAtMs: number | null;
+  failedBefore: boolean;
+}
+
+/** The availability clock as one person would keep it: one row, and what each replica remembers of it. */
+export class AvailabilityModel {
+  outages = 0;
+  steps = 0;
+  private row: Row;
+  private readonly copies: ReplicaCopy[];
+
+  constructor(
+    private readonly wallMs: () => number,
+    private readonly monotonicMs: () => number,
+    replicas: number,
+  ) {
+    this.row = { listenedMs: 0, notedAt: wallMs(), steppedAtListenedMs: null };
+    this.copies = Array.from({ length: replicas }, () => ({ row: this.row, recordedAtMs: monotonicMs(), failedBefore: false }));
+  }
+
+  /** L by the row. */
+  listened(): number {
+    return this.at(this.row, this.wallMs());
+  }
+
+  /** L by a replica's copy: what its heartbeats are written with. */
+  listenedBy(replica: number): number {
+    return this.at(this.copy(replica).row, this.wallMs());
+  }
+
+  isListening(replica: number): boolean {
+    const { recordedAtMs } = this.copy(replica);
+    return recordedAtMs !== null && this.monotonicMs() - recordedAtMs < COUNTED_GAP_MS;
+  }
+
+  fail(replica: number): void {
+    this.copy(replica).failedBefore = true;
+  }
+
+  restart(replica: number): void {
+    Object.assign(this.copy(replica), { recordedAtMs: null, failedBefore: false });
+    this.record(replica);
+  }
+
+  record(replica: number): void {
+    const copy = this.copy(replica);
+    const { row } = this;
+    const wallMs = this.wallMs();
+    const gapMs = wallMs - row.notedAt;
+    const elapsedMs = copy.recordedAtMs === null ? null : this.monotonicMs() - copy.recordedAtMs;
+    const steps = gapMs < -CLOCKS_DIFFER_MS || (elapsedMs !== null && gapMs - elapsedMs > CLOCKS_DIFFER_MS);
+    if (steps) {
+      const listenedMs = row.listenedMs + (gapMs < 0 ? 0 : Math.min(elapsedMs ?? 0, COUNTED_GAP_MS));
+      this.row = { listenedMs, notedAt: wallMs, steppedAtListenedMs: listenedMs };
+      this.steps += 1;
+    } else if (gapMs > 0) {
+      this.row = { ...row, listenedMs: row.listenedMs + Math.min(gapMs, copy.failedBefore ? RUN_AHEAD_MS : COUNTED_GAP_MS), notedAt: wallMs };
+      if (gapMs > COUNTED_GAP_MS) this.outages += 1;
+    }
+    Object.assign(copy, { row: this.row, recordedAtMs: this.monotonicMs(), failedBefore: false });
+  }
+
+  /** What a replica's clean-up goes by: wall time (null while the wall clock has just stepped), and L. */
+  cleanUpMoment(replica: number): { readonly wallMs: number | null; readonly listenedMs: number } {
+    const { row, recordedAtMs } = this.copy(replica);
+    const wallMs = row.notedAt + this.monotonicMs() - (recordedAtMs ?? 0);
+    const hasJustStepped = row.steppedAtListenedMs !== null && row.listenedMs - row.steppedAtListenedMs < JUST_STEPPED_MS;
+    return { wallMs: hasJustStepped ? null : wallMs, listenedMs: this.at(row, wallMs) };
+  }
+
+  private at({ listenedMs, notedAt }: Row, wallMs: number): number {
+    return listenedMs + Math.min(Math.max(0, wallMs - notedAt), RUN_AHEAD_MS);
+  }
+
+  private copy(replica: number): ReplicaCopy {
+    const copy = this.copies[replica];
+    if (!copy) throw new Error(`there is no replica ${replica}`);
+    return copy;
+  }
+}
