@@ -1,7 +1,7 @@
 import type { HeartbeatLimits } from '@app/fleet';
 
-/** The most that one heartbeat adds to a statement, in bytes: nine instance ids with every character escaped twice, and the rest. */
-const HEARTBEAT_BYTES = 4_096;
+/** The most that one heartbeat adds to a statement, in bytes: instance ids and ignored members with every character escaped twice, and the rest. */
+const HEARTBEAT_BYTES = 8_192;
 /** The most that one reported service adds, in bytes: 160 characters of four bytes, escaped and in hexadecimal. */
 const SERVICE_BYTES = 2_048;
 /** Statements that are sent as one text share the packet. */
