@@ -8,7 +8,7 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * What is wrong with the answer to a heartbeat: only a body that is no JSON object or names no usable generation is refused for what it
- * holds, and an accepted one is told of members that the document does not name. Null for every other call.
+ * holds, and the response to an accepted one names members that the document does not. Null for every other call.
  */
 export function heartbeatRuleFault({ target, body }: FuzzRequest, { status, text }: FuzzAnswer, { name, body: stated }: Operation): string | null {
   if (name !== HEARTBEAT || !body || (status !== 200 && status !== 400)) return null;

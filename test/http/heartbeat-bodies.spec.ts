@@ -35,7 +35,7 @@ const send = (body: string | Buffer, over: Partial<{ headers: Record<string, str
 const withMembers = (members: string): Promise<Answer<Accepted>> => send(`{"generation":1,"agentVersion":"9.63.7187.1",${members}}`);
 const fieldsOf = ({ ignored = [] }: Accepted): string[] => ignored.map(({ field }) => field);
 
-describe('a heartbeat with a member that is unknown or cannot be used renews the lease and is told which', () => {
+describe('a heartbeat with a member that is unknown or cannot be used renews the lease, and the response names it', () => {
   it.each<[string, string, string[]]>([
     ['load above 100 %', '"load":{"cpuPercent":100.3}', ['load.cpuPercent']],
     ['negative load', '"load":{"cpuPercent":-0.1}', ['load.cpuPercent']],
@@ -100,7 +100,7 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
     expect(await detail()).toMatchObject(after);
   });
 
-  it('a value left out stays as it was, beside one that cannot be used', async () => {
+  it('a value left out stays as it was when another cannot be used', async () => {
     await site.heartbeat(server, { protectedMachineCount: 12 });
     await withMembers('"replicationPairCount":-1');
     expect(await detail()).toMatchObject({ protectedMachineCount: 12, replicationPairCount: null });
@@ -124,7 +124,7 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
   });
 });
 
-it('of heartbeats that are written as one, each is told of its own members', async () => {
+it('of heartbeats that are written as one, each response names its own members', async () => {
   const holder = await site.database.connect();
   await holder.query('START TRANSACTION');
   await holder.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);

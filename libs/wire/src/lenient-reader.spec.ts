@@ -7,7 +7,7 @@ const readText = (text: string) => read(JSON.parse(text));
 const SERVICE = { name: 'cxps', state: 'running' };
 
 describe('a heartbeat with a member that cannot be used keeps the others', () => {
-  /** Beside a generation and a count of pairs: what is kept of it, what is named, and which members of the contract are unusable. */
+  /** Added to a generation and a count of pairs: what is kept of it, what is named, and which members of the contract are unusable. */
   it.each<[string, string, object, [string, string][], string[]]>([
     ['nothing else', '{}', {}, [], []],
     ['a null', '{"load":null,"services":null}', { load: null, services: null }, [], []],

@@ -33,7 +33,7 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
     try {
       request.caller ??= senderOf(request);
     } catch {
-      return send(); // nobody knows who sent it
+      return send(); // the sender is not known
     }
     void refusedHeartbeats.note(error, request.caller as ProcessServerCaller, recognised(request).actor).then(send);
   };

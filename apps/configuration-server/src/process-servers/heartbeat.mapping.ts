@@ -70,7 +70,7 @@ export function heartbeatResponse(answer: HeartbeatAnswer): HeartbeatResponse {
   return response;
 }
 
-/** The same with what was left out of one heartbeat: each sender is told of its own. */
+/** The same with what was left out of one heartbeat: the response to each sender names its own. */
 export function responseTo(answer: HeartbeatAnswer, leftOut: LeftOut): HeartbeatResponse {
   const response = heartbeatResponse(answer);
   return leftOut && leftOut.ignored.length > 0 ? { ...response, ignored: [...leftOut.ignored] } : response;
