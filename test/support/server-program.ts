@@ -38,10 +38,10 @@ export interface Ending {
 }
 
 /** Waits until `found` finds something. @throws Error that names what was waited for. */
-export async function eventually<Found>(what: string, withinMs: number, found: () => Found | undefined | null | false): Promise<Found> {
+export async function eventually<Found>(what: string, withinMs: number, found: () => Found | undefined | null | false | Promise<Found | undefined | null | false>): Promise<Found> {
   const deadlineMs = performance.now() + withinMs;
   for (;;) {
-    const result = found();
+    const result = await found();
     if (result) return result;
     if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${withinMs / 1000} s`);
     await pause(10);

@@ -16,6 +16,7 @@ import { ProblemFilter } from './problems/problem.filter.js';
 import { validationPipe } from './problems/validation.pipe.js';
 import { DeparturesController } from './process-servers/departures.controller.js';
 import { Diagnosis } from './process-servers/diagnosis.js';
+import { EventExports } from './process-servers/event-exports.js';
 import { FleetViews } from './process-servers/fleet-views.js';
 import { HeartbeatsController } from './process-servers/heartbeats.controller.js';
 import { ProcessServersController } from './process-servers/process-servers.controller.js';
@@ -36,6 +37,7 @@ export interface UseCases {
   readonly planner: PurgePlanner;
   readonly views: FleetViews;
   readonly timelines: Timelines;
+  readonly exports: EventExports;
   readonly diagnosis: Diagnosis;
   readonly counts: FleetCounts;
   readonly status: ReplicaStatus;
@@ -78,6 +80,7 @@ export class AppModule {
         { provide: PurgePlanner, useValue: useCases.planner },
         { provide: FleetViews, useValue: useCases.views },
         { provide: Timelines, useValue: useCases.timelines },
+        { provide: EventExports, useValue: useCases.exports },
         { provide: Diagnosis, useValue: useCases.diagnosis },
         { provide: FleetCounts, useValue: useCases.counts },
         { provide: ReplicaStatus, useValue: useCases.status },

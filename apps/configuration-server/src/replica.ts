@@ -52,6 +52,7 @@ import { TlsCertificate } from './tls-certificate.js';
 import { AvailabilityRecorder, type SiteClock } from './jobs/availability-recorder.js';
 import { RepeatingJob } from './jobs/repeating-job.js';
 import { Diagnosis } from './process-servers/diagnosis.js';
+import { EventExports } from './process-servers/event-exports.js';
 import { FleetViews } from './process-servers/fleet-views.js';
 import { RefusedHeartbeats } from './process-servers/refused-heartbeats.js';
 import { Timelines } from './process-servers/timelines.js';
@@ -94,6 +95,8 @@ export interface ReplicaParts {
   readonly unreadLimits?: UnreadLimits;
   /** How long an answer about readiness is given again: a second unless told. */
   readonly readyForMs?: number;
+  /** Twenty seconds unless told. */
+  readonly longestUnreadExportMs?: number;
 }
 
 /** One replica of the configuration server on a migrated database. Any number may run beside each other. */
@@ -122,7 +125,7 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs, longestUnreadExportMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
@@ -165,7 +168,8 @@ export class Replica {
       departures: new Departures(registry, settings.cleanUp),
       planner: new PurgePlanner(plans, registry, clock, identifiers),
       views,
-      timelines: new Timelines(events, views, cursors, clock),
+      timelines: new Timelines(events, views, cursors),
+      exports: new EventExports(events, clock, longestUnreadExportMs),
       diagnosis: new Diagnosis(views, events, version),
       counts: new FleetCounts(new FleetCounter(database, clock, version), removals, clock),
       status,

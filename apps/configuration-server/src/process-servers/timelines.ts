@@ -1,34 +1,13 @@
-import { Readable } from 'node:stream';
-import { connectionStateAt, EVENT_KINDS, FleetError, ownDoing, type Clock, type EventKind, type FleetEvent } from '@app/fleet';
-import { EVENTS_SETTLE_MS, type EventFilter, type EventPage, type EventPosition, type EventReader } from '@app/fleet-mysql';
-import type { EventBody, EventList, ExportEventsQuery, ListEventsQuery, PageQuery } from '@app/wire';
+import { connectionStateAt, FleetError, ownDoing } from '@app/fleet';
+import type { EventPage, EventPosition, EventReader } from '@app/fleet-mysql';
+import type { EventBody, EventList, ListEventsQuery, PageQuery } from '@app/wire';
 import type { Cursors } from '../fleet/cursors.js';
-import { RequestProblem } from '../problems/request-problem.js';
+import { eventBody, eventFilter } from './event.mapping.js';
 import type { FleetViews } from './fleet-views.js';
 
 const DEFAULT_LIMIT = 100;
-/** Events read at a time. */
-const EXPORT_PAGE = 1_000;
 
 type Entry = Awaited<ReturnType<FleetViews['entry']>>;
-
-const eventBody = ({ at, ...event }: FleetEvent): EventBody => ({ ...event, at: at.toISOString() });
-
-function kindOf(text: string): EventKind {
-  const kind = EVENT_KINDS.find((known) => known === text);
-  if (!kind) throw RequestProblem.field('kind', `kind must be one of ${EVENT_KINDS.join(', ')}`);
-  return kind;
-}
-
-function eventFilter({ kind, hostId, actor, from, to }: ExportEventsQuery): EventFilter {
-  return {
-    ...(kind !== undefined && { kind: kindOf(kind) }),
-    ...(hostId !== undefined && { hostId: hostId.toLowerCase() }),
-    ...(actor !== undefined && { actor }),
-    ...(from !== undefined && { from: new Date(from) }),
-    ...(to !== undefined && { to: new Date(to) }),
-  };
-}
 
 /** What happened: to one process server, or to the whole site. */
 export class Timelines {
@@ -36,7 +15,6 @@ export class Timelines {
     private readonly events: EventReader,
     private readonly views: FleetViews,
     private readonly cursors: Cursors,
-    private readonly clock: Clock,
   ) {}
 
   /** @throws RequestProblem `invalid_cursor`, or `validation_failed` for a kind that there is none of. */
@@ -44,30 +22,6 @@ export class Timelines {
     const filter = eventFilter(given);
     const query = { list: 'events', filter };
     return this.body(query, await this.events.page(filter, limit, this.cursors.open<EventPosition>(query, cursor)));
-  }
-
-  /**
-   * All of it as JSON lines, as far as it can no longer change: up to 10 s ago, so that an export that begins at the end of
-   * the one before misses none and repeats none.
-   * @throws RequestProblem `validation_failed` for a kind that there is none of; what the first page failed with.
-   */
-  async export(query: ExportEventsQuery): Promise<{ readonly until: Date; readonly lines: Readable }> {
-    const asOf = this.clock.now();
-    const asked = eventFilter(query);
-    const given = { ...asked, ...(asked.from && { from: this.events.resumeAt(asked.from, asOf) }) };
-    const settled = new Date(asOf.getTime() - EVENTS_SETTLE_MS);
-    const last = given.to && given.to < settled ? given.to : settled;
-    const until = given.from && given.from > last ? given.from : last; // nothing to tell yet: the next export begins where this one would have
-    const filter = { ...given, to: until };
-    const first = await this.events.page(filter, EXPORT_PAGE, null);
-    return { until, lines: Readable.from(this.linesFrom(filter, first), { objectMode: false }) };
-  }
-
-  private async *linesFrom(filter: EventFilter, first: EventPage): AsyncGenerator<string> {
-    for (let page = first; ; page = await this.events.page(filter, EXPORT_PAGE, page.next)) {
-      if (page.items.length > 0) yield page.items.map((event) => `${JSON.stringify(eventBody(event))}\n`).join('');
-      if (!page.next) return;
-    }
   }
 
   /**
