@@ -308,7 +308,7 @@ export const MUTATIONS = [
     invariant: 'fuzz',
     guard: 'everybody is answered',
     file: 'apps/configuration-server/src/http-door.ts',
-    find: `answerBrokenRequest(undefined, socket.resume() as Socket)`,
+    find: `answerBrokenRequest(undefined, socket.resume())`,
     replace: 'void socket.resume()',
     test: FUZZ,
   },
