@@ -122,6 +122,8 @@ describe.each([
   [1047, false],
   [1213, true],
   [1213, false],
+  [1105, true],
+  [1105, false],
 ])('when COMMIT fails with error %d, committed: %s,', (errno, committed) => {
   it('a registration is made once, with one event and the credential of the answer', async () => {
     const hostId = randomUUID();
@@ -133,7 +135,15 @@ describe.each([
     expect(await stores.kinds(hostId)).toEqual(['registered']);
     expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
   });
+});
 
+describe.each([
+  [1180, true],
+  [1180, false],
+  [1047, true],
+  [1213, true],
+  [1213, false],
+])('when COMMIT of heartbeats fails with error %d, committed: %s,', (errno, committed) => {
   it('a group of heartbeats with news is accepted and written, with its events', async () => {
     const servers = [await stores.registered(), await stores.registered()];
     await stores.pass(180);

@@ -18,7 +18,7 @@ export class EventExports {
   private readonly running: string[] = [];
 
   constructor(
-    private readonly events: Pick<EventReader, 'page'>,
+    private readonly events: Pick<EventReader, 'page' | 'resumeAt'>,
     private readonly clock: Clock,
     private readonly longestUnreadMs = LONGEST_UNREAD_MS,
   ) {}
