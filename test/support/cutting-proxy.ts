@@ -14,6 +14,9 @@ export interface CommitError {
  */
 export type Cut = 'before it is sent' | 'while it is on its way' | 'before it is answered';
 
+/** Not the isolation level that a session is set up with. */
+const COMMIT = /(?<!READ )COMMIT/;
+
 const { setTimeout } = timers;
 /** The driver lets the timer of a query whose connection was lost run on for seconds; that must not hold up the end of a run. */
 const withoutHold = ((work: () => void, ms: number) => setTimeout(work, ms).unref()) as typeof setTimeout;
@@ -82,8 +85,9 @@ export class CuttingProxy {
       socket.on('error', part).on('close', part);
     }
     client.on('data', (sent) => {
-      this.sent.push(sent.toString('latin1'));
-      const cut = this.armed && sent.includes('COMMIT') ? this.armed : null;
+      const text = sent.toString('latin1');
+      this.sent.push(text);
+      const cut = this.armed && COMMIT.test(text) ? this.armed : null;
       if (!cut) {
         server.write(sent);
         return;
