@@ -90,7 +90,7 @@ export class Database {
 
   /**
    * Whether the session is on a Galera node. Such a node may abort a transaction between two statements of one text, and then
-   * runs those that are left by themselves; so each statement goes in a round trip of its own there (decision 18).
+   * runs those that are left by themselves; so each statement goes in a round trip of its own there (decision 19).
    */
   protected async isClusterNode(connection: PoolConnection): Promise<boolean> {
     const rows = await answerOf(connection, { sql: `SHOW SESSION VARIABLES WHERE Variable_name = 'wsrep_on' AND Value = 'ON'`, timeout: CLEAN_WITHIN_MS });
