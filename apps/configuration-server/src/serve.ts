@@ -4,9 +4,10 @@ import type { Server } from 'node:http';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { FleetError } from '@app/fleet';
-import { Database, durabilityWarnings, migrateDatabase, migrationsArePending, readDatabaseClock, readMaxPacketBytes, type DatabaseAddress } from '@app/fleet-mysql';
+import { Database, durabilityWarnings, isClusterNode, migrateDatabase, migrationsArePending, readDatabaseClock, readListening, readMaxPacketBytes, type DatabaseAddress } from '@app/fleet-mysql';
 import {
   claimDirectory,
   errorCode,
@@ -18,6 +19,7 @@ import {
   type DatabaseSettings,
   type Settings,
 } from '@app/platform';
+import { joinSite } from './join-site.js';
 import { KeptDatabase } from './kept-database.js';
 import { Replica } from './replica.js';
 import { renewAdminKey, SecretFiles, settleSecrets } from './secret-files.js';
@@ -96,6 +98,8 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   // Two containers may share a host name and both be process 1.
   const name = `${hostname()}:${process.pid}:${identifiers.at(clock.now()).slice(-8)}`;
   if (await migrationsArePending(setUp)) await whileSaying(progress, 'Bringing the schema up to date', migrateDatabase(address, clock, name, randomness));
+
+  if (await isClusterNode(setUp)) await joinSite(() => readListening(setUp, clock.now()), clock, (ms) => pause(ms));
 
   const files = new SecretFiles(dataDirectory);
   const replica = await Replica.make({ name, settings, address, clock, siteClock: clock, randomness, identifiers, logger, passphraseFile: files });

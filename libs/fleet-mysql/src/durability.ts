@@ -19,6 +19,10 @@ export async function durabilityWarnings(database: Database): Promise<string[]> 
   return warnings;
 }
 
+/** Whether the server is a node of a Galera cluster: then other nodes have clocks of their own. */
+export const isClusterNode = async (database: Database): Promise<boolean> =>
+  (await database.rows(`SHOW VARIABLES WHERE Variable_name = 'wsrep_on' AND Value = 'ON'`)).length > 0;
+
 /** The database's own clock, and the server that showed it: only to measure the offset of ours. */
 export async function readDatabaseClock(database: Database): Promise<{ readonly at: Date; readonly server: string }> {
   const [row] = await database.rows<{ at: Date; server: string }>(`SELECT UTC_TIMESTAMP(3) AS at, CONCAT(@@hostname, ':', @@port) AS server`);

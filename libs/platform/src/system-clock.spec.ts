@@ -1,0 +1,72 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { SystemClock } from './system-clock.js';
+
+const HOUR_MS = 3_600_000;
+/** A spec runs in less than this. */
+const CLOSE_MS = 20_000;
+
+let shiftMs = 0;
+let server = 'a:3306';
+let clock: SystemClock;
+beforeEach(() => {
+  shiftMs = 0;
+  server = 'a:3306';
+  clock = new SystemClock(async () => ({ at: new Date(Date.now() + shiftMs), server }));
+});
+
+const aheadMs = (): number => Math.round((clock.now().getTime() - Date.now()) / CLOSE_MS) * CLOSE_MS;
+
+describe('the clock of the site', () => {
+  it.each([-2 * HOUR_MS, 0, 500 * 24 * HOUR_MS])('follows the clock of its database server, also when that steps by %d ms', async (ms) => {
+    await clock.synchronise();
+    clock.agreed();
+    shiftMs = ms;
+    await clock.synchronise();
+    expect([aheadMs(), clock.databaseDifferenceMs]).toEqual([ms, 0]);
+  });
+
+  it('measures the clock of another server that differs, and does not follow it', async () => {
+    await clock.synchronise();
+    clock.agreed();
+    [server, shiftMs] = ['b:3306', 40_000];
+    expect(await clock.synchronise()).toBe(0);
+    expect(aheadMs()).toBe(0);
+    expect(Math.round(clock.databaseDifferenceMs / CLOSE_MS) * CLOSE_MS).toBe(40_000);
+    [server, shiftMs] = ['c:3306', 0];
+    await clock.synchronise();
+    expect([aheadMs(), clock.databaseDifferenceMs]).toEqual([0, 0]);
+    shiftMs = HOUR_MS;
+    await clock.synchronise();
+    expect(aheadMs()).toBe(HOUR_MS);
+  });
+
+  it('is that of running replicas when the server of a replica that starts disagrees with them', async () => {
+    shiftMs = 40_000;
+    await clock.synchronise();
+    await clock.reconcile(new Date(), true);
+    expect(aheadMs()).toBe(0);
+    expect(Math.round(clock.databaseDifferenceMs / CLOSE_MS) * CLOSE_MS).toBe(40_000);
+    await clock.synchronise();
+    expect(aheadMs()).toBe(0);
+  });
+
+  it.each([
+    ['no replica is running', false, false],
+    ['this one has agreed with the site before: then its database has stepped', true, true],
+  ])('is that of the database when %s', async (_when, hasAgreed, isMoving) => {
+    await clock.synchronise();
+    if (hasAgreed) clock.agreed();
+    shiftMs = -2 * HOUR_MS;
+    await clock.reconcile(new Date(), isMoving);
+    expect(aheadMs()).toBe(-2 * HOUR_MS);
+  });
+
+  it('has a monotonic side that no step moves', async () => {
+    await clock.synchronise();
+    const before = clock.monotonicMs();
+    shiftMs = -2 * HOUR_MS;
+    await clock.synchronise();
+    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(before);
+    expect(clock.monotonicMs() - before).toBeLessThan(CLOSE_MS);
+  });
+});
