@@ -14,7 +14,7 @@ beforeEach(() => {
   clock = new SystemClock(async () => ({ at: new Date(Date.now() + shiftMs), server }));
 });
 
-const aheadMs = (): number => Math.round((clock.now().getTime() - Date.now()) / CLOSE_MS) * CLOSE_MS;
+const aheadMs = (): number => Math.round((clock.now().getTime() - Date.now()) / CLOSE_MS) * CLOSE_MS + 0;
 
 describe('the clock of the site', () => {
   it.each([-2 * HOUR_MS, 0, 500 * 24 * HOUR_MS])('follows the clock of its database server, also when that steps by %d ms', async (ms) => {
