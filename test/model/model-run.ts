@@ -279,9 +279,7 @@ export class ModelRun {
 
   /** I9: for each change its event, in order; of the refusals at most one for a host, kind and hour. */
   private async checkEvents(): Promise<void> {
-    const rows = await this.site.database.rows<{ host_id: string | null; kind: string; hour: number }>(
-      'SELECT host_id, kind, FLOOR(UNIX_TIMESTAMP(at) / 3600) AS hour FROM event ORDER BY at, id',
-    );
+    const rows = await this.site.database.rows<{ host_id: string | null; kind: string; at: Date }>('SELECT host_id, kind, at FROM event ORDER BY at, id');
     for (const hostId of this.hostIds) {
       const changes = rows.filter(({ host_id, kind }) => host_id === hostId && !kind.startsWith('refused_')).map(({ kind }) => kind);
       const expected = this.model.events.get(hostId) ?? [];
@@ -289,7 +287,7 @@ export class ModelRun {
       if (this.availability.steps > 0) expect([...changes].sort()).toEqual([...expected].sort());
       else expect(changes).toEqual(expected);
     }
-    const refusals = rows.filter(({ kind }) => kind.startsWith('refused_')).map(({ host_id, kind, hour }) => `${host_id} ${kind} ${hour}`);
+    const refusals = rows.filter(({ kind }) => kind.startsWith('refused_')).map(({ host_id, kind, at }) => `${host_id} ${kind} ${Math.floor(at.getTime() / 3_600_000)}`);
     expect(new Set(refusals).size).toBe(refusals.length);
     expect(rows.filter(({ kind }) => kind === 'listening_outage')).toHaveLength(this.availability.outages);
     expect(rows.filter(({ kind }) => kind === 'clock_stepped')).toHaveLength(this.availability.steps);
