@@ -53,7 +53,7 @@ export class AvailabilityModel {
   }
 
   restart(replica: number): void {
-    Object.assign(this.copy(replica), { recordedAtMs: null, failedBefore: false });
+    Object.assign(this.copy(replica), { recordedAtMs: null, failedBefore: true });
     this.record(replica);
   }
 
@@ -78,7 +78,7 @@ export class AvailabilityModel {
   /** What a replica's clean-up goes by: wall time (null while the wall clock has just stepped), and L. */
   cleanUpMoment(replica: number): { readonly wallMs: number | null; readonly listenedMs: number } {
     const { row, recordedAtMs } = this.copy(replica);
-    const wallMs = row.notedAt + this.monotonicMs() - (recordedAtMs ?? 0);
+    const wallMs = Math.min(this.wallMs(), row.notedAt + this.monotonicMs() - (recordedAtMs ?? 0));
     const hasJustStepped = row.steppedAtListenedMs !== null && row.listenedMs - row.steppedAtListenedMs < JUST_STEPPED_MS;
     return { wallMs: hasJustStepped ? null : wallMs, listenedMs: this.at(row, wallMs) };
   }

@@ -126,7 +126,7 @@ export class Database {
     const committed = async (transaction: Transaction): Promise<boolean> =>
       (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.provedByEvents])).length === 1;
     const attempt = (leftMs: () => number) => async (connection: PoolConnection): Promise<A> => {
-      const transaction = new ConnectionTransaction(connection, leftMs, !(await this.clusterNodes.get(connection)));
+      const transaction = new ConnectionTransaction(connection, leftMs, (await this.clusterNodes.get(connection)) === false);
       if (sent && options.provedByEvents && (await committed(transaction))) return sent.answer;
       await transaction.begin();
       const answer = await work(transaction, sent?.isUnknown ?? false);
@@ -134,7 +134,8 @@ export class Database {
       try {
         await transaction.commit();
       } catch (error) {
-        sent = { answer, isUnknown: sent?.isUnknown === true || !isRolledBack(error) };
+        // The answer of an attempt that may have been done is kept: one that was rolled back after it is none.
+        if (!(sent?.isUnknown && isRolledBack(error))) sent = { answer, isUnknown: !isRolledBack(error) };
         throw isRolledBack(error) ? error : new CommitOutcomeUnknown(error);
       }
       return answer;

@@ -16,10 +16,10 @@ import {
   type ListeningNotes,
   type Moment,
 } from '@app/fleet';
-import type { Database, Transaction } from './database.js';
+import { RecordChanged, type Database, type Transaction } from './database.js';
 import { LOCK_WAIT_TIMEOUT } from './database-errors.js';
-import { BEGIN_LISTENING, COUNT_WITNESSES, heartbeatProof, LOCK_FREE_WITNESSES, LOCK_LISTENING, MOVE_LISTENING, READ_LISTENING } from './statements/availability.js';
-import { insertEvents } from './statements/events.js';
+import { BEGIN_LISTENING, COUNT_WITNESSES, heartbeatProof, LOCK_FREE_WITNESSES, MOVE_LISTENING, READ_LISTENING } from './statements/availability.js';
+import { eventStatements } from './statements/events.js';
 
 interface ListeningRow {
   listened_ms: number;
@@ -31,7 +31,7 @@ interface ListeningRow {
   stepped_back_to: Date | null;
 }
 
-/** A heartbeat that is not committed within this is answered 503; so is the proof that one could be. */
+/** The time that a heartbeat has, about: what takes longer proves nothing. */
 const PROVE_WITHIN_MS = 2_000;
 
 const listeningOf = ({ listened_ms, noted_at, run_ahead_ms, unsteady_listened_ms, stepped_listened_ms, stepped_back_listened_ms, stepped_back_to }: ListeningRow): Listening => ({
@@ -42,6 +42,11 @@ const listeningOf = ({ listened_ms, noted_at, run_ahead_ms, unsteady_listened_ms
   steppedAtListenedMs: stepped_listened_ms,
   steppedBack: stepped_back_to && { listenedMs: stepped_back_listened_ms ?? 0, to: stepped_back_to },
 });
+
+const valuesOf = ({ listenedMs, notedAt, runAheadMs, unsteadyAtListenedMs, steppedAtListenedMs, steppedBack }: Listening): unknown[] => [
+  ...[listenedMs, notedAt, runAheadMs, unsteadyAtListenedMs, steppedAtListenedMs],
+  ...[steppedBack?.listenedMs ?? null, steppedBack?.to ?? null],
+];
 
 /** The row as committed; before the first note, L is zero. */
 export async function readListening(reader: Pick<Transaction, 'rows'>, now: Date): Promise<Listening> {
@@ -80,7 +85,7 @@ export class ListeningStore implements ListeningNotes {
       async (transaction) => {
         await mustFindFreeRows(transaction, attempt.witnesses);
         await transaction.writeEach(heartbeatProof(now));
-        const [row] = await transaction.rows<ListeningRow>(LOCK_LISTENING);
+        const [row] = await transaction.rows<ListeningRow>(READ_LISTENING);
         if (!row) {
           await transaction.write(BEGIN_LISTENING, [now, this.timing.runAheadMs]);
           return { listening: firstListening(now, this.timing), outage: null, step: null };
@@ -88,13 +93,10 @@ export class ListeningStore implements ListeningNotes {
         const before = listeningOf(row);
         if (!attempt.isConfirmed && disagrees(before, now, attempt)) return { disagreesWith: before };
         const record = noteListening(before, now, attempt, this.timing);
-        const { listening } = record;
-        if (listening !== before) {
-          const { steppedBack } = listening;
-          const values = [listening.listenedMs, listening.notedAt, listening.runAheadMs, listening.unsteadyAtListenedMs, listening.steppedAtListenedMs, steppedBack?.listenedMs ?? null, steppedBack?.to ?? null];
-          await transaction.write(MOVE_LISTENING, [...values, row.noted_at]);
-        }
-        await insertEvents(transaction, this.eventsOf(record, eventId, now));
+        if (record.listening === before) return record;
+        const move = { sql: MOVE_LISTENING, parameters: [...valuesOf(record.listening), row.noted_at] };
+        // Locked no longer than it takes to write: a replica that stops meanwhile would hold up the others.
+        if ((await transaction.writeWhole(move, 1, eventStatements(this.eventsOf(record, eventId, now)))) !== 1) throw new RecordChanged();
         return record;
       },
       { provedByEvents: [eventId], final: [LOCK_WAIT_TIMEOUT], giveUpAt: performance.now() + PROVE_WITHIN_MS },

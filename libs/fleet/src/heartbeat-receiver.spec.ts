@@ -527,6 +527,33 @@ describe('heartbeats that cannot be committed', () => {
     expect(sent.map(({ answer }) => answer)).toEqual([expect.objectContaining({ instruction: 'none' }), 'thrown: Error: packet too large', expect.objectContaining({ instruction: 'none' })]);
   });
 
+  it('that wait behind a sender whose heartbeat has waited too long are written', async () => {
+    const { receiver, leases, time, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const old = await send({ hostId: 'a' });
+    time.now = msAfter(NOON, 1_000);
+    const young = await send({ hostId: 'a', instanceId: 'another' });
+    time.now = msAfter(NOON, 1_800);
+    receiver.expire();
+    await leases.group(0).commit();
+    await leases.group(1).commit();
+    expect([old.answer, young.answer]).toEqual(['database_unavailable', expect.objectContaining({ instruction: 'none' })]);
+  });
+
+  it('of a group that is written in halves are all answered at their deadline, once', async () => {
+    const { receiver, leases, time, send } = await aReceiver();
+    await send({ hostId: 'first' });
+    const sent = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
+    await leases.group(0).commit();
+    await leases.group(1).fail(new Error('packet too large'));
+    time.now = msAfter(NOON, 1_800);
+    receiver.expire();
+    expect(sent.map(({ answer }) => answer)).toEqual(['database_unavailable', 'database_unavailable']);
+    await leases.group(2).commit();
+    expect(leases.groups).toHaveLength(3);
+    expect(receiver.queueLength).toBe(0);
+  });
+
   it('keep availability from being recorded, and are its witnesses', async () => {
     const { receiver, leases, time, send } = await aReceiver();
     expect(receiver.takeProgress()).toEqual({ canCommit: true, witnesses: [] });

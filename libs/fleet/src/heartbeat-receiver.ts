@@ -117,7 +117,8 @@ export class HeartbeatReceiver {
    * The proof of a record is made with the rows of the `witnesses`, of which one must be free.
    */
   takeProgress(): { readonly canCommit: boolean; readonly witnesses: readonly string[] } {
-    const oldestMs = Math.min(...[...this.inFlight, ...this.next.values()].map(({ sinceMs }) => sinceMs));
+    let oldestMs = Infinity;
+    for (const waiting of [this.inFlight, this.next.values()]) for (const { sinceMs } of waiting) oldestMs = Math.min(oldestMs, sinceMs);
     return { canCommit: this.accepts && this.progress.take(oldestMs), witnesses: this.progress.witnesses };
   }
 
@@ -208,11 +209,12 @@ export class HeartbeatReceiver {
 
   private async writeGroups(): Promise<void> {
     await Promise.resolve(); // what arrives in the same turn goes with the first
-    while (this.next.size > 0) {
+    while (this.next.size > 0 || this.later.size > 0) {
       const group = this.takeGroup();
       const lines = [...this.later.values()];
       this.later.clear();
       for (const line of lines) for (const waiting of line) this.take(waiting);
+      if (group.length === 0) continue; // those before them have waited too long
       if (group.every(({ carried }) => carried)) await this.pauseMs(CARRY_PAUSE_MS);
       const carried = await this.writeGroup(group);
       for (const waiting of carried) this.takeCarried(waiting);
@@ -264,13 +266,17 @@ export class HeartbeatReceiver {
 
   /** A group that failed for another reason than an absent database is written in halves, so that what one heartbeat causes fails that one alone. */
   private async writeApart(group: readonly Waiting[], error: Error): Promise<Waiting[]> {
-    const left = group.filter((waiting) => this.inFlight.delete(waiting));
-    if (left.length <= 1 || error instanceof FleetError) {
-      for (const waiting of left) this.fail(waiting, error);
+    if (group.length === 1 || error instanceof FleetError) {
+      for (const waiting of group) if (this.inFlight.delete(waiting)) this.fail(waiting, error);
       return [];
     }
-    const half = Math.ceil(left.length / 2);
-    return [...(await this.writeGroup(left.slice(0, half))), ...(await this.writeGroup(left.slice(half)))];
+    const half = Math.ceil(group.length / 2);
+    const carried: Waiting[] = [];
+    for (const part of [group.slice(0, half), group.slice(half)]) {
+      const left = part.filter((waiting) => this.inFlight.has(waiting)); // others have waited too long, and have their answer
+      if (left.length > 0) carried.push(...(await this.writeGroup(left)));
+    }
+    return carried;
   }
 
   /** It could not be committed. */

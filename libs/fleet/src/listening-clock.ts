@@ -9,7 +9,8 @@ export type ReconcileClock = (row: Listening, isMoving: boolean) => Promise<void
 export class ListeningClock {
   private copy: Listening | null = null;
   private recordedAtMs: number | null = null;
-  private failedBefore = false;
+  /** What was before the first record is not known. */
+  private failedBefore = true;
 
   constructor(
     private readonly notes: ListeningNotes,
@@ -48,11 +49,11 @@ export class ListeningClock {
     return this.recordedAtMs !== null && this.clock.monotonicMs() - this.recordedAtMs < this.timing.runAheadMs;
   }
 
-  /** The wall time is that of the last record, carried on by the monotonic clock: a step counts from the record that finds it. */
+  /** Until a record has found a step, the wall time is the earlier one of the clock's and of the last record's, carried on by the monotonic clock: neither a leap nor a step back makes anything due. */
   get cleanUpMoment(): CleanUpMoment {
     if (!this.copy || this.recordedAtMs === null) throw new Error('the listening clock was read before its first note');
     const nowMs = this.clock.monotonicMs();
-    const now = new Date(this.copy.notedAt.getTime() + nowMs - this.recordedAtMs);
+    const now = new Date(Math.min(this.clock.now().getTime(), this.copy.notedAt.getTime() + nowMs - this.recordedAtMs));
     return { now, listenedMs: this.listenedMsAt(now), hasJustStepped: hasJustStepped(this.copy), isSteady: isSteady(this.copy) };
   }
 

@@ -208,12 +208,23 @@ describe("a replica's copy of the listening clock", () => {
     const time = new TwoClocks();
     const [one, other] = [new ListeningClock(row, time, TIMING), new ListeningClock(row, time, TIMING)];
     await one.note();
+    await other.note();
     time.advance(10_000);
     expect((await other.note()).outage).toBeNull();
     expect(other.listenedMsAt(time.now())).toBe(10_000);
     time.advance(30_000);
     expect((await one.note()).outage).toEqual({ from: msAfter(NOON, 10_000), to: time.now() });
     expect(one.listenedMsAt(time.now())).toBe(25_000);
+  });
+
+  it('counts hardly anything of the time before its first record: restarts are no availability', async () => {
+    const row = new ListeningRow();
+    const time = new TwoClocks();
+    await new ListeningClock(row, time, TIMING).note();
+    time.advance(14_000);
+    const restarted = new ListeningClock(row, time, TIMING);
+    await restarted.note();
+    expect(restarted.listenedMsAt(time.now())).toBe(TIMING.runAheadMs);
   });
 
   it('counts hardly anything of the time in which a record failed', async () => {
@@ -268,13 +279,16 @@ describe("a replica's copy of the listening clock", () => {
     expect(row.attempts.map(({ isConfirmed }) => isConfirmed)).toEqual([false, false, false, true, false, true]);
   });
 
-  it('lets a leap of the clock decide nothing before a record has found it', async () => {
+  it.each([
+    [500 * DAY_MS, 1_000],
+    [-7_200_000, -7_200_000],
+  ])('lets a step of the wall clock by %d ms make nothing due before a record has found it', async (stepMs, nowMs) => {
     const time = new TwoClocks();
     const clock = new ListeningClock(new ListeningRow(), time, TIMING);
     await clock.note();
-    time.wallMs += 500 * DAY_MS;
+    time.wallMs += stepMs;
     time.elapsedMs += 1_000;
-    expect(clock.cleanUpMoment).toMatchObject({ now: msAfter(NOON, 1_000), hasJustStepped: false });
+    expect(clock.cleanUpMoment).toMatchObject({ now: msAfter(NOON, nowMs), hasJustStepped: false });
     await clock.note();
     expect(clock.cleanUpMoment).toMatchObject({ hasJustStepped: true, isSteady: false });
   });

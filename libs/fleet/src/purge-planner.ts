@@ -2,7 +2,10 @@ import { FleetError, type FleetFault } from './fleet-fault.js';
 import type { FleetFilter } from './fleet-filter.js';
 import type { Clock, Identifiers, PurgePlans, Registry } from './ports.js';
 import { purge, type PurgeAnswer } from './purge.js';
-import { applyFault, LARGEST_PLAN, PlanAlreadyApplied, PLAN_LIFETIME_MS, type ApplyOrder, type PlanResult, type PurgePlan } from './purge-plan.js';
+import { applyFault, LARGEST_PLAN, PlanAlreadyApplied, PLAN_LIFETIME_MS, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+
+/** Asked for at once, so that the store writes them together: a large plan is applied within the time of a call. */
+const PURGED_AT_ONCE = 100;
 
 /** Purges by plan: a filter becomes a list that a person can read, and each entry on it is judged again when it is applied. */
 export class PurgePlanner {
@@ -45,14 +48,20 @@ export class PurgePlanner {
     if (fault) throw new FleetError(fault);
     const purged: PurgeAnswer[] = [];
     const skipped: { hostId: string; why: FleetFault['code'] }[] = [];
-    for (const { hostId, generation } of found.plan.candidates) {
+    const purgeOne = ({ hostId, generation }: PlanCandidate): Promise<PurgeAnswer> => {
       const purgeOrder = { generation, reason: order.reason, force: false, actor: order.actor, planId };
-      try {
-        purged.push(await this.registry.change(hostId, (held) => purge(hostId, purgeOrder, held)));
-      } catch (error) {
-        if (error instanceof PlanAlreadyApplied) break;
-        if (!(error instanceof FleetError) || error.fault.code === 'database_unavailable') throw error;
-        skipped.push({ hostId, why: error.fault.code });
+      return this.registry.change(hostId, (held) => purge(hostId, purgeOrder, held));
+    };
+    const { candidates } = found.plan;
+    let isApplied = false;
+    for (let from = 0; from < candidates.length && !isApplied; from += PURGED_AT_ONCE) {
+      const slice = candidates.slice(from, from + PURGED_AT_ONCE);
+      const outcomes = await Promise.allSettled(slice.map(purgeOne));
+      for (const [index, outcome] of outcomes.entries()) {
+        if (outcome.status === 'fulfilled') purged.push(outcome.value);
+        else if (outcome.reason instanceof PlanAlreadyApplied) isApplied = true;
+        else if (!(outcome.reason instanceof FleetError) || outcome.reason.fault.code === 'database_unavailable') throw outcome.reason;
+        else skipped.push({ hostId: slice[index]?.hostId ?? '', why: outcome.reason.fault.code });
       }
     }
     const result: PlanResult = { purged: purged.map((one) => ({ ...one, purgedAt: one.purgedAt.toISOString() })), skipped };

@@ -81,6 +81,11 @@ export class SystemClock extends Clock {
     this.hasAgreed = true;
   }
 
+  /** A record was a step: when other replicas contradict it, their clock is the site's. */
+  disagreed(): void {
+    this.hasAgreed = false;
+  }
+
   private setOffset(offsetMs: number): void {
     if (Math.abs(offsetMs - this.offsetMs) > MAX_SLEW_MS) this.latestMs = -Infinity;
     this.offsetMs = offsetMs;

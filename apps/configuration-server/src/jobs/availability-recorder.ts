@@ -3,10 +3,12 @@ import { FleetError, type HeartbeatReceiver, type ListeningClock } from '@app/fl
 import type { SystemClock } from '@app/platform';
 
 /** How a replica's clock is kept in line with the site's. */
-export type SiteClock = Pick<SystemClock, 'reconcile' | 'agreed' | 'databaseDifferenceMs'>;
+export type SiteClock = Pick<SystemClock, 'reconcile' | 'agreed' | 'disagreed' | 'databaseDifferenceMs'>;
 
 /** Records, every second or so, that this replica can commit heartbeats: while none can, the availability clock stands still. */
 export class AvailabilityRecorder {
+  private hasRecorded = false;
+
   constructor(
     private readonly receiver: HeartbeatReceiver,
     private readonly listening: ListeningClock,
@@ -23,8 +25,11 @@ export class AvailabilityRecorder {
     }
     const { outage, step } = await this.listening.note(witnesses);
     this.receiver.proved();
-    if (!step) this.siteClock?.agreed();
-    if (outage) this.logger.warn(outage, 'no heartbeat could be committed for a while; leases stood still');
+    if (step) this.siteClock?.disagreed();
+    else this.siteClock?.agreed();
+    if (outage && this.hasRecorded) this.logger.warn(outage, 'no heartbeat could be committed for a while; leases stood still');
+    else if (outage) this.logger.info(outage, 'no replica was running for a while; leases stood still');
+    this.hasRecorded = true;
     if (step) this.logger.warn(step, 'the wall clock of the database has stepped; leases go on unchanged');
   }
 }

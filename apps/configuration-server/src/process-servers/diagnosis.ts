@@ -63,7 +63,7 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], refused:
   if (refused?.kind === 'refused_malformed_heartbeat') {
     const { explanation, code } = refused.detail;
     hints.push(
-      `It sends heartbeats that cannot be read, from ${refused.sourceAddress}, noted at ${refused.at.toISOString()} (${code}): ${explanation} ` +
+      `It sends heartbeats that cannot be read, from ${refused.sourceAddress}, noted at ${refused.at.toISOString()} (${code}): ${String(explanation).replace(/\.?$/, '.')} ` +
         'Correct the agent, or the proxy that changes what it sends.',
     );
   } else if (refused && refused.kind !== 'refused_host_id_conflict') {
@@ -112,8 +112,10 @@ function explained(server: ProcessServer, { listenedMs }: AsOf, recent: readonly
   }
   const silentSeconds = Math.floor((listenedMs - lease.heardAtListenedMs) / 1000);
   const silence = `Disconnected: ${lastAccepted(lease, refused)}, ${silentSeconds} s ago as far as we listened, and its lease has ended.`;
-  const summary = refused ? `${silence} It sends heartbeats, and they are refused: ${refused.detail['code']}.` : silence;
-  if (refused && refused.kind !== 'refused_host_id_conflict') return { summary, whatToDo: hints };
+  const isStillSending = refused !== undefined && (lease.lastHeartbeatAt === null || refused.at > lease.lastHeartbeatAt);
+  const refusal = isStillSending ? 'It sends heartbeats, and they are refused' : 'Before that, some of its heartbeats were refused';
+  const summary = refused ? `${silence} ${refusal}: ${refused.detail['code']}.` : silence;
+  if (isStillSending && refused.kind !== 'refused_host_id_conflict') return { summary, whatToDo: hints };
   return {
     summary,
     whatToDo: [

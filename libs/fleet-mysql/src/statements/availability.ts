@@ -3,7 +3,6 @@ import { keptHeartbeat, RENEW_AS_BEFORE, WRITE_LOADS, WRITE_REPORTS } from './le
 
 /** The clock's one row. No row: no replica has ever recorded on this database. */
 export const READ_LISTENING = 'SELECT g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to FROM listening AS g WHERE g.id = 1';
-export const LOCK_LISTENING = `${READ_LISTENING} FOR UPDATE`;
 /** Params: now, run ahead. */
 export const BEGIN_LISTENING = 'INSERT INTO listening (id, listened_ms, noted_at, run_ahead_ms) VALUES (1, 0, ?, ?)';
 /** Moves the clock on. Params: L, noted at, run ahead, L when unsteady, L of a step, L and wall time of a step back, the record that was read. Matches nothing when another replica was faster. */
@@ -20,7 +19,11 @@ export const LOCK_FREE_WITNESSES = `
    WHERE l.host_id IN (?)
      FOR UPDATE SKIP LOCKED`;
 /** How many of them there are. Param: host ids. */
-export const COUNT_WITNESSES = 'SELECT COUNT(*) AS known FROM process_server_lease AS l WHERE l.host_id IN (?)';
+export const COUNT_WITNESSES = `
+  SELECT COUNT(*) AS known
+    FROM process_server_lease AS l
+    JOIN process_server_health AS h ON h.host_id = l.host_id
+   WHERE l.host_id IN (?)`;
 
 /** No host has this id. */
 const NO_HOST = '';

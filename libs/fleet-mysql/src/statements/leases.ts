@@ -47,9 +47,13 @@ export const READ_REGISTERED_FACTS = `
     FROM process_server AS p
    WHERE p.host_id IN (?)`;
 
-/** What is known of hosts whose lease could not be held, from one view of the data: a removal of null means that entry and lease are there. Params: host ids, twice. */
+/** What is known of hosts whose lease could not be held, from one view of the data: a removal of null means that entry, lease and health are there. Params: host ids, twice. */
 export const READ_WHEREABOUTS = `
-  SELECT l.host_id, NULL AS removal FROM process_server_lease AS l JOIN process_server AS p ON p.host_id = l.host_id WHERE l.host_id IN (?)
+  SELECT l.host_id, NULL AS removal 
+    FROM process_server_lease AS l
+    JOIN process_server AS p ON p.host_id = l.host_id
+    JOIN process_server_health AS h ON h.host_id = l.host_id
+   WHERE l.host_id IN (?)
   UNION ALL
   SELECT t.host_id, t.removal FROM tombstone AS t WHERE t.host_id IN (?)`;
 

@@ -1,16 +1,22 @@
-import type { Damage, ProcessServer } from '@app/fleet';
+import type { Damage, HostRows, ProcessServer } from '@app/fleet';
 import type { GuardedStatement } from '../connection-transaction.js';
 import { INSERT_HEALTH, insertLease } from './entry.js';
 import { DELETE_NAMES_OF, insertFirstNames } from './names.js';
 
-const DELETE_ORPHANS = ['process_server_health', 'process_server_lease', 'process_server_name'].map((table) => `DELETE FROM ${table} WHERE host_id = ?`);
+/** Rows without an entry. As many as were read, or the host has registered meanwhile, and is read again. */
+const deleteOrphans = (hostId: string, { hasHealth, lease, names }: HostRows): GuardedStatement[] =>
+  [
+    { table: 'process_server_health', matches: Number(hasHealth) },
+    { table: 'process_server_lease', matches: Number(lease !== null) },
+    { table: 'process_server_name', matches: names },
+  ].map(({ table, matches }) => ({ sql: `DELETE FROM ${table} WHERE host_id = ?`, parameters: [hostId], matches }));
 const DELETE_TOMBSTONES = 'DELETE FROM tombstone WHERE host_id = ?';
 
 /** Params: generation, host id. */
 const SET_GENERATION = 'UPDATE process_server AS p SET p.generation = ? WHERE p.host_id = ?';
 const CANCEL_REMOVAL = `
   UPDATE process_server AS p
-     SET p.decommissioned_at = NULL, p.decommissioned_by = NULL, p.decommission_reason = NULL, p.remove_by = NULL
+     SET p.decommissioned_at = NULL, p.decommissioned_by = NULL, p.decommission_reason = NULL, p.remove_by = NULL, p.decommissioned_listened_ms = NULL
    WHERE p.host_id = ?`;
 /**
  * Of a lease with a lower generation, the credential of the last registration is lost: revoked. Assignments are done from left to
@@ -24,7 +30,7 @@ const REPAIR_LEASE = `
 
 /** Makes the rows of a host that is held agree with each other, as `damage` says; `entry` is how its record shows it. */
 export function repairStatements(hostId: string, entry: ProcessServer | null, { rows, generation, isDecommissioned }: Damage, listenedMs: number): GuardedStatement[] {
-  if (!entry || !rows.entry) return DELETE_ORPHANS.map((sql) => ({ sql, parameters: [hostId] }));
+  if (!entry || !rows.entry) return deleteOrphans(hostId, rows);
   const statements: GuardedStatement[] = [];
   if (rows.tombstone) statements.push({ sql: DELETE_TOMBSTONES, parameters: [hostId] });
   if (rows.entry.generation !== generation) statements.push({ sql: SET_GENERATION, parameters: [generation, hostId], matches: 1 });
