@@ -1,5 +1,5 @@
 const COUNTED_GAP_MS = 15_000;
-const RUN_AHEAD_MS = 1_500;
+const RUN_AHEAD_MS = 625;
 const CLOCKS_DIFFER_MS = 2_000;
 const JUST_STEPPED_MS = 900_000;
 

@@ -25,8 +25,10 @@ export class ListeningClock {
    */
   async note(witnesses: readonly string[] = []): Promise<AvailabilityRecord> {
     try {
+      const beganAtMs = this.clock.monotonicMs();
       const record = await this.record(witnesses);
-      this.failedBefore = false;
+      // One that took long may have waited for the database: until it answered, no heartbeat could be committed.
+      this.failedBefore = this.clock.monotonicMs() - beganAtMs > this.timing.runAheadMs;
       return record;
     } catch (error) {
       this.fail();

@@ -12,13 +12,13 @@ const DAY_MS = 86_400_000;
 
 describe('how availability is recorded', () => {
   it.each([
-    [86_400, { maxCountedGapMs: 15_000, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
-    [180, { maxCountedGapMs: 15_000, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
-    [60, { maxCountedGapMs: 15_000, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
-    [15, { maxCountedGapMs: 3_750, recordIntervalMs: 1_000, runAheadMs: 1_500 }],
-    [8, { maxCountedGapMs: 2_000, recordIntervalMs: 666, runAheadMs: 999 }],
-    [5, { maxCountedGapMs: 1_250, recordIntervalMs: 416, runAheadMs: 624 }],
-    [1, { maxCountedGapMs: 250, recordIntervalMs: 83, runAheadMs: 124 }],
+    [86_400, { maxCountedGapMs: 15_000, recordIntervalMs: 500, runAheadMs: 625 }],
+    [180, { maxCountedGapMs: 15_000, recordIntervalMs: 500, runAheadMs: 625 }],
+    [60, { maxCountedGapMs: 15_000, recordIntervalMs: 500, runAheadMs: 625 }],
+    [15, { maxCountedGapMs: 3_750, recordIntervalMs: 500, runAheadMs: 625 }],
+    [8, { maxCountedGapMs: 2_000, recordIntervalMs: 500, runAheadMs: 625 }],
+    [5, { maxCountedGapMs: 1_250, recordIntervalMs: 416, runAheadMs: 520 }],
+    [1, { maxCountedGapMs: 250, recordIntervalMs: 83, runAheadMs: 103 }],
   ])('follows a lease of %d s: at most a quarter of it counts, recorded three times in that', (leaseSeconds, timing) => {
     expect(availabilityTiming(leaseSeconds)).toEqual(timing);
   });
@@ -30,10 +30,10 @@ describe('the listening clock', () => {
     [-1, 0],
     [0, 0],
     [1, 1],
-    [1_499, 1_499],
-    [1_500, 1_500],
-    [1_501, 1_500],
-    [7_200_000, 1_500],
+    [624, 624],
+    [625, 625],
+    [626, 625],
+    [7_200_000, 625],
   ])('%d ms after a record has moved by %d ms', (ms, movedMs) => {
     expect(listenedMsAt(noted, msAfter(NOON, ms))).toBe(500_000 + movedMs);
   });
@@ -55,11 +55,11 @@ describe('the listening clock', () => {
   });
 
   it.each([
-    [1_000, 1_000],
-    [1_500, 1_500],
-    [1_501, 1_500],
-    [14_000, 1_500],
-    [7_200_000, 1_500],
+    [500, 500],
+    [625, 625],
+    [626, 625],
+    [14_000, 625],
+    [7_200_000, 625],
   ])('after a record that failed, %d ms count as %d: no more than was shown already', (ms, countedMs) => {
     const { listening } = noteListening(noted, msAfter(NOON, ms), { ...FIRST, failedBefore: true, elapsedMs: ms }, TIMING);
     expect(listening.listenedMs).toBe(500_000 + countedMs);
@@ -149,11 +149,15 @@ describe('the listening clock', () => {
 class ListeningRow extends ListeningNotes {
   row: Listening | null = null;
   failing = false;
+  /** How long a record takes. */
+  waitsMs = 0;
+  time: TwoClocks | null = null;
   readonly attempts: AvailabilityAttempt[] = [];
 
   override async note(now: Date, attempt: AvailabilityAttempt): Promise<AvailabilityRecord | ClockDisagreement> {
     this.attempts.push(attempt);
     if (this.failing) throw new Error('the table is locked');
+    this.time?.advance(this.waitsMs);
     if (this.row && !attempt.isConfirmed && disagrees(this.row, now, attempt)) return { disagreesWith: this.row };
     const record = this.row ? noteListening(this.row, now, attempt, TIMING) : { listening: { ...noted, listenedMs: 0, notedAt: now }, outage: null, step: null };
     this.row = record.listening;
@@ -242,6 +246,21 @@ describe("a replica's copy of the listening clock", () => {
     time.advance(5_000);
     await clock.note();
     expect(clock.listenedMsAt(time.now())).toBe(TIMING.runAheadMs + 5_000);
+  });
+
+  it('counts hardly anything of the time in which a record waited for the database', async () => {
+    const row = new ListeningRow();
+    const time = new TwoClocks();
+    const clock = new ListeningClock(row, time, TIMING);
+    await clock.note();
+    time.advance(500);
+    row.waitsMs = 1_900;
+    row.time = time;
+    await clock.note();
+    row.waitsMs = 0;
+    time.advance(500);
+    await clock.note();
+    expect(clock.listenedMsAt(time.now())).toBe(500 + TIMING.runAheadMs);
   });
 
   it('measures the clock anew when a record disagrees, and only then takes it for a step', async () => {

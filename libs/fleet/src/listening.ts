@@ -6,7 +6,7 @@ const LONG_PAUSE_MS = 3_600_000;
 export const STEADY_FOR_MS = 24 * 3_600_000;
 
 const MAX_COUNTED_GAP_MS = 15_000;
-const MAX_RECORD_INTERVAL_MS = 1_000;
+const MAX_RECORD_INTERVAL_MS = 500;
 
 /** How the availability clock is recorded. All in milliseconds. */
 export interface AvailabilityTiming {
@@ -22,7 +22,7 @@ export interface AvailabilityTiming {
 export function availabilityTiming(leaseSeconds: number): AvailabilityTiming {
   const maxCountedGapMs = Math.min(MAX_COUNTED_GAP_MS, leaseSeconds * 250);
   const recordIntervalMs = Math.min(MAX_RECORD_INTERVAL_MS, Math.floor(maxCountedGapMs / 3));
-  return { maxCountedGapMs, recordIntervalMs, runAheadMs: Math.min(maxCountedGapMs, Math.floor(recordIntervalMs * 1.5)) };
+  return { maxCountedGapMs, recordIntervalMs, runAheadMs: Math.min(maxCountedGapMs, Math.floor(recordIntervalMs * 1.25)) };
 }
 
 /**

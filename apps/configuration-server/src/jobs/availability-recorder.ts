@@ -5,7 +5,7 @@ import type { SystemClock } from '@app/platform';
 /** How a replica's clock is kept in line with the site's. */
 export type SiteClock = Pick<SystemClock, 'reconcile' | 'agreed' | 'disagreed' | 'databaseDifferenceMs'>;
 
-/** Records, every second or so, that this replica can commit heartbeats: while none can, the availability clock stands still. */
+/** Records, twice a second, that this replica can commit heartbeats: while none can, the availability clock stands still. */
 export class AvailabilityRecorder {
   private hasRecorded = false;
 
