@@ -10,6 +10,7 @@ import { AppModule, DESCRIBED_CONTROLLERS, type UseCases } from './app.module.js
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { everyBodyHasItsCheck } from './problems/body-checks.js';
 import { acceptJson, parseJson } from './problems/json-body.js';
+import type { ClientAddresses } from './edge/client-address.js';
 import { pipelineOf } from './edge/request-pipeline.js';
 import { RequestTurns } from './edge/request-turns.js';
 import { SlicedResponse } from './edge/sliced-response.js';
@@ -40,10 +41,11 @@ interface DoorSettings {
   /** How long a request may take to arrive. */
   readonly requestTimeoutMs?: number | undefined;
   readonly unread: UnreadResponses;
+  readonly clients: ClientAddresses;
 }
 
 /** The HTTP server with every route of the contract; not listening yet. */
-export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
+export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread, clients }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
   everyBodyHasItsCheck(DESCRIBED_CONTROLLERS);
   const { randomness } = useCases;
@@ -91,11 +93,11 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   });
   // A listener after that of listening itself: else what fails later, as when the machine has no more files, would end the process.
   fastify.server.once('listening', () => fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken')));
-  applyRules(fastify, useCases, tls !== null);
+  applyRules(fastify, useCases, clients, tls !== null);
   await serveDocs(fastify, useCases.callers);
   serveHeartbeats(fastify, useCases);
   const pipelines = { turns: new RequestTurns(), unread };
-  const closePlain = openPlainLane(fastify.server, useCases, { pipelines, event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
+  const closePlain = openPlainLane(fastify.server, useCases, { pipelines, clients, event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
   fastify.addHook('preClose', (done) => {
     closePlain();
     done();
@@ -103,7 +105,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   await app.init();
 
   const lane = Fastify(fastifySettings);
-  applyRules(lane, useCases, tls !== null);
+  applyRules(lane, useCases, clients, tls !== null);
   lane.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, randomness));
   lane.setNotFoundHandler((request, reply) => sendProblem(new RequestProblem('route_not_found'), request, reply, randomness));
   serveHeartbeats(lane, useCases);
@@ -113,8 +115,13 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
 }
 
 /** What holds for every request, through whichever Fastify it comes. */
-function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, isTls: boolean): void {
+function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, clients: ClientAddresses, isTls: boolean): void {
   const safe = safeHeaders(isTls);
+  fastify.decorateRequest('clientAddress', {
+    getter(this: FastifyRequest) {
+      return clients.ofRequest(this.raw);
+    },
+  });
   acceptJson(fastify, parseJson);
   fastify.addHook('onRequest', (request, _reply, done) => done(strangeHead(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {

@@ -46,6 +46,7 @@ import { FleetCounts } from './fleet/fleet-counts.js';
 import { Metrics } from './fleet/metrics.js';
 import { ReplicaStatus } from './fleet/replica-status.js';
 import { Connections } from './connections.js';
+import { ClientAddresses } from './edge/client-address.js';
 import { UnreadResponses, type UnreadLimits } from './edge/unread-responses.js';
 import { openHttpDoor } from './http-door.js';
 import { TlsCertificate } from './tls-certificate.js';
@@ -178,7 +179,7 @@ export class Replica {
       cursors,
       answerWithinMs,
     };
-    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs, unread }, logger);
+    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs, unread, clients: new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader) }, logger);
     const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer, clock, logger);
     if (certificate) metrics.observe(certificate);
     const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, Math.min(settings.http.mostConnections, mostSockets()));

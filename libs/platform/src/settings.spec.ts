@@ -44,6 +44,8 @@ describe('settings', () => {
     [{ TLS_KEY_FILE: '/no/such/file' }, 'TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together'],
     [{ DATABASE_URL: 'postgres://u@h/d' }, 'DATABASE_URL must read mysql://'],
     [{ DATABASE_PASSWORD_FILE: '/no/such/file' }, 'DATABASE_PASSWORD_FILE goes with DATABASE_URL'],
+    [{ TRUSTED_PROXIES: '10.0.0.0/8, proxy.example' }, 'TRUSTED_PROXIES: "proxy.example" is neither an address nor a CIDR network'],
+    [{ TRUSTED_PROXY_HEADER: 'via' }, 'TRUSTED_PROXY_HEADER must be one of any, forwarded, x-forwarded-for'],
     [{ CONFIG_FILE: '/no/such/file' }, 'CONFIG_FILE: ENOENT'],
   ])('%j are refused: %s', (environment, fault) => {
     expect(faultsOf(environment).join('\n')).toContain(fault);

@@ -3,6 +3,7 @@ import { parseEnv } from 'node:util';
 import { parseVersion, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type Version, type VersionPolicy } from '@app/fleet';
 import { errorMessage } from './running-process.js';
 import { usableTlsPair } from './tls-pair.js';
+import { TrustedProxies } from './trusted-proxies.js';
 
 /** One row of the settings table in README.md; `unit` is empty for text. */
 export interface SettingRow {
@@ -22,6 +23,8 @@ export const SETTINGS = [
   row('HTTP_CONNECTIONS', 'count', '100000', 'Open connections, fewer where the machine allows fewer files; for one more, those are closed that ask for nothing, longest first'),
   row('TLS_CERTIFICATE_FILE', '', '', 'PEM certificate chain, the own certificate first; serves HTTPS together with TLS_KEY_FILE. Both are read again when they change'),
   row('TLS_KEY_FILE', '', '', 'PEM private key'),
+  row('TRUSTED_PROXIES', '', '', 'Comma-separated addresses and CIDR networks of proxies whose `Forwarded` or `X-Forwarded-For` header is believed; from others both are ignored'),
+  row('TRUSTED_PROXY_HEADER', '', 'any', 'The header that these proxies write: `forwarded` or `x-forwarded-for`; with `any`, two that name different clients are both ignored'),
   row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
   row('DATABASE_URL', '', '', 'mysql://user@host:port/database or mysql://user@localhost/database?socket=/path; without it a private database is started'),
   row('DATABASE_PASSWORD_FILE', '', '', 'File that holds the password for DATABASE_URL'),
@@ -68,8 +71,14 @@ export interface CallLimits {
   readonly strangerRequestsPerSecond: number;
 }
 
+export interface ProxySettings {
+  readonly trustedProxies: TrustedProxies;
+  /** The header in which they name their clients. */
+  readonly proxyHeader: 'any' | 'forwarded' | 'x-forwarded-for';
+}
+
 export interface Settings {
-  readonly http: { readonly host: string; readonly port: number; readonly mostConnections: number; readonly tls: TlsSettings | null };
+  readonly http: { readonly host: string; readonly port: number; readonly mostConnections: number; readonly tls: TlsSettings | null } & ProxySettings;
   readonly dataDirectory: string;
   /** Null: a private database. */
   readonly database: DatabaseSettings | null;
@@ -148,7 +157,14 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
   if (!version) fault(`CONFIGURATION_SERVER_VERSION must have four numbers, e.g. 9.63.7187.1, not "${versionText}"`);
 
   const settings: Settings = {
-    http: { host, port: integer('HTTP_PORT', 0, 65_535), mostConnections: integer('HTTP_CONNECTIONS', 10, 1_000_000), tls: certificate && key ? { certificate, key, certificateFile, keyFile } : null },
+    http: {
+      host,
+      port: integer('HTTP_PORT', 0, 65_535),
+      mostConnections: integer('HTTP_CONNECTIONS', 10, 1_000_000),
+      tls: certificate && key ? { certificate, key, certificateFile, keyFile } : null,
+      trustedProxies: trustedProxies(text('TRUSTED_PROXIES'), fault),
+      proxyHeader: oneOf('TRUSTED_PROXY_HEADER', ['any', 'forwarded', 'x-forwarded-for']),
+    },
     dataDirectory: text('DATA_DIRECTORY'),
     database: text('DATABASE_URL') ? databaseSettings(text('DATABASE_URL'), text('DATABASE_PASSWORD_FILE'), fault) : null,
     databaseConnections: integer('DATABASE_CONNECTIONS', 1, 200),
@@ -191,6 +207,15 @@ function mustServeTls(cert: string, key: string, fault: (message: string) => voi
     usableTlsPair(cert, key);
   } catch (error) {
     fault(`TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: ${errorMessage(error)}`);
+  }
+}
+
+function trustedProxies(text: string, fault: (message: string) => void): TrustedProxies {
+  try {
+    return TrustedProxies.parse(text);
+  } catch (error) {
+    fault(`TRUSTED_PROXIES: ${errorMessage(error)}`);
+    return TrustedProxies.parse('');
   }
 }
 

@@ -2,8 +2,14 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { operatorName, type Actor, type Role } from '@app/fleet';
 import { API_KEY_PREFIX } from '@app/platform';
-import { canonicalAddress } from '@app/wire';
 import type { CallDeadline } from './call-deadline.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The address of the client, canonical; behind trusted proxies not that of the connection. */
+    readonly clientAddress: string;
+  }
+}
 
 /** What a caller must be. `reader` includes operators and admins, `operator` includes admins. `anyone` is not limited either: for health checks. */
 export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
@@ -43,21 +49,11 @@ export function asksAsProcessServer({ permission = 'process_server', headers }: 
   return permission === 'process_server' || permission === 'passphrase';
 }
 
-/** Address of the other end, canonical and without the zone of a link-local one. */
-export function sourceAddressOf({ ip, socket }: Pick<FastifyRequest, 'ip' | 'socket'>): string {
-  let address = addresses.get(socket);
-  if (address === undefined) addresses.set(socket, (address = canonicalAddress(ip.replace(/%.*/, '')) ?? '0.0.0.0'));
-  return address;
-}
-
-/** Of each connection: it has one for as long as it is open. */
-const addresses = new WeakMap<FastifyRequest['socket'], string>();
-
 export function recognised(request: RecognisedRequest): Recognised {
   if (request.admission) throw new Error('a read that begins early cannot know its caller');
   const caller = request.caller ?? { kind: 'anyone' };
   const name = caller.kind === 'api_key' ? operatorName(caller.name) : 'process-server';
-  return { caller, actor: { name, address: sourceAddressOf(request), requestId: request.id } };
+  return { caller, actor: { name, address: request.clientAddress, requestId: request.id } };
 }
 
 /** Parameter of a controller method: who is calling. */

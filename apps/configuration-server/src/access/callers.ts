@@ -3,7 +3,7 @@ import { FleetError } from '@app/fleet';
 import type { KeyRingStore } from '@app/fleet-mysql';
 import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, isApiKey, sameBytes, sha256 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
-import { sourceAddressOf, type Caller, type Permission, type ProcessServerCaller } from './caller.js';
+import type { Caller, Permission, ProcessServerCaller } from './caller.js';
 import type { RateLimit } from './rate-limit.js';
 import { neighbourhoodOf, type RefusedCallers, type WrongSecret } from './refused-callers.js';
 
@@ -20,7 +20,7 @@ export interface CallerLimits {
   readonly ofStrangers: RateLimit;
 }
 
-type AskingRequest = Pick<FastifyRequest, 'headers' | 'ip' | 'socket'>;
+type AskingRequest = Pick<FastifyRequest, 'headers' | 'clientAddress'>;
 
 /** The one place where a caller is recognised and its permission decided. */
 export class Callers {
@@ -67,8 +67,8 @@ export class Callers {
    * A caller that need not say who it is. Health checks are not limited: a balancer's would be refused because of its clients.
    * @throws FleetError `request_rate_exceeded`
    */
-  admitAnonymous(request: Pick<AskingRequest, 'ip' | 'socket'>): Caller {
-    if (this.limits.ofStrangers.isExceeded(neighbourhoodOf(sourceAddressOf(request)))) throw new FleetError({ code: 'request_rate_exceeded' });
+  admitAnonymous({ clientAddress }: Pick<AskingRequest, 'clientAddress'>): Caller {
+    if (this.limits.ofStrangers.isExceeded(neighbourhoodOf(clientAddress))) throw new FleetError({ code: 'request_rate_exceeded' });
     return { kind: 'anyone' };
   }
 
@@ -103,7 +103,7 @@ export class Callers {
 
   /** Only after a secret was found to be wrong: a right one is let in whatever came from its address before. */
   private async refuse(secret: WrongSecret, request: AskingRequest): Promise<never> {
-    if (await this.refused.add(secret, sourceAddressOf(request))) throw new FleetError({ code: 'authentication_attempts_exceeded' });
+    if (await this.refused.add(secret, request.clientAddress)) throw new FleetError({ code: 'authentication_attempts_exceeded' });
     throw secret === 'passphrase' ? new FleetError({ code: 'passphrase_rejected' }) : new RequestProblem('api_key_rejected');
   }
 }

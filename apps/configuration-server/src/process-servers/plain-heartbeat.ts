@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer';
 import { canonicalHostId, compiledCheck, HeartbeatRequest } from '@app/wire';
+import type { ForwardingHeaders } from '../edge/client-address.js';
 import { secureJsonOf } from '../problems/json-body.js';
 
 /** A heartbeat about whose request nothing is unusual. */
@@ -7,6 +8,7 @@ export interface PlainHeartbeat {
   readonly hostId: string;
   readonly authorization: string;
   readonly body: HeartbeatRequest;
+  readonly forwarding: ForwardingHeaders;
 }
 
 const HEAD = /^POST \/v1\/process-servers\/([0-9A-Fa-f-]{36})\/heartbeats HTTP\/1\.1((?:\r\n[A-Za-z-]+: [!-~](?:[ -~]*[!-~])?)+)$/;
@@ -15,7 +17,7 @@ const LONGEST_HEAD_BYTES = 4_096;
 const LENGTH = /^[1-9]\d{0,4}$/;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 /** Headers that change nothing about an answer of ours, whatever they say. */
-const PASSED_OVER: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-control', 'sec-fetch-mode', 'user-agent']);
+const PASSED_OVER: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-control', 'sec-fetch-mode', 'user-agent', 'via', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-proto', 'x-real-ip']);
 
 const isHeartbeat = compiledCheck(HeartbeatRequest);
 
@@ -36,13 +38,13 @@ export function readPlainHeartbeat(bytes: Buffer): PlainHeartbeat | null {
   if (bytes.length !== bodyStart + Number(length)) return null;
   try {
     const body = secureJsonOf(bytes.toString('latin1', bodyStart));
-    return isHeartbeat(body) ? { hostId, authorization, body: body as HeartbeatRequest } : null;
+    return isHeartbeat(body) ? { hostId, authorization, body: body as HeartbeatRequest, forwarding: headers } : null;
   } catch {
     return null;
   }
 }
 
-interface PlainHeaders {
+interface PlainHeaders extends ForwardingHeaders {
   host?: string;
   authorization?: string;
   connection?: string;
@@ -50,11 +52,11 @@ interface PlainHeaders {
   length?: string;
 }
 
-const KNOWN: ReadonlyMap<string, keyof PlainHeaders> = new Map([['host', 'host'], ['authorization', 'authorization'], ['connection', 'connection'], ['content-type', 'type'], ['content-length', 'length']]);
+const KNOWN: ReadonlyMap<string, keyof PlainHeaders> = new Map([['host', 'host'], ['authorization', 'authorization'], ['connection', 'connection'], ['content-type', 'type'], ['content-length', 'length'], ['forwarded', 'forwarded'], ['x-forwarded-for', 'xForwardedFor']]);
 
 /** Null when one is not known or stands there twice. */
 function headersOf(lines: string): PlainHeaders | null {
-  const headers: PlainHeaders = {};
+  const headers: { -readonly [Name in keyof PlainHeaders]: PlainHeaders[Name] } = {};
   for (const line of lines.split('\r\n')) {
     const colon = line.indexOf(':');
     const name = line.slice(0, colon).toLowerCase();

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Heartbeat, HeartbeatAnswer, HeartbeatCaller } from '@app/fleet';
-import { sourceAddressOf } from '../access/caller.js';
 import type { UseCases } from '../app.module.js';
+import type { ClientAddresses } from '../edge/client-address.js';
 import { RequestPipeline, type PipelineSharing } from '../edge/request-pipeline.js';
 import { noteAsked } from '../last-asked.js';
 import { answerBrokenRequest } from '../problems/broken-request.js';
@@ -17,6 +17,7 @@ interface LaneSettings {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly pipelines: PipelineSharing;
+  readonly clients: ClientAddresses;
 }
 
 /**
@@ -90,7 +91,6 @@ class PlainConnection implements HeartbeatCaller {
   private next = NOTHING;
   private decided: HeartbeatAnswer | null = null;
   private requestId = '';
-  private readonly address: string;
 
   constructor(
     private readonly socket: Socket,
@@ -100,7 +100,6 @@ class PlainConnection implements HeartbeatCaller {
     socket.on('data', this.read).on('end', this.end).on('timeout', this.giveUp).on('close', told.left);
     socket.setTimeout(lane.requestTimeoutMs);
     connections.set(socket, this);
-    this.address = sourceAddressOf({ ip: socket.remoteAddress ?? '', socket });
   }
 
   get isAnswering(): boolean {
@@ -127,11 +126,11 @@ class PlainConnection implements HeartbeatCaller {
   private beatOf(bytes: Buffer): Heartbeat | null {
     const plain = readPlainHeartbeat(bytes);
     if (!plain) return null;
-    const { hostId, authorization, body } = plain;
+    const { hostId, authorization, body, forwarding } = plain;
     try {
       const caller = this.lane.callers.processServer({ authorization }, hostId);
       this.requestId = randomUUID();
-      const actor = { name: 'process-server', address: this.address, requestId: this.requestId };
+      const actor = { name: 'process-server', address: this.lane.clients.of(this.socket, forwarding), requestId: this.requestId };
       return heartbeatOf(hostId, body, { caller, actor }, this.lane.clock.now());
     } catch {
       return null;
