@@ -37,7 +37,7 @@ function intrusionBy({ may, isRetired, credentialOf, target, caller }: FuzzReque
 }
 
 function problemFault({ status, headers, text }: FuzzAnswer, operation: Operation | null): string | null {
-  if (headers['content-type'] !== 'application/problem+json') return `${status} as ${String(headers['content-type'])}: ${text.slice(0, 200)}`;
+  if (headers['content-type'] !== 'application/problem+json; charset=utf-8') return `${status} as ${String(headers['content-type'])}: ${text.slice(0, 200)}`;
   const problem = parsed(text) as Record<string, unknown> | undefined;
   if (typeof problem !== 'object' || problem === null) return `${status} whose body is no JSON: ${text.slice(0, 200)}`;
   const code = problem['code'] as ProblemCode;
@@ -47,6 +47,7 @@ function problemFault({ status, headers, text }: FuzzAnswer, operation: Operatio
   if (problem['type'] !== problemType(code) || problem['title'] !== title) return `type or title of another problem: ${text}`;
   if (problem['requestId'] !== headers['x-request-id']) return `another requestId in the body than in the header: ${text}`;
   if ((status === 429 || status === 503) !== ('retry-after' in headers)) return `${code} ${'retry-after' in headers ? 'with' : 'without'} retry-after`;
+  if ((status === 405) !== ('allow' in headers)) return `${code} ${'allow' in headers ? 'with' : 'without'} allow`;
   if (!operation) return null;
   const stated = operation.answers.get(status);
   if (!stated?.codes.includes(code)) return `the document states no ${status} ${code} for ${operation.name}`;
@@ -54,7 +55,9 @@ function problemFault({ status, headers, text }: FuzzAnswer, operation: Operatio
 }
 
 function successFault({ status, headers, text }: FuzzAnswer, operation: Operation | null): string | null {
-  const type = String(headers['content-type'] ?? '').split(';', 1)[0] ?? '';
+  const contentType = String(headers['content-type'] ?? '');
+  const [type = ''] = contentType.split(';', 1);
+  if (contentType && !contentType.endsWith('; charset=utf-8')) return `${status} as ${contentType}`;
   if (type === 'application/json' && parsed(text) === undefined) return `${status} whose body is no JSON`;
   if (!operation) return null;
   const stated = operation.answers.get(status);

@@ -131,7 +131,7 @@ describe('exports that are not read', () => {
 describe('the export', () => {
   const exported = async (query = ''): Promise<{ until: string; lines: EventBody[] }> => {
     const { status, body, headers } = await site.read<{ text: string }>(`/v1/events/export${query}`);
-    expect([status, headers['content-type']]).toEqual([200, 'application/x-ndjson']);
+    expect([status, headers['content-type']]).toEqual([200, 'application/x-ndjson; charset=utf-8']);
     return { until: String(headers['x-exported-until']), lines: body.text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as EventBody) };
   };
 
@@ -159,7 +159,7 @@ describe('the export', () => {
     const pages = jest.spyOn(EventReader.prototype, 'page');
     try {
       const { status, headers } = await site.call('HEAD', '/v1/events/export?actor=operator:bulk', { authorization: site.admin });
-      expect([status, headers['content-type'], typeof headers['x-exported-until']]).toEqual([200, 'application/x-ndjson', 'string']);
+      expect([status, headers['content-type'], typeof headers['x-exported-until']]).toEqual([200, 'application/x-ndjson; charset=utf-8', 'string']);
       await exported('?actor=operator:bulk'); // by when the other would have gone on
       expect(pages.mock.calls.length).toBe(1 + Math.floor(2_500 / 200) + 1);
     } finally {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { OPENAPI_FILE } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 import { parsedAnswer } from '../support/expect-problem.js';
 import { aRegistration, TestSite } from '../support/test-site.js';
 import { UntouchedSite } from '../support/untouched-site.js';
@@ -13,6 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
+const DOCUMENT = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as { readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>> };
+
 const refused = (...asked: Parameters<UntouchedSite['refused']>): Promise<void> => still.refused(...asked);
 const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
 
@@ -23,9 +27,6 @@ describe('a path or method that there is none of', () => {
     ['GET', '/v2/process-servers'],
     ['GET', '/v1/process-servers/'],
     ['GET', '/V1/process-servers'],
-    ['POST', '/v1/process-servers'],
-    ['DELETE', '/v1/fleet'],
-    ['PUT', `/v1/process-servers/${randomUUID()}/heartbeats`],
     ['GET', '/docs/../package.json'],
     ['GET', '/docs/%2e%2e/package.json'],
     ['GET', '//evil.example.net'],
@@ -33,9 +34,43 @@ describe('a path or method that there is none of', () => {
     await refused(await site.call(method, path, { authorization: site.admin, ...(method !== 'GET' && { body: {} }) }), 'route_not_found');
   });
 
-  it.each(['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'])('method %s', async (method) => {
-    const text = await site.raw(`${method} /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
-    await refused(parsedAnswer(text), 'route_not_found');
+  it.each<[string, string, string]>([
+    ['POST', '/v1/process-servers', 'GET, HEAD'],
+    ['DELETE', '/v1/fleet', 'GET, HEAD'],
+    ['PUT', url(`${randomUUID()}/heartbeats`), 'POST'],
+    ['GET', url(`${randomUUID()}/heartbeats`), 'POST'],
+    ['HEAD', url(`${randomUUID()}/purge`), 'POST'],
+    ['POST', url(randomUUID()), 'DELETE, GET, HEAD, PUT'],
+    ['POST', url('heartbeats'), 'DELETE, GET, HEAD, PUT'],
+    ['PATCH', url('x'), 'DELETE, GET, HEAD, PUT'],
+    ['POST', '/v1/fl%65et?a=b', 'GET, HEAD'],
+    ['POST', '/health/live', 'GET, HEAD'],
+    ['DELETE', '/metrics', 'GET, HEAD'],
+    ['POST', '/openapi.json', 'GET, HEAD'],
+    ['PUT', '/docs', 'GET, HEAD'],
+    ['PATCH', '/v1/fleet', 'GET, HEAD'],
+    ['OPTIONS', '/v1/fleet', 'GET, HEAD'],
+    ['OPTIONS', url(`${randomUUID()}/heartbeats`), 'POST'],
+    ['TRACE', '/v1/fleet', 'GET, HEAD'],
+    ['PROPFIND', '/v1/fleet', 'GET, HEAD'],
+    ['QUERY', '/v1/events', 'GET, HEAD'],
+  ])('a method that a path does not have: %s %s, which has %s', async (method, path, allow) => {
+    const body = method === 'HEAD' || method === 'GET' ? '\r\n' : 'Content-Length: 1\r\n\r\n{';
+    const answer = parsedAnswer(await site.raw(`${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${body}`));
+    if (method === 'HEAD') expect(answer).toMatchObject({ status: 405, body: null });
+    else await refused(answer, 'method_not_allowed');
+    expect(answer.headers['allow']).toBe(allow);
+  });
+
+  it('every path of the document refuses every other method', async () => {
+    for (const [path, operations] of Object.entries(DOCUMENT.paths)) {
+      const allow = Object.keys(operations).flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
+      for (const method of ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'].filter((each) => !allow.includes(each))) {
+        const answer = parsedAnswer(await site.raw(`${method} ${path.replace(/\{\w+\}/g, randomUUID())} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`));
+        expect([method, path, answer.status, answer.headers['allow']]).toEqual([method, path, 405, allow.sort().join(', ')]);
+      }
+    }
+    await still.untouched();
   });
 
   it.each(['/v1/process-servers/%zz', '/v1/process-servers/%', '/%ff%fe', `/v1/process-servers/%c3%28`])('a path that cannot be decoded: %s', async (path) => {

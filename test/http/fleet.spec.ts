@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Database } from '@app/fleet-mysql';
+import type { ProblemCode } from '@app/wire';
 import { setTimeout as pause } from 'node:timers/promises';
-import { expectProblem } from '../support/expect-problem.js';
+import { expectProblem, parsedAnswer } from '../support/expect-problem.js';
 import { GateProxy } from '../support/gate-proxy.js';
 import { TestSite, type KnownServer } from '../support/test-site.js';
 
@@ -189,10 +190,22 @@ describe('metrics', () => {
     expect(metric(body.text, 'cs_heartbeat_queue_length')).toBe('0');
   });
 
-  it('count answers by status class and problem code', async () => {
-    const count = async (): Promise<number> => Number(metric((await site.call<{ text: string }>('GET', '/metrics')).body.text, 'cs_http_answers_total{status="4xx",code="route_not_found"}') ?? 0);
+  it.each<[string, string]>([
+    ['route_not_found', 'GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+    ['method_not_allowed', 'POST /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+    ['malformed_request', 'hello\r\n\r\n'],
+    ['malformed_request', 'GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
+    ['malformed_request', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['uri_too_long', `GET /v1/process-servers/${'x'.repeat(200)} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`],
+    ['uri_too_long', `POST /v1/process-servers/${'x'.repeat(200)}/heartbeats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`],
+    ['body_too_large', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n'],
+    ['headers_too_large', `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
+  ])('count a refusal by status class and problem code, also one of the parser: %s', async (code, request) => {
+    const count = async (): Promise<number> => Number(metric((await site.call<{ text: string }>('GET', '/metrics')).body.text, `cs_http_answers_total{status="4xx",code="${code}"}`) ?? 0);
     const before = await count();
-    await site.call('GET', '/nowhere');
+    const answer = parsedAnswer(await site.raw(request));
+    expectProblem(answer, code as ProblemCode);
+    expect(answer.headers['x-content-type-options']).toBe('nosniff');
     expect(await count()).toBe(before + 1);
   });
 

@@ -123,8 +123,8 @@ describe('the problems', () => {
         }
       }
     }
-    // The one problem that no operation can have.
-    expect(PROBLEM_CODES.filter((code) => !found.has(code))).toEqual(['route_not_found']);
+    // The two that no operation can have.
+    expect(PROBLEM_CODES.filter((code) => !found.has(code))).toEqual(['route_not_found', 'method_not_allowed']);
   });
 
   it('have an example each, which the calls refer to', () => {

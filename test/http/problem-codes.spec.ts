@@ -70,6 +70,7 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   api_key_not_found: () => site.call('DELETE', `/v1/api-keys/${randomUUID()}`, { authorization: site.admin }),
   plan_not_found: () => operator(`/v1/purges/${randomUUID()}/apply`, { expectedCount: 0, reason: 'test' }),
   route_not_found: () => site.read('/v1/nothing'),
+  method_not_allowed: () => site.call('POST', '/v1/fleet', { authorization: site.admin }),
   request_timeout: async () => {
     const replica = await site.addReplicaWith({ requestTimeoutMs: 200 });
     return parsedAnswer(await site.raw('POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{', { replica }));

@@ -66,6 +66,7 @@ describe(`${ATTACKERS} clients that never finish what they say`, () => {
 });
 
 it.each([
+  ['began late', 'P'],
   ['was late', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{'],
   ['was no HTTP', 'hello\r\n\r\n'],
   ['wished for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
@@ -77,6 +78,8 @@ it.each([
   socket.write(bytes);
   const [answer] = (await once(socket, 'data')) as [Buffer];
   expect(String(answer)).toMatch(/^HTTP\/1\.1 40[08] /);
+  const metrics = await site.call<{ text: string }>('GET', '/metrics', { replica: number });
+  expect(metrics.body.text).toMatch(/^cs_http_answers_total\{status="4xx",code="(request_timeout|malformed_request)"\} 1$/m);
   await eventually('the connection is closed', 30_000, () => site.replica(number).connections.size === 0);
 });
 

@@ -10,13 +10,14 @@ const OPTIONAL_MEMBERS = ['instruction', 'errors', 'heartbeatIntervalSeconds'];
 export function expectProblem({ status, body, headers }: Answer<object>, code: ProblemCode): void {
   const problem = body as Record<string, unknown>;
   expect({ status, code: problem['code'], detail: problem['detail'] }).toEqual({ status: PROBLEMS[code].status, code, detail: expect.stringMatching(/\S/) });
-  expect(headers['content-type']).toBe('application/problem+json');
+  expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
   expect(problem).toMatchObject({ type: problemType(code), title: PROBLEMS[code].title, status });
   expect(problem['requestId']).toMatch(UUID);
   expect(headers['x-request-id']).toBe(problem['requestId']);
   expect(Object.keys(problem).filter((member) => !OPTIONAL_MEMBERS.includes(member))).toEqual(MEMBERS);
   if (status === 503 || status === 429) expect(String(headers['retry-after'])).toMatch(/^[1-9]\d*$/);
   else expect(headers['retry-after']).toBeUndefined();
+  if (status === 405) expect(headers['allow']).toMatch(/^[A-Z]+(, [A-Z]+)*$/);
   if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase)$/);
 }
 

@@ -18,6 +18,7 @@ import type { UnreadResponses } from './edge/unread-responses.js';
 import { noteAsked } from './last-asked.js';
 import { safeHeaders } from './problems/safe-headers.js';
 import { strangeHead } from './problems/strange-head.js';
+import { OtherMethods } from './problems/other-methods.js';
 import { RequestProblem } from './problems/request-problem.js';
 import { answerBrokenRequest } from './problems/broken-request.js';
 import { problemCodeOf, sendProblem } from './problems/problem.filter.js';
@@ -48,7 +49,7 @@ interface DoorSettings {
 export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread, clients }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
   everyBodyHasItsCheck(DESCRIBED_CONTROLLERS);
-  const { randomness } = useCases;
+  const { randomness, metrics } = useCases;
   // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
   const server = {
     headersTimeout: requestTimeoutMs,
@@ -63,7 +64,12 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
     genReqId: (request: unknown) => requestIdFor(request as IncomingMessage),
     bodyLimit: LARGEST_BODY_BYTES,
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => sendProblem(error, request, reply, randomness),
+    // No hook runs for these: the target cannot be decoded, or is too long for the router.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      reply.headers(Object.fromEntries(safeHeaders(tls !== null)));
+      sendProblem(error, request, reply, randomness);
+      metrics.answered(reply.statusCode, problemCodeOf(reply));
+    },
   };
   const adapter = new FastifyAdapter({
     ...fastifySettings,
@@ -75,7 +81,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
       const pipeline = pipelineOf(socket);
       if (!pipeline) return void socket.destroy(); // the TLS greeting failed or took too long: nothing can be answered
       pipeline.stop();
-      answerBrokenRequest(error.code, socket);
+      answerBrokenRequest(error.code, socket, metrics);
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.around(useCases), adapter, {
@@ -89,13 +95,14 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   // Node would end such a connection without a word.
   fastify.server.on('connect', (_request, socket: Socket) => {
     pipelineOf(socket)?.stop();
-    answerBrokenRequest(undefined, socket.resume());
+    answerBrokenRequest(undefined, socket.resume(), metrics);
   });
   // A listener after that of listening itself: else what fails later, as when the machine has no more files, would end the process.
   fastify.server.once('listening', () => fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken')));
+  const otherMethods = new OtherMethods(fastify);
   applyRules(fastify, useCases, clients, tls !== null);
   await serveDocs(fastify, useCases.callers);
-  serveHeartbeats(fastify, useCases);
+  await serveHeartbeats(fastify, useCases);
   const pipelines = { turns: new RequestTurns(), unread };
   const closePlain = openPlainLane(fastify.server, useCases, { pipelines, clients, event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
   fastify.addHook('preClose', (done) => {
@@ -103,12 +110,13 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     done();
   });
   await app.init();
+  otherMethods.refuse();
 
   const lane = Fastify(fastifySettings);
   applyRules(lane, useCases, clients, tls !== null);
   lane.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, randomness));
   lane.setNotFoundHandler((request, reply) => sendProblem(new RequestProblem('route_not_found'), request, reply, randomness));
-  serveHeartbeats(lane, useCases);
+  await serveHeartbeats(lane, useCases);
   await lane.ready();
   openLane(fastify.server, lane);
   return app;
@@ -136,6 +144,9 @@ function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, c
   });
 }
 
+/** As nearly every agent writes it; any other spelling takes the way of all calls. */
+const HEARTBEATS = /^\/v1\/process-servers\/[^/?#]+\/heartbeats$/;
+
 /** Lets heartbeats past the hooks and middleware that Nest puts before every route: nine of ten requests are theirs. */
 function openLane(server: Server, lane: FastifyInstance): void {
   const [through] = server.listeners('request') as ((request: IncomingMessage, response: ServerResponse) => void)[];
@@ -144,7 +155,7 @@ function openLane(server: Server, lane: FastifyInstance): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     noteAsked(request.socket);
     pipelineOf(request.socket)?.begin(response);
-    if (request.method === 'POST' && request.url?.endsWith('/heartbeats')) lane.routing(request, response);
+    if (request.method === 'POST' && HEARTBEATS.test(request.url ?? '')) lane.routing(request, response);
     else through(request, response);
   });
 }

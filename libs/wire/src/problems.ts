@@ -16,6 +16,7 @@ export const PROBLEMS = {
   api_key_not_found: { status: 404, title: 'No such API key' },
   plan_not_found: { status: 404, title: 'No such purge plan' },
   route_not_found: { status: 404, title: 'No such resource' },
+  method_not_allowed: { status: 405, title: 'The path does not have this method' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   host_id_conflict: { status: 409, title: 'Two machines speak under this host id' },
   generation_superseded: { status: 409, title: 'A newer registration holds this process server' },

@@ -57,7 +57,7 @@ export class FleetController {
   })
   async exportEvents(@Query() query: ExportEventsQuery, @From() { actor }: Recognised, @Res({ passthrough: true }) reply: FastifyReply): Promise<StreamableFile> {
     const { until, lines } = await this.exports.export(query, actor.name);
-    reply.type('application/x-ndjson').header('x-exported-until', until.toISOString());
+    reply.type('application/x-ndjson; charset=utf-8').header('x-exported-until', until.toISOString());
     return new StreamableFile(lines); // of a stream as it is, Nest would not see that it failed before it is read on
   }
 

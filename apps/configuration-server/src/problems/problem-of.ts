@@ -3,6 +3,9 @@ import { FleetError, instructionFor, type FleetFault } from '@app/fleet';
 import { PROBLEMS, problemType, type FieldError, type ProblemCode, type ProblemResponse } from '@app/wire';
 import { RequestProblem } from './request-problem.js';
 
+/** The media type of every problem. JSON has no need of the parameter; clients that fall back to Latin-1 without it do. */
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
 /** Every fault of the rules is a problem code; one that is missing from the table does not compile. */
 const codeOf = (fault: FleetFault): ProblemCode => fault.code;
 

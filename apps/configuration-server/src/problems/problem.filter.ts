@@ -4,7 +4,7 @@ import { Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/wire';
 import { asksAsProcessServer, type RecognisedRequest } from '../access/caller.js';
 import { noteRefusal } from './broken-request.js';
-import { problemOf, retryAfterSeconds } from './problem-of.js';
+import { PROBLEM_TYPE, problemOf, retryAfterSeconds } from './problem-of.js';
 
 /** The code of each problem that is being answered, for the metrics. */
 const problemCodes = new WeakMap<FastifyReply['raw'], ProblemResponse['code']>();
@@ -32,6 +32,5 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   problemCodes.set(reply.raw, problem.code);
   noteRefusal(request.raw);
   reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route
-  // As bytes: a text would get a charset, which this media type has none of.
-  void reply.status(problem.status).header('content-type', 'application/problem+json').send(Buffer.from(JSON.stringify(problem)));
+  void reply.status(problem.status).header('content-type', PROBLEM_TYPE).send(JSON.stringify(problem));
 }

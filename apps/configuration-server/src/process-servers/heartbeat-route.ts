@@ -18,7 +18,7 @@ type UsedHere = Pick<UseCases, 'callers' | 'receiver' | 'clock' | 'randomness' |
  * the commit. It asks in the same order as the others: host id, credential, query, body. What the compiled check does not
  * let pass is read member by member: a member that cannot be used is no reason to refuse a heartbeat.
  */
-export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, clock, randomness, refusedHeartbeats }: UsedHere): void {
+export async function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, clock, randomness, refusedHeartbeats }: UsedHere): Promise<void> {
   const controller = new HeartbeatsController(receiver, clock);
   const isHeartbeat = compiledCheck(HeartbeatRequest);
   const read = lenientReader(HeartbeatRequest);
@@ -38,7 +38,7 @@ export function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, c
     void refusedHeartbeats.note(error, request.caller as ProcessServerCaller, recognised(request).actor).then(send);
   };
 
-  fastify.register((scope, _options, done) => {
+  await fastify.register((scope, _options, done) => {
     acceptJson(scope, parseAnyJson);
     scope.setErrorHandler(refuse);
     scope.post('/v1/process-servers/:hostId/heartbeats', (request: RecognisedRequest, reply: FastifyReply): void => {

@@ -181,7 +181,7 @@ class PlainConnection implements HeartbeatCaller {
   private readonly giveUp = (): void => {
     if (this.underWay) return;
     if (this.socket.timeout === this.lane.keepAliveMs) this.socket.destroy();
-    else answerBrokenRequest('ERR_HTTP_REQUEST_TIMEOUT', this.socket);
+    else answerBrokenRequest('ERR_HTTP_REQUEST_TIMEOUT', this.socket, this.lane.metrics);
   };
 
   private goOver(unanswered: Buffer): void {
