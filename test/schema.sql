@@ -191,6 +191,17 @@ CREATE TABLE secret (
   PRIMARY KEY (name)
 );
 
+CREATE TABLE site (
+  id tinyint unsigned NOT NULL,
+  site_id char(36) COLLATE ascii_bin NOT NULL,
+  epoch int unsigned NOT NULL,
+  epoch_id char(36) COLLATE ascii_bin NOT NULL,
+  generation_floor int unsigned NOT NULL,
+  restored_at datetime(3),
+  unfinished tinyint unsigned NOT NULL,
+  PRIMARY KEY (id)
+);
+
 CREATE TABLE tombstone (
   host_id char(36) COLLATE ascii_bin NOT NULL,
   generation int unsigned NOT NULL,

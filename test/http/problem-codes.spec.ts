@@ -81,6 +81,11 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
     await site.registered({}, old.hostId);
     return beat(old);
   },
+  generations_exhausted: async () => {
+    const { hostId } = await site.registered();
+    for (const table of ['process_server', 'process_server_lease']) await site.database.write('UPDATE ?? SET generation = 4294967295 WHERE host_id = ?', [table, hostId]);
+    return site.call('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(), authorization: site.passphrase });
+  },
   generation_unknown: async () => purge(await site.registered(), { generation: 2 }),
   machines_protected: async () => {
     const server = await site.registered();

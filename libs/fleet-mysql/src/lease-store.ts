@@ -16,6 +16,7 @@ import {
   type LeaseOnRecord,
   type Leases,
   type Moment,
+  type Tombstone,
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
@@ -39,7 +40,7 @@ import { forgetRow, heldLeaseRow, loadRow, loadSlotOf, reportRow, type Heartbeat
 import { TallyChange, versionKeyOf } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
 
-type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { gone: { removal: 'purge' | 'clean_up' } | null };
+type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { gone: Pick<Tombstone, 'removal' | 'generation'> | null };
 
 /** The same load again is written so long after it was written last: often enough for a window of a quarter of an hour. */
 const SAME_LOAD_AGAIN_MS = 60_000;
@@ -158,8 +159,8 @@ export class LeaseStore implements Leases {
     }
     const missing = hostIds.filter((hostId) => !found.has(hostId));
     if (missing.length > 0) {
-      const rows = await transaction.rows<{ host_id: string; removal: 'purge' | 'clean_up' | null }>(READ_WHEREABOUTS, [missing, missing]);
-      for (const { host_id, removal } of rows) found.set(host_id, removal === null ? { locked: true } : { gone: { removal } });
+      const rows = await transaction.rows<{ host_id: string; removal: Tombstone['removal'] | null; generation: number }>(READ_WHEREABOUTS, [missing, missing]);
+      for (const { host_id, removal, generation } of rows) found.set(host_id, removal === null ? { locked: true } : { gone: { removal, generation } });
     }
     return found;
   }

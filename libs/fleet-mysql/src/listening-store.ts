@@ -18,7 +18,7 @@ import {
 } from '@app/fleet';
 import { RecordChanged, type Database, type Transaction } from './database.js';
 import { LOCK_WAIT_TIMEOUT } from './database-errors.js';
-import { BEGIN_LISTENING, COUNT_WITNESSES, heartbeatProof, LOCK_FREE_WITNESSES, MOVE_LISTENING, READ_LISTENING } from './statements/availability.js';
+import { BEGIN_LISTENING, COUNT_WITNESSES, heartbeatProof, LOCK_FREE_WITNESSES, MOVE_LISTENING, READ_LISTENING, READ_LISTENING_AND_FLOOR } from './statements/availability.js';
 import { eventStatements } from './statements/events.js';
 
 interface ListeningRow {
@@ -59,6 +59,15 @@ export async function readMoment(reader: Pick<Transaction, 'rows'>, clock: Clock
   const [row] = await reader.rows<ListeningRow>(READ_LISTENING);
   const now = clock.now();
   return { now, listenedMs: row ? listenedMsAt(listeningOf(row), now) : 0 };
+}
+
+/** The same, with the site's generation floor: what a change of a host's record is decided by. */
+export async function readMomentAndFloor(reader: Pick<Transaction, 'rows'>, clock: Clock): Promise<Moment & { readonly generationFloor: number }> {
+  type Row = { [Column in keyof ListeningRow]: ListeningRow[Column] | null } & { readonly generation_floor: number };
+  const [row] = await reader.rows<Row>(READ_LISTENING_AND_FLOOR);
+  const now = clock.now();
+  const isRecorded = row !== undefined && row.noted_at !== null;
+  return { now, listenedMs: isRecorded ? listenedMsAt(listeningOf(row as ListeningRow), now) : 0, generationFloor: row?.generation_floor ?? 0 };
 }
 
 /** While heartbeats fail, rows may be locked from outside: the rows of one witness must be free, unless none of them is there any more. */

@@ -17,7 +17,7 @@ import {
 } from '@app/fleet';
 import { RecordChanged, type Database, type GuardedStatement, type Transaction } from './database.js';
 import { DEADLOCK, DUPLICATE_KEY, LOCK_WAIT_TIMEOUT, ROW_CHANGED } from './database-errors.js';
-import { readMoment } from './listening-store.js';
+import { readMomentAndFloor } from './listening-store.js';
 import { readRecords } from './host-records.js';
 import {
   COUNT_PURGE_OF_PLAN,
@@ -29,6 +29,7 @@ import {
   markRevoked,
   READ_NEIGHBOURS,
   updateEntry,
+  writeTombstone,
   type Registration,
 } from './statements/entry.js';
 import { eventStatements, insertEventsOnce } from './statements/events.js';
@@ -94,9 +95,9 @@ export class RegistryStore implements Registry {
   }
 
   async find(hostId: string): Promise<HeldRecord> {
-    const moment = await readMoment(this.database, this.clock);
+    const { generationFloor, ...moment } = await readMomentAndFloor(this.database, this.clock);
     const records = await readRecords(this.database, [hostId]);
-    return { ...moment, ...(records.get(hostId) ?? NOTHING_KNOWN) };
+    return { ...moment, generationFloor, ...(records.get(hostId) ?? NOTHING_KNOWN) };
   }
 
   neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]> {
@@ -153,7 +154,8 @@ export class RegistryStore implements Registry {
     const hostIds = inKeyOrder.map(({ hostId }) => hostId);
     const decide = async (transaction: Transaction, lock: string, stamp: (moment: Moment) => Moment): Promise<Map<Wish, PromiseSettledResult<unknown>>> => {
       const locked = new Set((await transaction.rows<{ host_id: string }>(lock, [hostIds])).map(({ host_id }) => host_id));
-      const moment = stamp(await readMoment(transaction, this.clock));
+      const { generationFloor, ...read } = await readMomentAndFloor(transaction, this.clock);
+      const moment = stamp(read);
       let records = await readRecords(transaction, hostIds);
       const withoutLease = hostIds.filter((hostId) => records.get(hostId)?.damage?.kinds.includes('lease_missing'));
       if (lock === LOCK_HOSTS && withoutLease.length > 0) {
@@ -164,7 +166,7 @@ export class RegistryStore implements Registry {
       const changes: Change[] = [];
       for (const wish of inKeyOrder) {
         const record = records.get(wish.hostId) ?? NOTHING_KNOWN;
-        if (record.entry === null || locked.has(wish.hostId)) outcomes.set(wish, decided(wish, { ...moment, ...record }, changes));
+        if (record.entry === null || locked.has(wish.hostId)) outcomes.set(wish, decided(wish, { ...moment, generationFloor, ...record }, changes));
         else if (lock === LOCK_HOSTS) throw new RecordChanged(); // it registered after the look for its lock
       }
       const late = await withRetiredPassphrase(transaction, changes, this.clock);
@@ -225,9 +227,10 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
     const { entry, damage } = held;
     if (damage) statements.push(...repairStatements(wish.hostId, entry, damage, listenedMs));
     if (entry) tally.add(versionKeyOf(entry.facts.agentVersion), damage?.rows.entry?.isDecommissioned ?? entry.decommission !== null, -1);
-    if (write.to !== 'removed' && write.entry) tally.addEntry(write.entry, 1);
+    if ('entry' in write && write.entry) tally.addEntry(write.entry, 1);
     if (write.to === 'repaired') continue;
     if (write.to === 'registered') registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
+    else if (write.to === 'remembered') statements.push(...writeTombstone(write.tombstone));
     else if (write.to === 'removed') statements.push(...(await removal(transaction, write, listenedMs)));
     else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
     else if (write.entry.decommission) statements.push(...markDecommissioned(write.entry, write.entry.decommission, listenedMs));
@@ -243,8 +246,8 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
   await transaction.writeEach([...statements, ...tally.statements(), ...eventStatements(changes.map(({ event }) => event))]);
 }
 
-async function removal(transaction: Transaction, { tombstone, evenIfConnected }: Extract<RecordWrite, { to: 'removed' }>, listenedMs: number): Promise<GuardedStatement[]> {
+async function removal(transaction: Transaction, { tombstone, evenIfConnected, entryGeneration }: Extract<RecordWrite, { to: 'removed' }>, listenedMs: number): Promise<GuardedStatement[]> {
   const { planId } = tombstone;
   if (planId && (await transaction.write(COUNT_PURGE_OF_PLAN, [planId])) === 0) throw new PlanAlreadyApplied(planId);
-  return deleteEntry(tombstone, listenedMs, evenIfConnected);
+  return deleteEntry(tombstone, listenedMs, evenIfConnected, entryGeneration);
 }

@@ -1,4 +1,4 @@
-import { ownDoing, type CleanUpBatch, type CleanUpPass, type Clock, type Due, type DuePosition, type FleetEvent, type Identifiers, type Old, type Removals } from '@app/fleet';
+import { ownDoing, type CleanUpBatch, type CleanUpPass, type Clock, type Due, type DuePosition, type FleetEvent, type Identifiers, type Old, type RemovalRecorder, type Removals, type Tombstone } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_WALK_MS } from './statements/names.js';
@@ -37,6 +37,7 @@ export class RemovalStore implements Removals {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly identifiers: Identifiers,
+    private readonly recorder: RemovalRecorder | null = null,
   ) {}
 
   async removeDue(due: Due, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
@@ -55,14 +56,15 @@ export class RemovalStore implements Removals {
     const hostIds = [...eventIds.keys()].sort();
     // A commit whose outcome is unknown is done again: what was removed is not found a second time.
     const removed = await this.database.transaction((transaction) => this.remove(transaction, hostIds, due, now, eventIds));
-    return { removed, next: rows.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null };
+    if (removed.length > 0) await this.recorder?.recordRemovals(removed);
+    return { removed: removed.length, next: rows.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null };
   }
 
-  private async remove(transaction: Transaction, hostIds: string[], due: Due, now: Date, eventIds: Map<string, string>): Promise<number> {
+  private async remove(transaction: Transaction, hostIds: string[], due: Due, now: Date, eventIds: Map<string, string>): Promise<Tombstone[]> {
     const held = await transaction.rows<{ host_id: string }>(LOCK_DUE_LEASES, [hostIds]);
-    if (held.length === 0) return 0;
+    if (held.length === 0) return [];
     const rows = await transaction.rows<DueRow>(RECHECK_DUE, [held.map(({ host_id }) => host_id), ...dueParameters(due)]);
-    if (rows.length === 0) return 0;
+    if (rows.length === 0) return [];
     const gone = rows.map(({ host_id }) => host_id);
     await transaction.write(DELETE_HEALTH_OF, [gone]);
     await transaction.write(DELETE_LEASES_OF, [gone]);
@@ -75,7 +77,7 @@ export class RemovalStore implements Removals {
     for (const { version_key } of rows) tally.add(version_key, true, -1);
     await transaction.writeEach(tally.statements());
     await insertEvents(transaction, rows.map((row) => removedEvent(row, now, eventIds)));
-    return rows.length;
+    return rows.map((row) => tombstoneOf(row, now));
   }
 
   async forgetOld(old: Old | null, limit: number): Promise<boolean> {
@@ -106,6 +108,18 @@ export class RemovalStore implements Removals {
     return row ? { at: row.decommissioned_at, removeBy: row.remove_by } : null;
   }
 }
+
+const tombstoneOf = (row: DueRow, removedAt: Date): Tombstone => ({
+  hostId: row.host_id,
+  generation: row.generation,
+  friendlyName: row.friendly_name,
+  ipAddress: row.ip_address,
+  removedAt,
+  removedBy: ACTOR,
+  reason: row.decommission_reason,
+  removal: 'clean_up',
+  planId: null,
+});
 
 /** Puts up to `limit` rows of the tally into one for each version and lifecycle; returns how many were put together. */
 async function addUpTally(transaction: Transaction, limit: number): Promise<number> {

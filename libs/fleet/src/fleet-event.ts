@@ -17,6 +17,7 @@ export const EVENT_KINDS = [
   'listening_outage',
   'clock_stepped',
   'inconsistency_repaired',
+  'database_restored',
   'credential_revoked',
   'passphrase_created',
   'passphrase_rotated',

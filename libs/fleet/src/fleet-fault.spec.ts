@@ -17,6 +17,7 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   generation_retired: [{ code: 'generation_retired', removal: 'clean_up' }, 'stop'],
   generation_superseded: [{ code: 'generation_superseded', given: 3, current: 4 }, 'stop'],
   generation_unknown: [{ code: 'generation_unknown', given: 4, current: 3 }, 'reregister'],
+  generations_exhausted: [{ code: 'generations_exhausted', largest: 4_294_967_295 }, 'ask_operator'],
   process_server_not_found: [{ code: 'process_server_not_found' }, 'reregister'],
   host_id_conflict: [{ code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' }, 'ask_operator'],
   version_newer_than_configuration_server: [{ code: 'version_newer_than_configuration_server', upgradeFirst: 'Upgrade the configuration server first.' }, 'ask_operator'],

@@ -17,6 +17,7 @@ export type FleetFault =
   | { readonly code: 'generation_retired'; readonly removal: 'purge' | 'clean_up' }
   | { readonly code: 'generation_superseded' | 'generation_unknown'; readonly given: number; readonly current: number }
   | { readonly code: 'process_server_not_found' }
+  | { readonly code: 'generations_exhausted'; readonly largest: number }
   | ({ readonly code: 'host_id_conflict' } & ConflictingAddresses)
   | { readonly code: 'version_newer_than_configuration_server' | 'version_not_exact'; readonly upgradeFirst: string }
   | { readonly code: 'invalid_data_port'; readonly dataPort: number }
@@ -62,6 +63,7 @@ export function instructionFor(fault: FleetFault): Instruction | null {
     case 'passphrase_rejected':
     case 'authentication_attempts_exceeded':
     case 'host_id_conflict':
+    case 'generations_exhausted':
     case 'invalid_data_port':
     case 'clock_in_future':
     case 'version_newer_than_configuration_server':
@@ -89,7 +91,7 @@ function explain(fault: FleetFault): string {
     case 'credential_revoked':
       return 'An operator revoked this credential. Register again with the passphrase.';
     case 'passphrase_rejected':
-      return 'The passphrase is not the one of this configuration server. It is in the file connection.passphrase of its data directory.';
+      return 'The passphrase is not valid at this configuration server. It prints at its start which file holds the valid one.';
     case 'authentication_attempts_exceeded':
       return 'Too many wrong passphrases or keys came from this address. A right one is always let in: see where it is read from.';
     case 'request_rate_exceeded':
@@ -114,6 +116,8 @@ function explain(fault: FleetFault): string {
       return `Generation ${fault.given} is not known here; the latest is ${fault.current}. The database may have been restored.`;
     case 'process_server_not_found':
       return 'Nobody knows this host id.';
+    case 'generations_exhausted':
+      return `This host id has had generation ${fault.largest}, the largest there is. Register the machine under a new host id.`;
     case 'host_id_conflict':
       return `Another machine uses this host id: ${fault.registeredAddress} holds it, ${fault.otherAddress} asked. Give one of them a host id of its own.`;
     case 'version_newer_than_configuration_server':

@@ -12,8 +12,11 @@ describe('a heartbeat is refused by the first of these that is true', () => {
   const everythingWrong: LeaseOnRecord = aLeaseOnRecord({ retired: true, revoked: true, generation: 4, credentialHash: OTHER_HASH, machineId: OTHER_MACHINE });
 
   it.each([
-    ['a tombstone of a purge', everythingWrong, { removal: 'purge' }, 3, { code: 'generation_retired', removal: 'purge' }],
-    ['a tombstone of the clean-up', everythingWrong, { removal: 'clean_up' }, 3, { code: 'generation_retired', removal: 'clean_up' }],
+    ['a newer generation than that of the purge', everythingWrong, { removal: 'purge', generation: 4 }, 5, { code: 'generation_unknown', given: 5, current: 4 }],
+    ['a newer generation than that of the clean-up', null, { removal: 'clean_up', generation: 4 }, 5, { code: 'generation_unknown', given: 5, current: 4 }],
+    ['a newer generation than that of an entry that is leaving', everythingWrong, null, 5, { code: 'generation_unknown', given: 5, current: 4 }],
+    ['a tombstone of a purge', everythingWrong, { removal: 'purge', generation: 3 }, 3, { code: 'generation_retired', removal: 'purge' }],
+    ['a tombstone of the clean-up', everythingWrong, { removal: 'clean_up', generation: 3 }, 3, { code: 'generation_retired', removal: 'clean_up' }],
     ['an entry that is leaving', everythingWrong, null, 3, { code: 'generation_retired', removal: 'clean_up' }],
     ['nobody knows the host id', null, null, 3, { code: 'process_server_not_found' }],
     ['an older generation', { ...everythingWrong, retired: false }, null, 3, { code: 'generation_superseded', given: 3, current: 4 }],

@@ -71,23 +71,27 @@ export interface LeaseOnRecord {
   readonly eventBounds: EventBounds;
 }
 
-/** Whether these credentials may act for the entry: the first refusal that is true, or null. Machine and instance are judged apart. */
+/**
+ * Whether these credentials may act for the entry: the first refusal that is true, or null. Machine and instance are judged apart.
+ * A genuine credential of a later generation than all that is known was issued after this state of the database: it was restored.
+ */
 export function credentialFault(
   { generation, credentialHash }: Pick<Heartbeat, 'generation' | 'credentialHash'>,
   onRecord: Pick<LeaseOnRecord, 'generation' | 'credentialHash' | 'retired' | 'revoked'> | null,
-  tombstone: Pick<Tombstone, 'removal'> | null,
+  tombstone: Pick<Tombstone, 'removal' | 'generation'> | null,
 ): FleetFault | null {
+  const current = Math.max(onRecord?.generation ?? 0, tombstone?.generation ?? 0);
+  if ((onRecord || tombstone) && generation > current) return { code: 'generation_unknown', given: generation, current };
   if (tombstone) return { code: 'generation_retired', removal: tombstone.removal };
   if (onRecord?.retired) return { code: 'generation_retired', removal: 'clean_up' };
   if (!onRecord) return { code: 'process_server_not_found' };
   if (generation < onRecord.generation) return { code: 'generation_superseded', given: generation, current: onRecord.generation };
-  if (generation > onRecord.generation) return { code: 'generation_unknown', given: generation, current: onRecord.generation };
   if (onRecord.revoked) return { code: 'credential_revoked' };
   return credentialHash === onRecord.credentialHash ? null : { code: 'credential_rejected' };
 }
 
 /** The refusal of a heartbeat, in the order of the contract; null when it renews the lease. */
-export function heartbeatFault(beat: Heartbeat, onRecord: LeaseOnRecord | null, tombstone: Pick<Tombstone, 'removal'> | null): FleetFault | null {
+export function heartbeatFault(beat: Heartbeat, onRecord: LeaseOnRecord | null, tombstone: Pick<Tombstone, 'removal' | 'generation'> | null): FleetFault | null {
   const fault = credentialFault(beat, onRecord, tombstone);
   if (fault || !onRecord) return fault;
   const otherMachine = beat.machineId !== null && beat.machineId !== onRecord.machineId;

@@ -94,6 +94,7 @@ export {
   PurgePlans,
   Randomness,
   Registry,
+  RemovalRecorder,
   Removals,
   SecretMint,
   type CleanUpBatch,
@@ -136,12 +137,25 @@ export { ConsistencyCheck, type ConsistencyReport } from './consistency-check.js
 export { purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
 export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, PlanAlreadyApplied, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
 export { PurgePlanner } from './purge-planner.js';
+export { RecordingRegistry } from './recording-registry.js';
+export {
+  directoryDifference,
+  floorAfterRestore,
+  lastRemovalRecords,
+  removeAgain,
+  wasRestoredElsewhere,
+  type DirectoryDifference,
+  type DirectoryRecord,
+  type RemovalRecord,
+  type SiteEpoch,
+} from './restore.js';
 export { Registrar } from './registrar.js';
 export {
   register,
   registrationFaults,
   registrationWarnings,
   LARGEST_CLOCK_LEAD_MS,
+  LARGEST_GENERATION,
   type Finding,
   type RegistrationAnswer,
   type RegistrationOrder,

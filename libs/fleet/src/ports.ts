@@ -66,7 +66,10 @@ export interface Moment {
 }
 
 /** What the store shows a decision: the host's record, locked until the decision is written, and the moment it is made at. */
-export interface HeldRecord extends HostRecord, Moment {}
+export interface HeldRecord extends HostRecord, Moment {
+  /** The site's: a registration of this generation or an earlier one is from before the database was restored; 0 when it never was. */
+  readonly generationFloor: number;
+}
 
 /** What becomes of a host's record. */
 export type RecordWrite =
@@ -75,7 +78,9 @@ export type RecordWrite =
   | { readonly to: 'revoked'; readonly entry: ProcessServer }
   /** Nothing but the repair of damaged rows. */
   | { readonly to: 'repaired'; readonly entry: ProcessServer | null }
-  | { readonly to: 'removed'; readonly tombstone: Tombstone; readonly evenIfConnected: boolean };
+  | { readonly to: 'removed'; readonly tombstone: Tombstone; readonly evenIfConnected: boolean; /** Where it is not the tombstone's. */ readonly entryGeneration?: number }
+  /** Of a host that has no entry. */
+  | { readonly to: 'remembered'; readonly tombstone: Tombstone };
 
 /** A decision: the answer, and unless nothing changes, the write with its one event. */
 export interface Decision<A> {
@@ -119,6 +124,14 @@ export abstract class KeyRing {
   abstract passphrases(limit: number, after: string | null): Promise<Passphrase[]>;
   /** Whether a passphrase with this SHA-256, hex, lets somebody in, once all changes that are under way are over. */
   abstract knowsPassphrase(hash: string): Promise<boolean>;
+}
+
+/** Remembers outside of the database who was removed, for the day on which the database is restored from a backup. Never fails its caller. */
+export abstract class RemovalRecorder {
+  /** Returns when they are on disk. */
+  abstract recordRemovals(tombstones: readonly Tombstone[]): Promise<void>;
+  /** A host that had been removed has registered again. */
+  abstract recordRegistration(entry: ProcessServer): Promise<void>;
 }
 
 /** Where a clean-up stands among what is due. */

@@ -79,7 +79,7 @@ class SmallFleet extends Registry {
   }
 
   override async find(hostId: string): Promise<HeldRecord> {
-    return { entry: null, tombstone: null, ...this.records.get(hostId), now: NOON, listenedMs: LISTENED_AT_NOON };
+    return { entry: null, tombstone: null, ...this.records.get(hostId), now: NOON, listenedMs: LISTENED_AT_NOON, generationFloor: 0 };
   }
 
   override async neighbours(): Promise<Neighbour[]> {

@@ -81,6 +81,27 @@ describe('registering', () => {
     expect(decision.change?.event).toMatchObject({ kind, generation, actor: 'process-server' });
   });
 
+  it.each([
+    ['a first registration', held({ generationFloor: 2_000_000 }), 2_000_001],
+    ['an entry from before the restore', held({ entry: aProcessServer({ generation: 3 }), generationFloor: 2_000_000 }), 2_000_001],
+    ['an entry from after it', held({ entry: aProcessServer({ generation: 2_000_001 }), generationFloor: 2_000_000 }), 2_000_002],
+    ['a tombstone from before it', held({ tombstone: aTombstone({ generation: 3 }), generationFloor: 2_000_000 }), 2_000_001],
+    ['the last generation but one', held({ entry: aProcessServer({ generation: 4_294_967_294 }) }), 4_294_967_295],
+  ])('gives a generation above all of a database that was restored: %s', (_case, record, generation) => {
+    expect(registering(anOrder(), record).answer.generation).toBe(generation);
+  });
+
+  it('from another machine is no conflict with an entry from before the restore', () => {
+    const record = (generationFloor: number): HeldRecord => held({ entry: aProcessServer({ facts: someFacts({ machineId: 'other' }) }), generationFloor });
+    expect(registrationFaults(anOrder(), record(2), TERMS)).toMatchObject([{ code: 'host_id_conflict' }]);
+    expect(registrationFaults(anOrder(), record(3), TERMS)).toEqual([]);
+  });
+
+  it('of a host id without a generation left is refused by name', () => {
+    expect(refusal(() => registering(anOrder(), held({ entry: aProcessServer({ generation: 4_294_967_295 }) })))).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
+    expect(refusal(() => registering(anOrder(), held({ tombstone: aTombstone({ generation: 4_294_967_295 }) })))).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
+  });
+
   it('from another machine while Connected is a conflict that shows both addresses', () => {
     const record = held({ entry: aProcessServer({ facts: someFacts({ machineId: 'other', ipAddress: '192.0.2.50' }) }) });
     expect(refusal(() => registering(anOrder(), record))).toEqual({

@@ -10,6 +10,8 @@ import { compareVersions, parseVersion, upgradePath, versionRefusal, versionStat
 
 /** A clock further ahead than this cannot register; one further off than the tolerance is warned of. */
 export const LARGEST_CLOCK_LEAD_MS = 15 * 60_000;
+/** A credential holds the generation in 32 bits. */
+export const LARGEST_GENERATION = 4_294_967_295;
 const CLOCK_TOLERANCE_MS = 60_000;
 /** Port of the control channel, never a data port; and a frequent typing error for 9443. */
 const CONTROL_PORT = 443;
@@ -58,6 +60,9 @@ const agentVersionOf = ({ agentVersion }: ProcessServerFacts): Version => {
   return version;
 };
 
+/** Above every generation that the host id can have had, also in a history of the database that was lost. */
+const nextGeneration = (held: HeldRecord): number => Math.max(lastGeneration(held), held.generationFloor) + 1;
+
 /** Every reason why this order may not register now; empty when it may. */
 export function registrationFaults({ facts, sentAt, actor }: RegistrationOrder, held: HeldRecord, terms: RegistrationTerms): FleetFault[] {
   const faults: FleetFault[] = [];
@@ -66,8 +71,9 @@ export function registrationFaults({ facts, sentAt, actor }: RegistrationOrder, 
   if (facts.dataPort === CONTROL_PORT) faults.push({ code: 'invalid_data_port', dataPort: facts.dataPort });
   const leadMs = sentAt ? sentAt.getTime() - held.now.getTime() : 0;
   if (leadMs > LARGEST_CLOCK_LEAD_MS) faults.push({ code: 'clock_in_future', aheadSeconds: Math.round(leadMs / 1000) });
+  if (nextGeneration(held) > LARGEST_GENERATION) faults.push({ code: 'generations_exhausted', largest: LARGEST_GENERATION });
   const { entry } = held;
-  if (entry && entry.facts.machineId !== facts.machineId && connectionStateAt(held.listenedMs, entry) === 'Connected') {
+  if (entry && entry.generation > held.generationFloor && entry.facts.machineId !== facts.machineId && connectionStateAt(held.listenedMs, entry) === 'Connected') {
     faults.push({
       code: 'host_id_conflict',
       registeredAddress: entry.facts.ipAddress,
@@ -130,7 +136,7 @@ export function register(
   if (fault) throw new FleetError(fault);
   const { hostId, facts, actor } = order;
   const { entry: before, tombstone, now, listenedMs } = held;
-  const generation = lastGeneration(held) + 1;
+  const generation = nextGeneration(held);
   const { credential, credentialHash } = mint.mint(hostId, generation);
   const leaseSeconds = leaseSecondsFor(toldIntervalSeconds, terms.leaseTiming);
   const replaces = before !== null && before.facts.machineId !== facts.machineId;

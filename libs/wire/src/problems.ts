@@ -20,6 +20,7 @@ export const PROBLEMS = {
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   host_id_conflict: { status: 409, title: 'Two machines speak under this host id' },
   generation_superseded: { status: 409, title: 'A newer registration holds this process server' },
+  generations_exhausted: { status: 409, title: 'This host id has no generation left' },
   generation_unknown: { status: 409, title: 'This registration is newer than what is known' },
   machines_protected: { status: 409, title: 'Machines are still protected through this process server' },
   machines_unknown: { status: 409, title: 'It is not known whether machines are protected through this process server' },

@@ -25,6 +25,7 @@ export class RegistrationController {
     problems: [
       ...BODY_PROBLEMS,
       'host_id_conflict',
+      'generations_exhausted',
       'version_newer_than_configuration_server',
       'version_not_exact',
       'invalid_data_port',

@@ -2,7 +2,14 @@ import type { Statement } from '../database.js';
 import { keptHeartbeat, RENEW_AS_BEFORE, WRITE_LOADS, WRITE_REPORTS } from './leases.js';
 
 /** The clock's one row. No row: no replica has ever recorded on this database. */
-export const READ_LISTENING = 'SELECT g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to FROM listening AS g WHERE g.id = 1';
+const LISTENING_COLUMNS = 'g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to';
+export const READ_LISTENING = `SELECT ${LISTENING_COLUMNS} FROM listening AS g WHERE g.id = 1`;
+/** The same with the generation floor of the site; a line also where either row is missing. */
+export const READ_LISTENING_AND_FLOOR = `
+  SELECT ${LISTENING_COLUMNS}, COALESCE(s.generation_floor, 0) AS generation_floor
+    FROM (SELECT 1 AS id) AS o
+    LEFT JOIN listening AS g ON g.id = o.id
+    LEFT JOIN site AS s ON s.id = o.id`;
 /** Params: now, run ahead. */
 export const BEGIN_LISTENING = 'INSERT INTO listening (id, listened_ms, noted_at, run_ahead_ms) VALUES (1, 0, ?, ?)';
 /** Moves the clock on. Params: L, noted at, run ahead, L when unsteady, L of a step, L and wall time of a step back, the record that was read. Matches nothing when another replica was faster. */

@@ -13,6 +13,8 @@ export const LOCK_FREE_HOSTS = `${LOCK_HOSTS} SKIP LOCKED`;
 
 /** A new generation clears what remembered the one before. Params: host id, generation. */
 const DELETE_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation = ?';
+/** Params: host id, generation. */
+const DELETE_EARLIER_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation < ?';
 /** Finds those that registered and were removed while these registrations waited. Param: host ids. */
 const DELETE_UNSEEN_TOMBSTONES = 'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
 
@@ -158,11 +160,17 @@ export const markDecommissioned = (entry: ProcessServer, { at, by, reason, remov
 
 export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedStatement[] => [{ sql: REVOKE_CREDENTIAL, parameters: [hostId, generation], matches: 1 }];
 
-export const deleteEntry = (tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean): GuardedStatement[] => [
-  { sql: DELETE_LEASE_OF_THE_SILENT, parameters: [tombstone.hostId, tombstone.generation, listenedMs, Number(evenIfConnected)], matches: 1 },
+/** A later removal than the one that is known, or the first one. */
+export const writeTombstone = (tombstone: Tombstone): GuardedStatement[] => [
+  { sql: DELETE_EARLIER_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation] },
+  insertRows('tombstone', [tombstoneColumns(tombstone)]),
+];
+
+export const deleteEntry = (tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean, generation = tombstone.generation): GuardedStatement[] => [
+  { sql: DELETE_LEASE_OF_THE_SILENT, parameters: [tombstone.hostId, generation, listenedMs, Number(evenIfConnected)], matches: 1 },
   { sql: DELETE_HEALTH, parameters: [tombstone.hostId] },
   { sql: DELETE_NAMES_OF, parameters: [[tombstone.hostId]] },
-  { sql: DELETE_ENTRY, parameters: [tombstone.hostId, tombstone.generation], matches: 1 },
+  { sql: DELETE_ENTRY, parameters: [tombstone.hostId, generation], matches: 1 },
   insertRows('tombstone', [tombstoneColumns(tombstone)]),
 ];
 

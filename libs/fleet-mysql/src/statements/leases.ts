@@ -49,13 +49,13 @@ export const READ_REGISTERED_FACTS = `
 
 /** What is known of hosts whose lease could not be held, from one view of the data: a removal of null means that entry, lease and health are there. Params: host ids, twice. */
 export const READ_WHEREABOUTS = `
-  SELECT l.host_id, NULL AS removal 
+  SELECT l.host_id, NULL AS removal, l.generation
     FROM process_server_lease AS l
     JOIN process_server AS p ON p.host_id = l.host_id
     JOIN process_server_health AS h ON h.host_id = l.host_id
    WHERE l.host_id IN (?)
   UNION ALL
-  SELECT t.host_id, t.removal FROM tombstone AS t WHERE t.host_id IN (?)`;
+  SELECT t.host_id, t.removal, t.generation FROM tombstone AS t WHERE t.host_id IN (?)`;
 
 /** Writes accepted heartbeats to leases that are held. Params: the beats as JSON, `keptHeartbeat`, L. */
 export const RENEW_HELD_LEASES = `

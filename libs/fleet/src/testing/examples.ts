@@ -97,7 +97,7 @@ export function aTombstone(over: Partial<Tombstone> = {}): Tombstone {
 
 /** What the store shows a decision at noon. */
 export function held(over: Partial<HeldRecord> = {}): HeldRecord {
-  return { entry: null, tombstone: null, now: NOON, listenedMs: LISTENED_AT_NOON, ...over };
+  return { entry: null, tombstone: null, now: NOON, listenedMs: LISTENED_AT_NOON, generationFloor: 0, ...over };
 }
 
 /** A heartbeat of the server above, which says nothing but that it lives. */
