@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { calledBy, FleetError, ownDoing, type FleetEvent } from '@app/fleet';
 import { someFacts } from '../../libs/fleet/src/testing/examples.js';
-import { A_TOMBSTONE, AN_ENTRY, AN_OPERATOR, codeOf, MINT, TestStores, type StoredServer } from '../support/test-stores.js';
+import { A_TOMBSTONE, AN_AGENT, AN_ENTRY, AN_OPERATOR, codeOf, MINT, TestStores, type StoredServer } from '../support/test-stores.js';
 
 let stores: TestStores;
 beforeAll(async () => {
@@ -68,7 +68,18 @@ describe('a registration', () => {
         skewMs: null,
       },
     });
-    expect(await stores.kinds(old.hostId)).toEqual(['registered', 'registered_again']);
+    expect(await stores.kinds(old.hostId)).toEqual(['registered', 'silence_ended', 'registered_again']);
+  });
+
+  it('again after a silence writes the end of the silence once, whoever registers at the same moment', async () => {
+    const server = await stores.registered();
+    await stores.write(stores.beat(server));
+    const from = stores.clock.now().toISOString();
+    await stores.pass(200);
+    await Promise.all([stores.register(server.hostId), stores.register(server.hostId, {}, stores.registryOn(stores.connect()))]);
+    const { items } = await stores.events.page({ hostId: server.hostId, kind: 'silence_ended' }, 10, null);
+    expect(items).toMatchObject([{ generation: 1, at: stores.clock.now(), actor: AN_AGENT.name, detail: { from, to: stores.clock.now().toISOString() } }]);
+    expect((await stores.kinds(server.hostId)).sort()).toEqual(['registered', 'registered_again', 'registered_again', 'silence_ended']);
   });
 
   it('again from the same machine keeps what it reported; from another machine forgets it', async () => {
@@ -91,7 +102,7 @@ describe('a registration', () => {
       replicationPairCount: null,
       certificateExpiresAt: null,
     });
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'registered_again', 'replaced']);
+    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'registered_again', 'silence_ended', 'replaced']);
   });
 
   it('cancels a removal and clears every trace of it', async () => {

@@ -61,6 +61,18 @@ describe('the timeline', () => {
     expect(body.items.at(-1)).toEqual({ id: null, at: from, kind: 'silence', hostId: server.hostId, generation: 1, actor: 'configuration-server', sourceAddress: null, requestId: null, detail: { from, to: null, silentForSeconds: 185 } });
   });
 
+  it.each(['heartbeat', 'registration', 'unregistration'])('keeps a silence that a %s ended, with its beginning and its end', async (call) => {
+    const server = await site.registered();
+    await site.heartbeat(server);
+    const from = now();
+    await site.pass(185);
+    if (call === 'heartbeat') await site.heartbeat(server);
+    else if (call === 'registration') await site.registered({}, server.hostId);
+    else await site.unregister(server);
+    const { body } = await timeline(server.hostId);
+    expect(body.items.filter(({ kind }) => /silence/.test(kind))).toMatchObject([{ kind: 'silence_ended', at: now(), generation: 1, detail: { from, to: now() } }]);
+  });
+
   it.each(['Connected', 'Decommissioned', 'purged'])('of one that is %s has no silence that runs', async (state) => {
     const server = await site.registered();
     if (state === 'Decommissioned') await site.unregister(server);

@@ -80,6 +80,7 @@ export class FleetModel {
     if (entry && entry.machine !== machine && this.isConnected(entry)) return refusal(409, 'host_id_conflict', 'ask_operator');
     const generation = (entry?.generation ?? this.tombstones.get(hostId)?.generation ?? 0) + 1;
     const replaced = entry !== undefined && entry.machine !== machine;
+    const endsSilence = entry !== undefined && entry.decommissionedAt === null && !this.isConnected(entry);
     this.entries.set(hostId, {
       generation,
       machine,
@@ -96,6 +97,7 @@ export class FleetModel {
       revoked: false,
     });
     this.tombstones.delete(hostId);
+    if (endsSilence) this.happened(hostId, 'silence_ended');
     this.happened(hostId, !entry ? 'registered' : replaced ? 'replaced' : 'registered_again');
     return { status: entry ? 200 : 201, generation };
   }
@@ -140,9 +142,11 @@ export class FleetModel {
     if (generation === null && !this.isConnected(entry)) return refusal(409, 'process_server_disconnected');
     if (!force && entry.protectedMachines) return refusal(409, 'machines_protected');
     if (!force && (entry.machinesUnknown || (generation === null && entry.protectedMachines === null))) return refusal(409, 'machines_unknown');
+    const endsSilence = !this.isConnected(entry);
     entry.decommissionedAt = this.now();
     entry.decommissionedListenedMs = this.listened();
     entry.endsAtListenedMs = Math.min(entry.endsAtListenedMs, this.listened() - REPLICAS_DIFFER_MS);
+    if (endsSilence) this.happened(hostId, 'silence_ended');
     this.happened(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
     return { status: 202 };
   }

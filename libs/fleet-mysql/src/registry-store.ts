@@ -52,6 +52,8 @@ const CAUSED_BY_ONE_HOST = [LOCK_WAIT_TIMEOUT, ROW_CHANGED, DEADLOCK, DUPLICATE_
 interface Wish {
   readonly hostId: string;
   readonly decide: (held: HeldRecord) => Decision<unknown>;
+  /** For the end of a silence: sorts before the event of the change. */
+  readonly silenceEventId: string;
   readonly eventId: string;
 }
 
@@ -60,7 +62,7 @@ interface Change {
   readonly wish: Wish;
   readonly held: HeldRecord;
   readonly write: RecordWrite;
-  readonly event: FleetEvent;
+  readonly events: readonly FleetEvent[];
 }
 
 interface Whereabouts {
@@ -91,7 +93,8 @@ export class RegistryStore implements Registry {
   ) {}
 
   change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A> {
-    return this.changes.ask({ hostId, decide, eventId: this.identifiers.at(this.clock.now()) }) as Promise<A>;
+    const now = this.clock.now();
+    return this.changes.ask({ hostId, decide, silenceEventId: this.identifiers.at(now), eventId: this.identifiers.at(now) }) as Promise<A>;
   }
 
   async find(hostId: string): Promise<HeldRecord> {
@@ -197,10 +200,14 @@ export class RegistryStore implements Registry {
 
 /** The answer to a wish, or its refusal; a change that follows from it is added to `changes`. */
 function decided(wish: Wish, held: HeldRecord, changes: Change[]): PromiseSettledResult<unknown> {
-  const { hostId, decide, eventId } = wish;
+  const { hostId, decide, silenceEventId, eventId } = wish;
   try {
     const { answer, change } = decide(held);
-    if (change) changes.push({ wish, held, write: change.write, event: { ...change.event, id: eventId, at: held.now, hostId } });
+    if (change) {
+      const at = { at: held.now, hostId };
+      const silence = change.endedSilence ? [{ ...change.endedSilence, ...at, id: silenceEventId }] : [];
+      changes.push({ wish, held, write: change.write, events: [...silence, { ...change.event, ...at, id: eventId }] });
+    }
     return fulfilled(answer);
   } catch (error) {
     return rejected(error);
@@ -243,7 +250,7 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
     if (before.facts.friendlyName !== entry.facts.friendlyName) renamed.push(entry);
   }
   statements.push(...(await nextNames(transaction, renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })), now)));
-  await transaction.writeEach([...statements, ...tally.statements(), ...eventStatements(changes.map(({ event }) => event))]);
+  await transaction.writeEach([...statements, ...tally.statements(), ...eventStatements(changes.flatMap(({ events }) => events))]);
 }
 
 async function removal(transaction: Transaction, { tombstone, evenIfConnected, entryGeneration }: Extract<RecordWrite, { to: 'removed' }>, listenedMs: number): Promise<GuardedStatement[]> {

@@ -43,6 +43,13 @@ describe('decommissioning', () => {
     expect(change?.event).toMatchObject({ kind: 'decommissioned', generation: 3, actor: 'anna' });
   });
 
+  it.each([
+    ['while its lease runs', aProcessServer(), undefined],
+    ['after its lease has ended', aSilentServer(), { from: msAfter(NOON, -120_000).toISOString(), to: NOON.toISOString() }],
+  ])('by the process server itself %s: the silence that it ends', (_case, entry, silence) => {
+    expect(leaving(anOrder(ITSELF), held({ entry })).change?.endedSilence?.detail).toEqual(silence);
+  });
+
   it('leaves nobody Connected for a replica whose clock is a second behind', () => {
     const { change } = leaving(anOrder(ITSELF), held({ entry: aProcessServer() }));
     const entry = change?.write.to === 'decommissioned' ? change.write.entry : aProcessServer();

@@ -3,6 +3,7 @@ import { FleetError } from './fleet-fault.js';
 import { credentialFault } from './heartbeat.js';
 import type { Decision, HeldRecord } from './ports.js';
 import { connectionStateAt, type Actor, type Decommission, type ProcessServer } from './process-server.js';
+import { endedSilence } from './silence.js';
 
 /** Who takes a process server out of the fleet: itself, by its credential, or an operator. */
 export type DecommissionBy =
@@ -83,6 +84,7 @@ export function decommission(order: DecommissionOrder, held: HeldRecord, timing:
           ...(reason && { reason }),
         },
       },
+      endedSilence: endedSilence(entry, { now, listenedMs, author: calledBy(actor) }),
     },
   };
 }

@@ -3,6 +3,7 @@ import type { EventKind } from './fleet-event.js';
 import type { FleetFault } from './fleet-fault.js';
 import type { Load, ServiceState } from './health.js';
 import type { Tombstone } from './process-server.js';
+import { silenceEnded } from './silence.js';
 import { compareVersions, parseVersion, type Version } from './version.js';
 
 /** What a store forgets when a heartbeat carries it in a form that cannot be used. */
@@ -106,7 +107,7 @@ export function heartbeatFault(beat: Heartbeat, onRecord: LeaseOnRecord | null, 
 export function heartbeatNews(beat: Heartbeat, onRecord: LeaseOnRecord, now: Date, listenedMs: number, configurationServer: Version): HeartbeatNews[] {
   const news: HeartbeatNews[] = [];
   if (listenedMs >= onRecord.endsAtListenedMs) {
-    news.push({ kind: 'silence_ended', detail: { from: onRecord.lastHeardAt.toISOString(), to: now.toISOString() } });
+    news.push(silenceEnded(onRecord.lastHeardAt, now));
   }
   const agentVersion = beat.agentVersion ?? onRecord.agentVersion;
   if (agentVersion !== onRecord.agentVersion) {

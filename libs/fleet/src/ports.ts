@@ -85,7 +85,12 @@ export type RecordWrite =
 /** A decision: the answer, and unless nothing changes, the write with its one event. */
 export interface Decision<A> {
   readonly answer: A;
-  readonly change?: { readonly write: RecordWrite; readonly event: Omit<FleetEvent, 'id' | 'at' | 'hostId'> };
+  readonly change?: {
+    readonly write: RecordWrite;
+    readonly event: Omit<FleetEvent, 'id' | 'at' | 'hostId'>;
+    /** The event of the silence that the change ends; it comes before the change's own. */
+    readonly endedSilence?: Omit<FleetEvent, 'id' | 'at' | 'hostId'> | null;
+  };
 }
 
 export interface Neighbour {

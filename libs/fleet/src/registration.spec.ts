@@ -12,6 +12,7 @@ import {
   type RegistrationTerms,
 } from './registration.js';
 import {
+  aLease,
   aLeavingServer,
   aProcessServer,
   aSilentServer,
@@ -187,6 +188,26 @@ describe('registering', () => {
     const entry = written(registering(anOrder({}, { sentAt: msAfter(NOON, -86_400_000) }), held()));
     expect(entry.lease.skewMs).toBe(-86_400_000);
     expect(entry.registeredAt).toEqual(NOON);
+  });
+});
+
+describe('a registration that ends a silence', () => {
+  const HEARD = msAfter(NOON, -120_000);
+
+  it.each([
+    ['of a host id without an entry', held(), null],
+    ['while the lease runs', held({ entry: aProcessServer() }), null],
+    ['of one that is leaving', held({ entry: aLeavingServer() }), null],
+    ['when the lease has ended', held({ entry: aSilentServer() }), HEARD],
+    ['when it never sent a heartbeat', held({ entry: aSilentServer({ lease: aLease({ lastHeartbeatAt: null, endsAtListenedMs: 0 }) }) }), msAfter(NOON, -3_600_000)],
+  ])('%s: the beginning of the silence in its events', (_case, record, from) => {
+    const { change } = registering(anOrder(), record);
+    const detail = { from: from?.toISOString(), to: NOON.toISOString() };
+    expect(change?.endedSilence).toEqual(from && { kind: 'silence_ended', generation: 3, actor: 'process-server', sourceAddress: '203.0.113.5', requestId: 'request-9', detail });
+  });
+
+  it('of another machine, too', () => {
+    expect(registering(anOrder({ machineId: 'new' }), held({ entry: aSilentServer() })).change).toMatchObject({ event: { kind: 'replaced' }, endedSilence: { kind: 'silence_ended' } });
   });
 });
 

@@ -5,6 +5,7 @@ import { NOTHING_REPORTED } from './health.js';
 import { leaseSecondsFor, type LeaseTiming } from './lease.js';
 import type { CredentialMint, Decision, HeldRecord, Neighbour } from './ports.js';
 import { connectionStateAt, type Actor, type ProcessServer, type ProcessServerFacts } from './process-server.js';
+import { endedSilence } from './silence.js';
 import { sizingClassOf, type SizingClass } from './sizing.js';
 import { compareVersions, parseVersion, upgradePath, versionRefusal, versionStatus, type Version, type VersionPolicy, type VersionStatus } from './version.js';
 
@@ -194,6 +195,7 @@ export function register(
           ...(warnings.length > 0 && { warnings: warnings.map(({ code }) => code) }),
         },
       },
+      endedSilence: endedSilence(before, { now, listenedMs, author: calledBy(actor) }),
     },
   };
 }
