@@ -15,6 +15,7 @@ export {
   ReadyResponse,
   VersionStatusCounts,
 } from './fleet.wire.js';
+export { firstFault } from './first-fault.js';
 export { HeartbeatRequest, HeartbeatResponse, LoadReport, ServiceReport } from './heartbeat.wire.js';
 export {
   ApiKeyBody,

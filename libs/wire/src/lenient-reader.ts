@@ -1,5 +1,6 @@
 import { validateSync } from 'class-validator';
 import { fieldsOf, isFit, type Field, type WireClass } from './compiled-check.js';
+import { firstFault } from './first-fault.js';
 import type { FieldError } from './problem.wire.js';
 
 /** What was read of an object. */
@@ -113,11 +114,11 @@ class ObjectReader {
     return { usable: nested.each ? usable : usable[0], known, unknown };
   }
 
-  /** In the words of the decorator that is checked first; class-validator lists it last. It is shown nothing nested: names in there could mislead it. */
+  /** It is shown nothing nested: names in there could mislead it. */
   private faultOf({ name, nested }: Field, value: unknown, path: string): FieldError {
     const shownValue = !nested ? value : Array.isArray(value) ? new Array(value.length) : 0;
     const errors = validateSync(Object.assign(new this.wireClass(), { [name]: shownValue }));
-    const constraints = Object.entries(errors.find(({ property }) => property === name)?.constraints ?? {}).filter(([check]) => check !== 'nestedValidation');
-    return { field: path, message: constraints.at(-1)?.[1] ?? `${path} cannot be used` };
+    const constraints = errors.find(({ property }) => property === name)?.constraints ?? {};
+    return { field: path, message: firstFault(constraints) ?? `${path} cannot be used` };
   }
 }

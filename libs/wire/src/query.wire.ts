@@ -2,8 +2,8 @@ import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { IsAddress, IsHostId, IsInstant, IsLabel, IsLabelStart } from './checks.js';
 
-/** Digits and nothing else: `Number` would take an empty text for 0, and `0x10` and `1e2` as well. */
-const wholeNumber = ({ value }: { value: unknown }): unknown => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value);
+/** Digits, perhaps with a sign, and nothing else: `Number` would take an empty text for 0, and `0x10` and `1e2` as well. The bounds of the member say the rest. */
+const wholeNumber = ({ value }: { value: unknown }): unknown => (typeof value === 'string' && /^-?\d{1,300}$/.test(value) ? Number(value) || 0 : value);
 
 /** Paging of every list. */
 export class PageQuery {

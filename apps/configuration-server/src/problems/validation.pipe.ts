@@ -1,19 +1,20 @@
 import { ValidationPipe, type ArgumentMetadata } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
-import type { FieldError, WireClass } from '@app/wire';
+import { firstFault, type FieldError, type WireClass } from '@app/wire';
 import { bodyCheckOf } from './body-checks.js';
 import { RequestProblem, shownName } from './request-problem.js';
 
 /** What class-validator calls a property that its class does not have. */
 const UNKNOWN = 'whitelistValidation';
 
+/** One error for each field, in the order of the fields. */
 function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldError[] {
   return errors.flatMap(({ property, value, constraints = {}, children = [] }) => {
     const name = shownName(property);
     const field = parent ? `${parent}.${name}` : name;
     if (value === undefined && children.length === 0) return [{ field, message: `${field} is missing` }];
-    const messages = Object.entries(constraints).map(([check, message]) => (check === UNKNOWN ? `property ${name} should not exist` : message));
-    return [...messages.map((message) => ({ field, message })), ...fieldErrors(children, field)];
+    const message = UNKNOWN in constraints ? `property ${name} should not exist` : firstFault(constraints);
+    return [...(message === undefined ? [] : [{ field, message }]), ...fieldErrors(children, field)];
   });
 }
 

@@ -1,0 +1,74 @@
+import { describe, expect, it } from '@jest/globals';
+import * as wire from '@app/wire';
+import { getMetadataStorage } from 'class-validator';
+import { RequestProblem } from './request-problem.js';
+import { validationPipe } from './validation.pipe.js';
+
+type Case = readonly [value: unknown, message: string];
+
+const LONG = 'x'.repeat(7_000);
+/** What a member answers to each value, by the decorator that says what kind of value it is. */
+const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQuery: boolean) => readonly Case[]>> = {
+  isInt: (bounds, isQuery) => [
+    ...[LONG, '', 'abc', '10.0', '1e2', ' 1', true, [1]].map((value): Case => [value, 'must be an integer number']),
+    ...(isQuery ? [] : ['5', '-5', 1.5, {}].map((value): Case => [value, 'must be an integer number'])),
+    [inQuery((bounds.get('min') ?? 0) - 1, isQuery), `must not be less than ${bounds.get('min')}`],
+    [inQuery(-5, isQuery), `must not be less than ${bounds.get('min')}`],
+    [inQuery((bounds.get('max') ?? 0) + 1, isQuery), `must not be greater than ${bounds.get('max')}`],
+    ...(isQuery ? [['9'.repeat(40), `must not be greater than ${bounds.get('max')}`] as const] : []),
+  ],
+  isNumber: (bounds) => [
+    ...['5', '', true, {}].map((value): Case => [value, 'must be a number conforming to the specified constraints']),
+    [-0.1, `must not be less than ${bounds.get('min')}`],
+    [100.1, `must not be greater than ${bounds.get('max')}`],
+  ],
+  isIn: () => ['', 'connected', 1, [], {}].map((value): Case => [value, 'must be one of the following values: ']),
+  isBoolean: () => ['yes', '', 1, []].map((value): Case => [value, 'must be a boolean value']),
+  isString: () => [1, true, ['a', 'b'], {}].map((value): Case => [value, 'must be a string']),
+  isLabel: () => [1, '', LONG, ['a']].map((value): Case => [value, 'must be text of 1 to ']).concat([[' a', 'must not begin with white space'], ['a\n', 'must be one line of characters']]),
+  isLabelStart: () => [1, '', LONG, ['a']].map((value): Case => [value, 'must be text of 1 to ']).concat([[' a', 'must not begin with white space']]),
+  isHostId: () => [1, '', 'x', {}].map((value): Case => [value, 'must be a UUID']),
+  isAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
+  isMachineAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
+  isInstant: () => [1, '', 'yesterday', '2026-02-30T00:00:00Z', {}].map((value): Case => [value, 'must be an RFC 3339 instant']),
+  isVersion: () => [1, '', '1.2.3', '1.2.3.65536'].map((value): Case => [value, 'must have four numbers']),
+  isArray: () => [1, 'a', {}].map((value): Case => [value, 'must be an array']),
+  isObject: () => [1, 'a', []].map((value): Case => [value, 'must be an object']),
+};
+const inQuery = (value: number, isQuery: boolean): unknown => (isQuery ? String(value) : value);
+
+const members = Object.values(wire)
+  .filter((value): value is wire.WireClass => typeof value === 'function' && /^class /.test(String(value)))
+  .flatMap((wireClass) => {
+    const checks = getMetadataStorage().getTargetValidationMetadatas(wireClass, '', false, false);
+    return [...new Set(checks.map(({ propertyName }) => propertyName))].map((name) => {
+      const own = checks.filter(({ propertyName }) => propertyName === name);
+      const bounds = new Map(own.map(({ name: check = '', constraints }) => [check, Number((constraints as unknown[] | undefined)?.[0])]));
+      return { where: `${wireClass.name}.${name}`, wireClass, name, bounds, kinds: [...bounds.keys()].filter((check) => check in KINDS) };
+    });
+  });
+
+async function errorsOf(wireClass: wire.WireClass, value: object): Promise<readonly wire.FieldError[]> {
+  const type = wireClass.name.endsWith('Query') ? 'query' : 'body';
+  const error = await validationPipe().transform(value, { type, metatype: wireClass }).catch((thrown: unknown) => thrown);
+  return error instanceof RequestProblem ? (error.errors ?? []) : [];
+}
+
+describe('a value that cannot be used is answered with the fault that it has', () => {
+  it('there are members of every kind', () => {
+    expect(new Set(members.flatMap(({ kinds }) => kinds))).toEqual(new Set(Object.keys(KINDS)));
+  });
+
+  it.each(members)('$where', async ({ wireClass, name, bounds, kinds }) => {
+    expect(kinds).toHaveLength(1);
+    for (const [value, message] of KINDS[kinds[0] ?? '']?.(bounds, wireClass.name.endsWith('Query')) ?? []) {
+      const ofField = (await errorsOf(wireClass, { [name]: value })).filter(({ field }) => field === name);
+      expect([value, ofField]).toEqual([value, [{ field: name, message: expect.stringContaining(`${name} ${message}`) }]]);
+    }
+  });
+
+  it('the first field that is wrong is the first error, in the order of the class', async () => {
+    const errors = await errorsOf(wire.PurgeRequest, { force: 'yes', reason: '', generation: '1', colour: 'blue' });
+    expect(errors.map(({ field }) => field)).toEqual(['colour', 'generation', 'reason', 'force']);
+  });
+});
