@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:https';
 import type { Logger } from 'pino';
 import type { Clock } from '@app/fleet';
-import { errorMessage, usableTlsPair, type TlsSettings, type TlsValidity } from '@app/platform';
+import { errorMessage, textOfFile, usableTlsPair, type TlsSettings, type TlsValidity } from '@app/platform';
 
 /** What every connection keeps to. Of TLS 1.2 only what has forward secrecy and authenticated encryption; nothing is negotiated anew on a connection. */
 export const TLS_OPTIONS = {
@@ -83,8 +83,8 @@ export class TlsCertificate {
   /** As text, why the files cannot be read. */
   private async read(): Promise<{ readonly cert: string; readonly key: string } | string> {
     try {
-      const [cert, key] = await Promise.all([readFile(this.settings.certificateFile, 'utf8'), readFile(this.settings.keyFile, 'utf8')]);
-      return { cert, key };
+      const [cert, key] = await Promise.all([readFile(this.settings.certificateFile), readFile(this.settings.keyFile)]);
+      return { cert: textOfFile(cert), key: textOfFile(key) };
     } catch (error) {
       return errorMessage(error);
     }

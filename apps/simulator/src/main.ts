@@ -1,6 +1,6 @@
 import { createHash, randomInt } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { seededFractions } from '@app/platform';
+import { existsSync } from 'node:fs';
+import { errorMessage, readTextFile, seededFractions } from '@app/platform';
 import { ConfigurationServerClient, Refused, type ProblemCode } from '@app/wire';
 import { shareOut } from './behaviours.js';
 import { OptionsError, readOptions, USAGE, type Options } from './options.js';
@@ -21,8 +21,17 @@ function hostIdOf(seed: number, number: number): string {
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-4${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }
 
+/** @throws OptionsError that names the file. */
+function secretIn(file: string): string {
+  try {
+    return readTextFile(file).trim();
+  } catch (error) {
+    throw new OptionsError(`${file} cannot be read: ${errorMessage(error)}`);
+  }
+}
+
 function passphraseIn(file: string): string {
-  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  if (existsSync(file)) return secretIn(file);
   throw new OptionsError(`${file} is not there: start the configuration server in this folder first (npm start), or name the file with --passphrase-file`);
 }
 
@@ -50,7 +59,7 @@ async function mustBeLetIn(client: ConfigurationServerClient, passphrase: string
 async function simulate(options: Options): Promise<void> {
   const { servers, seconds, mix, seed, url, passphraseFile, keyFile, intervalSeconds } = options;
   const passphrase = passphraseIn(passphraseFile);
-  const key = existsSync(keyFile) ? readFileSync(keyFile, 'utf8').trim() : null;
+  const key = existsSync(keyFile) ? secretIn(keyFile) : null;
   const client = new ConfigurationServerClient({ url, connections: CONNECTIONS });
   await mustAnswer(client, url);
   await mustBeLetIn(client, passphrase, key, options);

@@ -21,5 +21,6 @@ export { mostSockets } from './descriptors.js';
 export { seededFractions } from './seeded-fractions.js';
 export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type ProxySettings, type Settings, type SettingRow, type TlsSettings } from './settings.js';
 export { SystemClock } from './system-clock.js';
+export { readTextFile, textOfFile } from './text-file.js';
 export { usableTlsPair, type TlsValidity } from './tls-pair.js';
 export { TrustedProxies } from './trusted-proxies.js';

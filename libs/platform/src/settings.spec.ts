@@ -12,7 +12,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const read = (environment: Record<string, string>, insecure = false) => readSettings({ environment, insecure, packageVersion: '1.2.3' });
-const file = (name: string, content: string): string => {
+const file = (name: string, content: string | Buffer): string => {
   const path = join(folder, name);
   writeFileSync(path, content);
   return path;
@@ -76,6 +76,20 @@ describe('settings', () => {
     ['HTTP_PROT=1\n', 'HTTP_PROT in CONFIG_FILE is no setting'],
   ])('from a file with %j are refused', (content, fault) => {
     expect(faultsOf({ CONFIG_FILE: file('settings', content) })).toEqual([fault]);
+  });
+
+  it('are read from files with a byte order mark and lines of Windows', async () => {
+    const { cert, private: key } = await generate([], { algorithm: 'sha256' });
+    const marked = (name: string, text: string): string => file(name, `\ufeff${text.replaceAll('\n', '\r\n')}`);
+    const environment = { TLS_CERTIFICATE_FILE: marked('certificate', cert), TLS_KEY_FILE: marked('key', key), DATABASE_PASSWORD_FILE: marked('password', 'päss word\n') };
+    const settings = read({ ...environment, CONFIG_FILE: marked('settings', 'HTTP_PORT=1\n\n# a comment\nLEASE_SECONDS="240"\nDATABASE_URL=mysql://u@h/d\n') });
+    expect(settings).toMatchObject({ http: { port: 1 }, lease: { leaseSeconds: 240 }, database: { host: 'h', database: 'd', password: 'päss word' } });
+    expect(settings.http.tls?.certificate).toMatch(/^-----BEGIN CERTIFICATE-----\r\n/);
+  });
+
+  it.each(['CONFIG_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE', 'DATABASE_PASSWORD_FILE'])('are refused from a file in UTF-16, by name: %s', (name) => {
+    const utf16 = file('utf16', Buffer.from('\ufeffHTTP_PORT=1\r\n', 'utf16le'));
+    expect(faultsOf({ DATABASE_URL: 'mysql://u@h/d', [name]: utf16 })).toContainEqual(expect.stringMatching(`^${name}: the file is in UTF-16; save it as UTF-8`));
   });
 
   it('of a file yield to the environment', () => {

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { parseVersion, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type Version, type VersionPolicy } from '@app/fleet';
 import { errorMessage } from './running-process.js';
+import { readTextFile } from './text-file.js';
 import { usableTlsPair } from './tls-pair.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
@@ -225,7 +225,7 @@ function readOrFault(name: SettingName, path: string, fault: (message: string) =
 function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: string) => void, parse: (text: string) => Parsed): Parsed | null;
 function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: string) => void, parse?: (text: string) => Parsed): string | Parsed | null {
   try {
-    const content = readFileSync(path, 'utf8');
+    const content = readTextFile(path);
     return parse ? parse(content) : content;
   } catch (error) {
     fault(`${name}: ${errorMessage(error)}`);

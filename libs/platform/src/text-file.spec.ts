@@ -1,0 +1,22 @@
+import { describe, expect, it } from '@jest/globals';
+import { textOfFile } from './text-file.js';
+
+describe('the text of a file', () => {
+  it.each([
+    ['', ''],
+    ['a=1\r\nb=é\n', 'a=1\r\nb=é\n'],
+    ['\ufeffa', 'a'],
+    ['\ufeff', ''],
+    ['a\ufeffb', 'a\ufeffb'],
+  ])('in UTF-8, %j, is %j', (written, text) => {
+    expect(textOfFile(Buffer.from(written))).toBe(text);
+  });
+
+  it.each([
+    ['little-endian', Buffer.from('\ufeffA=1', 'utf16le')],
+    ['big-endian', Buffer.from('\ufeffA=1', 'utf16le').swap16()],
+    ['little-endian, without a mark', Buffer.from('A=1', 'utf16le')],
+  ])('in UTF-16 is refused: %s', (_what, bytes) => {
+    expect(() => textOfFile(bytes)).toThrow('the file is in UTF-16; save it as UTF-8');
+  });
+});
