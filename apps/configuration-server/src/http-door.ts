@@ -102,7 +102,6 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   const otherMethods = new OtherMethods(fastify);
   applyRules(fastify, useCases, clients, tls !== null);
   await serveDocs(fastify, useCases.callers);
-  await serveHeartbeats(fastify, useCases);
   const pipelines = { turns: new RequestTurns(), unread };
   const closePlain = openPlainLane(fastify.server, useCases, { pipelines, clients, event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
   fastify.addHook('preClose', (done) => {
@@ -110,6 +109,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     done();
   });
   await app.init();
+  await serveHeartbeats(fastify, useCases); // it waits for its routes, which Nest's error handler would miss before `init`
   otherMethods.refuse();
 
   const lane = Fastify(fastifySettings);
