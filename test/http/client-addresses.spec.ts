@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readSettings } from '@app/platform';
 import type { EventBody } from '@app/wire';
+import { generate } from 'selfsigned';
 import { expectProblem } from '../support/expect-problem.js';
 import { aRegistration, TestSite, type Answer, type KnownServer } from '../support/test-site.js';
 
@@ -14,10 +20,11 @@ const BY_NODE = { 'x-by-node': '1' };
 
 let site: TestSite;
 beforeAll(async () => {
-  site = await TestSite.open({ settings: { TRUSTED_PROXIES: `${PROXY}, 127.0.0.3/32`, ANONYMOUS_REQUESTS_PER_SECOND: '3', HEARTBEATS_PER_SERVER_PER_SECOND: '1000' } });
+  site = await TestSite.open({ settings: SETTINGS });
 });
 afterAll(() => site.close());
 
+const SETTINGS = { TRUSTED_PROXIES: `${PROXY}, 127.0.0.3/32`, ANONYMOUS_REQUESTS_PER_SECOND: '3', HEARTBEATS_PER_SERVER_PER_SECOND: '1000' };
 const events = async (hostId: string): Promise<readonly EventBody[]> => (await site.read<{ items: EventBody[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
 const diagnosed = async (hostId: string): Promise<string> => JSON.stringify((await site.read(`/v1/process-servers/${hostId}/diagnosis`)).body);
 
@@ -36,10 +43,18 @@ async function registeredBy(headers: Record<string, string>, address = PROXY): P
   return { hostId, generation: Number(body['generation']), credential: String(body['credential']) };
 }
 
-/** The statuses of requests that are sent one after the other on one connection from the proxy. */
-async function onOneConnection(requests: readonly string[]): Promise<number[]> {
-  const { hostname, port } = new URL(await site.replica().http.getUrl());
-  const socket = connect({ host: hostname, port: Number(port), localAddress: PROXY });
+const beatRequest = ({ hostId, credential }: KnownServer, header = 'Accept: */*', body = '{"generation":1}'): string =>
+  `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${header}\r\n\r\n${body}`;
+
+async function connected(replica = 0, localAddress = PROXY): Promise<Socket> {
+  const { hostname, port } = new URL(await site.replica(replica).http.getUrl());
+  const socket = connect({ host: hostname, port: Number(port), localAddress, noDelay: true }).on('error', () => undefined);
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** The statuses of requests that are sent one after the other on one connection. */
+async function onOneConnection(socket: Socket, requests: readonly string[]): Promise<number[]> {
   const statuses: number[] = [];
   for (const request of requests) {
     socket.write(request);
@@ -70,10 +85,8 @@ describe('behind a trusted proxy', () => {
 
   it('one connection carries the heartbeats of many clients, each from its own address', async () => {
     const [one, other] = [await registeredBy({ 'x-forwarded-for': '192.0.2.21' }), await registeredBy({ 'x-forwarded-for': '192.0.2.22' })];
-    const request = ({ hostId, credential }: KnownServer, header: string, body = '{"generation":1}'): string =>
-      `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${header}\r\n\r\n${body}`;
-    const clients = [request(one, 'X-Forwarded-For: 192.0.2.21'), request(other, 'Forwarded: for=192.0.2.22'), request(one, 'X-Forwarded-For: 192.0.2.31'), request(other, 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 192.0.2.32')];
-    expect(await onOneConnection(clients)).toEqual([200, 200, 200, 200]);
+    const clients = [beatRequest(one, 'X-Forwarded-For: 192.0.2.21'), beatRequest(other, 'Forwarded: for=192.0.2.22'), beatRequest(one, 'X-Forwarded-For: 192.0.2.31'), beatRequest(other, 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 192.0.2.32')];
+    expect(await onOneConnection(await connected(), clients)).toEqual([200, 200, 200, 200]);
     for (const [{ hostId }, from, to] of [[one, '192.0.2.21', '192.0.2.31'], [other, '192.0.2.22', '192.0.2.32']] as const) {
       expect((await events(hostId)).find(({ kind }) => kind === 'source_address_changed')?.detail).toMatchObject({ from, to });
     }
@@ -104,5 +117,103 @@ describe('from anywhere else', () => {
     const server = await registeredBy(headers, '127.0.0.9');
     for (const way of [headers, { ...headers, ...BY_NODE }]) expect((await beat(server, { headers: way, address: '127.0.0.9' })).status).toBe(200);
     expect((await events(server.hostId)).map(({ kind, sourceAddress }) => [kind, sourceAddress])).toEqual([['registered', '127.0.0.9']]);
+  });
+});
+
+describe('with the PROXY protocol', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'client-addresses-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  let plain: number;
+  let secure: number;
+  beforeAll(async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256' });
+    const [certificateFile, keyFile] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+    writeFileSync(certificateFile, cert);
+    writeFileSync(keyFile, key);
+    const add = (settings: Record<string, string>): Promise<number> => {
+      const environment = { ...SETTINGS, PROXY_PROTOCOL: 'required', CONFIGURATION_SERVER_VERSION: '9.63.7187.1', ...settings };
+      return site.addReplicaWith({ requestTimeoutMs: 2_000, settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }) });
+    };
+    plain = await add({});
+    secure = await add({ TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile });
+  });
+
+  const v2 = (hex: string): Buffer => Buffer.from(`0d0a0d0a000d0a515549540a${hex}`, 'hex');
+  const HEADERS: readonly [string, Buffer, string][] = [
+    ['version 1', Buffer.from('PROXY TCP4 192.0.2.61 192.0.2.1 51368 443\r\n'), '192.0.2.61'],
+    ['version 2', v2('2121002b' + '20010db8000000000000000000000061' + '20010db8000000000000000000000001' + 'c8a801bb' + '0300043bd9c2a1'), '2001:db8::61'],
+    ['version 2 of the proxy itself', v2('20000000'), PROXY],
+    ['version 1 of an unknown client', Buffer.from('PROXY UNKNOWN\r\n'), PROXY],
+    ['version 1 of a trusted proxy', Buffer.from(`PROXY TCP4 ${OUTER_PROXY} 192.0.2.1 51368 443\r\n`), OUTER_PROXY],
+  ];
+
+  /** In as many packets as there are bytes. */
+  async function trickle(socket: Socket, bytes: Buffer): Promise<void> {
+    for (const byte of bytes) await new Promise<unknown>((written) => socket.write(Buffer.of(byte), () => setImmediate(written)));
+  }
+
+  async function secured(socket: Socket): Promise<Socket> {
+    const overTls = connectTls({ socket, rejectUnauthorized: false });
+    await once(overTls, 'secureConnect');
+    return overTls;
+  }
+
+  async function movedTo({ hostId }: KnownServer): Promise<unknown> {
+    return (await events(hostId)).find(({ kind }) => kind === 'source_address_changed')?.detail['to'];
+  }
+
+  it.each(HEADERS)('a header of %s names the client, whole or byte by byte, with and without TLS', async (_what, header, from) => {
+    for (const way of ['at once', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
+      const server = await registeredBy({}, '127.0.0.9');
+      const overTls = way.startsWith('TLS');
+      const socket = await connected(overTls ? secure : plain);
+      if (way === 'at once') socket.write(Buffer.concat([header, Buffer.from(beatRequest(server))]));
+      else if (way === 'TLS') socket.write(header);
+      else await trickle(socket, header);
+      const carrying = overTls ? await secured(socket) : socket;
+      const statuses = await onOneConnection(carrying, way === 'at once' ? ['', beatRequest(server)] : [beatRequest(server), beatRequest(server, 'X-By-Node: 1')]);
+      expect([way, statuses, await movedTo(server)]).toEqual([way, [200, 200], from]);
+    }
+  });
+
+  it('a trusted proxy that the header names is believed in turn', async () => {
+    const server = await registeredBy({}, '127.0.0.9');
+    const socket = await connected(plain);
+    socket.write(HEADERS[4]?.[1] ?? '');
+    expect(await onOneConnection(socket, [beatRequest(server, 'X-Forwarded-For: 192.0.2.62')])).toEqual([200]);
+    expect(await movedTo(server)).toBe('192.0.2.62');
+  });
+
+  it.each([
+    ['of an untrusted peer', '127.0.0.9', HEADERS[0]?.[1] ?? ''],
+    ['that begins with a request', PROXY, 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['that ends within the header', PROXY, 'PROXY TCP4'],
+    ['whose header does not come in time', PROXY, ''],
+  ])('a connection %s is closed without an answer, with a log line and counted', async (what, from, bytes) => {
+    const refused = async (replica: number): Promise<void> => {
+      const socket = await connected(replica, from);
+      const answers: Buffer[] = [];
+      socket.on('data', (chunk) => answers.push(chunk)).write(bytes || Buffer.of(0x0d));
+      if (what.includes('ends')) socket.end();
+      if (!socket.closed) await once(socket, 'close');
+      expect(answers).toEqual([]);
+    };
+    const before = site.log.length;
+    await Promise.all([refused(plain), refused(secure)]);
+    const line = expect.objectContaining({ level: 40, address: from, msg: 'a connection without the PROXY protocol header of a trusted proxy was closed' });
+    expect(site.log.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>)).toEqual([line, line]);
+  });
+
+  it('connections closed for it are counted, and those that end without a byte are not', async () => {
+    const socket = await connected(plain);
+    socket.end();
+    await once(socket.resume(), 'close');
+    const asking = await connected(plain);
+    asking.write(HEADERS[2]?.[1] ?? '');
+    asking.write('GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    let text = '';
+    asking.on('data', (chunk) => (text += String(chunk)));
+    await once(asking, 'close');
+    expect(text).toContain('\ncs_proxy_protocol_refused_connections_total 4\n');
   });
 });

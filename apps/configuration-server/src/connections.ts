@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { endsOf } from './edge/connection-ends.js';
 import { pipelineOf } from './edge/request-pipeline.js';
 import { wasAnsweredEarly } from './problems/broken-request.js';
 import { isBeatUnderWay } from './process-servers/plain-lane.js';
@@ -86,8 +87,6 @@ function isAtWork(socket: Socket): boolean {
   const answer = answerOn(socket);
   return answer ? answer.req.complete && !answer.writableEnded && !socket.writableNeedDrain : isBeatUnderWay(socket);
 }
-
-const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string => `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 
 function follow(socket: Socket, sockets: Set<Socket>): void {
   sockets.add(socket);

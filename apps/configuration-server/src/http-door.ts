@@ -12,6 +12,7 @@ import { everyBodyHasItsCheck } from './problems/body-checks.js';
 import { acceptJson, parseJson } from './problems/json-body.js';
 import type { ClientAddresses } from './edge/client-address.js';
 import { pipelineOf } from './edge/request-pipeline.js';
+import { expectProxyHeaders, type RefusedConnections } from './edge/proxy-protocol.js';
 import { RequestTurns } from './edge/request-turns.js';
 import { SlicedResponse } from './edge/sliced-response.js';
 import type { UnreadResponses } from './edge/unread-responses.js';
@@ -43,10 +44,12 @@ interface DoorSettings {
   readonly requestTimeoutMs?: number | undefined;
   readonly unread: UnreadResponses;
   readonly clients: ClientAddresses;
+  /** Those without a PROXY protocol header; null where none is expected. */
+  readonly refusedConnections: RefusedConnections | null;
 }
 
 /** The HTTP server with every route of the contract; not listening yet. */
-export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread, clients }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
+export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread, clients, refusedConnections }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
   everyBodyHasItsCheck(DESCRIBED_CONTROLLERS);
   const { randomness, metrics } = useCases;
@@ -104,6 +107,7 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   await serveDocs(fastify, useCases.callers);
   const pipelines = { turns: new RequestTurns(), unread };
   const closePlain = openPlainLane(fastify.server, useCases, { pipelines, clients, event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
+  if (refusedConnections) expectProxyHeaders(fastify.server, { clients, isTls: tls !== null, requestTimeoutMs, refused: refusedConnections });
   fastify.addHook('preClose', (done) => {
     closePlain();
     done();

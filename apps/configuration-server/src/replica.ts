@@ -47,8 +47,10 @@ import { Metrics } from './fleet/metrics.js';
 import { ReplicaStatus } from './fleet/replica-status.js';
 import { Connections } from './connections.js';
 import { ClientAddresses } from './edge/client-address.js';
+import { RefusedConnections } from './edge/proxy-protocol.js';
 import { UnreadResponses, type UnreadLimits } from './edge/unread-responses.js';
 import { openHttpDoor } from './http-door.js';
+import { LimitedLog } from './limited-log.js';
 import { TlsCertificate } from './tls-certificate.js';
 import { AvailabilityRecorder, type SiteClock } from './jobs/availability-recorder.js';
 import { RepeatingJob } from './jobs/repeating-job.js';
@@ -155,7 +157,10 @@ export class Replica {
     const databaseDifferenceMs = (): number => siteClock?.databaseDifferenceMs ?? 0;
     const consistency = new ConsistencyCheck(new ConsistencyStore(database, clock, identifiers), registry, clock);
     const unread = new UnreadResponses(unreadLimits);
-    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency });
+    const limitedLog = new LimitedLog(logger, clock);
+    const refusedConnections = settings.http.proxyProtocol ? new RefusedConnections(limitedLog) : null;
+    const clients = new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader);
+    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections });
     const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, readyForMs);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
@@ -179,7 +184,7 @@ export class Replica {
       cursors,
       answerWithinMs,
     };
-    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs, unread, clients: new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader) }, logger);
+    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs, unread, clients, refusedConnections }, logger);
     const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer, clock, logger);
     if (certificate) metrics.observe(certificate);
     const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, Math.min(settings.http.mostConnections, mostSockets()));

@@ -45,6 +45,8 @@ describe('settings', () => {
     [{ DATABASE_URL: 'postgres://u@h/d' }, 'DATABASE_URL must read mysql://'],
     [{ DATABASE_PASSWORD_FILE: '/no/such/file' }, 'DATABASE_PASSWORD_FILE goes with DATABASE_URL'],
     [{ TRUSTED_PROXIES: '10.0.0.0/8, proxy.example' }, 'TRUSTED_PROXIES: "proxy.example" is neither an address nor a CIDR network'],
+    [{ PROXY_PROTOCOL: 'required' }, 'PROXY_PROTOCOL needs TRUSTED_PROXIES'],
+    [{ PROXY_PROTOCOL: 'v2' }, 'PROXY_PROTOCOL must be one of off, required'],
     [{ TRUSTED_PROXY_HEADER: 'via' }, 'TRUSTED_PROXY_HEADER must be one of any, forwarded, x-forwarded-for'],
     [{ CONFIG_FILE: '/no/such/file' }, 'CONFIG_FILE: ENOENT'],
   ])('%j are refused: %s', (environment, fault) => {

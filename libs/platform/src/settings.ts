@@ -25,6 +25,7 @@ export const SETTINGS = [
   row('TLS_KEY_FILE', '', '', 'PEM private key'),
   row('TRUSTED_PROXIES', '', '', 'Comma-separated addresses and CIDR networks of proxies whose `Forwarded` or `X-Forwarded-For` header is believed; from others both are ignored'),
   row('TRUSTED_PROXY_HEADER', '', 'any', 'The header that these proxies write: `forwarded` or `x-forwarded-for`; with `any`, two that name different clients are both ignored'),
+  row('PROXY_PROTOCOL', '', 'off', 'Or `required`: each connection begins with a PROXY protocol header (version 1 or 2) of a trusted proxy, before TLS; others are closed'),
   row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
   row('DATABASE_URL', '', '', 'mysql://user@host:port/database or mysql://user@localhost/database?socket=/path; without it a private database is started'),
   row('DATABASE_PASSWORD_FILE', '', '', 'File that holds the password for DATABASE_URL'),
@@ -73,6 +74,8 @@ export interface CallLimits {
 
 export interface ProxySettings {
   readonly trustedProxies: TrustedProxies;
+  /** Whether each connection begins with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean;
   /** The header in which they name their clients. */
   readonly proxyHeader: 'any' | 'forwarded' | 'x-forwarded-for';
 }
@@ -148,6 +151,8 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
   }
   if (certificate?.trim() && key?.trim()) mustServeTls(certificate, key, fault);
   if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL')) fault('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
+  const proxyProtocol = oneOf('PROXY_PROTOCOL', ['off', 'required']) === 'required';
+  if (proxyProtocol && !text('TRUSTED_PROXIES')) fault('PROXY_PROTOCOL needs TRUSTED_PROXIES: headers of other addresses are refused');
   const host = text('HTTP_HOST');
   if (!isLoopback(host) && !certificateFile && !insecure) {
     fault(`HTTP_HOST ${host} is not loopback: give TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or start with --insecure`);
@@ -163,6 +168,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
       mostConnections: integer('HTTP_CONNECTIONS', 10, 1_000_000),
       tls: certificate && key ? { certificate, key, certificateFile, keyFile } : null,
       trustedProxies: trustedProxies(text('TRUSTED_PROXIES'), fault),
+      proxyProtocol,
       proxyHeader: oneOf('TRUSTED_PROXY_HEADER', ['any', 'forwarded', 'x-forwarded-for']),
     },
     dataDirectory: text('DATA_DIRECTORY'),

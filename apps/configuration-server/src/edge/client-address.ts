@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ProxySettings, TrustedProxies } from '@app/platform';
 import { canonicalAddress } from '@app/wire';
+import { endsOf } from './connection-ends.js';
 
 /** The headers in which proxies state the addresses that they were called from; several of one name are joined by commas. */
 export interface ForwardingHeaders {
@@ -92,6 +93,8 @@ interface Peer {
 export class ClientAddresses {
   /** A connection has one peer for as long as it is open. */
   private readonly peers = new WeakMap<Socket, Peer>();
+  /** The clients that the PROXY protocol names, by the ends of their connections: TLS makes another socket of each. */
+  private readonly named = new Map<string, string>();
 
   constructor(
     private readonly trusted: Trusted,
@@ -104,7 +107,7 @@ export class ClientAddresses {
 
   /** Of a request on this connection. */
   of(socket: Socket, { forwarded, xForwardedFor }: ForwardingHeaders): string {
-    const { address, isTrusted } = this.peerOf(socket);
+    const { address, isTrusted } = this.ofPeer(socket);
     if (!isTrusted) return address;
     const believed = {
       forwarded: this.header === 'x-forwarded-for' ? undefined : forwarded,
@@ -113,12 +116,22 @@ export class ClientAddresses {
     return clientAddress(address, believed, this.trusted);
   }
 
-  private peerOf(socket: Socket): Peer {
+  /** The other end of a connection, or whom the PROXY protocol names in its place; to be asked first while the connection is open. */
+  ofPeer(socket: Socket): Peer {
     let peer = this.peers.get(socket);
-    if (!peer) {
-      const address = canonicalAddress((socket.remoteAddress ?? '').replace(/%.*/, '')) ?? '0.0.0.0';
-      this.peers.set(socket, (peer = { address, isTrusted: this.trusted.includes(address) }));
-    }
+    if (!peer) this.peers.set(socket, (peer = this.peer(this.named.get(endsOf(socket)) ?? canonicalAddress((socket.remoteAddress ?? '').replace(/%.*/, '')) ?? '0.0.0.0')));
     return peer;
+  }
+
+  /** A trusted proxy names the client of its connection. */
+  setClient(socket: Socket, address: string): void {
+    const ends = endsOf(socket);
+    this.named.set(ends, address);
+    this.peers.set(socket, this.peer(address));
+    socket.once('close', () => this.named.delete(ends));
+  }
+
+  private peer(address: string): Peer {
+    return { address, isTrusted: this.trusted.includes(address) };
   }
 }

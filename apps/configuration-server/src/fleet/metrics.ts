@@ -2,7 +2,9 @@ import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
 import { INCONSISTENCY_KINDS, type CleanUpPass, type CleanUpPromise, type ConsistencyCheck, type HeartbeatReceiver, type ListeningClock } from '@app/fleet';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { RefusedCallers } from '../access/refused-callers.js';
+import type { RefusedConnections } from '../edge/proxy-protocol.js';
 import type { UnreadResponses } from '../edge/unread-responses.js';
+import type { LimitedLog } from '../limited-log.js';
 
 /** A scrape does not wait for a database that is away. */
 const READ_OVERDUE_WITHIN_MS = 1_000;
@@ -17,6 +19,9 @@ export interface MetricSources {
   readonly databaseDifferenceMs: () => number;
   readonly unread: UnreadResponses;
   readonly consistency: ConsistencyCheck;
+  readonly limitedLog: LimitedLog;
+  /** Null where no PROXY protocol header is expected. */
+  readonly refusedConnections: RefusedConnections | null;
 }
 
 /** Counters and gauges of this replica. */
@@ -28,7 +33,7 @@ export class Metrics {
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
 
-  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency }: MetricSources) {
+  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections }: MetricSources) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -36,6 +41,16 @@ export class Metrics {
         registers: [this.registry],
         collect() {
           this.set(value());
+        },
+      });
+    const counter = (name: string, help: string, value: () => number): void =>
+      void new Counter({
+        name,
+        help,
+        registers: [this.registry],
+        collect() {
+          this.reset();
+          this.inc(value());
         },
       });
     const { answers } = this;
@@ -56,15 +71,9 @@ export class Metrics {
     gauge('cs_refused_addresses', 'Addresses from which wrong passphrases or keys came in the last ten minutes', () => refused.addresses);
     gauge('cs_http_unread_responses', 'Responses that wait to be read by their clients', () => unread.responses);
     gauge('cs_http_unread_bytes', 'Memory that these hold', () => unread.bytes);
-    new Counter({
-      name: 'cs_http_unread_connections_closed_total',
-      help: 'Connections closed because too much of all responses was not read',
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        this.inc(unread.closed);
-      },
-    });
+    counter('cs_http_unread_connections_closed_total', 'Connections closed because too much of all responses was not read', () => unread.closed);
+    counter('cs_log_lines_suppressed_total', 'Log lines about refused callers that were not written because there were too many', () => limitedLog.suppressed);
+    if (refusedConnections) counter('cs_proxy_protocol_refused_connections_total', 'Connections closed for want of a PROXY protocol header of a trusted proxy', () => refusedConnections.count);
     new Gauge({
       name: 'cs_inconsistencies',
       help: 'Stored rows that contradicted each other at the last check of this replica, by kind; most of them are repaired by it',

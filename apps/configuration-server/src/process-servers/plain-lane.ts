@@ -100,6 +100,7 @@ class PlainConnection implements HeartbeatCaller {
     socket.on('data', this.read).on('end', this.end).on('timeout', this.giveUp).on('close', told.left);
     socket.setTimeout(lane.requestTimeoutMs);
     connections.set(socket, this);
+    lane.clients.ofPeer(socket);
   }
 
   get isAnswering(): boolean {
