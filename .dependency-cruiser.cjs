@@ -7,7 +7,7 @@ module.exports = {
     onlyTo('fleet-mysql-knows-tables-only', '^libs/fleet-mysql/', ['^libs/(fleet|fleet-mysql)/', '^migrations/', '^node_modules/(typeorm|mysql2)/']),
     onlyTo('wire-is-shapes-only', '^libs/wire/', ['^libs/wire/', '^node_modules/(class-validator|class-transformer|ipaddr[.]js|undici)/']),
     onlyTo('platform-is-below-the-apps', '^libs/platform/', ['^libs/(fleet|platform)/', '^node_modules/', '^node:', '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|tls|timers/promises|url|util)$']),
-    onlyTo('migrations-stand-alone', '^migrations/', ['^migrations/', '^node_modules/typeorm/']),
+    onlyTo('migrations-know-rules-only', '^migrations/', ['^(migrations|libs/fleet)/', '^node_modules/typeorm/']),
     onlyTo('clients-speak-http-only', '^apps/simulator/', ['^apps/simulator/', '^libs/(wire|platform)/', '^(crypto|fs|util)$']),
     { name: 'apps-never-meet', severity: 'error', from: { path: '^apps/([^/]+)/' }, to: { path: '^apps/', pathNot: '^apps/$1/' } },
     { name: 'libraries-are-entered-by-their-index', severity: 'error', from: { path: '^(apps|libs/([^/]+))/' }, to: { path: '^libs/([^/]+)/src/(?!index[.]ts$)', pathNot: '^libs/$2/' } },

@@ -26,6 +26,9 @@ import { BoundEventsOfHeartbeats1795400000025 } from './1795400000025-bound-even
 import { KeepUnknownMachineCounts1795400000026 } from './1795400000026-keep-unknown-machine-counts.js';
 import { NoteClockSteps1795400000027 } from './1795400000027-note-clock-steps.js';
 import { DecommissionOnAvailability1795400000028 } from './1795400000028-decommission-on-availability.js';
+import { AddNameKeys1795400000032 } from './1795400000032-add-name-keys.js';
+import { FillNameKeys1795400000033 } from './1795400000033-fill-name-keys.js';
+import { CompareNamesByKey1795400000034 } from './1795400000034-compare-names-by-key.js';
 import { CreateSite1795400000039 } from './1795400000039-create-site.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
@@ -58,5 +61,8 @@ export const MIGRATIONS = [
   KeepUnknownMachineCounts1795400000026,
   NoteClockSteps1795400000027,
   DecommissionOnAvailability1795400000028,
+  AddNameKeys1795400000032,
+  FillNameKeys1795400000033,
+  CompareNamesByKey1795400000034,
   CreateSite1795400000039,
 ];

@@ -1,6 +1,7 @@
 CREATE TABLE api_key (
   id char(36) COLLATE ascii_bin NOT NULL,
   name varchar(100) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  name_key varchar(100) COLLATE utf8mb4_bin,
   hash binary(32) NOT NULL,
   role varchar(16) COLLATE ascii_bin NOT NULL,
   prefix varchar(16) COLLATE ascii_bin NOT NULL,
@@ -9,7 +10,7 @@ CREATE TABLE api_key (
   expires_at datetime(3),
   revoked_at datetime(3),
   last_used_at datetime(3),
-  UNIQUE KEY by_name (name),
+  UNIQUE KEY by_name_key (name_key),
   UNIQUE KEY one_of_each (hash),
   PRIMARY KEY (id)
 );
@@ -80,6 +81,7 @@ CREATE TABLE process_server (
   host_id char(36) COLLATE ascii_bin NOT NULL,
   generation int unsigned NOT NULL,
   friendly_name varchar(255) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  name_key varchar(255) COLLATE utf8mb4_bin NOT NULL,
   fqdn varchar(255) COLLATE utf8mb4_unicode_520_ci,
   ip_address varchar(45) COLLATE ascii_bin NOT NULL,
   data_port smallint unsigned NOT NULL,
@@ -105,7 +107,8 @@ CREATE TABLE process_server (
   decommissioned_listened_ms bigint,
   KEY by_address (ip_address, host_id),
   KEY by_decommission (decommissioned_at, host_id),
-  KEY by_name (friendly_name, host_id),
+  KEY by_machine (machine_id, host_id),
+  KEY by_name (name_key, host_id),
   KEY by_passphrase (passphrase_id, host_id),
   KEY by_version (version_key, host_id),
   PRIMARY KEY (host_id)
@@ -163,7 +166,7 @@ CREATE TABLE process_server_name (
   host_id char(36) COLLATE ascii_bin NOT NULL,
   from_at datetime(3) NOT NULL,
   until_at datetime(3),
-  name varchar(255) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  name varchar(255) COLLATE utf8mb4_bin NOT NULL,
   KEY by_end (until_at),
   KEY by_name (name, host_id),
   PRIMARY KEY (host_id, from_at),

@@ -91,7 +91,7 @@ export async function makeFleet(directory, size) {
 
 async function addSecrets(connection) {
   await connection.query('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, NOW(3))', [hostIdOf('passphrase'), sha256(PASSPHRASE)]);
-  await connection.query("INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, 'bench', ?, 'admin', NOW(3))", [hostIdOf('key'), sha256(ADMIN_KEY)]);
+  await connection.query("INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'bench', 'bench', ?, 'admin', NOW(3))", [hostIdOf('key'), sha256(ADMIN_KEY)]);
 }
 
 /**
@@ -108,9 +108,9 @@ async function addEntries(address, connection, size) {
   const tables = [
     [
       'process_server',
-      `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key, machine_id,
+      `INSERT INTO process_server (host_id, generation, friendly_name, name_key, ip_address, data_port, os_type, os_version, agent_version, version_key, machine_id,
          environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by)
-       SELECT ${HOST_ID('m')}, 1, CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), IF(n MOD ${Math.max(1, Math.floor(size / BEHIND_ONE_ADDRESS))} = 7, '${SHARED_ADDRESS}', CONCAT_WS('.', 10, n MOD 200, n DIV 200 MOD 200, n DIV 40000)), 9443, 'Windows', 'Server 2022',
+       SELECT ${HOST_ID('m')}, 1, CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), IF(n MOD ${Math.max(1, Math.floor(size / BEHIND_ONE_ADDRESS))} = 7, '${SHARED_ADDRESS}', CONCAT_WS('.', 10, n MOD 200, n DIV 200 MOD 200, n DIV 40000)), 9443, 'Windows', 'Server 2022',
          IF(n MOD 1000 BETWEEN 100 AND 119, '0.1.0.0', '${VERSION}'), IF(n MOD 1000 BETWEEN 100 AND 119, '0000000100000000', '0001000000000000'), ${HOST_ID('m')},
          'VMware', 8, 17179869184, 644245094400, '${hostIdOf('passphrase')}', NOW(3) - INTERVAL 1 DAY, IF(n MOD 1000 = 999, NOW(3) + INTERVAL 1 HOUR, NULL), IF(n MOD 1000 = 999, 'process-server', NULL), IF(n MOD 1000 = 999, NOW(3) + INTERVAL 2 HOUR, NULL)
          FROM numbers ORDER BY m`,

@@ -20,9 +20,9 @@ beforeAll(async () => {
   const leaving = (number: number): Date | null => (number % 1_000 === 2 ? now : null);
   const version = (number: number): Version => (number % 1_000 === 3 ? OLD : OURS);
   await stores.site.write(
-    `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key,
+    `INSERT INTO process_server (host_id, generation, friendly_name, name_key, ip_address, data_port, os_type, os_version, agent_version, version_key,
        machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by) VALUES ?`,
-    [numbers.map((n) => [id(n), 1, `ps-${n % 100}-${n}`, `10.0.${n % 200}.1`, 9443, 'o', 'v', '9.63.7187.1', versionKey(version(n)), 'm', 'VMware', 1, 1, 1, n % 1_000 === 5 ? EARLIER_PASSPHRASE : PASSPHRASE, now, leaving(n), leaving(n) && 'test', leaving(n)])],
+    [numbers.map((n) => [id(n), 1, `ps-${n % 100}-${n}`, `ps-${n % 100}-${n}`, `10.0.${n % 200}.1`, 9443, 'o', 'v', '9.63.7187.1', versionKey(version(n)), `m-${n % 3_000}`, 'VMware', 1, 1, 1, n % 1_000 === 5 ? EARLIER_PASSPHRASE : PASSPHRASE, now, leaving(n), leaving(n) && 'test', leaving(n)])],
   );
   await stores.site.write(
     `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, heard_listened_ms, ends_listened_ms,

@@ -48,7 +48,7 @@ describe('the database itself refuses', () => {
     const at = stores.clock.now();
     const passphrase = (): Promise<number> => stores.site.write('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)', [randomUUID(), hash, at]);
     const apiKey = (byte: number): Promise<number> =>
-      stores.site.write('INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, ?, ?, ?, ?)', [randomUUID(), 'one name', Buffer.alloc(32, byte), 'reader', at]);
+      stores.site.write('INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, ?, ?)', [randomUUID(), 'one name', 'one name', Buffer.alloc(32, byte), 'reader', at]);
     await passphrase();
     await apiKey(1);
     await expect(passphrase()).rejects.toMatchObject({ errno: 1062 });

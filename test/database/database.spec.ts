@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createApiKey, FleetError, type Randomness } from '@app/fleet';
+import { createApiKey, FleetError, nameKey, type Randomness } from '@app/fleet';
 import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
 import { CuttingProxy, type Cut } from '../support/cutting-proxy.js';
 import { fixedFraction } from '../support/hand-clock.js';
@@ -69,7 +69,7 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
 
   it('a new API key is made once, with one event, and lets in whoever has the secret of the answer', async () => {
     const [caller, name] = [`caller ${randomUUID()}`, `key ${randomUUID()}`];
-    await stores.site.write("INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, ?, ?, 'admin', NOW(3))", [randomUUID(), caller, randomBytes(32)]);
+    await stores.site.write("INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, 'admin', NOW(3))", [randomUUID(), caller, nameKey(caller), randomBytes(32)]);
     const ring = new KeyRingStore(database, stores.clock, stores.identifiers);
     const made = { id: randomUUID(), hash: randomBytes(32).toString('hex'), prefix: 'csk_12345678' };
     const actor = { ...AN_OPERATOR, name: `operator:${caller}` };

@@ -343,6 +343,25 @@ describe('the other filters', () => {
     expect(await found({ friendlyName: 'ps' })).toEqual([one.hostId, two.hostId].sort());
     expect(await found({ friendlyName: 'berlin' })).toEqual([]);
     expect(await found({ friendlyName: 'ps', ipAddress: '192.0.2.11' })).toEqual([two.hostId]);
+    expect(await found({ machineId: 'machine-1' })).toEqual([one.hostId, two.hostId].sort());
+    expect([await found({ machineId: 'Machine-1' }), await found({ machineId: 'machine' })]).toEqual([[], []]);
+  });
+
+  it.each([
+    ['mün', ['Mün-1', 'MÜN-2']],
+    ['mu\u0308n', ['Mün-1', 'MÜN-2']],
+    ['Mun', ['mun-3']],
+    ['mu', ['mun-3']],
+    ['ホ', ['ホスト']],
+  ])('by name %s is without regard to case alone: %j', async (friendlyName, names) => {
+    for (const name of ['Mün-1', 'MÜN-2', 'mun-3', 'ホスト', 'ポスト']) await stores.registered({ friendlyName: name });
+    const { items } = await page({ filter: { friendlyName }, sort: 'friendlyName' });
+    expect(items.map(({ facts }) => facts.friendlyName)).toEqual(names);
+    const [candidates, listed] = [await stores.plans.candidates({ friendlyName }, 10), await page({ filter: { friendlyName } })];
+    expect(candidates).toEqual([]); // all are Connected
+    expect(listed.items.map(({ facts }) => facts.friendlyName).sort()).toEqual([...names].sort());
+    await stores.pass(180);
+    expect((await stores.plans.candidates({ friendlyName }, 10)).map((one) => one.friendlyName).sort()).toEqual([...names].sort());
   });
 
   it.each([
@@ -356,19 +375,25 @@ describe('the other filters', () => {
   });
 });
 
-describe('entries that share an address or a name', () => {
+describe('entries that share an address, a name or a machine', () => {
   it.each([
-    ['address', { friendlyName: 'one' }, { friendlyName: 'two' }, true],
-    ['name', { ipAddress: '192.0.2.1' }, { ipAddress: '192.0.2.2' }, true],
-    ['name in other letter case', { ipAddress: '192.0.2.1', friendlyName: 'PS' }, { ipAddress: '192.0.2.2', friendlyName: 'ps' }, true],
-    ['name with another accent', { ipAddress: '192.0.2.1', friendlyName: 'pé' }, { ipAddress: '192.0.2.2', friendlyName: 'pe' }, true],
-    ['nothing', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two' }, false],
+    ['address', { friendlyName: 'one' }, { friendlyName: 'two', machineId: 'two' }, true],
+    ['name', { ipAddress: '192.0.2.1' }, { ipAddress: '192.0.2.2', machineId: 'two' }, true],
+    ['machine id', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two' }, true],
+    ['machine id but for the case', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'MACHINE-1' }, false],
+    ['name in other letter case', { ipAddress: '192.0.2.1', friendlyName: 'PS' }, { ipAddress: '192.0.2.2', friendlyName: 'ps', machineId: 'two' }, true],
+    ['name but for an accent', { ipAddress: '192.0.2.1', friendlyName: 'pé' }, { ipAddress: '192.0.2.2', friendlyName: 'pe', machineId: 'two' }, false],
+    ['name in another script', { ipAddress: '192.0.2.1', friendlyName: 'ホスト' }, { ipAddress: '192.0.2.2', friendlyName: 'ポスト', machineId: 'two' }, false],
+    ['nothing', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'two' }, false],
   ])('(%s) are flagged both', async (_case, one, two, flagged) => {
     await stores.registered(one);
     await stores.registered(two);
-    await stores.registered({ friendlyName: 'alone', ipAddress: '192.0.2.200' });
+    await stores.registered({ friendlyName: 'alone', ipAddress: '192.0.2.200', machineId: 'alone' });
     const { items } = await page();
     expect(items.filter(({ possibleDuplicate }) => possibleDuplicate)).toHaveLength(flagged ? 2 : 0);
+    for (const possibleDuplicate of [true, false]) {
+      expect((await page({ filter: { possibleDuplicate } })).items).toEqual(items.filter((item) => item.possibleDuplicate === possibleDuplicate));
+    }
   });
 
   it('are flagged also where only one of them is on the page', async () => {

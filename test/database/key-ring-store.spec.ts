@@ -24,7 +24,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
   // The key of whoever asks, behind all others in the list.
-  await stores.site.write("INSERT INTO api_key (id, name, hash, role, created_at) VALUES (?, 'admin', ?, 'operator', NOW(3))", ['f'.repeat(36), randomBytes(32)]);
+  await stores.site.write("INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'admin', 'admin', ?, 'operator', NOW(3))", ['f'.repeat(36), randomBytes(32)]);
 });
 afterAll(() => stores.close());
 

@@ -95,6 +95,32 @@ describe('migrating', () => {
     expect(await migrated.rows('SELECT listened_ms FROM ??.listening', [schema])).toEqual([{ listened_ms: 7 }]);
   });
 
+  it('gives existing names their keys', async () => {
+    const dataSource = await replica();
+    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
+    const names = ['Mu\u0308n', 'MÜN', 'ホスト', 'ps-1', 'PS-1'];
+    const id = (number: number): string => `5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d000${number}`;
+    const entry = (name: string, number: number): unknown[] => [id(number), 1, name, '192.0.2.1', 9443, 'o', 'v', '1.0.0.0', '0001', 'm', 'VMware', 8, 1, 1, id(0), new Date()];
+    await migrated.write(
+      `INSERT INTO ??.process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key,
+         machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at) VALUES ?`,
+      [schema, names.map(entry)],
+    );
+    await migrated.write('INSERT INTO ??.process_server_name (host_id, from_at, until_at, name) VALUES ?', [
+      schema,
+      [...names.map((name, number) => [id(number), new Date('2026-11-02'), null, name]), [id(0), new Date('2026-11-01'), new Date('2026-11-02'), 'EARLIER']],
+    ]);
+    await migrated.write("INSERT INTO ??.api_key (id, name, hash, role, created_at) VALUES (?, 'Portal', ?, 'admin', NOW(3))", [schema, id(0), randomBytes(32)]);
+    await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, 'FillNameKeys1795400000033']);
+    await migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0));
+    const column = async (sql: string): Promise<unknown[]> => (await migrated.rows<{ name: string }>(sql, [schema])).map(({ name }) => name);
+    const keys = ['mün', 'mün', 'ホスト', 'ps-1', 'ps-1'];
+    expect(await column('SELECT name_key AS name FROM ??.process_server ORDER BY host_id')).toEqual(keys);
+    expect(await column('SELECT name FROM ??.process_server_name WHERE until_at IS NULL ORDER BY host_id')).toEqual(keys);
+    expect(await column('SELECT name FROM ??.process_server_name WHERE until_at IS NOT NULL')).toEqual(['earlier']);
+    expect(await column('SELECT name_key AS name FROM ??.api_key')).toEqual(['portal']);
+  });
+
   it('waits for a replica that migrates, and not for one that has died', async () => {
     const dataSource = await replica();
     const start = new HandClock().now();

@@ -340,19 +340,21 @@ describe('a purge', () => {
 });
 
 describe('neighbours', () => {
-  it('are other entries with the same address or name, each once', async () => {
+  it('are other entries with the same address, name or machine id, each once', async () => {
     const me = await stores.registered();
-    const both = await stores.registered();
-    const sameAddress = await stores.registered({ friendlyName: 'another' });
-    const sameName = await stores.registered({ ipAddress: '192.0.2.99' });
-    await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.98' });
-    const found = await stores.registry.neighbours(me.hostId, '192.0.2.11', 'ps-berlin-1');
-    expect(found.map(({ hostId }) => hostId).sort()).toEqual([both, sameAddress, sameName].map(({ hostId }) => hostId).sort());
+    const all = await stores.registered();
+    const sameAddress = await stores.registered({ friendlyName: 'another', machineId: 'machine-2' });
+    const sameName = await stores.registered({ friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.99', machineId: 'machine-3' });
+    const sameMachine = await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.97' });
+    await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.98', machineId: 'machine-4' });
+    const found = await stores.registry.neighbours(me.hostId, { ipAddress: '192.0.2.11', friendlyName: 'ps-berlin-1', machineId: 'machine-1' });
+    expect(found.map(({ hostId }) => hostId).sort()).toEqual([all, sameAddress, sameName, sameMachine].map(({ hostId }) => hostId).sort());
+    expect(found.find(({ hostId }) => hostId === sameMachine.hostId)).toEqual({ hostId: sameMachine.hostId, friendlyName: 'another', ipAddress: '192.0.2.97', machineId: 'machine-1' });
   });
 
   it('are a few, however many there are', async () => {
     for (let number = 0; number < 12; number += 1) await stores.registered({ friendlyName: `n${number}` });
-    expect(await stores.registry.neighbours(randomUUID(), '192.0.2.11', 'none')).toHaveLength(10);
+    expect(await stores.registry.neighbours(randomUUID(), { ipAddress: '192.0.2.11', friendlyName: 'none', machineId: 'none' })).toHaveLength(10);
   });
 });
 

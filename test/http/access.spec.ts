@@ -10,7 +10,7 @@ import { everyBodyHasItsCheck } from '../../apps/configuration-server/src/proble
 import { everyRouteStatesItsPermission } from '../../apps/configuration-server/src/access/route-permissions.js';
 import { OPENAPI_FILE, projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 import { parsedAnswer } from '../support/expect-problem.js';
-import { TestSite, type Answer, type KnownServer } from '../support/test-site.js';
+import { named, TestSite, type Answer, type KnownServer } from '../support/test-site.js';
 
 const PAGE = join(projectRoot(), 'docs', 'access.md');
 /** What says that a caller may not; any other answer is that of a route that let him in. */
@@ -40,7 +40,7 @@ afterAll(() => site.close());
 
 async function adminKeyThat(over: Record<string, Date>): Promise<string> {
   const key = newApiKey();
-  await site.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), name: randomUUID(), hash: sha256(key), role: 'admin', created_at: site.clock.now(), ...over }]);
+  await site.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), ...named(randomUUID()), hash: sha256(key), role: 'admin', created_at: site.clock.now(), ...over }]);
   return `Bearer ${key}`;
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestSite, type Answer, type KnownServer, type ProblemBody } from '../support/test-site.js';
+import { aRegistration, TestSite, type Answer, type KnownServer, type ProblemBody } from '../support/test-site.js';
 
 type Leaving = ProblemBody & { readonly state: string; readonly removeBy: string };
 
@@ -25,6 +25,39 @@ const reporting = async (protectedMachineCount: number): Promise<KnownServer> =>
 };
 const departures = async ({ hostId }: KnownServer): Promise<string[]> => (await site.eventKinds(hostId)).filter((kind) => kind.startsWith('decommissioned'));
 const detail = async ({ hostId }: KnownServer): Promise<Record<string, unknown>> => (await site.read(`/v1/process-servers/${hostId}`)).body;
+
+describe('an operator who saw another registration', () => {
+  it('takes out only the generation that is named', async () => {
+    const seen = await site.registered();
+    await site.pass(180);
+    const replaced = await site.registered({ machineId: 'machine-2', ipAddress: '192.0.2.72' }, seen.hostId);
+    await site.heartbeat(replaced, { protectedMachineCount: 0 });
+    expectProblem(await byOperator(seen, '?generation=1'), 'generation_superseded');
+    expectProblem(await byOperator(seen, '?generation=1&force=true&reason=test', 1), 'generation_superseded');
+    expectProblem(await byOperator(seen, '?generation=3'), 'generation_unknown');
+    expectProblem(await byOperator(seen, '?generation=x'), 'validation_failed');
+    expect(await detail(seen)).toMatchObject({ lifecycle: 'Registered', generation: 2 });
+    expect((await byOperator(seen, '?generation=2')).status).toBe(202);
+  });
+
+  it.each([
+    ['DELETE', '', undefined],
+    ['POST', '/purge', { generation: 1, reason: 'test', force: true }],
+    ['POST', '/revoke-credential', { generation: 1, reason: 'test' }],
+    ['PUT', '', aRegistration()],
+  ] as const)('is told by name that %s%s has no If-Match', async (method, path, body) => {
+    const server = await site.registered();
+    const authorization = method === 'PUT' ? site.passphrase : site.admin;
+    const answer = await site.call<ProblemBody>(method, `/v1/process-servers/${server.hostId}${path}`, { body, authorization, headers: { 'if-match': 'W/"1"' } });
+    expectProblem(answer, 'if_match_not_supported');
+    expect(answer.body.detail).toContain('?generation=');
+    expect(await detail(server)).toMatchObject({ lifecycle: 'Registered', generation: 1, credentialRevoked: false });
+  });
+
+  it('gets no answer about If-Match that a stranger would not get', async () => {
+    expectProblem(await site.call('DELETE', `/v1/process-servers/${randomUUID()}`, { headers: { 'if-match': '*' } }), 'authentication_required');
+  });
+});
 
 describe('a process server that unregisters', () => {
   it('gets 202 and by when it is gone: the grace and two intervals from now', async () => {

@@ -5,7 +5,7 @@ import { newApiKey, sha256 } from '@app/platform';
 import type { ProblemCode } from '@app/wire';
 import { Call } from '../../apps/configuration-server/src/access/call.decorator.js';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestSite, type Answer } from '../support/test-site.js';
+import { named, TestSite, type Answer } from '../support/test-site.js';
 
 const A_SECOND_OF_CALLS = 5;
 const LIST = '/v1/process-servers';
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   key = newApiKey();
-  await site.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), name: randomUUID(), hash: sha256(key), role: 'reader', created_at: site.clock.now() }]);
+  await site.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), ...named(randomUUID()), hash: sha256(key), role: 'reader', created_at: site.clock.now() }]);
 });
 afterAll(async () => {
   await holder.end();

@@ -68,6 +68,18 @@ describe('an API key', () => {
     expect(looks).toHaveLength(before + names.length);
     expect(looks[0]).toMatchObject({ actor: 'operator:admin', sourceAddress: '127.0.0.1', requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
   });
+
+  it.each([
+    ['mün', 'MU\u0308N', false],
+    ['ホスト', 'ポスト', true],
+    ['Muller', 'Müller', true],
+  ])('by the name %s leaves the name %s free: %s', async (one, other, isFree) => {
+    const suffix = ` ${randomUUID()}`;
+    const made = await makeKey({ name: one.normalize('NFD') + suffix });
+    expect([made.status, made.body.name]).toEqual([201, one + suffix]);
+    const { status } = await makeKey({ name: other + suffix });
+    expect(status).toBe(isFree ? 201 : 409);
+  });
 });
 
 describe('the passphrase', () => {

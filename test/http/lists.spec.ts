@@ -25,7 +25,7 @@ const LOAD = { cpuPercent: 10, totalMemoryBytes: 100, availableMemoryBytes: 90, 
 /** One of each kind; names in no order of registration. */
 beforeAll(async () => {
   site = await TestSite.open({ replicas: 2 });
-  const make = async (name: string, ipAddress: string, over: Record<string, unknown> = {}): Promise<KnownServer> => (known[name] = await site.registered({ friendlyName: name, ipAddress, ...over }));
+  const make = async (name: string, ipAddress: string, over: Record<string, unknown> = {}): Promise<KnownServer> => (known[name] = await site.registered({ friendlyName: name, ipAddress, machineId: `machine-${name}`, ...over }));
   const lost = await make('lost', '2001:db8::1');
   await site.heartbeat(lost, { load: LOAD });
   await make('mute', '192.0.2.2');
@@ -92,6 +92,11 @@ describe('the list', () => {
     ['friendlyName=100%25_', ['100%_sure']],
     ['friendlyName=%25', []],
     ['friendlyName=_', []],
+    ['machineId=machine-fine', ['fine']],
+    ['machineId=machine-FINE', []],
+    ['machineId=machine', []],
+    ['possibleDuplicate=false', everybody],
+    ['possibleDuplicate=true', []],
     ['silentForSeconds=0', everybody],
     ['silentForSeconds=305', ['lost', 'mute', 'slow']],
     ['silentForSeconds=306', ['lost', 'mute']],

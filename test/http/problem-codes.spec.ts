@@ -54,6 +54,7 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   malformed_request: async () => parsedAnswer(await site.raw('hello\r\n\r\n')),
   malformed_json: () => putText('{'),
   invalid_cursor: () => site.read('/v1/process-servers?cursor=made-up'),
+  if_match_not_supported: async () => site.call('DELETE', `/v1/process-servers/${randomUUID()}`, { authorization: site.admin, headers: { 'if-match': '*' } }),
   empty_filter: () => operator('/v1/purges', {}),
   reason_required: async () => unregister(await site.registered(), '?force=true'),
   authentication_required: () => site.call('GET', '/v1/fleet'),

@@ -248,9 +248,10 @@ describe('registering a host id that was there before', () => {
 
 describe('another host id with what one has already', () => {
   it.each([
-    ['address', { friendlyName: 'ps-berlin-2' }],
-    ['name', { ipAddress: '192.0.2.12' }],
-    ['name in other letters', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.12' }],
+    ['address', { friendlyName: 'ps-berlin-2', machineId: 'machine-2' }],
+    ['name', { ipAddress: '192.0.2.12', machineId: 'machine-2' }],
+    ['name in other letters', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.12', machineId: 'machine-2' }],
+    ['machine id', { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' }],
   ])('the same %s: 201, a warning in the answer, and a flag on both', async (_what, over) => {
     const first = await site.registered();
     const { status, body } = await site.register(randomUUID(), over);
@@ -262,9 +263,38 @@ describe('another host id with what one has already', () => {
     expect(list.items.map(({ possibleDuplicate }) => possibleDuplicate)).toEqual([true, true]);
   });
 
-  it('another name and another address: no warning and no flag', async () => {
+  it('is found by its machine id and by possibleDuplicate', async () => {
+    const [one, other] = [await site.registered({ friendlyName: 'old-name' }), await site.registered({ friendlyName: 'new-name', ipAddress: '192.0.2.12' })];
+    const alone = await site.registered({ friendlyName: 'alone', ipAddress: '192.0.2.13', machineId: 'machine-2' });
+    const ids = async (query: string) => (await site.read<{ items: { hostId: string }[] }>(`/v1/process-servers?${query}`)).body.items.map(({ hostId }) => hostId);
+    const both = [one.hostId, other.hostId].sort();
+    expect([await ids('machineId=machine-1'), await ids('possibleDuplicate=true')]).toEqual([both, both]);
+    expect([await ids('possibleDuplicate=false'), await ids('machineId=machine-2&possibleDuplicate=true')]).toEqual([[alone.hostId], []]);
+    expectProblem(await site.read('/v1/process-servers?possibleDuplicate=yes'), 'validation_failed');
+  });
+
+  it('is warned of beforehand, at the preflight', async () => {
+    await site.registered();
+    const body = aRegistration({ friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' });
+    const { body: found } = await site.call<{ findings: { code: string; message: string }[] }>('POST', `/v1/process-servers/${randomUUID()}/preflight`, { body, authorization: site.passphrase });
+    expect(found.findings).toMatchObject([{ code: 'possible_duplicate', message: expect.stringMatching(/the same machine id\.$/) }]);
+  });
+
+  it('another script or accent in the name: no warning', async () => {
+    await site.registered({ friendlyName: 'ホスト' });
+    const { body } = await site.register(randomUUID(), { friendlyName: 'ポスト', ipAddress: '192.0.2.12', machineId: 'machine-2' });
+    expect(body.warnings).toEqual([]);
+  });
+
+  it('a name is kept in NFC; one that has no room then is refused', async () => {
+    const server = await site.registered({ friendlyName: 'mu\u0308n' });
+    expect(await detail(server.hostId)).toMatchObject({ friendlyName: 'mün' });
+    expectProblem(await site.register(randomUUID(), { friendlyName: '\u0958'.repeat(255) }), 'validation_failed');
+  });
+
+  it('another name, another address and another machine: no warning and no flag', async () => {
     const first = await site.registered();
-    const { body } = await site.register(randomUUID(), { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' });
+    const { body } = await site.register(randomUUID(), { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12', machineId: 'machine-2' });
     expect(body.warnings).toEqual([]);
     expect(await detail(first.hostId)).toMatchObject({ possibleDuplicate: false, possibleDuplicates: [] });
   });

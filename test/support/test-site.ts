@@ -4,7 +4,7 @@ import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import request from 'supertest';
-import type { Randomness, Role } from '@app/fleet';
+import { nameKey, type Randomness, type Role } from '@app/fleet';
 import type { DatabaseAddress } from '@app/fleet-mysql';
 import { newApiKey, newPassphrase, prefixOf, readSettings, sha256, UuidIdentifiers } from '@app/platform';
 import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/replica.js';
@@ -20,6 +20,9 @@ export interface Answer<Body = Record<string, unknown>> {
   readonly body: Body;
   readonly headers: Record<string, string | string[] | number | undefined>;
 }
+
+/** The columns of an API key's name. */
+export const named = (name: string): object => ({ name, name_key: nameKey(name) });
 
 /** What a process server would register with. */
 export const aRegistration = (over: Record<string, unknown> = {}): Record<string, unknown> => ({
@@ -213,7 +216,7 @@ export class TestSite {
   /** Makes an API key of a role; returns the header for it. */
   async keyOf(role: Role): Promise<string> {
     const key = newApiKey();
-    await this.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), name: `${role}-${randomUUID()}`, hash: sha256(key), role, created_at: this.clock.now() }]);
+    await this.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), ...named(`${role}-${randomUUID()}`), hash: sha256(key), role, created_at: this.clock.now() }]);
     return `Bearer ${key}`;
   }
 

@@ -228,7 +228,7 @@ export class TestStores {
   }
 
   async decommission({ hostId }: Pick<StoredServer, 'hostId'>, registry = this.registry): Promise<Date> {
-    const order = { by: { kind: 'operator' }, actor: AN_OPERATOR, force: true, reason: 'test' } as const;
+    const order = { by: { kind: 'operator' }, actor: AN_OPERATOR, generation: null, force: true, reason: 'test' } as const;
     return (await registry.change(hostId, (held) => decommission(order, held, CLEAN_UP_TIMING))).removeBy;
   }
 

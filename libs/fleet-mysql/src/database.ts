@@ -40,8 +40,6 @@ const ANSWER_WITHIN_MS = 1_000;
 const CLEAN_WITHIN_MS = 1_000;
 /** Callers that may wait for a connection; more are told at once that the database is not to be had. */
 export const LONGEST_WAITING_LINE = 5_000;
-/** Of the text that it sorts by, a database looks at so many bytes; a name of 255 letters that each count for eighteen needs 9,180. */
-const SORTED_BYTES = 16_384;
 const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
 
 /** An attempt that sent its COMMIT, and failed. */
@@ -78,7 +76,7 @@ export class Database {
       // A session that could not be set up is of no use: the error closes it, and the next query says so.
       const ready = (error: unknown): void => void (error && connection.destroy());
       const set = (sql: string): unknown => connection.query({ sql, timeout: CLEAN_WITHIN_MS }, ready);
-      set(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}, lock_wait_timeout = ${lockWaitSeconds}, max_sort_length = ${SORTED_BYTES}`);
+      set(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}, lock_wait_timeout = ${lockWaitSeconds}`);
       set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
       // On a Galera node: a read sees all that was committed anywhere before it. Elsewhere unknown, and not needed.
       connection.query({ sql: 'SET SESSION wsrep_sync_wait = 1', timeout: CLEAN_WITHIN_MS }, () => undefined);

@@ -2,6 +2,7 @@ import {
   CERTIFICATE_WARNING_MS,
   earliestSupported,
   HEALTH_WINDOW_MS,
+  nameKey,
   reportsAheadFrom,
   statusRank,
   versionKey,
@@ -9,6 +10,7 @@ import {
   type Health,
   type Version,
 } from '@app/fleet';
+import { isDuplicatedSql } from './duplicates.js';
 import { byCandidates, byIndex, type FilterCondition } from './access-path.js';
 import { fragment, type Fragment } from './fragment.js';
 import { loadSlotOf } from './statements/heartbeat-rows.js';
@@ -112,7 +114,9 @@ export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version)
     conditions.push(byCandidates(found, fragment(`${sql} = ?`, ...parameters, filter.health)));
   }
   if (filter.ipAddress !== undefined) conditions.push(byIndex('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress), true));
-  if (filter.friendlyName !== undefined) conditions.push(byIndex('p', 'by_name', fragment('p.friendly_name LIKE ?', likePrefix(filter.friendlyName))));
+  if (filter.friendlyName !== undefined) conditions.push(byIndex('p', 'by_name', fragment('p.name_key LIKE ?', likePrefix(nameKey(filter.friendlyName)))));
+  if (filter.machineId !== undefined) conditions.push(byIndex('p', 'by_machine', fragment('p.machine_id = ?', filter.machineId), true));
+  if (filter.possibleDuplicate !== undefined) conditions.push(byCandidates([], fragment(`${filter.possibleDuplicate ? '' : 'NOT '}${isDuplicatedSql('p')}`)));
   if (filter.passphraseId !== undefined) conditions.push(byIndex('p', 'by_passphrase', fragment('p.passphrase_id = ?', filter.passphraseId), true));
   if (filter.silentForSeconds !== undefined) {
     conditions.push(byIndex('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000)));

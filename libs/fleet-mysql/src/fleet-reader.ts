@@ -1,6 +1,7 @@
 import { type Clock, type FleetFilter, type ListedServer, type ListeningClock, type Version } from '@app/fleet';
 import type { Database, Statement } from './database.js';
 import { byHostId, inOrderOf, joinedFrom, Ways, type Alias, type FilterCondition, type Start } from './access-path.js';
+import { isDuplicatedSql } from './duplicates.js';
 import { filterConditions, type AsOf } from './filters.js';
 import type { Fragment } from './fragment.js';
 import { Lately } from './lately.js';
@@ -27,7 +28,7 @@ export interface PageOrder {
 
 /** One line of a page. */
 export interface PageItem extends ListedServer {
-  /** Whether another one has its address or its name. */
+  /** Whether another one has its address, its name or its machine id. */
   readonly possibleDuplicate: boolean;
 }
 
@@ -70,11 +71,6 @@ function afterPosition(column: string | null, id: string, { after, hostId }: Pos
   if (column === null) return { sql: `${id} > ?`, parameters: [hostId] };
   return { sql: `(${column} > ? OR (${column} = ? AND ${id} > ?))`, parameters: [after, after, hostId] };
 }
-
-/** Over an entry of a page, `e`. */
-const IS_DUPLICATED = `(
-    EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_address) WHERE q.ip_address = e.ip_address AND q.host_id <> e.host_id)
-    OR EXISTS (SELECT 1 FROM process_server AS q FORCE INDEX (by_name) WHERE q.friendly_name = e.friendly_name AND q.host_id <> e.host_id))`;
 
 type PageRow = ListedRow & { readonly sort_value: string | number; readonly duplicated: number };
 
@@ -148,8 +144,8 @@ function pageStatement(start: Start, { column, tables }: Sort, conditions: reado
   const all = [...conditions, ...(position ? [afterPosition(column, id, position)] : [])];
   const where = all.length > 0 ? `WHERE ${all.map(({ sql }) => sql).join(' AND ')}` : '';
   return {
-    sql: `SELECT e.*, ${IS_DUPLICATED} AS duplicated
-         FROM (SELECT ${LISTED_COLUMNS}, ${column ?? id} AS sort_value
+    sql: `SELECT e.*, ${isDuplicatedSql('e')} AS duplicated
+         FROM (SELECT ${LISTED_COLUMNS}, p.name_key, p.machine_id, ${column ?? id} AS sort_value
                  ${from.sql}
                  ${where}
                 ORDER BY ${column ? `${column}, ` : ''}${id}

@@ -1,4 +1,4 @@
-import { keyNameOf, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
+import { keyNameOf, nameKey, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
 import { LONGEST_WAITING_LINE, RecordChanged, type Database, type Statement, type Transaction } from './database.js';
 import { Lately } from './lately.js';
 import { eventStatements } from './statements/events.js';
@@ -151,11 +151,11 @@ export class KeyRingStore implements KeyRing {
   }
 
   private async held(transaction: Transaction, caller: Actor, { name, keyId }: { readonly name?: string; readonly keyId?: string }, now: Date): Promise<HeldKeys> {
-    const about = keyId === undefined ? { sql: READ_KEY_BY_NAME, value: name } : { sql: READ_KEY_BY_ID, value: keyId };
+    const about = keyId === undefined ? { sql: READ_KEY_BY_NAME, value: name && nameKey(name) } : { sql: READ_KEY_BY_ID, value: keyId };
     const [key] = about.value === undefined ? [] : await transaction.rows<KeyRow>(about.sql, [about.value]);
     const [count] = await transaction.rows<{ others: number }>(COUNT_OTHER_ADMIN_KEYS, [key?.id ?? '', now, key?.expires_at ?? null]);
     const passphrases = await transaction.rows<PassphraseRow>(READ_VALID_PASSPHRASES, [now]);
-    const valid = await transaction.rows(READ_VALID_KEY, [keyNameOf(caller), now]);
+    const valid = await transaction.rows(READ_VALID_KEY, [nameKey(keyNameOf(caller)), now]);
     return { now, isCallerIn: valid.length === 1, apiKey: key ? keyOf(key) : null, otherAdminKeys: count?.others ?? 0, passphrases: passphrases.map(passphraseOf) };
   }
 }
@@ -164,7 +164,7 @@ function statementsOf(write: KeyWrite): Statement[] {
   switch (write.to) {
     case 'api_key_created': {
       const { keyId, name, role, prefix, createdAt, createdBy, expiresAt } = write.apiKey;
-      return [{ sql: INSERT_KEY, parameters: [keyId, name, Buffer.from(write.hash, 'hex'), role, prefix, createdAt, createdBy, expiresAt] }];
+      return [{ sql: INSERT_KEY, parameters: [keyId, name, nameKey(name), Buffer.from(write.hash, 'hex'), role, prefix, createdAt, createdBy, expiresAt] }];
     }
     case 'api_key_revoked':
       return [{ sql: REVOKE_KEY, parameters: [write.at, write.keyId] }];

@@ -8,9 +8,11 @@ import {
   type FleetEvent,
   type HeldRecord,
   type HostRecord,
+  type IdentityFacts,
   type Identifiers,
   type Moment,
   type Neighbour,
+  nameKey,
   type ProcessServer,
   type RecordWrite,
   type Registry,
@@ -67,8 +69,7 @@ interface Change {
 
 interface Whereabouts {
   readonly hostId: string;
-  readonly ipAddress: string;
-  readonly friendlyName: string;
+  readonly facts: IdentityFacts;
 }
 
 const NOTHING_KNOWN: HostRecord = { entry: null, tombstone: null };
@@ -103,8 +104,8 @@ export class RegistryStore implements Registry {
     return { ...moment, generationFloor, ...(records.get(hostId) ?? NOTHING_KNOWN) };
   }
 
-  neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]> {
-    return this.looks.ask({ hostId, ipAddress, friendlyName });
+  neighbours(hostId: string, facts: IdentityFacts): Promise<Neighbour[]> {
+    return this.looks.ask({ hostId, facts });
   }
 
   async noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>): Promise<void> {
@@ -189,11 +190,11 @@ export class RegistryStore implements Registry {
 
   private async readNeighbours(asked: readonly Whereabouts[]): Promise<PromiseSettledResult<Neighbour[]>[]> {
     const found = asked.map((): Neighbour[] => []);
-    const rows = await this.database.rows<{ place: number; host_id: string; friendly_name: string; ip_address: string }>(
+    const rows = await this.database.rows<{ place: number; host_id: string; friendly_name: string; ip_address: string; machine_id: string }>(
       asked.map(() => READ_NEIGHBOURS).join(' UNION ALL '),
-      asked.flatMap(({ hostId, ipAddress, friendlyName }, place) => [place, ipAddress, hostId, place, friendlyName, hostId]),
+      asked.flatMap(({ hostId, facts }, place) => [facts.ipAddress, nameKey(facts.friendlyName), facts.machineId].flatMap((value) => [place, value, hostId])),
     );
-    for (const row of rows) found[row.place]?.push({ hostId: row.host_id, friendlyName: row.friendly_name, ipAddress: row.ip_address });
+    for (const row of rows) found[row.place]?.push({ hostId: row.host_id, friendlyName: row.friendly_name, ipAddress: row.ip_address, machineId: row.machine_id });
     return found.map(fulfilled);
   }
 }
@@ -247,7 +248,7 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
   for (const { before, entry } of registrations) {
     if (!before) continue;
     statements.push(...updateEntry(before, entry));
-    if (before.facts.friendlyName !== entry.facts.friendlyName) renamed.push(entry);
+    if (nameKey(before.facts.friendlyName) !== nameKey(entry.facts.friendlyName)) renamed.push(entry);
   }
   statements.push(...(await nextNames(transaction, renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })), now)));
   await transaction.writeEach([...statements, ...tally.statements(), ...eventStatements(changes.flatMap(({ events }) => events))]);

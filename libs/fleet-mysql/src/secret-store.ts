@@ -1,4 +1,4 @@
-import { ownDoing, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
+import { nameKey, ownDoing, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { INSERT_KEY, INSERT_PASSPHRASE } from './statements/keys.js';
@@ -76,7 +76,7 @@ interface NewAdminKey extends AdminKey {
 
 async function insertAdminKey(transaction: Transaction, { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey): Promise<void> {
   const role: Role = 'admin';
-  await transaction.write(INSERT_KEY, [keyId, name, hash, role, prefix, createdAt, ACTOR, null]);
+  await transaction.write(INSERT_KEY, [keyId, name, nameKey(name), hash, role, prefix, createdAt, ACTOR, null]);
   await insertEvents(transaction, [ourEvent(eventId, createdAt, 'api_key_created', { keyId, name, role, prefix })]);
 }
 

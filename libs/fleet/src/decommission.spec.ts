@@ -10,7 +10,7 @@ const TIMING = { graceSeconds: 300, intervalSeconds: 60 };
 const ITSELF: DecommissionBy = { kind: 'process_server', generation: 3, credentialHash: 'aa'.repeat(32) };
 const OPERATOR: DecommissionBy = { kind: 'operator' };
 
-const anOrder = (by: DecommissionBy, over: Partial<DecommissionOrder> = {}): DecommissionOrder => ({ by, actor: AN_OPERATOR, force: false, reason: null, ...over });
+const anOrder = (by: DecommissionBy, over: Partial<DecommissionOrder> = {}): DecommissionOrder => ({ by, actor: AN_OPERATOR, generation: null, force: false, reason: null, ...over });
 const leaving = (order: DecommissionOrder, record: HeldRecord) => decommission(order, record, TIMING);
 const protecting = (protectedMachineCount: number | null) => ({ ...NOTHING_REPORTED, protectedMachineCount });
 
@@ -101,6 +101,27 @@ describe('an operator is refused', () => {
   ])('%d ms after the end of its lease: %j', (overdueMs, fault) => {
     const record = held({ entry: aSilentServer({ health: protecting(0) }), listenedMs: LISTENED_AT_NOON + overdueMs });
     expect(refusal(anOrder(OPERATOR), record)).toEqual(fault);
+  });
+});
+
+describe('the generation that the caller saw', () => {
+  it.each([
+    ['is the present one', held({ entry: aProcessServer({ health: protecting(0) }) }), 3, null],
+    ['was replaced', held({ entry: aProcessServer({ health: protecting(0) }) }), 2, { code: 'generation_superseded', given: 2, current: 3 }],
+    ['was replaced by one that is Disconnected', held({ entry: aSilentServer() }), 2, { code: 'generation_superseded', given: 2, current: 3 }],
+    ['is not known', held({ entry: aProcessServer({ health: protecting(0) }) }), 4, { code: 'generation_unknown', given: 4, current: 3 }],
+    ['is gone', held({ tombstone: aTombstone() }), 3, { code: 'generation_retired', removal: 'purge' }],
+    ['is leaving', held({ entry: aLeavingServer() }), 3, null],
+    ['was replaced by one that is leaving', held({ entry: aLeavingServer() }), 2, { code: 'generation_superseded', given: 2, current: 3 }],
+  ] as const)('%s', (_case, record, generation, fault) => {
+    expect(refusal(anOrder(OPERATOR, { generation }), record)).toEqual(fault);
+  });
+
+  it('counts also when it is forced, and for the process server itself', () => {
+    const record = held({ entry: aProcessServer() });
+    const superseded = { code: 'generation_superseded', given: 2, current: 3 };
+    expect(refusal(anOrder(OPERATOR, { generation: 2, force: true, reason: 'test' }), record)).toEqual(superseded);
+    expect(refusal(anOrder(ITSELF, { generation: 2 }), record)).toEqual(superseded);
   });
 });
 

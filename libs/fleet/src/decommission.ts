@@ -3,6 +3,7 @@ import { FleetError } from './fleet-fault.js';
 import { credentialFault } from './heartbeat.js';
 import type { Decision, HeldRecord } from './ports.js';
 import { connectionStateAt, type Actor, type Decommission, type ProcessServer } from './process-server.js';
+import { mustBeTheSeen } from './seen-generation.js';
 import { endedSilence } from './silence.js';
 
 /** Who takes a process server out of the fleet: itself, by its credential, or an operator. */
@@ -13,6 +14,8 @@ export type DecommissionBy =
 export interface DecommissionOrder {
   readonly by: DecommissionBy;
   readonly actor: Actor;
+  /** The generation that the caller saw; null when the call names none. */
+  readonly generation: number | null;
   readonly force: boolean;
   /** Needed by force. */
   readonly reason: string | null;
@@ -32,13 +35,16 @@ export function removeByFrom(decommissionedAt: Date, { graceSeconds, intervalSec
 /** L of another replica may be behind ours by the difference of the clocks, a second at most: a lease that ends at once has ended for all of them. */
 const REPLICAS_DIFFER_MS = 1_500;
 
-function mayAct(by: DecommissionBy, { entry, tombstone, listenedMs }: HeldRecord): ProcessServer {
+function mayAct({ by, generation }: DecommissionOrder, held: HeldRecord): ProcessServer {
+  const { entry, tombstone, listenedMs } = held;
   if (by.kind === 'process_server') {
     const leaving = entry?.decommission && entry.generation === by.generation;
     const onRecord = entry && { generation: entry.generation, ...entry.lease, retired: entry.decommission !== null && !leaving };
     const fault = credentialFault(by, onRecord, tombstone);
     if (fault) throw new FleetError(fault);
-  } else if (tombstone) {
+  }
+  if (generation !== null) mustBeTheSeen(generation, held);
+  if (tombstone) {
     throw new FleetError({ code: 'generation_retired', removal: tombstone.removal });
   }
   if (!entry) throw new FleetError({ code: 'process_server_not_found' });
@@ -58,11 +64,11 @@ function mustBeFree({ health }: ProcessServer, by: DecommissionBy): void {
 /**
  * Marks an entry as leaving and ends its lease at once; one that is leaving already stays as it is, with the same answer.
  * @throws FleetError the refusals of a heartbeat for a process server; `process_server_disconnected`
- * for an operator; `machines_protected`, `machines_unknown`; `reason_required` when forced without.
+ * for an operator; `generation_superseded`, `generation_unknown` when the named generation is not the present one; `machines_protected`, `machines_unknown`; `reason_required` when forced without.
  */
 export function decommission(order: DecommissionOrder, held: HeldRecord, timing: CleanUpTiming): Decision<Decommission> {
   const { by, actor, force } = order;
-  const entry = mayAct(by, held);
+  const entry = mayAct(order, held);
   if (entry.decommission) return { answer: entry.decommission };
   const reason = order.reason?.trim() || null;
   if (force && !reason) throw new FleetError({ code: 'reason_required' });

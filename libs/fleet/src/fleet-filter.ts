@@ -2,7 +2,7 @@ import type { Health } from './health.js';
 import type { ConnectionState, Lifecycle } from './process-server.js';
 import type { VersionStatus } from './version.js';
 
-/** A closed choice of entries; every member narrows it. Prefix for the name, the rest exact. */
+/** A closed choice of entries; every member narrows it. The name is a prefix, compared without regard to case; the rest is exact. */
 export interface FleetFilter {
   readonly connectionState?: ConnectionState;
   readonly lifecycle?: Lifecycle;
@@ -10,6 +10,9 @@ export interface FleetFilter {
   readonly health?: Health;
   readonly ipAddress?: string;
   readonly friendlyName?: string;
+  readonly machineId?: string;
+  /** Whether another entry has its address, name or machine id. */
+  readonly possibleDuplicate?: boolean;
   readonly passphraseId?: string;
   readonly silentForSeconds?: number;
 }

@@ -110,6 +110,7 @@ export {
   type Neighbour,
   type RecordWrite,
 } from './ports.js';
+export { nameKey, normalizedName } from './name.js';
 export {
   connectionStateAt,
   INCONSISTENCY_KINDS,
@@ -123,6 +124,7 @@ export {
   type Environment,
   type HostRecord,
   type HostRows,
+  type IdentityFacts,
   type InconsistencyKind,
   type Lease,
   type Lifecycle,

@@ -3,7 +3,7 @@ import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import type { ApiKey, HeldKeys, KeyDecision, MadeSecret, Passphrase } from './key-ring.js';
 import type { AvailabilityAttempt, AvailabilityRecord, ClockDisagreement } from './listening.js';
-import type { Actor, HostRecord, InconsistencyKind, ProcessServer, Tombstone } from './process-server.js';
+import type { Actor, HostRecord, IdentityFacts, InconsistencyKind, ProcessServer, Tombstone } from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
 
 /** The one clock that decides. */
@@ -93,10 +93,9 @@ export interface Decision<A> {
   };
 }
 
-export interface Neighbour {
+/** Another entry with the same address, name or machine id. */
+export interface Neighbour extends IdentityFacts {
   readonly hostId: string;
-  readonly friendlyName: string;
-  readonly ipAddress: string;
 }
 
 /** The registry's entries, one host at a time. */
@@ -110,8 +109,8 @@ export abstract class Registry {
   abstract change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A>;
   /** Reads without locking. */
   abstract find(hostId: string): Promise<HeldRecord>;
-  /** Other entries with this address or name. */
-  abstract neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]>;
+  /** Other entries with this address, name or machine id. */
+  abstract neighbours(hostId: string, facts: IdentityFacts): Promise<Neighbour[]>;
   /** Writes a refusal's event, unless this host, or the site, has one of this kind in this hour. */
   abstract noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>): Promise<void>;
 }

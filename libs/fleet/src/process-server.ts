@@ -27,6 +27,9 @@ export interface ProcessServerFacts extends Hardware {
   readonly proxy: ProxyFacts | null;
 }
 
+/** What no two entries should have in common: the entries that do are possible duplicates of each other. */
+export type IdentityFacts = Pick<ProcessServerFacts, 'ipAddress' | 'friendlyName' | 'machineId'>;
+
 /** That a process server is leaving, and by when it is promised to be gone. */
 export interface Decommission {
   readonly at: Date;

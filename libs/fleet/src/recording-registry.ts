@@ -1,5 +1,6 @@
 import { Registry, type Decision, type HeldRecord, type Neighbour, type RemovalRecorder } from './ports.js';
 import type { FleetEvent } from './fleet-event.js';
+import type { IdentityFacts } from './process-server.js';
 
 /**
  * A registry that has each removal recorded outside of the database before its call is answered, and each registration of a
@@ -28,8 +29,8 @@ export class RecordingRegistry extends Registry {
     return this.registry.find(hostId);
   }
 
-  override neighbours(hostId: string, ipAddress: string, friendlyName: string): Promise<Neighbour[]> {
-    return this.registry.neighbours(hostId, ipAddress, friendlyName);
+  override neighbours(hostId: string, facts: IdentityFacts): Promise<Neighbour[]> {
+    return this.registry.neighbours(hostId, facts);
   }
 
   override noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>): Promise<void> {

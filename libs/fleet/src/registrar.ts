@@ -17,7 +17,7 @@ export class Registrar {
   /** @throws FleetError as `register`. */
   async register(order: RegistrationOrder): Promise<RegistrationAnswer> {
     const { hostId, facts } = order;
-    const neighbours = await this.registry.neighbours(hostId, facts.ipAddress, facts.friendlyName);
+    const neighbours = await this.registry.neighbours(hostId, facts);
     const told = intervalToTell(this.fleetSize(), this.terms.leaseTiming, this.randomness.fraction());
     return notingRefusals(this.registry, { hostId, generation: null, actor: order.actor, call: 'register' }, () =>
       this.registry.change(hostId, (held) => register(order, held, neighbours, told, this.terms, this.mint)),
@@ -28,7 +28,7 @@ export class Registrar {
   async preflight(order: RegistrationOrder): Promise<{ readonly wouldRegister: boolean; readonly findings: readonly Finding[] }> {
     const { hostId, facts } = order;
     const held = await this.registry.find(hostId);
-    const neighbours = await this.registry.neighbours(hostId, facts.ipAddress, facts.friendlyName);
+    const neighbours = await this.registry.neighbours(hostId, facts);
     const refusals = registrationFaults(order, held, this.terms).map(
       (fault): Finding => ({ code: fault.code, severity: 'refusal', message: new FleetError(fault).explanation }),
     );

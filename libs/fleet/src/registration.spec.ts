@@ -283,8 +283,10 @@ describe('what an accepted registration is warned of', () => {
     ['name', { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.99' }],
     ['address and name', { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11' }],
     ['name', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.99' }],
+    ['machine id', { friendlyName: 'another', ipAddress: '192.0.2.99', machineId: 'machine-1' }],
+    ['address and name and machine id', { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', machineId: 'machine-1' }],
   ])('another entry with the same %s is a possible duplicate', (same, other) => {
-    const [warning, ...others] = registrationWarnings(anOrder(), NOON, [{ hostId: 'host-2', ...other }], TERMS);
+    const [warning, ...others] = registrationWarnings(anOrder(), NOON, [{ hostId: 'host-2', machineId: 'machine-2', ...other }], TERMS);
     expect(others).toEqual([]);
     expect(warning).toMatchObject({ code: 'possible_duplicate', severity: 'warning' });
     expect(warning?.message).toContain('host-2');
@@ -292,7 +294,7 @@ describe('what an accepted registration is warned of', () => {
   });
 
   it('is in the answer and, by its codes, in the event', () => {
-    const neighbours = [{ hostId: 'host-2', friendlyName: 'another', ipAddress: '192.0.2.11' }];
+    const neighbours = [{ hostId: 'host-2', friendlyName: 'another', ipAddress: '192.0.2.11', machineId: 'machine-2' }];
     const { answer, change } = registering(anOrder(), held(), neighbours);
     expect(answer.warnings.map(({ code }) => code)).toEqual(['possible_duplicate']);
     expect(change?.event.detail['warnings']).toEqual(['possible_duplicate']);

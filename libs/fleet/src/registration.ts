@@ -3,8 +3,9 @@ import { calledBy } from './fleet-event.js';
 import { FleetError, type FleetFault } from './fleet-fault.js';
 import { NOTHING_REPORTED } from './health.js';
 import { leaseSecondsFor, type LeaseTiming } from './lease.js';
+import { nameKey } from './name.js';
 import type { CredentialMint, Decision, HeldRecord, Neighbour } from './ports.js';
-import { connectionStateAt, type Actor, type ProcessServer, type ProcessServerFacts } from './process-server.js';
+import { connectionStateAt, type Actor, type IdentityFacts, type ProcessServer, type ProcessServerFacts } from './process-server.js';
 import { endedSilence } from './silence.js';
 import { sizingClassOf, type SizingClass } from './sizing.js';
 import { compareVersions, parseVersion, upgradePath, versionRefusal, versionStatus, type Version, type VersionPolicy, type VersionStatus } from './version.js';
@@ -106,11 +107,16 @@ export function registrationWarnings(
     warn('clock_skew', `The process server's clock is ${Math.abs(Math.round(skewMs / 1000))} s ${skewMs > 0 ? 'ahead' : 'behind'}.`);
   }
   for (const other of neighbours) {
-    const same = [other.ipAddress === facts.ipAddress && 'address', other.friendlyName === facts.friendlyName && 'name'].filter(Boolean);
-    warn('possible_duplicate', `Host id ${other.hostId} (${other.friendlyName}, ${other.ipAddress}) has the same ${same.join(' and ') || 'name'}.`);
+    warn('possible_duplicate', `Host id ${other.hostId} (${other.friendlyName}, ${other.ipAddress}) has the same ${inCommon(other, facts).join(' and ')}.`);
   }
   return warnings;
 }
+
+const inCommon = (one: IdentityFacts, other: IdentityFacts): string[] => [
+  ...(one.ipAddress === other.ipAddress ? ['address'] : []),
+  ...(nameKey(one.friendlyName) === nameKey(other.friendlyName) ? ['name'] : []),
+  ...(one.machineId === other.machineId ? ['machine id'] : []),
+];
 
 /** Members of the facts that differ, with both values. */
 function changesOf(before: ProcessServerFacts, after: ProcessServerFacts): Record<string, { from: unknown; to: unknown }> {

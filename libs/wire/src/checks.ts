@@ -59,8 +59,8 @@ export function isInstant(text: string): boolean {
 }
 
 const isVersion = (text: string): boolean => VERSION.exec(text)?.slice(1).every((part) => Number(part) <= 65_535) ?? false;
-/** As a database counts: by code points. */
-const isNoLongerThan = (text: string, most: number): boolean => text.length <= most || [...text].length <= most;
+/** As a database counts: by code points. Names are kept in NFC, which can be longer. */
+const isNoLongerThan = (text: string, most: number): boolean => [text, text.normalize('NFC')].every((form) => form.length <= most || [...form].length <= most);
 const codePoint = (character: string): string => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 
 /** What keeps a text from being what a label begins with: all that `labelFault` says, but it may break off at white space. */

@@ -1,8 +1,7 @@
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsOptional, MaxLength } from 'class-validator';
+import { IsBoolean, IsInt, IsOptional, Max, MaxLength, Min } from 'class-validator';
 import { IsLabel } from './checks.js';
-
-const trueOrFalse = ({ value }: { value: unknown }): unknown => (value === 'true' ? true : value === 'false' ? false : value);
+import { trueOrFalse, wholeNumber } from './query.wire.js';
 
 /** Query of DELETE /v1/process-servers/{hostId}. */
 export class DecommissionQuery {
@@ -11,6 +10,14 @@ export class DecommissionQuery {
   @Transform(trueOrFalse)
   @IsBoolean()
   readonly force?: boolean;
+
+  /** The generation that you saw: one that has registered since stays. */
+  @IsOptional()
+  @Transform(wholeNumber)
+  @IsInt()
+  @Min(1)
+  @Max(4_294_967_295)
+  readonly generation?: number;
 
   /** Why, for the audit log; one line. */
   @IsOptional()

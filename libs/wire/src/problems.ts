@@ -4,6 +4,7 @@ export const PROBLEMS = {
   malformed_request: { status: 400, title: 'The request cannot be read' },
   malformed_json: { status: 400, title: 'The body is not JSON' },
   invalid_cursor: { status: 400, title: 'The cursor was not made here for this query' },
+  if_match_not_supported: { status: 400, title: 'If-Match is not supported; name the generation' },
   empty_filter: { status: 400, title: 'A purge needs a filter' },
   reason_required: { status: 400, title: 'A reason is needed' },
   authentication_required: { status: 401, title: 'Credentials are missing' },

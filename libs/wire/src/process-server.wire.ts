@@ -18,7 +18,7 @@ export class ProcessServerSummary {
   readonly leaseExpiresAt!: string;
   /** By when a decommissioned one is gone, RFC 3339; null for the others. */
   readonly removeBy!: string | null;
-  /** Another entry has the same address or name. */
+  /** Another entry has the same address, name or machine id. */
   readonly possibleDuplicate!: boolean;
 }
 
@@ -57,6 +57,7 @@ export class PossibleDuplicate {
   readonly hostId!: string;
   readonly friendlyName!: string;
   readonly ipAddress!: string;
+  readonly machineId!: string;
 }
 
 /** One thing that is wrong with a process server. */
@@ -127,7 +128,7 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly certificateRemainingDays!: number | null;
   /** What makes its health worse than Normal; empty for one that is leaving. */
   readonly healthErrors!: HealthErrorBody[];
-  /** Entries with the same address or name. */
+  /** Entries with the same address, name or machine id; of each at most ten. */
   readonly possibleDuplicates!: PossibleDuplicate[];
 }
 

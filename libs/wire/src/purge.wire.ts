@@ -55,11 +55,22 @@ export class PurgePlanRequest {
   @IsAddress()
   readonly ipAddress?: string;
 
-  /** Names that begin with this. */
+  /** Names that begin with this; compared in NFC and without regard to case alone. */
   @IsOptional()
   @IsLabelStart(255)
   @MaxLength(255)
   readonly friendlyName?: string;
+
+  /** Exactly this machine id; case matters. */
+  @IsOptional()
+  @IsLabel(128)
+  @MaxLength(128)
+  readonly machineId?: string;
+
+  /** Whether another entry has the same address, name or machine id. */
+  @IsOptional()
+  @IsBoolean()
+  readonly possibleDuplicate?: boolean;
 
   /** Registered with this passphrase. */
   @IsOptional()

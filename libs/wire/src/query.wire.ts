@@ -1,9 +1,12 @@
 import { Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { IsAddress, IsHostId, IsInstant, IsLabel, IsLabelStart } from './checks.js';
 
 /** Digits, perhaps with a sign, and nothing else: `Number` would take an empty text for 0, and `0x10` and `1e2` as well. The bounds of the member say the rest. */
-const wholeNumber = ({ value }: { value: unknown }): unknown => (typeof value === 'string' && /^-?\d{1,300}$/.test(value) ? Number(value) || 0 : value);
+export const wholeNumber = ({ value }: { value: unknown }): unknown => (typeof value === 'string' && /^-?\d{1,300}$/.test(value) ? Number(value) || 0 : value);
+
+/** `true` and `false` as a query spells them. */
+export const trueOrFalse = ({ value }: { value: unknown }): unknown => (value === 'true' ? true : value === 'false' ? false : value);
 
 /** Paging of every list. */
 export class PageQuery {
@@ -45,11 +48,23 @@ export class ListProcessServersQuery extends PageQuery {
   @IsAddress()
   readonly ipAddress?: string;
 
-  /** Names that begin with this; case does not matter. */
+  /** Names that begin with this; compared in NFC and without regard to case alone. */
   @IsOptional()
   @IsLabelStart(255)
   @MaxLength(255)
   readonly friendlyName?: string;
+
+  /** Exactly this machine id; case matters. */
+  @IsOptional()
+  @IsLabel(128)
+  @MaxLength(128)
+  readonly machineId?: string;
+
+  /** Whether another entry has the same address, name or machine id. */
+  @IsOptional()
+  @Transform(trueOrFalse)
+  @IsBoolean()
+  readonly possibleDuplicate?: boolean;
 
   /** Registered with this passphrase. */
   @IsOptional()

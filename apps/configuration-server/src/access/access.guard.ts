@@ -28,7 +28,7 @@ export class AccessGuard implements CanActivate {
     const admission = request.deadline.within(this.callers.admit(permission, request, hostId, () => (isExpected = true)));
     if (isExpected && beginsEarly(context.getHandler())) request.admission = mindedLater(admission);
     else request.caller = await admission;
-    const problem = unknownQuery(context, Object.keys(request.query as object)) ?? unknownBody(context, request.body);
+    const problem = unknownQuery(context, Object.keys(request.query as object)) ?? unknownBody(context, request.body) ?? unknownPrecondition(request);
     if (!problem) return true;
     await admission;
     throw problem;
@@ -50,6 +50,11 @@ function unknownQuery(context: ExecutionContext, names: readonly string[]): Requ
 
 const unknownBody = (context: ExecutionContext, body: unknown): RequestProblem | null =>
   body === undefined || takes(context, RouteParamtypes.BODY) ? null : RequestProblem.field('body', 'this call takes no body');
+
+/** To ignore If-Match would change what its sender did not see. */
+const unknownPrecondition = ({ method, headers }: Pick<RecognisedRequest, 'method' | 'headers'>): RequestProblem | null =>
+  headers['if-match'] === undefined || method === 'GET' || method === 'HEAD' ? null : new RequestProblem('if_match_not_supported', NO_IF_MATCH);
+const NO_IF_MATCH = 'ETags of this server are weak and If-Match does not protect a change. Name the generation that you saw instead: ?generation= of DELETE, generation in the body of a purge.';
 
 /** A promise that may fail before anybody waits for it: that would end the process. */
 function mindedLater<Value>(promise: Promise<Value>): Promise<Value> {

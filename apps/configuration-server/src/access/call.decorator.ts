@@ -55,6 +55,9 @@ const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
 /** Codes of calls that take a body. */
 export const BODY_PROBLEMS: readonly ProblemCode[] = ['validation_failed', 'malformed_json', 'body_too_large', 'unsupported_media_type'];
 
+/** Codes of calls that change something. Heartbeats do not look at preconditions. */
+export const CHANGE_PROBLEMS: readonly ProblemCode[] = [...BODY_PROBLEMS, 'if_match_not_supported'];
+
 function problemResponses(codes: readonly ProblemCode[]): ApiResponseOptions[] {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of new Set(codes)) byStatus.set(PROBLEMS[code].status, [...(byStatus.get(PROBLEMS[code].status) ?? []), code]);

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
-import { KeyKeeper, type ApiKey, type KeyPage, type Passphrase } from '@app/fleet';
+import { KeyKeeper, normalizedName, type ApiKey, type KeyPage, type Passphrase } from '@app/fleet';
 import {
   ApiKeyBody,
   ApiKeyList,
@@ -12,7 +12,7 @@ import {
   PassphraseRotation,
   RotatePassphraseRequest,
 } from '@app/wire';
-import { BODY_PROBLEMS, Call } from '../access/call.decorator.js';
+import { CHANGE_PROBLEMS, Call } from '../access/call.decorator.js';
 import { From, type Recognised } from '../access/caller.js';
 import { keyIdPipe } from '../access/uuid.pipe.js';
 import { Cursors } from '../fleet/cursors.js';
@@ -54,10 +54,10 @@ export class KeysController {
     permits: 'admin',
     summary: 'Makes an API key',
     answers: { 201: { type: CreatedApiKey, description: 'The key, shown this once' } },
-    problems: [...BODY_PROBLEMS, 'api_key_name_taken', 'expiry_not_in_future'],
+    problems: [...CHANGE_PROBLEMS, 'api_key_name_taken', 'expiry_not_in_future'],
   })
   async createApiKey(@Body() { name, role, expiresAt }: ApiKeyRequest, @From() { actor }: Recognised): Promise<CreatedApiKey> {
-    const { apiKey, key } = await this.keys.createApiKey({ name, role, expiresAt: expiresAt ? new Date(expiresAt) : null, actor });
+    const { apiKey, key } = await this.keys.createApiKey({ name: normalizedName(name), role, expiresAt: expiresAt ? new Date(expiresAt) : null, actor });
     return { ...apiKeyBody(apiKey), key };
   }
 
@@ -78,7 +78,7 @@ export class KeysController {
     permits: 'admin',
     summary: 'Revokes an API key: it lets nobody in from now on',
     answers: { 200: { type: ApiKeyBody, description: 'It is revoked; asked again, the same' } },
-    problems: [...BODY_PROBLEMS, 'api_key_not_found', 'last_admin_key'],
+    problems: [...CHANGE_PROBLEMS, 'api_key_not_found', 'last_admin_key'],
   })
   async revokeApiKey(@Param('keyId', keyIdPipe) keyId: string, @From() { actor }: Recognised): Promise<ApiKeyBody> {
     return apiKeyBody(await this.keys.revokeApiKey(keyId, actor));
@@ -89,7 +89,7 @@ export class KeysController {
     permits: 'admin',
     summary: 'Rotates the passphrase: a new one, beside which the earlier ones stay valid for a while',
     answers: { 201: { type: PassphraseRotation, description: 'Where the new one is; no answer shows it' } },
-    problems: BODY_PROBLEMS,
+    problems: CHANGE_PROBLEMS,
   })
   async rotatePassphrase(@Body() { overlapSeconds }: RotatePassphraseRequest, @From() { actor }: Recognised): Promise<PassphraseRotation> {
     const { passphraseId, createdAt, earlierRetireAt, file } = await this.keys.rotatePassphrase(actor, overlapSeconds ?? null);

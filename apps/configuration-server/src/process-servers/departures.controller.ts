@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import { Departures, type DecommissionBy } from '@app/fleet';
 import { DecommissionQuery, DecommissionResponse, PurgeRequest, PurgeResponse, RevokeCredentialRequest, RevokeCredentialResponse } from '@app/wire';
-import { BODY_PROBLEMS, Call } from '../access/call.decorator.js';
+import { CHANGE_PROBLEMS, Call } from '../access/call.decorator.js';
 import { From, type Caller, type Recognised } from '../access/caller.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 
@@ -20,7 +20,7 @@ export class DeparturesController {
     summary: 'Decommissions a process server: it is gone within 15 minutes',
     answers: { 202: { type: DecommissionResponse, description: 'It is leaving; asked again, the same' } },
     problems: [
-      ...BODY_PROBLEMS,
+      ...CHANGE_PROBLEMS,
       'reason_required',
       'credential_revoked',
       'process_server_not_found',
@@ -34,10 +34,10 @@ export class DeparturesController {
   })
   async decommission(
     @Param('hostId', hostIdPipe) hostId: string,
-    @Query() { force = false, reason }: DecommissionQuery,
+    @Query() { force = false, generation, reason }: DecommissionQuery,
     @From() { caller, actor }: Recognised,
   ): Promise<DecommissionResponse> {
-    const { removeBy } = await this.departures.decommission(hostId, { by: decommissionBy(caller), actor, force, reason: reason ?? null });
+    const { removeBy } = await this.departures.decommission(hostId, { by: decommissionBy(caller), actor, generation: generation ?? null, force, reason: reason ?? null });
     return { state: 'Decommissioned', removeBy: removeBy.toISOString() };
   }
 
@@ -48,7 +48,7 @@ export class DeparturesController {
     summary: 'Removes a silent process server at once; it does not come back by itself',
     answers: { 200: { type: PurgeResponse, description: 'It is gone; asked again, the same' } },
     problems: [
-      ...BODY_PROBLEMS,
+      ...CHANGE_PROBLEMS,
       'process_server_not_found',
       'process_server_connected',
       'generation_superseded',
@@ -73,7 +73,7 @@ export class DeparturesController {
     permits: 'operator',
     summary: 'Ends the credential of a process server, which is told to register again; its lease runs out by itself',
     answers: { 200: { type: RevokeCredentialResponse, description: 'It counts no more; asked again, the same' } },
-    problems: [...BODY_PROBLEMS, 'process_server_not_found', 'generation_superseded', 'generation_unknown', 'generation_retired'],
+    problems: [...CHANGE_PROBLEMS, 'process_server_not_found', 'generation_superseded', 'generation_unknown', 'generation_retired'],
   })
   async revokeCredential(
     @Param('hostId', hostIdPipe) hostId: string,

@@ -1,7 +1,7 @@
-import type { FleetFilter } from '@app/fleet';
+import { normalizedName, type FleetFilter } from '@app/fleet';
 import { canonicalAddress, type ListProcessServersQuery, type PurgePlanRequest } from '@app/wire';
 
-const FILTERS = ['connectionState', 'lifecycle', 'versionStatus', 'health', 'ipAddress', 'friendlyName', 'passphraseId', 'silentForSeconds'] as const;
+const FILTERS = ['connectionState', 'lifecycle', 'versionStatus', 'health', 'ipAddress', 'friendlyName', 'machineId', 'possibleDuplicate', 'passphraseId', 'silentForSeconds'] as const;
 
 /** The members of a query or body that narrow the fleet; those that were not given are left out. */
 export function fleetFilter(given: ListProcessServersQuery | PurgePlanRequest): FleetFilter {
@@ -9,6 +9,7 @@ export function fleetFilter(given: ListProcessServersQuery | PurgePlanRequest): 
   return {
     ...filter,
     ...(filter.ipAddress !== undefined && { ipAddress: canonicalAddress(filter.ipAddress) ?? filter.ipAddress }),
+    ...(filter.friendlyName !== undefined && { friendlyName: normalizedName(filter.friendlyName) }),
     ...(filter.passphraseId !== undefined && { passphraseId: filter.passphraseId.toLowerCase() }),
   };
 }

@@ -49,7 +49,7 @@ export class FleetViews {
   /** The representation as computed now, and a weak tag of it. */
   async detail(hostId: string): Promise<{ readonly body: ProcessServerDetail; readonly etag: string }> {
     const { server, asOf } = await this.entry(hostId);
-    const neighbours = await this.registry.neighbours(hostId, server.facts.ipAddress, server.facts.friendlyName);
+    const neighbours = await this.registry.neighbours(hostId, server.facts);
     const body = detailOf(server, asOf, this.version, neighbours);
     return { body, etag: `W/${entityTagOf(JSON.stringify(body))}` };
   }

@@ -3,7 +3,7 @@ import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Registrar } from '@app/fleet';
 import { PreflightResponse, RegisterRequest, RegistrationResponse } from '@app/wire';
-import { BODY_PROBLEMS, Call } from '../access/call.decorator.js';
+import { CHANGE_PROBLEMS, Call } from '../access/call.decorator.js';
 import { From, type Recognised } from '../access/caller.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { registrationOrder, registrationResponse } from './registration.mapping.js';
@@ -23,7 +23,7 @@ export class RegistrationController {
       201: { type: RegistrationResponse, description: 'Registered' },
     },
     problems: [
-      ...BODY_PROBLEMS,
+      ...CHANGE_PROBLEMS,
       'host_id_conflict',
       'generations_exhausted',
       'version_newer_than_configuration_server',
@@ -48,7 +48,7 @@ export class RegistrationController {
     permits: 'passphrase',
     summary: 'Says what would happen if it registered now; writes nothing',
     answers: { 200: { type: PreflightResponse, description: 'What was found' } },
-    problems: BODY_PROBLEMS,
+    problems: CHANGE_PROBLEMS,
   })
   async preflight(@Param('hostId', hostIdPipe) hostId: string, @Body() body: RegisterRequest, @From() from: Recognised): Promise<PreflightResponse> {
     const { wouldRegister, findings } = await this.registrar.preflight(registrationOrder(hostId, body, from));

@@ -1,4 +1,4 @@
-import { formatVersion, parseVersion, type Actor, type ProcessServerFacts, type RegistrationAnswer, type RegistrationOrder } from '@app/fleet';
+import { formatVersion, normalizedName, parseVersion, type Actor, type ProcessServerFacts, type RegistrationAnswer, type RegistrationOrder } from '@app/fleet';
 import { canonicalAddress, type ProxySettings, type RegisterRequest, type RegistrationResponse } from '@app/wire';
 import type { Recognised } from '../access/caller.js';
 
@@ -22,7 +22,7 @@ export function registrationOrder(hostId: string, body: RegisterRequest, { calle
   return {
     hostId,
     facts: {
-      friendlyName: body.friendlyName,
+      friendlyName: normalizedName(body.friendlyName),
       fqdn: fqdn ?? null,
       ipAddress: canonicalAddress(body.ipAddress) ?? body.ipAddress,
       dataPort: dataPort ?? DEFAULT_DATA_PORT,

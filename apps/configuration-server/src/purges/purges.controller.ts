@@ -2,7 +2,7 @@ import { Body, Controller, Param, Post } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import { PurgePlanner, type PlanResult } from '@app/fleet';
 import { ApplyPurgeRequest, ApplyPurgeResponse, PurgePlanRequest, PurgePlanResponse } from '@app/wire';
-import { BODY_PROBLEMS, Call } from '../access/call.decorator.js';
+import { CHANGE_PROBLEMS, Call } from '../access/call.decorator.js';
 import { From, type Recognised } from '../access/caller.js';
 import { planIdPipe } from '../access/uuid.pipe.js';
 import { fleetFilter } from '../process-servers/fleet-filter.js';
@@ -19,7 +19,7 @@ export class PurgesController {
     permits: 'operator',
     summary: 'Plans a purge: who is silent and matches. Nothing happens to them',
     answers: { 201: { type: PurgePlanResponse, description: 'The plan; it lives 15 minutes' } },
-    problems: [...BODY_PROBLEMS, 'empty_filter', 'plan_too_large'],
+    problems: [...CHANGE_PROBLEMS, 'empty_filter', 'plan_too_large'],
   })
   async plan(@Body() filter: PurgePlanRequest, @From() { actor }: Recognised): Promise<PurgePlanResponse> {
     const { planId, candidates, expiresAt } = await this.planner.plan(fleetFilter(filter), actor.name);
@@ -32,7 +32,7 @@ export class PurgesController {
     permits: 'operator',
     summary: 'Purges the candidates of a plan, each judged again at its moment; again: the stored result',
     answers: { 200: { type: ApplyPurgeResponse, description: 'What became of each' } },
-    problems: [...BODY_PROBLEMS, 'plan_not_found', 'plan_expired', 'plan_count_mismatch', 'share_not_acknowledged'],
+    problems: [...CHANGE_PROBLEMS, 'plan_not_found', 'plan_expired', 'plan_count_mismatch', 'share_not_acknowledged'],
   })
   async apply(@Param('planId', planIdPipe) planId: string, @Body() body: ApplyPurgeRequest, @From() { actor }: Recognised): Promise<ApplyPurgeResponse> {
     const { expectedCount, reason, acknowledgeShare } = body;

@@ -1,4 +1,4 @@
-import { type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
+import { nameKey, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
 import type { GuardedStatement } from '../database.js';
 import { DELETE_NAMES_OF, insertFirstNames } from './names.js';
 import { versionKeyOf } from './tally.js';
@@ -54,17 +54,23 @@ export const COUNT_PURGE_OF_PLAN = 'UPDATE purge_plan AS g SET g.purges = g.purg
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 
-/** Params: place in the group, address, host id; and the same with the name. A few are enough to say that there are some. */
-export const READ_NEIGHBOURS = `
-  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p FORCE INDEX (by_address) WHERE p.ip_address = ? AND p.host_id <> ? LIMIT 10)
-  UNION
-  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address FROM process_server AS p FORCE INDEX (by_name) WHERE p.friendly_name = ? AND p.host_id <> ? LIMIT 10)`;
+/** Columns of an entry that no two entries should have in common, each with its index. */
+export const IDENTITY_INDEXES = { ip_address: 'by_address', name_key: 'by_name', machine_id: 'by_machine' } as const;
+
+/** Params: place in the group, address, host id; the same with the key of the name and with the machine id. A few are enough to say that there are some. */
+export const READ_NEIGHBOURS = Object.entries(IDENTITY_INDEXES)
+  .map(
+    ([column, index]) => `
+  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address, p.machine_id FROM process_server AS p FORCE INDEX (${index}) WHERE p.${column} = ? AND p.host_id <> ? LIMIT 10)`,
+  )
+  .join(' UNION ');
 
 function entryColumns({ facts, ...entry }: ProcessServer): Columns {
   return {
     host_id: entry.hostId,
     generation: entry.generation,
     friendly_name: facts.friendlyName,
+    name_key: nameKey(facts.friendlyName),
     fqdn: facts.fqdn,
     ip_address: facts.ipAddress,
     data_port: facts.dataPort,

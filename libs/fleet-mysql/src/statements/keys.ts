@@ -8,8 +8,8 @@ export const TAKE_RING = `
 
 const KEY_COLUMNS = 'k.id, k.name, k.role, k.prefix, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at';
 
-/** Param: name. Compared as the names' own index does: case does not matter. */
-export const READ_KEY_BY_NAME = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.name = ?`;
+/** Param: key of the name. Uses by_name_key. */
+export const READ_KEY_BY_NAME = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.name_key = ?`;
 /** Param: id. */
 export const READ_KEY_BY_ID = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id = ?`;
 /** Those that let somebody in now and at least as long as the one. Params: id that is not counted, now, expiry of that one or null. */
@@ -25,11 +25,11 @@ export const READ_KEY_OF_CALLER = `
     FROM api_key AS k
    WHERE k.hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
 
-/** Params: name, now. */
-export const READ_VALID_KEY = 'SELECT k.id FROM api_key AS k WHERE k.name = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)';
+/** Params: key of the name, now. */
+export const READ_VALID_KEY = 'SELECT k.id FROM api_key AS k WHERE k.name_key = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)';
 
-/** Params: id, name, hash, role, prefix, created at, created by, expires at. */
-export const INSERT_KEY = 'INSERT INTO api_key (id, name, hash, role, prefix, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)';
+/** Params: id, name, its key, hash, role, prefix, created at, created by, expires at. */
+export const INSERT_KEY = 'INSERT INTO api_key (id, name, name_key, hash, role, prefix, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
 /** Params: at, id. */
 export const REVOKE_KEY = 'UPDATE api_key AS k SET k.revoked_at = ? WHERE k.id = ? AND k.revoked_at IS NULL';
 /** Params: at (twice), id. */

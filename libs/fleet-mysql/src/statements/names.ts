@@ -1,3 +1,4 @@
+import { nameKey } from '@app/fleet';
 import type { Statement, Transaction } from '../database.js';
 
 /** A new name counts for the order only this much later: by then the transaction that brought it is committed or given up. */
@@ -21,7 +22,7 @@ interface Named {
 }
 
 /** The names of entries that are new: they were never sorted under another one. */
-export const insertFirstNames = (entries: readonly Named[]): Statement => ({ sql: INSERT_NAMES, parameters: [entries.map(({ hostId, name }) => [hostId, ALWAYS, name])] });
+export const insertFirstNames = (entries: readonly Named[]): Statement => ({ sql: INSERT_NAMES, parameters: [entries.map(({ hostId, name }) => [hostId, ALWAYS, nameKey(name)])] });
 
 /** Renames of entries that are held. The names of a host follow each other without a gap. */
 export async function nextNames(transaction: Pick<Transaction, 'rows'>, renamed: readonly Named[], now: Date): Promise<Statement[]> {
@@ -31,6 +32,6 @@ export async function nextNames(transaction: Pick<Transaction, 'rows'>, renamed:
   const next = renamed.map(({ hostId, name }) => ({ hostId, name, from: new Date(Math.max(now.getTime() + SETTLE_MS, (lastFrom.get(hostId) ?? 0) + 1)) }));
   return [
     ...next.map(({ hostId, from }) => ({ sql: END_LAST_NAME, parameters: [from, hostId] })),
-    { sql: INSERT_NAMES, parameters: [next.map(({ hostId, from, name }) => [hostId, from, name])] },
+    { sql: INSERT_NAMES, parameters: [next.map(({ hostId, from, name }) => [hostId, from, nameKey(name)])] },
   ];
 }
