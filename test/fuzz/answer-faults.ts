@@ -1,4 +1,4 @@
-import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
+import { hasRetryAfter, PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
 import { shapeFault, type Operation } from './contract.js';
 import type { FuzzAnswer, FuzzRequest } from './fuzz-request.js';
 import { heartbeatRuleFault } from './heartbeat-rule.js';
@@ -46,7 +46,7 @@ function problemFault({ status, headers, text }: FuzzAnswer, operation: Operatio
   if (belonging !== status || problem['status'] !== status) return `${code} with status ${status} and ${String(problem['status'])}`;
   if (problem['type'] !== problemType(code) || problem['title'] !== title) return `type or title of another problem: ${text}`;
   if (problem['requestId'] !== headers['x-request-id']) return `another requestId in the body than in the header: ${text}`;
-  if ((status === 429 || status === 503) !== ('retry-after' in headers)) return `${code} ${'retry-after' in headers ? 'with' : 'without'} retry-after`;
+  if (hasRetryAfter(code) !== ('retry-after' in headers)) return `${code} ${'retry-after' in headers ? 'with' : 'without'} retry-after`;
   if ((status === 405) !== ('allow' in headers)) return `${code} ${'allow' in headers ? 'with' : 'without'} allow`;
   if (!operation) return null;
   const stated = operation.answers.get(status);

@@ -30,6 +30,7 @@ const MEANT: Readonly<Record<string, MadeValue>> = {
   protectedMachineCount: (_subject, _world, draw) => draw.oneOf([0, 0, 0, 3]),
   sentAt: (_subject, world, draw) => instantNear(world, draw, -3_600, 600),
   expiresAt: (_subject, world, draw) => instantNear(world, draw, 300, 90_000),
+  previousCredential: ({ host }, _world, draw) => (draw.chance(0.8) ? host.latest : host.retired)?.credential ?? null,
   certificateExpiresAt: (_subject, world, draw) => instantNear(world, draw, -90_000, 9_000_000),
   from: (_subject, world, draw) => instantNear(world, draw, -9_000, 0),
   to: (_subject, world, draw) => instantNear(world, draw, -100, 100),

@@ -77,6 +77,10 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
     return parsedAnswer(await site.raw('POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{', { replica }));
   },
   host_id_conflict: async () => site.register<Record<string, unknown>>((await site.registered()).hostId, { machineId: 'machine-2' }),
+  host_id_in_use: async () => {
+    const { hostId } = await site.registered();
+    return site.call('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(), authorization: site.passphrase, address: '127.0.0.2' });
+  },
   generation_superseded: async () => {
     const old = await site.registered();
     await site.registered({}, old.hostId);

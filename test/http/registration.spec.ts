@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { aRegistration, TestSite, type KnownServer, type ProblemBody, type RegistrationBody } from '../support/test-site.js';
+import { aRegistration, LOOPBACK, TestSite, type KnownServer, type ProblemBody, type RegistrationBody } from '../support/test-site.js';
 
 let site: TestSite;
 beforeAll(async () => {
@@ -17,9 +17,14 @@ interface Detail {
   readonly [member: string]: unknown;
   readonly possibleDuplicates: readonly { readonly hostId: string }[];
 }
+interface TimelineItem {
+  readonly kind: string;
+  readonly sourceAddress: string | null;
+  readonly detail: Record<string, unknown>;
+}
 const detail = async (hostId: string): Promise<Detail> => (await site.read<Detail>(`/v1/process-servers/${hostId}`)).body;
-const lastEvent = async (hostId: string): Promise<{ kind: string; detail: Record<string, unknown> }> => {
-  const { body } = await site.read<{ items: { kind: string; detail: Record<string, unknown> }[] }>(`/v1/process-servers/${hostId}/events`);
+const lastEvent = async (hostId: string): Promise<TimelineItem> => {
+  const { body } = await site.read<{ items: TimelineItem[] }>(`/v1/process-servers/${hostId}/events`);
   const event = body.items.at(-1);
   if (!event) throw new Error('there is no event');
   return event;
@@ -62,6 +67,8 @@ describe('registering', () => {
       warnings: [],
     });
     expect(await site.eventKinds(hostId)).toEqual(['registered']);
+    const [passphrase] = await site.database.rows<{ id: string }>('SELECT id FROM passphrase');
+    expect((await lastEvent(hostId)).detail).toMatchObject({ passphraseId: passphrase?.id });
   });
 
   it('what it said can be read back, and the registration is its first lease', async () => {
@@ -325,6 +332,18 @@ describe('preflight', () => {
     const before = await site.fingerprint();
     const { status, body } = await preflight(randomUUID());
     expect([status, body]).toEqual([200, { wouldRegister: true, findings: [] }]);
+    expect(await site.fingerprint()).toBe(before);
+  });
+
+  it('says that a Connected host id is in use, unless there is proof, and writes nothing', async () => {
+    const { hostId, credential } = await site.registered();
+    const before = await site.fingerprint();
+    const asks = async (address: string, previousCredential: string | null): Promise<string[]> => {
+      const body = aRegistration({ previousCredential });
+      const answer = await site.call<{ findings: { code: string }[] }>('POST', `/v1/process-servers/${hostId}/preflight`, { body, authorization: site.passphrase, address });
+      return answer.body.findings.map(({ code }) => code);
+    };
+    expect([await asks('127.0.0.2', null), await asks('127.0.0.2', credential), await asks(LOOPBACK, null)]).toEqual([['host_id_in_use'], [], []]);
     expect(await site.fingerprint()).toBe(before);
   });
 

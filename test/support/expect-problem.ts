@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { PROBLEMS, problemType, type ProblemCode } from '@app/wire';
+import { hasRetryAfter, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
 import type { Answer } from './test-site.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -15,7 +15,7 @@ export function expectProblem({ status, body, headers }: Answer<object>, code: P
   expect(problem['requestId']).toMatch(UUID);
   expect(headers['x-request-id']).toBe(problem['requestId']);
   expect(Object.keys(problem).filter((member) => !OPTIONAL_MEMBERS.includes(member))).toEqual(MEMBERS);
-  if (status === 503 || status === 429) expect(String(headers['retry-after'])).toMatch(/^[1-9]\d*$/);
+  if (hasRetryAfter(code)) expect(String(headers['retry-after'])).toMatch(/^[1-9]\d*$/);
   else expect(headers['retry-after']).toBeUndefined();
   if (status === 405) expect(headers['allow']).toMatch(/^[A-Z]+(, [A-Z]+)*$/);
   if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase)$/);

@@ -61,6 +61,8 @@ interface SiteOptions {
   readonly randomness?: Randomness;
 }
 
+/** Where calls come from unless a test says otherwise. */
+export const LOOPBACK = '127.0.0.1';
 const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete', HEAD: 'head' } as const;
 /** A clock that is moved by hand stands in one second for a whole test. */
 const WITHOUT_RATE_LIMITS = { API_KEY_REQUESTS_PER_SECOND: '1000000', ANONYMOUS_REQUESTS_PER_SECOND: '1000000' };
@@ -172,7 +174,7 @@ export class TestSite {
     { body, authorization, headers = {}, address, replica = 0 }: CallParts = {},
   ): Promise<Answer<Body>> {
     const call = request(await this.urlOf(replica))[METHODS[method]](url).set(headers).ok(() => true);
-    if (address) call.agent(new Agent({ localAddress: address }));
+    if (address && address !== LOOPBACK) call.agent(new Agent({ localAddress: address }));
     if (authorization) call.set('authorization', authorization);
     if (body !== undefined && !headers['content-type']) call.set('content-type', 'application/json');
     if (body !== undefined) call.serialize((given: unknown) => (typeof given === 'string' || Buffer.isBuffer(given) ? given : JSON.stringify(given)) as string).send(body as object);
@@ -232,8 +234,8 @@ export class TestSite {
   readonly passphrase = `Passphrase ${PASSPHRASE}`;
   readonly admin = `Bearer ${ADMIN_KEY}`;
 
-  register<Body = RegistrationBody>(hostId: string, over: Record<string, unknown> = {}, replica = 0, authorization = this.passphrase): Promise<Answer<Body>> {
-    return this.call<Body>('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(over), authorization, replica });
+  register<Body = RegistrationBody>(hostId: string, over: Record<string, unknown> = {}, replica = 0, authorization = this.passphrase, address = LOOPBACK): Promise<Answer<Body>> {
+    return this.call<Body>('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(over), authorization, replica, address });
   }
 
   /** Registers and fails loudly when that is refused. */
@@ -243,11 +245,12 @@ export class TestSite {
     return { hostId, generation: body.generation, credential: body.credential };
   }
 
-  heartbeat<Body = ProblemBody & HeartbeatBody>({ hostId, generation, credential }: KnownServer, over: Record<string, unknown> = {}, replica = 0): Promise<Answer<Body>> {
+  heartbeat<Body = ProblemBody & HeartbeatBody>({ hostId, generation, credential }: KnownServer, over: Record<string, unknown> = {}, replica = 0, address = LOOPBACK): Promise<Answer<Body>> {
     return this.call<Body>('POST', `/v1/process-servers/${hostId}/heartbeats`, {
       body: { generation, agentVersion: '9.63.7187.1', ...over },
       authorization: `Bearer ${credential}`,
       replica,
+      address,
     });
   }
 

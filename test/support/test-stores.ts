@@ -101,7 +101,7 @@ export const AVAILABILITY = availabilityTiming(180);
 export const AN_AGENT: Actor = { name: 'process-server', address: '192.0.2.11', requestId: 'request-1' };
 export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-2' };
 export const OURS = parseVersion('9.63.7187.1') as Version;
-export const TERMS: RegistrationTerms = { version: OURS, versionPolicy: 'same-or-earlier', leaseTiming: TIMING };
+export const TERMS: RegistrationTerms = { version: OURS, versionPolicy: 'same-or-earlier', leaseTiming: TIMING, proofPolicy: 'address' };
 export const MINT = new HmacCredentials(Buffer.alloc(32, 7));
 export const CLEAN_UP_TIMING = { graceSeconds: 300, intervalSeconds: 60 };
 
@@ -218,7 +218,7 @@ export class TestStores {
   }
 
   register(hostId: string, facts: Partial<ProcessServerFacts> = {}, registry = this.registry, passphraseId: string = randomUUID()): Promise<RegistrationAnswer> {
-    const order = { hostId, facts: someFacts(facts), sentAt: null, passphraseId, actor: AN_AGENT };
+    const order = { hostId, facts: someFacts(facts), sentAt: null, passphraseId, previousCredentialHash: null, actor: AN_AGENT };
     return registry.change(hostId, (held) => register(order, held, [], 30, TERMS, MINT));
   }
 

@@ -129,7 +129,7 @@ export class Replica {
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
   static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs, longestUnreadExportMs }: ReplicaParts): Promise<Replica> {
-    const { version, versionPolicy, lease: leaseTiming } = settings;
+    const { version, versionPolicy, reregistrationProof: proofPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
 
@@ -168,7 +168,7 @@ export class Replica {
       clock,
       randomness,
       callers: new Callers(keys, credentials, refused, limits, settings.metricsNeedReader),
-      registrar: new Registrar(registry, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming }),
+      registrar: new Registrar(registry, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming, proofPolicy }),
       receiver,
       refusedHeartbeats: new RefusedHeartbeats(registry),
       departures: new Departures(registry, settings.cleanUp),

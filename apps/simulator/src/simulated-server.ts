@@ -111,13 +111,17 @@ export class SimulatedServer {
     const { client, passphrase, tally } = this.surroundings;
     while (!this.surroundings.time.isOver && !this.gone) {
       try {
-        const answer = await tally.timed(this.fate.name, 'registered', () => client.register(this.fate.hostId, passphrase, { ...factsOf(this.fate), sentAt: this.itsClock() }));
+        const answer = await tally.timed(this.fate.name, 'registered', () => client.register(this.fate.hostId, passphrase, this.registrationRequest()));
         this.registration = { generation: answer.generation, credential: answer.credential, intervalSeconds: answer.heartbeatIntervalSeconds };
         return;
       } catch (error) {
         if (!(await this.mayTryAgain(error))) return this.leave();
       }
     }
+  }
+
+  private registrationRequest(): RegisterRequest {
+    return { ...factsOf(this.fate), sentAt: this.itsClock(), previousCredential: this.registration?.credential ?? null };
   }
 
   /** False when this sender is to be silent from now on. */

@@ -7,7 +7,7 @@ import { register, type RegistrationTerms } from './registration.js';
 import { aProcessServer, aSilentServer, aTombstone, AN_OPERATOR, held, HOST_ID, someFacts, TIMING } from './testing/examples.js';
 import { parseVersion, type Version } from './version.js';
 
-const TERMS: RegistrationTerms = { version: parseVersion('9.63.7187.1') as Version, versionPolicy: 'same-or-earlier', leaseTiming: TIMING };
+const TERMS: RegistrationTerms = { version: parseVersion('9.63.7187.1') as Version, versionPolicy: 'same-or-earlier', leaseTiming: TIMING, proofPolicy: 'address' };
 const MINT: CredentialMint = { mint: (hostId, generation) => ({ credential: `of ${hostId} ${generation}`, credentialHash: `hash ${generation}` }) };
 
 const NOTHING: HostRows = { entry: null, lease: null, hasHealth: false, names: 0, currentNames: 0, tombstone: null };
@@ -94,7 +94,7 @@ describe('a repair', () => {
 
 describe('damaged rows', () => {
   it('are registered over with the generation after the highest', () => {
-    const order = { hostId: HOST_ID, facts: someFacts(), sentAt: null, passphraseId: 'passphrase-1', actor: AN_OPERATOR };
+    const order = { hostId: HOST_ID, facts: someFacts(), sentAt: null, passphraseId: 'passphrase-1', previousCredentialHash: null, actor: AN_OPERATOR };
     const generationAfter = (record: HeldRecord): number => register(order, record, [], 30, TERMS, MINT).answer.generation;
     expect(generationAfter(damaged())).toBe(6);
     expect(generationAfter(damaged({ ...NOTHING, lease: { generation: 5, isRetired: false } }))).toBe(6);

@@ -20,6 +20,7 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   generations_exhausted: [{ code: 'generations_exhausted', largest: 4_294_967_295 }, 'ask_operator'],
   process_server_not_found: [{ code: 'process_server_not_found' }, 'reregister'],
   host_id_conflict: [{ code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' }, 'ask_operator'],
+  host_id_in_use: [{ code: 'host_id_in_use', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2', acceptsAddress: true, retryAfterSeconds: 60 }, 'retry'],
   version_newer_than_configuration_server: [{ code: 'version_newer_than_configuration_server', upgradeFirst: 'Upgrade the configuration server first.' }, 'ask_operator'],
   version_not_exact: [{ code: 'version_not_exact', upgradeFirst: 'Upgrade the process server first.' }, 'upgrade'],
   invalid_data_port: [{ code: 'invalid_data_port', dataPort: 443 }, 'ask_operator'],
@@ -64,6 +65,7 @@ describe('an explanation', () => {
     [{ code: 'generation_superseded', given: 3, current: 4 }, ['3', '4']],
     [{ code: 'generation_unknown', given: 9, current: 4 }, ['9', '4']],
     [{ code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' }, ['192.0.2.1', '192.0.2.2']],
+    [{ code: 'host_id_in_use', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2', acceptsAddress: true, retryAfterSeconds: 61 }, ['previousCredential', 'address', '61 s']],
     [{ code: 'machines_protected', protectedMachineCount: 7 }, ['7']],
     [{ code: 'process_server_connected', leaseExpiresAt: NOON }, [NOON.toISOString()]],
     [{ code: 'plan_expired', expiredAt: NOON }, [NOON.toISOString()]],
@@ -76,6 +78,12 @@ describe('an explanation', () => {
     expect(instructionFor({ code: 'generation_retired', removal: 'purge' })).toBe('ask_operator');
     expect(new FleetError({ code: 'generation_retired', removal: 'purge' }).explanation).toContain('purged');
     expect(new FleetError({ code: 'generation_retired', removal: 'clean_up' }).explanation).toContain('decommissioned');
+  });
+
+  it('of a host id in use offers the address as a proof only where it is one, and never names it', () => {
+    const fault = { code: 'host_id_in_use', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2', acceptsAddress: false, retryAfterSeconds: 61 } as const;
+    expect(new FleetError(fault).explanation).not.toMatch(/address/);
+    expect(new FleetError({ ...fault, acceptsAddress: true }).explanation).not.toContain('192.0.2.1');
   });
 
   it('keeps what caused it', () => {

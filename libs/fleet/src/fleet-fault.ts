@@ -19,6 +19,7 @@ export type FleetFault =
   | { readonly code: 'process_server_not_found' }
   | { readonly code: 'generations_exhausted'; readonly largest: number }
   | ({ readonly code: 'host_id_conflict' } & ConflictingAddresses)
+  | ({ readonly code: 'host_id_in_use'; readonly acceptsAddress: boolean; readonly retryAfterSeconds: number } & ConflictingAddresses)
   | { readonly code: 'version_newer_than_configuration_server' | 'version_not_exact'; readonly upgradeFirst: string }
   | { readonly code: 'invalid_data_port'; readonly dataPort: number }
   | { readonly code: 'clock_in_future'; readonly aheadSeconds: number }
@@ -72,6 +73,7 @@ export function instructionFor(fault: FleetFault): Instruction | null {
       return 'ask_operator';
     case 'version_not_exact':
       return 'upgrade';
+    case 'host_id_in_use':
     case 'heartbeat_rate_exceeded':
     case 'request_rate_exceeded':
     case 'heartbeat_queue_full':
@@ -120,6 +122,11 @@ function explain(fault: FleetFault): string {
       return `This host id has had generation ${fault.largest}, the largest there is. Register the machine under a new host id.`;
     case 'host_id_conflict':
       return `Another machine uses this host id: ${fault.registeredAddress} holds it, ${fault.otherAddress} asked. Give one of them a host id of its own.`;
+    case 'host_id_in_use':
+      return (
+        `A Connected process server holds this host id. To replace it, send its present credential as previousCredential${fault.acceptsAddress ? ', or register from the source address of its heartbeats' : ''}. ` +
+        `Otherwise try again in ${fault.retryAfterSeconds} s: its registration can be replaced when its lease has ended.`
+      );
     case 'version_newer_than_configuration_server':
     case 'version_not_exact':
       return fault.upgradeFirst;

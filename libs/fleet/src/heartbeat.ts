@@ -144,6 +144,7 @@ export function instancesAfter(beat: Pick<Heartbeat, 'instanceId'>, { instanceId
 export function refusalKind({ code }: FleetFault): EventKind | null {
   switch (code) {
     case 'host_id_conflict':
+    case 'host_id_in_use':
     case 'generation_retired':
     case 'generation_superseded':
     case 'generation_unknown':

@@ -163,6 +163,7 @@ export {
   type RegistrationOrder,
   type RegistrationTerms,
 } from './registration.js';
+export { PROOF_POLICIES, registrationProof, type ProofPolicy, type RegistrationProof } from './registration-proof.js';
 export { revokeCredential, type RevocationOrder } from './revocation.js';
 export { sizingClassOf, type Hardware, type SizingClass } from './sizing.js';
 export {

@@ -9,16 +9,18 @@ interface RefusedCall {
   readonly generation: number | null;
   readonly actor: Actor;
   readonly call: string;
+  /** Of a registration. */
+  readonly passphraseId?: string;
 }
 
 /** Does the work, and when it is refused in a way that an operator will want to see, notes that once an hour. */
-export async function notingRefusals<A>(registry: Registry, { hostId, generation, actor, call }: RefusedCall, work: () => Promise<A>): Promise<A> {
+export async function notingRefusals<A>(registry: Registry, { hostId, generation, actor, ...called }: RefusedCall, work: () => Promise<A>): Promise<A> {
   try {
     return await work();
   } catch (error) {
     const kind = error instanceof FleetError ? refusalKind(error.fault) : null;
     if (error instanceof FleetError && kind) {
-      const detail = { ...error.fault, call };
+      const detail = { ...error.fault, ...called };
       // One that cannot be noted now is noted when it comes again; the answer stays what was decided.
       await registry.noteRefusal({ kind, hostId, generation, ...calledBy(actor), detail }).catch(() => undefined);
     }

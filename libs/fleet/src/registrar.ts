@@ -16,10 +16,10 @@ export class Registrar {
 
   /** @throws FleetError as `register`. */
   async register(order: RegistrationOrder): Promise<RegistrationAnswer> {
-    const { hostId, facts } = order;
+    const { hostId, facts, actor, passphraseId } = order;
     const neighbours = await this.registry.neighbours(hostId, facts);
     const told = intervalToTell(this.fleetSize(), this.terms.leaseTiming, this.randomness.fraction());
-    return notingRefusals(this.registry, { hostId, generation: null, actor: order.actor, call: 'register' }, () =>
+    return notingRefusals(this.registry, { hostId, generation: null, actor, call: 'register', passphraseId }, () =>
       this.registry.change(hostId, (held) => register(order, held, neighbours, told, this.terms, this.mint)),
     );
   }

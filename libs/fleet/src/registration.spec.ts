@@ -27,7 +27,7 @@ import {
 } from './testing/examples.js';
 import { parseVersion, type Version } from './version.js';
 
-const TERMS: RegistrationTerms = { version: parseVersion('9.63.7187.1') as Version, versionPolicy: 'same-or-earlier', leaseTiming: TIMING };
+const TERMS: RegistrationTerms = { version: parseVersion('9.63.7187.1') as Version, versionPolicy: 'same-or-earlier', leaseTiming: TIMING, proofPolicy: 'address' };
 const TOLD_SECONDS = 33;
 
 /** Credentials that say what they were made for. */
@@ -43,6 +43,7 @@ function anOrder(facts: Parameters<typeof someFacts>[0] = {}, over: Partial<Regi
     facts: someFacts(facts),
     sentAt: null,
     passphraseId: 'passphrase-2',
+    previousCredentialHash: 'aa'.repeat(32),
     actor: { name: 'process-server', address: '203.0.113.5', requestId: 'request-9' },
     ...over,
   };
@@ -150,6 +151,38 @@ describe('registering', () => {
       },
       health: NOTHING_REPORTED,
     });
+  });
+
+  it('again, Connected, without proof is refused with the rest of the lease, and changes nothing', () => {
+    const order = anOrder({}, { previousCredentialHash: 'bb'.repeat(32) });
+    const fault = { code: 'host_id_in_use', registeredAddress: '192.0.2.11', otherAddress: '203.0.113.5', acceptsAddress: true, retryAfterSeconds: 60 };
+    expect(refusal(() => registering(order, held({ entry: aProcessServer() })))).toEqual(fault);
+    expect(registrationFaults(order, held({ entry: aProcessServer() }), TERMS)).toEqual([fault]);
+  });
+
+  it.each([-1, 0])('again without proof, %d ms after the lease ended', (overdueMs) => {
+    const record = held({ entry: aSilentServer(), listenedMs: LISTENED_AT_NOON + overdueMs });
+    expect(registrationFaults(anOrder({}, { previousCredentialHash: null }), record, TERMS).map(({ code }) => code)).toEqual(overdueMs < 0 ? ['host_id_in_use'] : []);
+  });
+
+  it('again, over an entry from before a restore, needs no proof', () => {
+    const record = held({ entry: aProcessServer(), generationFloor: 2_000_000 });
+    expect(registering(anOrder({}, { previousCredentialHash: null }), record).change?.event.detail).toMatchObject({ proof: 'none' });
+  });
+
+  it('from another machine while Connected is a conflict whatever proof it has', () => {
+    const entry = aProcessServer({ facts: someFacts({ machineId: 'other' }), lease: aLease({ sourceAddress: '203.0.113.5' }) });
+    expect(registrationFaults(anOrder(), held({ entry }), TERMS).map(({ code }) => code)).toEqual(['host_id_conflict']);
+  });
+
+  it('names its passphrase in its event, and again which proof it had, but no credential', () => {
+    const of = (order: RegistrationOrder, record: HeldRecord): unknown => registering(order, record).change?.event.detail;
+    expect(of(anOrder(), held())).toMatchObject({ passphraseId: 'passphrase-2' });
+    expect(of(anOrder(), held())).not.toHaveProperty('proof');
+    const again = of(anOrder(), held({ entry: aProcessServer() }));
+    expect(again).toMatchObject({ passphraseId: 'passphrase-2', proof: 'credential' });
+    expect(JSON.stringify(again)).not.toContain('aaaa');
+    expect(of(anOrder({ machineId: 'new' }), held({ entry: aSilentServer() }))).not.toHaveProperty('proof');
   });
 
   it('cancels a pending removal, and its event says so', () => {

@@ -6,6 +6,7 @@ import { leaseSecondsFor, type LeaseTiming } from './lease.js';
 import { nameKey } from './name.js';
 import type { CredentialMint, Decision, HeldRecord, Neighbour } from './ports.js';
 import { connectionStateAt, type Actor, type IdentityFacts, type ProcessServer, type ProcessServerFacts } from './process-server.js';
+import { hostIdInUse, registrationProof, type Claimant, type ProofPolicy } from './registration-proof.js';
 import { endedSilence } from './silence.js';
 import { sizingClassOf, type SizingClass } from './sizing.js';
 import { compareVersions, parseVersion, upgradePath, versionRefusal, versionStatus, type Version, type VersionPolicy, type VersionStatus } from './version.js';
@@ -26,6 +27,8 @@ export interface RegistrationOrder {
   /** The sender's clock. */
   readonly sentAt: Date | null;
   readonly passphraseId: string;
+  /** SHA-256 of the credential that the sender had until now, hex. */
+  readonly previousCredentialHash: string | null;
   readonly actor: Actor;
 }
 
@@ -34,6 +37,7 @@ export interface RegistrationTerms {
   readonly version: Version;
   readonly versionPolicy: VersionPolicy;
   readonly leaseTiming: LeaseTiming;
+  readonly proofPolicy: ProofPolicy;
 }
 
 /** What an operator should know although the registration is accepted. */
@@ -65,8 +69,11 @@ const agentVersionOf = ({ agentVersion }: ProcessServerFacts): Version => {
 /** Above every generation that the host id can have had, also in a history of the database that was lost. */
 const nextGeneration = (held: HeldRecord): number => Math.max(lastGeneration(held), held.generationFloor) + 1;
 
+const claimantOf = ({ previousCredentialHash, actor: { address } }: RegistrationOrder): Claimant => ({ previousCredentialHash, address });
+
 /** Every reason why this order may not register now; empty when it may. */
-export function registrationFaults({ facts, sentAt, actor }: RegistrationOrder, held: HeldRecord, terms: RegistrationTerms): FleetFault[] {
+export function registrationFaults(order: RegistrationOrder, held: HeldRecord, terms: RegistrationTerms): FleetFault[] {
+  const { facts, sentAt } = order;
   const faults: FleetFault[] = [];
   const refusal = versionRefusal(agentVersionOf(facts), terms.version, terms.versionPolicy);
   if (refusal) faults.push(refusal);
@@ -74,15 +81,25 @@ export function registrationFaults({ facts, sentAt, actor }: RegistrationOrder, 
   const leadMs = sentAt ? sentAt.getTime() - held.now.getTime() : 0;
   if (leadMs > LARGEST_CLOCK_LEAD_MS) faults.push({ code: 'clock_in_future', aheadSeconds: Math.round(leadMs / 1000) });
   if (nextGeneration(held) > LARGEST_GENERATION) faults.push({ code: 'generations_exhausted', largest: LARGEST_GENERATION });
-  const { entry } = held;
-  if (entry && entry.generation > held.generationFloor && entry.facts.machineId !== facts.machineId && connectionStateAt(held.listenedMs, entry) === 'Connected') {
-    faults.push({
-      code: 'host_id_conflict',
-      registeredAddress: entry.facts.ipAddress,
-      otherAddress: facts.ipAddress === entry.facts.ipAddress ? actor.address : facts.ipAddress,
-    });
-  }
+  const taken = held.entry && hostIdFault(order, held.entry, held, terms.proofPolicy);
+  if (taken) faults.push(taken);
   return faults;
+}
+
+/** Why the registration may not replace this entry, or null. An entry from before a restore holds its host id no longer. */
+function hostIdFault(order: RegistrationOrder, entry: ProcessServer, { listenedMs, generationFloor }: HeldRecord, policy: ProofPolicy): FleetFault | null {
+  const { facts, actor } = order;
+  if (entry.generation <= generationFloor) return null;
+  if (entry.facts.machineId === facts.machineId) {
+    const claimant = claimantOf(order);
+    return registrationProof(entry, claimant, listenedMs, policy) === null ? hostIdInUse(entry, claimant, listenedMs, policy) : null;
+  }
+  if (connectionStateAt(listenedMs, entry) === 'Disconnected') return null;
+  return {
+    code: 'host_id_conflict',
+    registeredAddress: entry.facts.ipAddress,
+    otherAddress: facts.ipAddress === entry.facts.ipAddress ? actor.address : facts.ipAddress,
+  };
 }
 
 /** What is worth saying about an order that may register. */
@@ -191,11 +208,13 @@ export function register(
         detail: {
           friendlyName: facts.friendlyName,
           ipAddress: facts.ipAddress,
+          passphraseId: order.passphraseId,
           ...(before && {
             changes: changesOf(before.facts, facts),
             cancelledRemoval: before.decommission !== null,
             lastHeartbeatAt: before.lease.lastHeartbeatAt?.toISOString() ?? null,
           }),
+          ...(before && !replaces && { proof: registrationProof(before, claimantOf(order), listenedMs, terms.proofPolicy) ?? 'none' }),
           ...(replaces && { machineIds: { before: before.facts.machineId, after: facts.machineId } }),
           ...(tombstone && { returnedAfter: tombstone.removal, removedAt: tombstone.removedAt.toISOString() }),
           ...(warnings.length > 0 && { warnings: warnings.map(({ code }) => code) }),

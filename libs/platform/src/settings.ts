@@ -1,5 +1,5 @@
 import { parseEnv } from 'node:util';
-import { parseVersion, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type Version, type VersionPolicy } from '@app/fleet';
+import { parseVersion, PROOF_POLICIES, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type ProofPolicy, type Version, type VersionPolicy } from '@app/fleet';
 import { errorMessage } from './running-process.js';
 import { readTextFile } from './text-file.js';
 import { usableTlsPair } from './tls-pair.js';
@@ -40,6 +40,7 @@ export const SETTINGS = [
   row('CLEAN_UP_INTERVAL_SECONDS', 's', '60', 'Between two sweeps; grace + two intervals may not exceed 900'),
   row('CONFIGURATION_SERVER_VERSION', '', 'the package\'s', 'Version that process servers are compared with, four parts'),
   row('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: refuse every other version'),
+  row('REREGISTRATION_PROOF', '', 'address', 'What replaces a Connected registration: its credential or the source address of its heartbeats; `credential`: its credential only; `none`: the passphrase is enough'),
   row('EVENT_RETENTION_DAYS', 'd', '400', 'How long events are kept'),
   row('PASSPHRASE_OVERLAP_SECONDS', 's', '86400', 'How long an earlier passphrase stays valid after a rotation'),
   row('API_KEY_REQUESTS_PER_SECOND', '1/s', '100', 'More from one API key gets 429'),
@@ -91,6 +92,7 @@ export interface Settings {
   readonly cleanUp: CleanUpTiming;
   readonly version: Version;
   readonly versionPolicy: VersionPolicy;
+  readonly reregistrationProof: ProofPolicy;
   readonly eventRetentionDays: number;
   readonly passphraseOverlapSeconds: number;
   readonly limits: CallLimits;
@@ -188,6 +190,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
     cleanUp,
     version: version ?? { major: 0, minor: 0, build: 0, revision: 0 },
     versionPolicy: oneOf('VERSION_POLICY', ['same-or-earlier', 'exact']),
+    reregistrationProof: oneOf('REREGISTRATION_PROOF', PROOF_POLICIES),
     eventRetentionDays: integer('EVENT_RETENTION_DAYS', 1, 36_500),
     passphraseOverlapSeconds: integer('PASSPHRASE_OVERLAP_SECONDS', 0, 31_536_000),
     limits: {

@@ -29,7 +29,7 @@ export {
 } from './key.wire.js';
 export { lenientReader, MOST_IGNORED, type Reading } from './lenient-reader.js';
 export { FieldError, ProblemResponse } from './problem.wire.js';
-export { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './problems.js';
+export { hasRetryAfter, PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './problems.js';
 export {
   DiagnosisResponse,
   ListeningGap,

@@ -20,6 +20,7 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'The path does not have this method' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   host_id_conflict: { status: 409, title: 'Two machines speak under this host id' },
+  host_id_in_use: { status: 409, title: 'A connected process server holds this host id' },
   generation_superseded: { status: 409, title: 'A newer registration holds this process server' },
   generations_exhausted: { status: 409, title: 'This host id has no generation left' },
   generation_unknown: { status: 409, title: 'This registration is newer than what is known' },
@@ -56,6 +57,9 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
+
+/** Whether a response with this code has a `Retry-After` header. */
+export const hasRetryAfter = (code: ProblemCode): boolean => code === 'host_id_in_use' || PROBLEMS[code].status === 429 || PROBLEMS[code].status === 503;
 
 /** The `type` member of a problem. */
 export const problemType = (code: ProblemCode): string => `urn:configuration-server:problem:${code}`;

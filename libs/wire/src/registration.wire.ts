@@ -1,5 +1,5 @@
 import { Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
 import { IsInstant, IsLabel, IsMachineAddress, IsVersion } from './checks.js';
 
 /** How the process server reaches the internet. The proxy's password is never sent. */
@@ -137,6 +137,16 @@ export class RegisterRequest {
   @IsOptional()
   @IsInstant()
   readonly sentAt?: string | null;
+
+  /**
+   * Credential of its present registration, when it has one: proves that the same process server registers again. One that is
+   * not valid proves nothing, and is not an error.
+   * @example 'psc_AAAAAfc0…'
+   */
+  @IsOptional()
+  @IsString()
+  @MaxLength(200)
+  readonly previousCredential?: string | null;
 
   /** Absent: not told. */
   @IsOptional()

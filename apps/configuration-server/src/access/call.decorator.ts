@@ -2,7 +2,7 @@ import { applyDecorators, HttpCode, SetMetadata, UseInterceptors, type Type } fr
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { ApiBearerAuth, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath, type ApiResponseOptions } from '@nestjs/swagger';
-import { PROBLEM_CODES, PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/wire';
+import { hasRetryAfter, PROBLEM_CODES, PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/wire';
 import type { Permission } from './caller.js';
 import { EarlyReads } from './early-reads.js';
 
@@ -70,14 +70,14 @@ function problemResponses(codes: readonly ProblemCode[]): ApiResponseOptions[] {
         examples: Object.fromEntries(ofStatus.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
       },
     },
-    ...headersOf(status),
+    ...headersOf(status, ofStatus),
   }));
 }
 
-function headersOf(status: number): { headers?: Record<string, ResponseHeaders[string]> } {
+function headersOf(status: number, codes: readonly ProblemCode[]): { headers?: Record<string, ResponseHeaders[string]> } {
   if (status === 401) return { headers: { 'WWW-Authenticate': { description: '`Bearer` or `Passphrase`', schema: { type: 'string' } } } };
-  if (status !== 429 && status !== 503) return {};
-  return { headers: { 'Retry-After': { description: 'When to come again, in seconds; spread by chance', schema: { type: 'integer' } } } };
+  if (!codes.some(hasRetryAfter)) return {};
+  return { headers: { 'Retry-After': { description: `${codes.every(hasRetryAfter) ? '' : 'With `host_id_in_use`: '}When to come again, in seconds; spread by chance`, schema: { type: 'integer' } } } };
 }
 
 /** One of each problem; the calls refer to them. */

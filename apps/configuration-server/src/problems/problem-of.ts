@@ -90,7 +90,9 @@ export function problemOf(error: unknown, requestId: string, toProcessServer: bo
   };
 }
 
-/** Seconds to wait before another try, spread so that nobody comes back in step; null where trying again is no use. */
-export function retryAfterSeconds({ status }: ProblemResponse, fraction: number): number | null {
-  return status === 503 || status === 429 ? 1 + Math.floor(fraction * 5) : null;
+/** Seconds to wait before another try, spread so that callers do not return in step; null where trying again is no use. */
+export function retryAfterSeconds(error: unknown, { status }: ProblemResponse, fraction: number): number | null {
+  const spreadSeconds = Math.floor(fraction * 5);
+  if (error instanceof FleetError && 'retryAfterSeconds' in error.fault) return error.fault.retryAfterSeconds + spreadSeconds;
+  return status === 503 || status === 429 ? 1 + spreadSeconds : null;
 }

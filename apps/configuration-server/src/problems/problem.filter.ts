@@ -26,7 +26,7 @@ export class ProblemFilter implements ExceptionFilter {
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, randomness: Randomness): void {
   const problem = problemOf(error, request.id, asksAsProcessServer(request));
   if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
-  const retryAfter = retryAfterSeconds(problem, randomness.fraction());
+  const retryAfter = retryAfterSeconds(error, problem, randomness.fraction());
   if (retryAfter !== null) reply.header('retry-after', retryAfter);
   if (problem.status === 401) reply.header('www-authenticate', (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer');
   problemCodes.set(reply.raw, problem.code);

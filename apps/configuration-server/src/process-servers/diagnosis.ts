@@ -60,6 +60,13 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], refused:
   if (recent.some(({ kind }) => kind === 'refused_host_id_conflict')) {
     hints.push('Another machine sends under the same host id: see the conflict in the timeline, and give the clone a host id of its own.');
   }
+  const unproved = recent.findLast(({ kind }) => kind === 'refused_host_id_in_use');
+  if (unproved) {
+    hints.push(
+      `A registration of this host id and machine id was refused while it was Connected, from ${unproved.sourceAddress} at ${unproved.at.toISOString()}: it had no proof. ` +
+        'If it was this machine with a new address, its agent sends previousCredential, or registers when the lease has ended. Otherwise a caller that knows the passphrase tries to replace it: rotate the passphrase.',
+    );
+  }
   if (refused?.kind === 'refused_malformed_heartbeat') {
     const { explanation, code } = refused.detail;
     hints.push(

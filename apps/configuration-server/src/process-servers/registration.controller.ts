@@ -25,6 +25,7 @@ export class RegistrationController {
     problems: [
       ...CHANGE_PROBLEMS,
       'host_id_conflict',
+      'host_id_in_use',
       'generations_exhausted',
       'version_newer_than_configuration_server',
       'version_not_exact',

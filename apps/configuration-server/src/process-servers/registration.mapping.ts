@@ -1,4 +1,5 @@
 import { formatVersion, normalizedName, parseVersion, type Actor, type ProcessServerFacts, type RegistrationAnswer, type RegistrationOrder } from '@app/fleet';
+import { sha256 } from '@app/platform';
 import { canonicalAddress, type ProxySettings, type RegisterRequest, type RegistrationResponse } from '@app/wire';
 import type { Recognised } from '../access/caller.js';
 
@@ -18,7 +19,7 @@ export function canonicalVersion(text: string): string {
 }
 
 export function registrationOrder(hostId: string, body: RegisterRequest, { caller, actor }: Recognised): RegistrationOrder {
-  const { fqdn, dataPort, proxy, sentAt } = body;
+  const { fqdn, dataPort, proxy, sentAt, previousCredential } = body;
   return {
     hostId,
     facts: {
@@ -38,6 +39,7 @@ export function registrationOrder(hostId: string, body: RegisterRequest, { calle
     },
     sentAt: sentAt ? new Date(sentAt) : null,
     passphraseId: caller.kind === 'passphrase' ? caller.passphraseId : '',
+    previousCredentialHash: previousCredential ? sha256(previousCredential).toString('hex') : null,
     actor: actor satisfies Actor,
   };
 }
