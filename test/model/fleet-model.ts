@@ -12,6 +12,8 @@ const REPLICAS_DIFFER_MS = 1_500;
 export interface ModelEntry {
   generation: number;
   machine: string;
+  /** Of its registration, and so of its heartbeats. */
+  address: string;
   endsAtListenedMs: number;
   heardAtListenedMs: number;
   lastHeartbeatAt: number | null;
@@ -75,15 +77,21 @@ export class FleetModel {
     return this.entries.has(hostId) && this.credentialRefusal(hostId, generation, false) === null;
   }
 
-  register(hostId: string, machine: string): Outcome & { generation?: number } {
+  /** `presented` is the generation whose credential the sender presents as its present one. */
+  register(hostId: string, machine: string, address: string, presented: number | null): Outcome & { generation?: number } {
     const entry = this.entries.get(hostId);
-    if (entry && entry.machine !== machine && this.isConnected(entry)) return refusal(409, 'host_id_conflict', 'ask_operator');
+    if (entry && this.isConnected(entry)) {
+      if (entry.machine !== machine) return refusal(409, 'host_id_conflict', 'ask_operator');
+      const isProved = address === entry.address || (presented === entry.generation && !entry.revoked);
+      if (!isProved) return refusal(409, 'host_id_in_use', 'retry');
+    }
     const generation = (entry?.generation ?? this.tombstones.get(hostId)?.generation ?? 0) + 1;
     const replaced = entry !== undefined && entry.machine !== machine;
     const endsSilence = entry !== undefined && entry.decommissionedAt === null && !this.isConnected(entry);
     this.entries.set(hostId, {
       generation,
       machine,
+      address,
       endsAtListenedMs: this.listened() + LEASE_SECONDS * 1000,
       heardAtListenedMs: this.listened(),
       lastHeartbeatAt: null,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect } from '@jest/globals';
-import type { KnownServer, TestSite } from '../support/test-site.js';
+import { LOOPBACK, type KnownServer, type TestSite } from '../support/test-site.js';
 import { AvailabilityModel } from './availability-model.js';
 import { FleetModel, GRACE_SECONDS, type Refusal } from './fleet-model.js';
 
@@ -30,7 +30,7 @@ const ODD_MEMBERS: readonly Record<string, unknown>[] = [
 ];
 
 const action = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('register' as const), host, replica, machine: fc.constantFrom('a', 'a', 'b'), name: fc.constantFrom('x', 'y') }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('register' as const), host, replica, age, machine: fc.constantFrom('a', 'a', 'b'), name: fc.constantFrom('x', 'y'), address: fc.constantFrom(LOOPBACK, '127.0.0.2'), presents: rarely }) },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -91,9 +91,10 @@ export class ModelRun {
     const hostId = 'host' in next ? (this.hostIds[next.host] ?? '') : '';
     switch (next.do) {
       case 'register': {
-        const expected = this.model.register(hostId, next.machine);
-        const over = { machineId: next.machine, friendlyName: `${next.name}-${hostId}`, ipAddress: `10.0.0.${next.host}` };
-        const { status, body } = await this.site.register(hostId, over, next.replica);
+        const presented = next.presents ? this.credential(hostId, next.age) : undefined;
+        const expected = this.model.register(hostId, next.machine, next.address, presented?.generation ?? null);
+        const over = { previousCredential: presented?.credential ?? null, machineId: next.machine, friendlyName: `${next.name}-${hostId}`, ipAddress: `10.0.0.${next.host}` };
+        const { status, body } = await this.site.register(hostId, over, next.replica, this.site.passphrase, next.address);
         this.expectSame({ status, ...body }, expected);
         if (body.credential) {
           expect(body.generation).toBe(expected.generation);
@@ -107,7 +108,7 @@ export class ModelRun {
         const { machine, instance, protectedMachines, odd } = next;
         const expected = this.model.heartbeat(hostId, server.generation, next.replica, { machine, instance, protectedMachines });
         const over = { machineId: machine, instanceId: instance, protectedMachineCount: protectedMachines, ...odd };
-        const { status, body } = await this.site.heartbeat(server, over, next.replica);
+        const { status, body } = await this.site.heartbeat(server, over, next.replica, this.model.entries.get(hostId)?.address);
         return this.expectSame({ status, ...body }, expected);
       }
       case 'unregister': {
@@ -181,7 +182,7 @@ export class ModelRun {
     const holder = await this.site.database.connect();
     await holder.query(`LOCK TABLES ${table} WRITE`);
     const load = { cpuPercent: ModelRun.locks, totalMemoryBytes: 1, availableMemoryBytes: 1 };
-    const { status, body } = await this.site.heartbeat(server, { load }, replica);
+    const { status, body } = await this.site.heartbeat(server, { load }, replica, this.model.entries.get(hostId)?.address);
     this.expectSame({ status, ...body }, { status: 503, code: 'database_unavailable', instruction: 'retry' });
     await expect(this.site.replica(replica).availability.record()).rejects.toThrow();
     this.availability.fail(replica);
