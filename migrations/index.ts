@@ -29,6 +29,7 @@ import { DecommissionOnAvailability1795400000028 } from './1795400000028-decommi
 import { AddNameKeys1795400000032 } from './1795400000032-add-name-keys.js';
 import { FillNameKeys1795400000033 } from './1795400000033-fill-name-keys.js';
 import { CompareNamesByKey1795400000034 } from './1795400000034-compare-names-by-key.js';
+import { NoteFirstHeartbeats1795400000035 } from './1795400000035-note-first-heartbeats.js';
 import { CreateSite1795400000039 } from './1795400000039-create-site.js';
 
 /** Every schema change in order. One DDL statement each, re-runnable: a server killed in the middle starts again where it was. */
@@ -64,5 +65,6 @@ export const MIGRATIONS = [
   AddNameKeys1795400000032,
   FillNameKeys1795400000033,
   CompareNamesByKey1795400000034,
+  NoteFirstHeartbeats1795400000035,
   CreateSite1795400000039,
 ];

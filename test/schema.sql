@@ -156,8 +156,10 @@ CREATE TABLE process_server_lease (
   skew_ms bigint,
   ignored_fields varchar(3000) COLLATE utf8mb4_bin,
   event_bounds varchar(1000) COLLATE ascii_bin,
+  never_connected tinyint unsigned NOT NULL,
   KEY by_end (ends_listened_ms, host_id),
   KEY by_heard (heard_listened_ms, host_id),
+  KEY by_never_connected (never_connected, host_id),
   PRIMARY KEY (host_id),
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );

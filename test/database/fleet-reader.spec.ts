@@ -211,6 +211,20 @@ describe('one answer', () => {
   });
 });
 
+describe('the number that the heartbeat interval grows with', () => {
+  it('leaves out entries that never sent a heartbeat', async () => {
+    const server = await stores.registered();
+    for (let number = 0; number < 3; number += 1) await stores.registered();
+    expect([await stores.counter.senders(), await stores.plans.fleetSize()]).toEqual([0, 4]);
+    await stores.write(stores.beat(server));
+    expect(await stores.counter.senders()).toBe(1);
+    await stores.register(server.hostId);
+    expect(await stores.counter.senders()).toBe(1);
+    await stores.purge({ hostId: server.hostId, generation: 2 }, { force: true });
+    expect([await stores.counter.senders(), await stores.plans.fleetSize()]).toEqual([0, 3]);
+  });
+});
+
 describe('the listening clock of a replica', () => {
   it('says what the row says, also when another replica has recorded since; when it is not current, the row is read', async () => {
     const ours = new ListeningClock(stores.listening, stores.clock, AVAILABILITY);

@@ -14,7 +14,7 @@ afterAll(() => stores.close());
 const aPlan = (over: Partial<PurgePlan> = {}): PurgePlan => ({
   planId: randomUUID(),
   filter: { connectionState: 'Disconnected', friendlyName: 'ps-ü' },
-  candidates: [{ hostId: randomUUID(), generation: 2, friendlyName: 'ps-ü', ipAddress: '192.0.2.1', lastHeartbeatAt: null }],
+  candidates: [{ hostId: randomUUID(), generation: 2, friendlyName: 'ps-ü', ipAddress: '192.0.2.1', lastHeartbeatAt: null, blockedBy: null }],
   fleetSize: 7,
   createdAt: stores.clock.now(),
   createdBy: 'anna',
@@ -35,7 +35,7 @@ describe('the candidates of a plan', () => {
     await stores.pass(80);
     const found = await stores.plans.candidates({ friendlyName: 'ps-' }, 10);
     expect(found.map(({ hostId }) => hostId)).toEqual([silent, beaten].map(({ hostId }) => hostId).sort());
-    expect(found.find(({ hostId }) => hostId === beaten.hostId)).toEqual({ hostId: beaten.hostId, generation: 1, friendlyName: 'ps-2', ipAddress: '192.0.2.11', lastHeartbeatAt });
+    expect(found.find(({ hostId }) => hostId === beaten.hostId)).toEqual({ hostId: beaten.hostId, generation: 1, friendlyName: 'ps-2', ipAddress: '192.0.2.11', lastHeartbeatAt, blockedBy: null });
     expect(found.find(({ hostId }) => hostId === silent.hostId)?.lastHeartbeatAt).toBeNull();
     expect(await stores.plans.candidates({ connectionState: 'Connected' }, 10)).toEqual([]);
     expect((await stores.registry.find(alive.hostId)).entry).not.toBeNull();
@@ -48,6 +48,40 @@ describe('the candidates of a plan', () => {
     await stores.registered();
     await stores.pass(seconds);
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toHaveLength(count);
+  });
+
+  it.each([
+    ['that never sent a heartbeat, in any generation', { neverConnected: true }, ['ghost']],
+    ['of any kind', { silentForSeconds: 1 }, ['ghost', 'returned', 'sender']],
+  ] as const)('%s', async (_what, filter, names) => {
+    await stores.registered({ friendlyName: 'ghost' });
+    await stores.write(stores.beat(await stores.registered({ friendlyName: 'sender' })));
+    const returned = await stores.registered({ friendlyName: 'returned' });
+    await stores.write(stores.beat(returned));
+    await stores.register(returned.hostId, { friendlyName: 'returned' });
+    await stores.pass(400);
+    expect((await stores.plans.candidates(filter, 10)).map(({ friendlyName }) => friendlyName).sort()).toEqual(names);
+  });
+
+  it.each([
+    [null, 0, null],
+    [0, 0, null],
+    [3, 0, 'machines_protected'],
+    [null, 1, 'machines_unknown'],
+  ])('with a last count of %j, unusable: %d, say what keeps them: %j', async (count, unknown, blockedBy) => {
+    const { hostId } = await stores.registered();
+    await stores.site.write('UPDATE process_server_health SET protected_machine_count = ?, protected_machines_unknown = ? WHERE host_id = ?', [count, unknown, hostId]);
+    await stores.pass(180);
+    expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toMatchObject([{ hostId, blockedBy }]);
+  });
+
+  it('are counted beyond those of the plan, up to a bound', async () => {
+    const ids = [];
+    for (let number = 0; number < 5; number += 1) ids.push((await stores.registered()).hostId);
+    await stores.pass(180);
+    await stores.registered();
+    const second = ids.sort()[1] ?? '';
+    expect([await stores.plans.remaining({ friendlyName: 'ps-' }, second, 10), await stores.plans.remaining({ neverConnected: true }, second, 2)]).toEqual([3, 2]);
   });
 
   it('are at most as many as asked for', async () => {
@@ -68,6 +102,30 @@ describe('the candidates of a plan', () => {
     await stores.registered({ friendlyName: name });
     await stores.pass(180);
     expect(await stores.plans.candidates({ friendlyName }, 10)).toHaveLength(count);
+  });
+});
+
+describe('plans that are not applied', () => {
+  it('are kept for each creator: the latest ten, and those that are being applied', async () => {
+    const saved: PurgePlan[] = [];
+    const save = async (createdBy: string): Promise<void> => {
+      stores.clock.advanceMs(1);
+      const plan = aPlan({ createdBy });
+      await stores.plans.save(plan);
+      saved.push(plan);
+    };
+    for (let number = 0; number < 12; number += 1) {
+      await save('anna');
+      if (number === 0) await stores.site.write('UPDATE purge_plan SET purges = 1');
+      if (number === 1) await stores.plans.saveResult(saved.at(-1)?.planId ?? '', { purged: [], skipped: [] });
+    }
+    await save('ホスト');
+    for (let number = 0; number < 10; number += 1) await save('ポスト');
+    const kept = await Promise.all(saved.map(async ({ planId }) => (await stores.plans.find(planId)) !== null));
+    expect(kept).toEqual(saved.map(() => true));
+    await save('anna');
+    expect(await stores.plans.find(saved[2]?.planId ?? '')).toBeNull();
+    expect(await stores.site.count('purge_plan')).toBe(23);
   });
 });
 
@@ -112,11 +170,11 @@ describe('a plan that is applied twice at once', () => {
     const planId = await stores.savedPlan(purgedByOther, left);
     await stores.pass(180);
     await stores.purge(purgedByOther, { planId });
-    const why = 'process_server_connected' as const;
-    const skipped = [purgedByOther, left].map(({ hostId }) => ({ hostId, why }));
+    const code = 'process_server_connected' as const;
+    const skipped = [purgedByOther, left].map(({ hostId }) => ({ hostId, code }));
     expect(await stores.plans.saveResult(planId, { purged: [], skipped })).toEqual({
       purged: [{ hostId: purgedByOther.hostId, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: stores.clock.now().toISOString() }],
-      skipped: [{ hostId: left.hostId, why }],
+      skipped: [{ hostId: left.hostId, code }],
     });
   });
 

@@ -130,16 +130,6 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   invalid_data_port: () => register({ dataPort: 443 }),
   clock_in_future: () => register({ sentAt: new Date(site.clock.now().getTime() + 901_000).toISOString() }),
   expiry_not_in_future: () => operator('/v1/api-keys', { name: 'late', role: 'reader', expiresAt: site.clock.now().toISOString() }),
-  plan_too_large: async () => {
-    const server = await site.registered();
-    await site.pass(180);
-    for (const table of ['process_server', 'process_server_lease', 'process_server_health']) {
-      const [row] = await site.database.rows('SELECT * FROM ?? WHERE host_id = ?', [table, server.hostId]);
-      const copies = Array.from({ length: 1_000 }, (_, number) => Object.values({ ...row, host_id: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` }));
-      await site.database.write(`INSERT INTO ${table} (${Object.keys(row ?? {}).join(', ')}) VALUES ?`, [copies]);
-    }
-    return operator('/v1/purges', { silentForSeconds: 180 });
-  },
   authentication_attempts_exceeded: async () => {
     for (let attempt = 0; attempt < 20; attempt += 1) await narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });
     return narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });

@@ -5,12 +5,13 @@ import { TestSite, type Answer, type KnownServer, type ProblemBody } from '../su
 
 interface Plan extends ProblemBody {
   readonly planId: string;
-  readonly candidates: readonly { readonly hostId: string; readonly generation: number }[];
+  readonly candidates: readonly { readonly hostId: string; readonly generation: number; readonly blockedBy: string | null }[];
+  readonly remaining: number;
   readonly expiresAt: string;
 }
 interface Applied extends ProblemBody {
   readonly purged: readonly { readonly hostId: string; readonly purgedAt: string }[];
-  readonly skipped: readonly { readonly hostId: string; readonly why: string }[];
+  readonly skipped: readonly { readonly hostId: string; readonly code: string }[];
 }
 
 let site: TestSite;
@@ -46,7 +47,8 @@ describe('a plan', () => {
     expect(status).toBe(201);
     expect(body).toEqual({
       planId: expect.stringMatching(/^[0-9a-f-]{36}$/),
-      candidates: idsOf(silent).map((hostId) => ({ hostId, generation: 1, friendlyName: 'ps-old', ipAddress: expect.stringMatching(/^192\.0\.2\.[12]$/), lastHeartbeatAt: null })),
+      candidates: idsOf(silent).map((hostId) => ({ hostId, generation: 1, friendlyName: 'ps-old', ipAddress: expect.stringMatching(/^192\.0\.2\.[12]$/), lastHeartbeatAt: null, blockedBy: null })),
+      remaining: 0,
       expiresAt: new Date(site.clock.now().getTime() + 900_000).toISOString(),
     });
     expect(await fleetRows()).toEqual(before);
@@ -60,6 +62,9 @@ describe('a plan', () => {
     [{ lifecycle: 'Decommissioned' }, 0],
     [{ versionStatus: 'NotSupported' }, 0],
     [{ health: 'None', silentForSeconds: 300 }, 1],
+    [{ neverConnected: true, silentForSeconds: 300 }, 1],
+    [{ machineId: 'machine-1' }, 2],
+    [{ possibleDuplicate: false }, 0],
   ])('by %j has %d candidates', async (filter, count) => {
     await fleet(1);
     await site.pass(120);
@@ -73,14 +78,19 @@ describe('a plan', () => {
     expect(await site.database.count('purge_plan')).toBe(0);
   });
 
+  it.each([false, null, 'true'])('of those that did connect (neverConnected: %j) cannot be asked for', async (neverConnected) => {
+    const answer = await plan({ neverConnected });
+    expectProblem(answer, neverConnected === null ? 'empty_filter' : 'validation_failed');
+  });
+
   it('of Connected ones cannot be asked for', async () => {
     expectProblem(await plan({ connectionState: 'Connected' }), 'validation_failed');
   });
 
   it.each([
-    [1_000, 201],
-    [1_001, 422],
-  ])('of %d candidates: %d', async (count, status) => {
+    [1_000, 0],
+    [1_003, 3],
+  ])('of %d that match holds the first 1,000, and says that %d remain', async (count, remaining) => {
     const [template] = await fleet(1);
     if (!template) throw new Error('no template');
     const ids = Array.from({ length: count - 1 }, () => randomUUID());
@@ -90,10 +100,10 @@ describe('a plan', () => {
       await site.database.write(`INSERT INTO ${table} (${Object.keys(row ?? {}).join(', ')}) VALUES ?`, [copies]);
     }
     await site.pass(180);
-    const answer = await plan({ friendlyName: 'ps-' });
-    expect(answer.status).toBe(status);
-    if (status === 422) expectProblem(answer, 'plan_too_large');
-    else expect(answer.body.candidates).toHaveLength(count);
+    const { status, body } = await plan({ neverConnected: true });
+    expect([status, body.candidates.length, body.remaining]).toEqual([201, 1_000, remaining]);
+    const all = await site.database.rows<{ host_id: string }>('SELECT host_id FROM process_server ORDER BY host_id LIMIT 1000');
+    expect(body.candidates.map(({ hostId }) => hostId)).toEqual(all.map(({ host_id }) => host_id));
   });
 });
 
@@ -119,13 +129,30 @@ describe('applying a plan', () => {
     await site.database.write('UPDATE process_server_health SET protected_machine_count = 4 WHERE host_id = ?', [machines.hostId]);
     const before = await site.purge(gone.hostId, { generation: 1 });
     const { body } = await apply(planned.planId, { expectedCount: 5 });
-    expect(Object.fromEntries(body.skipped.map(({ hostId, why }) => [hostId, why]))).toEqual({
+    expect(Object.fromEntries(body.skipped.map(({ hostId, code }) => [hostId, code]))).toEqual({
       [back.hostId]: 'process_server_connected',
       [again.hostId]: 'generation_superseded',
       [machines.hostId]: 'machines_protected',
     });
     expect(idsOf(body.purged)).toEqual(idsOf([gone, left]));
     expect(body.purged.find(({ hostId }) => hostId === gone.hostId)?.purgedAt).toBe(before.body.purgedAt);
+  });
+
+  it('shows beforehand whom it would skip and why, and purges them only by force, which leaves the Connected', async () => {
+    const [free, machines, back] = (await fleet(3)) as [KnownServer, KnownServer, KnownServer];
+    await site.heartbeat(machines, { protectedMachineCount: 4 });
+    await site.pass(180);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    expect(Object.fromEntries(planned.candidates.map(({ hostId, blockedBy }) => [hostId, blockedBy]))).toEqual({
+      [free.hostId]: null,
+      [machines.hostId]: 'machines_protected',
+      [back.hostId]: null,
+    });
+    await site.heartbeat(back);
+    const { body } = await apply(planned.planId, { expectedCount: 3, force: true });
+    expect(body.skipped).toEqual([{ hostId: back.hostId, code: 'process_server_connected' }]);
+    expect(idsOf(body.purged)).toEqual(idsOf([free, machines]));
+    expect((await site.eventKinds(machines.hostId)).at(-1)).toBe('purged_by_force');
   });
 
   it('again, at another replica, also after it would have expired: the stored result', async () => {

@@ -200,7 +200,7 @@ export class ModelRun {
       replica,
     });
     expect(plan.body.candidates.map(({ hostId }) => hostId)).toEqual([...silent].sort());
-    const apply = (at: number): Promise<{ status: number; body: { purged: { hostId: string }[]; skipped: { hostId: string; why: string }[] } }> =>
+    const apply = (at: number): Promise<{ status: number; body: { purged: { hostId: string }[]; skipped: { hostId: string; code: string }[] } }> =>
       this.site.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
         body: { expectedCount: plan.body.candidates.length, reason: 'model' },
         authorization,
@@ -211,7 +211,7 @@ export class ModelRun {
     for (const { hostId, generation } of plan.body.candidates) {
       const expected = this.model.purge(hostId, generation, false);
       const skipped = one.body.skipped.find((entry) => entry.hostId === hostId);
-      expect(skipped?.why).toBe((expected as Refusal).code);
+      expect(skipped?.code).toBe((expected as Refusal).code);
     }
   }
 

@@ -247,7 +247,7 @@ export class TestStores {
   /** The id of a plan to purge these. */
   async savedPlan(...servers: readonly Pick<StoredServer, 'hostId' | 'generation'>[]): Promise<string> {
     const createdAt = this.clock.now();
-    const candidates = servers.map(({ hostId, generation }) => ({ hostId, generation, friendlyName: 'ps', ipAddress: '192.0.2.11', lastHeartbeatAt: null }));
+    const candidates = servers.map(({ hostId, generation }) => ({ hostId, generation, friendlyName: 'ps', ipAddress: '192.0.2.11', lastHeartbeatAt: null, blockedBy: null }));
     const plan = { planId: randomUUID(), filter: { friendlyName: 'ps' }, candidates, createdAt, fleetSize: 100, createdBy: 'anna', expiresAt: new Date(createdAt.getTime() + PLAN_LIFETIME_MS) };
     await this.plans.save(plan);
     return plan.planId;

@@ -137,6 +137,7 @@ export class Replica {
     const registry = new RegistryStore(database, clock, identifiers, stamps);
     const removals = new RemovalStore(database, clock, identifiers);
     const plans = new PlanStore(database, clock, version);
+    const counter = new FleetCounter(database, clock, version);
     const secrets = new SecretStore(database, clock, identifiers);
     const keys = new KeyRingStore(database, clock, identifiers);
     const credentials = new HmacCredentials(await secrets.sharedKey('credential_hmac', newSharedKey()));
@@ -177,7 +178,7 @@ export class Replica {
       timelines: new Timelines(events, views, cursors),
       exports: new EventExports(events, clock, longestUnreadExportMs),
       diagnosis: new Diagnosis(views, events, version),
-      counts: new FleetCounts(new FleetCounter(database, clock, version), removals, clock),
+      counts: new FleetCounts(counter, removals, clock),
       status,
       metrics,
       keys: keeper,
@@ -194,7 +195,7 @@ export class Replica {
     const jobs = [
       new RepeatingJob('record availability', () => recorder.record(), (failed) => (failed ? Math.min(RECORD_AGAIN_MS, availability.recordIntervalMs) : availability.recordIntervalMs), logger),
       new RepeatingJob('expire heartbeats', async () => receiver.expire(), () => EXPIRE_HEARTBEATS_MS, logger),
-      new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await plans.fleetSize()), () => COUNT_FLEET_MS, logger),
+      new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await counter.senders()), () => COUNT_FLEET_MS, logger),
       ...(certificate ? certificateJobs(certificate, logger) : []),
       new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
       new RepeatingJob('settle a rotation', () => keeper.settleRotation(), () => SETTLE_ROTATION_MS, logger),

@@ -118,6 +118,7 @@ export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version)
   if (filter.machineId !== undefined) conditions.push(byIndex('p', 'by_machine', fragment('p.machine_id = ?', filter.machineId), true));
   if (filter.possibleDuplicate !== undefined) conditions.push(byCandidates([], fragment(`${filter.possibleDuplicate ? '' : 'NOT '}${isDuplicatedSql('p')}`)));
   if (filter.passphraseId !== undefined) conditions.push(byIndex('p', 'by_passphrase', fragment('p.passphrase_id = ?', filter.passphraseId), true));
+  if (filter.neverConnected) conditions.push(byIndex('l', 'by_never_connected', fragment('l.never_connected = 1'), true));
   if (filter.silentForSeconds !== undefined) {
     conditions.push(byIndex('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000)));
   }

@@ -4,7 +4,7 @@ import { candidatesOf, inOrderOf, joinedFrom } from './access-path.js';
 import { healthCandidates, healthSql, supportedKeys, type AsOf } from './filters.js';
 import type { Fragment } from './fragment.js';
 import { readMoment } from './listening-store.js';
-import { READ_TALLY } from './statements/tally.js';
+import { COUNT_ENTRIES, READ_TALLY } from './statements/tally.js';
 
 /** How many entries are in each state. */
 export interface FleetNumbers {
@@ -30,6 +30,8 @@ const MANY = 50_000;
 const COUNT_WITHIN_MS = 30_000;
 
 const READ_DISCONNECTED = 'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_end) WHERE l.ends_listened_ms <= ?';
+
+const COUNT_NEVER_CONNECTED = 'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_never_connected) WHERE l.never_connected = 1';
 
 const READ_PASSPHRASE_OF_NOW = 'SELECT MAX(s.id) AS id FROM passphrase AS s WHERE s.retires_at IS NULL';
 /** Param: the passphrase of now, twice. */
@@ -64,6 +66,12 @@ export class FleetCounter {
       COUNT_WITHIN_MS,
     );
     return { numbers: this.numbersOf(rows), asOf };
+  }
+
+  /** Entries that have sent a heartbeat: those that the interval between two heartbeats grows with. */
+  async senders(): Promise<number> {
+    const [row] = await this.database.rows<{ senders: number }>(`SELECT (${COUNT_ENTRIES}) - (${COUNT_NEVER_CONNECTED}) AS senders`);
+    return Math.max(0, row?.senders ?? 0);
   }
 
   private async areMany(candidates: readonly Fragment[]): Promise<boolean> {

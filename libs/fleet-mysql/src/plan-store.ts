@@ -1,10 +1,21 @@
-import { type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
+import { machinesFault, PLANS_KEPT_PER_CALLER, type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { byHostId, joinedFrom, Ways } from './access-path.js';
 import { filterConditions } from './filters.js';
+import type { Fragment } from './fragment.js';
 import { readMoment } from './listening-store.js';
 import { json } from './rows.js';
 import { COUNT_ENTRIES } from './statements/tally.js';
+
+interface CandidateRow {
+  host_id: string;
+  generation: number;
+  friendly_name: string;
+  ip_address: string;
+  last_heartbeat_at: Date | null;
+  protected_machine_count: number | null;
+  protected_machines_unknown: number;
+}
 
 interface PlanRow {
   id: string;
@@ -22,6 +33,15 @@ const READ_PLAN = `
     FROM purge_plan AS g
    WHERE g.id = ?`;
 const INSERT_PLAN = 'INSERT INTO purge_plan SET ?';
+/** Param: creator, how many are kept. At most a hundred are found at once: each plan that is saved looks again. */
+const READ_SURPLUS_PLANS = `
+  SELECT g.id
+    FROM purge_plan AS g
+   WHERE g.created_by COLLATE utf8mb4_bin = ? AND g.result IS NULL AND g.purges = 0
+   ORDER BY g.created_at DESC, g.id DESC
+   LIMIT 100 OFFSET ?`;
+/** Param: ids. A plan that is being applied stays. */
+const DELETE_PLANS = 'DELETE g FROM purge_plan AS g FORCE INDEX (PRIMARY) WHERE g.id IN (?) AND g.result IS NULL AND g.purges = 0';
 /** Waits for the purges that are being written in the plan's name. Param: plan id. */
 const LOCK_UNAPPLIED = 'SELECT g.id FROM purge_plan AS g WHERE g.id = ? AND g.result IS NULL FOR UPDATE';
 /** Params: plan id, host ids. */
@@ -40,19 +60,13 @@ export class PlanStore implements PurgePlans {
   ) {}
 
   async candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]> {
-    const { now: at, listenedMs } = await readMoment(this.database, this.clock);
-    const silent = filterConditions({ connectionState: 'Disconnected' }, { at, listenedMs }, this.version);
-    const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), ...silent];
-    const ways = new Ways(conditions, byHostId(conditions));
-    const start = ways.start(await ways.shortest(this.database));
-    const from = joinedFrom(start, ['p', 'l', 'h']);
-    const rows = await this.database.rows<{ host_id: string; generation: number; friendly_name: string; ip_address: string; last_heartbeat_at: Date | null }>(
-      `SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, l.last_heartbeat_at
-         ${from.sql}
-        WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}
-        ORDER BY ${start.alias}.host_id
+    const { sql, parameters, id } = await this.silentThatMatch(filter);
+    const rows = await this.database.rows<CandidateRow>(
+      `SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, l.last_heartbeat_at, h.protected_machine_count, h.protected_machines_unknown
+         ${sql}
+        ORDER BY ${id}
         LIMIT ?`,
-      [...from.parameters, ...conditions.flatMap(({ parameters }) => parameters), limit],
+      [...parameters, limit],
     );
     return rows.map((row) => ({
       hostId: row.host_id,
@@ -60,7 +74,29 @@ export class PlanStore implements PurgePlans {
       friendlyName: row.friendly_name,
       ipAddress: row.ip_address,
       lastHeartbeatAt: row.last_heartbeat_at?.toISOString() ?? null,
+      blockedBy: machinesFault({ protectedMachineCount: row.protected_machine_count, protectedMachinesUnknown: row.protected_machines_unknown === 1 })?.code ?? null,
     }));
+  }
+
+  async remaining(filter: FleetFilter, afterHostId: string, most: number): Promise<number> {
+    const { sql, parameters, id } = await this.silentThatMatch(filter);
+    const [row] = await this.database.rows<{ entries: number }>(`SELECT COUNT(*) AS entries FROM (SELECT ${id} ${sql} AND ${id} > ? LIMIT ?) AS counted`, [...parameters, afterHostId, most]);
+    return row?.entries ?? 0;
+  }
+
+  /** Tables and conditions, read from where the fewest match; `id` is the host id of the first table. */
+  private async silentThatMatch(filter: FleetFilter): Promise<Fragment & { readonly id: string }> {
+    const { now: at, listenedMs } = await readMoment(this.database, this.clock);
+    const silent = filterConditions({ connectionState: 'Disconnected' }, { at, listenedMs }, this.version);
+    const conditions = [...filterConditions(filter, { at, listenedMs }, this.version), ...silent];
+    const ways = new Ways(conditions, byHostId(conditions));
+    const start = ways.start(await ways.shortest(this.database));
+    const from = joinedFrom(start, ['p', 'l', 'h']);
+    return {
+      sql: `${from.sql}\n        WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}`,
+      parameters: [...from.parameters, ...conditions.flatMap(({ parameters }) => parameters)],
+      id: `${start.alias}.host_id`,
+    };
   }
 
   async save({ planId, createdAt, createdBy, expiresAt, filter, candidates, fleetSize }: PurgePlan): Promise<void> {
@@ -73,7 +109,11 @@ export class PlanStore implements PurgePlans {
       candidates: JSON.stringify(candidates),
       fleet_size: fleetSize,
     };
-    await this.database.transaction((transaction) => transaction.write(`${INSERT_PLAN} ON DUPLICATE KEY UPDATE id = purge_plan.id`, [columns]));
+    await this.database.transaction(async (transaction) => {
+      await transaction.write(`${INSERT_PLAN} ON DUPLICATE KEY UPDATE id = purge_plan.id`, [columns]);
+      const surplus = await transaction.rows<{ id: string }>(READ_SURPLUS_PLANS, [createdBy, PLANS_KEPT_PER_CALLER]);
+      if (surplus.length > 0) await transaction.write(DELETE_PLANS, [surplus.map(({ id }) => id)]);
+    });
   }
 
   async find(planId: string): Promise<{ plan: PurgePlan; result: PlanResult | null } | null> {

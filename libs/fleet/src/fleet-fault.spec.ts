@@ -32,7 +32,6 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   process_server_connected: [{ code: 'process_server_connected', leaseExpiresAt: NOON }, null],
   empty_filter: [{ code: 'empty_filter' }, null],
   plan_not_found: [{ code: 'plan_not_found' }, null],
-  plan_too_large: [{ code: 'plan_too_large', limit: 1_000 }, null],
   plan_expired: [{ code: 'plan_expired', expiredAt: NOON }, null],
   plan_count_mismatch: [{ code: 'plan_count_mismatch', expected: 2, planned: 3 }, null],
   share_not_acknowledged: [{ code: 'share_not_acknowledged', candidates: 16, fleetSize: 100 }, null],

@@ -28,7 +28,6 @@ export type FleetFault =
   | { readonly code: 'process_server_disconnected' }
   | { readonly code: 'process_server_connected'; readonly leaseExpiresAt: Date }
   | { readonly code: 'empty_filter' | 'plan_not_found' }
-  | { readonly code: 'plan_too_large'; readonly limit: number }
   | { readonly code: 'plan_expired'; readonly expiredAt: Date }
   | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
   | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
@@ -148,8 +147,6 @@ function explain(fault: FleetFault): string {
       return 'A plan without a filter would cover the whole fleet. Give at least one.';
     case 'plan_not_found':
       return 'There is no such plan. Plans are forgotten some time after they expire.';
-    case 'plan_too_large':
-      return `More than ${fault.limit} process servers match. Narrow the filter.`;
     case 'plan_expired':
       return `The plan expired at ${fault.expiredAt.toISOString()}. Make a new one.`;
     case 'plan_count_mismatch':

@@ -15,4 +15,6 @@ export interface FleetFilter {
   readonly possibleDuplicate?: boolean;
   readonly passphraseId?: string;
   readonly silentForSeconds?: number;
+  /** It has never sent a heartbeat, in any of its generations. */
+  readonly neverConnected?: true;
 }

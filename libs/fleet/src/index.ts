@@ -136,8 +136,8 @@ export {
 } from './process-server.js';
 export { damageOf, inconsistenciesOf, lastGeneration, repair } from './consistency.js';
 export { ConsistencyCheck, type ConsistencyReport } from './consistency-check.js';
-export { purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
-export { applyFault, LARGEST_PLAN, PLAN_LIFETIME_MS, PlanAlreadyApplied, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+export { machinesFault, purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
+export { applyFault, LARGEST_PLAN, MOST_REMAINING, PLAN_LIFETIME_MS, PLANS_KEPT_PER_CALLER, PlanAlreadyApplied, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
 export { PurgePlanner } from './purge-planner.js';
 export { RecordingRegistry } from './recording-registry.js';
 export {

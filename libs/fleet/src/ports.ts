@@ -213,8 +213,11 @@ export abstract class ListeningNotes {
 }
 
 export abstract class PurgePlans {
-  /** Up to `limit` Disconnected entries that match. */
+  /** Up to `limit` Disconnected entries that match, in the order of their host ids. */
   abstract candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]>;
+  /** How many more match after this host id, counted up to `most`. */
+  abstract remaining(filter: FleetFilter, afterHostId: string, most: number): Promise<number>;
+  /** Of its creator's plans that are not applied, keeps the latest `PLANS_KEPT_PER_CALLER`. */
   abstract save(plan: PurgePlan): Promise<void>;
   abstract find(planId: string): Promise<{ readonly plan: PurgePlan; readonly result: PlanResult | null } | null>;
   /** Keeps the first result; returns the one that is kept. What this one skipped and another apply of the plan purged meanwhile counts as purged. */

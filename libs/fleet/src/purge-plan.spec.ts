@@ -4,10 +4,11 @@ import { PurgePlanner } from './purge-planner.js';
 import { FleetError } from './fleet-fault.js';
 import type { FleetFilter } from './fleet-filter.js';
 import { Identifiers, PurgePlans, Registry, type Decision, type HeldRecord, type Neighbour } from './ports.js';
+import { NOTHING_REPORTED } from './health.js';
 import type { HostRecord } from './process-server.js';
 import { AN_OPERATOR, aProcessServer, aSilentServer, aTombstone, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
 
-const candidate = (number: number): PlanCandidate => ({ hostId: `host-${number}`, generation: 3, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', lastHeartbeatAt: null });
+const candidate = (number: number): PlanCandidate => ({ hostId: `host-${number}`, generation: 3, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', lastHeartbeatAt: null, blockedBy: null });
 const candidates = (count: number): PlanCandidate[] => Array.from({ length: count }, (_, number) => candidate(number));
 
 const aPlan = (count: number, fleetSize = 100): PurgePlan => ({
@@ -20,7 +21,7 @@ const aPlan = (count: number, fleetSize = 100): PurgePlan => ({
   expiresAt: msAfter(NOON, 840_000),
 });
 
-const anOrder = (over: Partial<ApplyOrder> = {}): ApplyOrder => ({ expectedCount: 1, reason: 'scrapped', acknowledgeShare: false, actor: AN_OPERATOR, ...over });
+const anOrder = (over: Partial<ApplyOrder> = {}): ApplyOrder => ({ expectedCount: 1, reason: 'scrapped', acknowledgeShare: false, force: false, actor: AN_OPERATOR, ...over });
 
 describe('a purge plan', () => {
   it.each([
@@ -98,6 +99,10 @@ class PlansInMemory extends PurgePlans {
     return this.matching.slice(0, limit);
   }
 
+  override async remaining(_filter: FleetFilter, afterHostId: string, most: number): Promise<number> {
+    return Math.min(most, this.matching.length - 1 - this.matching.findIndex(({ hostId }) => hostId === afterHostId));
+  }
+
   override async save(plan: PurgePlan): Promise<void> {
     this.saved.set(plan.planId, { plan, result: null });
   }
@@ -146,21 +151,25 @@ describe('planning a purge', () => {
   });
 
   it.each([
-    [1_000, null],
-    [1_001, { code: 'plan_too_large', limit: 1_000 }],
-    [5_000, { code: 'plan_too_large', limit: 1_000 }],
-  ])('of %d entries is refused with %j', async (count, fault) => {
+    [999, 999, 0],
+    [1_000, 1_000, 0],
+    [1_001, 1_000, 1],
+    [5_000, 1_000, 4_000],
+    [11_000, 1_000, 10_000],
+    [12_000, 1_000, 10_000],
+  ])('of %d entries has %d candidates, and %d remain', async (count, planned, remain) => {
     const { plans, planning } = planner();
     plans.matching = candidates(count);
-    expect(await faultOf(planning.plan({ connectionState: 'Disconnected' }, 'anna'))).toEqual(fault);
-    expect(plans.saved.size).toBe(fault ? 0 : 1);
+    const { plan, remaining } = await planning.plan({ connectionState: 'Disconnected' }, 'anna');
+    expect([plan.candidates.length, remaining]).toEqual([planned, remain]);
+    expect(plans.saved.size).toBe(1);
     expect(LARGEST_PLAN).toBe(1_000);
   });
 
   it('makes a plan that lives 15 minutes', async () => {
     const { plans, planning } = planner();
     plans.matching = candidates(2);
-    const plan = await planning.plan({ connectionState: 'Disconnected' }, 'anna');
+    const { plan } = await planning.plan({ connectionState: 'Disconnected' }, 'anna');
     expect(plan).toMatchObject({ planId: 'id-1', candidates: candidates(2), createdAt: NOON, createdBy: 'anna', expiresAt: msAfter(NOON, 900_000) });
     expect(plans.saved.get('id-1')).toEqual({ plan, result: null });
   });
@@ -177,8 +186,8 @@ describe('applying a plan', () => {
   async function planned() {
     const parts = planner(RECORDS);
     parts.plans.matching = candidates(5);
-    const { planId } = await parts.planning.plan({ connectionState: 'Disconnected' }, 'anna');
-    return { ...parts, planId };
+    const { plan } = await parts.planning.plan({ connectionState: 'Disconnected' }, 'anna');
+    return { ...parts, planId: plan.planId };
   }
 
   it('judges each entry again, and says why it left one', async () => {
@@ -186,13 +195,27 @@ describe('applying a plan', () => {
     expect(await planning.apply(planId, anOrder({ expectedCount: 5 }))).toEqual({
       purged: [{ hostId: 'host-0', friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: NOON.toISOString() }],
       skipped: [
-        { hostId: 'host-1', why: 'process_server_connected' },
-        { hostId: 'host-2', why: 'generation_superseded' },
-        { hostId: 'host-3', why: 'generation_retired' },
-        { hostId: 'host-4', why: 'process_server_not_found' },
+        { hostId: 'host-1', code: 'process_server_connected' },
+        { hostId: 'host-2', code: 'generation_superseded' },
+        { hostId: 'host-3', code: 'generation_retired' },
+        { hostId: 'host-4', code: 'process_server_not_found' },
       ],
     });
     expect(fleet.records.get('host-0')?.tombstone).toMatchObject({ removal: 'purge', planId, reason: 'scrapped', removedBy: 'anna' });
+  });
+
+  it.each([
+    [false, ['machines_protected', 'process_server_connected'], null],
+    [true, ['process_server_connected'], 'purged'],
+  ])('by force %s skips %j', async (force, codes, removal) => {
+    const { planning, fleet, planId } = await planned();
+    const health = { ...NOTHING_REPORTED, protectedMachineCount: 2 };
+    fleet.records.clear();
+    fleet.records.set('host-0', { entry: aSilentServer({ hostId: 'host-0', health }), tombstone: null });
+    fleet.records.set('host-1', { entry: aProcessServer({ hostId: 'host-1', health }), tombstone: null });
+    const { skipped } = await planning.apply(planId, anOrder({ expectedCount: 5, force }));
+    expect(skipped.map(({ code }) => code).filter((code) => code !== 'process_server_not_found').sort()).toEqual(codes);
+    expect(fleet.records.get('host-0')?.tombstone ? 'purged' : null).toBe(removal);
   });
 
   it('again answers the stored result, whatever is ordered then', async () => {

@@ -3,6 +3,10 @@ import type { FleetFilter } from './fleet-filter.js';
 import type { Actor } from './process-server.js';
 
 export const LARGEST_PLAN = 1_000;
+/** Matches that are counted beyond those of a plan. */
+export const MOST_REMAINING = 10_000;
+/** Plans of one caller that are neither applied nor forgotten: the oldest makes room for the next. */
+export const PLANS_KEPT_PER_CALLER = 10;
 export const PLAN_LIFETIME_MS = 15 * 60_000;
 /** Above this share of the fleet, and more than this many, the operator says so a second time. */
 const LARGEST_QUIET_SHARE = 0.15;
@@ -14,6 +18,8 @@ export interface PlanCandidate {
   readonly friendlyName: string;
   readonly ipAddress: string;
   readonly lastHeartbeatAt: string | null;
+  /** What would keep it from being purged, unless that is forced; null when nothing would. */
+  readonly blockedBy: FleetFault['code'] | null;
 }
 
 export interface PurgePlan {
@@ -29,7 +35,7 @@ export interface PurgePlan {
 
 export interface PlanResult {
   readonly purged: readonly { readonly hostId: string; readonly friendlyName: string; readonly ipAddress: string; readonly purgedAt: string }[];
-  readonly skipped: readonly { readonly hostId: string; readonly why: FleetFault['code'] }[];
+  readonly skipped: readonly { readonly hostId: string; readonly code: FleetFault['code'] }[];
 }
 
 /** Another apply of the same plan has stored the result: nothing more is purged in the plan's name. */
@@ -39,6 +45,8 @@ export interface ApplyOrder {
   readonly expectedCount: number;
   readonly reason: string;
   readonly acknowledgeShare: boolean;
+  /** Purges also those with protected machines, and none that is Connected. */
+  readonly force: boolean;
   readonly actor: Actor;
 }
 

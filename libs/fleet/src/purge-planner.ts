@@ -2,7 +2,7 @@ import { FleetError, type FleetFault } from './fleet-fault.js';
 import type { FleetFilter } from './fleet-filter.js';
 import type { Clock, Identifiers, PurgePlans, Registry } from './ports.js';
 import { purge, type PurgeAnswer } from './purge.js';
-import { applyFault, LARGEST_PLAN, PlanAlreadyApplied, PLAN_LIFETIME_MS, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+import { applyFault, LARGEST_PLAN, MOST_REMAINING, PlanAlreadyApplied, PLAN_LIFETIME_MS, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
 
 /** Asked for at once, so that the store writes them together: a large plan is applied within the time of a call. */
 const PURGED_AT_ONCE = 100;
@@ -16,11 +16,12 @@ export class PurgePlanner {
     private readonly identifiers: Identifiers,
   ) {}
 
-  /** @throws FleetError `empty_filter`, `plan_too_large`. */
-  async plan(filter: FleetFilter, createdBy: string): Promise<PurgePlan> {
+  /** The first that match, and how many more do. @throws FleetError `empty_filter`. */
+  async plan(filter: FleetFilter, createdBy: string): Promise<{ readonly plan: PurgePlan; readonly remaining: number }> {
     if (Object.keys(filter).length === 0) throw new FleetError({ code: 'empty_filter' });
-    const candidates = await this.plans.candidates(filter, LARGEST_PLAN + 1);
-    if (candidates.length > LARGEST_PLAN) throw new FleetError({ code: 'plan_too_large', limit: LARGEST_PLAN });
+    const candidates = await this.plans.candidates(filter, LARGEST_PLAN);
+    const last = candidates[LARGEST_PLAN - 1];
+    const remaining = last ? await this.plans.remaining(filter, last.hostId, MOST_REMAINING) : 0;
     const fleetSize = await this.plans.fleetSize();
     const createdAt = this.clock.now();
     const plan: PurgePlan = {
@@ -33,7 +34,7 @@ export class PurgePlanner {
       expiresAt: new Date(createdAt.getTime() + PLAN_LIFETIME_MS),
     };
     await this.plans.save(plan);
-    return plan;
+    return { plan, remaining };
   }
 
   /**
@@ -47,9 +48,9 @@ export class PurgePlanner {
     const fault = applyFault(found.plan, order, this.clock.now());
     if (fault) throw new FleetError(fault);
     const purged: PurgeAnswer[] = [];
-    const skipped: { hostId: string; why: FleetFault['code'] }[] = [];
+    const skipped: { hostId: string; code: FleetFault['code'] }[] = [];
     const purgeOne = ({ hostId, generation }: PlanCandidate): Promise<PurgeAnswer> => {
-      const purgeOrder = { generation, reason: order.reason, force: false, actor: order.actor, planId };
+      const purgeOrder = { generation, reason: order.reason, force: order.force, actor: order.actor, planId };
       return this.registry.change(hostId, (held) => purge(hostId, purgeOrder, held));
     };
     const { candidates } = found.plan;
@@ -61,7 +62,7 @@ export class PurgePlanner {
         if (outcome.status === 'fulfilled') purged.push(outcome.value);
         else if (outcome.reason instanceof PlanAlreadyApplied) isApplied = true;
         else if (!(outcome.reason instanceof FleetError) || outcome.reason.fault.code === 'database_unavailable') throw outcome.reason;
-        else skipped.push({ hostId: slice[index]?.hostId ?? '', why: outcome.reason.fault.code });
+        else skipped.push({ hostId: slice[index]?.hostId ?? '', code: outcome.reason.fault.code });
       }
     }
     const result: PlanResult = { purged: purged.map((one) => ({ ...one, purgedAt: one.purgedAt.toISOString() })), skipped };

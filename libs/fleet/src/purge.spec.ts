@@ -79,6 +79,13 @@ describe('a purge', () => {
     expect(change?.event).toMatchObject({ kind: 'purged_by_force', detail: { connectionState, protectedMachineCount: entry.health.protectedMachineCount } });
   });
 
+  it('that a plan forces leaves a Connected one, and takes one that protects machines as an event of the forced kind', () => {
+    const order = anOrder({ force: true, planId: 'plan-1' });
+    expect(refusal(order, held({ entry: aProcessServer() }))).toMatchObject({ code: 'process_server_connected' });
+    const { change } = purge(HOST_ID, order, held({ entry: aSilentServer({ health: protecting(2) }) }));
+    expect(change).toMatchObject({ write: { to: 'removed', evenIfConnected: false }, event: { kind: 'purged_by_force', detail: { planId: 'plan-1' } } });
+  });
+
   it('that is forced still takes only the generation that the operator saw', () => {
     expect(refusal(anOrder({ force: true }), held({ entry: aProcessServer({ generation: 4 }) }))).toMatchObject({ code: 'generation_superseded' });
   });

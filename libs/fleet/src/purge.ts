@@ -1,5 +1,6 @@
 import { calledBy } from './fleet-event.js';
-import { FleetError } from './fleet-fault.js';
+import { FleetError, type FleetFault } from './fleet-fault.js';
+import type { ReportedHealth } from './health.js';
 import { earliestWallInstant } from './listening.js';
 import type { Decision, HeldRecord } from './ports.js';
 import { connectionStateAt, type Actor, type Tombstone } from './process-server.js';
@@ -9,7 +10,7 @@ export interface PurgeOrder {
   /** The generation that the operator saw. */
   readonly generation: number;
   readonly reason: string;
-  /** Purges a Connected one, or one with protected machines, all the same. */
+  /** Purges one with protected machines all the same, and a Connected one unless a plan purges it. */
   readonly force: boolean;
   readonly actor: Actor;
   readonly planId: string | null;
@@ -24,9 +25,15 @@ export interface PurgeAnswer {
 
 const answerOf = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone): PurgeAnswer => ({ hostId, friendlyName, ipAddress, purgedAt: removedAt });
 
+/** What keeps an entry from being purged, unless that is forced: machines that are, or may be, protected through it. */
+export function machinesFault({ protectedMachineCount, protectedMachinesUnknown }: Pick<ReportedHealth, 'protectedMachineCount' | 'protectedMachinesUnknown'>): FleetFault | null {
+  if (protectedMachineCount) return { code: 'machines_protected', protectedMachineCount };
+  return protectedMachinesUnknown ? { code: 'machines_unknown' } : null;
+}
+
 /**
  * Removes an entry at once; purging it again answers the same.
- * @throws FleetError `process_server_connected`, `machines_protected`, `machines_unknown` unless forced; `generation_superseded` when it has
+ * @throws FleetError `process_server_connected`, which force does not override for a plan; `machines_protected`, `machines_unknown` unless forced; `generation_superseded` when it has
  * registered since; `generation_unknown`; `generation_retired` when the clean-up was first; `process_server_not_found`.
  */
 export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Decision<PurgeAnswer> {
@@ -37,18 +44,18 @@ export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Deci
   const { entry, tombstone, now, listenedMs } = held;
   if (tombstone?.removal === 'purge') return { answer: answerOf(tombstone) };
   if (!entry) throw new FleetError({ code: 'generation_retired', removal: 'clean_up' });
-  if (!force && connectionStateAt(listenedMs, entry) === 'Connected') {
+  const evenIfConnected = force && planId === null;
+  if (!evenIfConnected && connectionStateAt(listenedMs, entry) === 'Connected') {
     throw new FleetError({ code: 'process_server_connected', leaseExpiresAt: earliestWallInstant(entry.lease.endsAtListenedMs, listenedMs, now) });
   }
-  const { protectedMachineCount, protectedMachinesUnknown } = entry.health;
-  if (!force && protectedMachineCount) throw new FleetError({ code: 'machines_protected', protectedMachineCount });
-  if (!force && protectedMachinesUnknown) throw new FleetError({ code: 'machines_unknown' });
+  const fault = force ? null : machinesFault(entry.health);
+  if (fault) throw new FleetError(fault);
   const { generation, facts: { friendlyName, ipAddress } } = entry;
   const made: Tombstone = { hostId, generation, friendlyName, ipAddress, removedAt: now, removedBy: actor.name, reason, removal: 'purge', planId };
   return {
     answer: answerOf(made),
     change: {
-      write: { to: 'removed', tombstone: made, evenIfConnected: force },
+      write: { to: 'removed', tombstone: made, evenIfConnected },
       event: {
         kind: force ? 'purged_by_force' : 'purged',
         generation,
@@ -59,7 +66,7 @@ export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Deci
           reason,
           connectionState: connectionStateAt(listenedMs, entry),
           lastHeartbeatAt: entry.lease.lastHeartbeatAt?.toISOString() ?? null,
-          protectedMachineCount,
+          protectedMachineCount: entry.health.protectedMachineCount,
           ...(planId && { planId }),
         },
       },

@@ -43,7 +43,6 @@ export const PROBLEMS = {
   invalid_data_port: { status: 422, title: 'The data port cannot be used' },
   clock_in_future: { status: 422, title: 'The clock of the process server is ahead' },
   expiry_not_in_future: { status: 422, title: 'The expiry is not in the future' },
-  plan_too_large: { status: 422, title: 'The filter matches too many process servers for one plan' },
   authentication_attempts_exceeded: { status: 429, title: 'Too many wrong passphrases or keys' },
   request_rate_exceeded: { status: 429, title: 'Too many calls' },
   heartbeat_rate_exceeded: { status: 429, title: 'Too many heartbeats' },

@@ -77,6 +77,11 @@ export class PurgePlanRequest {
   @IsHostId()
   readonly passphraseId?: string;
 
+  /** Only entries that have never sent a heartbeat. */
+  @IsOptional()
+  @IsIn([true])
+  readonly neverConnected?: true;
+
   /** Silent for at least this long while we listened, in seconds. */
   @IsOptional()
   @IsInt()
@@ -92,12 +97,20 @@ export class PurgeCandidate {
   readonly ipAddress!: string;
   /** RFC 3339; null when it never sent one. */
   readonly lastHeartbeatAt!: string | null;
+  /**
+   * Problem code that a purge of it would be refused with, unless forced; null when it would be purged.
+   * @example 'machines_protected'
+   */
+  readonly blockedBy!: string | null;
 }
 
 /** Who would be purged. Nothing has happened yet. */
 export class PurgePlanResponse {
   readonly planId!: string;
+  /** The first 1,000 that match, in the order of their host ids. */
   readonly candidates!: PurgeCandidate[];
+  /** How many more match, counted up to 10,000: plan again once these are purged. */
+  readonly remaining!: number;
   /** RFC 3339. */
   readonly expiresAt!: string;
 }
@@ -119,6 +132,11 @@ export class ApplyPurgeRequest {
   @IsOptional()
   @IsBoolean()
   readonly acknowledgeShare?: boolean | null;
+
+  /** Purges also those with protected machines; one that is Connected is skipped all the same. */
+  @IsOptional()
+  @IsBoolean()
+  readonly force?: boolean | null;
 }
 
 export class SkippedCandidate {
@@ -127,7 +145,7 @@ export class SkippedCandidate {
    * Problem code of a purge of this one alone.
    * @example 'process_server_connected'
    */
-  readonly why!: string;
+  readonly code!: string;
 }
 
 /** What became of the plan. Applied again, the same. */

@@ -67,7 +67,7 @@ export class Metrics {
     gauge('cs_heartbeat_queue_length', 'Heartbeats that wait for a commit', () => receiver.queueLength);
     gauge('cs_listening', '1 while this replica can commit heartbeats', () => Number(receiver.accepts && listening.isListening && !receiver.isStalled));
     gauge('cs_database_clock_difference_seconds', 'How far the clock of the present database node is ahead of the clock of the site, which does not follow it', () => databaseDifferenceMs() / 1000);
-    gauge('cs_fleet_size', 'Process servers, as last counted', () => receiver.fleetSize);
+    gauge('cs_fleet_size', 'Process servers that have sent a heartbeat, as last counted', () => receiver.fleetSize);
     gauge('cs_refused_addresses', 'Addresses from which wrong passphrases or keys came in the last ten minutes', () => refused.addresses);
     gauge('cs_http_unread_responses', 'Responses that wait to be read by their clients', () => unread.responses);
     gauge('cs_http_unread_bytes', 'Memory that these hold', () => unread.bytes);

@@ -10,6 +10,7 @@ export function fleetFilter(given: ListProcessServersQuery | PurgePlanRequest): 
     ...filter,
     ...(filter.ipAddress !== undefined && { ipAddress: canonicalAddress(filter.ipAddress) ?? filter.ipAddress }),
     ...(filter.friendlyName !== undefined && { friendlyName: normalizedName(filter.friendlyName) }),
+    ...('neverConnected' in given && given.neverConnected && { neverConnected: given.neverConnected }),
     ...(filter.passphraseId !== undefined && { passphraseId: filter.passphraseId.toLowerCase() }),
   };
 }

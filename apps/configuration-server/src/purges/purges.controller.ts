@@ -17,13 +17,13 @@ export class PurgesController {
   @Post()
   @Call({
     permits: 'operator',
-    summary: 'Plans a purge: who is silent and matches. Nothing happens to them',
-    answers: { 201: { type: PurgePlanResponse, description: 'The plan; it lives 15 minutes' } },
-    problems: [...CHANGE_PROBLEMS, 'empty_filter', 'plan_too_large'],
+    summary: 'Plans a purge: the first 1,000 that are Disconnected and match, and what would keep each from being purged. Changes no entry',
+    answers: { 201: { type: PurgePlanResponse, description: 'The plan; it lives 15 minutes, and of one caller the latest ten are kept' } },
+    problems: [...CHANGE_PROBLEMS, 'empty_filter'],
   })
   async plan(@Body() filter: PurgePlanRequest, @From() { actor }: Recognised): Promise<PurgePlanResponse> {
-    const { planId, candidates, expiresAt } = await this.planner.plan(fleetFilter(filter), actor.name);
-    return { planId, candidates: [...candidates], expiresAt: expiresAt.toISOString() };
+    const { plan, remaining } = await this.planner.plan(fleetFilter(filter), actor.name);
+    return { planId: plan.planId, candidates: [...plan.candidates], remaining, expiresAt: plan.expiresAt.toISOString() };
   }
 
   @Post(':planId/apply')
@@ -35,7 +35,7 @@ export class PurgesController {
     problems: [...CHANGE_PROBLEMS, 'plan_not_found', 'plan_expired', 'plan_count_mismatch', 'share_not_acknowledged'],
   })
   async apply(@Param('planId', planIdPipe) planId: string, @Body() body: ApplyPurgeRequest, @From() { actor }: Recognised): Promise<ApplyPurgeResponse> {
-    const { expectedCount, reason, acknowledgeShare } = body;
-    return applied(await this.planner.apply(planId, { expectedCount, reason, acknowledgeShare: acknowledgeShare ?? false, actor }));
+    const { expectedCount, reason, acknowledgeShare, force } = body;
+    return applied(await this.planner.apply(planId, { expectedCount, reason, acknowledgeShare: acknowledgeShare ?? false, force: force ?? false, actor }));
   }
 }

@@ -141,7 +141,7 @@ export function insertEntries(registrations: readonly Registration[]): GuardedSt
     insertRows('process_server', entries.map(entryColumns)),
     ...registrations.flatMap(({ tombstone }) => (tombstone ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], matches: 1 }] : [])),
     { sql: DELETE_UNSEEN_TOMBSTONES, parameters: [hostIds], matches: 0 },
-    insertRows('process_server_lease', entries.map(leaseColumns)),
+    insertRows('process_server_lease', entries.map((entry) => ({ ...leaseColumns(entry), never_connected: 1 }))),
     { sql: INSERT_HEALTH, parameters: [hostIds.map((hostId) => [hostId, 0])] },
     insertFirstNames(entries.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName }))),
   ];

@@ -74,6 +74,7 @@ export const RENEW_HELD_LEASES = `
            event_bounds VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin PATH '$.eventBounds')) AS b
   STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
      SET l.last_heartbeat_at = ${LATER_HEARTBEAT},
+         l.never_connected = 0,
          l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
          l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
          l.told_interval_seconds = b.told_interval_seconds,
