@@ -55,7 +55,7 @@ describe('a start', () => {
     expect(server.output).toContain(folder.path('admin.key'));
     expect(server.output).not.toContain(await folder.passphrase());
     expect(server.output).not.toContain(await folder.adminKey());
-    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
   });
 
   it('finds again what was there: its servers, its passphrase and its key', async () => {
@@ -161,7 +161,7 @@ describe('a first start that is killed', () => {
     expect(folder.databasePids()).toHaveLength(1);
     expect(await next.stop()).toEqual({ code: 0, signal: null });
     expect(folder.databasePids()).toEqual([]);
-    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
   });
 });
 
@@ -208,7 +208,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
     expect(server.output.match(/answering what is in flight/g)).toHaveLength(1);
     expect(server.output).toMatch(/Stopped\.\n$/);
     expect(folder.databasePids()).toEqual([]);
-    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
   });
 
   it('during the start ends all the same', async () => {
@@ -226,7 +226,7 @@ it('a server whose terminal is closed stops in order, with nobody left to tell',
   server.loseTerminal();
   expect(await server.end()).toEqual({ code: 0, signal: null });
   expect(folder.databasePids()).toEqual([]);
-  expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database']);
+  expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
 });
 
 /** The status, with `problem` when it says so by its type; or the code of the failure on the way. */

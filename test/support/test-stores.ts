@@ -16,6 +16,7 @@ import {
   type ProcessServerFacts,
   type PurgeAnswer,
   type PurgeOrder,
+  type Registry,
   type RegistrationAnswer,
   type RegistrationTerms,
   type Version,
@@ -217,7 +218,7 @@ export class TestStores {
     return (await this.reader.asOf()).listenedMs;
   }
 
-  register(hostId: string, facts: Partial<ProcessServerFacts> = {}, registry = this.registry, passphraseId: string = randomUUID()): Promise<RegistrationAnswer> {
+  register(hostId: string, facts: Partial<ProcessServerFacts> = {}, registry: Pick<Registry, 'change'> = this.registry, passphraseId: string = randomUUID()): Promise<RegistrationAnswer> {
     const order = { hostId, facts: someFacts(facts), sentAt: null, passphraseId, previousCredentialHash: null, actor: AN_AGENT };
     return registry.change(hostId, (held) => register(order, held, [], 30, TERMS, MINT));
   }
@@ -239,7 +240,7 @@ export class TestStores {
     return server;
   }
 
-  purge({ hostId, generation }: Pick<StoredServer, 'hostId' | 'generation'>, over: Partial<PurgeOrder> = {}, registry = this.registry): Promise<PurgeAnswer> {
+  purge({ hostId, generation }: Pick<StoredServer, 'hostId' | 'generation'>, over: Partial<PurgeOrder> = {}, registry: Pick<Registry, 'change'> = this.registry): Promise<PurgeAnswer> {
     const order: PurgeOrder = { generation, reason: 'scrapped', force: false, actor: AN_OPERATOR, planId: null, ...over };
     return registry.change(hostId, (held) => purge(hostId, order, held));
   }

@@ -1,11 +1,12 @@
 import type { EventEmitter } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pino } from 'pino';
 import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
 import { serverLog } from './server-log.js';
 import { projectRoot } from './openapi/openapi-file.js';
-import { CannotStart, serve, type RunningServer } from './serve.js';
+import { CommandLineError, readCommandLine } from './command-line.js';
+import { CannotStart, serve, type RunningServer, type SecretFile } from './serve.js';
 
 /** A stop that takes longer than this is given up. */
 const LONGEST_STOP_MS = 30_000;
@@ -23,6 +24,11 @@ function keepServingWithoutOutput(log: EventEmitter): void {
 /** Of servers that share a database, only the first has the files. */
 const ELSEWHERE = 'not in this data directory: it was made by the server that used this database first';
 
+/** After a restore, or when another replica has made a new one since. */
+const NOT_VALID = 'not in this data directory: the secret in its file is not valid in this database';
+
+const placeOf = ({ path, state }: SecretFile): string => (state === 'valid' ? asTyped(path) : state === 'absent' ? ELSEWHERE : NOT_VALID);
+
 /** A path as a person would type it where `npm start` was typed. */
 function asTyped(path: string): string {
   const fromHere = relative(process.env['INIT_CWD'] ?? process.cwd(), path);
@@ -32,23 +38,23 @@ function asTyped(path: string): string {
 
 function welcome({ url, files }: RunningServer): string {
   const curl = url.startsWith('https:') ? 'curl -k' : 'curl';
-  const [passphrase, adminKey] = [files.passphrase, files.adminKey].map((path) => (existsSync(path) ? asTyped(path) : null));
   return `
 The configuration server listens on ${url}
-  passphrase for process servers   ${passphrase ?? ELSEWHERE}
-  first admin key                  ${adminKey ?? ELSEWHERE}
+  passphrase for process servers   ${placeOf(files.passphrase)}
+  first admin key                  ${placeOf(files.adminKey)}
 
 Try next, in another terminal:
   ${curl} ${url}/health/ready
-  ${curl} -H "Authorization: Bearer ${adminKey ? `$(cat ${adminKey})` : '<API key>'}" ${url}/v1/fleet
+  ${curl} -H "Authorization: Bearer ${files.adminKey.state === 'valid' ? `$(cat ${asTyped(files.adminKey.path)})` : '<API key>'}" ${url}/v1/fleet
 In a browser: ${url}/docs
 
 Stop it with Ctrl-C.`;
 }
 
 async function run(): Promise<void> {
+  const { insecure, ...options } = readCommandLine(process.argv.slice(2));
   const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
-  const settings = readSettings({ environment: process.env, insecure: process.argv.includes('--insecure'), packageVersion: version });
+  const settings = readSettings({ environment: process.env, insecure, packageVersion: version });
   const log = pino.destination({ dest: 2, sync: true, maxLength: LARGEST_LOG_BACKLOG, retryEAGAIN: () => false });
   keepServingWithoutOutput(log);
   const logger = serverLog(settings.logLevel, log);
@@ -57,7 +63,7 @@ async function run(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked(signal));
   process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a promise was rejected and nobody looked'));
 
-  const server = await serve(settings, logger, print, { newAdminKey: process.argv.includes('--new-admin-key') });
+  const server = await serve(settings, logger, print, options);
   print(welcome(server));
   const signal = await asked;
   print(`\n${signal}: answering what is in flight, then stopping …`);
@@ -69,7 +75,7 @@ async function run(): Promise<void> {
 run().then(
   () => process.exit(0),
   (error: unknown) => {
-    const told = [SettingsError, DirectoryInUse, CannotStart].some((kind) => error instanceof kind);
+    const told = [CommandLineError, SettingsError, DirectoryInUse, CannotStart].some((kind) => error instanceof kind);
     const expected = told || (error instanceof Error && error.name === 'DatabaseProgramMissing');
     console.error(expected ? (error as Error).message : error);
     process.exit(1);

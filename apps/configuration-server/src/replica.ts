@@ -12,11 +12,13 @@ import {
   ListeningClock,
   nextPassDelayMs,
   PurgePlanner,
+  RecordingRegistry,
   Registrar,
   type Clock,
   type Identifiers,
   type PassphraseFile,
   type Randomness,
+  type RemovalRecorder,
 } from '@app/fleet';
 import {
   ConsistencyStore,
@@ -32,6 +34,7 @@ import {
   readMaxPacketBytes,
   RegistryStore,
   RemovalStore,
+  RestoreStore,
   SecretStore,
   StampsInFlight,
   type DatabaseAddress,
@@ -44,7 +47,7 @@ import type { UseCases } from './app.module.js';
 import { Cursors } from './fleet/cursors.js';
 import { FleetCounts } from './fleet/fleet-counts.js';
 import { Metrics } from './fleet/metrics.js';
-import { ReplicaStatus } from './fleet/replica-status.js';
+import { NO_DATA_DIRECTORY, ReplicaStatus, type DirectoryState } from './fleet/replica-status.js';
 import { Connections } from './connections.js';
 import { ClientAddresses } from './edge/client-address.js';
 import { RefusedConnections } from './edge/proxy-protocol.js';
@@ -90,6 +93,9 @@ export interface ReplicaParts {
   readonly logger: Logger;
   /** Where the operator finds a new passphrase. */
   readonly passphraseFile: PassphraseFile;
+  /** Where removals are recorded outside of the database; nowhere in most tests. */
+  readonly removalRecorder?: RemovalRecorder;
+  readonly directory?: DirectoryState;
   /** Twenty seconds unless told. */
   readonly requestTimeoutMs?: number;
   /** When a call that has arrived is answered at the latest; just below five seconds unless given. */
@@ -128,14 +134,15 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs, longestUnreadExportMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, removalRecorder, directory = NO_DATA_DIRECTORY, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs, longestUnreadExportMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, reregistrationProof: proofPolicy, lease: leaseTiming } = settings;
     const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
     const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
 
     const stamps = new StampsInFlight();
     const registry = new RegistryStore(database, clock, identifiers, stamps);
-    const removals = new RemovalStore(database, clock, identifiers);
+    const changes = removalRecorder ? new RecordingRegistry(registry, removalRecorder) : registry;
+    const removals = new RemovalStore(database, clock, identifiers, removalRecorder);
     const plans = new PlanStore(database, clock, version);
     const counter = new FleetCounter(database, clock, version);
     const secrets = new SecretStore(database, clock, identifiers);
@@ -162,18 +169,18 @@ export class Replica {
     const refusedConnections = settings.http.proxyProtocol ? new RefusedConnections(limitedLog) : null;
     const clients = new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader);
     const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections });
-    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, readyForMs);
+    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, new RestoreStore(database, clock, identifiers), directory, readyForMs);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
     const useCases: UseCases = {
       clock,
       randomness,
       callers: new Callers(keys, credentials, refused, limits, settings.metricsNeedReader),
-      registrar: new Registrar(registry, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming, proofPolicy }),
+      registrar: new Registrar(changes, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming, proofPolicy }),
       receiver,
       refusedHeartbeats: new RefusedHeartbeats(registry),
-      departures: new Departures(registry, settings.cleanUp),
-      planner: new PurgePlanner(plans, registry, clock, identifiers),
+      departures: new Departures(changes, settings.cleanUp),
+      planner: new PurgePlanner(plans, changes, clock, identifiers),
       views,
       timelines: new Timelines(events, views, cursors),
       exports: new EventExports(events, clock, longestUnreadExportMs),

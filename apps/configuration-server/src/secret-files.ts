@@ -1,13 +1,14 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassphraseFile } from '@app/fleet';
-import type { KeyRingStore, SecretStore } from '@app/fleet-mysql';
-import { newApiKey, newPassphrase, prefixOf, sha256 } from '@app/platform';
+import type { AdminKey, KeyRingStore, SecretStore } from '@app/fleet-mysql';
+import { isPassphrase, newApiKey, newPassphrase, prefixOf, sha256 } from '@app/platform';
 
 /** The passphrase and the first admin key in a data directory, readable to its owner alone. */
 export class SecretFiles extends PassphraseFile {
   readonly passphrase: string;
   readonly adminKey: string;
+  private replaced = false;
 
   constructor(dataDirectory: string) {
     super();
@@ -21,7 +22,19 @@ export class SecretFiles extends PassphraseFile {
 
   async putInPlace(): Promise<string> {
     await rename(pendingOf(this.passphrase), this.passphrase);
+    this.replaced = true;
     return this.passphrase;
+  }
+
+  /** A passphrase was put in place by this process: the file holds a valid one. */
+  get isReplaced(): boolean {
+    return this.replaced;
+  }
+
+  /** SHA-256 of the secrets in the files; null where there is none. */
+  async hashes(): Promise<{ readonly passphrase: Buffer | null; readonly adminKey: Buffer | null }> {
+    const [passphrase, adminKey] = await Promise.all([readSecret(this.passphrase), readSecret(this.adminKey)]);
+    return { passphrase: passphrase === null ? null : sha256(passphrase), adminKey: adminKey === null ? null : sha256(adminKey) };
   }
 
   async preparedHash(): Promise<string | null> {
@@ -42,12 +55,12 @@ const writeSecret = (path: string, secret: string): Promise<void> => writeFile(p
 /**
  * The first passphrase and admin key of a new database. They are on disk before the database knows their hashes, and get
  * their names after it does: killed at any moment, the next start either finishes or begins anew. Of replicas that start
- * at once, one wins, and only its files stay.
+ * at once, one wins, and only its files stay: true for that one.
  */
-export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, files: SecretFiles, progress: (line: string) => void): Promise<void> {
+export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, files: SecretFiles, progress: (line: string) => void): Promise<boolean> {
   await settleRenewal(keys, files);
   const begun = await readPending(files);
-  if (!begun && (await secrets.haveFirstSecrets())) return;
+  if (!begun && (await secrets.haveFirstSecrets())) return false;
   const { passphrase, adminKey } = begun ?? (await writeNew(files));
   const won = await secrets.firstSecrets(sha256(passphrase), { hash: sha256(adminKey), prefix: prefixOf(adminKey) });
   const ours = won || (await keys.apiKeyOf(sha256(adminKey))) !== null;
@@ -55,14 +68,38 @@ export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, fi
     if (ours) await putInPlace(path, passphrase, adminKey, progress);
     else await rm(pendingOf(path), { force: true });
   }
+  return ours;
 }
 
 /** One more admin key, in the file of the first one: for an operator who has none any more. Killed in between, the next start finishes or forgets it. */
-export async function renewAdminKey(secrets: SecretStore, { adminKey: path }: SecretFiles): Promise<void> {
+export async function renewAdminKey(secrets: SecretStore, files: SecretFiles): Promise<void> {
+  await secrets.addAdminKey(await prepareAdminKey(files));
+  await rename(renewedOf(files.adminKey), files.adminKey);
+}
+
+/** The hash of the passphrase in its file, and of a new one that is written beside it where that is missing or cannot be one. */
+export async function passphraseToKeep(files: SecretFiles): Promise<Buffer> {
+  const kept = await readSecret(files.passphrase);
+  if (kept !== null && isPassphrase(kept)) return sha256(kept);
+  const made = newPassphrase();
+  await files.prepare(made);
+  return sha256(made);
+}
+
+/** A new admin key on disk, to be put in place once the database knows it. */
+export async function prepareAdminKey({ adminKey: path }: SecretFiles): Promise<AdminKey> {
   const adminKey = newApiKey();
   await writeSecret(renewedOf(path), adminKey);
-  await secrets.addAdminKey({ hash: sha256(adminKey), prefix: prefixOf(adminKey) });
-  await rename(renewedOf(path), path);
+  return { hash: sha256(adminKey), prefix: prefixOf(adminKey) };
+}
+
+/** Puts what was prepared in place if the database knows it, and forgets it otherwise. */
+export async function settlePrepared(keys: KeyRingStore, files: SecretFiles): Promise<void> {
+  await settleRenewal(keys, files);
+  const prepared = await files.preparedHash();
+  if (prepared === null) return;
+  if (await keys.knowsPassphrase(prepared)) await files.putInPlace();
+  else await files.forget();
 }
 
 async function settleRenewal(keys: KeyRingStore, { adminKey: path }: SecretFiles): Promise<void> {

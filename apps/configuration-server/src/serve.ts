@@ -22,6 +22,7 @@ import {
 import { joinSite } from './join-site.js';
 import { KeptDatabase } from './kept-database.js';
 import { Replica } from './replica.js';
+import { DataDirectory } from './restore/data-directory.js';
 import { renewAdminKey, SecretFiles, settleSecrets } from './secret-files.js';
 
 /** Often enough that a step of the database's clock is found before it matters. */
@@ -37,11 +38,19 @@ export class CannotStart extends Error {}
 export interface StartOptions {
   /** One more admin key, for an operator who has none any more. */
   readonly newAdminKey: boolean;
+  /** The database was restored from a backup: what it does not know is settled by the data directory. */
+  readonly restored: boolean;
+}
+
+/** A file of the data directory, and whether the secret in it is valid in this database. */
+export interface SecretFile {
+  readonly path: string;
+  readonly state: 'absent' | 'valid' | 'not valid';
 }
 
 export interface RunningServer {
   readonly url: string;
-  readonly files: { readonly passphrase: string; readonly adminKey: string };
+  readonly files: { readonly passphrase: SecretFile; readonly adminKey: SecretFile };
   /** Drains, stops the private database cleanly, and leaves the data directory to the next start. */
   stop(): Promise<void>;
 }
@@ -72,7 +81,7 @@ export async function serve(settings: Settings, logger: Logger, progress: (line:
   }
 }
 
-async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, { newAdminKey }: StartOptions, undoing: Undoing): Promise<RunningServer> {
+async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, { newAdminKey, restored }: StartOptions, undoing: Undoing): Promise<RunningServer> {
   const dataDirectory = resolve(settings.dataDirectory);
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new CannotStart(`DATA_DIRECTORY ${dataDirectory} cannot be used: ${errorMessage(error)}`, { cause: error });
@@ -102,19 +111,33 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   if (await isClusterNode(setUp)) await joinSite(() => readListening(setUp, clock.now()), clock, (ms) => pause(ms));
 
   const files = new SecretFiles(dataDirectory);
-  const replica = await Replica.make({ name, settings, address, clock, siteClock: clock, randomness, identifiers, logger, passphraseFile: files });
+  const directory = new DataDirectory(dataDirectory, files, logger);
+  undoing.add(() => directory.stop());
+  const replica = await Replica.make({ name, settings, address, clock, siteClock: clock, randomness, identifiers, logger, passphraseFile: files, removalRecorder: directory.removedHosts, directory });
   undoing.add(() => stopServing(replica));
-  await settleSecrets(replica.secrets, replica.keys, files, progress);
+  if (restored && !(await replica.secrets.haveFirstSecrets())) throw new CannotStart('--restored: the database is empty. Load the backup first (docs/backup-and-restore.md).');
+  const isNewDatabase = await settleSecrets(replica.secrets, replica.keys, files, progress);
+  await directory.settle({ replica: name, database: setUp, clock, identifiers, randomness, keys: replica.keys }, { isRestored: restored, isNewDatabase, eventRetentionDays: settings.eventRetentionDays }, progress);
   if (newAdminKey) {
     await renewAdminKey(replica.secrets, files);
     progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they are in wrong hands.`);
   }
   await replica.start();
+  directory.keep(() => replica.listening.recordedListenedMs);
   await replica.http.listen(settings.http.port, settings.http.host);
   const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');
   replica.status.addresses.push(url);
   await claim.announce(url);
-  return { url, files, stop: () => undoing.run(logger) };
+  return { url, files: await secretFiles(files, replica), stop: () => undoing.run(logger) };
+}
+
+async function secretFiles(files: SecretFiles, { keys }: Replica): Promise<RunningServer['files']> {
+  const { passphrase, adminKey } = await files.hashes();
+  const stateOf = (hash: Buffer | null, isValid: boolean): SecretFile['state'] => (hash === null ? 'absent' : isValid ? 'valid' : 'not valid');
+  return {
+    passphrase: { path: files.passphrase, state: stateOf(passphrase, passphrase !== null && (await keys.passphraseState(passphrase)) === 'valid') },
+    adminKey: { path: files.adminKey, state: stateOf(adminKey, adminKey !== null && (await keys.isApiKeyValid(adminKey))) },
+  };
 }
 
 /** A connection that its client keeps open after the last answer, or on which it never asks, would hold the stop up. */

@@ -11,6 +11,7 @@ export { migrationsArePending, migrateDatabase } from './migrate.js';
 export { PlanStore } from './plan-store.js';
 export { RegistryStore } from './registry-store.js';
 export { RemovalStore } from './removal-store.js';
+export { RestoreStore, type RestoreOrder, type SiteRecord } from './restore-store.js';
 export { heartbeatLimitsWithin } from './statement-size.js';
 export { NAME_WALK_MS } from './statements/names.js';
 export { StampsInFlight } from './stamps-in-flight.js';

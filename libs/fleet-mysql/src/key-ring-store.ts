@@ -11,6 +11,7 @@ import {
   READ_KEY_BY_NAME,
   READ_KEY_OF_CALLER,
   READ_KEYS,
+  READ_PASSPHRASE_STATE,
   READ_PASSPHRASES,
   READ_VALID_KEY,
   READ_VALID_PASSPHRASES,
@@ -117,6 +118,18 @@ export class KeyRingStore implements KeyRing {
       await transaction.write(TAKE_RING, [Buffer.from(this.identifiers.at(now)), now]);
       return (await transaction.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [now])).some((valid) => valid.hash.equals(wanted));
     });
+  }
+
+  /** Whether a passphrase with this SHA-256 is valid; `unknown` when it never was in this database. */
+  async passphraseState(hash: Buffer): Promise<'valid' | 'retired' | 'unknown'> {
+    const [row] = await this.database.rows<{ is_valid: number }>(READ_PASSPHRASE_STATE, [this.clock.now(), hash]);
+    if (!row) return 'unknown';
+    return row.is_valid === 1 ? 'valid' : 'retired';
+  }
+
+  /** Whether the key with this hash is valid; it is not used by the question. */
+  async isApiKeyValid(hash: Buffer): Promise<boolean> {
+    return (await this.database.rows(READ_KEY_OF_CALLER, [hash, this.clock.now()])).length === 1;
   }
 
   /** Those that let somebody in now. */

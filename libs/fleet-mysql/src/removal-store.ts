@@ -37,7 +37,7 @@ export class RemovalStore implements Removals {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly identifiers: Identifiers,
-    private readonly recorder: RemovalRecorder | null = null,
+    private readonly recorder?: RemovalRecorder,
   ) {}
 
   async removeDue(due: Due, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {

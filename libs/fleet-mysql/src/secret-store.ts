@@ -67,14 +67,15 @@ export class SecretStore {
   }
 }
 
-interface NewAdminKey extends AdminKey {
+export interface NewAdminKey extends AdminKey {
   readonly keyId: string;
   readonly eventId: string;
   readonly name: string;
   readonly createdAt: Date;
 }
 
-async function insertAdminKey(transaction: Transaction, { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey): Promise<void> {
+/** With its event. */
+export async function insertAdminKey(transaction: Transaction, { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey): Promise<void> {
   const role: Role = 'admin';
   await transaction.write(INSERT_KEY, [keyId, name, nameKey(name), hash, role, prefix, createdAt, ACTOR, null]);
   await insertEvents(transaction, [ourEvent(eventId, createdAt, 'api_key_created', { keyId, name, role, prefix })]);

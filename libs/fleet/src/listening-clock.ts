@@ -59,6 +59,11 @@ export class ListeningClock {
     return { now, listenedMs: this.listenedMsAt(now), hasJustStepped: hasJustStepped(this.copy), isSteady: isSteady(this.copy) };
   }
 
+  /** L of this replica's last record, which is committed; 0 before the first. */
+  get recordedListenedMs(): number {
+    return this.copy?.listenedMs ?? 0;
+  }
+
   /** The last step backwards of the wall clock that this replica knows of. */
   get steppedBack(): Listening['steppedBack'] {
     return this.copy?.steppedBack ?? null;

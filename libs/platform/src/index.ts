@@ -8,6 +8,7 @@ export {
   CREDENTIAL_PREFIX,
   HmacCredentials,
   isApiKey,
+  isPassphrase,
   newApiKey,
   newPassphrase,
   newSharedKey,

@@ -26,6 +26,10 @@ export function newPassphrase(): string {
   return characters.match(new RegExp(`.{${PASSPHRASE_GROUP_LENGTH}}`, 'g'))?.join('-') ?? characters;
 }
 
+const PASSPHRASE_FORM = new RegExp(`^([${PASSPHRASE_ALPHABET}]{${PASSPHRASE_GROUP_LENGTH}}-?){${PASSPHRASE_GROUPS}}$`);
+/** Whether this may be one that was made here, by its form. */
+export const isPassphrase = (text: string): boolean => PASSPHRASE_FORM.test(text);
+
 /** 256 random bits. */
 export const newApiKey = (): string => API_KEY_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
 /** Whether this may be one, by its form. */

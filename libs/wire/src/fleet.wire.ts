@@ -58,6 +58,23 @@ export class CleanUpBody {
   readonly overdueSeconds!: number;
 }
 
+/** Which history of the database is served, and how it fits the data directory of this replica. */
+export class RestoreBody {
+  /** How often the database was restored from a backup with `--restored`. */
+  readonly epoch!: number;
+  /** Of the last restore, RFC 3339; null when there was none. */
+  readonly restoredAt!: string | null;
+  /** Registrations of this generation or an earlier one are from before the last restore. */
+  readonly generationFloor!: number;
+  /**
+   * Codes of what does not fit.
+   * @example ['database_older_than_data_directory']
+   */
+  readonly problems!: string[];
+  /** What to do about it; null when nothing is to be done. */
+  readonly advice!: string | null;
+}
+
 /** The configuration server about itself. */
 export class ConfigurationServerResponse {
   readonly version!: string;
@@ -70,6 +87,7 @@ export class ConfigurationServerResponse {
   readonly addresses!: string[];
   readonly listening!: ListeningBody;
   readonly cleanUp!: CleanUpBody;
+  readonly restore!: RestoreBody;
   /** RFC 3339. */
   readonly asOf!: string;
 }

@@ -13,6 +13,7 @@ export {
   ListeningBody,
   LiveResponse,
   ReadyResponse,
+  RestoreBody,
   VersionStatusCounts,
 } from './fleet.wire.js';
 export { firstFault } from './first-fault.js';

@@ -1,5 +1,5 @@
 import { FleetError, formatVersion, type CleanUpPromise, type Clock, type HeartbeatReceiver, type ListeningClock, type Removals, type Version, type VersionPolicy } from '@app/fleet';
-import { readListening, type Database } from '@app/fleet-mysql';
+import { readListening, type Database, type RestoreStore } from '@app/fleet-mysql';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { ConfigurationServerResponse, ReadyResponse } from '@app/wire';
 import { RecentAnswer } from './recent-answer.js';
@@ -14,6 +14,14 @@ interface ReplicaIdentity {
   readonly version: Version;
   readonly versionPolicy: VersionPolicy;
 }
+
+/** How the database fits the data directory of this replica. */
+export interface DirectoryState {
+  readonly problems: readonly string[];
+  readonly advice: string | null;
+}
+
+export const NO_DATA_DIRECTORY: DirectoryState = { problems: [], advice: null };
 
 /** What this replica knows of itself. */
 export class ReplicaStatus {
@@ -33,6 +41,8 @@ export class ReplicaStatus {
     private readonly removals: Removals,
     /** How far the clock of the present database node is ahead of the site's, in ms. */
     private readonly databaseDifferenceMs: () => number,
+    private readonly restores: RestoreStore,
+    private readonly directory: DirectoryState,
     readyForMs = READY_FOR_MS,
   ) {
     this.startedAt = clock.now();
@@ -47,6 +57,7 @@ export class ReplicaStatus {
     const now = this.clock.now();
     const { listenedMs, notedAt } = await readListening(this.database, now);
     const lastPass = await this.removals.lastPass();
+    const site = await this.restores.find();
     const { replica, version, versionPolicy } = this.identity;
     return {
       version: formatVersion(version),
@@ -61,6 +72,13 @@ export class ReplicaStatus {
         lastPassRemoved: lastPass?.removed ?? null,
         lastPassError: lastPass?.error ?? null,
         overdueSeconds: await this.promise.overdueSeconds(),
+      },
+      restore: {
+        epoch: site?.epoch ?? 0,
+        restoredAt: site?.restoredAt?.toISOString() ?? null,
+        generationFloor: site?.generationFloor ?? 0,
+        problems: [...this.directory.problems],
+        advice: this.directory.advice,
       },
       asOf: now.toISOString(),
     };
@@ -81,7 +99,7 @@ export class ReplicaStatus {
   private async lookReady(): Promise<ReadyResponse> {
     if (!(await this.heartbeatDatabase.answers())) throw new FleetError({ code: 'database_unavailable' });
     const overdueSeconds = await new CallDeadline(READ_OVERDUE_WITHIN_MS).within(this.promise.overdueSeconds()).catch(() => 0); // reads may be slow where heartbeats are not
-    const degraded = [...(overdueSeconds > 0 ? ['clean_up_overdue'] : []), ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : [])];
+    const degraded = [...(overdueSeconds > 0 ? ['clean_up_overdue'] : []), ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : []), ...this.directory.problems];
     return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
   }
 }

@@ -37,6 +37,8 @@ export const NOTE_USE = 'UPDATE api_key AS k SET k.last_used_at = GREATEST(COALE
 
 /** Param: now. Those that let somebody in. */
 export const READ_VALID_PASSPHRASES = 'SELECT s.id, s.hash, s.created_at, s.retires_at FROM passphrase AS s WHERE s.retires_at IS NULL OR s.retires_at > ? ORDER BY s.id';
+/** Params: now, hash. A line for a passphrase that is or was valid. */
+export const READ_PASSPHRASE_STATE = 'SELECT s.retires_at IS NULL OR s.retires_at > ? AS is_valid FROM passphrase AS s WHERE s.hash = ?';
 /** Params: ids. None of them can be retired from then on until the reader has committed. */
 export const HOLD_PASSPHRASES = 'SELECT s.id, s.retires_at FROM passphrase AS s WHERE s.id IN (?) LOCK IN SHARE MODE';
 /** Params: after id, limit. */

@@ -1,0 +1,22 @@
+import { describe, expect, it } from '@jest/globals';
+import { readCommandLine } from './command-line.js';
+
+const NONE = { insecure: false, newAdminKey: false, restored: false };
+
+describe('the command line', () => {
+  it.each([
+    [[], NONE],
+    [['--restored'], { ...NONE, restored: true }],
+    [['--insecure', '--new-admin-key'], { ...NONE, insecure: true, newAdminKey: true }],
+  ])('%j', (args, options) => {
+    expect(readCommandLine(args)).toMatchObject(options);
+  });
+
+  it.each([
+    [['--restore'], "Unknown option '--restore'. The options are --insecure, --new-admin-key, "],
+    [['restored'], "Unexpected argument 'restored'. The options are "],
+    [['--restored=no'], "Option '--restored' does not take an argument. The options are "],
+  ])('%j is refused by name', (args, message) => {
+    expect(() => readCommandLine(args)).toThrow(message);
+  });
+});

@@ -1,0 +1,123 @@
+import { appendFile, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { lastRemovalRecords, RemovalRecorder, type ProcessServer, type RemovalRecord, type Tombstone } from '@app/fleet';
+import { removalLine, removalRecordIn } from './removal-line.js';
+
+const FILE = 'removed-hosts.jsonl';
+/** This one, and those of other replicas that an operator has placed beside it. */
+const FILES = /^removed-hosts.*\.jsonl$/;
+/** Records are remembered so that a removal that is answered again is not written again, and so that those that could not be written are tried again. */
+const MOST_REMEMBERED = 10_000;
+
+/** `removed-hosts.jsonl` of a data directory: a line for each host that this replica removed. */
+export class RemovedHostsFile extends RemovalRecorder {
+  /** Of the database that is served; known once it has been read. */
+  siteId = '';
+  private readonly path: string;
+  private readonly recorded = new Set<string>();
+  private waiting: string[] = [];
+  private next: Promise<void> | null = null;
+  private last: Promise<void> = Promise.resolve();
+  private isFailing = false;
+
+  constructor(
+    private readonly directory: string,
+    private readonly logger: Logger,
+  ) {
+    super();
+    this.path = join(directory, FILE);
+  }
+
+  /** Lines could not be written, and wait in memory. */
+  get isIncomplete(): boolean {
+    return this.isFailing;
+  }
+
+  override recordRemovals(tombstones: readonly Tombstone[]): Promise<void> {
+    return this.record(
+      tombstones.map(({ hostId, generation, friendlyName, ipAddress, removedAt: at, removedBy: by, reason, removal: change }) => ({
+        ...{ siteId: this.siteId, hostId, generation, friendlyName, ipAddress },
+        ...{ at, by, reason, change },
+      })),
+    );
+  }
+
+  override recordRegistration({ hostId, generation, registeredAt: at, facts: { friendlyName, ipAddress } }: ProcessServer): Promise<void> {
+    return this.record([{ siteId: this.siteId, hostId, generation, friendlyName, ipAddress, at, by: 'process-server', reason: null, change: 'registered' }]);
+  }
+
+  /** Writes what waits; what is asked for meanwhile goes into the next write. */
+  writeWaiting(): Promise<void> {
+    if (!this.next) {
+      this.next = this.last.then(() => {
+        this.next = null;
+        return this.write();
+      });
+      this.last = this.next;
+    }
+    return this.next;
+  }
+
+  /** Of all files of the directory, the last record of each host of this site. */
+  async lastRecords(): Promise<Map<string, RemovalRecord>> {
+    const names = (await readdir(this.directory)).filter((name) => FILES.test(name));
+    const read = await Promise.all(
+      names.map(async (name) => {
+        const path = join(this.directory, name);
+        return this.recordsIn(await textOf(path), path);
+      }),
+    );
+    return lastRemovalRecords(read.flat(), this.siteId);
+  }
+
+  /** Leaves one line for each host, and none from before `since`. */
+  async compact(since: Date): Promise<void> {
+    const text = await textOf(this.path);
+    const records = this.recordsIn(text, this.path);
+    const sites = new Set(records.map(({ siteId }) => siteId));
+    const kept = [...sites].flatMap((siteId) => [...lastRemovalRecords(records, siteId).values()]).filter(({ at }) => at >= since);
+    const compacted = kept.map(removalLine).join('');
+    if (compacted === text) return;
+    await writeFile(`${this.path}.new`, compacted, { mode: 0o600, flush: true });
+    await rename(`${this.path}.new`, this.path);
+  }
+
+  private async record(records: readonly RemovalRecord[]): Promise<void> {
+    if (this.recorded.size > MOST_REMEMBERED) this.recorded.clear();
+    for (const record of records) {
+      const key = `${record.hostId} ${record.generation} ${record.change}`;
+      if (!this.recorded.has(key)) this.waiting.push(removalLine(record));
+      this.recorded.add(key);
+    }
+    await this.writeWaiting();
+  }
+
+  private async write(): Promise<void> {
+    if (this.waiting.length === 0) return;
+    const lines = this.waiting.splice(0);
+    try {
+      // What failed before may have been written in part: its line ends here.
+      await appendFile(this.path, (this.isFailing ? '\n' : '') + lines.join(''), { mode: 0o600, flush: true });
+      if (this.isFailing) this.logger.info({ file: this.path }, 'removed hosts are recorded again');
+      this.isFailing = false;
+    } catch (error) {
+      if (!this.isFailing) this.logger.error({ err: error, file: this.path }, 'removed hosts cannot be recorded in the data directory: a restored database would not know of them');
+      this.isFailing = true;
+      this.waiting = [...lines, ...this.waiting].slice(-MOST_REMEMBERED);
+    }
+  }
+
+  private recordsIn(text: string, path: string): RemovalRecord[] {
+    const lines = text.split('\n').filter((line) => line !== '');
+    const records = lines.map(removalRecordIn).filter((record) => record !== null);
+    if (records.length < lines.length) this.logger.warn({ file: path, unusable: lines.length - records.length }, 'lines that are no record of a removed host are skipped');
+    return records;
+  }
+}
+
+const textOf = (path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });

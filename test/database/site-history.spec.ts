@@ -1,0 +1,277 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { RecordingRegistry } from '@app/fleet';
+import { KeyRingStore, RemovalStore, SecretStore } from '@app/fleet-mysql';
+import { sameBytes, sha256 } from '@app/platform';
+import { RemovedHostsFile } from '../../apps/configuration-server/src/restore/removed-hosts-file.js';
+import { SiteHistory, type RestoreResult } from '../../apps/configuration-server/src/restore/site-history.js';
+import { SecretFiles, settleSecrets } from '../../apps/configuration-server/src/secret-files.js';
+import { fixedFraction } from '../support/hand-clock.js';
+import { TestStores, type StoredServer } from '../support/test-stores.js';
+
+/** A replica as far as it has a data directory. */
+interface Replica {
+  readonly folder: string;
+  readonly files: SecretFiles;
+  readonly removedHosts: RemovedHostsFile;
+  readonly history: SiteHistory;
+}
+
+const FIRST_FLOOR = 1_048_577;
+const logger = pino({ level: 'silent' });
+const folders: string[] = [];
+let stores: TestStores;
+let secrets: SecretStore;
+let keys: KeyRingStore;
+let first: Replica;
+
+beforeAll(async () => {
+  stores = await TestStores.open();
+  secrets = new SecretStore(stores.database, stores.clock, stores.identifiers);
+  keys = new KeyRingStore(stores.database, stores.clock, stores.identifiers);
+});
+afterAll(() => stores.close());
+beforeEach(async () => {
+  await stores.fresh();
+  for (const table of ['secret', 'passphrase', 'api_key', 'site']) await stores.site.write('DELETE FROM ??', [table]);
+  first = await aReplica();
+  await settleSecrets(secrets, keys, first.files, () => undefined);
+  await first.history.settle({ isRestored: false, isNewDatabase: true });
+});
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+});
+
+/** On a data directory of its own, or on that of a replica that was stopped. */
+async function aReplica(folder?: string): Promise<Replica> {
+  const dataDirectory = folder ?? (await mkdtemp(join(tmpdir(), 'site-history-')));
+  if (!folder) folders.push(dataDirectory);
+  const files = new SecretFiles(dataDirectory);
+  const removedHosts = new RemovedHostsFile(dataDirectory, logger);
+  const { database, clock, identifiers } = stores;
+  const history = new SiteHistory({ replica: 'replica-1', dataDirectory, database, clock, identifiers, randomness: fixedFraction(0), keys, files, removedHosts });
+  return { folder: dataDirectory, files, removedHosts, history };
+}
+
+/** The next start on the same data directory. */
+async function restart({ folder }: Replica, isRestored: boolean): Promise<Replica & { readonly result: RestoreResult | null }> {
+  const next = await aReplica(folder);
+  await settleSecrets(secrets, keys, next.files, () => undefined);
+  return { ...next, result: await next.history.settle({ isRestored, isNewDatabase: false }) };
+}
+
+const textOf = async (path: string): Promise<string> => (await readFile(path, 'utf8')).trim();
+const linesOf = async ({ folder }: Pick<Replica, 'folder'>): Promise<{ hostId: string; generation: number; change: string }[]> =>
+  (await readFile(join(folder, 'removed-hosts.jsonl'), 'utf8')).split('\n').flatMap((line) => (line ? [JSON.parse(line)] : []));
+const hasValidSecrets = async ({ files }: Replica): Promise<boolean[]> => {
+  const [passphrase, key] = await Promise.all([textOf(files.passphrase), textOf(files.adminKey)]);
+  return [(await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(passphrase))), await keys.isApiKeyValid(sha256(key))];
+};
+const validKeys = async (): Promise<number> => (await keys.apiKeys(100, null)).filter(({ revokedAt }) => revokedAt === null).length;
+const epochs = (): Promise<unknown[]> => stores.site.rows('SELECT epoch, generation_floor, unfinished FROM site');
+const restoredEvents = async (): Promise<number> => (await stores.site.rows(`SELECT id FROM event WHERE kind = 'database_restored'`)).length;
+const recording = ({ removedHosts }: Replica): RecordingRegistry => new RecordingRegistry(stores.registry, removedHosts);
+const purge = (replica: Replica, server: StoredServer): Promise<unknown> => stores.purge(server, { force: true }, recording(replica));
+
+/** The rows of these hosts as they were in the backup. */
+async function restoreEntry({ hostId }: StoredServer): Promise<StoredServer> {
+  await stores.site.write('DELETE FROM tombstone WHERE host_id = ?', [hostId]);
+  return stores.registered({}, hostId);
+}
+
+describe('a restore', () => {
+  const killed = new Error('killed');
+
+  it.each([
+    ['before the database is read', 'FROM site', [0, 0]],
+    ['before the epoch is written', 'UPDATE site AS s SET s.epoch', [0, 0]],
+    ['before its event is written', 'INSERT INTO event', [0, 0]],
+    ['before credentials are revoked', 'UPDATE process_server_lease', [1, 1]],
+    ['before hosts are removed again', 'INSERT INTO tombstone', [1, 1]],
+    ['before it is noted as finished', 'SET s.unfinished = 0', [1, 1]],
+  ])('that was killed %s is completed by the next start', async (_when, statement, [epoch, events]) => {
+    const purged = await stores.registered();
+    await purge(first, purged);
+    await restoreEntry(purged);
+    const server = await stores.registered();
+    stores.database.before = async (sql) => {
+      if (sql.includes(statement)) throw killed;
+    };
+    await expect(restart(first, true)).rejects.toBe(killed);
+    stores.database.before = async () => undefined;
+    expect([await epochs(), await restoredEvents()]).toMatchObject([[{ epoch }], events]);
+
+    const { result, history } = await restart(first, true);
+    expect(result).toEqual({ epoch: 1, generationFloor: FIRST_FLOOR, removed: expect.any(Number) });
+    expect([await epochs(), await restoredEvents(), history.problems]).toEqual([[{ epoch: 1, generation_floor: FIRST_FLOOR, unfinished: 0 }], 1, []]);
+    expect([await hasValidSecrets(first), await validKeys()]).toEqual([[true, true], 1]);
+    expect((await readdir(first.folder)).sort()).toEqual(['admin.key', 'connection.passphrase', 'removed-hosts.jsonl', 'site.json']);
+    expect(await stores.outcomes(stores.beat(server), stores.beat(purged))).toEqual(['credential_revoked', 'generation_retired']);
+    expect([(await stores.register(server.hostId)).generation, await stores.site.tallyErrors()]).toEqual([FIRST_FLOOR + 1, []]);
+  });
+
+  it('that was begun is completed also by a start without the option', async () => {
+    stores.database.before = async (sql) => {
+      if (sql.includes('SET s.unfinished = 0')) throw killed;
+    };
+    await expect(restart(first, true)).rejects.toBe(killed);
+    stores.database.before = async () => undefined;
+    expect((await restart(first, false)).result).toMatchObject({ epoch: 1 });
+    expect(await epochs()).toMatchObject([{ epoch: 1, unfinished: 0 }]);
+  });
+
+  it('on two replicas at once is done once, and each adds the removals that it knows', async () => {
+    const second = await aReplica();
+    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    const purged = [await stores.registered(), await stores.registered()] as const;
+    await purge(first, purged[0]);
+    await purge(second, purged[1]);
+    for (const server of purged) await restoreEntry(server);
+
+    const both = await Promise.all([restart(first, true), restart(second, true)]);
+    expect([await epochs(), await restoredEvents(), await validKeys()]).toEqual([[{ epoch: 1, generation_floor: FIRST_FLOOR, unfinished: 0 }], 1, 1]);
+    const names = (await Promise.all([first, second].map(({ folder }) => readdir(folder)))).flat();
+    expect(names.filter((name) => /\.(new|renewed)$/.test(name))).toEqual([]);
+    expect(await stores.outcomes(...purged.map((server) => stores.beat(server)))).toEqual(['generation_retired', 'generation_retired']);
+    expect(both.map(({ history }) => history.problems.filter((problem) => problem !== 'passphrase_file_unknown'))).toEqual([[], []]);
+  });
+
+  it('is completed with what another data directory knows when that is started later, without the option', async () => {
+    const second = await aReplica();
+    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    const [purged, returned] = [await stores.registered(), await stores.registered()];
+    await purge(second, purged);
+    await purge(second, returned);
+    for (const server of [purged, returned]) await restoreEntry(server);
+    await restart(first, true);
+    expect(await stores.outcomes(stores.beat(purged))).toEqual(['credential_revoked']);
+    await stores.register(returned.hostId);
+
+    expect((await restart(second, false)).result).toMatchObject({ epoch: 1, removed: 1 });
+    expect(await stores.outcomes(stores.beat(purged), stores.beat(returned))).toEqual(['generation_retired', 'generation_superseded']);
+    expect([await stores.rowsOf(purged.hostId), (await stores.kinds(purged.hostId)).slice(0, 4)]).toEqual([[0, 0, 0, 0, 1], ['registered', 'purged_by_force', 'registered', 'purged']]);
+    expect((await restart(second, false)).result).toBeNull();
+  });
+
+  it('reads the files of other replicas that were placed in the data directory, and no line that is none', async () => {
+    const second = await aReplica();
+    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    const purged = await stores.registered();
+    await purge(second, purged);
+    await restoreEntry(purged);
+    await writeFile(join(first.folder, 'removed-hosts.replica-2.jsonl'), `${await readFile(join(second.folder, 'removed-hosts.jsonl'), 'utf8')}\n{"hostId":"torn`);
+    expect((await restart(first, true)).result).toMatchObject({ removed: 1 });
+  });
+
+  it('gives a host that registered again after its purge, and after the backup, its place back', async () => {
+    const server = await stores.registered();
+    await purge(first, server);
+    const { generation } = await stores.register(server.hostId, {}, recording(first));
+    expect((await linesOf(first)).map(({ change }) => change)).toEqual(['purge', 'registered']);
+    await stores.site.write('DELETE FROM process_server_name');
+    for (const table of ['process_server_lease', 'process_server_health', 'process_server']) await stores.site.write('DELETE FROM ??', [table]);
+    expect((await restart(first, true)).result).toMatchObject({ removed: 0 });
+    expect([generation, await stores.outcomes(stores.beat({ ...server, generation }))]).toEqual([2, ['process_server_not_found']]);
+  });
+
+  it.each([
+    ['is missing', null],
+    ['cannot be one', 'secret'],
+  ])('makes a new passphrase where that of the data directory %s', async (_what, text) => {
+    if (text === null) await rm(first.files.passphrase);
+    else await writeFile(first.files.passphrase, text);
+    const { files, history } = await restart(first, true);
+    expect([await hasValidSecrets(first), history.problems, (await stat(files.passphrase)).mode & 0o777]).toEqual([[true, true], [], 0o600]);
+    expect(await stores.site.count('passphrase')).toBe(2);
+  });
+
+  it('ends the purge plans of the backup', async () => {
+    await stores.savedPlan(await stores.registered());
+    await restart(first, true);
+    expect(await stores.site.rows('SELECT expires_at FROM purge_plan')).toEqual([{ expires_at: stores.clock.now() }]);
+  });
+});
+
+describe('a data directory', () => {
+  it('finds the database older once its availability clock was kept, until a restore', async () => {
+    await stores.pass(60);
+    await first.history.keep(60_000);
+    await stores.site.write('UPDATE listening SET listened_ms = 59999');
+    const found = await restart(first, false);
+    expect([found.result, found.history.problems, found.history.advice]).toEqual([null, ['database_older_than_data_directory'], expect.stringContaining('npm start -- --restored')]);
+    await stores.pass(600);
+    await found.history.keep(700_000);
+    expect((await restart(first, false)).history.problems).toEqual(['database_older_than_data_directory']);
+    const { history } = await restart(first, true);
+    expect([history.problems, history.advice]).toEqual([[], null]);
+  });
+
+  it('of another site is named as such, and none of its removals is applied', async () => {
+    const purged = await stores.registered();
+    await purge(first, purged);
+    await restoreEntry(purged);
+    await stores.site.write(`UPDATE site SET site_id = 'site-2', epoch_id = 'site-2'`);
+    const found = await restart(first, false);
+    expect([found.history.problems, found.history.advice]).toEqual([['data_directory_of_other_site'], expect.stringContaining('Set DATA_DIRECTORY')]);
+    expect((await restart(first, true)).result).toMatchObject({ epoch: 1, removed: 0 });
+    expect((await restart(first, false)).history.problems).toEqual([]);
+  });
+
+  it('whose passphrase the database does not know says so until another one is in place', async () => {
+    await writeFile(first.files.passphrase, 'AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
+    const { history, files } = await restart(first, false);
+    expect(history.problems).toEqual(['passphrase_file_unknown']);
+    await files.prepare('BBBBB-BBBBB-BBBBB-BBBBB-BBBBB-BBBBB');
+    await files.putInPlace();
+    expect([history.problems, history.advice]).toEqual([[], null]);
+  });
+
+  it('knows of purges and of the clean-up before they are answered, for its owner alone', async () => {
+    const [purged, left] = [await stores.registered(), await stores.leaving()];
+    await purge(first, purged);
+    await stores.pass(300);
+    const removals = new RemovalStore(stores.database, stores.clock, stores.identifiers, first.removedHosts);
+    await removals.removeDue({ decommissionedAt: stores.clock.now(), listenedMs: 0 }, 10, null);
+    expect(await linesOf(first)).toMatchObject([
+      { hostId: purged.hostId, generation: 1, change: 'purge', by: 'anna', reason: 'scrapped' },
+      { hostId: left.hostId, generation: 1, change: 'clean_up', by: 'clean-up' },
+    ]);
+    expect((await stat(join(first.folder, 'removed-hosts.jsonl'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('is told a purge that is answered again, unless it knows', async () => {
+    const server = await stores.registered();
+    await stores.purge(server, { force: true }); // the answer of a replica that was killed before it was recorded
+    await purge(first, server);
+    await purge(first, server);
+    expect(await linesOf(first)).toMatchObject([{ hostId: server.hostId, change: 'purge' }]);
+  });
+
+  it('that cannot be written refuses no purge, says so, and is written when it can be', async () => {
+    const server = await stores.registered();
+    const folder = join(first.folder, 'away');
+    const { removedHosts, history } = await aReplica(folder);
+    await stores.purge(server, { force: true }, new RecordingRegistry(stores.registry, removedHosts));
+    expect(history.problems).toEqual(['removed_hosts_not_recorded']);
+    await mkdir(folder);
+    await removedHosts.writeWaiting();
+    expect([history.problems, await linesOf({ folder })]).toMatchObject([[], [{ hostId: server.hostId }]]);
+  });
+
+  it('keeps one line for each host, and none that is older than events', async () => {
+    const [server, other] = [await stores.registered(), await stores.registered()];
+    await purge(first, server);
+    await stores.pass(60);
+    const since = stores.clock.now();
+    await restoreEntry(server);
+    await purge(first, { ...server, generation: 1 });
+    await purge(first, other);
+    await stores.register(other.hostId, {}, recording(first));
+    await writeFile(join(first.folder, 'removed-hosts.jsonl'), '{"torn', { flag: 'a' });
+    await first.removedHosts.compact(since);
+    expect((await linesOf(first)).map(({ hostId, change }) => [hostId, change])).toEqual([[other.hostId, 'registered']]);
+  });
+});
