@@ -26,6 +26,7 @@ import { BoundEventsOfHeartbeats1795400000025 } from './1795400000025-bound-even
 import { KeepUnknownMachineCounts1795400000026 } from './1795400000026-keep-unknown-machine-counts.js';
 import { NoteClockSteps1795400000027 } from './1795400000027-note-clock-steps.js';
 import { DecommissionOnAvailability1795400000028 } from './1795400000028-decommission-on-availability.js';
+import { KeepWhenReportsCame1795400000029 } from './1795400000029-keep-when-reports-came.js';
 import { AddNameKeys1795400000032 } from './1795400000032-add-name-keys.js';
 import { FillNameKeys1795400000033 } from './1795400000033-fill-name-keys.js';
 import { CompareNamesByKey1795400000034 } from './1795400000034-compare-names-by-key.js';
@@ -62,6 +63,7 @@ export const MIGRATIONS = [
   KeepUnknownMachineCounts1795400000026,
   NoteClockSteps1795400000027,
   DecommissionOnAvailability1795400000028,
+  KeepWhenReportsCame1795400000029,
   AddNameKeys1795400000032,
   FillNameKeys1795400000033,
   CompareNamesByKey1795400000034,

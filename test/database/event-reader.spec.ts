@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { EventKind, FleetEvent } from '@app/fleet';
-import { EventReader, type EventFilter, type EventPosition } from '@app/fleet-mysql';
+import { EventReader, type EventFilter, type EventOrder, type EventPosition } from '@app/fleet-mysql';
 import { TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
@@ -29,11 +29,11 @@ async function write({ ageMs, id = randomUUID(), kind = 'registered', hostId = n
 }
 
 /** Reads on until there is no more. */
-async function walk(filter: EventFilter, limit: number): Promise<FleetEvent[]> {
+async function walk(filter: EventFilter, limit: number, order: EventOrder = 'oldest'): Promise<FleetEvent[]> {
   const seen: FleetEvent[] = [];
   let position: EventPosition | null = null;
   do {
-    const { items, next }: Awaited<ReturnType<typeof stores.events.page>> = await stores.events.page(filter, limit, position);
+    const { items, next }: Awaited<ReturnType<typeof stores.events.page>> = await stores.events.page(filter, limit, position, order);
     seen.push(...items);
     position = next;
   } while (position);
@@ -45,6 +45,19 @@ describe('a walk through the log', () => {
     const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
     for (const [number, id] of [...ids.entries()].reverse()) await write({ ageMs: 60_000 - Math.floor(number / 3), id });
     expect((await walk({}, limit)).map(({ id }) => id)).toEqual(ids);
+  });
+
+  it.each([1, 2, 3, 7, 100])('newest first in pages of %d shows the same in the other order, from the newest on', async (limit) => {
+    const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
+    for (const [number, id] of ids.entries()) await write({ ageMs: 60 - Math.floor(number / 3), id });
+    expect((await walk({}, limit, 'newest')).map(({ id }) => id)).toEqual([...ids].reverse());
+  });
+
+  it('newest first can begin with a page of none, and is not followed', async () => {
+    const id = await write({ ageMs: 0 });
+    const { items, next, follow } = await stores.events.page({}, 0, null, 'newest');
+    expect([items, follow]).toEqual([[], null]);
+    expect((await stores.events.page({}, 1, next, 'newest')).items.map((event) => event.id)).toEqual([id]);
   });
 
   it('shows an event as it was written', async () => {
@@ -61,6 +74,8 @@ describe('a walk through the log', () => {
     const found = async (filter: EventFilter): Promise<string[]> => (await walk(filter, 1)).map(({ id }) => id);
     expect(await found({ hostId })).toEqual([mine, purged]);
     expect(await found({ kind: 'purged' })).toEqual([purged, elsewhere]);
+    expect(await found({ kinds: ['purged', 'removed'] })).toEqual([purged, elsewhere]);
+    expect(await found({ hostId, kinds: ['purged', 'registered'] })).toEqual([mine, purged]);
     expect(await found({ actor: 'bert' })).toEqual([purged]);
     expect(await found({ hostId, kind: 'purged', actor: 'anna' })).toEqual([]);
     expect(await found({ from: instantOf(40_000) })).toEqual([purged, elsewhere]);
@@ -86,6 +101,40 @@ describe('the filter by actor', () => {
     const [sql = ''] = stores.database.statements;
     const plan = await stores.site.rows<{ key: string | null; Extra: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, ['operator:anna', 101]);
     expect([items.length, plan.map(({ key, Extra }) => [key, /filesort/.test(Extra ?? '')])]).toEqual([20, [['by_actor', false]]]);
+  });
+});
+
+describe('a page of the log, in either order', () => {
+  const HOST = randomUUID();
+  /** Many of one kind and of one host, as an agent that restarts in a loop leaves them. */
+  const fill = async (): Promise<void> => {
+    const rows = Array.from({ length: 4_000 }, (_, number) => [randomUUID(), instantOf(60_000 + number), number % 400 ? 'registered_again' : 'refused_version', number % 4 ? HOST : randomUUID(), 'a', '{}']);
+    await stores.site.write('INSERT INTO event (id, at, kind, host_id, actor, detail) VALUES ?', [rows]);
+    await stores.site.rows('ANALYZE TABLE event');
+  };
+
+  it('is read along an index, forwards or backwards, and nothing is sorted', async () => {
+    await fill();
+    const cases: [EventFilter, string][] = [
+      [{ hostId: HOST }, 'by_host'],
+      [{ hostId: HOST, from: instantOf(70_000), to: instantOf(60_100) }, 'by_host'],
+      [{ hostId: HOST, kind: 'refused_version' }, 'by_host'],
+      [{ hostId: HOST, kinds: ['refused_version', 'refused_host_id_conflict'], from: instantOf(86_400_000) }, 'by_host'],
+      [{ kind: 'refused_version' }, 'by_kind'],
+      [{}, 'by_instant'],
+      [{ from: instantOf(63_000) }, 'by_instant'],
+    ];
+    for (const order of ['oldest', 'newest'] as const) {
+      for (const [filter, index] of cases) {
+        for (const position of [null, { at: instantOf(62_000).toISOString(), id: LAST_ID }]) {
+          stores.database.reads.length = 0;
+          await stores.events.page(filter, 100, position, order);
+          const [{ sql, parameters } = { sql: '', parameters: [] }] = stores.database.reads;
+          const plan = await stores.database.rows<{ key: string | null; Extra: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters);
+          expect([order, filter, plan.map(({ key, Extra }) => [key, /filesort|temporary/.test(Extra ?? '')])]).toEqual([order, filter, [[index, false]]]);
+        }
+      }
+    }
   });
 });
 

@@ -43,7 +43,9 @@ interface RandomRow {
   readonly load: Load | null;
   readonly loadAgoMs: number;
   readonly servicesDownAgoMs: number | null;
+  readonly servicesAgoMs: number | null;
   readonly certificateLeftMs: number | null;
+  readonly certificateAgoMs: number | null;
 }
 
 /** Values at an edge, on both sides of it, and anywhere. */
@@ -72,8 +74,10 @@ const anyRow: fc.Arbitrary<RandomRow> = fc.record({
   load: fc.option(fc.oneof(fc.constant(HEALTHY), anyLoad), { nil: null }),
   loadAgoMs: around(HEALTH_WINDOW_MS, -600_000, -300_000),
   servicesDownAgoMs: maybe(around(HEALTH_WINDOW_MS)),
+  servicesAgoMs: maybe(around(HEALTH_WINDOW_MS, -600_000)),
+  certificateAgoMs: maybe(fc.oneof(fc.constant(0), around(HEALTH_WINDOW_MS, -600_000))),
   certificateLeftMs: maybe(fc.oneof(around(0, CERTIFICATE_WARNING_MS), fc.constant(2 * CERTIFICATE_WARNING_MS))),
-});
+}).map((row) => ({ ...row, endsInMs: Math.max(row.endsInMs, -row.heardAgoMs) })); // a lease ends after the last sign of life
 
 /** Puts the rows in place of whatever was there. Returns their host ids. */
 async function fill(rows: readonly RandomRow[]): Promise<string[]> {
@@ -102,7 +106,8 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
   );
   await stores.site.write(
     `INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes,
-       free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, services_down_at, certificate_expires_at) VALUES ?`,
+       free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, services_down_at, services_reported_at, certificate_expires_at,
+       certificate_reported_at) VALUES ?`,
     [
       withIds.map(({ row: { load, ...row }, hostId }) => [
         hostId,
@@ -117,7 +122,9 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
         load?.throughputBytesPerSecond,
         load?.pendingUploadBytes,
         ago(row.servicesDownAgoMs),
+        ago(row.servicesAgoMs),
         row.certificateLeftMs === null ? null : at(row.certificateLeftMs),
+        ago(row.certificateAgoMs),
       ]),
     ],
   );
@@ -138,8 +145,8 @@ function statesOf(entry: ListedServer, { at, listenedMs }: AsOf) {
     health: healthAt(at, {
       decommissioned: entry.decommission !== null,
       silentMs: listenedMs - entry.lease.heardAtListenedMs,
+      connected: connectionStateAt(listenedMs, entry) === 'Connected',
       reported: entry.health,
-      loadStatus: loadStatus(entry.health.load),
     }),
   } as const;
 }

@@ -208,14 +208,17 @@ describe('health', () => {
     const server = await stores.registered();
     const certificateExpiresAt = new Date('2027-01-02T03:04:05.678Z');
     const report = { load: aLoad(), services: RUNNING, protectedMachineCount: 0, replicationPairCount: 4, certificateExpiresAt };
-    const expected = { ...report, loadReportedAt: stores.clock.now(), servicesDownAt: null, protectedMachinesUnknown: false };
+    const now = stores.clock.now();
+    const loadExceededAt = { cpu: null, memory: null, cache: null, upload: null };
+    const whenReported = { loadReportedAt: now, servicesReportedAt: now, certificateReportedAt: now, certificateKnownAt: now };
+    const expected = { ...report, ...whenReported, loadStatus: 'Healthy', loadExceededAt, servicesDownAt: null, protectedMachinesUnknown: false };
     await stores.write(stores.beat(server, report));
     expect(await health(server)).toEqual(expected);
     await stores.pass(10);
     stores.heartbeatDatabase.statements.length = 0;
     await stores.write(stores.beat(server, { load: aLoad({ cpuPercent: 99 }) }));
     expect(stores.heartbeatDatabase.statements).toHaveLength(2);
-    expect(await health(server)).toEqual({ ...expected, load: aLoad({ cpuPercent: 99 }), loadReportedAt: stores.clock.now() });
+    expect(await health(server)).toEqual({ ...expected, load: aLoad({ cpuPercent: 99 }), loadReportedAt: stores.clock.now(), loadStatus: 'Critical', loadExceededAt: { ...loadExceededAt, cpu: stores.clock.now() } });
   });
 
   it('that a heartbeat does not carry stays as it was', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { calledBy, FleetError, ownDoing, type FleetEvent } from '@app/fleet';
+import { calledBy, FleetError, NOTHING_REPORTED, ownDoing, type FleetEvent } from '@app/fleet';
 import { someFacts } from '../../libs/fleet/src/testing/examples.js';
 import { A_TOMBSTONE, AN_AGENT, AN_ENTRY, AN_OPERATOR, codeOf, MINT, TestStores, type StoredServer } from '../support/test-stores.js';
 
@@ -82,26 +82,17 @@ describe('a registration', () => {
     expect((await stores.kinds(server.hostId)).sort()).toEqual(['registered', 'registered_again', 'registered_again', 'silence_ended']);
   });
 
-  it('again from the same machine keeps what it reported; from another machine forgets it', async () => {
+  it('again from the same machine keeps its load and counts, not services and certificate; from another machine forgets everything', async () => {
     const server = await stores.registered();
     const load = { cpuPercent: 5, totalMemoryBytes: 1, availableMemoryBytes: 1, totalCacheBytes: 1, freeCacheBytes: 1, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
     await stores.write(stores.beat(server, { load, services: [{ name: 'obengine', state: 'Stopped' }], protectedMachineCount: 3, certificateExpiresAt: stores.clock.now() }));
     const reported = (await stores.registry.find(server.hostId)).entry?.health;
     expect(reported?.protectedMachineCount).toBe(3);
     await stores.register(server.hostId);
-    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual(reported);
+    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual({ ...NOTHING_REPORTED, load, loadReportedAt: reported?.loadReportedAt, loadStatus: 'Healthy', protectedMachineCount: 3 });
     await stores.pass(180);
     await stores.register(server.hostId, { machineId: 'machine-2' });
-    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual({
-      load: null,
-      loadReportedAt: null,
-      services: null,
-      servicesDownAt: null,
-      protectedMachineCount: null,
-      protectedMachinesUnknown: false,
-      replicationPairCount: null,
-      certificateExpiresAt: null,
-    });
+    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual(NOTHING_REPORTED);
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'registered_again', 'silence_ended', 'replaced']);
   });
 

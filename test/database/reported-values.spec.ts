@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ForgettableMember, Heartbeat, IgnoredMembers, ReportedHealth } from '@app/fleet';
+import { NOTHING_REPORTED, type ForgettableMember, type Heartbeat, type IgnoredMembers, type Load, type ReportedHealth, type WithdrawableMember } from '@app/fleet';
 import { codeOf, TestStores, type StoredServer } from '../support/test-stores.js';
 
 let stores: TestStores;
@@ -31,7 +31,8 @@ describe('a value that cannot be used', () => {
     await stores.write(stores.beat(server, all));
     const before = await health(server);
     await stores.write(stores.beat(server, ignored([member], member)));
-    expect(await health(server)).toEqual({ ...before, [member]: null, protectedMachinesUnknown: member === 'protectedMachineCount' });
+    const certificate = member === 'certificateExpiresAt' ? { certificateReportedAt: null, certificateKnownAt: null } : {};
+    expect(await health(server)).toEqual({ ...before, ...certificate, [member]: null, protectedMachinesUnknown: member === 'protectedMachineCount' });
     await stores.write(stores.beat(server, reported));
     expect(await health(server)).toEqual({ ...before, ...reported });
   });
@@ -77,6 +78,111 @@ describe('a value that cannot be used', () => {
     await stores.pass(180);
     await stores.register(server.hostId, { machineId: 'machine-2' });
     expect(await health(server)).toMatchObject({ protectedMachinesUnknown: false });
+  });
+});
+
+const LOAD: Load = { cpuPercent: 10, totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 100, pendingUploadBytes: 0 };
+const END = new Date('2027-01-02T03:04:05.678Z');
+const RUNNING = [{ name: 'cxps', state: 'running' }];
+
+describe('a value that is withdrawn', () => {
+  it.each<[WithdrawableMember, Partial<ReportedHealth>]>([
+    ['load', { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NOTHING_REPORTED.loadExceededAt }],
+    ['services', { services: null, servicesReportedAt: null, servicesDownAt: null }],
+    ['certificateExpiresAt', { certificateExpiresAt: null, certificateReportedAt: null, certificateKnownAt: null }],
+  ])('%s is forgotten, and nothing else, until it is reported again; the same again costs one statement', async (member, gone) => {
+    const all = { load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, protectedMachineCount: 1, replicationPairCount: 2, certificateExpiresAt: END };
+    const server = await stores.registered();
+    await stores.write(stores.beat(server, all));
+    const before = await health(server);
+    await stores.write(stores.beat(server, { withdrawn: [member] }));
+    expect(await health(server)).toEqual({ ...before, ...gone });
+    stores.heartbeatDatabase.statements.length = 0;
+    expect(await stores.outcomes(stores.beat(server, { withdrawn: [member] }))).toEqual(['accepted']);
+    expect(stores.heartbeatDatabase.statements).toHaveLength(1);
+    await stores.write(stores.beat(server, { [member]: all[member] }));
+    expect(await health(server)).toEqual(before);
+  });
+
+  it('is another heartbeat than one with an unusable value of it', async () => {
+    const server = await stores.registered();
+    await stores.write(stores.beat(server, { services: STOPPED }));
+    await stores.write(stores.beat(server, ignored(['services'], 'services')));
+    expect(await health(server)).toMatchObject({ services: null, servicesDownAt: stores.clock.now() });
+    await stores.write(stores.beat(server, { withdrawn: ['services'] }));
+    expect(await health(server)).toMatchObject({ services: null, servicesDownAt: null });
+  });
+});
+
+describe('since when a signal of the load is above its threshold', () => {
+  const exceeded = async (server: StoredServer): Promise<(number | null)[]> =>
+    Object.values((await health(server))?.loadExceededAt ?? {}).map((at) => at && (at.getTime() - start.getTime()) / 1000);
+  let start: Date;
+  beforeEach(() => void (start = stores.clock.now()));
+
+  it('stays while reports say so, also when its level changes, and is kept for each signal', async () => {
+    const server = await stores.registered();
+    const seen: (number | null)[][] = [];
+    for (const over of [{ cpuPercent: 81 }, { cpuPercent: 99, freeCacheBytes: 20 }, { cpuPercent: 85, freeCacheBytes: 20, availableMemoryBytes: 1, pendingUploadBytes: 1e9 }, { freeCacheBytes: 29 }, { cpuPercent: 81 }]) {
+      await stores.write(stores.beat(server, { load: { ...LOAD, ...over } }));
+      seen.push(await exceeded(server));
+      await stores.pass(10);
+    }
+    expect(seen).toEqual([[0, null, null, null], [0, null, 10, null], [0, 20, 10, 20], [null, null, 10, null], [40, null, null, null]]);
+  });
+
+  it.each([
+    [890, 0],
+    [900, 900],
+  ])('%d s after the report before is %d', async (seconds, since) => {
+    const server = await stores.registered();
+    const busy = { load: { ...LOAD, cpuPercent: 99 } };
+    await stores.write(stores.beat(server, busy));
+    await stores.pass(seconds);
+    await stores.write(stores.beat(server, busy));
+    expect((await exceeded(server))[0]).toBe(since);
+  });
+});
+
+describe('when services and certificate were reported', () => {
+  const reported = async (server: StoredServer): Promise<unknown[]> => {
+    const { servicesReportedAt, certificateReportedAt, certificateKnownAt } = (await health(server)) ?? {};
+    return [servicesReportedAt, certificateReportedAt, certificateKnownAt];
+  };
+
+  it('is written at once for other values, and once a minute for the same', async () => {
+    const server = await stores.registered();
+    const first = stores.clock.now();
+    await stores.write(stores.beat(server, { services: RUNNING, certificateExpiresAt: END }));
+    await stores.pass(59);
+    await stores.write(stores.beat(server, { services: RUNNING, certificateExpiresAt: END }));
+    expect(await reported(server)).toEqual([first, first, first]);
+    await stores.pass(1);
+    const minute = stores.clock.now();
+    await stores.write(stores.beat(server, { services: RUNNING, certificateExpiresAt: END }));
+    expect(await reported(server)).toEqual([minute, minute, first]);
+    await stores.pass(1);
+    const other = stores.clock.now();
+    await stores.write(stores.beat(server, { services: STOPPED, certificateExpiresAt: new Date(END.getTime() + 1) }));
+    expect(await reported(server)).toEqual([other, other, other]);
+    await stores.pass(10);
+    await stores.write(stores.beat(server));
+    expect(await reported(server)).toEqual([other, other, other]);
+  });
+
+  it('an empty list of services neither begins nor ends an outage', async () => {
+    const server = await stores.registered();
+    await stores.write(stores.beat(server, { services: [] }));
+    expect(await health(server)).toMatchObject({ services: [], servicesDownAt: null });
+    await stores.write(stores.beat(server, { services: STOPPED }));
+    const since = stores.clock.now();
+    await stores.pass(10);
+    await stores.write(stores.beat(server, { services: [] }));
+    expect(await health(server)).toMatchObject({ services: [], servicesDownAt: since });
+    await stores.write(stores.beat(server, { services: STOPPED }));
+    expect(await health(server)).toMatchObject({ servicesDownAt: since });
+    await stores.write(stores.beat(server, { services: RUNNING }));
+    expect(await health(server)).toMatchObject({ servicesDownAt: null });
   });
 });
 

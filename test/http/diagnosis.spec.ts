@@ -7,6 +7,7 @@ interface Diagnosis {
   readonly summary: string;
   readonly whatToDo: readonly string[];
   readonly recentRefusals: readonly string[];
+  readonly refusals: readonly { readonly kind: string; readonly at: string; readonly sourceAddress: string; readonly meaning: string; readonly whatToDo: string }[];
 }
 
 let site: TestSite;
@@ -45,6 +46,7 @@ describe('the diagnosis', () => {
       versionStatus: 'Supported',
       ourOutages: [],
       recentRefusals: [],
+      refusals: [],
       ignoredFields: [],
       asOf: now(),
     });
@@ -152,6 +154,81 @@ describe('the diagnosis', () => {
       const { summary, whatToDo } = await diagnosis(server.hostId);
       expect(summary).toContain('they are refused: credential_rejected');
       expect(whatToDo).toEqual([expect.stringContaining('credential_rejected')]);
+    });
+
+    it('finds the newest of them, however many other events the host has', async () => {
+      const server = await site.registered();
+      const registrations = (count: number): Promise<unknown> =>
+        site.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [
+          Array.from({ length: count }, () => [randomUUID(), site.clock.now(), 'registered_again', server.hostId, 1, 'process-server', '{}']),
+        ]);
+      await registrations(1_001);
+      site.clock.advanceSeconds(1);
+      expectProblem(await site.register(server.hostId, { machineId: 'machine-2', ipAddress: '192.0.2.78' }), 'host_id_conflict');
+      site.clock.advanceSeconds(1);
+      await registrations(1_001);
+      const { recentRefusals, refusals, whatToDo } = await diagnosis(server.hostId);
+      expect([recentRefusals, whatToDo]).toEqual([['refused_host_id_conflict'], [expect.stringContaining('same host id')]]);
+      expect(refusals).toMatchObject([{ kind: 'refused_host_id_conflict', sourceAddress: '127.0.0.1', meaning: expect.stringContaining('same host id'), whatToDo: expect.stringContaining('host id of its own') }]);
+    });
+
+    const refusedIn: Record<string, () => Promise<KnownServer>> = {
+      'a revoked credential': async () => {
+        const server = await site.registered();
+        await site.heartbeat(server);
+        site.clock.advanceSeconds(1);
+        await site.call('POST', `/v1/process-servers/${server.hostId}/revoke-credential`, { body: { generation: 1, reason: 'leaked' }, authorization: site.admin });
+        expectProblem(await site.heartbeat(server), 'credential_revoked');
+        return server;
+      },
+      'an earlier registration': async () => {
+        const old = await site.registered();
+        site.clock.advanceSeconds(1);
+        const server = await site.registered({}, old.hostId);
+        expectProblem(await site.heartbeat(old), 'generation_superseded');
+        return server;
+      },
+      'an earlier registration, noted before the last one': async () => {
+        const old = await site.registered();
+        const middle = await site.registered({}, old.hostId);
+        expectProblem(await site.heartbeat(old), 'generation_superseded');
+        site.clock.advanceSeconds(1);
+        const server = await site.registered({}, old.hostId);
+        expectProblem(await site.heartbeat(middle), 'generation_superseded');
+        return server;
+      },
+      'a version that may not register': async () => {
+        const server = await site.registered();
+        site.clock.advanceSeconds(1);
+        expectProblem(await site.register(server.hostId, { agentVersion: '9.64.0.0' }), 'version_newer_than_configuration_server');
+        return server;
+      },
+    };
+
+    it.each([
+      ['a revoked credential', 'credential_revoked', /revoked.*Register it again/],
+      ['an earlier registration', 'generation_superseded', /earlier registration.*register it again; otherwise stop/],
+      ['an earlier registration, noted before the last one', 'generation_superseded', /earlier registration/],
+      ['a version that may not register', 'version_newer_than_configuration_server', /agent version.*Upgrade/],
+    ])('because of %s explains that at once and when the lease has ended, and never that it goes on by itself', async (cause, code, hint) => {
+      const server = await refusedIn[cause]?.();
+      if (!server) throw new Error('not in the table');
+      for (const seconds of [0, 180]) {
+        await site.pass(seconds);
+        const { summary, whatToDo, refusals } = await diagnosis(server.hostId);
+        expect(whatToDo[0]).toMatch(hint);
+        expect(whatToDo.join(' ')).not.toMatch(/Nothing|by itself/);
+        expect(summary).toContain(code);
+        expect(refusals.map(({ kind }) => kind)).toEqual([code.startsWith('version') ? 'refused_version' : `refused_${code}`]);
+      }
+    });
+
+    it('of one that is leaving and still sends explains that, too', async () => {
+      const server = await site.registered();
+      await site.unregister(server);
+      expectProblem(await site.heartbeat(server), 'generation_retired');
+      const { whatToDo } = await diagnosis(server.hostId);
+      expect(whatToDo).toEqual([expect.stringMatching(/decommissioned or purged.*Stop its agent/), expect.stringMatching(/^If it was a mistake/)]);
     });
 
     it('forgets it when heartbeats were accepted for an hour, or when it registered again', async () => {

@@ -15,7 +15,7 @@ interface Event {
 interface Events {
   readonly items: readonly Event[];
   readonly nextCursor: string | null;
-  readonly followCursor: string;
+  readonly followCursor: string | null;
   readonly asOf: string;
 }
 let site: TestSite;
@@ -109,8 +109,48 @@ describe('the timeline', () => {
     for (const { items } of pages) expect(items.length).toBeLessThanOrEqual(limit);
   });
 
-  it('of a host id that nobody ever heard of: 404', async () => {
-    expectProblem(await timeline(randomUUID()), 'process_server_not_found');
+  it.each([1, 2, 3, 100])('newest first in pages of %d begins with the silence that runs', async (limit) => {
+    const server = await site.registered();
+    await site.pass(1);
+    await site.heartbeat(server, { agentVersion: '9.62.0.0' });
+    await site.pass(185);
+    const pages: Events[] = [];
+    do {
+      const cursor = pages.at(-1)?.nextCursor;
+      pages.push((await timeline(server.hostId, `?order=newest&limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)).body);
+    } while (pages.at(-1)?.nextCursor);
+    expect(pages.flatMap(kinds)).toEqual(['silence', 'version_changed', 'registered']);
+    for (const { items, followCursor } of pages) expect([items.length <= limit, followCursor]).toEqual([true, null]);
+  });
+
+  it('from is at or after, to is before; the silence that runs is shown when a part of it lies there', async () => {
+    const server = await site.registered();
+    const registered = now();
+    await site.pass(20);
+    await site.heartbeat(server, { agentVersion: '9.62.0.0' });
+    const heard = now();
+    await site.pass(185);
+    const later = new Date(site.clock.now().getTime() + 1).toISOString();
+    for (const order of ['oldest', 'newest']) {
+      const shown = async (query: string): Promise<string[]> => kinds((await timeline(server.hostId, `?order=${order}&${query}`)).body).sort();
+      expect(await shown(`from=${registered}&to=${heard}`)).toEqual(['registered']);
+      expect(await shown(`from=${heard}`)).toEqual(['silence', 'version_changed']);
+      expect(await shown(`from=${now()}`)).toEqual(['silence']);
+      expect(await shown(`from=${later}`)).toEqual([]);
+      expect(await shown(`to=${registered}`)).toEqual([]);
+    }
+  });
+
+  it('a cursor belongs to its order and its window', async () => {
+    const { hostId } = await inTurn();
+    const cursor = encodeURIComponent((await timeline(hostId, '?limit=1')).body.nextCursor ?? '');
+    expectProblem(await timeline(hostId, `?limit=1&order=newest&cursor=${cursor}`), 'invalid_cursor');
+    expectProblem(await timeline(hostId, `?limit=1&from=${now()}&cursor=${cursor}`), 'invalid_cursor');
+    expect((await timeline(hostId, `?limit=1&order=oldest&cursor=${cursor}`)).status).toBe(200);
+  });
+
+  it.each(['', '?order=newest', '?from=2026-01-01T00:00:00Z'])('of a host id that nobody ever heard of: 404 (%s)', async (query) => {
+    expectProblem(await timeline(randomUUID(), query), 'process_server_not_found');
   });
 });
 
@@ -136,6 +176,14 @@ describe('the audit log', () => {
     expect(await count(`?from=${at}&to=${later}`)).toBe(1);
   });
 
+  it('newest first shows the same in the other order', async () => {
+    await inTurn();
+    const [oldest, newest] = [(await audit()).body, (await audit('?order=newest')).body];
+    expect(newest.items).toEqual([...oldest.items].reverse());
+    expect([newest.nextCursor, newest.followCursor]).toEqual([null, null]);
+    expectProblem(await audit('?order=sideways'), 'validation_failed');
+  });
+
   it('of a kind that there is none of: 400 that lists those that there are', async () => {
     const answer = await audit('?kind=birthday');
     expectProblem(answer, 'validation_failed');
@@ -148,10 +196,10 @@ describe('the audit log', () => {
     expect(first.nextCursor).toBeNull();
     await site.pass(5);
     const { hostId } = await site.registered({ machineId: 'machine-2' });
-    const second = (await audit(`?cursor=${encodeURIComponent(first.followCursor)}`)).body;
+    const second = (await audit(`?cursor=${encodeURIComponent(first.followCursor ?? '')}`)).body;
     expect(second.items.map((event) => event.hostId)).toContain(hostId);
     await site.pass(20);
-    const third = (await audit(`?cursor=${encodeURIComponent((await audit(`?cursor=${encodeURIComponent(second.followCursor)}`)).body.followCursor)}`)).body;
+    const third = (await audit(`?cursor=${encodeURIComponent((await audit(`?cursor=${encodeURIComponent(second.followCursor ?? '')}`)).body.followCursor ?? '')}`)).body;
     expect(third.items).toEqual([]);
   });
 
@@ -160,7 +208,7 @@ describe('the audit log', () => {
     const late = randomUUID();
     const at = new Date(site.clock.now().getTime() - 9_999);
     await site.database.write('INSERT INTO event SET ?', [{ id: late, at, kind: 'listening_outage', actor: 'late', detail: '{}' }]);
-    const { body } = await audit(`?cursor=${encodeURIComponent(followCursor)}`);
+    const { body } = await audit(`?cursor=${encodeURIComponent(followCursor ?? '')}`);
     expect(body.items.map(({ id }) => id)).toContain(late);
   });
 

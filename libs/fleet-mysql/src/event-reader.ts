@@ -19,8 +19,12 @@ export interface KnownSteps {
   listenedMsAt(now: Date): number;
 }
 
+export type EventOrder = 'oldest' | 'newest';
+
 export interface EventFilter {
   readonly kind?: EventKind;
+  /** One of these. */
+  readonly kinds?: readonly EventKind[];
   readonly hostId?: string;
   readonly actor?: string;
   readonly from?: Date;
@@ -29,14 +33,16 @@ export interface EventFilter {
 
 export interface EventPage {
   readonly items: readonly FleetEvent[];
-  /** Where to read on; never within the last 10 s, so that events committed late are not passed. Null when this page was the last. */
+  /** Where to read on; oldest first never within the last 10 s, so that events committed late are not passed. Null when this page was the last. */
   readonly next: EventPosition | null;
-  /** The same, also after the last page: for a reader who follows the log. */
-  readonly follow: EventPosition;
+  /** The same, also after the last page: for a reader who follows the log. Null newest first. */
+  readonly follow: EventPosition | null;
   readonly asOf: Date;
 }
 
 const LARGEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+/** Before the newest event of all, newest first. */
+const NEWEST: EventPosition = { at: '9999-12-31T23:59:59.999Z', id: LARGEST_ID };
 
 export class EventReader {
   constructor(
@@ -56,26 +62,30 @@ export class EventReader {
     return new Date(Math.min(from.getTime(), back.to.getTime() - EVENTS_SETTLE_MS));
   }
 
-  /** Oldest first, by instant and id. */
-  async page(filter: EventFilter, limit: number, given: EventPosition | null): Promise<EventPage> {
+  /** By instant and id. */
+  async page(filter: EventFilter, limit: number, given: EventPosition | null, order: EventOrder = 'oldest'): Promise<EventPage> {
     const asOf = this.clock.now();
-    const position = given && this.resumed(given, asOf);
+    const isNewest = order === 'newest';
+    const position = given && !isNewest ? this.resumed(given, asOf) : given;
     const conditions = [
       ...(filter.hostId ? [{ sql: 'e.host_id = ?', parameters: [filter.hostId] as unknown[] }] : []),
       ...(filter.kind ? [{ sql: 'e.kind = ?', parameters: [filter.kind] }] : []),
+      ...(filter.kinds ? [{ sql: 'e.kind IN (?)', parameters: [filter.kinds] }] : []),
       ...(filter.actor ? [{ sql: 'e.actor = ?', parameters: [filter.actor] }] : []),
       ...(filter.from ? [{ sql: 'e.at >= ?', parameters: [filter.from] }] : []),
       ...(filter.to ? [{ sql: 'e.at < ?', parameters: [filter.to] }] : []),
-      ...(position ? [{ sql: '(e.at > ? OR (e.at = ? AND e.id > ?))', parameters: [new Date(position.at), new Date(position.at), position.id] }] : []),
+      ...(position ? [afterPosition(position, isNewest)] : []),
       // Events from before a step back lie in the future: a reader that goes on meets them when their time comes.
-      ...(position && this.steps?.steppedBack ? [{ sql: 'e.at <= ?', parameters: [new Date(asOf.getTime() + REPLICAS_MAY_DIFFER_MS)] }] : []),
+      ...(position && !isNewest && this.steps?.steppedBack ? [{ sql: 'e.at <= ?', parameters: [new Date(asOf.getTime() + REPLICAS_MAY_DIFFER_MS)] }] : []),
     ];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
     const rows = await this.database.rows<EventRow>(
-      `SELECT e.id, e.at, e.kind, e.host_id, e.generation, e.actor, e.source_address, e.request_id, e.detail FROM event AS e ${where} ORDER BY e.at, e.id LIMIT ?`,
+      `SELECT e.id, e.at, e.kind, e.host_id, e.generation, e.actor, e.source_address, e.request_id, e.detail FROM event AS e ${indexFor(filter)} ${where}
+       ORDER BY ${isNewest ? 'e.at DESC, e.id DESC' : 'e.at, e.id'} LIMIT ?`,
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );
     const items = rows.slice(0, limit).map(eventOf);
+    if (isNewest) return { items, next: rows.length > limit ? (lastOf(items) ?? position ?? NEWEST) : null, follow: null, asOf };
     const follow = { ...followPosition(items, position, asOf), ...(this.steps && { listenedMs: this.steps.listenedMsAt(asOf) }) };
     return { items, next: rows.length > limit ? follow : null, follow, asOf };
   }
@@ -86,11 +96,27 @@ export class EventReader {
   }
 }
 
+/** Along the index of a host, or of all events, whatever the statistics say; of actor and kind the server knows which is the narrower. */
+function indexFor({ hostId, actor, kind, kinds }: EventFilter): string {
+  if (hostId) return 'FORCE INDEX (by_host)';
+  return actor || kind || kinds ? '' : 'FORCE INDEX (by_instant)';
+}
+
+function afterPosition({ at, id }: EventPosition, isNewest: boolean): { readonly sql: string; readonly parameters: unknown[] } {
+  const further = isNewest ? '<' : '>';
+  const instant = new Date(at);
+  return { sql: `(e.at ${further} ? OR (e.at = ? AND e.id ${further} ?))`, parameters: [instant, instant, id] };
+}
+
+function lastOf(items: readonly FleetEvent[]): EventPosition | null {
+  const last = items.at(-1);
+  return last ? { at: last.at.toISOString(), id: last.id } : null;
+}
+
 /** After the last item, but not within the time that may still fill. */
 function followPosition(items: readonly FleetEvent[], position: EventPosition | null, asOf: Date): EventPosition {
   const settled: EventPosition = { at: new Date(asOf.getTime() - EVENTS_SETTLE_MS).toISOString(), id: LARGEST_ID };
-  const last = items.at(-1);
-  const reached: EventPosition | null = last ? { at: last.at.toISOString(), id: last.id } : position;
+  const reached = lastOf(items) ?? position;
   if (!reached) return settled;
   return reached.at < settled.at ? reached : settled;
 }

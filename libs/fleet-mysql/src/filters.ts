@@ -28,25 +28,31 @@ const before = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
 export function healthSql(asOf: AsOf): Fragment {
   const windowStart = before(asOf, HEALTH_WINDOW_MS);
   const aheadFrom = reportsAheadFrom(asOf.at);
-  const fresh = (status: 'Healthy' | 'Warning' | 'Critical'): string => `(h.load_rank = ${statusRank(status)} AND h.load_reported_at > ? AND h.load_reported_at < ?)`;
+  const window = [windowStart, aheadFrom];
+  const fresh = (reportedAt: string): string => `(h.${reportedAt} > ? AND h.${reportedAt} < ?)`;
+  const freshLoad = (status: 'Healthy' | 'Warning' | 'Critical'): string => `(h.load_rank = ${statusRank(status)} AND ${fresh('load_reported_at')})`;
+  const freshCertificate = (ends: string): string => `(h.certificate_expires_at ${ends} AND ${fresh('certificate_reported_at')})`;
   return fragment(
     `CASE
        WHEN p.decommissioned_at IS NOT NULL THEN 'None'
-       WHEN l.heard_listened_ms <= ? OR ${fresh('Critical')} OR h.certificate_expires_at <= ? THEN 'Critical'
-       WHEN ${fresh('Warning')} OR h.certificate_expires_at < ? OR h.services_down_at <= ? THEN 'Warning'
-       WHEN ${fresh('Healthy')} THEN 'Normal'
+       WHEN l.heard_listened_ms <= ? THEN 'Critical'
+       WHEN l.ends_listened_ms <= ? THEN 'None'
+       WHEN ${freshLoad('Critical')} OR ${freshCertificate('<= ?')} THEN 'Critical'
+       WHEN ${freshLoad('Warning')} OR ${freshCertificate('< ?')} OR (h.services_down_at <= ? AND ${fresh('services_reported_at')}) THEN 'Warning'
+       WHEN ${freshLoad('Healthy')} THEN 'Normal'
        ELSE 'None'
      END`,
     asOf.listenedMs - HEALTH_WINDOW_MS,
-    windowStart,
-    aheadFrom,
+    asOf.listenedMs,
+    ...window,
     asOf.at,
-    windowStart,
-    aheadFrom,
+    ...window,
+    ...window,
     before(asOf, -CERTIFICATE_WARNING_MS),
+    ...window,
     windowStart,
-    windowStart,
-    aheadFrom,
+    ...window,
+    ...window,
   );
 }
 
@@ -76,6 +82,8 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
     case 'None':
       return [
         some('process_server', 'by_decommission', 'x.decommissioned_at IS NOT NULL'),
+        // A lease ends after the last sign of life, or moments before when it is ended at once: those whose lease ended longer ago are Critical, or decommissioned.
+        some('process_server_lease', 'by_end', 'x.ends_listened_ms > ? AND x.ends_listened_ms <= ?', asOf.listenedMs - 2 * HEALTH_WINDOW_MS, asOf.listenedMs),
         unwell('by_load', 'x.load_rank = 0'),
         unwell('by_load', 'x.load_rank IN (1, 2, 3) AND x.load_slot <= ?', slot),
         unwell('by_load', 'x.load_rank IN (1, 2, 3) AND x.load_slot >= ?', loadSlotOf(reportsAheadFrom(asOf.at))),

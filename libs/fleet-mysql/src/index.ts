@@ -1,7 +1,7 @@
 export { ConsistencyStore } from './consistency-store.js';
 export { Database, type DatabaseAddress } from './database.js';
 export { durabilityWarnings, isClusterNode, readDatabaseClock, readMaxPacketBytes } from './durability.js';
-export { EventReader, EVENTS_SETTLE_MS, type EventFilter, type EventPage, type EventPosition } from './event-reader.js';
+export { EventReader, EVENTS_SETTLE_MS, type EventFilter, type EventOrder, type EventPage, type EventPosition } from './event-reader.js';
 export type { AsOf } from './filters.js';
 export { FleetCounter, type FleetNumbers } from './fleet-counter.js';
 export { FleetReader, type Page, type PageOrder, type Position, type SortKey } from './fleet-reader.js';

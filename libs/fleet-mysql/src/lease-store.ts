@@ -32,21 +32,13 @@ import {
   READ_WHEREABOUTS,
   RENEW_AS_BEFORE,
   RENEW_HELD_LEASES,
-  WRITE_LOADS,
-  WRITE_REPORTS,
   WRITE_VERSION,
 } from './statements/leases.js';
-import { forgetRow, heldLeaseRow, loadRow, loadSlotOf, reportRow, type HeartbeatRow } from './statements/heartbeat-rows.js';
+import { forgetRow, heldLeaseRow, loadRow, reportRow, writeLoads, writeReports, type HeartbeatRow } from './statements/heartbeat-rows.js';
 import { TallyChange, versionKeyOf } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
 
 type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { gone: Pick<Tombstone, 'removal' | 'generation'> | null };
-
-/** The same load again is written so long after it was written last: often enough for a window of a quarter of an hour. */
-const SAME_LOAD_AGAIN_MS = 60_000;
-
-/** When the same load was written if it is not to be written again: since a minute before, and not after now by more than clocks differ. */
-const sameLoadFrom = (now: Date): readonly Date[] => [new Date(now.getTime() - SAME_LOAD_AGAIN_MS + 1), new Date(now.getTime() + SAME_LOAD_AGAIN_MS)];
 
 const CARRY: HeartbeatVerdict = { outcome: 'carry' };
 
@@ -207,9 +199,10 @@ export class LeaseStore implements Leases {
    * A digest of all that a heartbeat is judged by, 32 hex digits: the same again is no news. It is kept with the lease when a
    * heartbeat was accepted, and cleared by a registration. No part of it can hold a line break; nobody said is told by `null`.
    */
-  private said({ generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress, ignored }: Heartbeat): string {
+  private said({ generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress, withdrawn, ignored }: Heartbeat): string {
     const text = `${generation}\n${credentialHash}\n${machineId}\n${instanceId}\n${agentVersion}\n${sourceAddress}\n${this.ourVersion}`;
-    return this.identifiers.digest(ignored === null ? text : [text, ...ignored.unusable, ...ignored.fields].join('\n'));
+    if (ignored === null && withdrawn === null) return this.identifiers.digest(text);
+    return this.identifiers.digest([text, ...(ignored ? [...ignored.unusable, ...ignored.fields] : []), ...(withdrawn ? ['', ...withdrawn] : [])].join('\n'));
   }
 
   private refusalEvents(beat: Heartbeat, fault: FleetFault, at: Date): FleetEvent[] {
@@ -247,13 +240,10 @@ function healthStatements(claims: readonly Claim[], { now }: Moment): Statement[
     if (report) reports.push(report);
   }
   return [
-    ...(loads.length > 0 ? [{ sql: WRITE_LOADS, parameters: [JSON.stringify(loads), now, loadSlotOf(now), ...sameLoadFrom(now)] }] : []),
-    ...(reports.length > 0 ? [{ sql: WRITE_REPORTS, parameters: [bytesOf(reports), now, now] }] : []),
+    ...(loads.length > 0 ? [writeLoads(loads, now)] : []),
+    ...(reports.length > 0 ? [writeReports(reports, now)] : []),
   ];
 }
-
-/** Text that comes from outside may be nothing but signs to escape, one by one, twice; bytes are written in hexadecimal, whatever they are. */
-const bytesOf = (rows: readonly HeartbeatRow[]): Buffer => Buffer.from(JSON.stringify(rows));
 
 /** One that is accepted, with what was on record before it. */
 interface JudgedClaim {

@@ -1,17 +1,18 @@
-import type {
-  Decommission,
-  Environment,
-  FleetEvent,
-  EventKind,
-  Lease,
-  ListedServer,
-  Load,
-  ProcessServer,
-  ProcessServerFacts,
-  ProxyFacts,
-  ReportedHealth,
-  ServiceState,
-  Tombstone,
+import {
+  STATUS_BY_RANK,
+  type Decommission,
+  type Environment,
+  type FleetEvent,
+  type EventKind,
+  type Lease,
+  type ListedServer,
+  type Load,
+  type ProcessServer,
+  type ProcessServerFacts,
+  type ProxyFacts,
+  type ReportedHealth,
+  type ServiceState,
+  type Tombstone,
 } from '@app/fleet';
 
 /** The columns of an entry, its lease and its health, as `ENTRY_COLUMNS` names them. */
@@ -52,6 +53,11 @@ export interface EntryRow {
   skew_ms: number | null;
   ignored_fields: string | null;
   load_reported_at: Date | null;
+  load_rank: number | null;
+  cpu_exceeded_at: Date | null;
+  memory_exceeded_at: Date | null;
+  cache_exceeded_at: Date | null;
+  upload_exceeded_at: Date | null;
   cpu_percent: number | null;
   total_memory_bytes: number | null;
   available_memory_bytes: number | null;
@@ -60,11 +66,14 @@ export interface EntryRow {
   throughput_bytes_per_second: number | null;
   pending_upload_bytes: number | null;
   services: unknown;
+  services_reported_at: Date | null;
   services_down_at: Date | null;
   protected_machine_count: number | null;
   protected_machines_unknown: number;
   replication_pair_count: number | null;
   certificate_expires_at: Date | null;
+  certificate_reported_at: Date | null;
+  certificate_known_at: Date | null;
 }
 
 /** What `EntryRow` reads, from `process_server AS p`, its lease `l` and its health `h`. */
@@ -74,18 +83,11 @@ export const ENTRY_COLUMNS = `
   p.proxy_authenticated, p.passphrase_id, p.registered_at, p.decommissioned_at, p.decommissioned_by, p.decommission_reason,
   p.remove_by, l.credential_hash, l.revoked, l.last_heartbeat_at, l.heard_listened_ms, l.ends_listened_ms,
   l.told_interval_seconds, l.instance_id, l.replaced_instance_ids, l.source_address, l.skew_ms, l.ignored_fields,
-  h.load_reported_at, h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes, h.total_cache_bytes, h.free_cache_bytes,
-  h.throughput_bytes_per_second, h.pending_upload_bytes, h.services, h.services_down_at, h.protected_machine_count,
-  h.protected_machines_unknown, h.replication_pair_count, h.certificate_expires_at`;
-
-type LoadColumn =
-  | 'cpu_percent'
-  | 'total_memory_bytes'
-  | 'available_memory_bytes'
-  | 'total_cache_bytes'
-  | 'free_cache_bytes'
-  | 'throughput_bytes_per_second'
-  | 'pending_upload_bytes';
+  h.load_reported_at, h.load_rank, h.cpu_exceeded_at, h.memory_exceeded_at, h.cache_exceeded_at, h.upload_exceeded_at,
+  h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes, h.total_cache_bytes, h.free_cache_bytes,
+  h.throughput_bytes_per_second, h.pending_upload_bytes, h.services, h.services_reported_at, h.services_down_at,
+  h.protected_machine_count, h.protected_machines_unknown, h.replication_pair_count, h.certificate_expires_at,
+  h.certificate_reported_at, h.certificate_known_at`;
 
 /** The columns of a line in a list, as `LISTED_COLUMNS` names them. */
 export type ListedRow = Pick<
@@ -101,17 +103,18 @@ export type ListedRow = Pick<
   | 'heard_listened_ms'
   | 'ends_listened_ms'
   | 'load_reported_at'
-  | LoadColumn
+  | 'load_rank'
+  | 'services_reported_at'
   | 'services_down_at'
   | 'certificate_expires_at'
+  | 'certificate_reported_at'
 >;
 
 /** What `ListedRow` reads: of a hundred entries, all columns cost twice as much. */
 export const LISTED_COLUMNS = `
   p.host_id, p.generation, p.friendly_name, p.ip_address, p.agent_version, p.decommissioned_at, p.remove_by, l.last_heartbeat_at,
-  l.heard_listened_ms, l.ends_listened_ms, h.load_reported_at, h.cpu_percent, h.total_memory_bytes, h.available_memory_bytes,
-  h.total_cache_bytes, h.free_cache_bytes, h.throughput_bytes_per_second, h.pending_upload_bytes, h.services_down_at,
-  h.certificate_expires_at`;
+  l.heard_listened_ms, l.ends_listened_ms, h.load_reported_at, h.load_rank, h.services_reported_at, h.services_down_at,
+  h.certificate_expires_at, h.certificate_reported_at`;
 
 /** JSON columns come parsed from one server and as text from the other. */
 export function json<Value>(column: unknown): Value {
@@ -157,7 +160,7 @@ function leaseOf(row: EntryRow): Lease {
   };
 }
 
-function loadOf(row: Pick<EntryRow, LoadColumn>): Load {
+function loadOf(row: EntryRow): Load {
   return {
     cpuPercent: row.cpu_percent,
     totalMemoryBytes: row.total_memory_bytes,
@@ -169,16 +172,28 @@ function loadOf(row: Pick<EntryRow, LoadColumn>): Load {
   };
 }
 
+/** What lists, counts and entries judge health by, one and the same. */
+function judgedOf(row: ListedRow): ListedServer['health'] {
+  return {
+    loadReportedAt: row.load_reported_at,
+    loadStatus: STATUS_BY_RANK[row.load_rank ?? 0] ?? 'Unknown',
+    servicesReportedAt: row.services_reported_at,
+    servicesDownAt: row.services_down_at,
+    certificateExpiresAt: row.certificate_expires_at,
+    certificateReportedAt: row.certificate_reported_at,
+  };
+}
+
 function healthOf(row: EntryRow): ReportedHealth {
   return {
+    ...judgedOf(row),
     load: row.load_reported_at && loadOf(row),
-    loadReportedAt: row.load_reported_at,
+    loadExceededAt: { cpu: row.cpu_exceeded_at, memory: row.memory_exceeded_at, cache: row.cache_exceeded_at, upload: row.upload_exceeded_at },
     services: row.services === null ? null : json<ServiceState[]>(row.services),
-    servicesDownAt: row.services_down_at,
     protectedMachineCount: row.protected_machine_count,
     protectedMachinesUnknown: row.protected_machines_unknown === 1,
     replicationPairCount: row.replication_pair_count,
-    certificateExpiresAt: row.certificate_expires_at,
+    certificateKnownAt: row.certificate_known_at,
   };
 }
 
@@ -212,12 +227,7 @@ export function listedOf(row: ListedRow): ListedServer {
     facts: { friendlyName: row.friendly_name, ipAddress: row.ip_address, agentVersion: row.agent_version },
     decommission: row.decommissioned_at && { removeBy: row.remove_by ?? row.decommissioned_at },
     lease: { lastHeartbeatAt: row.last_heartbeat_at, heardAtListenedMs: row.heard_listened_ms, endsAtListenedMs: row.ends_listened_ms },
-    health: {
-      load: row.load_reported_at && loadOf(row),
-      loadReportedAt: row.load_reported_at,
-      servicesDownAt: row.services_down_at,
-      certificateExpiresAt: row.certificate_expires_at,
-    },
+    health: judgedOf(row),
   };
 }
 

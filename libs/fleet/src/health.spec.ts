@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { healthAt, healthErrorsAt, isRunning, loadStatus, loadStatuses, loadStatusesAt, NOTHING_REPORTED, servicesStatus, statusRank, type ComponentStatus, type HealthInputs, type Load, type ReportedHealth } from './health.js';
+import { healthAt, isRunning, loadStatus, loadStatuses, loadStatusesAt, NOTHING_REPORTED, roundedPercent, servicesStatusAt, certificateStatusAt, afterRegistration, statusRank, type ComponentStatus, type HealthInputs, type Load } from './health.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const MINUTE_MS = 60_000;
@@ -51,6 +51,8 @@ describe('a load signal', () => {
     [null, 1_000, 'Unknown'],
     [200, null, 'Unknown'],
     [0, 0, 'Unknown'],
+    [1_001, 1_000, 'Unknown'],
+    [Number.MAX_SAFE_INTEGER, 100, 'Unknown'],
   ] as const)('with %d of %d bytes of memory available is %s', (availableMemoryBytes, totalMemoryBytes, status) => {
     expect(loadStatuses(aLoad({ availableMemoryBytes, totalMemoryBytes })).memory).toBe(status);
   });
@@ -65,6 +67,8 @@ describe('a load signal', () => {
     [null, 1_000, 'Unknown'],
     [300, null, 'Unknown'],
     [0, 0, 'Unknown'],
+    [1_001, 1_000, 'Unknown'],
+    [30_000_000_000, 600_000_000, 'Unknown'],
   ] as const)('with %d of %d bytes of cache free is %s', (freeCacheBytes, totalCacheBytes, status) => {
     expect(loadStatuses(aLoad({ freeCacheBytes, totalCacheBytes })).cache).toBe(status);
   });
@@ -83,6 +87,18 @@ describe('a load signal', () => {
   ] as const)('with %d bytes pending at %d bytes a second is %s', (pendingUploadBytes, throughputBytesPerSecond, status) => {
     expect(loadStatuses(aLoad({ pendingUploadBytes, throughputBytesPerSecond })).upload).toBe(status);
   });
+});
+
+it.each([
+  [95.00000000000001, 95, 'Warning'],
+  [95.004, 95, 'Warning'],
+  [95.005, 95.01, 'Critical'],
+  [80.00000000000001, 80, 'Healthy'],
+  [0.1 + 0.2, 0.3, 'Healthy'],
+  [100, 100, 'Critical'],
+])('a processor use of %d %% is rounded to %d and judged %s', (reported, rounded, status) => {
+  expect(roundedPercent(reported)).toBe(rounded);
+  expect(loadStatuses(aLoad({ cpuPercent: roundedPercent(reported) })).cpu).toBe(status);
 });
 
 describe('the load as a whole', () => {
@@ -137,10 +153,9 @@ describe('a service', () => {
 });
 
 describe('overall health', () => {
-  const NOTHING_SAID = { loadReportedAt: null, servicesDownAt: null, certificateExpiresAt: null };
-  const heard = (over: Partial<HealthInputs> = {}): HealthInputs => ({ decommissioned: false, silentMs: 0, reported: NOTHING_SAID, loadStatus: 'Unknown', ...over });
+  const heard = (over: Partial<HealthInputs> = {}): HealthInputs => ({ decommissioned: false, connected: true, silentMs: 0, reported: NOTHING_REPORTED, ...over });
   const reporting = (loadStatus: ComponentStatus, over: Partial<HealthInputs['reported']> = {}): HealthInputs =>
-    heard({ loadStatus, reported: { ...NOTHING_SAID, loadReportedAt: NOON, ...over } });
+    heard({ reported: { ...NOTHING_REPORTED, loadReportedAt: NOON, servicesReportedAt: NOON, certificateReportedAt: NOON, loadStatus, ...over } });
 
   it.each([
     ['Unknown', 'None'],
@@ -207,8 +222,34 @@ describe('overall health', () => {
 
   it('never looks healthy when nobody has said anything', () => {
     expect(healthAt(NOON, heard())).toBe('None');
-    expect(healthAt(NOON, heard({ loadStatus: 'Healthy' }))).toBe('None');
-    expect(healthAt(NOON, heard({ reported: { ...NOTHING_SAID, certificateExpiresAt: msAfter(NOON, 90 * DAY_MS) } }))).toBe('None');
+    expect(healthAt(NOON, heard({ reported: { ...NOTHING_REPORTED, loadStatus: 'Healthy' } }))).toBe('None');
+    expect(healthAt(NOON, heard({ reported: { ...NOTHING_REPORTED, certificateReportedAt: NOON, certificateExpiresAt: msAfter(NOON, 90 * DAY_MS) } }))).toBe('None');
+  });
+
+  const SERVICES_DOWN = { servicesDownAt: msAfter(NOON, -DAY_MS) };
+  it.each([
+    [15 * MINUTE_MS - 1, 'Warning'],
+    [15 * MINUTE_MS, 'Normal'],
+    [-10 * MINUTE_MS, 'Normal'],
+  ])('with services that are down, %d ms after they were reported, is %s', (ageMs, health) => {
+    expect(healthAt(NOON, reporting('Healthy', { ...SERVICES_DOWN, servicesReportedAt: msAfter(NOON, -ageMs) }))).toBe(health);
+  });
+
+  it.each([
+    [15 * MINUTE_MS - 1, 'Critical'],
+    [15 * MINUTE_MS, 'Normal'],
+    [-10 * MINUTE_MS, 'Normal'],
+  ])('with a certificate that has ended, %d ms after it was reported, is %s', (ageMs, health) => {
+    expect(healthAt(NOON, reporting('Healthy', { certificateExpiresAt: NOON, certificateReportedAt: msAfter(NOON, -ageMs) }))).toBe(health);
+  });
+
+  it.each([
+    [15 * MINUTE_MS - 1, 'None'],
+    [15 * MINUTE_MS, 'Critical'],
+  ])('of a Disconnected one, whatever it reported, after %d ms of silence is %s', (silentMs, health) => {
+    for (const load of ['Healthy', 'Warning', 'Critical'] as const) {
+      expect(healthAt(NOON, { ...reporting(load, { ...SERVICES_DOWN, certificateExpiresAt: NOON }), connected: false, silentMs })).toBe(health);
+    }
   });
 
   it('is none of a server that is leaving, however bad its signals', () => {
@@ -225,62 +266,49 @@ describe('the load signals of a report', () => {
     [15 * MINUTE_MS, 'Unknown'],
   ])('of %d ms ago are %s', (ageMs, status) => {
     const reported = { load: aLoad(), loadReportedAt: msAfter(NOON, -ageMs) };
-    expect(new Set(Object.values(loadStatusesAt(NOON, reported)))).toEqual(new Set([status]));
+    expect(new Set(Object.values(loadStatusesAt({ now: NOON, connected: true }, reported)))).toEqual(new Set([status]));
+    expect(new Set(Object.values(loadStatusesAt({ now: NOON, connected: false }, reported)))).toEqual(new Set(['Unknown']));
+  });
+});
+
+describe('services', () => {
+  const RUNNING = [{ name: 'svagents', state: 'running' }];
+  const STOPPED = [{ name: 'svagents', state: 'stopped' }];
+
+  it.each([
+    [null, null, 'Unknown'],
+    [[], null, 'Unknown'],
+    [[], NOON, 'Unknown'],
+    [RUNNING, null, 'Healthy'],
+    [STOPPED, NOON, 'Warning'],
+  ])('%j, down since %j, are %s', (services, servicesDownAt, status) => {
+    expect(servicesStatusAt({ now: NOON, connected: true }, { services, servicesReportedAt: NOON, servicesDownAt })).toBe(status);
+    expect(servicesStatusAt({ now: NOON, connected: false }, { services, servicesReportedAt: NOON, servicesDownAt })).toBe('Unknown');
+  });
+
+  it.each([
+    [15 * MINUTE_MS - 1, 'Healthy'],
+    [15 * MINUTE_MS, 'Unknown'],
+    [-10 * MINUTE_MS, 'Unknown'],
+  ])('reported %d ms ago are %s', (ageMs, status) => {
+    expect(servicesStatusAt({ now: NOON, connected: true }, { services: RUNNING, servicesReportedAt: msAfter(NOON, -ageMs), servicesDownAt: null })).toBe(status);
+  });
+
+  it('and the certificate are forgotten by a registration; load and counts are not', () => {
+    const counts = { load: aLoad(), loadReportedAt: NOON, protectedMachineCount: 3, replicationPairCount: 4 };
+    const condition = { services: STOPPED, servicesReportedAt: NOON, servicesDownAt: NOON, certificateExpiresAt: NOON, certificateReportedAt: NOON, certificateKnownAt: NOON };
+    expect(afterRegistration({ ...NOTHING_REPORTED, ...counts, ...condition })).toEqual({ ...NOTHING_REPORTED, ...counts });
   });
 });
 
 it.each([
-  [null, null, 'Unknown'],
-  [[], null, 'Healthy'],
-  [[{ name: 'svagents', state: 'stopped' }], NOON, 'Warning'],
-])('services %j, down since %j, are %s', (services, servicesDownAt, status) => {
-  expect(servicesStatus({ services, servicesDownAt })).toBe(status);
-});
-
-describe('the errors of a process server', () => {
-  const HEARD = msAfter(NOON, -3 * DAY_MS);
-
-  it('name the wall instant of the last sign of life, whatever the listening clock did since', () => {
-    expect(healthErrorsAt(NOON, { decommissioned: false, silentMs: 15 * MINUTE_MS, lastHeardAt: HEARD, reported: NOTHING_REPORTED })).toEqual([
-      { code: 'heartbeat_missing', level: 'Critical', since: HEARD },
-    ]);
-  });
-
-  const errors = (silentMs: number, over: Partial<ReportedHealth>): string[] =>
-    healthErrorsAt(NOON, { decommissioned: false, silentMs, lastHeardAt: HEARD, reported: { ...NOTHING_REPORTED, ...over } }).map(({ code, level }) => `${code} ${level}`);
-
-  it.each<[string, number, Partial<ReportedHealth>, string[]]>([
-    ['nothing said', 0, {}, []],
-    ['all well', 0, { load: aLoad(), loadReportedAt: NOON, services: [], certificateExpiresAt: msAfter(NOON, 60 * DAY_MS) }, []],
-    ['silence', 15 * MINUTE_MS, {}, ['heartbeat_missing Critical']],
-    ['a busy processor', 0, { load: aLoad({ cpuPercent: 81 }), loadReportedAt: NOON }, ['cpu_high Warning']],
-    ['a full cache and no upload', 0, { load: aLoad({ freeCacheBytes: 0, pendingUploadBytes: 1, throughputBytesPerSecond: 0 }), loadReportedAt: NOON }, ['cache_space_low Critical', 'upload_slow Critical']],
-    ['an old report', 0, { load: aLoad({ availableMemoryBytes: 0 }), loadReportedAt: msAfter(NOON, -15 * MINUTE_MS) }, []],
-    ['a service just down', 0, { servicesDownAt: msAfter(NOON, 1 - 15 * MINUTE_MS) }, []],
-    ['a service down', 0, { servicesDownAt: msAfter(NOON, -15 * MINUTE_MS) }, ['services_not_running Warning']],
-    ['a certificate that ends soon', 0, { certificateExpiresAt: msAfter(NOON, 60 * DAY_MS - 1) }, ['certificate_expiring Warning']],
-    ['a certificate that has ended', 0, { certificateExpiresAt: NOON }, ['certificate_expired Critical']],
-  ])('with %s are named', (_case, silentMs, over, expected) => {
-    expect(errors(silentMs, over)).toEqual(expected);
-  });
-
-  it('are none for one that is leaving', () => {
-    expect(healthErrorsAt(NOON, { decommissioned: true, silentMs: DAY_MS, lastHeardAt: HEARD, reported: NOTHING_REPORTED })).toEqual([]);
-  });
-
-  it('and the health say the same', () => {
-    const value = fc.option(fc.nat(2_000), { nil: null });
-    const instant = fc.option(fc.integer({ min: -90 * DAY_MS, max: 90 * DAY_MS }).map((ms) => msAfter(NOON, ms)), { nil: null });
-    const past = fc.option(fc.nat(30 * MINUTE_MS).map((ms) => msAfter(NOON, -ms)), { nil: null });
-    const load = fc.record({ cpuPercent: value, totalMemoryBytes: value, availableMemoryBytes: value, totalCacheBytes: value, freeCacheBytes: value, throughputBytesPerSecond: value, pendingUploadBytes: value });
-    fc.assert(
-      fc.property(fc.nat(30 * MINUTE_MS), load, past, past, instant, (silentMs, one, loadReportedAt, servicesDownAt, certificateExpiresAt) => {
-        const reported = { ...NOTHING_REPORTED, load: loadReportedAt && one, loadReportedAt, servicesDownAt, certificateExpiresAt };
-        const levels = healthErrorsAt(NOON, { decommissioned: false, silentMs, lastHeardAt: HEARD, reported }).map(({ level }) => level);
-        const worst = levels.includes('Critical') ? 'Critical' : levels[0];
-        const health = healthAt(NOON, { decommissioned: false, silentMs, reported, loadStatus: loadStatus(reported.load) });
-        expect(health === 'Critical' || health === 'Warning' ? health : undefined).toBe(worst);
-      }),
-    );
-  });
+  [true, NOON, 60 * DAY_MS, 'Healthy'],
+  [true, NOON, 60 * DAY_MS - 1, 'Warning'],
+  [true, NOON, 1, 'Warning'],
+  [true, NOON, 0, 'Critical'],
+  [true, msAfter(NOON, -15 * MINUTE_MS), 0, 'Unknown'],
+  [true, null, 0, 'Unknown'],
+  [false, NOON, 0, 'Unknown'],
+])('connected %j, a certificate reported at %j with %d ms left is %s', (connected, certificateReportedAt, leftMs, status) => {
+  expect(certificateStatusAt({ now: NOON, connected }, { certificateExpiresAt: msAfter(NOON, leftMs), certificateReportedAt })).toBe(status);
 });

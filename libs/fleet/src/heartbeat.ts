@@ -9,6 +9,9 @@ import { compareVersions, parseVersion, type Version } from './version.js';
 /** What a store forgets when a heartbeat carries it in a form that cannot be used. */
 export type ForgettableMember = 'skewMs' | 'services' | 'protectedMachineCount' | 'replicationPairCount' | 'certificateExpiresAt';
 
+/** Members that a heartbeat withdraws by sending `null`. */
+export type WithdrawableMember = 'load' | 'services' | 'certificateExpiresAt';
+
 /** What a heartbeat carried and what was not used of it. */
 export interface IgnoredMembers {
   /** As they are named in the response, e.g. `load.cpuPercent`; one line each. */
@@ -36,6 +39,8 @@ export interface Heartbeat {
   readonly protectedMachineCount: number | null;
   readonly replicationPairCount: number | null;
   readonly certificateExpiresAt: Date | null;
+  /** Null in the heartbeat; what was known of them is withdrawn. Null for nearly all heartbeats. */
+  readonly withdrawn: readonly WithdrawableMember[] | null;
   /** What it carried besides that is not used; null for nearly all heartbeats. */
   readonly ignored: IgnoredMembers | null;
 }

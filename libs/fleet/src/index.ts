@@ -16,10 +16,14 @@ export {
   HEALTH_WINDOW_MS,
   healthAt,
   healthErrorsAt,
-  servicesStatus,
   isRunning,
   loadStatus,
+  loadStatuses,
   loadStatusesAt,
+  roundedPercent,
+  servicesStatusAt,
+  worstLoadStatus,
+  certificateStatusAt,
   NOTHING_REPORTED,
   reportsAheadFrom,
   STATUS_BY_RANK,
@@ -28,10 +32,13 @@ export {
   type Health,
   type HealthError,
   type HealthErrorCode,
+  type HealthMoment,
   type Load,
+  type LoadSignal,
   type ReportedHealth,
   type ServiceState,
 } from './health.js';
+export { currentRefusals, maybeOfAnother, REFUSAL_KINDS, refusalsAmong, type Refusal } from './refusal-explanations.js';
 export {
   credentialFault,
   heartbeatFault,
@@ -43,6 +50,7 @@ export {
   type HeartbeatVerdict,
   type IgnoredMembers,
   type LeaseOnRecord,
+  type WithdrawableMember,
   type WaitingHeartbeat,
 } from './heartbeat.js';
 export { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatCaller, type HeartbeatLimits } from './heartbeat-receiver.js';

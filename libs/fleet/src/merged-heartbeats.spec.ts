@@ -21,6 +21,10 @@ it.each<[string, Partial<Heartbeat>, Partial<Heartbeat>, Partial<Heartbeat>]>([
   ],
   ['a later clock replaces an earlier one', { ignored: { fields: ['sentAt'], unusable: ['skewMs'] } }, { skewMs: 5 }, { skewMs: 5, ignored: { fields: [], unusable: [] } }],
   ['a later load replaces an earlier one', { load: LOAD, ignored: { fields: ['load.cpuPercent'], unusable: [] } }, { load: { ...LOAD, cpuPercent: 5 } }, { load: { ...LOAD, cpuPercent: 5 }, ignored: { fields: [], unusable: [] } }],
+  ['a later withdrawal takes back an earlier value', { services: [] }, { withdrawn: ['services'] }, { services: null, withdrawn: ['services'] }],
+  ['an earlier withdrawal stays', { withdrawn: ['load'] }, {}, { withdrawn: ['load'] }],
+  ['an earlier withdrawal is replaced', { withdrawn: ['load'] }, { load: LOAD }, { load: LOAD }],
+  ['withdrawals of both stay', { withdrawn: ['load'] }, { withdrawn: ['services'] }, { withdrawn: ['services', 'load'] }],
 ])('of two heartbeats of one sender, %s', (_what, earlier, later, merged) => {
   expect(mergedHeartbeats(aHeartbeat(earlier), aHeartbeat(later))).toEqual(aHeartbeat(merged));
 });

@@ -3,8 +3,15 @@ import type { Heartbeat, IgnoredMembers } from './heartbeat.js';
 /** Two heartbeats of one sender as one that leaves behind what both would, one after the other. */
 export function mergedHeartbeats(earlier: Heartbeat, later: Heartbeat): Heartbeat {
   const given = Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null));
-  const merged = { ...earlier, ...given };
+  const carried = { ...earlier, ...given };
+  const merged = earlier.withdrawn || later.withdrawn ? withWithdrawn(carried, earlier, later) : carried;
   return earlier.ignored || later.ignored ? withIgnored(merged, earlier, later) : merged;
+}
+
+function withWithdrawn(merged: Heartbeat, { withdrawn: earlier }: Heartbeat, later: Heartbeat): Heartbeat {
+  const withdrawnLast = later.withdrawn ?? [];
+  const withdrawn = [...new Set([...withdrawnLast, ...(earlier ?? []).filter((member) => later[member] === null)])];
+  return { ...merged, ...Object.fromEntries(withdrawnLast.map((member) => [member, null])), withdrawn: withdrawn.length > 0 ? withdrawn : null };
 }
 
 const NOTHING_IGNORED: IgnoredMembers = { fields: [], unusable: [] };

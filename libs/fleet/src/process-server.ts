@@ -1,4 +1,4 @@
-import type { ReportedHealth } from './health.js';
+import type { HealthInputs, ReportedHealth } from './health.js';
 import type { Hardware } from './sizing.js';
 
 export type Environment = 'VMware' | 'NonVMware';
@@ -78,7 +78,7 @@ export interface ListedServer extends Pick<ProcessServer, 'hostId' | 'generation
   readonly facts: Pick<ProcessServerFacts, 'friendlyName' | 'ipAddress' | 'agentVersion'>;
   readonly decommission: Pick<Decommission, 'removeBy'> | null;
   readonly lease: Pick<Lease, 'lastHeartbeatAt' | 'heardAtListenedMs' | 'endsAtListenedMs'>;
-  readonly health: Pick<ReportedHealth, 'load' | 'loadReportedAt' | 'servicesDownAt' | 'certificateExpiresAt'>;
+  readonly health: HealthInputs['reported'];
 }
 
 export type Lifecycle = 'Registered' | 'Decommissioned';

@@ -1,7 +1,7 @@
 import { lastGeneration } from './consistency.js';
 import { calledBy } from './fleet-event.js';
 import { FleetError, type FleetFault } from './fleet-fault.js';
-import { NOTHING_REPORTED } from './health.js';
+import { afterRegistration, NOTHING_REPORTED } from './health.js';
 import { leaseSecondsFor, type LeaseTiming } from './lease.js';
 import { nameKey } from './name.js';
 import type { CredentialMint, Decision, HeldRecord, Neighbour } from './ports.js';
@@ -185,7 +185,7 @@ export function register(
       skewMs: order.sentAt ? order.sentAt.getTime() - now.getTime() : null,
       ignoredFields: [],
     },
-    health: before && !replaces ? before.health : NOTHING_REPORTED,
+    health: before && !replaces ? afterRegistration(before.health) : NOTHING_REPORTED,
   };
   return {
     answer: {

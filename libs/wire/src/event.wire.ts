@@ -21,13 +21,13 @@ export class EventBody {
   readonly detail!: Record<string, unknown>;
 }
 
-/** One page, oldest first. */
+/** One page, in the order that was asked for. */
 export class EventList {
   readonly items!: EventBody[];
-  /** Null on the last page. It never passes `asOf` less 10 s: the newest may repeat, none is missed. */
+  /** Null on the last page. Oldest first it never passes `asOf` less 10 s: the newest may repeat, none is missed. */
   readonly nextCursor!: string | null;
-  /** The same, also on the last page: keep it to follow the log. */
-  readonly followCursor!: string;
+  /** The same, also on the last page: keep it to follow the log. Null newest first. */
+  readonly followCursor!: string | null;
   /** RFC 3339. */
   readonly asOf!: string;
 }

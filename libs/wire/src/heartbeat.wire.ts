@@ -8,7 +8,7 @@ const LARGEST = Number.MAX_SAFE_INTEGER;
 /** Load of the machine. What is left out is unknown, and unknown never looks healthy. */
 export class LoadReport {
   /**
-   * Mean processor use of the last minutes, in percent.
+   * Mean processor use of the last minutes, in percent; rounded to two decimals.
    * @example 37.5
    */
   @IsOptional()
@@ -120,13 +120,14 @@ export class HeartbeatRequest {
   @IsInstant()
   readonly sentAt?: string | null;
 
+  /** `null` withdraws the last report. */
   @IsOptional()
   @IsObject()
   @ValidateNested()
   @Type(() => LoadReport)
   readonly load?: LoadReport | null;
 
-  /** At most 64. */
+  /** At most 64. An empty list says nothing of the services; `null` withdraws the last report. */
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(64)
@@ -149,7 +150,7 @@ export class HeartbeatRequest {
   readonly replicationPairCount?: number | null;
 
   /**
-   * End of its certificate, RFC 3339.
+   * End of its certificate, RFC 3339; `null` withdraws the last report.
    * @example '2027-06-30T00:00:00Z'
    */
   @IsOptional()

@@ -41,6 +41,7 @@ export {
   ProcessServerList,
   ProcessServerSummary,
   ServiceBody,
+  RefusalBody,
 } from './process-server.wire.js';
 export {
   ApplyPurgeRequest,
@@ -52,6 +53,6 @@ export {
   PurgeResponse,
   SkippedCandidate,
 } from './purge.wire.js';
-export { ExportEventsQuery, ListEventsQuery, ListProcessServersQuery, PageQuery } from './query.wire.js';
+export { ExportEventsQuery, ListEventsQuery, ListProcessServersQuery, ListTimelineQuery, PageQuery } from './query.wire.js';
 export { FindingBody, PreflightResponse, ProxySettings, RegisterRequest, RegistrationResponse } from './registration.wire.js';
 export { RevokeCredentialRequest, RevokeCredentialResponse } from './revocation.wire.js';

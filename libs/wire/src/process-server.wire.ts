@@ -31,7 +31,7 @@ export class ProcessServerList {
   readonly asOf!: string;
 }
 
-/** Load as last reported, with the status of each signal: Unknown when the report is 15 minutes old. Bytes, bytes per second, percent. */
+/** Load as last reported, with the status of each signal: Unknown when the report is 15 minutes old or the server is Disconnected. Bytes, bytes per second, percent (two decimals). */
 export class LoadBody {
   /** RFC 3339. */
   readonly reportedAt!: string;
@@ -76,7 +76,7 @@ export class HealthErrorBody {
   readonly summaryMessage!: string;
   /** For people: what to do. */
   readonly recommendedAction!: string;
-  /** Since when it is known, RFC 3339. */
+  /** Since when it is known, RFC 3339; it stays while the problem lasts, also when its level changes. */
   readonly creationTimeUtc!: string | null;
 }
 
@@ -115,15 +115,22 @@ export class ProcessServerDetail extends ProcessServerSummary {
   /** Its clock minus ours, in milliseconds; null when it never said. */
   readonly clockSkewMs!: number | null;
   readonly load!: LoadBody | null;
+  /** As last reported; null when never reported, or withdrawn. */
   readonly services!: ServiceBody[] | null;
-  /** `Warning` while one does not run; `Unknown` when it never said. */
+  /** When services were last reported, to the minute, RFC 3339. */
+  readonly servicesReportedAt!: string | null;
+  /** `Warning` while one does not run; `Unknown` when the server is Disconnected, or no report of the last 15 minutes lists any. */
   readonly servicesStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
-  /** Since when at least one service has not been running, RFC 3339. */
+  /** Since when at least one service has not been running, RFC 3339; a report without services does not end it. */
   readonly servicesDownSince!: string | null;
   readonly protectedMachineCount!: number | null;
   readonly replicationPairCount!: number | null;
-  /** RFC 3339. */
+  /** RFC 3339; null when never reported, or withdrawn. */
   readonly certificateExpiresAt!: string | null;
+  /** When the certificate was last reported, to the minute, RFC 3339. */
+  readonly certificateReportedAt!: string | null;
+  /** `Warning` from 60 days before its end, `Critical` from its end on; `Unknown` when the server is Disconnected, or no report of the last 15 minutes names it. */
+  readonly certificateStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
   /** Negative when it has expired. */
   readonly certificateRemainingDays!: number | null;
   /** What makes its health worse than Normal; empty for one that is leaving. */
@@ -138,6 +145,21 @@ export class ListeningGap {
   readonly from!: string;
   /** RFC 3339. */
   readonly to!: string;
+}
+
+/** A call in its name that was refused. Each kind is noted once an hour. */
+export class RefusalBody {
+  /** @example 'refused_credential_revoked' */
+  readonly kind!: string;
+  /** RFC 3339. */
+  readonly at!: string;
+  /** That the sender named; null when it named none. */
+  readonly generation!: number | null;
+  readonly sourceAddress!: string | null;
+  /** For people: what was refused and why. */
+  readonly meaning!: string;
+  /** For people. */
+  readonly whatToDo!: string;
 }
 
 /** Why a process server is in the state that it is in. */
@@ -164,8 +186,10 @@ export class DiagnosisResponse {
   readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
   /** Our own gaps since its last sign of life. */
   readonly ourOutages!: ListeningGap[];
-  /** Refusals that it got lately: event kinds, newest last. */
+  /** Refusals of the last 24 hours: event kinds, newest last. */
   readonly recentRefusals!: string[];
+  /** The same, each with what it means and what to do. */
+  readonly refusals!: RefusalBody[];
   /** Members of its last heartbeat that were not used: what they report is unknown. */
   readonly ignoredFields!: string[];
   /** RFC 3339. */

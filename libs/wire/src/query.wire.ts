@@ -117,8 +117,31 @@ export class ExportEventsQuery {
   readonly to?: string;
 }
 
+/** Query of GET /v1/process-servers/{hostId}/events. */
+export class ListTimelineQuery extends PageQuery {
+  /** At or after, RFC 3339; a silence that runs now is shown when a part of it is. */
+  @IsOptional()
+  @IsInstant()
+  readonly from?: string;
+
+  /** Before, RFC 3339. */
+  @IsOptional()
+  @IsInstant()
+  readonly to?: string;
+
+  /** `oldest` first unless told; newest first, events of the last ten seconds may be missing. */
+  @IsOptional()
+  @IsIn(['oldest', 'newest'])
+  readonly order?: 'oldest' | 'newest';
+}
+
 /** Query of GET /v1/events. */
 export class ListEventsQuery extends ExportEventsQuery implements PageQuery {
+  /** `oldest` first unless told; newest first, events of the last ten seconds may be missing. */
+  @IsOptional()
+  @IsIn(['oldest', 'newest'])
+  readonly order?: 'oldest' | 'newest';
+
   /** Items of a page, 1 to 1,000; 100 unless told. */
   @IsOptional()
   @Transform(wholeNumber)

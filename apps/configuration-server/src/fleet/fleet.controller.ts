@@ -33,7 +33,7 @@ export class FleetController {
   @Call({
     permits: 'reader',
     beginsEarly: true,
-    summary: 'The audit log, oldest first',
+    summary: 'The audit log',
     answers: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })

@@ -1,14 +1,14 @@
-import { connectionStateAt, type FleetEvent, type ProcessServer, type Version } from '@app/fleet';
+import { connectionStateAt, currentRefusals, maybeOfAnother, REFUSAL_KINDS, refusalsAmong, type FleetEvent, type ProcessServer, type Refusal, type Version } from '@app/fleet';
 import type { AsOf, EventReader } from '@app/fleet-mysql';
-import type { DiagnosisResponse, ListeningGap } from '@app/wire';
+import type { DiagnosisResponse, ListeningGap, RefusalBody } from '@app/wire';
 import type { FleetViews } from './fleet-views.js';
 import { summaryOf } from './process-server.mapping.js';
 
-const REFUSALS_SINCE_MS = 24 * 3_600_000;
+const EVENTS_SINCE_MS = 24 * 3_600_000;
+/** The newest of each: of refusals and moves there are fewer, for they are noted once an hour. */
 const LARGEST_LOOK_BACK = 1_000;
 const NOTABLE_SKEW_MS = 60_000;
-/** A refusal is noted once an hour: one noted up to an hour before the last accepted heartbeat may have gone on after it. */
-const REFUSALS_NOTED_EVERY_MS = 3_600_000;
+const NOTABLE_KINDS = [...REFUSAL_KINDS, 'source_address_changed'] as const;
 
 /** Explains why a process server is in the state that it is in, and what to do about it. */
 export class Diagnosis {
@@ -23,13 +23,16 @@ export class Diagnosis {
     const { server, asOf } = await this.views.entry(hostId);
     const summary = summaryOf(server, asOf, this.version, false);
     const lastHeardAt = server.lease.lastHeartbeatAt ?? server.registeredAt;
-    const outages = await this.events.page({ kind: 'listening_outage', from: lastHeardAt }, LARGEST_LOOK_BACK, null);
-    const lately = await this.events.page({ hostId, from: new Date(asOf.at.getTime() - REFUSALS_SINCE_MS) }, LARGEST_LOOK_BACK, null);
+    const outages = await this.events.page({ kind: 'listening_outage', from: lastHeardAt }, LARGEST_LOOK_BACK, null, 'newest');
+    const from = new Date(asOf.at.getTime() - EVENTS_SINCE_MS);
+    const notable = await this.events.page({ hostId, kinds: NOTABLE_KINDS, from }, LARGEST_LOOK_BACK, null, 'newest');
+    const recent = [...notable.items].reverse();
+    const refusals = refusalsAmong(recent);
     return {
       hostId,
       connectionState: summary.connectionState,
       lifecycle: summary.lifecycle,
-      ...explained(server, asOf, lately.items),
+      ...explained(server, asOf, recent, currentRefusals(server, refusals)),
       lastHeartbeat: summary.lastHeartbeat,
       silentForSeconds: Math.max(0, Math.floor((asOf.listenedMs - server.lease.heardAtListenedMs) / 1000)),
       heartbeatIntervalSeconds: server.lease.toldIntervalSeconds,
@@ -38,8 +41,9 @@ export class Diagnosis {
       sourceAddress: server.lease.sourceAddress,
       agentVersion: server.facts.agentVersion,
       versionStatus: summary.versionStatus,
-      ourOutages: outages.items.map(gapOf),
-      recentRefusals: lately.items.map(({ kind }) => kind).filter((kind) => kind.startsWith('refused_')),
+      ourOutages: [...outages.items].reverse().map(gapOf),
+      recentRefusals: refusals.map(({ kind }) => kind),
+      refusals: refusals.map(refusalBody),
       ignoredFields: [...server.lease.ignoredFields],
       asOf: asOf.at.toISOString(),
     };
@@ -48,34 +52,25 @@ export class Diagnosis {
 
 const gapOf = ({ detail }: FleetEvent): ListeningGap => ({ from: String(detail['from']), to: String(detail['to']) });
 
-/** The last heartbeat of this very registration that was refused and perhaps not followed by an accepted one. */
-function refusedHeartbeat({ generation, lease, registeredAt }: ProcessServer, recent: readonly FleetEvent[]): FleetEvent | undefined {
-  const since = (lease.lastHeartbeatAt ?? registeredAt).getTime() - REFUSALS_NOTED_EVERY_MS;
-  return recent.findLast(({ kind, generation: of, at, detail }) => kind.startsWith('refused_') && of === generation && detail['call'] === 'heartbeat' && at.getTime() >= since);
+const refusalBody = ({ kind, event, meaning, whatToDo }: Refusal): RefusalBody => ({
+  kind,
+  at: event.at.toISOString(),
+  generation: event.generation,
+  sourceAddress: event.sourceAddress,
+  meaning: `${meaning}.`,
+  whatToDo,
+});
+
+/** One sentence or two: what is refused, from where, since when, and what to do. */
+function refusalHint({ event, meaning, whatToDo }: Refusal): string {
+  const { code, explanation } = event.detail;
+  const why = explanation === undefined ? '.' : `: ${String(explanation).replace(/\.?$/, '.')}`;
+  return `${meaning}, from ${event.sourceAddress} at ${event.at.toISOString()} (${code})${why} ${whatToDo}`;
 }
 
-function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], refused: FleetEvent | undefined): string[] {
+function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], current: readonly Refusal[]): string[] {
   const { lease, facts, health } = server;
-  const hints: string[] = [];
-  if (recent.some(({ kind }) => kind === 'refused_host_id_conflict')) {
-    hints.push('Another machine sends under the same host id: see the conflict in the timeline, and give the clone a host id of its own.');
-  }
-  const unproved = recent.findLast(({ kind }) => kind === 'refused_host_id_in_use');
-  if (unproved) {
-    hints.push(
-      `A registration of this host id and machine id was refused while it was Connected, from ${unproved.sourceAddress} at ${unproved.at.toISOString()}: it had no proof. ` +
-        'If it was this machine with a new address, its agent sends previousCredential, or registers when the lease has ended. Otherwise a caller that knows the passphrase tries to replace it: rotate the passphrase.',
-    );
-  }
-  if (refused?.kind === 'refused_malformed_heartbeat') {
-    const { explanation, code } = refused.detail;
-    hints.push(
-      `It sends heartbeats that cannot be read, from ${refused.sourceAddress}, noted at ${refused.at.toISOString()} (${code}): ${String(explanation).replace(/\.?$/, '.')} ` +
-        'Correct the agent, or the proxy that changes what it sends.',
-    );
-  } else if (refused && refused.kind !== 'refused_host_id_conflict') {
-    hints.push(`It sends heartbeats that are refused, from ${refused.sourceAddress}, noted at ${refused.at.toISOString()}: ${refused.detail['code']}. See the timeline.`);
-  }
+  const hints = current.map(refusalHint);
   if (lease.ignoredFields.length > 0) {
     hints.push(
       `Its last heartbeat carried members that are not used: ${lease.ignoredFields.join(', ')}. What they report is unknown. ` +
@@ -99,36 +94,43 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], refused:
 }
 
 /** When it was last accepted; what is refused is no silence. */
-function lastAccepted({ lastHeartbeatAt }: ProcessServer['lease'], refused: FleetEvent | undefined): string {
-  if (lastHeartbeatAt) return `Its last ${refused ? 'accepted ' : ''}heartbeat came at ${lastHeartbeatAt.toISOString()}`;
-  return refused ? 'It registered, and none of its heartbeats has been accepted' : 'It registered and never sent a heartbeat';
+function lastAccepted({ lastHeartbeatAt }: ProcessServer['lease'], isRefused: boolean): string {
+  if (lastHeartbeatAt) return `Its last ${isRefused ? 'accepted ' : ''}heartbeat came at ${lastHeartbeatAt.toISOString()}`;
+  return isRefused ? 'It registered, and none of its heartbeats has been accepted' : 'It registered and never sent a heartbeat';
 }
 
-function explained(server: ProcessServer, { listenedMs }: AsOf, recent: readonly FleetEvent[]): Pick<DiagnosisResponse, 'summary' | 'whatToDo'> {
+const isHeartbeat = ({ event }: Refusal): boolean => event.detail['call'] === 'heartbeat';
+
+function refusedCalls(refusal: Refusal, isStillSending: boolean): string {
+  if (isHeartbeat(refusal)) return isStillSending ? 'It sends heartbeats, and they are refused' : 'Before that, some of its heartbeats were refused';
+  return isStillSending ? 'Calls in its name are refused' : 'Before that, calls in its name were refused';
+}
+
+function explained(server: ProcessServer, { listenedMs }: AsOf, recent: readonly FleetEvent[], current: readonly Refusal[]): Pick<DiagnosisResponse, 'summary' | 'whatToDo'> {
   const { decommission, lease, facts } = server;
   if (decommission) {
+    const nothing = current.length > 0 ? [] : ['Nothing.'];
     return {
       summary: `Decommissioned by ${decommission.by} at ${decommission.at.toISOString()}; gone by ${decommission.removeBy.toISOString()}.`,
-      whatToDo: ['Nothing. If it was a mistake, register the process server again: that cancels the removal.'],
+      whatToDo: [...current.map(refusalHint), [...nothing, 'If it was a mistake, register the process server again: that cancels the removal.'].join(' ')],
     };
   }
-  const refused = refusedHeartbeat(server, recent);
-  const hints = hintsFor(server, recent, refused);
+  const refused = current.findLast(({ kind }) => !maybeOfAnother(kind)) ?? current.at(-1);
+  const isStillSending = refused !== undefined && (lease.lastHeartbeatAt === null || refused.event.at > lease.lastHeartbeatAt);
+  const refusal = refused && ` ${refusedCalls(refused, isStillSending)}: ${refused.event.detail['code']}.`;
+  const hints = hintsFor(server, recent, current);
   if (connectionStateAt(listenedMs, server) === 'Connected') {
-    return { summary: 'Connected: its lease runs.', whatToDo: hints.length > 0 ? hints : ['Nothing.'] };
+    return { summary: `Connected: its lease runs.${(isStillSending && refusal) || ''}`, whatToDo: hints.length > 0 ? hints : ['Nothing.'] };
   }
   const silentSeconds = Math.floor((listenedMs - lease.heardAtListenedMs) / 1000);
-  const silence = `Disconnected: ${lastAccepted(lease, refused)}, ${silentSeconds} s ago as far as we listened, and its lease has ended.`;
-  const isStillSending = refused !== undefined && (lease.lastHeartbeatAt === null || refused.at > lease.lastHeartbeatAt);
-  const refusal = isStillSending ? 'It sends heartbeats, and they are refused' : 'Before that, some of its heartbeats were refused';
-  const summary = refused ? `${silence} ${refusal}: ${refused.detail['code']}.` : silence;
-  if (isStillSending && refused.kind !== 'refused_host_id_conflict') return { summary, whatToDo: hints };
+  const summary = `Disconnected: ${lastAccepted(lease, current.some(isHeartbeat))}, ${silentSeconds} s ago as far as we listened, and its lease has ended.${refusal ?? ''}`;
+  if (isStillSending && !maybeOfAnother(refused.kind)) return { summary, whatToDo: hints };
   return {
     summary,
     whatToDo: [
       ...hints,
       `See whether the machine runs and whether its agent does: ${facts.friendlyName}, ${facts.ipAddress}, last heard from ${lease.sourceAddress}.`,
-      'See whether it reaches this configuration server. Its agent goes on by itself as soon as it does.',
+      `See whether it reaches this configuration server.${refused ? '' : ' Its agent goes on by itself as soon as it does.'}`,
       'If the machine cannot be revived, purge it.',
     ],
   };

@@ -1,4 +1,4 @@
-import { FleetError, type ForgettableMember, type Heartbeat, type HeartbeatAnswer, type IgnoredMembers, type Load } from '@app/fleet';
+import { FleetError, roundedPercent, type ForgettableMember, type Heartbeat, type HeartbeatAnswer, type IgnoredMembers, type Load, type WithdrawableMember } from '@app/fleet';
 import type { HeartbeatRequest, HeartbeatResponse, LoadReport, Reading } from '@app/wire';
 import type { Recognised } from '../access/caller.js';
 import { canonicalVersion } from './registration.mapping.js';
@@ -6,7 +6,7 @@ import { canonicalVersion } from './registration.mapping.js';
 const instantOrNull = (text: string | null | undefined): Date | null => (text ? new Date(text) : null);
 
 const loadOf = (load: LoadReport): Load => ({
-  cpuPercent: load.cpuPercent ?? null,
+  cpuPercent: typeof load.cpuPercent === 'number' ? roundedPercent(load.cpuPercent) : null,
   totalMemoryBytes: load.totalMemoryBytes ?? null,
   availableMemoryBytes: load.availableMemoryBytes ?? null,
   totalCacheBytes: load.totalCacheBytes ?? null,
@@ -38,6 +38,13 @@ function reportedLoad({ load }: HeartbeatRequest, leftOut: LeftOut): Load | null
   return leftOut?.unusable.includes('load') ? loadOf({}) : null;
 }
 
+/** What the body withdraws with `null`. */
+function withdrawnBy({ load, services, certificateExpiresAt }: HeartbeatRequest): readonly WithdrawableMember[] | null {
+  if (load !== null && services !== null && certificateExpiresAt !== null) return null;
+  const given = { load, services, certificateExpiresAt };
+  return (['load', 'services', 'certificateExpiresAt'] as const).filter((name) => given[name] === null);
+}
+
 /** @throws FleetError `credential_rejected` when the body names another generation than the credential was made for. */
 export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, actor }: Recognised, now: Date, leftOut: LeftOut = null): Heartbeat {
   if (caller.kind !== 'process_server' || caller.generation !== body.generation) throw new FleetError({ code: 'credential_rejected' });
@@ -57,6 +64,7 @@ export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, ac
     protectedMachineCount: body.protectedMachineCount ?? null,
     replicationPairCount: body.replicationPairCount ?? null,
     certificateExpiresAt: instantOrNull(body.certificateExpiresAt),
+    withdrawn: withdrawnBy(body),
     ignored: ignoredOf(leftOut),
   };
 }

@@ -1,13 +1,13 @@
 import {
+  certificateStatusAt,
   connectionStateAt,
   earliestWallInstant,
   healthAt,
   healthErrorsAt,
   lifecycleOf,
-  loadStatus,
   loadStatusesAt,
   parseVersion,
-  servicesStatus,
+  servicesStatusAt,
   sizingClassOf,
   versionStatus,
   type HealthError,
@@ -15,6 +15,7 @@ import {
   type ListedServer,
   type Neighbour,
   type ProcessServer,
+  type HealthMoment,
   type ReportedHealth,
   type Version,
 } from '@app/fleet';
@@ -28,6 +29,7 @@ const isoOrNull = (instant: Date | null): string | null => instant && instant.to
 export function summaryOf(server: ListedServer, { at, listenedMs }: AsOf, ours: Version, possibleDuplicate: boolean): ProcessServerSummary {
   const { hostId, generation, facts, lease, decommission } = server;
   const version = parseVersion(facts.agentVersion);
+  const connectionState = connectionStateAt(listenedMs, server);
   return {
     hostId,
     generation,
@@ -36,12 +38,12 @@ export function summaryOf(server: ListedServer, { at, listenedMs }: AsOf, ours: 
     agentVersion: facts.agentVersion,
     versionStatus: version ? versionStatus(version, ours) : 'NotSupported',
     lifecycle: lifecycleOf(server),
-    connectionState: connectionStateAt(listenedMs, server),
+    connectionState,
     health: healthAt(at, {
       decommissioned: decommission !== null,
+      connected: connectionState === 'Connected',
       silentMs: listenedMs - lease.heardAtListenedMs,
       reported: server.health,
-      loadStatus: loadStatus(server.health.load),
     }),
     lastHeartbeat: isoOrNull(lease.lastHeartbeatAt),
     leaseExpiresAt: earliestWallInstant(lease.endsAtListenedMs, listenedMs, at).toISOString(),
@@ -50,10 +52,10 @@ export function summaryOf(server: ListedServer, { at, listenedMs }: AsOf, ours: 
   };
 }
 
-function loadBody(reported: ReportedHealth, at: Date): LoadBody | null {
+function loadBody(reported: ReportedHealth, moment: HealthMoment): LoadBody | null {
   const { load, loadReportedAt } = reported;
   if (!load || !loadReportedAt) return null;
-  const { cpu, memory, cache, upload } = loadStatusesAt(at, reported);
+  const { cpu, memory, cache, upload } = loadStatusesAt(moment, reported);
   return { reportedAt: loadReportedAt.toISOString(), ...load, cpuStatus: cpu, memoryStatus: memory, cacheStatus: cache, uploadStatus: upload };
 }
 
@@ -78,6 +80,7 @@ function healthErrorBody({ code, level, since }: HealthError): HealthErrorBody {
 export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possibleDuplicates: readonly Neighbour[]): ProcessServerDetail {
   const { facts, lease, health, decommission } = server;
   const { certificateExpiresAt } = health;
+  const moment = { now: asOf.at, connected: connectionStateAt(asOf.listenedMs, server) === 'Connected' };
   return {
     ...summaryOf(server, asOf, ours, possibleDuplicates.length > 0),
     fqdn: facts.fqdn,
@@ -102,16 +105,20 @@ export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possi
     credentialRevoked: lease.revoked,
     sourceAddress: lease.sourceAddress,
     clockSkewMs: lease.skewMs,
-    load: loadBody(health, asOf.at),
+    load: loadBody(health, moment),
     services: health.services && [...health.services],
-    servicesStatus: servicesStatus(health),
+    servicesReportedAt: isoOrNull(health.servicesReportedAt),
+    servicesStatus: servicesStatusAt(moment, health),
     servicesDownSince: isoOrNull(health.servicesDownAt),
     protectedMachineCount: health.protectedMachineCount,
     replicationPairCount: health.replicationPairCount,
     certificateExpiresAt: isoOrNull(certificateExpiresAt),
+    certificateReportedAt: isoOrNull(health.certificateReportedAt),
+    certificateStatus: certificateStatusAt(moment, health),
     certificateRemainingDays: certificateExpiresAt && Math.floor((certificateExpiresAt.getTime() - asOf.at.getTime()) / DAY_MS),
     healthErrors: healthErrorsAt(asOf.at, {
       decommissioned: decommission !== null,
+      connected: moment.connected,
       silentMs: asOf.listenedMs - lease.heardAtListenedMs,
       lastHeardAt: lease.lastHeartbeatAt ?? server.registeredAt,
       reported: health,

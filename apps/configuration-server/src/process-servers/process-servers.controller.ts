@@ -1,7 +1,7 @@
 import { Controller, Get, Headers, Param, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { DiagnosisResponse, EventList, ListProcessServersQuery, PageQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
+import { DiagnosisResponse, EventList, ListProcessServersQuery, ListTimelineQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
 import { Call } from '../access/call.decorator.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { isNamedIn } from '../edge/entity-tag.js';
@@ -62,11 +62,11 @@ export class ProcessServersController {
   @Call({
     permits: 'reader',
     beginsEarly: true,
-    summary: 'Timeline of one process server, oldest first; a silence that runs now is its last item',
+    summary: 'Timeline of one process server; a silence that runs now is its newest item',
     answers: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor', 'process_server_not_found'],
   })
-  events(@Param('hostId', hostIdPipe) hostId: string, @Query() query: PageQuery): Promise<EventList> {
+  events(@Param('hostId', hostIdPipe) hostId: string, @Query() query: ListTimelineQuery): Promise<EventList> {
     return this.timelines.ofHost(hostId, query);
   }
 

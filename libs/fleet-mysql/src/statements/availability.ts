@@ -1,5 +1,6 @@
 import type { Statement } from '../database.js';
-import { keptHeartbeat, RENEW_AS_BEFORE, WRITE_LOADS, WRITE_REPORTS } from './leases.js';
+import { writeLoads, writeReports } from './heartbeat-rows.js';
+import { keptHeartbeat, RENEW_AS_BEFORE } from './leases.js';
 
 /** The clock's one row. No row: no replica has ever recorded on this database. */
 const LISTENING_COLUMNS = 'g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to';
@@ -42,12 +43,10 @@ const NO_DIGEST = '00000000000000000000000000000000';
  */
 export function heartbeatProof(now: Date): Statement[] {
   const lease = JSON.stringify([[NO_HOST, NO_DIGEST, 0, 0, null]]);
-  const load = JSON.stringify([[NO_HOST, 0, null, null, null, null, null, null, null]]);
-  const report = Buffer.from(JSON.stringify([[NO_HOST, null, null, null, null, null]]));
   return [
     { sql: RENEW_AS_BEFORE, parameters: [lease, ...keptHeartbeat(now), 0, 0] },
-    { sql: WRITE_LOADS, parameters: [load, now, 0, now, now] },
-    { sql: WRITE_REPORTS, parameters: [report, now, now] },
+    writeLoads([[NO_HOST, 0, 0, null, null, null, null, null, null, null]], now),
+    writeReports([[NO_HOST, null, null, null, null, null]], now),
     { sql: 'UPDATE process_server AS p SET p.agent_version = p.agent_version WHERE p.host_id = ?', parameters: [NO_HOST] },
     { sql: 'UPDATE event AS e SET e.kind = e.kind WHERE e.id = ?', parameters: [NO_HOST] },
     { sql: 'UPDATE fleet_tally AS t SET t.entries = t.entries WHERE t.id = 0', parameters: [] },

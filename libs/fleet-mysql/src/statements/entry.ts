@@ -27,8 +27,16 @@ const UPDATE_LEASE = 'UPDATE process_server_lease AS l SET ? WHERE l.host_id = ?
 /** Another machine took the host id: nothing that the old one reported holds. Param: host id. */
 const CLEAR_HEALTH = `
   UPDATE process_server_health AS h
-     SET h.load_reported_at = NULL, h.load_slot = NULL, h.load_rank = 0, h.services = NULL, h.services_down_at = NULL,
-         h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.certificate_expires_at = NULL
+     SET h.load_reported_at = NULL, h.load_slot = NULL, h.load_rank = 0, h.cpu_exceeded_at = NULL, h.memory_exceeded_at = NULL,
+         h.cache_exceeded_at = NULL, h.upload_exceeded_at = NULL, h.services = NULL, h.services_reported_at = NULL, h.services_down_at = NULL,
+         h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.certificate_expires_at = NULL,
+         h.certificate_reported_at = NULL, h.certificate_known_at = NULL
+   WHERE h.host_id = ?`;
+/** `afterRegistration` of the rules. Param: host id. */
+const WITHDRAW_REPORTS = `
+  UPDATE process_server_health AS h
+     SET h.services = NULL, h.services_reported_at = NULL, h.services_down_at = NULL,
+         h.certificate_expires_at = NULL, h.certificate_reported_at = NULL, h.certificate_known_at = NULL
    WHERE h.host_id = ?`;
 
 /** Params: at, L, by, reason, remove by, host id, generation. Matches 1 while nobody else has marked it. */
@@ -155,8 +163,14 @@ export function updateEntry(before: ProcessServer, entry: ProcessServer): Guarde
   return [
     { sql: UPDATE_ENTRY, parameters: [entryColumns(entry), entry.hostId, before.generation], matches: 1 },
     { sql: UPDATE_LEASE, parameters: [leaseColumns(entry), entry.hostId, before.generation], matches: 1 },
-    ...(before.facts.machineId === entry.facts.machineId ? [] : [{ sql: CLEAR_HEALTH, parameters: [entry.hostId] }]),
+    ...withdrawnReports(before, entry),
   ];
+}
+
+function withdrawnReports(before: ProcessServer, { hostId, facts }: ProcessServer): GuardedStatement[] {
+  if (before.facts.machineId !== facts.machineId) return [{ sql: CLEAR_HEALTH, parameters: [hostId] }];
+  const { services, servicesDownAt, certificateExpiresAt } = before.health;
+  return services || servicesDownAt || certificateExpiresAt ? [{ sql: WITHDRAW_REPORTS, parameters: [hostId] }] : [];
 }
 
 export const markDecommissioned = (entry: ProcessServer, { at, by, reason, removeBy }: Decommission, listenedMs: number): GuardedStatement[] => [

@@ -1,3 +1,8 @@
+import type { LoadSignal } from '@app/fleet';
+
+/** Signals of a load that are above their thresholds, as bits of one number. */
+export const EXCEEDED_BITS: Readonly<Record<LoadSignal, number>> = { cpu: 1, memory: 2, cache: 4, upload: 8 };
+
 /** How far the commits of two replicas may be out of order: an instant further ahead is from before a step backwards of the clock. */
 const OUT_OF_ORDER_MS = 60_000;
 
@@ -87,23 +92,32 @@ export const RENEW_HELD_LEASES = `
          l.event_bounds = b.event_bounds
    WHERE l.generation = b.generation AND l.retired = 0`;
 
+/** Since when a signal of the load has been above its threshold: kept while the report before still counts. Params: the time in which it does, and now. */
+const exceededAt = (signal: LoadSignal): string =>
+  `IF(b.exceeded & ${EXCEEDED_BITS[signal]}, COALESCE(IF(h.load_reported_at BETWEEN ? AND ?, h.${signal}_exceeded_at, NULL), ?), NULL)`;
+
 /**
  * Writes the load that accepted heartbeats reported, unless that says nothing new: the same values, and written a short while
- * ago. Params: the loads as JSON, an array each; now, its slot, and the time in which the report before must lie to be left.
+ * ago. Columns that another one is written from are assigned last. Params: `writeLoads`.
  */
 export const WRITE_LOADS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
            load_rank TINYINT PATH '$[1]',
-           cpu_percent DOUBLE PATH '$[2]',
-           total_memory_bytes BIGINT PATH '$[3]',
-           available_memory_bytes BIGINT PATH '$[4]',
-           total_cache_bytes BIGINT PATH '$[5]',
-           free_cache_bytes BIGINT PATH '$[6]',
-           throughput_bytes_per_second BIGINT PATH '$[7]',
-           pending_upload_bytes BIGINT PATH '$[8]')) AS b
+           exceeded TINYINT PATH '$[2]',
+           cpu_percent DOUBLE PATH '$[3]',
+           total_memory_bytes BIGINT PATH '$[4]',
+           available_memory_bytes BIGINT PATH '$[5]',
+           total_cache_bytes BIGINT PATH '$[6]',
+           free_cache_bytes BIGINT PATH '$[7]',
+           throughput_bytes_per_second BIGINT PATH '$[8]',
+           pending_upload_bytes BIGINT PATH '$[9]')) AS b
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
-     SET h.load_reported_at = ?,
+     SET h.cpu_exceeded_at = ${exceededAt('cpu')},
+         h.memory_exceeded_at = ${exceededAt('memory')},
+         h.cache_exceeded_at = ${exceededAt('cache')},
+         h.upload_exceeded_at = ${exceededAt('upload')},
+         h.load_reported_at = ?,
          h.load_slot = ?,
          h.load_rank = b.load_rank,
          h.cpu_percent = b.cpu_percent,
@@ -123,17 +137,32 @@ export const WRITE_LOADS = `
           AND h.throughput_bytes_per_second <=> b.throughput_bytes_per_second
           AND h.pending_upload_bytes <=> b.pending_upload_bytes)`;
 
-/** Writes what accepted heartbeats reported besides; what one does not carry stays as it was. Params: the reports as JSON, an array each; now (twice). */
+/**
+ * Writes what accepted heartbeats reported besides; what one does not carry stays as it was. When it was reported is written once a
+ * minute, or when it says something else. Columns that another one is written from are assigned last. Params: `writeReports`.
+ */
 export const WRITE_REPORTS = `
   UPDATE JSON_TABLE(CONVERT(? USING utf8mb4), '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
-           services LONGTEXT CHARACTER SET utf8mb4 PATH '$[1]',
+           services LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]',
            services_down TINYINT PATH '$[2]',
            protected_machine_count INT UNSIGNED PATH '$[3]',
            replication_pair_count INT UNSIGNED PATH '$[4]',
            certificate_expires_at VARCHAR(24) CHARACTER SET ascii PATH '$[5]')) AS b
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
-     SET h.services = COALESCE(b.services, h.services),
+     SET h.services_reported_at = CASE
+           WHEN b.services IS NULL THEN h.services_reported_at
+           WHEN h.services = b.services AND h.services_reported_at BETWEEN ? AND ? THEN h.services_reported_at
+           ELSE ? END,
+         h.certificate_known_at = CASE
+           WHEN b.certificate_expires_at IS NULL THEN h.certificate_known_at
+           WHEN h.certificate_expires_at = CAST(b.certificate_expires_at AS DATETIME(3)) AND h.certificate_reported_at BETWEEN ? AND ? THEN h.certificate_known_at
+           ELSE ? END,
+         h.certificate_reported_at = CASE
+           WHEN b.certificate_expires_at IS NULL THEN h.certificate_reported_at
+           WHEN h.certificate_expires_at = CAST(b.certificate_expires_at AS DATETIME(3)) AND h.certificate_reported_at BETWEEN ? AND ? THEN h.certificate_reported_at
+           ELSE ? END,
+         h.services = COALESCE(b.services, h.services),
          h.services_down_at = CASE b.services_down WHEN 1 THEN LEAST(COALESCE(h.services_down_at, ?), ?) WHEN 0 THEN NULL ELSE h.services_down_at END,
          h.protected_machine_count = COALESCE(b.protected_machine_count, h.protected_machine_count),
          h.protected_machines_unknown = IF(b.protected_machine_count IS NULL, h.protected_machines_unknown, 0),
@@ -141,8 +170,8 @@ export const WRITE_REPORTS = `
          h.certificate_expires_at = COALESCE(b.certificate_expires_at, h.certificate_expires_at)`;
 
 /**
- * Forgets what accepted heartbeats carried in a form that cannot be used; an outage of services that is running goes on. Params: an
- * array for each heartbeat as JSON, with a 1 for what is forgotten and a 0 for what stays.
+ * Forgets what accepted heartbeats withdrew, or carried in a form that cannot be used: then an outage of services that is running goes
+ * on. Params: an array for each heartbeat as JSON: a 0 for what stays, a 1 for what is forgotten, a 2 for services that are withdrawn.
  */
 export const FORGET_REPORTS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
@@ -150,13 +179,25 @@ export const FORGET_REPORTS = `
            services TINYINT PATH '$[1]',
            protected_machine_count TINYINT PATH '$[2]',
            replication_pair_count TINYINT PATH '$[3]',
-           certificate_expires_at TINYINT PATH '$[4]')) AS b
+           certificate_expires_at TINYINT PATH '$[4]',
+           reported_load TINYINT PATH '$[5]')) AS b
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
-     SET h.services = IF(b.services = 1, NULL, h.services),
+     SET h.services = IF(b.services > 0, NULL, h.services),
+         h.services_reported_at = IF(b.services = 2, NULL, h.services_reported_at),
+         h.services_down_at = IF(b.services = 2, NULL, h.services_down_at),
          h.protected_machine_count = IF(b.protected_machine_count = 1, NULL, h.protected_machine_count),
          h.protected_machines_unknown = IF(b.protected_machine_count = 1, 1, h.protected_machines_unknown),
          h.replication_pair_count = IF(b.replication_pair_count = 1, NULL, h.replication_pair_count),
-         h.certificate_expires_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_expires_at)`;
+         h.certificate_expires_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_expires_at),
+         h.certificate_reported_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_reported_at),
+         h.certificate_known_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_known_at),
+         h.load_reported_at = IF(b.reported_load = 1, NULL, h.load_reported_at),
+         h.load_slot = IF(b.reported_load = 1, NULL, h.load_slot),
+         h.load_rank = IF(b.reported_load = 1, 0, h.load_rank),
+         h.cpu_exceeded_at = IF(b.reported_load = 1, NULL, h.cpu_exceeded_at),
+         h.memory_exceeded_at = IF(b.reported_load = 1, NULL, h.memory_exceeded_at),
+         h.cache_exceeded_at = IF(b.reported_load = 1, NULL, h.cache_exceeded_at),
+         h.upload_exceeded_at = IF(b.reported_load = 1, NULL, h.upload_exceeded_at)`;
 
 /** The version that a heartbeat brought. Params: version, its key, host id, generation. */
 export const WRITE_VERSION = `

@@ -117,6 +117,7 @@ export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
     protectedMachineCount: null,
     replicationPairCount: null,
     certificateExpiresAt: null,
+    withdrawn: null,
     ignored: null,
     ...over,
   };
