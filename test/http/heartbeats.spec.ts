@@ -314,6 +314,7 @@ describe('more heartbeats than can be taken', () => {
     expectProblem(refused, 'heartbeat_rate_exceeded');
     expect(refused.body.instruction).toBe('retry');
     expect(refused.body['heartbeatIntervalSeconds']).toBe(30);
+    expect([refused.headers['ratelimit-policy'], refused.headers['ratelimit']]).toEqual(['"process-server";q=20;w=1', '"process-server";r=0;t=1']);
     expect((await site.heartbeat(other)).status).toBe(200);
     site.clock.advanceSeconds(1);
     expect((await site.heartbeat(busy)).status).toBe(200);

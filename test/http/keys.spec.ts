@@ -137,6 +137,7 @@ describe('a wrong secret', () => {
     const { status, body, headers } = await guess();
     expect([status, body['code'], body['instruction']]).toEqual([429, 'authentication_attempts_exceeded', 'ask_operator']);
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    expect([headers['ratelimit-policy'], headers['ratelimit']]).toEqual(['"wrong-secrets";q=20;w=600', '"wrong-secrets";r=0;t=600']);
     expectProblem(await site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' }), 'authentication_attempts_exceeded');
     expect((await registerWith(rightOne())).status).toBe(201);
     expect((await site.read('/v1/configuration-server')).status).toBe(200);
@@ -156,12 +157,14 @@ describe('a wrong secret', () => {
   });
 });
 
-it('a key that calls too often is told to wait, and no other', async () => {
+it('a key that calls too often is told to wait, and no other; its quota is in every response', async () => {
   const narrow = await TestSite.open({ settings: { API_KEY_REQUESTS_PER_SECOND: '3' } });
   const other = await narrow.keyOf('reader');
-  const statuses: number[] = [];
-  for (let call = 0; call < 4; call += 1) statuses.push((await narrow.read('/v1/configuration-server')).status);
-  expect(statuses).toEqual([200, 200, 200, 429]);
+  const answers: Answer[] = [];
+  for (const path of ['/v1/configuration-server', '/v1/nothing/of/this', '/v1/process-servers?limit=0', `/v1/process-servers/${randomUUID()}`, '/v1/fleet']) answers.push(await narrow.read(path));
+  const quota = (remaining: number): string => `"api-key";r=${remaining};t=1`;
+  expect(answers.map(({ status, headers }) => [status, headers['ratelimit']])).toEqual([[200, quota(2)], [404, undefined], [400, quota(1)], [404, quota(0)], [429, quota(0)]]);
+  expect(answers[0]?.headers['ratelimit-policy']).toBe('"api-key";q=3;w=1');
   expect((await narrow.call('GET', '/v1/configuration-server', { authorization: other })).status).toBe(200);
   narrow.clock.advanceSeconds(1);
   expect((await narrow.read('/v1/configuration-server')).status).toBe(200);

@@ -17,6 +17,10 @@ export function expectProblem({ status, body, headers }: Answer<object>, code: P
   expect(Object.keys(problem).filter((member) => !OPTIONAL_MEMBERS.includes(member))).toEqual(MEMBERS);
   if (hasRetryAfter(code)) expect(String(headers['retry-after'])).toMatch(/^[1-9]\d*$/);
   else expect(headers['retry-after']).toBeUndefined();
+  if (status === 429) {
+    expect(headers['ratelimit-policy']).toMatch(/^"[a-z-]+";q=\d+;w=\d+$/);
+    expect(headers['ratelimit']).toMatch(/^"[a-z-]+";r=\d+;t=[1-9]\d*$/);
+  }
   if (status === 405) expect(headers['allow']).toMatch(/^[A-Z]+(, [A-Z]+)*$/);
   if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase)$/);
 }

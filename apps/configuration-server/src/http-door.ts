@@ -7,6 +7,8 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { Logger } from 'pino';
 import type { TlsSettings } from '@app/platform';
 import { AppModule, DESCRIBED_CONTROLLERS, type UseCases } from './app.module.js';
+import type { RecognisedRequest } from './access/caller.js';
+import { rateLimitHeaders } from './access/rate-limit.js';
 import { everyRouteStatesItsPermission } from './access/route-permissions.js';
 import { everyBodyHasItsCheck } from './problems/body-checks.js';
 import { acceptJson, parseJson } from './problems/json-body.js';
@@ -140,6 +142,8 @@ function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, c
     reply.header('x-request-id', request.id);
     for (const [name, value] of safe) if (!reply.hasHeader(name)) reply.header(name, value);
     if (receiver.isDraining) reply.header('connection', 'close');
+    const { quota } = request as RecognisedRequest;
+    if (quota) reply.headers(rateLimitHeaders(quota));
     done(null, payload);
   });
   fastify.addHook('onResponse', (_request, reply, done) => {

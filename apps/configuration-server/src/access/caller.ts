@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { operatorName, type Actor, type Role } from '@app/fleet';
 import { API_KEY_PREFIX } from '@app/platform';
 import type { CallDeadline } from './call-deadline.js';
+import type { Quota } from './rate-limit.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -31,6 +32,8 @@ export interface ProcessServerCaller {
 export type RecognisedRequest = FastifyRequest & {
   caller?: Caller;
   permission?: Permission;
+  /** Of a caller that is limited. */
+  quota?: Quota;
   /** When it is answered at the latest. */
   deadline?: CallDeadline;
   /** Of a read that began early: whether its caller is let in. */

@@ -4,7 +4,7 @@ import type { KeyRingStore } from '@app/fleet-mysql';
 import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, isApiKey, sameBytes, sha256 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
 import type { Caller, Permission, ProcessServerCaller } from './caller.js';
-import type { RateLimit } from './rate-limit.js';
+import type { Quota, RateLimit } from './rate-limit.js';
 import { neighbourhoodOf, type RefusedCallers, type WrongSecret } from './refused-callers.js';
 
 const ROLES_THAT_MAY = {
@@ -20,7 +20,8 @@ export interface CallerLimits {
   readonly ofStrangers: RateLimit;
 }
 
-type AskingRequest = Pick<FastifyRequest, 'headers' | 'clientAddress'>;
+/** Is given the quota of a caller that has one. */
+type AskingRequest = Pick<FastifyRequest, 'headers' | 'clientAddress'> & { quota?: Quota };
 
 /** The one place where a caller is recognised and its permission decided. */
 export class Callers {
@@ -67,8 +68,8 @@ export class Callers {
    * A caller that need not say who it is. Health checks are not limited: a balancer's would be refused because of its clients.
    * @throws FleetError `request_rate_exceeded`
    */
-  admitAnonymous({ clientAddress }: Pick<AskingRequest, 'clientAddress'>): Caller {
-    if (this.limits.ofStrangers.isExceeded(neighbourhoodOf(clientAddress))) throw new FleetError({ code: 'request_rate_exceeded' });
+  admitAnonymous(request: Pick<AskingRequest, 'clientAddress' | 'quota'>): Caller {
+    this.countCall(request, 'address', neighbourhoodOf(request.clientAddress));
     return { kind: 'anyone' };
   }
 
@@ -87,23 +88,29 @@ export class Callers {
   ): Promise<Caller> {
     const hash = sha256(token);
     const known = this.keys.validLately(hash);
-    this.countCall(known); // at once where it can be: then one too many costs no look, and begins nothing
+    if (known) this.countCall(request, 'api-key', known); // at once where it can be: then one too many costs no look, and begins nothing
     if (known) expected();
     const key = isApiKey(token) ? await this.keys.apiKeyOf(hash) : null; // what cannot be one costs no look
     if (!key) return this.refuse('api_key', request);
-    if (!known) this.countCall(key.keyId);
+    if (!known) this.countCall(request, 'api-key', key.keyId);
     const roles: readonly string[] = ROLES_THAT_MAY[needed === 'process_server_or_operator' ? 'operator' : needed];
     if (!roles.includes(key.role)) throw new RequestProblem('permission_denied');
     return { kind: 'api_key', name: key.name, role: key.role };
   }
 
-  private countCall(keyId: string | null): void {
-    if (keyId && this.limits.ofKeys.isExceeded(keyId)) throw new FleetError({ code: 'request_rate_exceeded' });
+  private countCall(request: Pick<AskingRequest, 'quota'>, policy: 'api-key' | 'address', caller: string): void {
+    const limit = policy === 'api-key' ? this.limits.ofKeys : this.limits.ofStrangers;
+    const isExceeded = limit.isExceeded(caller);
+    request.quota = limit.quotaOf(caller, policy);
+    if (isExceeded) throw new FleetError({ code: 'request_rate_exceeded' });
   }
 
   /** Only after a secret was found to be wrong: a right one is let in whatever came from its address before. */
   private async refuse(secret: WrongSecret, request: AskingRequest): Promise<never> {
-    if (await this.refused.add(secret, request.clientAddress)) throw new FleetError({ code: 'authentication_attempts_exceeded' });
+    if (await this.refused.add(secret, request.clientAddress)) {
+      request.quota = this.refused.exhaustedQuota;
+      throw new FleetError({ code: 'authentication_attempts_exceeded' });
+    }
     throw secret === 'passphrase' ? new FleetError({ code: 'passphrase_rejected' }) : new RequestProblem('api_key_rejected');
   }
 }

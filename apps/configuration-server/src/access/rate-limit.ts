@@ -1,5 +1,22 @@
 import type { Clock } from '@app/fleet';
 
+/** What a caller may still ask for, at this replica. */
+export interface Quota {
+  readonly policy: 'api-key' | 'address' | 'process-server' | 'wrong-secrets';
+  /** In a window. */
+  readonly limit: number;
+  readonly windowSeconds: number;
+  /** Until the window ends. */
+  readonly remaining: number;
+  readonly resetSeconds: number;
+}
+
+/** As draft-ietf-httpapi-ratelimit-headers-10 writes them. */
+export const rateLimitHeaders = ({ policy, limit, windowSeconds, remaining, resetSeconds }: Quota): Record<'ratelimit-policy' | 'ratelimit', string> => ({
+  'ratelimit-policy': `"${policy}";q=${limit};w=${windowSeconds}`,
+  ratelimit: `"${policy}";r=${remaining};t=${resetSeconds}`,
+});
+
 /** So many calls in one second from each caller, at this replica. */
 export class RateLimit {
   private second = 0;
@@ -20,5 +37,11 @@ export class RateLimit {
     const calls = (this.calls.get(caller) ?? 0) + 1;
     this.calls.set(caller, calls);
     return calls > this.perSecond;
+  }
+
+  /** After its last call was counted. */
+  quotaOf(caller: string, policy: Quota['policy']): Quota {
+    const remaining = Math.max(0, this.perSecond - (this.calls.get(caller) ?? 0));
+    return { policy, limit: this.perSecond, windowSeconds: 1, remaining, resetSeconds: 1 };
   }
 }

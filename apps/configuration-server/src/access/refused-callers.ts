@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { ownDoing, type Clock, type Registry } from '@app/fleet';
+import type { Quota } from './rate-limit.js';
 
 /** What a caller presented in vain. */
 export type WrongSecret = 'passphrase' | 'api_key';
@@ -47,6 +48,12 @@ export class RefusedCallers {
     this.attempts.set(key, attempts);
     if (this.attempts.size >= MANY_ADDRESSES) await (this.noting ??= this.note().finally(() => (this.noting = null)));
     return attempts > MOST_FROM_AN_ADDRESS;
+  }
+
+  /** Of an address that has had too many. */
+  get exhaustedQuota(): Quota {
+    const resetSeconds = Math.max(1, Math.ceil((this.windowEndsMs - this.clock.monotonicMs()) / 1000));
+    return { policy: 'wrong-secrets', limit: MOST_FROM_AN_ADDRESS, windowSeconds: WINDOW_MS / 1000, remaining: 0, resetSeconds };
   }
 
   private keyOf(neighbourhood: string): string {

@@ -1,6 +1,6 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Randomness } from '@app/fleet';
+import { FleetError, Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/wire';
 import { asksAsProcessServer, type RecognisedRequest } from '../access/caller.js';
 import { noteRefusal } from './broken-request.js';
@@ -28,6 +28,9 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
   const retryAfter = retryAfterSeconds(error, problem, randomness.fraction());
   if (retryAfter !== null) reply.header('retry-after', retryAfter);
+  if (error instanceof FleetError && error.fault.code === 'heartbeat_rate_exceeded') {
+    (request as RecognisedRequest).quota = { policy: 'process-server', limit: error.fault.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
+  }
   if (problem.status === 401) reply.header('www-authenticate', (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer');
   problemCodes.set(reply.raw, problem.code);
   noteRefusal(request.raw);
