@@ -304,11 +304,4 @@ describe('a database where nothing listens', () => {
     expect(pauses).toBe(4);
     await absent.close();
   });
-
-  it('does not answer', async () => {
-    const absent = await nobody(fixedFraction(0));
-    expect(await absent.answers()).toBe(false);
-    expect(await database.answers()).toBe(true);
-    await absent.close();
-  });
 });

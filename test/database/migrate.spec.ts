@@ -141,6 +141,15 @@ describe('migrating', () => {
     expect((await doneIn(schema)).map(({ name }) => name)).toContain(NAMES.at(-1));
   });
 
+  it('refuses a schema that a later version has changed while it waited for its turn', async () => {
+    const dataSource = await replica();
+    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
+    await migrated.write("INSERT INTO ??.migrations (timestamp, name) VALUES (1999999999999, 'AddTheFuture1999999999999')", [schema]);
+    await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, NAMES.at(-1)]);
+    await expect(migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0))).rejects.toThrow('AddTheFuture1999999999999');
+    expect((await doneIn(schema)).map(({ name }) => name)).not.toContain(NAMES.at(-1));
+  });
+
   it('that fails gives the claim back and says why', async () => {
     const dataSource = await replica();
     await migrated.write('CREATE TABLE ??.migrations (id INT PRIMARY KEY)', [schema]);

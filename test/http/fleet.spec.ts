@@ -130,15 +130,15 @@ describe('health', () => {
 
   it('asks the database once in a while, however often anyone asks, and says at once that it drains', async () => {
     const number = await site.addReplicaWith({ readyForMs: 3_600_000 });
-    const answers = jest.spyOn(Database.prototype, 'answers');
+    const proofs = jest.spyOn(Database.prototype, 'transaction');
     try {
       const statuses = new Set<number>();
       for (let round = 0; round < 10; round += 1) {
         for (const { status } of await Promise.all(Array.from({ length: 10 }, () => site.call('GET', '/health/ready', { replica: number })))) statuses.add(status);
       }
-      expect([[...statuses], answers.mock.calls.length]).toEqual([[200], 1]);
+      expect([[...statuses], proofs.mock.calls.length]).toEqual([[200], 1]);
     } finally {
-      answers.mockRestore();
+      proofs.mockRestore();
     }
     await site.replica(number).receiver.drain();
     expectProblem(await site.call('GET', '/health/ready', { replica: number }), 'shutting_down');

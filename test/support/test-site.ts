@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import request from 'supertest';
 import { nameKey, type Randomness, type Role } from '@app/fleet';
-import type { DatabaseAddress } from '@app/fleet-mysql';
+import { DatabaseServers } from '@app/fleet-mysql';
 import { newApiKey, newPassphrase, prefixOf, readSettings, sha256, UuidIdentifiers } from '@app/platform';
 import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/replica.js';
 import type { GateProxy } from './gate-proxy.js';
@@ -92,7 +92,7 @@ export class TestSite {
       const replica = await Replica.make({
         name,
         settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
-        address: database.addressOf(made++),
+        servers: new DatabaseServers(database.addressOf(made++)),
         clock,
         randomness,
         identifiers: new UuidIdentifiers(),
@@ -124,9 +124,8 @@ export class TestSite {
   /** One more replica, whose way to the database leads through a gate. Returns its number. */
   async addReplicaBehind(gate: GateProxy): Promise<number> {
     const { user, password, database } = this.database.address;
-    const address: DatabaseAddress = { ...gate.address, user, password, database };
     this.closing.push(() => gate.close());
-    return this.addReplicaWith({ address });
+    return this.addReplicaWith({ servers: new DatabaseServers({ ...gate.address, user, password, database }) });
   }
 
   /** Stops a replica and puts a new one in its place. */

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { readCommandLine } from './command-line.js';
 
-const NONE = { insecure: false, newAdminKey: false, restored: false };
+const NONE = { insecure: false, newAdminKey: false, migrateOnly: false, restored: false };
 
 describe('the command line', () => {
   it.each([
     [[], NONE],
     [['--restored'], { ...NONE, restored: true }],
+    [['--migrate-only'], { ...NONE, migrateOnly: true }],
     [['--insecure', '--new-admin-key'], { ...NONE, insecure: true, newAdminKey: true }],
   ])('%j', (args, options) => {
     expect(readCommandLine(args)).toMatchObject(options);

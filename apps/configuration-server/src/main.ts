@@ -5,8 +5,10 @@ import { pino } from 'pino';
 import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
 import { serverLog } from './server-log.js';
 import { projectRoot } from './openapi/openapi-file.js';
+import { CannotStart } from './cannot-start.js';
 import { CommandLineError, readCommandLine } from './command-line.js';
-import { CannotStart, serve, type RunningServer, type SecretFile } from './serve.js';
+import { migrateOnly } from './migrate-only.js';
+import { serve, type RunningServer, type SecretFile } from './serve.js';
 
 /** A stop that takes longer than this is given up. */
 const LONGEST_STOP_MS = 30_000;
@@ -52,12 +54,13 @@ Stop it with Ctrl-C.`;
 }
 
 async function run(): Promise<void> {
-  const { insecure, ...options } = readCommandLine(process.argv.slice(2));
+  const { insecure, migrateOnly: isMigration, ...options } = readCommandLine(process.argv.slice(2));
   const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
   const settings = readSettings({ environment: process.env, insecure, packageVersion: version });
   const log = pino.destination({ dest: 2, sync: true, maxLength: LARGEST_LOG_BACKLOG, retryEAGAIN: () => false });
   keepServingWithoutOutput(log);
   const logger = serverLog(settings.logLevel, log);
+  if (isMigration) return migrateOnly(settings, logger, print);
   let stopAsked: (signal: string) => void = () => undefined;
   const asked = new Promise<string>((resolve) => (stopAsked = resolve));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked(signal));

@@ -37,7 +37,7 @@ import {
   RestoreStore,
   SecretStore,
   StampsInFlight,
-  type DatabaseAddress,
+  type DatabaseServers,
 } from '@app/fleet-mysql';
 import { mostSockets, HmacCredentials, newSharedKey, SignedText, SystemSecrets, type Settings } from '@app/platform';
 import { Callers } from './access/callers.js';
@@ -84,7 +84,8 @@ const LOCK_WAIT_SECONDS = 3;
 export interface ReplicaParts {
   readonly name: string;
   readonly settings: Settings;
-  readonly address: DatabaseAddress;
+  /** Of which both pools of the replica use the same one. */
+  readonly servers: DatabaseServers;
   readonly clock: Clock;
   /** How the clock is kept in line with the site's; a clock moved by hand needs none. */
   readonly siteClock?: SiteClock;
@@ -134,10 +135,10 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, address, clock, siteClock, randomness, identifiers, logger, passphraseFile, removalRecorder, directory = NO_DATA_DIRECTORY, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs, longestUnreadExportMs }: ReplicaParts): Promise<Replica> {
+  static async make({ name, settings, servers, clock, siteClock, randomness, identifiers, logger, passphraseFile, removalRecorder, directory = NO_DATA_DIRECTORY, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs, longestUnreadExportMs }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, reregistrationProof: proofPolicy, lease: leaseTiming } = settings;
-    const database = new Database(address, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
-    const heartbeatDatabase = new Database(address, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
+    const database = new Database(servers, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
+    const heartbeatDatabase = new Database(servers, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
 
     const stamps = new StampsInFlight();
     const registry = new RegistryStore(database, clock, identifiers, stamps);
@@ -168,7 +169,7 @@ export class Replica {
     const limitedLog = new LimitedLog(logger, clock);
     const refusedConnections = settings.http.proxyProtocol ? new RefusedConnections(limitedLog) : null;
     const clients = new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader);
-    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections });
+    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, servers });
     const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, new RestoreStore(database, clock, identifiers), directory, readyForMs);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);

@@ -1,4 +1,4 @@
-import type { PoolConnection, QueryOptions, ResultSetHeader, RowDataPacket } from 'mysql2';
+import type { Connection, PoolConnection, QueryOptions, ResultSetHeader, RowDataPacket } from 'mysql2';
 import { errorNumber, ROW_CHANGED } from './database-errors.js';
 
 /** A statement and what its question marks stand for. */
@@ -42,7 +42,7 @@ const MORE_THAN_ONE_ROW = 1242;
 export type Answer = RowDataPacket[] | ResultSetHeader;
 
 /** By callback: the driver's own promises note a stack trace for every statement. */
-export const answerOf = (connection: PoolConnection, options: QueryOptions, parameters: readonly unknown[] = []): Promise<Answer> =>
+export const answerOf = (connection: Pick<Connection, 'query'>, options: QueryOptions, parameters: readonly unknown[] = []): Promise<Answer> =>
   new Promise((resolve, reject) => {
     connection.query<RowDataPacket[]>(options, [...parameters], (error, answer) => (error ? reject(error) : resolve(answer)));
   });

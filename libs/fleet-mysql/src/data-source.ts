@@ -1,9 +1,9 @@
 import { DataSource } from 'typeorm';
 import { MIGRATIONS } from '../../../migrations/index.js';
-import type { DatabaseAddress } from './database.js';
+import type { ServerAddress } from './database-servers.js';
 
 /** TypeORM's part: it runs the migrations, before anything else, and is closed then. */
-export function fleetDataSource({ user, ...address }: DatabaseAddress): DataSource {
+export function fleetDataSource({ user, ...address }: ServerAddress): DataSource {
   return new DataSource({
     type: 'mysql',
     ...address,

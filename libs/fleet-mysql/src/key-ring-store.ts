@@ -1,5 +1,6 @@
 import { keyNameOf, nameKey, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
-import { LONGEST_WAITING_LINE, RecordChanged, type Database, type Statement, type Transaction } from './database.js';
+import { RecordChanged, type Database, type Statement, type Transaction } from './database.js';
+import { LONGEST_WAITING_LINE } from './primary-pool.js';
 import { Lately } from './lately.js';
 import { eventStatements } from './statements/events.js';
 import {

@@ -79,6 +79,15 @@ async function mustFindFreeRows(transaction: Transaction, witnesses: readonly st
   if (count && count.known > 0) throw new FleetError({ code: 'database_unavailable' });
 }
 
+/** Long enough for a server that answers; for health checks. */
+const PROVE_READY_WITHIN_MS = 1_000;
+
+/** Whether the writes of a heartbeat commit within a second, whatever they change. */
+export function commitsHeartbeats(database: Database, now: Date): Promise<boolean> {
+  const options = { final: [LOCK_WAIT_TIMEOUT], giveUpAt: performance.now() + PROVE_READY_WITHIN_MS };
+  return database.transaction((transaction) => transaction.writeEach(heartbeatProof(now)), options).then(() => true, () => false);
+}
+
 /** Its database is the heartbeats' own: what keeps them from being written keeps L from moving on, and nothing else does. */
 export class ListeningStore implements ListeningNotes {
   constructor(

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { Clock, Randomness } from '@app/fleet';
 import { MIGRATIONS } from '../../../migrations/index.js';
-import type { Database, DatabaseAddress } from './database.js';
+import type { ServerAddress } from './database-servers.js';
 import { errorNumber, isTransient } from './database-errors.js';
 
 /** A claim lasts this long unless it is renewed; a replica that dies while migrating holds the others up no longer. */
@@ -25,19 +25,34 @@ const RELEASE_CLAIM = `UPDATE migration_claim SET expires_at = '2000-01-01 00:00
 const READ_APPLIED = 'SELECT m.name FROM migrations AS m';
 const NO_SUCH_TABLE = 1146;
 
-/** Whether this database lacks a migration that this version has. */
-export async function migrationsArePending(database: Database): Promise<boolean> {
-  try {
-    const applied = new Set((await database.rows<{ name: string }>(READ_APPLIED)).map(({ name }) => name));
-    return MIGRATIONS.some(({ name }) => !applied.has(name));
-  } catch (error) {
-    if (errorNumber(error) === NO_SUCH_TABLE) return true;
-    throw error;
+/** How the migrations of a database compare with those of this version, by name. */
+export interface SchemaDifference {
+  readonly pending: readonly string[];
+  /** Made by a later version. */
+  readonly unknown: readonly string[];
+}
+
+/** The schema has migrations that this version does not know. */
+export class SchemaFromTheFuture extends Error {
+  constructor(unknown: readonly string[]) {
+    super(`its schema was changed by a later version: this one does not know ${unknown.join(', ')}. Start the later version, or restore a backup from before`);
   }
 }
 
+export async function schemaDifference(read: (sql: string) => Promise<{ name: string }[]>): Promise<SchemaDifference> {
+  const known = MIGRATIONS.map(({ name }) => name);
+  const applied = await read(READ_APPLIED).then(
+    (rows) => rows.map(({ name }) => name),
+    (error: unknown): string[] => {
+      if (errorNumber(error) === NO_SUCH_TABLE) return [];
+      throw error;
+    },
+  );
+  return { pending: known.filter((name) => !applied.includes(name)), unknown: applied.filter((name) => !known.includes(name)) };
+}
+
 /** `migrate` on a connection of its own. TypeORM is loaded only here: most starts find nothing to do. */
-export async function migrateDatabase(address: DatabaseAddress, clock: Clock, replica: string, randomness: Randomness): Promise<void> {
+export async function migrateDatabase(address: ServerAddress, clock: Clock, replica: string, randomness: Randomness): Promise<void> {
   const { fleetDataSource } = await import('./data-source.js');
   const dataSource = await fleetDataSource(address).initialize();
   try {
@@ -50,6 +65,7 @@ export async function migrateDatabase(address: DatabaseAddress, clock: Clock, re
 /**
  * Brings the schema up to date; of replicas that start at once, one migrates and the others wait for it. Each step bears a
  * repetition: it is tried again after a deadlock, which on a cluster is also the answer to a claim that another node took first.
+ * @throws SchemaFromTheFuture
  */
 export async function migrate(dataSource: DataSource, clock: Clock, replica: string, randomness: Randomness): Promise<void> {
   const again = <A>(step: () => Promise<A>): Promise<A> => retried(step, randomness);
@@ -65,6 +81,9 @@ export async function migrate(dataSource: DataSource, clock: Clock, replica: str
   let renewing: Promise<unknown> = Promise.resolve();
   const renewal = setInterval(() => (renewing = take().catch(() => undefined)), CLAIM_MS / 5);
   try {
+    // A later version may have migrated while this one waited.
+    const { unknown } = await again(() => schemaDifference((sql) => dataSource.query<{ name: string }[]>(sql)));
+    if (unknown.length > 0) throw new SchemaFromTheFuture(unknown);
     await again(() => dataSource.runMigrations({ transaction: 'none' }));
   } finally {
     clearInterval(renewal);

@@ -1,5 +1,6 @@
 import { FleetError } from '@app/fleet';
-import { giveUpAtFromNow, LONGEST_WAITING_LINE } from './database.js';
+import { giveUpAtFromNow } from './database.js';
+import { LONGEST_WAITING_LINE } from './primary-pool.js';
 
 interface Waiting<Item, Answer> {
   readonly item: Item;

@@ -11,6 +11,7 @@ export class ListeningClock {
   private recordedAtMs: number | null = null;
   /** What was before the first record is not known. */
   private failedBefore = true;
+  private lastFailed = false;
 
   constructor(
     private readonly notes: ListeningNotes,
@@ -29,6 +30,7 @@ export class ListeningClock {
       const record = await this.record(witnesses);
       // One that took long may have waited for the database: until it answered, no heartbeat could be committed.
       this.failedBefore = this.clock.monotonicMs() - beganAtMs > this.timing.runAheadMs;
+      this.lastFailed = false;
       return record;
     } catch (error) {
       this.fail();
@@ -39,6 +41,12 @@ export class ListeningClock {
   /** No heartbeat could be committed just now. */
   fail(): void {
     this.failedBefore = true;
+    this.lastFailed = true;
+  }
+
+  /** Whether the last attempt to record failed: heartbeats sent now would, too. */
+  get isFailing(): boolean {
+    return this.lastFailed;
   }
 
   /** A replica that has not recorded for as long as a gap counts no longer knows L, and answers 503 until it has. */

@@ -18,9 +18,10 @@ export {
   SignedText,
   SystemSecrets,
 } from './secrets.js';
+export type { DatabaseSettings } from './database-settings.js';
 export { mostSockets } from './descriptors.js';
 export { seededFractions } from './seeded-fractions.js';
-export { readSettings, SETTINGS, SettingsError, type DatabaseSettings, type ProxySettings, type Settings, type SettingRow, type TlsSettings } from './settings.js';
+export { readSettings, SETTINGS, SettingsError, type ProxySettings, type Settings, type SettingRow, type TlsSettings } from './settings.js';
 export { SystemClock } from './system-clock.js';
 export { readTextFile, textOfFile } from './text-file.js';
 export { usableTlsPair, type TlsValidity } from './tls-pair.js';

@@ -1,5 +1,6 @@
 import { parseEnv } from 'node:util';
 import { parseVersion, PROOF_POLICIES, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type ProofPolicy, type Version, type VersionPolicy } from '@app/fleet';
+import { databaseSettings, type DatabaseSettings } from './database-settings.js';
 import { errorMessage } from './running-process.js';
 import { readTextFile } from './text-file.js';
 import { usableTlsPair } from './tls-pair.js';
@@ -27,8 +28,8 @@ export const SETTINGS = [
   row('TRUSTED_PROXY_HEADER', '', 'any', 'The header that these proxies write: `forwarded` or `x-forwarded-for`; with `any`, two that name different clients are both ignored'),
   row('PROXY_PROTOCOL', '', 'off', 'Or `required`: each connection begins with a PROXY protocol header (version 1 or 2) of a trusted proxy, before TLS; others are closed'),
   row('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
-  row('DATABASE_URL', '', '', 'mysql://user@host:port/database or mysql://user@localhost/database?socket=/path; without it a private database is started'),
-  row('DATABASE_PASSWORD_FILE', '', '', 'File that holds the password for DATABASE_URL'),
+  row('DATABASE_URL', '', '', 'mysql://user@host:port/database, further hosts after commas, with ?ssl= where TLS is wanted (docs/database.md); or mysql://user@localhost/database?socket=/path; without it a private database is started'),
+  row('DATABASE_PASSWORD_FILE', '', '', 'File that holds the password for DATABASE_URL, alone or as MySQLUserPassword in [MySQLCredentials]'),
   row('DATABASE_CONNECTIONS', 'count', '10', 'Connections for everything but heartbeats'),
   row('HEARTBEAT_INTERVAL_SECONDS', 's', '30', 'Interval told to a small fleet, up to a fifth more at random'),
   row('LEASE_SECONDS', 's', '180', 'The least silence that makes a process server Disconnected; six told intervals where that is longer'),
@@ -50,13 +51,6 @@ export const SETTINGS = [
 ] as const satisfies readonly SettingRow[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];
-
-/** A server reached over TCP, or by its Unix socket. */
-export type DatabaseSettings = ({ readonly host: string; readonly port: number } | { readonly socketPath: string }) & {
-  readonly user: string;
-  readonly password: string;
-  readonly database: string;
-};
 
 /** PEM, as read at start, and where it may be renewed. */
 export interface TlsSettings {
@@ -174,7 +168,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
       proxyHeader: oneOf('TRUSTED_PROXY_HEADER', ['any', 'forwarded', 'x-forwarded-for']),
     },
     dataDirectory: text('DATA_DIRECTORY'),
-    database: text('DATABASE_URL') ? databaseSettings(text('DATABASE_URL'), text('DATABASE_PASSWORD_FILE'), fault) : null,
+    database: text('DATABASE_URL') ? databaseSettings(text('DATABASE_URL'), text('DATABASE_PASSWORD_FILE'), (name, path) => readOrFault(name, path, fault), fault) : null,
     databaseConnections: integer('DATABASE_CONNECTIONS', 1, 200),
     lease: {
       heartbeatIntervalSeconds: integer('HEARTBEAT_INTERVAL_SECONDS', 1, 3_600),
@@ -230,45 +224,14 @@ function trustedProxies(text: string, fault: (message: string) => void): Trusted
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
-function readOrFault(name: SettingName, path: string, fault: (message: string) => void): string | null;
-function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: string) => void, parse: (text: string) => Parsed): Parsed | null;
-function readOrFault<Parsed>(name: SettingName, path: string, fault: (message: string) => void, parse?: (text: string) => Parsed): string | Parsed | null {
+function readOrFault(name: string, path: string, fault: (message: string) => void): string | null;
+function readOrFault<Parsed>(name: string, path: string, fault: (message: string) => void, parse: (text: string) => Parsed): Parsed | null;
+function readOrFault<Parsed>(name: string, path: string, fault: (message: string) => void, parse?: (text: string) => Parsed): string | Parsed | null {
   try {
     const content = readTextFile(path);
     return parse ? parse(content) : content;
   } catch (error) {
     fault(`${name}: ${errorMessage(error)}`);
-    return null;
-  }
-}
-
-function databaseSettings(urlText: string, passwordFile: string, fault: (message: string) => void): DatabaseSettings | null {
-  const url = URL.canParse(urlText) ? new URL(urlText) : null;
-  const database = url ? decoded(url.pathname.slice(1)) : '';
-  const socketPath = url?.searchParams.get('socket') ?? null;
-  // Only what is obeyed: a `?ssl=true` that changes nothing would mislead.
-  const unknown = [...(url?.searchParams.keys() ?? [])].some((name) => name !== 'socket');
-  const user = url && decoded(url.username);
-  const password = url && decoded(url.password);
-  const usable = url && /^(mysql|mariadb):$/.test(url.protocol) && url.hostname && database && !database.includes('/');
-  if (!usable || unknown || user === null || password === null || (socketPath !== null && !socketPath.startsWith('/'))) {
-    fault('DATABASE_URL must read mysql://user@host:port/database or mysql://user@localhost/database?socket=/path');
-    return null;
-  }
-  const fromFile = passwordFile ? readOrFault('DATABASE_PASSWORD_FILE', passwordFile, fault)?.trim() : undefined;
-  return {
-    ...(socketPath === null ? { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 3306) } : { socketPath }),
-    user,
-    password: fromFile ?? password,
-    database,
-  };
-}
-
-/** Null when a `%` in it stands for nothing. */
-function decoded(part: string): string | null {
-  try {
-    return decodeURIComponent(part);
-  } catch {
     return null;
   }
 }

@@ -22,6 +22,8 @@ export interface MetricSources {
   readonly limitedLog: LimitedLog;
   /** Null where no PROXY protocol header is expected. */
   readonly refusedConnections: RefusedConnections | null;
+  /** How often another database server was chosen. */
+  readonly servers: { readonly changes: number };
 }
 
 /** Counters and gauges of this replica. */
@@ -33,7 +35,7 @@ export class Metrics {
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
 
-  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections }: MetricSources) {
+  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, servers }: MetricSources) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -74,6 +76,7 @@ export class Metrics {
     counter('cs_http_unread_connections_closed_total', 'Connections closed because too much of all responses was not read', () => unread.closed);
     counter('cs_log_lines_suppressed_total', 'Log lines about refused callers that were not written because there were too many', () => limitedLog.suppressed);
     if (refusedConnections) counter('cs_proxy_protocol_refused_connections_total', 'Connections closed for want of a PROXY protocol header of a trusted proxy', () => refusedConnections.count);
+    counter('cs_database_server_changes_total', 'Changes of the database server in use', () => servers.changes);
     new Gauge({
       name: 'cs_inconsistencies',
       help: 'Stored rows that contradicted each other at the last check of this replica, by kind; most of them are repaired by it',
