@@ -24,10 +24,8 @@ export interface Parameter {
   readonly schema: Schema;
 }
 
-/** What an operation may answer with one status: a body of this schema, or a problem with one of these codes. */
+/** What an operation may answer with one status: a problem with one of these codes. */
 interface StatedAnswer {
-  readonly mediaTypes: readonly string[];
-  readonly schema: Schema | null;
   readonly codes: readonly string[];
 }
 
@@ -44,12 +42,13 @@ export interface Operation {
 }
 
 interface Content {
+  readonly $ref?: string;
   readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
 }
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, StatedOperation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>>; readonly responses: Readonly<Record<string, Content>> };
 }
 
 interface StatedOperation {
@@ -61,20 +60,31 @@ interface StatedOperation {
 
 const document = JSON.parse(readFileSync(new URL('../../openapi.json', import.meta.url), 'utf8')) as Document;
 
+interface StatedSchema extends Omit<Schema, 'type' | 'example'> {
+  readonly type?: Schema['type'] | readonly (Schema['type'] | 'null')[];
+  readonly anyOf?: readonly StatedSchema[];
+  readonly examples?: readonly unknown[];
+}
+
 /** A schema as it is meant, whichever way the document says it. */
 export function plain(schema: Schema): Schema {
-  const { $ref, allOf = [], ...own } = schema;
-  const named = $ref ? document.components.schemas[$ref.slice('#/components/schemas/'.length)] : undefined;
+  const { $ref, allOf = [], anyOf = [], type, examples, ...rest } = schema as StatedSchema;
+  const types = [type ?? [], anyOf.map((part) => part.type ?? [])].flat(2);
+  const [kind] = types.filter((each) => each !== 'null');
+  const own: Schema = { ...rest, ...(kind && { type: kind }), ...(examples && { example: examples[0] }), ...(types.includes('null') && { nullable: true }) };
+  const reference = $ref ?? anyOf[0]?.$ref;
+  const named = reference ? document.components.schemas[reference.slice('#/components/schemas/'.length)] : undefined;
   return [...(named ? [named] : []), ...allOf].map(plain).reduceRight<Schema>(
     (all, part) => ({ ...part, ...all, properties: { ...part.properties, ...all.properties }, required: [...(part.required ?? []), ...(all.required ?? [])] }),
     own,
   );
 }
 
-function answerOf({ content = {} }: Content): StatedAnswer {
+function answerOf(stated: Content): StatedAnswer {
+  const { content = {} } = document.components.responses[stated.$ref?.split('/').at(-1) ?? ''] ?? stated;
   const [media] = Object.values(content);
   const code = media && plain(media.schema).properties?.['code'];
-  return { mediaTypes: Object.keys(content), schema: media?.schema ?? null, codes: 'application/problem+json' in content ? (code?.enum ?? []) : [] };
+  return { codes: 'application/problem+json' in content ? (code?.enum ?? []) : [] };
 }
 
 export const OPERATIONS: readonly Operation[] = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -95,47 +105,3 @@ const unescaped = (target: string): string => target.replace(UNRESERVED, (escape
 
 /** The operation that a request reaches for sure, HEAD that of GET; null for a path or method that the document does not name. */
 export const operationOf = (method: string, target: string): Operation | null => OPERATIONS.find((one) => one.method === (method === 'HEAD' ? 'GET' : method) && one.pattern.test(unescaped(target))) ?? null;
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-
-/** Where a value is not what the document promises; null when it is. */
-export function shapeFault(stated: Schema, value: unknown, where = 'body'): string | null {
-  const schema = plain(stated);
-  if (value === null) return schema.nullable ? null : `${where} is null`;
-  if (schema.enum && !schema.enum.includes(String(value))) return `${where} is ${JSON.stringify(value)}, which the document does not name`;
-  switch (schema.type) {
-    case 'string':
-      if (typeof value !== 'string') return `${where} is no text`;
-      if (schema.format === 'uuid' && !UUID.test(value)) return `${where} is no UUID: ${value}`;
-      return schema.format === 'date-time' && !INSTANT.test(value) ? `${where} is no instant: ${value}` : null;
-    case 'integer':
-      return Number.isSafeInteger(value) ? null : `${where} is no integer: ${JSON.stringify(value)}`;
-    case 'number':
-      return typeof value === 'number' ? null : `${where} is no number`;
-    case 'boolean':
-      return typeof value === 'boolean' ? null : `${where} is neither true nor false`;
-    case 'array':
-      if (!Array.isArray(value)) return `${where} is no list`;
-      return firstFault(value.map((item, index) => shapeFault(schema.items ?? {}, item, `${where}[${index}]`)));
-    case 'object':
-      return objectFault(schema, value as Record<string, unknown>, where);
-    default:
-      return null;
-  }
-}
-
-function objectFault({ properties = {}, required = [], additionalProperties = false }: Schema, value: Record<string, unknown>, where: string): string | null {
-  if (typeof value !== 'object' || Array.isArray(value)) return `${where} is no object`;
-  const missing = required.find((name) => !(name in value));
-  if (missing !== undefined) return `${where}.${missing} is missing`;
-  return firstFault(
-    Object.entries(value).map(([name, member]) => {
-      const schema = Object.hasOwn(properties, name) ? properties[name] : undefined;
-      if (schema) return shapeFault(schema, member, `${where}.${name}`);
-      return additionalProperties ? null : `${where}.${name} is not in the document`;
-    }),
-  );
-}
-
-const firstFault = (faults: readonly (string | null)[]): string | null => faults.find((fault) => fault !== null) ?? null;

@@ -7,7 +7,9 @@ import { OPENAPI_FILE } from '../../apps/configuration-server/src/openapi/openap
 
 interface Schema {
   readonly $ref?: string;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
+  readonly anyOf?: readonly Schema[];
+  readonly description?: string;
   readonly format?: string;
   readonly allOf?: readonly Schema[];
   readonly items?: Schema;
@@ -16,6 +18,7 @@ interface Schema {
   readonly additionalProperties?: boolean;
 }
 interface Response {
+  readonly $ref?: string;
   readonly description: string;
   readonly headers?: Readonly<Record<string, unknown>>;
   readonly content?: Readonly<Record<string, { readonly schema: Schema; readonly examples?: Readonly<Record<string, { readonly $ref: string }>> }>>;
@@ -25,7 +28,7 @@ interface Operation {
   readonly summary?: string;
   readonly tags?: readonly string[];
   readonly security?: readonly Readonly<Record<string, unknown>>[];
-  readonly parameters: readonly { readonly name: string; readonly schema: Schema }[];
+  readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema: Schema; readonly example?: unknown }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
   readonly responses: Readonly<Record<string, Response>>;
 }
@@ -33,20 +36,32 @@ interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, Schema>>;
+    readonly responses: Readonly<Record<string, Response>>;
     readonly examples: Readonly<Record<string, { readonly value: Record<string, unknown> }>>;
     readonly securitySchemes: Readonly<Record<string, Record<string, unknown>>>;
   };
 }
 
 const document = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as Document;
+/** With the responses that it refers to. */
+const whole = (operation: Operation): Operation => ({
+  ...operation,
+  responses: Object.fromEntries(Object.entries(operation.responses).map(([status, response]) => [status, document.components.responses[response.$ref?.split('/').at(-1) ?? ''] ?? response])),
+});
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation: whole(operation) })),
 );
+/** Of a value that is not null. */
+const typeOf = ({ type, anyOf, $ref }: Schema): string | undefined => $ref ?? [type ?? []].flat().find((each) => each !== 'null') ?? anyOf?.[0]?.$ref;
 const routes = routePermissions().map(({ method, path, permission }) => ({ name: `${method} /${path.replace(/^\//, '').replace(/:(\w+)/g, '{$1}')}`, permission }));
 const codesOf = ({ content }: Response): readonly string[] => content?.['application/problem+json']?.schema.allOf?.find(({ properties }) => properties?.['code'])?.properties?.['code']?.enum ?? [];
 const properties = Object.entries(document.components.schemas).flatMap(([schema, { properties: members = {} }]) =>
   Object.entries(members).map(([name, property]) => ({ where: `${schema}.${name}`, schema, name, property })),
 );
+
+it('is OpenAPI 3.1 of the server that it comes from', () => {
+  expect(document).toMatchObject({ openapi: '3.1.0', servers: [{ url: '/' }] });
+});
 
 describe('the routes', () => {
   it('are in the document, all that the app serves and no other', () => {
@@ -82,8 +97,8 @@ describe('the routes', () => {
     }
   });
 
-  const SECURITY: Record<Permission, string[] | null> = {
-    anyone: null,
+  const SECURITY: Record<Permission, string[]> = {
+    anyone: [],
     metrics: ['', 'apiKey'],
     passphrase: ['passphrase'],
     process_server: ['credential'],
@@ -94,7 +109,7 @@ describe('the routes', () => {
   };
   it.each(operations)('$name asks for what its permission asks for', ({ name, operation }) => {
     const permission = routes.find((route) => route.name === name)?.permission;
-    const schemes = operation.security?.map((requirement) => Object.keys(requirement).join(' ')).sort() ?? null;
+    const schemes = operation.security?.map((requirement) => Object.keys(requirement).join(' ')).sort();
     expect(schemes).toEqual(permission ? SECURITY[permission] : undefined);
     for (const scheme of schemes ?? []) if (scheme) expect(Object.keys(document.components.securitySchemes)).toContain(scheme);
   });
@@ -103,6 +118,11 @@ describe('the routes', () => {
     const inPath = [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);
     expect(operation.parameters.map((parameter) => parameter.name)).toEqual(expect.arrayContaining(inPath));
     for (const { schema } of operation.parameters) expect(schema.type).toMatch(/^(string|integer|boolean)$/);
+  });
+
+  it.each(operations)('$name has an example for each parameter of its path, and for no other: a page that tries calls out would fill it in', ({ operation }) => {
+    const shown = operation.parameters.filter(({ example, schema }) => example !== undefined || 'example' in schema || 'examples' in schema);
+    expect(shown.map(({ name }) => name)).toEqual(operation.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name));
   });
 
   it.each(operations.filter(({ operation }) => operation.requestBody))('$name takes a body by reference', ({ operation }) => {
@@ -143,6 +163,8 @@ describe('the problems', () => {
   it('say when to come again, and how to authenticate', () => {
     for (const { operation } of operations) {
       for (const status of ['429', '503']) if (operation.responses[status]) expect(operation.responses[status].headers).toHaveProperty('Retry-After');
+      if (operation.responses['429']) expect(operation.responses['429'].headers).toHaveProperty('RateLimit');
+      for (const response of Object.values(operation.responses)) expect(response.headers).toHaveProperty('X-Request-Id');
       if (operation.responses['401']) expect(operation.responses['401'].headers).toHaveProperty('WWW-Authenticate');
     }
   });
@@ -156,27 +178,37 @@ describe('the problems', () => {
 
 describe('the schemas', () => {
   it('every reference leads somewhere', () => {
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(schemas|examples)\/(\w+)"/g)];
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(schemas|examples|responses|headers)\/([\w-]+)"/g)];
     expect(references.length).toBeGreaterThan(0);
-    for (const [, kind, name] of references) expect(Object.keys(document.components[kind as 'schemas' | 'examples'])).toContain(name);
+    for (const [, kind, name] of references) expect(Object.keys(document.components[kind as 'schemas' | 'examples' | 'responses'])).toContain(name);
   });
 
   it.each(properties)('$where has a type', ({ property }) => {
-    expect(property.$ref ?? property.type).toMatch(/^(#\/components\/schemas\/\w+|string|integer|number|boolean|array|object)$/);
-    if (property.type === 'array') expect(property.items?.$ref ?? property.items?.type).toMatch(/^(#\/components\/schemas\/\w+|string)$/);
-    if (property.type === 'object') expect(property.allOf?.[0]?.$ref ?? property.additionalProperties).toBeTruthy();
+    expect(typeOf(property)).toMatch(/^(#\/components\/schemas\/\w+|string|integer|number|boolean|array|object)$/);
+    if (typeOf(property) === 'array') expect(typeOf(property.items ?? {})).toMatch(/^(#\/components\/schemas\/\w+|string)$/);
+    if (typeOf(property) === 'object') expect(property.additionalProperties).toBe(true);
   });
 
   /** Counts by state, numbers that have no unit, and those whose unit is in the name. */
   const UNIT = /(Seconds|Bytes|BytesPerSecond|Percent|Ms|Count|Port|Cores|Days)$|^port$/;
-  const NO_UNIT = new Set(['generation', 'status', 'total', 'onEarlierPassphrase', 'lastPassRemoved', 'epoch', 'generationFloor']);
-  it.each(properties.filter(({ property }) => property.type === 'integer' || property.type === 'number'))('$where is a number that tells its unit', ({ schema, name, property }) => {
+  const NO_UNIT = new Set(['generation', 'status', 'total', 'onEarlierPassphrase', 'lastPassRemoved', 'epoch', 'generationFloor', 'remaining']);
+  it.each(properties.filter(({ property }) => /^(integer|number)$/.test(typeOf(property) ?? '')))('$where is a number that tells its unit', ({ schema, name, property }) => {
     expect(UNIT.test(name) || NO_UNIT.has(name) || schema.endsWith('Counts')).toBe(true);
-    expect(property.type).toBe(name === 'cpuPercent' ? 'number' : 'integer');
+    expect(typeOf(property)).toBe(name === 'cpuPercent' ? 'number' : 'integer');
   });
 
-  it.each(properties.filter(({ name, property }) => property.type === 'string' && /(At|By|asOf)$/.test(name) && !['lastPassBy', 'decommissionedBy', 'createdBy'].includes(name)))('$where is an instant', ({ property }) => {
-    expect(property.format).toBe('date-time');
+  it.each(properties.filter(({ name, property }) => typeOf(property) === 'string' && /(At|By|Utc|Since|lastHeartbeat|[fF]rom|^to|[aA]sOf|Until)$/.test(name) && !['lastPassBy', 'decommissionedBy', 'createdBy'].includes(name)))('$where is an instant', ({ property }) => {
+    expect([property.format, property.description]).toEqual(['date-time', expect.stringContaining('RFC 3339')]);
+  });
+
+  it('those of requests have no other members than they name, but for the heartbeat', () => {
+    const open = Object.entries(document.components.schemas).filter(([name, { additionalProperties }]) => name.endsWith('Request') && additionalProperties !== false);
+    expect(open.map(([name, { additionalProperties }]) => [name, additionalProperties])).toEqual([['HeartbeatRequest', true]]);
+  });
+
+  it('null is allowed by a type of its own', () => {
+    expect(JSON.stringify(document)).not.toMatch(/"nullable"/);
+    expect(document.components.schemas['ProcessServerDetail']?.properties?.['proxy']).toEqual({ anyOf: [{ $ref: '#/components/schemas/ProxySettings' }, { type: 'null' }] });
   });
 
   it('a request and a response are never the same schema', () => {

@@ -10,6 +10,7 @@ import { newApiKey, newPassphrase, prefixOf, readSettings, sha256, UuidIdentifie
 import { Replica, type ReplicaParts } from '../../apps/configuration-server/src/replica.js';
 import type { GateProxy } from './gate-proxy.js';
 import { serverLog } from '../../apps/configuration-server/src/server-log.js';
+import { documentFault } from './document-check.js';
 import { fixedFraction, HandClock } from './hand-clock.js';
 import { PassphraseInMemory } from './passphrase-in-memory.js';
 import { mustTellNoSecret } from './secrets-in-text.js';
@@ -166,7 +167,7 @@ export class TestSite {
     mustTellNoSecret(this.log.join(''));
   }
 
-  /** Any call; `authorization` as in the header, `address` that of this machine from which it comes. */
+  /** Any call, whose answer must be what the document promises; `authorization` as in the header, `address` that of this machine from which it comes. */
   async call<Body = Record<string, unknown>>(
     method: keyof typeof METHODS,
     url: string,
@@ -178,6 +179,8 @@ export class TestSite {
     if (body !== undefined && !headers['content-type']) call.set('content-type', 'application/json');
     if (body !== undefined) call.serialize((given: unknown) => (typeof given === 'string' || Buffer.isBuffer(given) ? given : JSON.stringify(given)) as string).send(body as object);
     const answer = await call;
+    const fault = documentFault({ method, target: url, status: answer.status, contentType: String(answer.headers['content-type'] ?? ''), text: answer.text ?? '' });
+    if (fault) throw new Error(`not by openapi.json: ${fault}`);
     const isJson = /[/+]json/.test(answer.type);
     return { status: answer.status, body: (isJson ? JSON.parse(answer.text || 'null') : { text: answer.text }) as Body, headers: answer.headers };
   }
