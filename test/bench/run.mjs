@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: private databases, everything on loopback, figures as ratios within the run. Arguments narrow it to some
- * sections: rivals sizes queries clean-up registrations, and replicas and slow-clients, which run only when they are named. BENCH_LARGEST=100000 leaves the largest fleet out.
+ * sections: rivals sizes queries clean-up registrations, and pairs, replicas and slow-clients, which run only when they are named. BENCH_LARGEST=100000 leaves the largest fleet out.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { showSpread, table } from './figures.mjs';
 import { makeFleet } from './fleet.mjs';
 import { againstRivals, atSizes, besideCleanUp, replicas } from './heartbeats.mjs';
 import { startGenerator, stopAll } from './programs.mjs';
+import { pairs } from './pairs.mjs';
 import { pages } from './queries.mjs';
 import { registering } from './registrations.mjs';
 import { besideSlowClients } from './slow-clients.mjs';
@@ -42,7 +43,7 @@ function fleetOf(size) {
 const fleetsOf = (sizes) => Promise.all(sizes.map(fleetOf));
 
 /** The others take five minutes already. */
-const ONLY_WHEN_NAMED = ['replicas', 'slow-clients'];
+const ONLY_WHEN_NAMED = ['pairs', 'replicas', 'slow-clients'];
 
 const SECTIONS = {
   rivals: async () => againstRivals({ generator, fleet: await fleetOf(MIDDLE), directory, say }),
@@ -50,6 +51,7 @@ const SECTIONS = {
   'slow-clients': async () => besideSlowClients({ fleet: await fleetOf(MIDDLE), directory }),
   sizes: async () => atSizes({ generator, fleets: await fleetsOf([1_000, ...SIZES]), directory }),
   queries: async () => pages({ generator, fleets: await fleetsOf(SIZES), directory }),
+  pairs: async () => pairs({ fleet: await fleetOf(LARGEST) }),
   'clean-up': async () => {
     const fleet = await fleetOf(LARGEST);
     return besideCleanUp({ generator, fleet, directory, entries: CLEANED_UP, say });

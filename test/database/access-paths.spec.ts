@@ -1,18 +1,23 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { versionKey, type FleetFilter, type Version } from '@app/fleet';
-import { FleetReader, type SortKey } from '@app/fleet-mysql';
+import { FleetReader, type PageLimits, type Position, type SortKey } from '@app/fleet-mysql';
 import { loadSlotOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
 
 /** More than a page is ever collected from, so that both ways to a page are taken. */
 const FLEET = 6_000;
+/** A third of the fleet is many. */
+const LIMITS: PageLimits = { examinedInOrder: 2_000, collectedByHostId: 2_000, collectedOtherwise: 2_000 };
 const OLD: Version = { major: 9, minor: 1, build: 0, revision: 0 };
 
 let stores: TestStores;
+let reader: FleetReader;
+const newReader = (): FleetReader => new FleetReader(stores.database, stores.clock, OURS, stores.stamps, null, LIMITS);
 beforeAll(async () => {
   stores = await TestStores.open();
   await stores.fresh();
+  reader = newReader();
   const now = stores.clock.now();
   const numbers = Array.from({ length: FLEET }, (_, number) => number);
   const id = (number: number): string => createHash('md5').update(String(number)).digest('hex').replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
@@ -54,7 +59,7 @@ const explained = async (sql: string, parameters: readonly unknown[]): Promise<P
 async function plansOf(filter: FleetFilter, sort: SortKey): Promise<{ plans: PlanRow[][]; shown: number }> {
   const { reads } = stores.database;
   reads.length = 0;
-  const { items } = await stores.reader.page({ sort, filter, limit: 100, position: null, walkAsOf: null });
+  const { items } = await reader.page({ sort, filter, limit: 100, position: null, walkAsOf: null });
   const asked = reads.filter(({ sql }) => sql.includes('process_server')).splice(0);
   const plans = [];
   for (const { sql, parameters } of asked) plans.push(await explained(sql, parameters));
@@ -138,14 +143,13 @@ it('several conditions are looked at in one statement', async () => {
 
 describe('the way to a page', () => {
   const DISCONNECTED: FleetFilter = { connectionState: 'Disconnected' };
-  const pageOf = (filter: FleetFilter, reader = stores.reader) => reader.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null });
+  const pageOf = (filter: FleetFilter, by = reader) => by.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null });
   /** How many statements a page is made with. */
   const asked = async (filter: FleetFilter): Promise<number> => {
     stores.database.reads.length = 0;
     await pageOf(filter);
     return stores.database.reads.filter(({ sql }) => sql.includes('FROM process_server')).length;
   };
-  const newReader = (): FleetReader => new FleetReader(stores.database, stores.clock, OURS, stores.stamps);
   const A_MINUTE_S = 60;
   const swapped = (): Promise<unknown> => stores.site.write('UPDATE process_server_lease SET ends_listened_ms = -ends_listened_ms');
   beforeEach(() => stores.clock.advanceSeconds(A_MINUTE_S));
@@ -160,18 +164,19 @@ describe('the way to a page', () => {
   });
 
   it('is looked for anew for another filter, and for none when there is one way only', async () => {
-    expect([await asked(DISCONNECTED), await asked({ connectionState: 'Connected' }), await asked({})]).toEqual([2, 2, 1]);
+    expect([await asked(DISCONNECTED), await asked({ connectionState: 'Connected' }), await asked({})]).toEqual([2, 3, 1]);
   });
 
   it.each([
-    ['few became many', DISCONNECTED],
-    ['many became few', { connectionState: 'Connected' } as const],
-  ])('shows who matches now also when %s meanwhile', async (_what, filter) => {
+    ['few became many', DISCONNECTED, 1],
+    // The page is not full: the way is looked for again.
+    ['many became few', { connectionState: 'Connected' } as const, 4],
+  ])('shows who matches now also when %s meanwhile', async (_what, filter, expected) => {
     const before = await pageOf(filter);
     await swapped();
     const [statements, after, another] = [await asked(filter), await pageOf(filter), await pageOf(filter, newReader())];
     await swapped();
-    expect(statements).toBe(1);
+    expect(statements).toBe(expected);
     expect(after).toEqual(another);
     expect(after.items.length).not.toBe(before.items.length);
   });
@@ -196,4 +201,44 @@ it('a purge plan looks for its candidates along an index, too', async () => {
   for (const { sql, parameters } of stores.database.reads.splice(0).filter(({ sql: text }) => text.includes('FROM process_server'))) {
     expect((await explained(sql, parameters)).map(({ type }) => type)).not.toContain('ALL');
   }
+});
+
+describe('a page of two filters with many matches each', () => {
+  const MANY: readonly FleetFilter[] = [
+    { connectionState: 'Connected' },
+    { lifecycle: 'Registered' },
+    { versionStatus: 'Supported' },
+    { health: 'Normal' },
+    { friendlyName: 'ps-' },
+    { passphraseId: PASSPHRASE },
+    { possibleDuplicate: true },
+    { silentForSeconds: 0 },
+  ];
+  /** Nothing is both; and each is many of a fleet of which one half is silent. */
+  const NOTHING: FleetFilter = { connectionState: 'Connected', silentForSeconds: 3_600 };
+  const half = (by: string): Promise<unknown> => stores.site.write(`UPDATE process_server_lease SET heard_listened_ms = heard_listened_ms ${by}, ends_listened_ms = ends_listened_ms ${by} WHERE host_id < '8'`);
+  beforeAll(() => half('- 30000000'));
+  afterAll(() => half('+ 30000000'));
+
+  it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('by %s that nothing matches ends after a bounded number of entries, and the walk after the last', async (sort) => {
+    let position: Position | null = null;
+    let pages = 0;
+    do {
+      const page: Awaited<ReturnType<typeof reader.page>> = await newReader().page({ sort, filter: NOTHING, limit: 100, position, walkAsOf: null });
+      expect(page.items).toEqual([]);
+      position = page.next;
+      pages += 1;
+    } while (position && pages < 10);
+    expect([pages, position]).toEqual([FLEET / LIMITS.examinedInOrder + 1, null]); // the last finds nothing left
+  });
+
+  it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('by %s is found along an index, whatever the pair, and sorted in it', async (sort) => {
+    for (const [index, one] of MANY.entries()) {
+      for (const other of MANY.slice(index + 1)) {
+        const { plans } = await plansOf({ ...one, ...other }, sort);
+        for (const plan of plans) for (const { type, key } of plan) expect([sort, one, other, type === 'ALL' || key === null]).toEqual([sort, one, other, false]);
+        expect([one, other, plans.at(-1)?.[0]?.Extra ?? '']).toEqual([one, other, expect.not.stringMatching(/filesort|temporary/i)]);
+      }
+    }
+  });
 });

@@ -1,8 +1,17 @@
 import type { Database } from './database.js';
 import { fragment, type Fragment } from './fragment.js';
 
-/** From here on a condition lets so many through that to walk in the order of the page finds a page sooner than to collect and sort. */
-const FEW = 2_000;
+/** What bounds the work for a page. */
+export interface PageLimits {
+  /** Entries that a page examines at most when it walks in its order. */
+  readonly examinedInOrder: number;
+  /** Matches of one condition up to which a page by host id collects all: they are sorted, then looked up until the page is full. */
+  readonly collectedByHostId: number;
+  /** The same for the other orders, in which all are looked up before they are sorted. */
+  readonly collectedOtherwise: number;
+}
+
+export const PAGE_LIMITS: PageLimits = { examinedInOrder: 5_000, collectedByHostId: 20_000, collectedOtherwise: 5_000 };
 
 const TABLES = { p: 'process_server', l: 'process_server_lease', h: 'process_server_health', n: 'process_server_name' } as const;
 export type Alias = keyof typeof TABLES;
@@ -61,14 +70,22 @@ export class Ways {
   constructor(
     conditions: readonly FilterCondition[],
     private readonly inOrder: Start,
+    private readonly most = PAGE_LIMITS.collectedByHostId,
   ) {
     this.starts = conditions.map(({ start }) => start).filter((start) => start !== inOrder);
-    this.looks = this.starts.flatMap(({ looks }, way) => looks.map(({ sql, parameters }) => fragment(`(SELECT ${way} AS way ${sql} LIMIT 1 OFFSET ${FEW})`, ...parameters)));
+    this.looks = this.starts.flatMap(({ looks }, way) =>
+      looks.map(({ sql, parameters }) => fragment(`(SELECT ${way} AS way, COUNT(*) AS entries FROM (SELECT 1 ${sql} LIMIT ${most + 1}) AS found)`, ...parameters)),
+    );
   }
 
   /** There is only the page's own order. */
   get isOne(): boolean {
     return this.looks.length === 0;
+  }
+
+  /** Whether a way walks in the order of the page: how far is not known. */
+  isInOrder(way: number): boolean {
+    return this.starts[way] === undefined;
   }
 
   /** Where a way begins. */
@@ -77,19 +94,30 @@ export class Ways {
   }
 
   /**
-   * The way that is the shortest now. Looks at no more than 2,001 entries of an index for each condition, and at none for the
-   * one that the page's own order begins with.
+   * From the condition with the fewest matches, unless each has too many. Counts no more entries of an index than may be collected,
+   * and none for the condition that the page's own order begins with.
    */
   async shortest(database: Pick<Database, 'rows'>): Promise<number> {
     if (this.isOne) return IN_ORDER;
     const { looks } = this;
-    const many = await database.rows<{ way: number }>(looks.map(({ sql }) => sql).join(' UNION ALL '), looks.flatMap(({ parameters }) => parameters));
-    return this.starts.findIndex((start, way) => start.looks.length > 0 && !many.some((row) => row.way === way));
+    const counts = await database.rows<{ way: number; entries: number }>(looks.map(({ sql }) => sql).join(' UNION ALL '), looks.flatMap(({ parameters }) => parameters));
+    const totals = new Map<number, number>();
+    for (const { way, entries } of counts) totals.set(way, (totals.get(way) ?? 0) + entries);
+    const [fewest] = [...totals].sort(([, a], [, b]) => a - b);
+    return fewest && fewest[1] <= this.most ? fewest[0] : IN_ORDER;
   }
 }
 
 /** Where a walk by host id begins: at the one value of an index where a condition asks for it, else at the first entry. */
 export const byHostId = (conditions: readonly FilterCondition[]): Start => conditions.find(({ isInKeyOrder }) => isInKeyOrder)?.start ?? inOrderOf('p', 'PRIMARY');
+
+const NARROWEST_FIRST: readonly Alias[] = ['l', 'h', 'p'];
+
+/** Entry, lease and health in the order in which they are looked up: those first that a condition can leave an entry out by. */
+export function lookedUp(conditions: readonly FilterCondition[]): Alias[] {
+  const isAsked = (alias: Alias): boolean => conditions.some(({ start }) => start.alias === alias);
+  return [...NARROWEST_FIRST.filter(isAsked), ...NARROWEST_FIRST.filter((alias) => !isAsked(alias))];
+}
 
 /** The tables of a query, in the order and by the index that its start says; each further one by its primary key. */
 export function joinedFrom({ alias: first, from }: Pick<Start, 'alias' | 'from'>, others: readonly Alias[]): Fragment {

@@ -106,6 +106,9 @@ function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, our
   }
 }
 
+/** That a column of name keys begins with the key of a prefix. */
+export const namePrefix = (column: string, prefix: string): Fragment => fragment(`${column} LIKE ?`, likePrefix(nameKey(prefix)));
+
 const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
 
 /** The conditions of a filter, each written so that an index can serve it. The same rules as the computed states above. */
@@ -122,7 +125,7 @@ export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version)
     conditions.push(byCandidates(found, fragment(`${sql} = ?`, ...parameters, filter.health)));
   }
   if (filter.ipAddress !== undefined) conditions.push(byIndex('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress), true));
-  if (filter.friendlyName !== undefined) conditions.push(byIndex('p', 'by_name', fragment('p.name_key LIKE ?', likePrefix(nameKey(filter.friendlyName)))));
+  if (filter.friendlyName !== undefined) conditions.push(byIndex('p', 'by_name', namePrefix('p.name_key', filter.friendlyName)));
   if (filter.machineId !== undefined) conditions.push(byIndex('p', 'by_machine', fragment('p.machine_id = ?', filter.machineId), true));
   if (filter.possibleDuplicate !== undefined) conditions.push(byCandidates([], fragment(`${filter.possibleDuplicate ? '' : 'NOT '}${isDuplicatedSql('p')}`)));
   if (filter.passphraseId !== undefined) conditions.push(byIndex('p', 'by_passphrase', fragment('p.passphrase_id = ?', filter.passphraseId), true));

@@ -1,3 +1,4 @@
+export { PAGE_LIMITS, type PageLimits } from './access-path.js';
 export { ConsistencyStore } from './consistency-store.js';
 export { Database } from './database.js';
 export { errorNumber, isRightMissing } from './database-errors.js';

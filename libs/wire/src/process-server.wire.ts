@@ -22,10 +22,10 @@ export class ProcessServerSummary {
   readonly possibleDuplicate!: boolean;
 }
 
-/** One page. */
+/** One page. A page examines a bounded number of entries: with filters it may hold fewer items than the limit, or none, and still have a next one. */
 export class ProcessServerList {
   readonly items!: ProcessServerSummary[];
-  /** Null on the last page. */
+  /** Null on the last page, and only there: read on until it is null. */
   readonly nextCursor!: string | null;
   /** The instant that the page is true for, RFC 3339. */
   readonly asOf!: string;
