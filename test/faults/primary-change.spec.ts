@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { Database, DatabaseServers, type ServerChange } from '@app/fleet-mysql';
+import { fixedFraction } from '../support/hand-clock.js';
+import { OwnServer } from '../support/own-server.js';
+
+jest.setTimeout(240_000);
+let first: OwnServer;
+let second: OwnServer;
+beforeAll(async () => {
+  [first, second] = await Promise.all([OwnServer.start(['--server-id=1']), OwnServer.start(['--server-id=2'])]);
+  for (const server of [first, second]) await server.root.query('CREATE TABLE fleet.t (id INT PRIMARY KEY)');
+});
+afterAll(async () => {
+  await first.stop();
+  await second.stop();
+});
+
+it('leaves a primary that has become read only, with all pools, and closes the connections to it', async () => {
+  const changes: ServerChange[] = [];
+  const servers = new DatabaseServers({ ...first.address, others: [{ host: '127.0.0.1', port: second.port }] }, (change) => void changes.push(change));
+  const pools = [1, 2].map(() => new Database(servers, fixedFraction(0), { connections: 3, lockWaitSeconds: 1 }));
+  const write = async (pool: Database | undefined, id: number): Promise<void> => void (await pool?.transaction((transaction) => transaction.write('INSERT INTO t VALUES (?)', [id])));
+  await Promise.all(pools.map((pool, id) => write(pool, id)));
+  expect(await first.rows('SELECT id FROM fleet.t')).toHaveLength(2);
+  await first.readOnly(true);
+  await write(pools[0], 10);
+  expect(await pools[1]?.rows('SELECT @@server_id AS id')).toEqual([{ id: 2 }]);
+  expect(await second.rows('SELECT id FROM fleet.t')).toEqual([{ id: 10 }]);
+  expect([changes.length, servers.changes]).toEqual([1, 1]);
+  expect(await first.connections()).toBe(0);
+  for (const pool of pools) await pool.close();
+});
