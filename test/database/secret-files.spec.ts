@@ -127,7 +127,7 @@ describe('another admin key, for an operator who has none any more,', () => {
 
   it('is forgotten by the next start when the database never knew it', async () => {
     const first = await adminKey();
-    await writeFile(`${files.adminKey}.renewed`, newApiKey());
+    await writeFile(`${files.adminKey}.renewed`, newApiKey(), { mode: 0o600 });
     await start();
     expect([await adminKey(), await names(), (await readdir(folder)).sort()]).toEqual([first, ['admin'], ['admin.key', 'connection.passphrase']]);
   });

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pino } from 'pino';
-import { DirectoryInUse, readSettings, SettingsError } from '@app/platform';
+import { DirectoryInUse, readSettings, SettingsError, UnsafeFile } from '@app/platform';
 import { serverLog } from './server-log.js';
 import { projectRoot } from './openapi/openapi-file.js';
 import { CannotStart } from './cannot-start.js';
@@ -78,7 +78,7 @@ async function run(): Promise<void> {
 run().then(
   () => process.exit(0),
   (error: unknown) => {
-    const told = [CommandLineError, SettingsError, DirectoryInUse, CannotStart].some((kind) => error instanceof kind);
+    const told = [CommandLineError, SettingsError, DirectoryInUse, UnsafeFile, CannotStart].some((kind) => error instanceof kind);
     const expected = told || (error instanceof Error && error.name === 'DatabaseProgramMissing');
     console.error(expected ? (error as Error).message : error);
     process.exit(1);

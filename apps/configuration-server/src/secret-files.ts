@@ -1,8 +1,8 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassphraseFile } from '@app/fleet';
 import type { AdminKey, KeyRingStore, SecretStore } from '@app/fleet-mysql';
-import { isPassphrase, newApiKey, newPassphrase, prefixOf, sha256 } from '@app/platform';
+import { isPassphrase, newApiKey, newPassphrase, prefixOf, readPrivateFile, sha256, UnsafeFile, writePrivateFile } from '@app/platform';
 
 /** The passphrase and the first admin key in a data directory, readable to its owner alone. */
 export class SecretFiles extends PassphraseFile {
@@ -14,6 +14,11 @@ export class SecretFiles extends PassphraseFile {
     super();
     this.passphrase = join(dataDirectory, 'connection.passphrase');
     this.adminKey = join(dataDirectory, 'admin.key');
+  }
+
+  /** @throws UnsafeFile for one that another user may have planted, or may read. */
+  async mustBePrivate(): Promise<void> {
+    for (const path of [this.passphrase, this.adminKey]) for (const name of [path, pendingOf(path), renewedOf(path)]) await readSecret(name);
   }
 
   prepare(passphrase: string): Promise<void> {
@@ -50,7 +55,7 @@ export class SecretFiles extends PassphraseFile {
 const pendingOf = (path: string): string => `${path}.new`;
 /** Another name than that of a first key, whose passphrase comes with it. */
 const renewedOf = (path: string): string => `${path}.renewed`;
-const writeSecret = (path: string, secret: string): Promise<void> => writeFile(path, `${secret}\n`, { mode: 0o600, flush: true });
+const writeSecret = (path: string, secret: string): Promise<void> => writePrivateFile(path, `${secret}\n`);
 
 /**
  * The first passphrase and admin key of a new database. They are on disk before the database knows their hashes, and get
@@ -139,8 +144,12 @@ function unlessRenamedBefore(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
+/** @throws UnsafeFile; one that cannot be read for another reason is as one that is not there. */
 const readSecret = (path: string): Promise<string | null> =>
-  readFile(path, 'utf8').then(
-    (text) => text.trim() || null,
-    () => null,
+  readPrivateFile(path).then(
+    (text) => text?.trim() || null,
+    (error: unknown) => {
+      if (error instanceof UnsafeFile) throw error;
+      return null;
+    },
   );

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { durabilityWarnings, isClusterNode, readListening } from '@app/fleet-mysql';
-import { claimDirectory, errorCode, errorMessage, SystemRandomness, UuidIdentifiers, type Settings } from '@app/platform';
+import { claimDirectory, errorCode, errorMessage, mustBePrivateFolder, SystemRandomness, UuidIdentifiers, type Settings } from '@app/platform';
 import { CannotStart } from './cannot-start.js';
 import { makeDataDirectory } from './data-directory.js';
 import { joinSite } from './join-site.js';
@@ -55,6 +55,9 @@ export async function serve(settings: Settings, logger: Logger, progress: (line:
 async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, { newAdminKey, restored }: StartOptions, undoing: Undoing): Promise<RunningServer> {
   const dataDirectory = resolve(settings.dataDirectory);
   await makeDataDirectory(dataDirectory);
+  await mustBePrivateFolder(dataDirectory);
+  const files = new SecretFiles(dataDirectory);
+  await files.mustBePrivate();
   const claim = await claimDirectory(dataDirectory);
   undoing.add(() => claim.release());
   await mustBeFree(settings.http);
@@ -72,7 +75,6 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
 
   if (await isClusterNode(setUp)) await joinSite(() => readListening(setUp, clock.now()), clock, (ms) => pause(ms));
 
-  const files = new SecretFiles(dataDirectory);
   const directory = new DataDirectory(dataDirectory, files, logger);
   undoing.add(() => directory.stop());
   const replica = await Replica.make({ name, settings, servers, clock, siteClock: clock, randomness, identifiers, logger, passphraseFile: files, removalRecorder: directory.removedHosts, directory });

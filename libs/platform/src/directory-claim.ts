@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { readPrivateFile } from './private-files.js';
 import { errorCode, isRunning, startOf } from './running-process.js';
 
 /** One server's word that it, and no other, serves from a data directory. */
@@ -35,7 +36,7 @@ interface Holder {
  * Claims the directory, from a dead holder too. The first claim is the file itself. Who takes over from a
  * dead claim adds the one file that may follow it (`<file>.after-<claim id>`), so of two starters one
  * loses, and nobody ever removes what may be a live claim. The file left last in that row holds.
- * @throws DirectoryInUse
+ * @throws DirectoryInUse, UnsafeFile
  */
 export async function claimDirectory(directory: string, fileName = 'server.pid'): Promise<DirectoryClaim> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -84,11 +85,8 @@ function after(path: string, { claimId }: Holder): string {
 
 /** A file that is no claim (cut short by a full disk or a power cut) reads as the claim of nobody alive. */
 async function read(path: string): Promise<Holder | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (text === undefined) return undefined;
+  const text = await readPrivateFile(path, { isSecret: false });
+  if (text === null) return undefined;
   try {
     const { claimId, pid, processStart, url } = JSON.parse(text) as Partial<Holder>;
     if (typeof claimId === 'string' && /^[0-9a-f-]{36}$/.test(claimId) && typeof pid === 'number') {

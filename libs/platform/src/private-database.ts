@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { type DatabaseFamily, type DatabaseProgram, DatabaseProgramMissing, findDatabaseProgram } from './database-binaries.js';
@@ -17,7 +17,8 @@ import {
 } from './database-process.js';
 import { makeSystemTables } from './database-system-tables.js';
 import { claimDirectory } from './directory-claim.js';
-import { errorCode, errorMessage, whileSaying } from './running-process.js';
+import { mustBePrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
+import { errorMessage, whileSaying } from './running-process.js';
 
 export { DatabaseProgramMissing };
 export { type DatabaseSize, type PrivateDatabaseAddress } from './database-process.js';
@@ -55,11 +56,12 @@ const STOP_WITHIN_MS = 60_000;
 
 /**
  * A server of our own on the data in `directory`: made at the first start, found again at the next, never two at once.
- * @throws DatabaseProgramMissing, DirectoryInUse (another start is at it this moment), or Error that says what to do.
+ * @throws DatabaseProgramMissing, DirectoryInUse (another start is at it this moment), UnsafeFile, or Error that says what to do.
  */
 export async function openPrivateDatabase({ directory, size, database = USER, progress }: PrivateDatabaseOptions): Promise<PrivateDatabase> {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(database)) throw new Error(`"${database}" cannot be the name of a database: lower-case letters, digits and _ only.`);
   const places = await placesIn(directory);
+  await mustBePrivateFolder(places.directory);
   const opening = await claimDirectory(places.directory, 'opening.pid');
   try {
     const { running, password, adopted } = await openWith({ places, size, database, progress });
@@ -115,9 +117,9 @@ async function openWith(opening: Opening): Promise<Opened> {
 
 /** Undefined when it was never finished. @throws Error when a part of a finished one is gone: better stop than begin empty. */
 async function readMade(places: DatabasePlaces): Promise<{ marker: Marker; passwords: Passwords } | undefined> {
-  const marker = await readJson<Marker>(markerIn(places));
+  const marker = await readJson<Marker>(markerIn(places), false);
   if (!marker) return undefined;
-  const passwords = await readJson<Passwords>(passwordsIn(places));
+  const passwords = await readJson<Passwords>(passwordsIn(places), true);
   if (passwords && (await exists(places.data))) return { marker, passwords };
   throw new Error(`${passwords ? places.data : passwordsIn(places)} is missing. Put it back from a backup, or move ${places.directory} away to begin with an empty registry.`);
 }
@@ -187,24 +189,19 @@ async function exists(path: string): Promise<boolean> {
   return access(path).then(() => true, () => false);
 }
 
-async function readJson<T>(path: string): Promise<T | undefined> {
+async function readJson<T>(path: string, isSecret: boolean): Promise<T | undefined> {
+  const text = await readPrivateFile(path, { isSecret });
+  if (text === null) return undefined;
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
+    return JSON.parse(text) as T;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
     throw new Error(`${path} cannot be read: ${errorMessage(error)}`);
   }
 }
 
 /** Whole or not at all, and there after a power cut: a marker lost later would condemn good data. */
 async function writeDurably(path: string, text: string): Promise<void> {
-  const draft = await open(`${path}.draft`, 'w', 0o600);
-  try {
-    await draft.writeFile(text);
-    await draft.sync();
-  } finally {
-    await draft.close();
-  }
+  await writePrivateFile(`${path}.draft`, text);
   await rename(`${path}.draft`, path);
   const folder = await open(dirname(path), 'r');
   await folder.sync().finally(() => folder.close());

@@ -1,0 +1,89 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mustBePrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'private-files-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const isRoot = process.getuid?.() === 0;
+/** Root may give a file to another user; others find one that is not theirs. */
+const notOurs = (): string => {
+  if (!isRoot) return '/etc/hostname';
+  const path = file('planted', 0o600);
+  chownSync(path, 65_534, 65_534);
+  return path;
+};
+function file(name: string, mode: number, text = 'secret\n'): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+}
+
+describe('a private file', () => {
+  it.each([0o600, 0o400])('of mode %o is read', async (mode) => {
+    expect(await readPrivateFile(file('ours', mode))).toBe('secret\n');
+  });
+
+  it.each([0o640, 0o604, 0o644, 0o620, 0o602, 0o610])('of mode %o is refused when it is a secret, with what to do', async (mode) => {
+    const path = file('open', mode);
+    await expect(readPrivateFile(path)).rejects.toThrow(`${path} is open to others (mode ${mode.toString(8)}): if it is yours, run "chmod 600 ${path}"`);
+  });
+
+  it('that is no secret may be read by others, and not written by them', async () => {
+    expect(await readPrivateFile(file('read', 0o644), { isSecret: false })).toBe('secret\n');
+    await expect(readPrivateFile(file('written', 0o664), { isSecret: false })).rejects.toThrow('is open to others (mode 664)');
+  });
+
+  it('of another user is refused, also to root', async () => {
+    const path = notOurs();
+    await expect(readPrivateFile(path)).rejects.toThrow(`${path} belongs to user ${lstatSync(path).uid}, and this server runs as user ${process.geteuid?.()}: if it is yours, run "chown`);
+  });
+
+  it('that is a link, a folder or a pipe is refused and not waited for', async () => {
+    symlinkSync(file('target', 0o600), join(folder, 'link'));
+    symlinkSync(join(folder, 'nothing'), join(folder, 'dangling'));
+    mkdirSync(join(folder, 'folder'));
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    for (const name of ['link', 'dangling']) await expect(readPrivateFile(join(folder, name))).rejects.toThrow('is a symbolic link, which is not followed');
+    for (const name of ['folder', 'pipe']) await expect(readPrivateFile(join(folder, name))).rejects.toThrow('is not a regular file: remove it');
+  });
+
+  it('that is not there reads as none', async () => {
+    expect(await readPrivateFile(join(folder, 'none'))).toBeNull();
+  });
+
+  it('is written in place of a link and of a file that is open to others', async () => {
+    const target = file('target', 0o644, 'kept');
+    const link = join(folder, 'link');
+    symlinkSync(target, link);
+    for (const path of [link, file('open', 0o666)]) {
+      await writePrivateFile(path, 'new');
+      expect([await readPrivateFile(path), lstatSync(path).mode & 0o777]).toEqual(['new', 0o600]);
+    }
+    expect(readFileSync(target, 'utf8')).toBe('kept');
+  });
+});
+
+describe('a private folder', () => {
+  it.each([0o700, 0o750, 0o755])('of mode %o is used', async (mode) => {
+    chmodSync(folder, mode);
+    await expect(mustBePrivateFolder(folder)).resolves.toBeUndefined();
+  });
+
+  it.each([0o770, 0o777, 0o1777, 0o720])('of mode %o is refused, with what to do', async (mode) => {
+    chmodSync(folder, mode);
+    await expect(mustBePrivateFolder(folder)).rejects.toThrow(`${folder} can be written by others (mode ${(mode & 0o777).toString(8)}): run "chmod 700 ${folder}"`);
+  });
+
+  it('of another user is refused, also to root', async () => {
+    if (isRoot) chownSync(folder, 65_534, 65_534);
+    await expect(mustBePrivateFolder(isRoot ? folder : '/usr')).rejects.toThrow('belongs to user');
+  });
+});

@@ -1,0 +1,75 @@
+import { constants, type Stats } from 'node:fs';
+import { lstat, open, rm, stat } from 'node:fs/promises';
+import { errorCode } from './running-process.js';
+
+/** A file or folder that another user may have planted, or may read; the message says what to do. */
+export class UnsafeFile extends Error {
+  constructor(path: string, fault: string) {
+    super(`${path} ${fault}`);
+    this.name = 'UnsafeFile';
+  }
+}
+
+const WRITABLE_BY_OTHERS = 0o022;
+const OPEN_TO_OTHERS = 0o077;
+/** A link is not followed, and a pipe is not waited for. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** The folder may be reached by a link. @throws UnsafeFile when another user owns it or may write to it, also when we are root. */
+export async function mustBePrivateFolder(path: string): Promise<void> {
+  const found = await stat(path);
+  const fault = ownerFault(path, found) ?? (found.mode & WRITABLE_BY_OTHERS ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove what is not yours in it` : null);
+  if (fault) throw new UnsafeFile(path, fault);
+}
+
+/**
+ * Reads a file that only we may write, and unless it is no secret only we may read. Null when it is not there.
+ * @throws UnsafeFile when it is a link or no regular file, or its owner or mode is another.
+ */
+export async function readPrivateFile(path: string, { isSecret = true } = {}): Promise<string | null> {
+  const file = await open(path, OPEN_FLAGS).catch(async (error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return null;
+    const found = await lstat(path).catch(() => null);
+    if (found) mustBePrivate(path, found, isSecret);
+    throw error;
+  });
+  if (!file) return null;
+  try {
+    mustBePrivate(path, await file.stat(), isSecret);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes a new file, on disk when this returns, in place of whatever has its name: never through a link. */
+export async function writePrivateFile(path: string, text: string): Promise<void> {
+  await rm(path, { force: true });
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function mustBePrivate(path: string, found: Stats, isSecret: boolean): void {
+  const fault = fileFault(path, found, isSecret);
+  if (fault) throw new UnsafeFile(path, fault);
+}
+
+function fileFault(path: string, found: Stats, isSecret: boolean): string | null {
+  if (found.isSymbolicLink()) return 'is a symbolic link, which is not followed: put the file itself there, or remove the link';
+  if (!found.isFile()) return 'is not a regular file: remove it';
+  const owner = ownerFault(path, found);
+  if (owner || !(found.mode & (isSecret ? OPEN_TO_OTHERS : WRITABLE_BY_OTHERS))) return owner;
+  return `is open to others (mode ${modeOf(found)}): if it is yours, run "chmod 600 ${path}"; otherwise remove it`;
+}
+
+function ownerFault(path: string, { uid }: Stats): string | null {
+  const ours = process.geteuid?.() ?? uid;
+  return uid === ours ? null : `belongs to user ${uid}, and this server runs as user ${ours}: if it is yours, run "chown ${ours} ${path}"; otherwise remove it`;
+}
+
+const modeOf = ({ mode }: Stats): string => (mode & 0o777).toString(8);
