@@ -41,7 +41,7 @@ async function startProgram(program, args, environment, ready) {
 /** One whose memory can be looked at runs with an inspector: no rival does. */
 export async function startServer(fleet, dataDirectory, settings = {}, isInspectable = false) {
   const [port, inspectorPort] = [await freePort(), await freePort()];
-  const environment = { ...fleet.environment, DATA_DIRECTORY: dataDirectory, HTTP_PORT: String(port), LOG_LEVEL: 'error', API_KEY_REQUESTS_PER_SECOND: '1000000', ...settings };
+  const environment = { ...fleet.environment, DATA_DIRECTORY: dataDirectory, HTTP_PORT: String(port), LOG_LEVEL: 'error', API_KEY_REQUESTS_PER_SECOND: '1000000', REGISTRATIONS_PER_SECOND: '1000000', ...settings };
   const child = await startProgram(process.execPath, [...NODE_FLAGS, ...(isInspectable ? [`--inspect=127.0.0.1:${inspectorPort}`] : []), SERVER_PROGRAM], environment, 'Stop it with Ctrl-C');
   return { port, pid: child.pid, inspectorPort, stop: () => stop(child) };
 }

@@ -10,7 +10,7 @@ let site: TestSite;
 let narrow: TestSite;
 beforeAll(async () => {
   site = await TestSite.open();
-  narrow = await TestSite.open({ settings: { VERSION_POLICY: 'exact', HEARTBEAT_QUEUE_LENGTH: '1', HEARTBEATS_PER_SERVER_PER_SECOND: '2', ANONYMOUS_REQUESTS_PER_SECOND: '1' } });
+  narrow = await TestSite.open({ settings: { VERSION_POLICY: 'exact', HEARTBEAT_QUEUE_LENGTH: '1', HEARTBEATS_PER_SERVER_PER_SECOND: '2', ANONYMOUS_REQUESTS_PER_SECOND: '1', REGISTRATIONS_PER_SERVER_PER_HOUR: '1' } });
 });
 afterAll(async () => {
   await site.close();
@@ -137,6 +137,11 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   request_rate_exceeded: async () => {
     await narrow.call('GET', '/metrics');
     return narrow.call('GET', '/metrics');
+  },
+  registration_rate_exceeded: async () => {
+    const { hostId } = await narrow.registered();
+    await narrow.registered({}, hostId);
+    return narrow.register<Record<string, unknown>>(hostId);
   },
   heartbeat_rate_exceeded: async () => {
     const server = await narrow.registered();

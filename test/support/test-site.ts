@@ -66,7 +66,7 @@ interface SiteOptions {
 export const LOOPBACK = '127.0.0.1';
 const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete', HEAD: 'head' } as const;
 /** A clock that is moved by hand stands in one second for a whole test. */
-const WITHOUT_RATE_LIMITS = { API_KEY_REQUESTS_PER_SECOND: '1000000', ANONYMOUS_REQUESTS_PER_SECOND: '1000000' };
+const WITHOUT_RATE_LIMITS = { REGISTRATIONS_PER_SECOND: '1000000', REGISTRATIONS_PER_SERVER_PER_HOUR: '1000000', API_KEY_REQUESTS_PER_SECOND: '1000000', ANONYMOUS_REQUESTS_PER_SECOND: '1000000' };
 const PASSPHRASE = newPassphrase();
 export const ADMIN_KEY = newApiKey();
 

@@ -14,6 +14,7 @@ import {
   PurgePlanner,
   RecordingRegistry,
   Registrar,
+  RegistrationRate,
   type Clock,
   type Identifiers,
   type PassphraseFile,
@@ -42,7 +43,7 @@ import {
 import { mostSockets, HmacCredentials, newSharedKey, SignedText, SystemSecrets, type Settings } from '@app/platform';
 import { Callers } from './access/callers.js';
 import { RateLimit } from './access/rate-limit.js';
-import { RefusedCallers } from './access/refused-callers.js';
+import { neighbourhoodOf, RefusedCallers } from './access/refused-callers.js';
 import type { UseCases } from './app.module.js';
 import { Cursors } from './fleet/cursors.js';
 import { FleetCounts } from './fleet/fleet-counts.js';
@@ -173,11 +174,12 @@ export class Replica {
     const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, new RestoreStore(database, clock, identifiers), directory, readyForMs);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
+    const registrationRate = new RegistrationRate(clock, randomness, settings.registrations, neighbourhoodOf);
     const useCases: UseCases = {
       clock,
       randomness,
       callers: new Callers(keys, credentials, refused, limits, settings.metricsNeedReader),
-      registrar: new Registrar(changes, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming, proofPolicy }),
+      registrar: new Registrar(changes, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming, proofPolicy }, registrationRate),
       receiver,
       refusedHeartbeats: new RefusedHeartbeats(registry),
       departures: new Departures(changes, settings.cleanUp),

@@ -27,6 +27,7 @@ export const EVENT_KINDS = [
   'api_keys_listed',
   'refused_host_id_conflict',
   'refused_host_id_in_use',
+  'refused_registration_rate_exceeded',
   'refused_version',
   'refused_generation_retired',
   'refused_generation_superseded',

@@ -31,6 +31,7 @@ export type FleetFault =
   | { readonly code: 'plan_expired'; readonly expiredAt: Date }
   | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
   | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
+  | { readonly code: 'registration_rate_exceeded'; readonly of: 'new_host_ids' | 'host_id'; readonly retryAfterSeconds: number }
   | { readonly code: 'heartbeat_rate_exceeded'; readonly perSecond: number; readonly heartbeatIntervalSeconds: number }
   | { readonly code: 'heartbeat_queue_full' | 'not_listening' | 'database_unavailable' | 'shutting_down' };
 
@@ -73,6 +74,7 @@ export function instructionFor(fault: FleetFault): Instruction | null {
     case 'version_not_exact':
       return 'upgrade';
     case 'host_id_in_use':
+    case 'registration_rate_exceeded':
     case 'heartbeat_rate_exceeded':
     case 'request_rate_exceeded':
     case 'heartbeat_queue_full':
@@ -153,6 +155,10 @@ function explain(fault: FleetFault): string {
       return `The plan has ${fault.planned} candidates, not ${fault.expected}.`;
     case 'share_not_acknowledged':
       return `The plan covers ${fault.candidates} of ${fault.fleetSize} process servers. Repeat with acknowledgeShare: true if that is meant.`;
+    case 'registration_rate_exceeded':
+      return fault.of === 'new_host_ids'
+        ? 'More new host ids arrive from this address, or with this passphrase, than REGISTRATIONS_PER_SECOND allows. Host ids that are registered already are not limited by it.'
+        : 'This host id registers more often than REGISTRATIONS_PER_SERVER_PER_HOUR allows: see why its agent restarts.';
     case 'heartbeat_rate_exceeded':
       return `More than ${fault.perSecond} heartbeats in a second. Send one every ${fault.heartbeatIntervalSeconds} s.`;
     case 'heartbeat_queue_full':

@@ -150,6 +150,7 @@ export function refusalKind({ code }: FleetFault): EventKind | null {
   switch (code) {
     case 'host_id_conflict':
     case 'host_id_in_use':
+    case 'registration_rate_exceeded':
     case 'generation_retired':
     case 'generation_superseded':
     case 'generation_unknown':

@@ -172,6 +172,7 @@ export {
   type RegistrationTerms,
 } from './registration.js';
 export { PROOF_POLICIES, registrationProof, type ProofPolicy, type RegistrationProof } from './registration-proof.js';
+export { RegistrationRate, type RegistrationLimits } from './registration-rate.js';
 export { revokeCredential, type RevocationOrder } from './revocation.js';
 export { sizingClassOf, type Hardware, type SizingClass } from './sizing.js';
 export {

@@ -25,6 +25,10 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
       'If it was this machine with a new address, its agent sends previousCredential, or registers when the lease has ended. ' +
       'Otherwise a caller that knows the passphrase tries to replace it: rotate the passphrase.',
   },
+  refused_registration_rate_exceeded: {
+    meaning: 'It registered too often',
+    whatToDo: 'See why its agent restarts again and again.',
+  },
   refused_version: {
     meaning: 'It asks to register with an agent version that is not accepted here',
     whatToDo: 'Upgrade the configuration server first, or install an agent version that the version policy accepts.',

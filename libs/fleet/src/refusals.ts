@@ -21,8 +21,9 @@ export async function notingRefusals<A>(registry: Registry, { hostId, generation
     const kind = error instanceof FleetError ? refusalKind(error.fault) : null;
     if (error instanceof FleetError && kind) {
       const detail = { ...error.fault, ...called };
+      const isOfMany = error.fault.code === 'registration_rate_exceeded' && error.fault.of === 'new_host_ids';
       // One that cannot be noted now is noted when it comes again; the answer stays what was decided.
-      await registry.noteRefusal({ kind, hostId, generation, ...calledBy(actor), detail }).catch(() => undefined);
+      await registry.noteRefusal({ kind, hostId: isOfMany ? null : hostId, generation, ...calledBy(actor), detail }).catch(() => undefined);
     }
     throw error;
   }

@@ -1,5 +1,5 @@
 import { parseEnv } from 'node:util';
-import { parseVersion, PROOF_POLICIES, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type ProofPolicy, type Version, type VersionPolicy } from '@app/fleet';
+import { parseVersion, PROOF_POLICIES, type CleanUpTiming, type HeartbeatLimits, type LeaseTiming, type ProofPolicy, type RegistrationLimits, type Version, type VersionPolicy } from '@app/fleet';
 import { databaseSettings, type DatabaseSettings } from './database-settings.js';
 import { errorMessage } from './running-process.js';
 import { readTextFile } from './text-file.js';
@@ -41,6 +41,8 @@ export const SETTINGS = [
   row('CLEAN_UP_INTERVAL_SECONDS', 's', '60', 'Between two sweeps; grace + two intervals may not exceed 900'),
   row('CONFIGURATION_SERVER_VERSION', '', 'the package\'s', 'Version that process servers are compared with, four parts'),
   row('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: refuse every other version'),
+  row('REGISTRATIONS_PER_SECOND', '1/s', '100', 'New host ids from one address, and a tenfold of that with one passphrase, at one replica; those of ten seconds at once. More get 429; registered host ids never'),
+  row('REGISTRATIONS_PER_SERVER_PER_HOUR', '1/h', '2000', 'Registrations of one registered host id at one replica, all of them at once if need be; more get 429'),
   row('REREGISTRATION_PROOF', '', 'address', 'What replaces a Connected registration: its credential or the source address of its heartbeats; `credential`: its credential only; `none`: the passphrase is enough'),
   row('EVENT_RETENTION_DAYS', 'd', '400', 'How long events are kept'),
   row('PASSPHRASE_OVERLAP_SECONDS', 's', '86400', 'How long an earlier passphrase stays valid after a rotation'),
@@ -86,6 +88,7 @@ export interface Settings {
   readonly cleanUp: CleanUpTiming;
   readonly version: Version;
   readonly versionPolicy: VersionPolicy;
+  readonly registrations: RegistrationLimits;
   readonly reregistrationProof: ProofPolicy;
   readonly eventRetentionDays: number;
   readonly passphraseOverlapSeconds: number;
@@ -184,6 +187,10 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
     cleanUp,
     version: version ?? { major: 0, minor: 0, build: 0, revision: 0 },
     versionPolicy: oneOf('VERSION_POLICY', ['same-or-earlier', 'exact']),
+    registrations: {
+      newPerSecond: integer('REGISTRATIONS_PER_SECOND', 1, 1_000_000),
+      perServerPerHour: integer('REGISTRATIONS_PER_SERVER_PER_HOUR', 1, 1_000_000),
+    },
     reregistrationProof: oneOf('REREGISTRATION_PROOF', PROOF_POLICIES),
     eventRetentionDays: integer('EVENT_RETENTION_DAYS', 1, 36_500),
     passphraseOverlapSeconds: integer('PASSPHRASE_OVERLAP_SECONDS', 0, 31_536_000),

@@ -45,6 +45,7 @@ export const PROBLEMS = {
   expiry_not_in_future: { status: 422, title: 'The expiry is not in the future' },
   authentication_attempts_exceeded: { status: 429, title: 'Too many wrong passphrases or keys' },
   request_rate_exceeded: { status: 429, title: 'Too many calls' },
+  registration_rate_exceeded: { status: 429, title: 'Too many registrations' },
   heartbeat_rate_exceeded: { status: 429, title: 'Too many heartbeats' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },

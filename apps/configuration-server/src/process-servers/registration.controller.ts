@@ -26,6 +26,7 @@ export class RegistrationController {
       ...CHANGE_PROBLEMS,
       'host_id_conflict',
       'host_id_in_use',
+      'registration_rate_exceeded',
       'generations_exhausted',
       'version_newer_than_configuration_server',
       'version_not_exact',

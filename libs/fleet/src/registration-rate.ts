@@ -1,0 +1,67 @@
+import { FleetError } from './fleet-fault.js';
+import type { Clock, Randomness } from './ports.js';
+import type { RegistrationOrder } from './registration.js';
+import { TokenBuckets } from './token-buckets.js';
+
+export interface RegistrationLimits {
+  /** New host ids from one source address. */
+  readonly newPerSecond: number;
+  /** Registrations of one host id that has an entry. */
+  readonly perServerPerHour: number;
+}
+
+/** As many addresses can register at their full rate with one passphrase: a flood from one address leaves room for the others. */
+const ADDRESSES_PER_PASSPHRASE = 10;
+const BURST_SECONDS = 10;
+const HOUR_SECONDS = 3_600;
+/** Refused newcomers return within a minute, spread: they may be a whole fleet. */
+const SHORTEST_RETRY_SECONDS = 5;
+const RETRY_SPREAD_SECONDS = 55;
+const LONGEST_RETRY_SECONDS = 300;
+
+/**
+ * The rate of registrations at this replica. A host id with an entry is never refused for the rate of others: a fleet that
+ * registers again after a restart is not limited. A tombstone does not make a host id known; removed process servers do not return together.
+ */
+export class RegistrationRate {
+  private readonly ofAddresses: TokenBuckets;
+  private readonly ofPassphrases: TokenBuckets;
+  private readonly ofServers: TokenBuckets;
+  private readonly serverRetrySeconds: number;
+  /** Orders whose transaction may be tried again. */
+  private readonly admitted = new WeakSet<RegistrationOrder>();
+
+  /** `networkOf` is what counts as one source address. */
+  constructor(
+    private readonly clock: Clock,
+    private readonly randomness: Randomness,
+    { newPerSecond, perServerPerHour }: RegistrationLimits,
+    private readonly networkOf: (address: string) => string,
+  ) {
+    const perPassphrase = newPerSecond * ADDRESSES_PER_PASSPHRASE;
+    this.ofAddresses = new TokenBuckets(newPerSecond, newPerSecond * BURST_SECONDS);
+    this.ofPassphrases = new TokenBuckets(perPassphrase, perPassphrase * BURST_SECONDS);
+    this.serverRetrySeconds = Math.min(Math.ceil(HOUR_SECONDS / perServerPerHour), LONGEST_RETRY_SECONDS);
+    this.ofServers = new TokenBuckets(perServerPerHour / HOUR_SECONDS, perServerPerHour);
+  }
+
+  /** @throws FleetError `registration_rate_exceeded` */
+  admitNew(order: RegistrationOrder): void {
+    const nowMs = this.clock.monotonicMs();
+    if (this.admitted.has(order)) return;
+    if (!this.ofAddresses.take(this.networkOf(order.actor.address), nowMs) || !this.ofPassphrases.take(order.passphraseId, nowMs)) {
+      const retryAfterSeconds = SHORTEST_RETRY_SECONDS + Math.floor(this.randomness.fraction() * RETRY_SPREAD_SECONDS);
+      throw new FleetError({ code: 'registration_rate_exceeded', of: 'new_host_ids', retryAfterSeconds });
+    }
+    this.admitted.add(order);
+  }
+
+  /** @throws FleetError `registration_rate_exceeded` */
+  admitAgain(order: RegistrationOrder): void {
+    if (this.admitted.has(order)) return;
+    if (!this.ofServers.take(order.hostId, this.clock.monotonicMs())) {
+      throw new FleetError({ code: 'registration_rate_exceeded', of: 'host_id', retryAfterSeconds: this.serverRetrySeconds });
+    }
+    this.admitted.add(order);
+  }
+}
