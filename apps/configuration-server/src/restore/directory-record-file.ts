@@ -1,6 +1,7 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DirectoryRecord } from '@app/fleet';
+import { readPrivateFile, UnsafeFile, writePrivateFile } from '@app/platform';
 
 /** `site.json` of a data directory: the state of the database that it was last used with. */
 export class DirectoryRecordFile {
@@ -10,21 +11,22 @@ export class DirectoryRecordFile {
     this.path = join(dataDirectory, 'site.json');
   }
 
-  /** Null where there is none, and where it cannot be read as one. */
+  /** Null where there is none, and where it cannot be read as one. @throws UnsafeFile */
   async read(): Promise<DirectoryRecord | null> {
     try {
-      const record = JSON.parse(await readFile(this.path, 'utf8')) as Partial<DirectoryRecord>;
-      const { siteId, epoch, epochId, generationFloor, availableMs, databaseIsOlder } = record;
+      const record = JSON.parse((await readPrivateFile(this.path, { isSecret: false })) ?? 'null') as Partial<DirectoryRecord> | null;
+      const { siteId, epoch, epochId, generationFloor, availableMs, databaseIsOlder } = record ?? {};
       const isComplete = typeof siteId === 'string' && typeof epochId === 'string' && [epoch, generationFloor, availableMs].every(Number.isSafeInteger);
       return isComplete ? ({ siteId, epoch, epochId, generationFloor, availableMs, databaseIsOlder: databaseIsOlder === true } as DirectoryRecord) : null;
-    } catch {
+    } catch (error) {
+      if (error instanceof UnsafeFile) throw error;
       return null;
     }
   }
 
   /** The one before or this one, whenever the machine fails. */
   async write(record: DirectoryRecord): Promise<void> {
-    await writeFile(`${this.path}.new`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600, flush: true });
+    await writePrivateFile(`${this.path}.new`, `${JSON.stringify(record, null, 2)}\n`);
     await rename(`${this.path}.new`, this.path);
   }
 }

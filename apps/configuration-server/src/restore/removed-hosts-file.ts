@@ -1,7 +1,8 @@
-import { appendFile, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { lastRemovalRecords, RemovalRecorder, type ProcessServer, type RemovalRecord, type Tombstone } from '@app/fleet';
+import { readPrivateFile, writePrivateFile } from '@app/platform';
 import { removalLine, removalRecordIn } from './removal-line.js';
 
 const FILE = 'removed-hosts.jsonl';
@@ -79,7 +80,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     const kept = [...sites].flatMap((siteId) => [...lastRemovalRecords(records, siteId).values()]).filter(({ at }) => at >= since);
     const compacted = kept.map(removalLine).join('');
     if (compacted === text) return;
-    await writeFile(`${this.path}.new`, compacted, { mode: 0o600, flush: true });
+    await writePrivateFile(`${this.path}.new`, compacted);
     await rename(`${this.path}.new`, this.path);
   }
 
@@ -116,8 +117,5 @@ export class RemovedHostsFile extends RemovalRecorder {
   }
 }
 
-const textOf = (path: string): Promise<string> =>
-  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
+/** @throws UnsafeFile */
+const textOf = async (path: string): Promise<string> => (await readPrivateFile(path, { isSecret: false })) ?? '';
