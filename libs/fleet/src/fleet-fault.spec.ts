@@ -35,7 +35,7 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   plan_expired: [{ code: 'plan_expired', expiredAt: NOON }, null],
   plan_count_mismatch: [{ code: 'plan_count_mismatch', expected: 2, planned: 3 }, null],
   share_not_acknowledged: [{ code: 'share_not_acknowledged', candidates: 16, fleetSize: 100 }, null],
-  registration_rate_exceeded: [{ code: 'registration_rate_exceeded', of: 'new_host_ids', retryAfterSeconds: 5 }, 'retry'],
+  registration_rate_exceeded: [{ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: 1000, windowSeconds: 10, retryAfterSeconds: 5 }, 'retry'],
   heartbeat_rate_exceeded: [{ code: 'heartbeat_rate_exceeded', perSecond: 20, heartbeatIntervalSeconds: 30 }, 'retry'],
   heartbeat_queue_full: [{ code: 'heartbeat_queue_full' }, 'retry'],
   not_listening: [{ code: 'not_listening' }, 'retry'],

@@ -31,7 +31,7 @@ export type FleetFault =
   | { readonly code: 'plan_expired'; readonly expiredAt: Date }
   | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
   | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
-  | { readonly code: 'registration_rate_exceeded'; readonly of: 'new_host_ids' | 'host_id'; readonly retryAfterSeconds: number }
+  | { readonly code: 'registration_rate_exceeded'; readonly of: 'new_host_ids' | 'host_id'; readonly limit: number; readonly windowSeconds: number; readonly retryAfterSeconds: number }
   | { readonly code: 'heartbeat_rate_exceeded'; readonly perSecond: number; readonly heartbeatIntervalSeconds: number }
   | { readonly code: 'heartbeat_queue_full' | 'not_listening' | 'database_unavailable' | 'shutting_down' };
 

@@ -87,7 +87,7 @@ describe('new host ids', () => {
   ])('are told to return within a minute, spread: at a chance of %d after %d s', (fraction, retryAfterSeconds) => {
     const rate = rateOf(1, 1, fraction);
     admitted(10, () => rate.admitNew(anOrder('192.0.2.1')));
-    expect(faultOf(() => rate.admitNew(anOrder('192.0.2.1')))).toEqual({ code: 'registration_rate_exceeded', of: 'new_host_ids', retryAfterSeconds });
+    expect(faultOf(() => rate.admitNew(anOrder('192.0.2.1')))).toEqual({ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: 10, windowSeconds: 10, retryAfterSeconds });
   });
 
   it('are counted once when their transaction is tried again', () => {
@@ -124,7 +124,7 @@ describe('registrations of one host id', () => {
     const rate = rateOf(1, perServerPerHour);
     let fault: FleetFault | null = null;
     while (fault === null) fault = faultOf(() => rate.admitAgain(anOrder('192.0.2.1')));
-    expect(fault).toEqual({ code: 'registration_rate_exceeded', of: 'host_id', retryAfterSeconds });
+    expect(fault).toEqual({ code: 'registration_rate_exceeded', of: 'host_id', limit: perServerPerHour, windowSeconds: 3_600, retryAfterSeconds });
   });
 });
 

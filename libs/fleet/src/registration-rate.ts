@@ -35,9 +35,10 @@ export class RegistrationRate {
   constructor(
     private readonly clock: Clock,
     private readonly randomness: Randomness,
-    { newPerSecond, perServerPerHour }: RegistrationLimits,
+    private readonly limits: RegistrationLimits,
     private readonly networkOf: (address: string) => string,
   ) {
+    const { newPerSecond, perServerPerHour } = limits;
     const perPassphrase = newPerSecond * ADDRESSES_PER_PASSPHRASE;
     this.ofAddresses = new TokenBuckets(newPerSecond, newPerSecond * BURST_SECONDS);
     this.ofPassphrases = new TokenBuckets(perPassphrase, perPassphrase * BURST_SECONDS);
@@ -51,7 +52,7 @@ export class RegistrationRate {
     if (this.admitted.has(order)) return;
     if (!this.ofAddresses.take(this.networkOf(order.actor.address), nowMs) || !this.ofPassphrases.take(order.passphraseId, nowMs)) {
       const retryAfterSeconds = SHORTEST_RETRY_SECONDS + Math.floor(this.randomness.fraction() * RETRY_SPREAD_SECONDS);
-      throw new FleetError({ code: 'registration_rate_exceeded', of: 'new_host_ids', retryAfterSeconds });
+      throw new FleetError({ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: this.limits.newPerSecond * BURST_SECONDS, windowSeconds: BURST_SECONDS, retryAfterSeconds });
     }
     this.admitted.add(order);
   }
@@ -60,7 +61,7 @@ export class RegistrationRate {
   admitAgain(order: RegistrationOrder): void {
     if (this.admitted.has(order)) return;
     if (!this.ofServers.take(order.hostId, this.clock.monotonicMs())) {
-      throw new FleetError({ code: 'registration_rate_exceeded', of: 'host_id', retryAfterSeconds: this.serverRetrySeconds });
+      throw new FleetError({ code: 'registration_rate_exceeded', of: 'host_id', limit: this.limits.perServerPerHour, windowSeconds: HOUR_SECONDS, retryAfterSeconds: this.serverRetrySeconds });
     }
     this.admitted.add(order);
   }

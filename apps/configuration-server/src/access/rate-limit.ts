@@ -1,8 +1,8 @@
-import type { Clock } from '@app/fleet';
+import type { Clock, FleetFault } from '@app/fleet';
 
 /** What a caller may still ask for, at this replica. */
 export interface Quota {
-  readonly policy: 'api-key' | 'address' | 'process-server' | 'wrong-secrets';
+  readonly policy: 'api-key' | 'address' | 'process-server' | 'registrations' | 'wrong-secrets';
   /** In a window. */
   readonly limit: number;
   readonly windowSeconds: number;
@@ -16,6 +16,13 @@ export const rateLimitHeaders = ({ policy, limit, windowSeconds, remaining, rese
   'ratelimit-policy': `"${policy}";q=${limit};w=${windowSeconds}`,
   ratelimit: `"${policy}";r=${remaining};t=${resetSeconds}`,
 });
+
+/** Of a caller that a rule of the fleet limits; null for any other fault. */
+export function exceededQuota(fault: FleetFault): Quota | null {
+  if (fault.code === 'heartbeat_rate_exceeded') return { policy: 'process-server', limit: fault.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
+  if (fault.code !== 'registration_rate_exceeded') return null;
+  return { policy: 'registrations', limit: fault.limit, windowSeconds: fault.windowSeconds, remaining: 0, resetSeconds: fault.retryAfterSeconds };
+}
 
 /** So many calls in one second from each caller, at this replica. */
 export class RateLimit {

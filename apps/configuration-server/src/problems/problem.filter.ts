@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FleetError, Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/wire';
 import { asksAsProcessServer, type RecognisedRequest } from '../access/caller.js';
+import { exceededQuota } from '../access/rate-limit.js';
 import { noteRefusal } from './broken-request.js';
 import { PROBLEM_TYPE, problemOf, retryAfterSeconds } from './problem-of.js';
 
@@ -28,9 +29,8 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
   const retryAfter = retryAfterSeconds(error, problem, randomness.fraction());
   if (retryAfter !== null) reply.header('retry-after', retryAfter);
-  if (error instanceof FleetError && error.fault.code === 'heartbeat_rate_exceeded') {
-    (request as RecognisedRequest).quota = { policy: 'process-server', limit: error.fault.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
-  }
+  const quota = error instanceof FleetError ? exceededQuota(error.fault) : null;
+  if (quota) (request as RecognisedRequest).quota = quota;
   if (problem.status === 401) reply.header('www-authenticate', (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer');
   problemCodes.set(reply.raw, problem.code);
   noteRefusal(request.raw);
