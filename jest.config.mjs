@@ -5,7 +5,7 @@ export const project = {
   rootDir: import.meta.dirname,
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.spec\\.ts$',
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/galera/', '<rootDir>/test/proxies/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/galera/', '<rootDir>/test/proxies/', '<rootDir>/test/failover/'],
   extensionsToTreatAsEsm: ['.ts'],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',

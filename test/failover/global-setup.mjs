@@ -1,0 +1,25 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A temporary folder for all that the run makes. Database servers that an interrupted run leaves in it are ended. */
+export default async function globalSetup() {
+  const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
+  const { databasesOn } = await import(new URL('database-process.js', platform));
+  const { endProcess } = await import(new URL('running-process.js', platform));
+  const folder = await mkdtemp(join(tmpdir(), 'configuration-server-failover-'));
+  process.env.TMPDIR = folder;
+  const remove = async () => {
+    for (const name of await readdir(folder)) {
+      for (const { pid } of databasesOn(join(folder, name, 'private-database'))) await endProcess(pid, 5_000);
+    }
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  let removed;
+  const removeOnce = () => (removed ??= remove());
+  // Jest runs no teardown when it is interrupted.
+  for (const [signal, exitCode] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+    process.on(signal, () => void removeOnce().finally(() => process.exit(exitCode)));
+  }
+  globalThis.removeThrowAwayDatabase = removeOnce;
+}

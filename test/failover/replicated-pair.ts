@@ -1,0 +1,105 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from '../support/server-program.js';
+import { OwnServer } from '../support/own-server.js';
+
+const REPLICATION_USER = 'replication';
+/** Longer than any commit waits here, so that no commit is acknowledged without the replica. */
+const SEMI_SYNC_TIMEOUT_MS = 60_000;
+const CATCH_UP_SECONDS = 30;
+
+const OPTIONS = [
+  '--log-bin=binary',
+  '--binlog-format=ROW',
+  '--log-slave-updates=ON',
+  '--gtid-strict-mode=ON',
+  '--read-only=ON',
+  '--rpl-semi-sync-slave-enabled=ON',
+  `--rpl-semi-sync-master-timeout=${SEMI_SYNC_TIMEOUT_MS}`,
+  '--rpl-semi-sync-master-wait-point=AFTER_SYNC',
+];
+
+/** Two MariaDB servers with semi-synchronous replication: `read_only` is off on the primary alone. */
+export class ReplicatedPair {
+  private constructor(
+    private present: OwnServer,
+    private other: OwnServer,
+  ) {}
+
+  static async start(): Promise<ReplicatedPair> {
+    const [first, second] = await Promise.all([OwnServer.start([...OPTIONS, '--server-id=1']), OwnServer.start([...OPTIONS, '--server-id=2'])]);
+    for (const { root } of [first, second]) {
+      await root.query(`CREATE USER '${REPLICATION_USER}'@'127.0.0.1' IDENTIFIED BY '${REPLICATION_USER}'; GRANT REPLICATION SLAVE ON *.* TO '${REPLICATION_USER}'@'127.0.0.1'`);
+      await root.query('RESET MASTER'); // what was done until now is the same on both
+    }
+    const pair = new ReplicatedPair(first, second);
+    await attach(second, first);
+    await promote(first);
+    return pair;
+  }
+
+  get primary(): OwnServer {
+    return this.present;
+  }
+
+  get replica(): OwnServer {
+    return this.other;
+  }
+
+  /** A planned switch-over, as docs/database.md describes it, with no server to write to for at least `withoutPrimaryMs`. */
+  async switchOver(withoutPrimaryMs: number): Promise<void> {
+    const [from, to] = [this.present, this.other];
+    await from.root.query('FLUSH TABLES WITH READ LOCK');
+    await from.readOnly(true);
+    const [position] = await from.rows<{ gtid: string }>('SELECT @@GLOBAL.gtid_binlog_pos AS gtid');
+    await applied(to, position?.gtid ?? '');
+    await from.root.query('UNLOCK TABLES; SET GLOBAL rpl_semi_sync_master_enabled = OFF');
+    await to.root.query('STOP SLAVE; RESET SLAVE ALL');
+    await attach(from, to);
+    await pause(withoutPrimaryMs);
+    await promote(to);
+    [this.present, this.other] = [to, from];
+  }
+
+  /** The primary is killed, and the replica takes its place after it has applied all that it received. */
+  async crash(withoutPrimaryMs: number): Promise<void> {
+    await this.present.stop('SIGKILL');
+    const to = this.other;
+    await pause(withoutPrimaryMs);
+    await eventually('the replica sees that its primary is gone', 30_000, async () => (await replication(to))['Slave_IO_Running'] !== 'Yes');
+    await applied(to, String((await replication(to))['Gtid_IO_Pos']));
+    await to.root.query('STOP SLAVE; RESET SLAVE ALL');
+    await to.readOnly(false); // commits wait for no replica: there is none
+    this.present = to;
+  }
+
+  async stop(): Promise<void> {
+    for (const server of [this.present, this.other]) await server.stop('SIGKILL');
+  }
+}
+
+async function attach(replica: OwnServer, primary: OwnServer): Promise<void> {
+  await replica.root.query(`SET GLOBAL gtid_slave_pos = '${(await replica.rows<{ gtid: string }>('SELECT @@GLOBAL.gtid_binlog_pos AS gtid'))[0]?.gtid ?? ''}'`);
+  await replica.root.query(
+    `CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = ${primary.port}, MASTER_USER = '${REPLICATION_USER}',
+       MASTER_PASSWORD = '${REPLICATION_USER}', MASTER_CONNECT_RETRY = 1, MASTER_USE_GTID = slave_pos; START SLAVE`,
+  );
+  await eventually('the replica is connected to its primary', 30_000, async () => {
+    const { Slave_IO_Running: receives, Slave_SQL_Running: applies } = await replication(replica);
+    return receives === 'Yes' && applies === 'Yes';
+  });
+}
+
+/** From now on it accepts writes, and commits wait until its replica has them. */
+async function promote(server: OwnServer): Promise<void> {
+  await server.root.query('SET GLOBAL rpl_semi_sync_master_enabled = ON');
+  await server.readOnly(false);
+}
+
+async function applied(replica: OwnServer, gtid: string): Promise<void> {
+  const [waited] = await replica.rows<{ result: number }>(`SELECT MASTER_GTID_WAIT('${gtid}', ${CATCH_UP_SECONDS}) AS result`);
+  if (waited?.result !== 0) throw new Error(`the replica has not applied ${gtid}: ${JSON.stringify(await replication(replica))}`);
+}
+
+async function replication(server: OwnServer): Promise<Record<string, unknown>> {
+  return (await server.rows('SHOW SLAVE STATUS'))[0] ?? {};
+}
