@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, ServerFolder, type ServerProgram } from '../support/server-program.js';
+import { MovedAddress } from './moved-address.js';
 import { ReplicatedPair } from './replicated-pair.js';
-import { readinessFigures, WriteLoad } from './write-load.js';
+import { readinessFigures } from './readiness-figures.js';
+import { WriteLoad } from './write-load.js';
 
 const LOAD_BEFORE_MS = 4_000;
 const LOAD_AFTER_MS = 5_000;
@@ -18,45 +20,55 @@ const SETTINGS = {
   REGISTRATIONS_PER_SECOND: '1000',
 };
 
+/** Of the two replicas: how their DATABASE_URL names the database servers. */
+const WAYS = ['both hosts', 'one address that is moved'];
+
 let pair: ReplicatedPair;
-let folder: ServerFolder;
-let program: ServerProgram;
+let moved: MovedAddress;
 let load: WriteLoad;
+const folders: ServerFolder[] = [];
+const programs: ServerProgram[] = [];
 const table: Record<string, Record<string, number>> = {};
 
 beforeAll(async () => {
   pair = await ReplicatedPair.start();
+  moved = await MovedAddress.before(pair.primary.port);
   const { user, password, database } = pair.primary.address;
-  const hosts = [pair.primary, pair.replica].map(({ port }) => `127.0.0.1:${port}`).join(',');
-  folder = await ServerFolder.make({ ...SETTINGS, DATABASE_URL: `mysql://${user}:${password}@${hosts}/${database}` });
-  program = await folder.start();
-  load = await WriteLoad.on(program, folder);
+  const bothHosts = [pair.primary, pair.replica].map(({ port }) => `127.0.0.1:${port}`).join(',');
+  for (const hosts of [bothHosts, `127.0.0.1:${moved.port}`]) {
+    const folder = await ServerFolder.make({ ...SETTINGS, DATABASE_URL: `mysql://${user}:${password}@${hosts}/${database}` });
+    folders.push(folder);
+    programs.push(await folder.start());
+  }
+  const [first] = folders as [ServerFolder];
+  load = new WriteLoad(programs, { passphrase: await first.passphrase(), adminKey: await first.adminKey() });
 });
 afterAll(async () => {
   console.table(table);
   await load?.close();
-  if (program?.isRunning) await program.stop();
-  await folder?.remove();
+  for (const program of programs) if (program.isRunning) await program.stop();
+  for (const folder of folders) await folder.remove();
+  await moved?.close();
   await pair?.stop();
 });
 
 it.each([
-  ['a switch-over', () => pair.switchOver(0)],
-  ['a switch-over back, with no primary for 4 s', () => pair.switchOver(4_000)],
-  ['the primary is killed', () => pair.crash(4_000)],
-])('%s: no acknowledged write is lost, and readiness follows', async (name, change) => {
+  ['a switch-over', () => pair.switchOver(0), () => pair.attachReplica()],
+  ['a switch-over back, with no primary for 4 s', () => pair.switchOver(4_000), () => pair.attachReplica()],
+  ['the primary is killed, and none for 4 s', () => pair.crash(4_000), () => undefined],
+])('%s: no acknowledged write is lost, and readiness follows', async (name, change, prepareNext) => {
   const before = { registrations: load.hosts.length, heartbeats: load.heartbeats };
+  const writes = (): number[] => load.replicas.map((replica) => replica.writes.length);
   load.statuses.clear();
   load.start();
   await pause(LOAD_BEFORE_MS);
-  const writesBefore = load.writes.length;
+  expect(Math.min(...writes())).toBeGreaterThan(0);
   await change();
-  const writesThen = load.writes.length;
-  await eventually('writes are acknowledged again', 30_000, () => load.writes.length > writesThen);
+  moved.leadTo(pair.primary.port);
+  const writesThen = writes();
+  await eventually('each replica acknowledges writes again', 30_000, () => writes().every((count, index) => count > (writesThen[index] ?? 0)));
   await pause(LOAD_AFTER_MS);
   await load.stop();
-  const lastHealth = load.healthChecks.at(-1)?.status;
-  const figures = readinessFigures(load);
 
   const unreadable = await load.unreadable();
   const rows = await pair.primary.rows<{ host_id: string; generation: number; heartbeat: number | null }>(
@@ -66,22 +78,23 @@ it.each([
   const missing = load.hosts.filter(({ hostId, generation }) => stored.get(hostId)?.generation !== generation);
   const heartbeatsMissing = load.hosts.filter(({ hostId, heartbeat }) => (stored.get(hostId)?.heartbeat ?? 0) < heartbeat);
   const statuses = Object.fromEntries([...load.statuses].sort());
-  const answered = (wanted: (status: number) => boolean): number => [...load.statuses].reduce((sum, [line, count]) => sum + (wanted(Number(line.split(' ').at(-1))) ? count : 0), 0);
+  const answered = (status: number): number => Object.entries(statuses).reduce((sum, [line, count]) => sum + (line.endsWith(` ${status}`) ? count : 0), 0);
   table[name] = {
     registrations: load.hosts.length - before.registrations,
     heartbeats: load.heartbeats - before.heartbeats,
     missing: missing.length + heartbeatsMissing.length,
-    'not readable': unreadable.length,
-    '404': answered((status) => status === 404),
-    '500': answered((status) => status === 500),
-    ...figures,
+    unreadable: unreadable.length,
+    'status 404': answered(404),
+    'status 500': answered(500),
   };
-  console.log(JSON.stringify({ name, ...table[name], statuses }));
+  console.log(JSON.stringify(statuses));
+  await prepareNext();
+  const figures = load.replicas.map((replica) => readinessFigures(replica));
+  figures.forEach((replica, index) => (table[`${name}: ${WAYS[index]}`] = { ...replica }));
 
-  expect(writesBefore).toBeGreaterThan(0);
   expect({ missing, heartbeatsMissing, unreadable }).toEqual({ missing: [], heartbeatsMissing: [], unreadable: [] });
-  // A write that was not done is refused with 503, or its connection is closed; nothing else is wrong with any call.
+  // A write that is not done is answered 503, and nothing else is wrong with any call.
   expect(Object.keys(statuses).filter((line) => !/ (200|201|503)$/.test(line))).toEqual([]);
-  expect(lastHealth).toBe(200);
-  if (figures.noWriteMs > 3_000) expect(figures.longestNotReadyMs).toBeGreaterThan(0);
+  for (const { noWriteMs, longestNotReadyMs } of figures) if (noWriteMs > 3_000) expect(longestNotReadyMs).toBeGreaterThan(0);
+  expect(load.replicas.map(({ healthChecks }) => healthChecks.at(-1)?.status)).toEqual([200, 200]);
 });

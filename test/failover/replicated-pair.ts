@@ -8,6 +8,7 @@ const SEMI_SYNC_TIMEOUT_MS = 60_000;
 const CATCH_UP_SECONDS = 30;
 
 const OPTIONS = [
+  '--innodb-flush-log-at-trx-commit=2', // a process is killed here, not a machine
   '--log-bin=binary',
   '--binlog-format=ROW',
   '--log-slave-updates=ON',
@@ -32,8 +33,8 @@ export class ReplicatedPair {
       await root.query('RESET MASTER'); // what was done until now is the same on both
     }
     const pair = new ReplicatedPair(first, second);
-    await attach(second, first);
-    await promote(first);
+    await first.readOnly(false);
+    await pair.attachReplica();
     return pair;
   }
 
@@ -45,7 +46,16 @@ export class ReplicatedPair {
     return this.other;
   }
 
-  /** A planned switch-over, as docs/database.md describes it, with no server to write to for at least `withoutPrimaryMs`. */
+  /** The replica follows its primary, and commits wait until it has them. */
+  async attachReplica(): Promise<void> {
+    await attach(this.other, this.present);
+    await this.present.root.query('SET GLOBAL rpl_semi_sync_master_enabled = ON');
+  }
+
+  /**
+   * A planned switch-over, as docs/database.md describes it, with no server to write to for at least `withoutPrimaryMs`. The old primary is
+   * not attached as a replica: it shows nothing of what is written from now on.
+   */
   async switchOver(withoutPrimaryMs: number): Promise<void> {
     const [from, to] = [this.present, this.other];
     await from.root.query('FLUSH TABLES WITH READ LOCK');
@@ -54,9 +64,8 @@ export class ReplicatedPair {
     await applied(to, position?.gtid ?? '');
     await from.root.query('UNLOCK TABLES; SET GLOBAL rpl_semi_sync_master_enabled = OFF');
     await to.root.query('STOP SLAVE; RESET SLAVE ALL');
-    await attach(from, to);
     await pause(withoutPrimaryMs);
-    await promote(to);
+    await to.readOnly(false);
     [this.present, this.other] = [to, from];
   }
 
@@ -68,7 +77,7 @@ export class ReplicatedPair {
     await eventually('the replica sees that its primary is gone', 30_000, async () => (await replication(to))['Slave_IO_Running'] !== 'Yes');
     await applied(to, String((await replication(to))['Gtid_IO_Pos']));
     await to.root.query('STOP SLAVE; RESET SLAVE ALL');
-    await to.readOnly(false); // commits wait for no replica: there is none
+    await to.readOnly(false);
     this.present = to;
   }
 
@@ -87,12 +96,6 @@ async function attach(replica: OwnServer, primary: OwnServer): Promise<void> {
     const { Slave_IO_Running: receives, Slave_SQL_Running: applies } = await replication(replica);
     return receives === 'Yes' && applies === 'Yes';
   });
-}
-
-/** From now on it accepts writes, and commits wait until its replica has them. */
-async function promote(server: OwnServer): Promise<void> {
-  await server.root.query('SET GLOBAL rpl_semi_sync_master_enabled = ON');
-  await server.readOnly(false);
 }
 
 async function applied(replica: OwnServer, gtid: string): Promise<void> {
