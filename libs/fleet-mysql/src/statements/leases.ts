@@ -137,6 +137,9 @@ export const WRITE_LOADS = `
           AND h.throughput_bytes_per_second <=> b.throughput_bytes_per_second
           AND h.pending_upload_bytes <=> b.pending_upload_bytes)`;
 
+/** The column is text on MariaDB and JSON on MySQL, where JSON is never equal to text. */
+const SAME_SERVICES = "(h.services = b.services OR h.services = JSON_EXTRACT(b.services, '$'))";
+
 /**
  * Writes what accepted heartbeats reported besides; what one does not carry stays as it was. When it was reported is written once a
  * minute, or when it says something else. Columns that another one is written from are assigned last. Params: `writeReports`.
@@ -152,7 +155,7 @@ export const WRITE_REPORTS = `
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
      SET h.services_reported_at = CASE
            WHEN b.services IS NULL THEN h.services_reported_at
-           WHEN h.services = b.services AND h.services_reported_at BETWEEN ? AND ? THEN h.services_reported_at
+           WHEN h.services_reported_at BETWEEN ? AND ? AND ${SAME_SERVICES} THEN h.services_reported_at
            ELSE ? END,
          h.certificate_known_at = CASE
            WHEN b.certificate_expires_at IS NULL THEN h.certificate_known_at
