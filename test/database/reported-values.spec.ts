@@ -246,6 +246,7 @@ describe('events that heartbeats cause', () => {
   it('are bounded across registrations', async () => {
     const server = await stores.registered();
     await alternate(server, 12);
+    await stores.pass(180);
     const again = await stores.registered({ agentVersion: '9.61.0.0' }, server.hostId);
     await alternate(again, 4);
     expect(await detailsOf(server, 'version_changed')).toHaveLength(10);
