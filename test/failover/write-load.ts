@@ -90,6 +90,7 @@ export class WriteLoad {
   }
 
   async close(): Promise<void> {
+    await this.stop();
     await this.agent.close();
   }
 

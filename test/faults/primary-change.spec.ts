@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Database, DatabaseServers, type ServerChange } from '@app/fleet-mysql';
 import { fixedFraction } from '../support/hand-clock.js';
 import { OwnServer } from '../support/own-server.js';
+import { eventually, ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
 let first: OwnServer;
@@ -29,4 +30,23 @@ it('leaves a primary that has become read only, with all pools, and closes the c
   expect([changes.length, servers.changes]).toEqual([1, 1]);
   expect(await first.connections()).toBe(0);
   for (const pool of pools) await pool.close();
+});
+
+it('is not ready while its only server is read only, and is ready again by itself', async () => {
+  const { user, password, port, database } = first.address;
+  await first.root.query('DROP TABLE fleet.t');
+  await first.readOnly(false);
+  const folder = await ServerFolder.make({ DATABASE_URL: `mysql://${user}:${password}@127.0.0.1:${port}/${database}` });
+  const program = await folder.start();
+  const readiness = async (): Promise<string> => {
+    const response = await fetch(`${program.url}/health/ready`);
+    return `${response.status} ${((await response.json()) as { code?: string }).code ?? ''}`.trim();
+  };
+  expect(await readiness()).toBe('200');
+  await first.readOnly(true);
+  await eventually('it is not ready', 30_000, async () => (await readiness()) === '503 database_unavailable');
+  await first.readOnly(false);
+  await eventually('it is ready again', 30_000, async () => (await readiness()) === '200');
+  expect((await program.stop()).code).toBe(0);
+  await folder.remove();
 });
