@@ -42,17 +42,17 @@ describe('the fleet in numbers', () => {
     const load = { cpuPercent: 90, totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
     await site.registered();
     await site.pass(1_000);
+    await site.registered({ agentVersion: '9.50.0.0' });
+    await site.pass(200);
     await site.heartbeat(await site.registered(), { load });
     await site.heartbeat(await site.registered(), { load: { ...load, cpuPercent: 1 } });
-    await site.pass(200);
-    await site.registered({ agentVersion: '9.50.0.0' });
     await leaving();
     await site.pass(30);
     const counts = await fleet();
     expect(counts).toMatchObject({
       total: 5,
       lifecycle: { Registered: 4, Decommissioned: 1 },
-      connectionState: { Connected: 1, Disconnected: 4 },
+      connectionState: { Connected: 2, Disconnected: 3 },
       versionStatus: { Supported: 4, NotSupported: 1 },
       health: { None: 2, Normal: 1, Warning: 1, Critical: 1 },
       oldestDecommissionedAgeSeconds: 30,
