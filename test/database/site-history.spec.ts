@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -105,7 +105,7 @@ describe('a restore', () => {
     expect([await epochs(), await restoredEvents()]).toMatchObject([[{ epoch }], events]);
 
     const { result, history } = await restart(first, true);
-    expect(result).toEqual({ epoch: 1, generationFloor: FIRST_FLOOR, removed: expect.any(Number) });
+    expect(result).toEqual({ hasBegun: epoch === 0, epoch: 1, generationFloor: FIRST_FLOOR, removed: expect.any(Number) });
     expect([await epochs(), await restoredEvents(), history.problems]).toEqual([[{ epoch: 1, generation_floor: FIRST_FLOOR, unfinished: 0 }], 1, []]);
     expect([await hasValidSecrets(first), await validKeys()]).toEqual([[true, true], 1]);
     expect((await readdir(first.folder)).sort()).toEqual(['admin.key', 'connection.passphrase', 'removed-hosts.jsonl', 'site.json']);
@@ -154,6 +154,17 @@ describe('a restore', () => {
     expect(await stores.outcomes(stores.beat(purged), stores.beat(returned))).toEqual(['generation_retired', 'generation_superseded']);
     expect([await stores.rowsOf(purged.hostId), (await stores.kinds(purged.hostId)).slice(0, 4)]).toEqual([[0, 0, 0, 0, 1], ['registered', 'purged_by_force', 'registered', 'purged']]);
     expect((await restart(second, false)).result).toBeNull();
+  });
+
+  it('is not begun by a data directory that does not know the last one, which says so', async () => {
+    const second = await aReplica();
+    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    await restart(first, true);
+    const stale = await restart(second, true);
+    expect([stale.result, await epochs()]).toMatchObject([{ hasBegun: false, epoch: 1 }, [{ epoch: 1 }]]);
+    await rm(join(second.folder, 'site.json'));
+    await stores.pass(60); // each restore names its admin key by its instant
+    expect((await restart(second, true)).result).toMatchObject({ hasBegun: true, epoch: 2 });
   });
 
   it('reads the files of other replicas that were placed in the data directory, and no line that is none', async () => {
@@ -261,17 +272,26 @@ describe('a data directory', () => {
     expect([history.problems, await linesOf({ folder })]).toMatchObject([[], [{ hostId: server.hostId }]]);
   });
 
-  it('keeps one line for each host, and none that is older than events', async () => {
+  it('with a planted file of removed hosts is not used', async () => {
+    const target = join(first.folder, 'elsewhere');
+    await writeFile(target, '');
+    await rm(join(first.folder, 'removed-hosts.jsonl'), { force: true });
+    await symlink(target, join(first.folder, 'removed-hosts.jsonl'));
+    await expect(first.removedHosts.compact()).rejects.toThrow('is a symbolic link');
+    await purge(first, await stores.registered());
+    expect([await textOf(target), first.history.problems]).toEqual(['', ['removed_hosts_not_recorded']]);
+  });
+
+  it('keeps one line for each host', async () => {
     const [server, other] = [await stores.registered(), await stores.registered()];
     await purge(first, server);
     await stores.pass(60);
-    const since = stores.clock.now();
     await restoreEntry(server);
     await purge(first, { ...server, generation: 1 });
     await purge(first, other);
     await stores.register(other.hostId, {}, recording(first));
     await writeFile(join(first.folder, 'removed-hosts.jsonl'), '{"torn', { flag: 'a' });
-    await first.removedHosts.compact(since);
-    expect((await linesOf(first)).map(({ hostId, change }) => [hostId, change])).toEqual([[other.hostId, 'registered']]);
+    await first.removedHosts.compact();
+    expect((await linesOf(first)).map(({ hostId, change }) => [hostId, change])).toEqual([[server.hostId, 'purge'], [other.hostId, 'registered']]);
   });
 });

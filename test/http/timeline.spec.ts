@@ -138,6 +138,7 @@ describe('the timeline', () => {
       expect(await shown(`from=${now()}`)).toEqual(['silence']);
       expect(await shown(`from=${later}`)).toEqual([]);
       expect(await shown(`to=${registered}`)).toEqual([]);
+      expect(await shown(`from=${now()}&to=${heard}`)).toEqual([]);
     }
   });
 

@@ -81,7 +81,7 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   undoing.add(() => stopServing(replica));
   if (restored && !(await replica.secrets.haveFirstSecrets())) throw new CannotStart('--restored: the database is empty. Load the backup first (docs/backup-and-restore.md).');
   const isNewDatabase = await settleSecrets(replica.secrets, replica.keys, files, progress);
-  await directory.settle({ replica: name, database: setUp, clock, identifiers, randomness, keys: replica.keys }, { isRestored: restored, isNewDatabase, eventRetentionDays: settings.eventRetentionDays }, progress);
+  await directory.settle({ replica: name, database: setUp, clock, identifiers, randomness, keys: replica.keys }, { isRestored: restored, isNewDatabase }, progress);
   if (newAdminKey) {
     await renewAdminKey(replica.secrets, files);
     progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they are in wrong hands.`);

@@ -50,9 +50,11 @@ export class RegistrationRate {
   admitNew(order: RegistrationOrder): void {
     const nowMs = this.clock.monotonicMs();
     if (this.admitted.has(order)) return;
-    if (!this.ofAddresses.take(this.networkOf(order.actor.address), nowMs) || !this.ofPassphrases.take(order.passphraseId, nowMs)) {
+    const isWithinAddress = this.ofAddresses.take(this.networkOf(order.actor.address), nowMs);
+    if (!isWithinAddress || !this.ofPassphrases.take(order.passphraseId, nowMs)) {
+      const perSecond = this.limits.newPerSecond * (isWithinAddress ? ADDRESSES_PER_PASSPHRASE : 1);
       const retryAfterSeconds = SHORTEST_RETRY_SECONDS + Math.floor(this.randomness.fraction() * RETRY_SPREAD_SECONDS);
-      throw new FleetError({ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: this.limits.newPerSecond * BURST_SECONDS, windowSeconds: BURST_SECONDS, retryAfterSeconds });
+      throw new FleetError({ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: perSecond * BURST_SECONDS, windowSeconds: BURST_SECONDS, retryAfterSeconds });
     }
     this.admitted.add(order);
   }

@@ -1,7 +1,7 @@
 export { claimDirectory, DirectoryInUse, type DirectoryClaim } from './directory-claim.js';
 export { openPrivateDatabase, type PrivateDatabase } from './private-database.js';
 export { isRunning } from './running-process.js';
-export { mustBePrivateFolder, readPrivateFile, UnsafeFile, writePrivateFile } from './private-files.js';
+export { appendPrivateFile, mustBePrivateFolder, readPrivateFile, UnsafeFile, writePrivateFile } from './private-files.js';
 export { SystemRandomness, UuidIdentifiers } from './randomness.js';
 export { errorCode, errorMessage, whileSaying } from './running-process.js';
 export {

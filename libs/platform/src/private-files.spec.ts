@@ -3,7 +3,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mustBePrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
+import { appendPrivateFile, mustBePrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
 
 let folder: string;
 beforeEach(() => {
@@ -68,6 +68,34 @@ describe('a private file', () => {
       expect([await readPrivateFile(path), lstatSync(path).mode & 0o777]).toEqual(['new', 0o600]);
     }
     expect(readFileSync(target, 'utf8')).toBe('kept');
+  });
+});
+
+describe('what is appended', () => {
+  it('goes into a new file for its owner alone, or to the end of it', async () => {
+    const path = join(folder, 'journal');
+    for (const text of ['one\n', 'two\n']) await appendPrivateFile(path, text);
+    expect([readFileSync(path, 'utf8'), lstatSync(path).mode & 0o777]).toEqual(['one\ntwo\n', 0o600]);
+  });
+
+  it('never goes through a link, or into a file that others write', async () => {
+    const target = file('target', 0o600, 'kept');
+    symlinkSync(target, join(folder, 'link'));
+    await expect(appendPrivateFile(join(folder, 'link'), 'new')).rejects.toThrow('is a symbolic link');
+    await expect(appendPrivateFile(file('open', 0o622, 'kept'), 'new')).rejects.toThrow('is open to others');
+    expect(readFileSync(target, 'utf8')).toBe('kept');
+  });
+});
+
+describe('where files have no owner and no mode', () => {
+  const { geteuid } = process;
+  beforeEach(() => void Object.assign(process, { geteuid: undefined }));
+  afterEach(() => void Object.assign(process, { geteuid }));
+
+  it('every file and folder is ours', async () => {
+    chmodSync(folder, 0o777);
+    await expect(mustBePrivateFolder(folder)).resolves.toBeUndefined();
+    expect(await readPrivateFile(file('any', 0o666))).toBe('secret\n');
   });
 });
 

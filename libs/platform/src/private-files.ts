@@ -13,12 +13,17 @@ export class UnsafeFile extends Error {
 const WRITABLE_BY_OTHERS = 0o022;
 const OPEN_TO_OTHERS = 0o077;
 /** A link is not followed, and a pipe is not waited for. */
-const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+const UNTRUSTED_NAME = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+const OPEN_FLAGS = constants.O_RDONLY | UNTRUSTED_NAME;
+const APPEND_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | UNTRUSTED_NAME;
+
+/** Windows has no owners and modes of this kind: there every mode reads as open to others. */
+const hasModes = (): boolean => process.geteuid !== undefined;
 
 /** The folder may be reached by a link. @throws UnsafeFile when another user owns it or may write to it, also when we are root. */
 export async function mustBePrivateFolder(path: string): Promise<void> {
   const found = await stat(path);
-  const fault = ownerFault(path, found) ?? (found.mode & WRITABLE_BY_OTHERS ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove what is not yours in it` : null);
+  const fault = ownerFault(path, found) ?? (hasModes() && found.mode & WRITABLE_BY_OTHERS ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove what is not yours in it` : null);
   if (fault) throw new UnsafeFile(path, fault);
 }
 
@@ -37,6 +42,22 @@ export async function readPrivateFile(path: string, { isSecret = true } = {}): P
   try {
     mustBePrivate(path, await file.stat(), isSecret);
     return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+/** Appends to a file that only we may write, or makes it; on disk when this returns. @throws UnsafeFile as `readPrivateFile` */
+export async function appendPrivateFile(path: string, text: string): Promise<void> {
+  const file = await open(path, APPEND_FLAGS, 0o600).catch(async (error: unknown) => {
+    const found = await lstat(path).catch(() => null);
+    if (found) mustBePrivate(path, found, false);
+    throw error;
+  });
+  try {
+    mustBePrivate(path, await file.stat(), false);
+    await file.appendFile(text);
+    await file.sync();
   } finally {
     await file.close();
   }
@@ -63,7 +84,7 @@ function fileFault(path: string, found: Stats, isSecret: boolean): string | null
   if (found.isSymbolicLink()) return 'is a symbolic link, which is not followed: put the file itself there, or remove the link';
   if (!found.isFile()) return 'is not a regular file: remove it';
   const owner = ownerFault(path, found);
-  if (owner || !(found.mode & (isSecret ? OPEN_TO_OTHERS : WRITABLE_BY_OTHERS))) return owner;
+  if (owner || !hasModes() || !(found.mode & (isSecret ? OPEN_TO_OTHERS : WRITABLE_BY_OTHERS))) return owner;
   return `is open to others (mode ${modeOf(found)}): if it is yours, run "chmod 600 ${path}"; otherwise remove it`;
 }
 

@@ -85,7 +85,8 @@ function runningSilence({ server, asOf }: Entry, { from: windowStart, to: window
   if (server.decommission || connectionStateAt(asOf.listenedMs, server) === 'Connected') return [];
   const { hostId, generation, lease, registeredAt } = server;
   const silentSince = lease.lastHeartbeatAt ?? registeredAt;
-  if ((windowEnd && silentSince >= windowEnd) || (windowStart && asOf.at < windowStart)) return [];
+  const isEmptyWindow = windowStart && windowEnd && windowStart >= windowEnd;
+  if (isEmptyWindow || (windowEnd && silentSince >= windowEnd) || (windowStart && asOf.at < windowStart)) return [];
   const from = silentSince.toISOString();
   const silentForSeconds = Math.floor((asOf.listenedMs - lease.heardAtListenedMs) / 1000);
   return [{ id: null, at: from, kind: 'silence', hostId, generation, ...ownDoing('configuration-server'), detail: { from, to: null, silentForSeconds } }];

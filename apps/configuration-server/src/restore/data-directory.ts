@@ -1,20 +1,18 @@
+import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { whileSaying } from '@app/platform';
+import { UnsafeFile, whileSaying } from '@app/platform';
 import type { DirectoryState } from '../fleet/replica-status.js';
 import { RepeatingJob } from '../jobs/repeating-job.js';
 import type { SecretFiles } from '../secret-files.js';
 import { RemovedHostsFile } from './removed-hosts-file.js';
-import { SiteHistory, type SiteHistoryParts } from './site-history.js';
+import { SiteHistory, type RestoreResult, type SiteHistoryParts } from './site-history.js';
 
 const KEEP_EVERY_MS = 10_000;
-const DAY_MS = 24 * 3_600_000;
 
 /** How a start treats the database that it finds. */
 export interface StartOfHistory {
   readonly isRestored: boolean;
   readonly isNewDatabase: boolean;
-  /** Records of removals are kept as long as events. */
-  readonly eventRetentionDays: number;
 }
 
 /** What a data directory keeps of its site, for the day on which the database is restored from a backup. */
@@ -41,16 +39,25 @@ export class DataDirectory implements DirectoryState {
   }
 
   /** Before anything is served: restores where that is asked for, and warns where the database contradicts the directory. */
-  async settle(parts: Omit<SiteHistoryParts, 'dataDirectory' | 'files' | 'removedHosts'>, { eventRetentionDays, ...start }: StartOfHistory, progress: (line: string) => void): Promise<void> {
+  async settle(parts: Omit<SiteHistoryParts, 'dataDirectory' | 'files' | 'removedHosts'>, start: StartOfHistory, progress: (line: string) => void): Promise<void> {
     const { removedHosts, files } = this;
     const history = new SiteHistory({ ...parts, dataDirectory: this.path, files, removedHosts });
     this.history = history;
     const result = await whileSaying(progress, 'Comparing the database with the data directory', history.settle(start));
-    if (result) progress(`The database was restored from a backup: epoch ${result.epoch}, ${result.removed} hosts removed again. All process servers register again, with generations above ${result.generationFloor}.`);
-    await removedHosts.compact(new Date(parts.clock.now().getTime() - eventRetentionDays * DAY_MS)).catch((error: unknown) => this.logger.warn({ err: error }, 'the records of removed hosts were not compacted'));
+    if (result) progress(this.summaryOf(result, start));
+    await removedHosts.compact().catch((error: unknown) => {
+      if (error instanceof UnsafeFile) throw error;
+      this.logger.warn({ err: error }, 'the records of removed hosts were not compacted');
+    });
     const { problems, advice } = history;
     if (problems.length > 0) this.logger.error({ problems }, advice ?? 'the data directory cannot be used in full');
     if (advice) progress(`\n${advice}`);
+  }
+
+  private summaryOf({ hasBegun, epoch, generationFloor, removed }: RestoreResult, { isRestored }: StartOfHistory): string {
+    if (hasBegun) return `The database was restored from a backup: epoch ${epoch}, ${removed} hosts removed again. All process servers register again, with generations above ${generationFloor}.`;
+    const joined = `The database is in epoch ${epoch}, which an earlier start or another data directory began; ${removed} hosts that this data directory knows as removed were removed again.`;
+    return isRestored ? `${joined} No new epoch was begun. If a backup was loaded after that, stop the server, remove ${join(this.path, 'site.json')} and start with --restored again.` : joined;
   }
 
   /** From now on what it keeps follows the database. */

@@ -1,8 +1,8 @@
-import { appendFile, readdir, rename } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { lastRemovalRecords, RemovalRecorder, type ProcessServer, type RemovalRecord, type Tombstone } from '@app/fleet';
-import { readPrivateFile, writePrivateFile } from '@app/platform';
+import { appendPrivateFile, readPrivateFile, writePrivateFile } from '@app/platform';
 import { removalLine, removalRecordIn } from './removal-line.js';
 
 const FILE = 'removed-hosts.jsonl';
@@ -72,12 +72,12 @@ export class RemovedHostsFile extends RemovalRecorder {
     return lastRemovalRecords(read.flat(), this.siteId);
   }
 
-  /** Leaves one line for each host, and none from before `since`. */
-  async compact(since: Date): Promise<void> {
+  /** Leaves one line for each host. None is dropped for its age: a tombstone is kept for ever, too. @throws UnsafeFile */
+  async compact(): Promise<void> {
     const text = await textOf(this.path);
     const records = this.recordsIn(text, this.path);
     const sites = new Set(records.map(({ siteId }) => siteId));
-    const kept = [...sites].flatMap((siteId) => [...lastRemovalRecords(records, siteId).values()]).filter(({ at }) => at >= since);
+    const kept = [...sites].flatMap((siteId) => [...lastRemovalRecords(records, siteId).values()]);
     const compacted = kept.map(removalLine).join('');
     if (compacted === text) return;
     await writePrivateFile(`${this.path}.new`, compacted);
@@ -99,7 +99,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     const lines = this.waiting.splice(0);
     try {
       // What failed before may have been written in part: its line ends here.
-      await appendFile(this.path, (this.isFailing ? '\n' : '') + lines.join(''), { mode: 0o600, flush: true });
+      await appendPrivateFile(this.path, (this.isFailing ? '\n' : '') + lines.join(''));
       if (this.isFailing) this.logger.info({ file: this.path }, 'removed hosts are recorded again');
       this.isFailing = false;
     } catch (error) {

@@ -22,8 +22,10 @@ const REMOVED_AT_ONCE = 100;
 /** What is amiss between the database and the data directory. */
 export type SiteProblem = DirectoryDifference | 'passphrase_file_unknown' | 'removed_hosts_not_recorded' | 'data_directory_not_writable';
 
-/** What a start with `--restored` has done. */
+/** What a start has done to bring this data directory into the epoch of the database. */
 export interface RestoreResult {
+  /** False for an epoch that another data directory began, or that an earlier start left unfinished. */
+  readonly hasBegun: boolean;
   readonly epoch: number;
   readonly generationFloor: number;
   /** Hosts removed again, as the data directory says. */
@@ -76,7 +78,7 @@ export class SiteHistory {
     const isNew = site.isUnfinished || wasRestoredElsewhere(record, site);
     const removed = isNew ? await this.completeEpoch(site) : 0;
     await this.compare(begins ? null : record, site);
-    return isNew ? { epoch: site.epoch, generationFloor: site.generationFloor, removed } : null;
+    return isNew ? { hasBegun: begins, epoch: site.epoch, generationFloor: site.generationFloor, removed } : null;
   }
 
   /** One paragraph for the operator; null when nothing is amiss that a restore would settle. */
@@ -111,10 +113,14 @@ export class SiteHistory {
   async keep(availableMs: number): Promise<void> {
     await this.parts.removedHosts.writeWaiting();
     if (!this.record || this.difference) return;
-    this.isUnwritable = true;
     this.record = { ...this.record, availableMs: Math.max(availableMs, this.record.availableMs) };
-    await this.recordFile.write(this.record);
-    this.isUnwritable = false;
+    try {
+      await this.recordFile.write(this.record);
+      this.isUnwritable = false;
+    } catch (error) {
+      this.isUnwritable = true;
+      throw error;
+    }
   }
 
   private async beginEpoch(site: SiteRecord, record: DirectoryRecord | null): Promise<SiteRecord> {

@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { MUTATIONS } from '../mutations/mutations.mjs';
+
+const root = join(import.meta.dirname, '..', '..');
+const guards = MUTATIONS as readonly { readonly invariant: string; readonly guard: string; readonly file: string; readonly find: string }[];
+
+describe('each guard that the mutation tests take out', () => {
+  it.each(guards.map(({ invariant, guard, file, find }) => [invariant, guard, file, find] as const))('%s: %s stands exactly once in %s', (_invariant, _guard, file, find) => {
+    expect(readFileSync(join(root, file), 'utf8').split(find)).toHaveLength(2);
+  });
+});
