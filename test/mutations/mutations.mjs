@@ -516,7 +516,7 @@ export const MUTATIONS = [
     invariant: 'reports',
     guard: 'a server with an unknown count of machines is not purged',
     file: 'libs/fleet/src/purge.ts',
-    find: 'return protectedMachinesUnknown ? { code: 'machines_unknown' } : null;',
+    find: `return protectedMachinesUnknown ? { code: 'machines_unknown' } : null;`,
     replace: 'return null;',
     test: MODEL,
   },
