@@ -54,26 +54,32 @@ function call(caller: CallerName, { method, path }: { method: 'GET'; path: strin
   return site.call(method, url, { authorization: caller === 'the process server' ? `Bearer ${server.credential}` : authorizations[caller] });
 }
 
+/** Events of what was changed; a refusal has one of its own. */
+const changes = async (): Promise<unknown> => (await site.database.rows('SELECT COUNT(*) AS count FROM event WHERE kind NOT LIKE ?', ['refused%']))[0];
+
 async function verdict(caller: CallerName, route: { method: 'GET'; path: string }, server: KnownServer): Promise<string> {
-  const before = await site.database.count('event');
+  const before = await changes();
   const { status, body } = await call(caller, route, server);
   const code = String(body['code']);
   if (status < 500 && status !== 429 && !REFUSALS.has(code)) return 'yes';
   expect([...REFUSALS]).toContain(code);
   expect([code, status]).toEqual([code, PROBLEMS[code as ProblemCode].status]);
-  expect(await site.database.count('event')).toBe(before);
+  expect(await changes()).toEqual(before);
   return String(status);
 }
 
 describe('who may do what', () => {
   it('is what docs/access.md says, for each route and each kind of caller', async () => {
     const lines: string[] = [];
+    const registered = (): Promise<KnownServer> => site.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
+    let server = await registered();
     for (const route of routes) {
       await site.outage(600); // wrong keys are counted for so long
       const cells: string[] = [];
       for (const caller of CALLERS) {
-        const server = await site.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
-        cells.push(await verdict(caller, route, server));
+        const cell = await verdict(caller, route, server);
+        cells.push(cell);
+        if (cell === 'yes' && route.method !== 'GET') server = await registered(); // the last one may be changed
       }
       lines.push(`| \`${route.method} ${route.path}\` | ${cells.join(' | ')} |`);
     }
@@ -115,6 +121,78 @@ describe('who may do what', () => {
           expect((await site.call(method, url, { authorization: authorizations[role], ...(method !== 'DELETE' && { body: {} }) })).status).toBe(status);
         }
       }
+    }
+  });
+});
+
+describe('a refused caller', () => {
+  interface Line {
+    readonly msg: string;
+    readonly requestId: string;
+  }
+  const linesSince = (first: number): Line[] => site.log.slice(first).map((line) => JSON.parse(line) as Line).filter(({ msg }) => msg === 'a caller was refused');
+  const auditOf = async (address: string): Promise<Record<string, unknown>[]> =>
+    site.database.rows('SELECT kind, actor, host_id, source_address, request_id, detail FROM event WHERE kind LIKE ? AND source_address = ? ORDER BY id', ['refused%', address]);
+
+  it.each<[string, string, () => string, Record<string, unknown>]>([
+    ['authentication_required', 'unknown-caller', () => '', {}],
+    ['api_key_rejected', 'unknown-caller', () => authorizations['wrong key'], { keyPrefix: expect.stringMatching(/^csk_.{8}$/) }],
+    ['api_key_rejected', 'unknown-caller', () => 'Bearer my-own-secret', {}],
+    ['permission_denied', 'operator:', () => authorizations.reader, { keyId: expect.any(String), keyName: expect.stringMatching(/^reader-/) }],
+    ['permission_denied', 'unknown-caller', () => authorizations['another one'], {}],
+  ])('%s: %s is logged each time and audited once an hour, with the call and without a secret', async (code, actor, authorization, who) => {
+    await site.outage(3_600);
+    await site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
+    const [hostId, first] = [randomUUID(), site.log.length];
+    const purge = (): Promise<Answer> => site.call('POST', `/v1/process-servers/${hostId}/purge`, { body: {}, authorization: authorization(), address: '127.0.0.31' });
+    const answers = [await purge(), await purge()];
+    const facts = { code, call: 'POST /v1/process-servers/{hostId}/purge', hostId, ...who };
+    expect(linesSince(first)).toEqual(answers.map(({ body }) => expect.objectContaining({ level: 40, ...facts, address: '127.0.0.31', requestId: body['requestId'] })));
+    expect(await auditOf('127.0.0.31')).toEqual([
+      { kind: `refused_${code}`, actor: expect.stringMatching(`^${actor}`), host_id: null, source_address: '127.0.0.31', request_id: answers[0]?.body['requestId'], detail: facts },
+    ]);
+    expect(site.log.slice(first).join('')).not.toContain('my-own-secret');
+    await site.outage(3_600);
+    await purge();
+    expect(await auditOf('127.0.0.31')).toHaveLength(2);
+  });
+
+  it('of a heartbeat and of a registration is audited as well, and one that its own timeline names is not audited twice', async () => {
+    await site.outage(3_600);
+    const server = await site.registered({ friendlyName: 'refused', ipAddress: '192.0.2.9' });
+    const url = `/v1/process-servers/${server.hostId}`;
+    await site.call('POST', `${url}/heartbeats`, { body: { generation: 1 }, authorization: 'Bearer psc_forged', address: '127.0.0.32' });
+    await site.call('PUT', url, { body: {}, authorization: 'Passphrase wrong', address: '127.0.0.32' });
+    expect((await auditOf('127.0.0.32')).map(({ kind, host_id: of }) => [kind, of]).sort()).toEqual([['refused_credential_rejected', null], ['refused_passphrase_rejected', null]]);
+    await site.call('POST', `${url}/revoke-credential`, { body: { generation: 1, reason: 'test' }, authorization: site.admin });
+    const first = site.log.length;
+    await site.call('POST', `${url}/heartbeats`, { body: { generation: 1 }, authorization: `Bearer ${server.credential}`, address: '127.0.0.33' });
+    expect((await auditOf('127.0.0.33')).map(({ kind, host_id: of }) => [kind, of])).toEqual([['refused_credential_revoked', server.hostId]]);
+    expect(linesSince(first)).toMatchObject([{ code: 'credential_revoked', call: 'POST /v1/process-servers/{hostId}/heartbeats', hostId: server.hostId, address: '127.0.0.33' }]);
+  });
+
+  const BROKEN = ['{"generation":', '{"__proto__":{}}', `"${'x'.repeat(70_000)}"`, '[[1]]'];
+  it.each<['POST' | 'PUT' | 'GET', string, string, string]>([
+    ['POST', '/v1/process-servers/{hostId}/heartbeats', 'Bearer psc_forged', 'credential_rejected'],
+    ['PUT', '/v1/process-servers/{hostId}', 'Passphrase wrong', 'passphrase_rejected'],
+    ['POST', '/v1/process-servers/{hostId}/preflight', '', 'authentication_required'],
+    ['POST', '/v1/process-servers/{hostId}/purge', 'Bearer csk_wrong', 'api_key_rejected'],
+    ['POST', '/v1/purges', 'Bearer psc_forged', 'permission_denied'],
+  ])('%s %s as "%s" is refused as %s before its body is judged', async (method, path, authorization, code) => {
+    for (const body of BROKEN) {
+      await site.outage(600);
+      const answer = await site.call(method, path.replace('{hostId}', randomUUID()), { body, authorization });
+      expect([body.slice(0, 20), answer.body['code']]).toEqual([body.slice(0, 20), code]);
+    }
+  });
+
+  it('that may call is told what is wrong with its body', async () => {
+    for (const [body, code] of [['{"generation":', 'malformed_json'], [`"${'x'.repeat(70_000)}"`, 'body_too_large']] as const) {
+      const answers = [
+        await site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body, authorization: site.passphrase }),
+        await site.call('POST', '/v1/purges', { body, authorization: site.admin }),
+      ];
+      expect(answers.map((answer) => answer.body['code'])).toEqual([code, code]);
     }
   });
 });

@@ -174,7 +174,7 @@ describe('registering', () => {
     const answer = await site.call<ProblemBody>('PUT', `/v1/process-servers/${randomUUID()}`, { body: aRegistration(), authorization: `${site.passphrase}A` });
     expectProblem(answer, 'passphrase_rejected');
     expect(answer.body.instruction).toBe('ask_operator');
-    expect(await site.database.count('event')).toBe(0);
+    expect(await site.database.rows('SELECT kind FROM event')).toEqual([{ kind: 'refused_passphrase_rejected' }]);
   });
 });
 

@@ -3,6 +3,12 @@ import type { ProblemCode } from '@app/wire';
 import { expectProblem } from './expect-problem.js';
 import type { Answer, TestSite } from './test-site.js';
 
+/** Without the events of refused callers. */
+async function fingerprintOf(site: TestSite): Promise<string> {
+  await site.database.write('DELETE FROM event WHERE kind LIKE ? AND host_id IS NULL', ['refused%']);
+  return site.fingerprint();
+}
+
 /** A site of which every call is to be refused: what was written before stays as it was. */
 export class UntouchedSite {
   private constructor(
@@ -11,7 +17,7 @@ export class UntouchedSite {
   ) {}
 
   static async of(site: TestSite): Promise<UntouchedSite> {
-    return new UntouchedSite(site, await site.fingerprint());
+    return new UntouchedSite(site, await fingerprintOf(site));
   }
 
   /** Refused whole: nothing is written, no error is logged, and the server goes on. */
@@ -30,7 +36,7 @@ export class UntouchedSite {
 
   async untouched(): Promise<void> {
     const [was, errors] = [this.before, this.site.errorLines];
-    this.before = await this.site.fingerprint();
+    this.before = await fingerprintOf(this.site);
     this.site.log.length = 0;
     expect({ written: this.before !== was, errors }).toEqual({ written: false, errors: [] });
     expect((await this.site.call('GET', '/health/ready')).status).toBe(200);

@@ -1,10 +1,11 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { Clock, Departures, HeartbeatReceiver, KeyKeeper, PurgePlanner, Randomness, Registrar } from '@app/fleet';
-import { AccessGuard } from './access/access.guard.js';
+import { AccessGuard, recogniseWithin } from './access/access.guard.js';
 import { ANSWER_WITHIN_MS } from './access/call-deadline.js';
 import { Callers } from './access/callers.js';
 import { DeadlineInterceptor } from './access/deadline.interceptor.js';
+import type { RefusedRequests } from './access/refused-requests.js';
 import { Cursors } from './fleet/cursors.js';
 import { FleetController } from './fleet/fleet.controller.js';
 import { FleetCounts } from './fleet/fleet-counts.js';
@@ -33,6 +34,7 @@ export interface UseCases {
   readonly registrar: Registrar;
   readonly receiver: HeartbeatReceiver;
   readonly refusedHeartbeats: RefusedHeartbeats;
+  readonly refusedRequests: RefusedRequests;
   readonly departures: Departures;
   readonly planner: PurgePlanner;
   readonly views: FleetViews;
@@ -67,6 +69,7 @@ const SERVED_BY_NEST = DESCRIBED_CONTROLLERS.filter((controller) => controller !
 @Module({})
 export class AppModule {
   static around(useCases: UseCases, controllers: readonly Type[] = SERVED_BY_NEST): DynamicModule {
+    const { answerWithinMs = ANSWER_WITHIN_MS } = useCases;
     return {
       module: AppModule,
       controllers: [...controllers],
@@ -87,9 +90,9 @@ export class AppModule {
         { provide: Metrics, useValue: useCases.metrics },
         { provide: KeyKeeper, useValue: useCases.keys },
         { provide: Cursors, useValue: useCases.cursors },
-        { provide: APP_GUARD, useFactory: (callers: Callers) => new AccessGuard(callers, useCases.answerWithinMs ?? ANSWER_WITHIN_MS), inject: [Callers] },
+        { provide: APP_GUARD, useFactory: (callers: Callers) => new AccessGuard(callers, answerWithinMs), inject: [Callers] },
         { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
-        { provide: APP_FILTER, useFactory: (randomness: Randomness) => new ProblemFilter(randomness), inject: [Randomness] },
+        { provide: APP_FILTER, useFactory: (randomness: Randomness, callers: Callers) => new ProblemFilter(randomness, async (request, permission) => recogniseWithin(answerWithinMs, callers, request, permission)), inject: [Randomness, Callers] },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],
     };

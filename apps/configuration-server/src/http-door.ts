@@ -9,7 +9,7 @@ import type { TlsSettings } from '@app/platform';
 import { AppModule, DESCRIBED_CONTROLLERS, type UseCases } from './app.module.js';
 import type { RecognisedRequest } from './access/caller.js';
 import { rateLimitHeaders } from './access/rate-limit.js';
-import { everyRouteStatesItsPermission } from './access/route-permissions.js';
+import { everyRouteStatesItsPermission, routePermissions } from './access/route-permissions.js';
 import { everyBodyHasItsCheck } from './problems/body-checks.js';
 import { acceptJson, parseJson } from './problems/json-body.js';
 import type { ClientAddresses } from './edge/client-address.js';
@@ -129,11 +129,17 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
 }
 
 /** What holds for every request, through whichever Fastify it comes. */
-function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, clients: ClientAddresses, isTls: boolean): void {
+function applyRules(fastify: FastifyInstance, { metrics, receiver, refusedRequests }: UseCases, clients: ClientAddresses, isTls: boolean): void {
   const safe = safeHeaders(isTls);
   fastify.decorateRequest('clientAddress', {
     getter(this: FastifyRequest) {
       return clients.ofRequest(this.raw);
+    },
+  });
+  const permissions = new Map(routePermissions().map(({ method, path, permission }) => [`${method} /${path}`, permission]));
+  fastify.decorateRequest('statedPermission', {
+    getter(this: FastifyRequest) {
+      return permissions.get(`${this.method === 'HEAD' ? 'GET' : this.method} ${this.routeOptions.url}`);
     },
   });
   acceptJson(fastify, parseJson);
@@ -144,7 +150,9 @@ function applyRules(fastify: FastifyInstance, { metrics, receiver }: UseCases, c
     if (receiver.isDraining) reply.header('connection', 'close');
     const { quota } = request as RecognisedRequest;
     if (quota) reply.headers(rateLimitHeaders(quota));
-    done(null, payload);
+    const audited = reply.statusCode < 400 ? null : refusedRequests.add(request, problemCodeOf(reply));
+    if (!audited) return done(null, payload);
+    void audited.then(() => done(null, payload));
   });
   fastify.addHook('onResponse', (_request, reply, done) => {
     metrics.answered(reply.statusCode, problemCodeOf(reply));

@@ -44,6 +44,7 @@ import { mostSockets, HmacCredentials, newSharedKey, SignedText, SystemSecrets, 
 import { Callers } from './access/callers.js';
 import { RateLimit } from './access/rate-limit.js';
 import { neighbourhoodOf, RefusedCallers } from './access/refused-callers.js';
+import { RefusedRequests } from './access/refused-requests.js';
 import type { UseCases } from './app.module.js';
 import { Cursors } from './fleet/cursors.js';
 import { FleetCounts } from './fleet/fleet-counts.js';
@@ -168,9 +169,10 @@ export class Replica {
     const consistency = new ConsistencyCheck(new ConsistencyStore(database, clock, identifiers), registry, clock);
     const unread = new UnreadResponses(unreadLimits);
     const limitedLog = new LimitedLog(logger, clock);
+    const refusedRequests = new RefusedRequests(registry, clock, limitedLog);
     const refusedConnections = settings.http.proxyProtocol ? new RefusedConnections(limitedLog) : null;
     const clients = new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader);
-    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, servers });
+    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, refusedRequests, servers });
     const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, new RestoreStore(database, clock, identifiers), directory, readyForMs);
     const views = new FleetViews(reader, registry, cursors, version);
     const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
@@ -182,6 +184,7 @@ export class Replica {
       registrar: new Registrar(changes, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming, proofPolicy }, registrationRate),
       receiver,
       refusedHeartbeats: new RefusedHeartbeats(registry),
+      refusedRequests,
       departures: new Departures(changes, settings.cleanUp),
       planner: new PurgePlanner(plans, changes, clock, identifiers),
       views,

@@ -108,9 +108,9 @@ export class RegistryStore implements Registry {
     return this.looks.ask({ hostId, facts });
   }
 
-  async noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>): Promise<void> {
+  async noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>, caller: string | null = null): Promise<void> {
     const at = this.clock.now();
-    const id = this.identifiers.forKey(refusalKey(refusal.hostId, refusal.kind, at));
+    const id = this.identifiers.forKey(refusalKey(refusal.hostId, refusal.kind, at, caller));
     if (this.notedRefusals.has(id)) return;
     if (this.notedRefusals.size >= REMEMBERED_REFUSALS) this.notedRefusals.clear();
     this.notedRefusals.add(id); // before it is written: others of the same refusal need not wait for the database

@@ -37,6 +37,10 @@ export const EVENT_KINDS = [
   'refused_credential_rejected',
   'refused_malformed_heartbeat',
   'refused_authentication',
+  'refused_authentication_required',
+  'refused_passphrase_rejected',
+  'refused_api_key_rejected',
+  'refused_permission_denied',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -62,7 +66,7 @@ export const calledBy = ({ name, address, requestId }: Actor): EventAuthor => ({
 /** Nobody called: the configuration server itself, or a part of it. */
 export const ownDoing = (actor: string): EventAuthor => ({ actor, sourceAddress: null, requestId: null });
 
-/** Refusals are shown at most once for a host, or for the site, kind and hour: they share this key, and the first one wins. */
-export function refusalKey(hostId: string | null, kind: EventKind, at: Date): string {
-  return `${hostId} ${kind} ${Math.floor(at.getTime() / 3_600_000)}`;
+/** Refusals are shown at most once for a host, a caller that is no host, or the site, kind and hour: they share this key, and the first one wins. */
+export function refusalKey(hostId: string | null, kind: EventKind, at: Date, caller: string | null = null): string {
+  return `${hostId} ${kind} ${caller === null ? '' : `${caller} `}${Math.floor(at.getTime() / 3_600_000)}`;
 }

@@ -111,8 +111,8 @@ export abstract class Registry {
   abstract find(hostId: string): Promise<HeldRecord>;
   /** Other entries with this address, name or machine id. */
   abstract neighbours(hostId: string, facts: IdentityFacts): Promise<Neighbour[]>;
-  /** Writes a refusal's event, unless this host, or the site, has one of this kind in this hour. */
-  abstract noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>): Promise<void>;
+  /** Writes a refusal's event, unless this host, this caller, or the site has one of this kind in this hour. */
+  abstract noteRefusal(refusal: Omit<FleetEvent, 'id' | 'at'>, caller?: string): Promise<void>;
 }
 
 /** API keys and passphrases, of all replicas. */

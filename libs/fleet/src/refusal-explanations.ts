@@ -65,6 +65,22 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
     meaning: 'A call had no valid passphrase, credential or API key',
     whatToDo: 'Check what the caller at the source address authenticates with.',
   },
+  refused_authentication_required: {
+    meaning: 'A call named no secret of the kind that its route asks for',
+    whatToDo: 'Check what the caller at the source address authenticates with.',
+  },
+  refused_passphrase_rejected: {
+    meaning: 'A call had a passphrase that is not valid',
+    whatToDo: 'Give the machine at the source address the present passphrase, or find out who guesses.',
+  },
+  refused_api_key_rejected: {
+    meaning: 'A call had an API key that is not valid: unknown, expired or revoked',
+    whatToDo: 'Give the caller at the source address a new API key, or find out who guesses.',
+  },
+  refused_permission_denied: {
+    meaning: 'A call had a secret that is valid, but not for that route',
+    whatToDo: 'Give the caller an API key with the role that the route asks for, or find out who uses the one that the event names.',
+  },
 };
 
 /** Whether another machine may have been refused under the host id: that says nothing of the one that holds it. */

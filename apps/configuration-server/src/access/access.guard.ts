@@ -5,7 +5,7 @@ import { isNeverAField } from '../problems/plain-shape.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { beginsEarly, permissionOf } from './call.decorator.js';
 import { CallDeadline } from './call-deadline.js';
-import type { RecognisedRequest } from './caller.js';
+import type { Caller, Permission, RecognisedRequest } from './caller.js';
 import { type Callers } from './callers.js';
 import { hostIdPipe } from './uuid.pipe.js';
 
@@ -20,12 +20,8 @@ export class AccessGuard implements CanActivate {
     const permission = permissionOf(context.getHandler());
     if (!permission) throw new Error(`route ${context.getHandler().name} states no permission`);
     const request = context.switchToHttp().getRequest<RecognisedRequest>();
-    request.permission = permission;
-    request.deadline = new CallDeadline(this.answerWithinMs);
-    const { hostId: given } = request.params as { hostId?: string };
-    const hostId = given === undefined ? null : hostIdPipe.transform(given);
     let isExpected = false;
-    const admission = request.deadline.within(this.callers.admit(permission, request, hostId, () => (isExpected = true)));
+    const admission = recogniseWithin(this.answerWithinMs, this.callers, request, permission, () => (isExpected = true));
     if (isExpected && beginsEarly(context.getHandler())) request.admission = mindedLater(admission);
     else request.caller = await admission;
     const problem = unknownQuery(context, Object.keys(request.query as object)) ?? unknownBody(context, request.body) ?? unknownPrecondition(request);
@@ -33,6 +29,18 @@ export class AccessGuard implements CanActivate {
     await admission;
     throw problem;
   }
+}
+
+/**
+ * Who is calling, for a route of this permission; the request has its deadline from here.
+ * @throws RequestProblem when the path names no host id, and otherwise by the promise: see `Callers.admit`.
+ */
+export function recogniseWithin(withinMs: number, callers: Callers, request: RecognisedRequest, permission: Permission, expected?: () => void): Promise<Caller> {
+  request.permission = permission;
+  request.deadline = new CallDeadline(withinMs);
+  const { hostId: given } = request.params as { hostId?: string };
+  const hostId = given === undefined ? null : hostIdPipe.transform(given);
+  return request.deadline.within(callers.admit(permission, request, hostId, expected));
 }
 
 /** Whether a route has a parameter of this kind. */

@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The address of the client, canonical; behind trusted proxies not that of the connection. */
     readonly clientAddress: string;
+    /** What the route of the request states; undefined where it states none. */
+    readonly statedPermission: Permission | undefined;
   }
 }
 
@@ -29,8 +31,18 @@ export interface ProcessServerCaller {
   readonly credentialHash: string;
 }
 
+/** What a refused caller is known by. */
+export interface PresentedIdentity {
+  readonly keyId?: string;
+  readonly keyName?: string;
+  /** The first characters of what has the form of an API key. */
+  readonly keyPrefix?: string;
+}
+
 export type RecognisedRequest = FastifyRequest & {
   caller?: Caller;
+  /** Of a caller that may not. */
+  presented?: PresentedIdentity;
   permission?: Permission;
   /** Of a caller that is limited. */
   quota?: Quota;

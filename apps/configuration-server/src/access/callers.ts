@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { FleetError } from '@app/fleet';
 import type { KeyRingStore } from '@app/fleet-mysql';
-import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, isApiKey, sameBytes, sha256 } from '@app/platform';
+import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, isApiKey, prefixOf, sameBytes, sha256 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
-import type { Caller, Permission, ProcessServerCaller } from './caller.js';
-import type { Quota, RateLimit } from './rate-limit.js';
+import type { Caller, Permission, ProcessServerCaller, RecognisedRequest } from './caller.js';
+import type { RateLimit } from './rate-limit.js';
 import { neighbourhoodOf, type RefusedCallers, type WrongSecret } from './refused-callers.js';
 
 const ROLES_THAT_MAY = {
@@ -20,8 +20,8 @@ export interface CallerLimits {
   readonly ofStrangers: RateLimit;
 }
 
-/** Is given the quota of a caller that has one. */
-type AskingRequest = Pick<FastifyRequest, 'headers' | 'clientAddress'> & { quota?: Quota };
+/** Is given the quota of a caller that has one, and what a refused one is known by. */
+type AskingRequest = Pick<RecognisedRequest, 'headers' | 'clientAddress' | 'presented' | 'quota'>;
 
 /** The one place where a caller is recognised and its permission decided. */
 export class Callers {
@@ -91,10 +91,16 @@ export class Callers {
     if (known) this.countCall(request, 'api-key', known); // at once where it can be: then one too many costs no look, and begins nothing
     if (known) expected();
     const key = isApiKey(token) ? await this.keys.apiKeyOf(hash) : null; // what cannot be one costs no look
-    if (!key) return this.refuse('api_key', request);
+    if (!key) {
+      if (isApiKey(token)) request.presented = { keyPrefix: prefixOf(token) };
+      return this.refuse('api_key', request);
+    }
     if (!known) this.countCall(request, 'api-key', key.keyId);
     const roles: readonly string[] = ROLES_THAT_MAY[needed === 'process_server_or_operator' ? 'operator' : needed];
-    if (!roles.includes(key.role)) throw new RequestProblem('permission_denied');
+    if (!roles.includes(key.role)) {
+      request.presented = { keyId: key.keyId, keyName: key.name };
+      throw new RequestProblem('permission_denied');
+    }
     return { kind: 'api_key', name: key.name, role: key.role };
   }
 

@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
 import { INCONSISTENCY_KINDS, type CleanUpPass, type CleanUpPromise, type ConsistencyCheck, type HeartbeatReceiver, type ListeningClock } from '@app/fleet';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { RefusedCallers } from '../access/refused-callers.js';
+import type { RefusedRequests } from '../access/refused-requests.js';
 import type { RefusedConnections } from '../edge/proxy-protocol.js';
 import type { UnreadResponses } from '../edge/unread-responses.js';
 import type { LimitedLog } from '../limited-log.js';
@@ -20,6 +21,7 @@ export interface MetricSources {
   readonly unread: UnreadResponses;
   readonly consistency: ConsistencyCheck;
   readonly limitedLog: LimitedLog;
+  readonly refusedRequests: RefusedRequests;
   /** Null where no PROXY protocol header is expected. */
   readonly refusedConnections: RefusedConnections | null;
   /** How often another database server was chosen. */
@@ -35,7 +37,7 @@ export class Metrics {
   private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
   private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
 
-  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, servers }: MetricSources) {
+  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, refusedRequests, servers }: MetricSources) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -75,6 +77,7 @@ export class Metrics {
     gauge('cs_http_unread_bytes', 'Memory that these hold', () => unread.bytes);
     counter('cs_http_unread_connections_closed_total', 'Connections closed because too much of all responses was not read', () => unread.closed);
     counter('cs_log_lines_suppressed_total', 'Log lines about refused callers that were not written because there were too many', () => limitedLog.suppressed);
+    counter('cs_refusal_events_suppressed_total', 'Events of refused callers that were not written because there were too many in an hour', () => refusedRequests.suppressedEvents);
     if (refusedConnections) counter('cs_proxy_protocol_refused_connections_total', 'Connections closed for want of a PROXY protocol header of a trusted proxy', () => refusedConnections.count);
     counter('cs_database_server_changes_total', 'Changes of the database server in use', () => servers.changes);
     new Gauge({

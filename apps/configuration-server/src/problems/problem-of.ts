@@ -70,6 +70,11 @@ function refusalOf(error: unknown): Refusal {
   return { code, detail: PROBLEMS[code].title };
 }
 
+const CODES_OF_HEADS: ReadonlySet<ProblemCode> = new Set(['malformed_request', 'expectation_failed', 'unsupported_media_type', 'method_not_allowed']);
+
+/** Whether a problem is with the head of a request: it is answered before the caller is recognised, since the head may not say who calls. */
+export const isAboutHead = (error: unknown): boolean => CODES_OF_HEADS.has(refusalOf(error).code);
+
 /**
  * The answer to anything that went wrong. What is ours to mend comes out as `internal_error`, without a word about why.
  * Only a process server gets an instruction.

@@ -2,10 +2,10 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FleetError, Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/wire';
-import { asksAsProcessServer, type RecognisedRequest } from '../access/caller.js';
+import { asksAsProcessServer, type Permission, type RecognisedRequest } from '../access/caller.js';
 import { exceededQuota } from '../access/rate-limit.js';
 import { noteRefusal } from './broken-request.js';
-import { PROBLEM_TYPE, problemOf, retryAfterSeconds } from './problem-of.js';
+import { isAboutHead, PROBLEM_TYPE, problemOf, retryAfterSeconds } from './problem-of.js';
 
 /** The code of each problem that is being answered, for the metrics. */
 const problemCodes = new WeakMap<FastifyReply['raw'], ProblemResponse['code']>();
@@ -13,14 +13,24 @@ const problemCodes = new WeakMap<FastifyReply['raw'], ProblemResponse['code']>()
 /** The problem code that a reply was sent with; `none` when it is no problem. */
 export const problemCodeOf = ({ raw }: Pick<FastifyReply, 'raw'>): string => problemCodes.get(raw) ?? 'none';
 
-/** Whatever goes wrong leaves as application/problem+json. */
+/**
+ * Whatever goes wrong leaves as application/problem+json. Where Fastify refuses a body before the guard has run, the caller is
+ * recognised first: one that may not call is told nothing about its body.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly randomness: Randomness) {}
+  constructor(
+    private readonly randomness: Randomness,
+    private readonly recognise: (request: RecognisedRequest, permission: Permission) => Promise<unknown>,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    sendProblem(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>(), this.randomness);
+    const request = http.getRequest<RecognisedRequest>();
+    const send = (problem: unknown): void => sendProblem(problem, request, http.getResponse<FastifyReply>(), this.randomness);
+    const { permission, statedPermission } = request;
+    if (permission !== undefined || statedPermission === undefined || isAboutHead(error)) return send(error);
+    void this.recognise(request, statedPermission).then(() => send(error), send);
   }
 }
 

@@ -5,6 +5,7 @@ import { hostIdPipe } from '../access/uuid.pipe.js';
 import { recognised, type ProcessServerCaller, type RecognisedRequest } from '../access/caller.js';
 import type { UseCases } from '../app.module.js';
 import { acceptJson, parseAnyJson } from '../problems/json-body.js';
+import { isAboutHead } from '../problems/problem-of.js';
 import { sendProblem } from '../problems/problem.filter.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { textOf } from './heartbeat.mapping.js';
@@ -32,8 +33,9 @@ export async function serveHeartbeats(fastify: FastifyInstance, { callers, recei
     if (!request.caller && error instanceof FleetError) return send(); // the credential itself was refused
     try {
       request.caller ??= senderOf(request);
-    } catch {
-      return send(); // the sender is not known
+    } catch (denied) {
+      if (isAboutHead(error)) return send();
+      return sendProblem(denied, request, reply, randomness); // an unknown sender is told nothing about its body
     }
     void refusedHeartbeats.note(error, request.caller as ProcessServerCaller, recognised(request).actor).then(send);
   };
@@ -45,8 +47,9 @@ export async function serveHeartbeats(fastify: FastifyInstance, { callers, recei
       const sent = (response: HeartbeatResponse): void => sendAccepted(request, reply, textOf(response), receiver.isDraining);
       const refused = (error: unknown): void => sendProblem(error, request, reply, randomness);
       const refusal = refusalOf(request.raw);
-      if (refusal) return refused(refusal.error);
       try {
+        if (refusal) request.caller = senderOf(request);
+        if (refusal) return refused(refusal.error);
         const { hostId } = (request.caller = senderOf(request));
         refuseAnyQuery(request);
         const { body } = request;

@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { calledBy, FleetError, refusalKind, type Actor, type EventKind, type Registry } from '@app/fleet';
 import { problemOf } from '../problems/problem-of.js';
 import type { ProcessServerCaller } from '../access/caller.js';
+import { waitAtMost } from '../access/wait-at-most.js';
 
 /** A refusal is not held back for longer by a database that is slow to note it. */
 const LONGEST_NOTE_MS = 1_000;
@@ -20,8 +20,6 @@ export class RefusedHeartbeats {
     if (!kind) return;
     const detail = { code, call: 'heartbeat', explanation };
     const noted = this.registry.noteRefusal({ kind, hostId, generation, ...calledBy(actor), detail }).catch(() => undefined);
-    const waited = new AbortController();
-    await Promise.race([noted, pause(LONGEST_NOTE_MS, undefined, { signal: waited.signal }).catch(() => undefined)]);
-    waited.abort();
+    await waitAtMost(LONGEST_NOTE_MS, noted);
   }
 }

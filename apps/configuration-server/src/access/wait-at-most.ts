@@ -1,0 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** Waits for work that does not fail, but no longer than this. */
+export async function waitAtMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const waited = new AbortController();
+  await Promise.race([work, pause(ms, undefined, { signal: waited.signal }).catch(() => undefined)]);
+  waited.abort();
+}
