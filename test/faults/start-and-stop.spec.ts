@@ -3,11 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, createServer } from 'node:net';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
+
+/** On most machines it has; not on every one that these tests run on. */
+const LOCALHOST_HAS_TWO_ADDRESSES = `--import=data:text/javascript,${encodeURIComponent(`
+  import dns from 'node:dns';
+  const { lookup } = dns;
+  const two = [{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }];
+  dns.lookup = (host, options, done) => (host === 'localhost' && options.all ? done(null, two) : lookup(host, options, done));
+`)}`;
 
 let folder: ServerFolder;
 
@@ -123,7 +131,21 @@ describe('a start', () => {
     } finally {
       other.close();
     }
-    await folder.start();
+
+    const { url } = await folder.start({ HTTP_HOST: 'localhost', NODE_OPTIONS: LOCALHOST_HAS_TWO_ADDRESSES });
+    const given = new URL(url).port;
+    expect(url).toBe(`http://127.0.0.1:${given}`); // one address, for the rules of connections are those of one server
+    const second = connect(Number(given), '::1');
+    expect(await once(second, 'connect').catch((error: NodeJS.ErrnoException) => error.code)).toMatch(/^(ECONNREFUSED|EADDRNOTAVAIL)$/);
+  });
+
+  it('from a directory with a planted file names it, and begins nothing', async () => {
+    await mkdir(folder.dataDirectory, { mode: 0o700 });
+    await symlink('/etc/hostname', folder.path('connection.passphrase'));
+    const server = await folder.spawn();
+    expect(await server.end()).toEqual({ code: 1, signal: null });
+    expect(server.output).toBe(`${folder.path('connection.passphrase')} is a symbolic link, which is not followed: put the file itself there, or remove the link\n`);
+    expect(await readdir(folder.dataDirectory)).toEqual(['connection.passphrase']);
   });
 
   it('with settings that cannot be used names them all at once and begins nothing', async () => {

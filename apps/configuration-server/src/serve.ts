@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createServer } from 'node:net';
@@ -60,7 +61,7 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   await files.mustBePrivate();
   const claim = await claimDirectory(dataDirectory);
   undoing.add(() => claim.release());
-  await mustBeFree(settings.http);
+  const host = await freeAddress(settings.http);
 
   const randomness = new SystemRandomness();
   const parts = { settings, randomness, logger, progress, undoing };
@@ -88,7 +89,7 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   }
   await replica.start();
   directory.keep(() => replica.listening.recordedListenedMs);
-  await replica.http.listen(settings.http.port, settings.http.host);
+  await replica.http.listen(settings.http.port, host);
   const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');
   replica.status.addresses.push(url);
   await claim.announce(url);
@@ -117,14 +118,19 @@ async function stopServing(replica: Replica): Promise<void> {
   }
 }
 
-/** Asked before anything is begun: a taken port is the most frequent reason why a start fails. */
-async function mustBeFree({ host, port }: Settings['http']): Promise<void> {
-  const probe = createServer().listen({ host, port, exclusive: true });
+/**
+ * The one address to listen on. Asked before anything is begun: a taken port is the most frequent reason why a start fails.
+ * Given a name, Fastify would open a second server for its other address, which checks no PROXY protocol header.
+ */
+async function freeAddress({ host, port }: Settings['http']): Promise<string> {
   try {
+    const { address } = await lookup(host, { order: 'ipv4first' });
+    const probe = createServer().listen({ host: address, port, exclusive: true });
     await once(probe, 'listening');
+    await new Promise((closed) => probe.close(closed));
+    return address;
   } catch (error) {
     const why = errorCode(error) === 'EADDRINUSE' ? 'another program listens there. Stop it, or choose another HTTP_PORT' : errorMessage(error);
     throw new CannotStart(`HTTP_PORT ${port} on ${host} cannot be used: ${why}.`, { cause: error });
   }
-  await new Promise((closed) => probe.close(closed));
 }
