@@ -7,11 +7,13 @@ import { eventually, ServerFolder } from '../support/server-program.js';
 jest.setTimeout(240_000);
 let first: OwnServer;
 let second: OwnServer;
+let folder: ServerFolder | undefined;
 beforeAll(async () => {
   [first, second] = await Promise.all([OwnServer.start(['--server-id=1']), OwnServer.start(['--server-id=2'])]);
   for (const server of [first, second]) await server.root.query('CREATE TABLE fleet.t (id INT PRIMARY KEY)');
 });
 afterAll(async () => {
+  await folder?.remove();
   await first.stop();
   await second.stop();
 });
@@ -36,7 +38,7 @@ it('is not ready while its only server is read only, and is ready again by itsel
   const { user, password, port, database } = first.address;
   await first.root.query('DROP TABLE fleet.t');
   await first.readOnly(false);
-  const folder = await ServerFolder.make({ DATABASE_URL: `mysql://${user}:${password}@127.0.0.1:${port}/${database}` });
+  folder = await ServerFolder.make({ DATABASE_URL: `mysql://${user}:${password}@127.0.0.1:${port}/${database}` });
   const program = await folder.start();
   const readiness = async (): Promise<string> => {
     const response = await fetch(`${program.url}/health/ready`);
@@ -48,5 +50,4 @@ it('is not ready while its only server is read only, and is ready again by itsel
   await first.readOnly(false);
   await eventually('it is ready again', 30_000, async () => (await readiness()) === '200');
   expect((await program.stop()).code).toBe(0);
-  await folder.remove();
 });
