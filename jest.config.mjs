@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** Unit specs lie beside their rules in libs/; what crosses a boundary (database, HTTP, a spawned program) lies in test/. */
 export const project = {
   testEnvironment: 'node',
@@ -40,7 +42,7 @@ const asOnClusterNode = {
 
 export default {
   testTimeout: 30_000,
-  maxWorkers: '100%',
+  maxWorkers: Math.max(2, availableParallelism() + 1), // tests of whole programs mostly wait
   reporters: ['default', '<rootDir>/test/support/closing-line-reporter.mjs'],
   projects: [project, asOnClusterNode],
 };
