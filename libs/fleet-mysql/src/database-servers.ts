@@ -101,7 +101,7 @@ async function variables(connection: Connection | PoolConnection, sql: string, t
 /**
  * The servers of one address, of which all pools of a process use one at a time: the first that accepts writes. It is kept until
  * it refuses writes or connections; then the others are tried in order. A single server is used whether it accepts writes or
- * not; it is another one when its address leads elsewhere, as behind a balancer or a name that was moved (decision 26).
+ * not; it is another one when its address leads elsewhere, as behind a balancer or a name that was moved (decision 25).
  */
 export class DatabaseServers {
   private readonly servers: readonly ServerAddress[];
