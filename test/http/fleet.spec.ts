@@ -198,12 +198,12 @@ describe('metrics', () => {
     ['malformed_request', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['uri_too_long', `GET /v1/process-servers/${'x'.repeat(200)} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`],
     ['uri_too_long', `POST /v1/process-servers/${'x'.repeat(200)}/heartbeats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`],
-    ['body_too_large', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n'],
+    ['body_too_large', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: OPERATOR\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n'],
     ['headers_too_large', `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
   ])('count a refusal by status class and problem code, also one of the parser: %s', async (code, request) => {
     const count = async (): Promise<number> => Number(metric((await site.call<{ text: string }>('GET', '/metrics')).body.text, `cs_http_answers_total{status="4xx",code="${code}"}`) ?? 0);
     const before = await count();
-    const answer = parsedAnswer(await site.raw(request));
+    const answer = parsedAnswer(await site.raw(request.replace('OPERATOR', await site.keyOf('operator'))));
     expectProblem(answer, code as ProblemCode);
     expect(answer.headers['x-content-type-options']).toBe('nosniff');
     expect(await count()).toBe(before + 1);

@@ -20,6 +20,8 @@ export function expectProblem({ status, body, headers }: Answer<object>, code: P
   if (status === 429) {
     expect(headers['ratelimit-policy']).toMatch(/^"[a-z-]+";q=\d+;w=\d+$/);
     expect(headers['ratelimit']).toMatch(/^"[a-z-]+";r=\d+;t=[1-9]\d*$/);
+    const resetSeconds = Number(/t=(\d+)$/.exec(String(headers['ratelimit']))?.[1]);
+    expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(resetSeconds);
   }
   if (status === 405) expect(headers['allow']).toMatch(/^[A-Z]+(, [A-Z]+)*$/);
   if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase)$/);

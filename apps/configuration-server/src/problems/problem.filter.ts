@@ -37,10 +37,11 @@ export class ProblemFilter implements ExceptionFilter {
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, randomness: Randomness): void {
   const problem = problemOf(error, request.id, asksAsProcessServer(request));
   if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
-  const retryAfter = retryAfterSeconds(error, problem, randomness.fraction());
-  if (retryAfter !== null) reply.header('retry-after', retryAfter);
   const quota = error instanceof FleetError ? exceededQuota(error.fault) : null;
   if (quota) (request as RecognisedRequest).quota = quota;
+  const retryAfter = retryAfterSeconds(error, problem, randomness.fraction());
+  // Not before the quota is there again.
+  if (retryAfter !== null) reply.header('retry-after', Math.max(retryAfter, (problem.status === 429 && (request as RecognisedRequest).quota?.resetSeconds) || 0));
   if (problem.status === 401) reply.header('www-authenticate', (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer');
   problemCodes.set(reply.raw, problem.code);
   noteRefusal(request.raw);
