@@ -5,8 +5,8 @@ import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 import { seededFractions } from '@app/platform';
 import { CrashLoad } from './crash-load.js';
 
-/** 12 for every day; CRASH_ROUNDS=200 for a release. CRASH_SEED repeats the choices of an earlier run, though not its timing. */
-const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 12);
+/** 8 for every day; CRASH_ROUNDS=200 for a release. CRASH_SEED repeats the choices of an earlier run, though not its timing. */
+const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 8);
 const SEED = Number(process.env['CRASH_SEED'] ?? randomInt(2 ** 31));
 
 jest.setTimeout(120_000 + ROUNDS * 30_000);

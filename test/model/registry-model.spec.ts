@@ -5,7 +5,7 @@ import { ModelRun, someActions } from './model-run.js';
 
 jest.setTimeout(600_000);
 
-const { MODEL_RUNS = '12', MODEL_SEED, MODEL_PATH, MODEL_SHRINK = '1' } = process.env;
+const { MODEL_RUNS = '8', MODEL_SEED, MODEL_PATH, MODEL_SHRINK = '1' } = process.env;
 
 let site: TestSite;
 beforeAll(async () => {
