@@ -4,7 +4,7 @@ import { FuzzRun } from './fuzz-run.js';
 
 /** Given by `npm run fuzz`; a plain test run, which shares the machine with all other tests, takes another seed each time, and prints it. */
 const order = {
-  requests: Number(process.env['FUZZ_REQUESTS'] ?? 5_000),
+  requests: Number(process.env['FUZZ_REQUESTS'] ?? 3_000),
   seed: Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31)),
   inFlight: Number(process.env['FUZZ_IN_FLIGHT'] ?? 8),
 };
