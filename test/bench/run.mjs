@@ -70,7 +70,7 @@ function show(name, { rows, ratios, memory }) {
     const lines = Object.entries(memory).map(([what, { held, resident }]) => [`memory: ${what}`, `${held.toFixed(1)} MiB held`, `${resident.toFixed(0)} MiB resident`]);
     console.log(`${table(lines)}\n`);
   }
-  console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, showSpread(value)]))}\n`);
+  if (Object.keys(ratios).length > 0) console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, showSpread(value)]))}\n`);
 }
 
 try {

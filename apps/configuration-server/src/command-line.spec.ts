@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { readCommandLine } from './command-line.js';
 
-const NONE = { insecure: false, newAdminKey: false, migrateOnly: false, restored: false };
+const NONE = { help: false, insecure: false, newAdminKey: false, migrateOnly: false, restored: false };
 
 describe('the command line', () => {
   it.each([
     [[], NONE],
+    [['--help'], { ...NONE, help: true }],
     [['--restored'], { ...NONE, restored: true }],
     [['--migrate-only'], { ...NONE, migrateOnly: true }],
     [['--insecure', '--new-admin-key'], { ...NONE, insecure: true, newAdminKey: true }],
@@ -14,7 +15,7 @@ describe('the command line', () => {
   });
 
   it.each([
-    [['--restore'], "Unknown option '--restore'. The options are --insecure, --new-admin-key, "],
+    [['--restore'], "Unknown option '--restore'. The options are --help, --insecure, --new-admin-key, "],
     [['restored'], "Unexpected argument 'restored'. The options are "],
     [['--migrate-only', '--restored'], '--migrate-only makes the schema and ends: start again with --restored after it.'],
     [['--migrate-only', '--new-admin-key'], 'start again with --new-admin-key after it.'],

@@ -1,16 +1,27 @@
 import { parseArgs } from 'node:util';
 
 const OPTIONS = {
+  help: { type: 'boolean', default: false },
   insecure: { type: 'boolean', default: false },
   'new-admin-key': { type: 'boolean', default: false },
   'migrate-only': { type: 'boolean', default: false },
   restored: { type: 'boolean', default: false },
 } as const;
 
+/** What `--help` prints. */
+export const HELP = `npm start -- [options]
+  --new-admin-key  makes one more admin key
+  --migrate-only   makes or changes the schema, and ends
+  --restored       the database was restored from a backup (docs/backup-and-restore.md)
+  --insecure       plain HTTP on an address that is not loopback
+Everything else is a setting (README.md).`;
+
 /** An argument that the program does not have. */
 export class CommandLineError extends Error {}
 
 export interface CommandLine {
+  /** Print the options, and end. */
+  readonly help: boolean;
   /** Serve plain HTTP on an address that is not loopback. */
   readonly insecure: boolean;
   /** Make or change the schema, and end. */
@@ -24,9 +35,9 @@ export interface CommandLine {
 /** What follows `npm start --`. @throws CommandLineError that names the argument and those that there are. */
 export function readCommandLine(args: readonly string[]): CommandLine {
   const values = parsed(args);
-  const { insecure, restored, 'new-admin-key': newAdminKey, 'migrate-only': migrateOnly } = values;
+  const { help, insecure, restored, 'new-admin-key': newAdminKey, 'migrate-only': migrateOnly } = values;
   if (migrateOnly && (restored || newAdminKey)) throw new CommandLineError(`--migrate-only makes the schema and ends: start again with ${restored ? '--restored' : '--new-admin-key'} after it.`);
-  return { insecure, migrateOnly, newAdminKey, restored };
+  return { help, insecure, migrateOnly, newAdminKey, restored };
 }
 
 function parsed(args: readonly string[]): ReturnType<typeof parseArgs<{ args: string[]; options: typeof OPTIONS }>>['values'] {

@@ -6,7 +6,7 @@ import { DirectoryInUse, readSettings, SettingsError, UnsafeFile } from '@app/pl
 import { serverLog } from './server-log.js';
 import { projectRoot } from './openapi/openapi-file.js';
 import { CannotStart } from './cannot-start.js';
-import { CommandLineError, readCommandLine } from './command-line.js';
+import { CommandLineError, HELP, readCommandLine } from './command-line.js';
 import { migrateOnly } from './migrate-only.js';
 import { serve, type RunningServer, type SecretFile } from './serve.js';
 
@@ -54,7 +54,8 @@ Stop it with Ctrl-C.`;
 }
 
 async function run(): Promise<void> {
-  const { insecure, migrateOnly: isMigration, ...options } = readCommandLine(process.argv.slice(2));
+  const { help, insecure, migrateOnly: isMigration, ...options } = readCommandLine(process.argv.slice(2));
+  if (help) return console.log(HELP);
   const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
   const settings = readSettings({ environment: process.env, insecure, packageVersion: version });
   const log = pino.destination({ dest: 2, sync: true, maxLength: LARGEST_LOG_BACKLOG, retryEAGAIN: () => false });

@@ -11,7 +11,7 @@ export interface PageLimits {
   readonly collectedOtherwise: number;
 }
 
-export const PAGE_LIMITS: PageLimits = { examinedInOrder: 5_000, collectedByHostId: 10_000, collectedOtherwise: 5_000 };
+export const PAGE_LIMITS: PageLimits = { examinedInOrder: 3_000, collectedByHostId: 5_000, collectedOtherwise: 3_000 };
 
 const TABLES = { p: 'process_server', l: 'process_server_lease', h: 'process_server_health', n: 'process_server_name' } as const;
 export type Alias = keyof typeof TABLES;

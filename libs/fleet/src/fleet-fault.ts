@@ -118,7 +118,7 @@ function explain(fault: FleetFault): string {
     case 'generation_unknown':
       return `Generation ${fault.given} is not known here; the latest is ${fault.current}. The database may have been restored.`;
     case 'process_server_not_found':
-      return 'Nobody knows this host id.';
+      return 'No process server has this host id. If there was one, its events say what became of it.';
     case 'generations_exhausted':
       return `This host id has had generation ${fault.largest}, the largest there is. Register the machine under a new host id.`;
     case 'host_id_conflict':
