@@ -42,7 +42,7 @@ export const SETTINGS = [
   row('CONFIGURATION_SERVER_VERSION', '', 'the package\'s', 'Version that process servers are compared with, four parts'),
   row('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: refuse every other version'),
   row('REGISTRATIONS_PER_SECOND', '1/s', '500', 'New host ids from one address, and a tenfold of that with one passphrase, at one replica; those of ten seconds at once. More get 429; registered host ids never'),
-  row('REGISTRATIONS_PER_SERVER_PER_HOUR', '1/h', '2000', 'Registrations of one registered host id at one replica, all of them at once if need be; more get 429'),
+  row('REGISTRATIONS_PER_SERVER_PER_HOUR', '1/h', '36000', 'Registrations of one registered host id at one replica, all of them at once if need be; more get 429'),
   row('REREGISTRATION_PROOF', '', 'address', 'What replaces a Connected registration: its credential or the source address of its heartbeats; `credential`: its credential only; `none`: the passphrase is enough'),
   row('EVENT_RETENTION_DAYS', 'd', '400', 'How long events are kept'),
   row('PASSPHRASE_OVERLAP_SECONDS', 's', '86400', 'How long an earlier passphrase stays valid after a rotation'),
