@@ -71,7 +71,7 @@ describe('a registration', () => {
     expect(await stores.kinds(old.hostId)).toEqual(['registered', 'silence_ended', 'registered_again']);
   });
 
-  it('again after a silence writes the end of the silence once, whoever registers at the same moment', async () => {
+  it('again after a silence writes the end of the silence once, also when two register at the same moment', async () => {
     const server = await stores.registered();
     await stores.write(stores.beat(server));
     const from = stores.clock.now().toISOString();

@@ -150,7 +150,7 @@ describe('the timeline', () => {
     expect((await timeline(hostId, `?limit=1&order=oldest&cursor=${cursor}`)).status).toBe(200);
   });
 
-  it.each(['', '?order=newest', '?from=2026-01-01T00:00:00Z'])('of a host id that nobody ever heard of: 404 (%s)', async (query) => {
+  it.each(['', '?order=newest', '?from=2026-01-01T00:00:00Z'])('of an unknown host id: 404 (%s)', async (query) => {
     expectProblem(await timeline(randomUUID(), query), 'process_server_not_found');
   });
 });

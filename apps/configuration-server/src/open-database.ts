@@ -88,7 +88,7 @@ async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
   if (before !== 0 && differenceSeconds === 0) logger.info("the clock of this database node agrees with the site's again");
 }
 
-/** The first word with a database that somebody else runs. */
+/** The first connection to a database that is not ours. */
 async function reach(database: DatabaseSettings, clock: SystemClock, progress: (line: string) => void): Promise<void> {
   const where = 'socketPath' in database ? database.socketPath : [database, ...database.others].map(({ host, port }) => `${host}:${port}`).join(',');
   try {

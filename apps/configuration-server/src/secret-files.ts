@@ -82,7 +82,7 @@ export async function renewAdminKey(secrets: SecretStore, files: SecretFiles): P
   await rename(renewedOf(files.adminKey), files.adminKey);
 }
 
-/** The hash of the passphrase in its file, and of a new one that is written beside it where that is missing or cannot be one. */
+/** The hash of the passphrase in its file, and of a new one that is written to a second file where that is missing or cannot be one. */
 export async function passphraseToKeep(files: SecretFiles): Promise<Buffer> {
   const kept = await readSecret(files.passphrase);
   if (kept !== null && isPassphrase(kept)) return sha256(kept);

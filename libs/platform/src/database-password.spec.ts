@@ -12,7 +12,7 @@ describe('the password in a file', () => {
     ['with quotes in it', '[MySQLCredentials]\nMySQLUserPassword = "a"b"', 'a"b'],
     ['with blanks kept by quotes', '[MySQLCredentials]\nMySQLUserPassword = " a = b "', ' a = b '],
     ['in single quotes', "[MySQLCredentials]\nMySQLUserPassword = 'secret'", 'secret'],
-    ['beside comments and other sections', '; a comment\n[Other]\nMySQLUserPassword = no\n[ mysqlcredentials ]\n# MySQLUserPassword = no\nmysqluserpassword = yes\n[Last]\nMySQLUserPassword = no', 'yes'],
+    ['among comments and other sections', '; a comment\n[Other]\nMySQLUserPassword = no\n[ mysqlcredentials ]\n# MySQLUserPassword = no\nmysqluserpassword = yes\n[Last]\nMySQLUserPassword = no', 'yes'],
     ['empty', '[MySQLCredentials]\nMySQLUserPassword = ""', ''],
   ])('%s', (_what, content, password) => {
     expect(databasePassword(content, 'fleet')).toBe(password);

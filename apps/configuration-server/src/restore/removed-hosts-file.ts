@@ -6,7 +6,7 @@ import { appendPrivateFile, readPrivateFile, writePrivateFile } from '@app/platf
 import { removalLine, removalRecordIn } from './removal-line.js';
 
 const FILE = 'removed-hosts.jsonl';
-/** This one, and those of other replicas that an operator has placed beside it. */
+/** This one, and those of other replicas that an operator has copied into the directory. */
 const FILES = /^removed-hosts.*\.jsonl$/;
 /** Records are remembered so that a removal that is answered again is not written again, and so that those that could not be written are tried again. */
 const MOST_REMEMBERED = 10_000;
