@@ -1,16 +1,47 @@
 /** The import table of README.md, enforced. A rule with an exception list is a rule to redesign. */
-const onlyTo = (name, from, to) => ({ name, severity: 'error', from: { path: from, pathNot: '[.]spec[.]ts$' }, to: { pathNot: to } });
+const onlyTo = (name, from, to) => ({
+  name,
+  severity: 'error',
+  from: { path: from, pathNot: '[.]spec[.]ts$' },
+  to: { pathNot: to },
+});
 
 module.exports = {
   forbidden: [
     onlyTo('fleet-is-pure', '^libs/fleet/', ['^libs/fleet/']),
-    onlyTo('fleet-mysql-knows-tables-only', '^libs/fleet-mysql/', ['^libs/(fleet|fleet-mysql)/', '^migrations/', '^node_modules/(typeorm|mysql2)/']),
-    onlyTo('wire-is-shapes-only', '^libs/wire/', ['^libs/wire/', '^node_modules/(class-validator|class-transformer|ipaddr[.]js|undici)/']),
-    onlyTo('platform-is-below-the-apps', '^libs/platform/', ['^libs/(fleet|platform)/', '^node_modules/', '^node:', '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|tls|timers/promises|url|util)$']),
+    onlyTo('fleet-mysql-knows-tables-only', '^libs/fleet-mysql/', [
+      '^libs/(fleet|fleet-mysql)/',
+      '^migrations/',
+      '^node_modules/(typeorm|mysql2)/',
+    ]),
+    onlyTo('wire-is-shapes-only', '^libs/wire/', [
+      '^libs/wire/',
+      '^node_modules/(class-validator|class-transformer|ipaddr[.]js|undici)/',
+    ]),
+    onlyTo('platform-is-below-the-apps', '^libs/platform/', [
+      '^libs/(fleet|platform)/',
+      '^node_modules/',
+      '^node:',
+      '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|tls|timers/promises|url|util)$',
+    ]),
     onlyTo('migrations-know-rules-only', '^migrations/', ['^(migrations|libs/fleet)/', '^node_modules/typeorm/']),
-    onlyTo('clients-speak-http-only', '^apps/simulator/', ['^apps/simulator/', '^libs/(wire|platform)/', '^(crypto|fs|util)$']),
-    { name: 'apps-never-meet', severity: 'error', from: { path: '^apps/([^/]+)/' }, to: { path: '^apps/', pathNot: '^apps/$1/' } },
-    { name: 'libraries-are-entered-by-their-index', severity: 'error', from: { path: '^(apps|libs/([^/]+))/' }, to: { path: '^libs/([^/]+)/src/(?!index[.]ts$)', pathNot: '^libs/$2/' } },
+    onlyTo('clients-speak-http-only', '^apps/simulator/', [
+      '^apps/simulator/',
+      '^libs/(wire|platform)/',
+      '^(crypto|fs|util)$',
+    ]),
+    {
+      name: 'apps-never-meet',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'libraries-are-entered-by-their-index',
+      severity: 'error',
+      from: { path: '^(apps|libs/([^/]+))/' },
+      to: { path: '^libs/([^/]+)/src/(?!index[.]ts$)', pathNot: '^libs/$2/' },
+    },
     { name: 'nobody-imports-a-spec', severity: 'error', from: {}, to: { path: '[.]spec[.]ts$' } },
     { name: 'only-tests-use-test', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
@@ -20,6 +51,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

@@ -7,7 +7,12 @@ export const project = {
   rootDir: import.meta.dirname,
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   testRegex: '\\.spec\\.ts$',
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/galera/', '<rootDir>/test/proxies/', '<rootDir>/test/failover/'],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/galera/',
+    '<rootDir>/test/proxies/',
+    '<rootDir>/test/failover/',
+  ],
   extensionsToTreatAsEsm: ['.ts'],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
@@ -37,7 +42,8 @@ const asOnClusterNode = {
   ...project,
   displayName: 'as on a cluster node',
   setupFiles: [...project.setupFiles, '<rootDir>/test/support/as-on-cluster-node.mjs'],
-  testRegex: '/test/database/(database|registry-store|lease-store|removal-store|key-ring-store|consistency[a-z-]*)\\.spec\\.ts$',
+  testRegex:
+    '/test/database/(database|registry-store|lease-store|removal-store|key-ring-store|consistency[a-z-]*)\\.spec\\.ts$',
 };
 
 export default {

@@ -16,6 +16,8 @@ export class FindHealthByIndex1795400000019 implements MigrationInterface {
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('ALTER TABLE process_server_health DROP KEY by_load, DROP KEY by_certificate, DROP KEY by_services, DROP COLUMN load_slot');
+    await db.query(
+      'ALTER TABLE process_server_health DROP KEY by_load, DROP KEY by_certificate, DROP KEY by_services, DROP COLUMN load_slot',
+    );
   }
 }

@@ -4,7 +4,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class BoundEventsOfHeartbeats1795400000025 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     if (await db.hasColumn('process_server_lease', 'event_bounds')) return;
-    await db.query(`ALTER TABLE process_server_lease ADD COLUMN event_bounds VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin NULL`);
+    await db.query(
+      `ALTER TABLE process_server_lease ADD COLUMN event_bounds VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin NULL`,
+    );
   }
 
   async down(db: QueryRunner): Promise<void> {

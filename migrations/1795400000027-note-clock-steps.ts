@@ -14,6 +14,8 @@ export class NoteClockSteps1795400000027 implements MigrationInterface {
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('ALTER TABLE listening DROP COLUMN run_ahead_ms, DROP COLUMN unsteady_listened_ms, DROP COLUMN stepped_listened_ms, DROP COLUMN stepped_back_listened_ms, DROP COLUMN stepped_back_to');
+    await db.query(
+      'ALTER TABLE listening DROP COLUMN run_ahead_ms, DROP COLUMN unsteady_listened_ms, DROP COLUMN stepped_listened_ms, DROP COLUMN stepped_back_listened_ms, DROP COLUMN stepped_back_to',
+    );
   }
 }

@@ -4,10 +4,14 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class AddNameKeys1795400000032 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     if (!(await db.hasColumn('process_server', 'name_key'))) {
-      await db.query("ALTER TABLE process_server ADD COLUMN name_key VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '' AFTER friendly_name");
+      await db.query(
+        "ALTER TABLE process_server ADD COLUMN name_key VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '' AFTER friendly_name",
+      );
     }
     if (!(await db.hasColumn('api_key', 'name_key'))) {
-      await db.query('ALTER TABLE api_key ADD COLUMN name_key VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL AFTER name');
+      await db.query(
+        'ALTER TABLE api_key ADD COLUMN name_key VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL AFTER name',
+      );
     }
   }
 

@@ -29,12 +29,20 @@ export class FillNameKeys1795400000033 implements MigrationInterface {
 }
 
 async function fill(db: QueryRunner, { table, id, name, key }: Keyed): Promise<void> {
-  for (let after = ''; ; ) {
-    const ids = (await db.query(`SELECT DISTINCT t.${id} AS id FROM ${table} AS t WHERE t.${id} > ? ORDER BY t.${id} LIMIT ?`, [after, BATCH])) as { id: string }[];
+  for (let after = ''; ;) {
+    const ids = (await db.query(
+      `SELECT DISTINCT t.${id} AS id FROM ${table} AS t WHERE t.${id} > ? ORDER BY t.${id} LIMIT ?`,
+      [after, BATCH],
+    )) as { id: string }[];
     const last = ids.at(-1);
     if (!last) return;
-    const rows = (await db.query(`SELECT t.${id} AS id, t.${name} AS name, t.${key} AS name_key FROM ${table} AS t WHERE t.${id} > ? AND t.${id} <= ?`, [after, last.id])) as { id: string; name: string; name_key: string | null }[];
-    const changed = rows.map((row) => ({ ...row, new_key: nameKey(row.name) })).filter((row) => row.name_key !== row.new_key);
+    const rows = (await db.query(
+      `SELECT t.${id} AS id, t.${name} AS name, t.${key} AS name_key FROM ${table} AS t WHERE t.${id} > ? AND t.${id} <= ?`,
+      [after, last.id],
+    )) as { id: string; name: string; name_key: string | null }[];
+    const changed = rows
+      .map((row) => ({ ...row, new_key: nameKey(row.name) }))
+      .filter((row) => row.name_key !== row.new_key);
     if (changed.length > 0) {
       await db.query(
         `UPDATE JSON_TABLE(CONVERT(? USING utf8mb4), '$[*]' COLUMNS (

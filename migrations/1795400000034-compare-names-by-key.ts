@@ -4,20 +4,30 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class CompareNamesByKey1795400000034 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     if (!(await hasIndex(db, 'process_server', 'by_machine'))) {
-      await db.query('ALTER TABLE process_server DROP KEY by_name, ADD KEY by_name (name_key, host_id), ADD KEY by_machine (machine_id, host_id)');
+      await db.query(
+        'ALTER TABLE process_server DROP KEY by_name, ADD KEY by_name (name_key, host_id), ADD KEY by_machine (machine_id, host_id)',
+      );
     }
-    await db.query('ALTER TABLE process_server_name MODIFY name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL');
-    if (!(await hasIndex(db, 'api_key', 'by_name_key'))) await db.query('ALTER TABLE api_key DROP KEY by_name, ADD UNIQUE KEY by_name_key (name_key)');
+    await db.query(
+      'ALTER TABLE process_server_name MODIFY name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL',
+    );
+    if (!(await hasIndex(db, 'api_key', 'by_name_key')))
+      await db.query('ALTER TABLE api_key DROP KEY by_name, ADD UNIQUE KEY by_name_key (name_key)');
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('ALTER TABLE process_server DROP KEY by_machine, DROP KEY by_name, ADD KEY by_name (friendly_name, host_id)');
+    await db.query(
+      'ALTER TABLE process_server DROP KEY by_machine, DROP KEY by_name, ADD KEY by_name (friendly_name, host_id)',
+    );
     await db.query('ALTER TABLE process_server_name MODIFY name VARCHAR(255) NOT NULL');
     await db.query('ALTER TABLE api_key DROP KEY by_name_key, ADD UNIQUE KEY by_name (name)');
   }
 }
 
 async function hasIndex(db: QueryRunner, table: string, index: string): Promise<boolean> {
-  const rows = (await db.query('SELECT 1 FROM information_schema.STATISTICS AS s WHERE s.TABLE_SCHEMA = DATABASE() AND s.TABLE_NAME = ? AND s.INDEX_NAME = ?', [table, index])) as unknown[];
+  const rows = (await db.query(
+    'SELECT 1 FROM information_schema.STATISTICS AS s WHERE s.TABLE_SCHEMA = DATABASE() AND s.TABLE_NAME = ? AND s.INDEX_NAME = ?',
+    [table, index],
+  )) as unknown[];
   return rows.length > 0;
 }

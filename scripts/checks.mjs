@@ -2,7 +2,14 @@
 import { spawn } from 'node:child_process';
 import { prepare, root } from './prepare.mjs';
 
-const CHECKS = [['lint'], ['typecheck'], ['imports'], ['openapi', '--', '--check'], ['schema', '--', '--check']];
+const CHECKS = [
+  ['lint'],
+  ['typecheck'],
+  ['format:check'],
+  ['imports'],
+  ['openapi', '--', '--check'],
+  ['schema', '--', '--check'],
+];
 
 await prepare();
 const waiting = [...CHECKS];
@@ -11,7 +18,9 @@ const worker = async () => {
   for (let check = waiting.shift(); check; check = waiting.shift()) {
     const startedAtMs = performance.now();
     const { ok, output } = await run(check);
-    console.log(`${check[0]}: ${ok ? 'passed' : 'FAILED'} in ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`);
+    console.log(
+      `${check[0]}: ${ok ? 'passed' : 'FAILED'} in ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`,
+    );
     if (output) console.log(output);
     if (!ok) failed.push(check[0]);
   }

@@ -1,7 +1,9 @@
 /** `npm run fuzz -- [--requests N] [--seed S] [--in-flight N]`: the fuzz run alone, as long as wanted. The same seed with `--in-flight 1` sends the same again. */
 import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({ options: { requests: { type: 'string' }, seed: { type: 'string' }, 'in-flight': { type: 'string' } } });
+const { values } = parseArgs({
+  options: { requests: { type: 'string' }, seed: { type: 'string' }, 'in-flight': { type: 'string' } },
+});
 process.env.FUZZ_REQUESTS = '20000';
 process.env.FUZZ_IN_FLIGHT = '48';
 for (const [name, value] of Object.entries(values)) {

@@ -9,7 +9,11 @@ await prepare();
 const committed = join(root, 'openapi.json');
 const folder = mkdtempSync(join(tmpdir(), 'openapi-'));
 const target = process.argv.includes('--check') ? join(folder, 'openapi.json') : committed;
-const { status } = spawnSync(process.execPath, [join(root, 'dist/apps/configuration-server/src/openapi/write-openapi.js'), target], { stdio: 'inherit' });
+const { status } = spawnSync(
+  process.execPath,
+  [join(root, 'dist/apps/configuration-server/src/openapi/write-openapi.js'), target],
+  { stdio: 'inherit' },
+);
 const same = status === 0 && readFileSync(target, 'utf8') === readFileSync(committed, 'utf8');
 rmSync(folder, { recursive: true });
 if (!same) console.error('openapi.json is not what the code says: run "npm run openapi" and commit it.');

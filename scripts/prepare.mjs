@@ -10,7 +10,15 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const STAMP = join(root, 'dist', '.built');
 const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-const BUILT_FROM = ['apps', 'libs', 'migrations', 'tsconfig.json', 'nest-cli.json', 'package.json', 'package-lock.json'];
+const BUILT_FROM = [
+  'apps',
+  'libs',
+  'migrations',
+  'tsconfig.json',
+  'nest-cli.json',
+  'package.json',
+  'package-lock.json',
+];
 
 /** Everything in order. A failure is printed as one line, and the process ends with 1. */
 export async function prepare() {
@@ -27,7 +35,9 @@ export async function prepare() {
 export function checkNodeVersion(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
-  throw new Error(`Node ${version} is too old: the configuration server needs Node 20.19 or newer (https://nodejs.org).`);
+  throw new Error(
+    `Node ${version} is too old: the configuration server needs Node 20.19 or newer (https://nodejs.org).`,
+  );
 }
 
 /** Installs what package-lock.json lists, tests' and build's packages too, unless just that is there. */
@@ -84,7 +94,10 @@ function sourcesHash() {
   const hash = createHash('sha256');
   for (const top of BUILT_FROM) {
     for (const file of filesUnder(top).sort()) {
-      hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0');
+      hash
+        .update(`${file}\0`)
+        .update(readFileSync(join(root, file)))
+        .update('\0');
     }
   }
   return hash.digest('hex');
@@ -116,6 +129,10 @@ function run([program, ...args]) {
       outcome();
     };
     child.once('error', (error) => ended(() => reject(new Error(`${command} cannot be run: ${error.message}`))));
-    child.once('exit', (code, signal) => ended(() => (code === 0 ? resolve() : reject(new Error(`${command} failed (${signal ?? `exit code ${code}`}).`)))));
+    child.once('exit', (code, signal) =>
+      ended(() =>
+        code === 0 ? resolve() : reject(new Error(`${command} failed (${signal ?? `exit code ${code}`}).`)),
+      ),
+    );
   });
 }

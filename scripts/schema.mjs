@@ -45,7 +45,14 @@ async function dumped(dataSource) {
        FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY TABLE_NAME, COLUMN_NAME`,
   );
   const tables = [...new Set(columns.map(({ t }) => t))];
-  return tables.map((table) => `CREATE TABLE ${table} (\n${linesOf(table).map((line) => `  ${line}`).join(',\n')}\n);\n`).join('\n');
+  return tables
+    .map(
+      (table) =>
+        `CREATE TABLE ${table} (\n${linesOf(table)
+          .map((line) => `  ${line}`)
+          .join(',\n')}\n);\n`,
+    )
+    .join('\n');
 
   function linesOf(table) {
     const of = (rows) => rows.filter(({ t }) => t === table);
@@ -58,6 +65,12 @@ async function dumped(dataSource) {
       const kind = name === 'PRIMARY' ? 'PRIMARY KEY' : `${Number(parts[0].many) ? '' : 'UNIQUE '}KEY ${name}`;
       return `${kind} (${parts.map(({ c }) => c).join(', ')})`;
     });
-    return [...columnLines, ...indexLines, ...of(references).map(({ c, target, targetColumn }) => `FOREIGN KEY (${c}) REFERENCES ${target} (${targetColumn})`)];
+    return [
+      ...columnLines,
+      ...indexLines,
+      ...of(references).map(
+        ({ c, target, targetColumn }) => `FOREIGN KEY (${c}) REFERENCES ${target} (${targetColumn})`,
+      ),
+    ];
   }
 }

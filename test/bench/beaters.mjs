@@ -45,7 +45,16 @@ export function beating(port, requests, { everyMs = 1_000, anew = false } = {}) 
       for (const socket of sockets) socket.destroy();
       const sorted = latencies.sort((a, b) => a - b);
       const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-      return { perSecond: latencies.length / elapsedSeconds, p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999), longestMs: at(1), unanswered: sent - latencies.length, statuses, generatorBusy: 0 };
+      return {
+        perSecond: latencies.length / elapsedSeconds,
+        p50Ms: at(0.5),
+        p99Ms: at(0.99),
+        p999Ms: at(0.999),
+        longestMs: at(1),
+        unanswered: sent - latencies.length,
+        statuses,
+        generatorBusy: 0,
+      };
     },
   };
 }

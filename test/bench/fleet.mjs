@@ -6,7 +6,8 @@ import { createConnection } from 'mysql2/promise';
 import { built } from './built.mjs';
 
 const { Database, migrateDatabase, SecretStore } = await built('libs/fleet-mysql/src/index.js');
-const { HmacCredentials, newSharedKey, openPrivateDatabase, sha256, SystemRandomness, UuidIdentifiers } = await built('libs/platform/src/index.js');
+const { HmacCredentials, newSharedKey, openPrivateDatabase, sha256, SystemRandomness, UuidIdentifiers } =
+  await built('libs/platform/src/index.js');
 
 export const PASSPHRASE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF';
 export const ADMIN_KEY = 'csk_benchmarks-only-benchmarks-only-benchmarks-';
@@ -26,20 +27,30 @@ const LISTENED_MS = 1_000_000_000;
 const AGO = (n, size) => `(30000 - ${n} * 30000 DIV ${size})`;
 
 /** Host ids in no order, as UUIDs come. SQL and JavaScript make the same. */
-const HOST_ID = (n) => `CONCAT_WS('-', SUBSTR(${n}, 1, 8), SUBSTR(${n}, 9, 4), SUBSTR(${n}, 13, 4), SUBSTR(${n}, 17, 4), SUBSTR(${n}, 21, 12))`;
+const HOST_ID = (n) =>
+  `CONCAT_WS('-', SUBSTR(${n}, 1, 8), SUBSTR(${n}, 9, 4), SUBSTR(${n}, 13, 4), SUBSTR(${n}, 17, 4), SUBSTR(${n}, 21, 12))`;
 export function hostIdOf(number) {
   const digest = createHash('md5').update(String(number)).digest('hex');
-  return [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20)].join('-');
+  return [digest.slice(0, 8), digest.slice(8, 12), digest.slice(12, 16), digest.slice(16, 20), digest.slice(20)].join(
+    '-',
+  );
 }
 
 /** @returns a fleet with the address of its database, the `sample` that can be spoken for, and `stop`. */
 export async function makeFleet(directory, size) {
-  const privateDatabase = await openPrivateDatabase({ directory: join(directory, 'database'), size: 'serving', progress: () => undefined });
+  const privateDatabase = await openPrivateDatabase({
+    directory: join(directory, 'database'),
+    size: 'serving',
+    progress: () => undefined,
+  });
   const { address } = privateDatabase;
   const clock = { now: () => new Date() };
   await migrateDatabase(address, clock, 'bench', { fraction: () => 0 });
   const database = new Database(address, new SystemRandomness(), { connections: 1, lockWaitSeconds: 50 });
-  const key = await new SecretStore(database, clock, new UuidIdentifiers()).sharedKey('credential_hmac', newSharedKey());
+  const key = await new SecretStore(database, clock, new UuidIdentifiers()).sharedKey(
+    'credential_hmac',
+    newSharedKey(),
+  );
   await database.close();
   const connection = await createConnection({ ...address, timezone: 'Z' });
   await connection.query("SET time_zone = '+00:00'");
@@ -60,26 +71,40 @@ export async function makeFleet(directory, size) {
       DATABASE_PASSWORD_FILE: passwordFile,
     },
     /** Hosts by number, registered or not, as `registrations` takes them. */
-    hosts: (from, count) => Array.from({ length: count }, (_, index) => ({ number: from + index, hostId: hostIdOf(from + index) })),
+    hosts: (from, count) =>
+      Array.from({ length: count }, (_, index) => ({ number: from + index, hostId: hostIdOf(from + index) })),
     /** Marks so many, of those whose number does not end in nought, as leaving since a minute; returns how many. */
     async decommission(entries) {
-      const now = "UTC_TIMESTAMP(3) - INTERVAL 60 SECOND";
-      const [chosen] = await connection.query('SELECT p.host_id FROM process_server p WHERE p.decommissioned_at IS NULL AND RIGHT(p.friendly_name, 1) <> "0" ORDER BY p.host_id DESC LIMIT ?', [entries]);
+      const now = 'UTC_TIMESTAMP(3) - INTERVAL 60 SECOND';
+      const [chosen] = await connection.query(
+        'SELECT p.host_id FROM process_server p WHERE p.decommissioned_at IS NULL AND RIGHT(p.friendly_name, 1) <> "0" ORDER BY p.host_id DESC LIMIT ?',
+        [entries],
+      );
       for (let from = 0; from < chosen.length; from += 5_000) {
         const ids = chosen.slice(from, from + 5_000).map(({ host_id }) => host_id);
-        await connection.query(`UPDATE process_server SET decommissioned_at = ${now}, decommissioned_by = 'process-server', remove_by = ${now} WHERE host_id IN (?)`, [ids]);
-        await connection.query('UPDATE process_server_lease SET retired = 1, ends_listened_ms = LEAST(ends_listened_ms, 1000000000) WHERE host_id IN (?)', [ids]);
+        await connection.query(
+          `UPDATE process_server SET decommissioned_at = ${now}, decommissioned_by = 'process-server', remove_by = ${now} WHERE host_id IN (?)`,
+          [ids],
+        );
+        await connection.query(
+          'UPDATE process_server_lease SET retired = 1, ends_listened_ms = LEAST(ends_listened_ms, 1000000000) WHERE host_id IN (?)',
+          [ids],
+        );
       }
       return chosen.length;
     },
     /** How many are left that are due. */
     async stillLeaving() {
-      const [[{ count }]] = await connection.query('SELECT COUNT(*) AS count FROM process_server p WHERE p.decommissioned_at <= UTC_TIMESTAMP(3)');
+      const [[{ count }]] = await connection.query(
+        'SELECT COUNT(*) AS count FROM process_server p WHERE p.decommissioned_at <= UTC_TIMESTAMP(3)',
+      );
       return count;
     },
     /** How many have registered more than once. */
     async registeredAgain() {
-      const [[{ registered }]] = await connection.query('SELECT COUNT(*) AS registered FROM process_server p WHERE p.generation > 1');
+      const [[{ registered }]] = await connection.query(
+        'SELECT COUNT(*) AS registered FROM process_server p WHERE p.generation > 1',
+      );
       return registered;
     },
     async stop() {
@@ -90,8 +115,14 @@ export async function makeFleet(directory, size) {
 }
 
 async function addSecrets(connection) {
-  await connection.query('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, NOW(3))', [hostIdOf('passphrase'), sha256(PASSPHRASE)]);
-  await connection.query("INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'bench', 'bench', ?, 'admin', NOW(3))", [hostIdOf('key'), sha256(ADMIN_KEY)]);
+  await connection.query('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, NOW(3))', [
+    hostIdOf('passphrase'),
+    sha256(PASSPHRASE),
+  ]);
+  await connection.query(
+    "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'bench', 'bench', ?, 'admin', NOW(3))",
+    [hostIdOf('key'), sha256(ADMIN_KEY)],
+  );
 }
 
 /**
@@ -99,12 +130,19 @@ async function addSecrets(connection) {
  * all are behind one address. Leases outlast the benchmark, but for those that it renews.
  */
 async function addEntries(address, connection, size) {
-  await connection.query(`INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, ${LISTENED_MS}, NOW(3)) ON DUPLICATE KEY UPDATE listened_ms = ${LISTENED_MS}, noted_at = NOW(3)`);
+  await connection.query(
+    `INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, ${LISTENED_MS}, NOW(3)) ON DUPLICATE KEY UPDATE listened_ms = ${LISTENED_MS}, noted_at = NOW(3)`,
+  );
   await connection.query(`SET ${WITHOUT_CHECKS}`);
-  await connection.query('CREATE TABLE numbers (m CHAR(32) CHARACTER SET ascii NOT NULL PRIMARY KEY, n INT UNSIGNED NOT NULL)');
-  const digits = '(SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)';
+  await connection.query(
+    'CREATE TABLE numbers (m CHAR(32) CHARACTER SET ascii NOT NULL PRIMARY KEY, n INT UNSIGNED NOT NULL)',
+  );
+  const digits =
+    '(SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)';
   const number = 'a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d + 100000*g.d';
-  await connection.query(`INSERT INTO numbers SELECT MD5(${number}), ${number} AS n FROM ${digits} a, ${digits} b, ${digits} c, ${digits} e, ${digits} f, ${digits} g WHERE ${number} < ${size}`);
+  await connection.query(
+    `INSERT INTO numbers SELECT MD5(${number}), ${number} AS n FROM ${digits} a, ${digits} b, ${digits} c, ${digits} e, ${digits} f, ${digits} g WHERE ${number} < ${size}`,
+  );
   const tables = [
     [
       'process_server',
@@ -133,7 +171,9 @@ async function addEntries(address, connection, size) {
     ],
   ];
   await Promise.all(tables.map(([table, fill]) => fillTable(address, table, fill)));
-  await connection.query('INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server p GROUP BY 1, 2');
+  await connection.query(
+    'INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server p GROUP BY 1, 2',
+  );
   await connection.query('DROP TABLE numbers');
   await connection.query('SET unique_checks = 1, foreign_key_checks = 1');
 }
@@ -154,7 +194,8 @@ async function addCredentials(connection, credentials, size) {
   const step = Math.max(1, Math.floor(size / LARGEST_SAMPLE));
   const identifiers = new UuidIdentifiers();
   const sample = [];
-  const isQuiet = (number) => number % 1000 < 10 || number % 1000 === 999 || (number % 1000 >= 100 && number % 1000 < 120);
+  const isQuiet = (number) =>
+    number % 1000 < 10 || number % 1000 === 999 || (number % 1000 >= 100 && number % 1000 < 120);
   for (let number = 0; number < size && sample.length < LARGEST_SAMPLE; number += step) {
     if (isQuiet(number)) continue; // silent, decommissioned or too old: stays as it is
     const hostId = hostIdOf(number);
@@ -163,7 +204,9 @@ async function addCredentials(connection, credentials, size) {
   for (let from = 0; from < sample.length; from += CREDENTIALS_A_STATEMENT) {
     const rows = sample.slice(from, from + CREDENTIALS_A_STATEMENT).map(({ hostId, credentialHash }) => {
       const { machineId, instanceId, agentVersion } = claimsOf(hostId);
-      const said = identifiers.digest([1, credentialHash, machineId, instanceId, agentVersion, '127.0.0.1', VERSION].join('\n'));
+      const said = identifiers.digest(
+        [1, credentialHash, machineId, instanceId, agentVersion, '127.0.0.1', VERSION].join('\n'),
+      );
       return { hostId, credentialHash, said };
     });
     await connection.query(
@@ -176,5 +219,11 @@ async function addCredentials(connection, credentials, size) {
       [JSON.stringify(rows)],
     );
   }
-  return sample.map(({ number, hostId, credential }) => ({ number, hostId, credential, generation: 1, ...claimsOf(hostId) }));
+  return sample.map(({ number, hostId, credential }) => ({
+    number,
+    hostId,
+    credential,
+    generation: 1,
+    ...claimsOf(hostId),
+  }));
 }

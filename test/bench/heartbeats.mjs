@@ -18,7 +18,9 @@ const ETCD_LEASES = 2_000;
 async function interleaved(generator, targets, { connections = CONNECTIONS, seconds = SECONDS } = {}) {
   for (const target of targets) {
     target.runs = [];
-    target.offset = (await generator.run({ ...orderOf({ ...target, offset: 0 }, connections), seconds: WARM_UP_SECONDS })).nextOffset;
+    target.offset = (
+      await generator.run({ ...orderOf({ ...target, offset: 0 }, connections), seconds: WARM_UP_SECONDS })
+    ).nextOffset;
   }
   for (let pair = 0; pair < PAIRS; pair += 1) {
     // There and back: nobody always comes after the same one, whose writing may go on in the background.
@@ -32,9 +34,16 @@ async function interleaved(generator, targets, { connections = CONNECTIONS, seco
 }
 
 /** Once, before anything is measured: the first time after a start costs the database twice as much. */
-const everybodyBeats = (generator, set, port) => generator.run({ set, port, connections: CONNECTIONS, seconds: LONGEST_ROUND_SECONDS, once: true });
+const everybodyBeats = (generator, set, port) =>
+  generator.run({ set, port, connections: CONNECTIONS, seconds: LONGEST_ROUND_SECONDS, once: true });
 
-const orderOf = ({ set, port, offset }, connections) => ({ set, port, offset, connections, leadInSeconds: LEAD_IN_SECONDS });
+const orderOf = ({ set, port, offset }, connections) => ({
+  set,
+  port,
+  offset,
+  connections,
+  leadInSeconds: LEAD_IN_SECONDS,
+});
 const rates = ({ runs }) => runs.map(({ perSecond }) => perSecond);
 
 const row = (target, note = '') => ({
@@ -55,17 +64,27 @@ export async function againstRivals({ generator, fleet, directory, say }) {
   await generator.give('heartbeats', heartbeats(fleet.sample));
   const server = await startServer(fleet, join(directory, 'server'));
   await everybodyBeats(generator, 'heartbeats', server.port);
-  const besideEchoes = await againstSome(generator, { name: 'heartbeat, beside echoes', port: server.port }, await rivalsOf(ECHOES, fleet));
+  const besideEchoes = await againstSome(
+    generator,
+    { name: 'heartbeat, beside echoes', port: server.port },
+    await rivalsOf(ECHOES, fleet),
+  );
   const writers = await rivalsOf(WRITERS, fleet);
   const etcd = await startEtcd(join(directory, 'etcd'));
   if (etcd) {
     await generator.give('etcd puts', etcdPuts(fleet.sample));
     await generator.give('etcd keep-alives', etcdKeepAlives(await grantLeases(etcd.port)));
-    writers.push({ ...etcd, name: 'etcd put', set: 'etcd puts' }, { ...etcd, name: 'etcd lease keep-alive', set: 'etcd keep-alives' });
+    writers.push(
+      { ...etcd, name: 'etcd put', set: 'etcd puts' },
+      { ...etcd, name: 'etcd lease keep-alive', set: 'etcd keep-alives' },
+    );
   } else say('etcd is not installed: left out');
   const besideWriters = await againstSome(generator, { name: 'heartbeat, beside writers', port: server.port }, writers);
   await server.stop();
-  return { rows: [...besideEchoes.rows, ...besideWriters.rows], ratios: { ...besideEchoes.ratios, ...besideWriters.ratios } };
+  return {
+    rows: [...besideEchoes.rows, ...besideWriters.rows],
+    ratios: { ...besideEchoes.ratios, ...besideWriters.ratios },
+  };
 }
 
 async function rivalsOf(kinds, fleet) {
@@ -77,14 +96,20 @@ async function rivalsOf(kinds, fleet) {
 async function againstSome(generator, heartbeat, others) {
   const [ours, ...rivals] = await interleaved(generator, [{ ...heartbeat, set: 'heartbeats' }, ...others]);
   for (const { stop } of others) await stop();
-  return { rows: [ours, ...rivals].map((target) => row(target)), ratios: Object.fromEntries(rivals.map((rival) => [`heartbeat / ${rival.name}`, ratios(rates(ours), rates(rival))])) };
+  return {
+    rows: [ours, ...rivals].map((target) => row(target)),
+    ratios: Object.fromEntries(rivals.map((rival) => [`heartbeat / ${rival.name}`, ratios(rates(ours), rates(rival))])),
+  };
 }
 
 async function grantLeases(port) {
   const ids = [];
   for (let number = 0; number < ETCD_LEASES; number += 50) {
     const granted = Array.from({ length: 50 }, async () => {
-      const answer = await fetch(`http://127.0.0.1:${port}/v3/lease/grant`, { method: 'POST', body: JSON.stringify({ TTL: 600 }) });
+      const answer = await fetch(`http://127.0.0.1:${port}/v3/lease/grant`, {
+        method: 'POST',
+        body: JSON.stringify({ TTL: 600 }),
+      });
       return (await answer.json()).ID;
     });
     ids.push(...(await Promise.all(granted)));
@@ -123,7 +148,10 @@ export async function atSizes({ generator, fleets, directory }) {
 /** One replica against two on one database, with the same connections. */
 export async function replicas({ generator, fleet, directory }) {
   await generator.give('heartbeats', heartbeats(fleet.sample));
-  const [first, second] = [await startServer(fleet, join(directory, 'replica-1')), await startServer(fleet, join(directory, 'replica-2'))];
+  const [first, second] = [
+    await startServer(fleet, join(directory, 'replica-1')),
+    await startServer(fleet, join(directory, 'replica-2')),
+  ];
   const one = { name: 'one replica', set: 'heartbeats', port: first.port };
   const two = { name: 'two replicas', set: 'heartbeats', port: [first.port, second.port] };
   await interleaved(generator, [one, two]);
@@ -135,11 +163,20 @@ export async function replicas({ generator, fleet, directory }) {
 export async function besideCleanUp({ generator, fleet, directory, entries, say }) {
   const connections = 64;
   await generator.give('heartbeats of those who stay', heartbeats(fleet.staying));
-  const server = await startServer(fleet, join(directory, 'server-clean-up'), { CLEAN_UP_INTERVAL_SECONDS: '1', CLEAN_UP_GRACE_SECONDS: '1' });
+  const server = await startServer(fleet, join(directory, 'server-clean-up'), {
+    CLEAN_UP_INTERVAL_SECONDS: '1',
+    CLEAN_UP_GRACE_SECONDS: '1',
+  });
   const target = { name: 'without', set: 'heartbeats of those who stay', port: server.port };
   await interleaved(generator, [target], { connections });
   const leaving = await fleet.decommission(entries);
-  const during = { name: `while ${leaving.toLocaleString('en')} are cleaned up`, set: target.set, port: server.port, offset: target.offset, runs: [] };
+  const during = {
+    name: `while ${leaving.toLocaleString('en')} are cleaned up`,
+    set: target.set,
+    port: server.port,
+    offset: target.offset,
+    runs: [],
+  };
   const startedAt = performance.now();
   for (let left = await fleet.stillLeaving(); left > 0; left = await fleet.stillLeaving()) {
     if (performance.now() - startedAt > 120_000) throw new Error(`the clean-up has not ended: ${left} left`);

@@ -15,10 +15,16 @@ const sets = new Map();
 
 process.on('message', (message) => {
   if (message.kind === 'requests') {
-    sets.set(message.set, message.requests.map((bytes) => Buffer.from(bytes)));
+    sets.set(
+      message.set,
+      message.requests.map((bytes) => Buffer.from(bytes)),
+    );
     process.send({ kind: 'ready' });
   } else if (message.kind === 'run') {
-    run(message).then((result) => process.send({ kind: 'result', ...result }), (error) => process.send({ kind: 'failed', message: error.message }));
+    run(message).then(
+      (result) => process.send({ kind: 'result', ...result }),
+      (error) => process.send({ kind: 'failed', message: error.message }),
+    );
   } else process.exit(0);
 });
 
@@ -40,7 +46,10 @@ async function run({ set, port, connections, seconds, leadInSeconds = 0, offset 
   const noted = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
   const { clients, areNew } = await clientsOf([port].flat(), connections);
   // One that is not answered at all ends the run as a failure, instead of never.
-  const late = setTimeout(() => clients.forEach((client) => client.fail('a request was not answered in time')), (leadInSeconds + seconds) * 1000 + 3 * LONGEST_ANSWER_MS);
+  const late = setTimeout(
+    () => clients.forEach((client) => client.fail('a request was not answered in time')),
+    (leadInSeconds + seconds) * 1000 + 3 * LONGEST_ANSWER_MS,
+  );
   try {
     if (areNew && !onlyOnce) await useEach(clients, take, noted);
     const beganAt = performance.now();
@@ -57,7 +66,8 @@ async function run({ set, port, connections, seconds, leadInSeconds = 0, offset 
         client.answered = (status, tookMs) => {
           noted(status);
           const now = performance.now();
-          if (onlyOnce || (clock && now >= clock.startsAt && now <= clock.endsAt)) latenciesUs.push(Math.round(tookMs * 1000));
+          if (onlyOnce || (clock && now >= clock.startsAt && now <= clock.endsAt))
+            latenciesUs.push(Math.round(tookMs * 1000));
           if (isFirst) withoutAnswer -= 1;
           isFirst = false;
           if (withoutAnswer === 0) clock ??= clockFrom(Math.max(now, beganAt + leadInSeconds * 1000), seconds);
@@ -66,7 +76,13 @@ async function run({ set, port, connections, seconds, leadInSeconds = 0, offset 
         sendNext();
       });
     await Promise.all(clients.map(work));
-    return figures({ latenciesUs, statuses, next, busy: clock.busy(), seconds: onlyOnce ? (performance.now() - beganAt) / 1000 : seconds });
+    return figures({
+      latenciesUs,
+      statuses,
+      next,
+      busy: clock.busy(),
+      seconds: onlyOnce ? (performance.now() - beganAt) / 1000 : seconds,
+    });
   } finally {
     clearTimeout(late);
   }
@@ -77,7 +93,10 @@ function clockFrom(startsAt, seconds) {
   const idle = performance.eventLoopUtilization();
   let busy = null;
   const endsAt = startsAt + seconds * 1000;
-  const ended = setTimeout(() => (busy = performance.eventLoopUtilization(idle).utilization), endsAt - performance.now());
+  const ended = setTimeout(
+    () => (busy = performance.eventLoopUtilization(idle).utilization),
+    endsAt - performance.now(),
+  );
   return {
     startsAt,
     endsAt,
@@ -124,10 +143,12 @@ async function useEach(clients, take, noted) {
   const unused = [...clients];
   const use = async () => {
     for (let client = unused.pop(); client; client = unused.pop()) {
-      noted(await new Promise((answered, failed) => {
-        Object.assign(client, { answered, failed });
-        client.send(take());
-      }));
+      noted(
+        await new Promise((answered, failed) => {
+          Object.assign(client, { answered, failed });
+          client.send(take());
+        }),
+      );
     }
   };
   await Promise.all(Array.from({ length: USED_AT_ONCE }, use));
@@ -154,12 +175,19 @@ class Client {
   #socket;
 
   constructor(port) {
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared, callback: (length, bytes) => this.#read(bytes.subarray(0, length)) } });
-    this.connected = once(this.#socket, 'connect');
-    this.#socket.on('error', () => undefined).once('close', () => {
-      this.isOpen = false;
-      if (this.#waits) this.failed(new Error('a connection was closed before its answer'));
+    this.#socket = connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: { buffer: shared, callback: (length, bytes) => this.#read(bytes.subarray(0, length)) },
     });
+    this.connected = once(this.#socket, 'connect');
+    this.#socket
+      .on('error', () => undefined)
+      .once('close', () => {
+        this.isOpen = false;
+        if (this.#waits) this.failed(new Error('a connection was closed before its answer'));
+      });
   }
 
   send(request) {
@@ -180,7 +208,7 @@ class Client {
   }
 
   #read(bytes) {
-    if (!this.#waits) return this.fail('an answer to no request'), true;
+    if (!this.#waits) return (this.fail('an answer to no request'), true);
     const answer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
     if (answer.length !== this.#length || this.#beginning.compare(answer, 0, this.#beginning.length) !== 0) {
       const total = lengthOf(answer);
@@ -188,7 +216,7 @@ class Client {
         this.#pending = Buffer.from(answer);
         return true;
       }
-      if (answer.length > total) return this.fail('more than one answer to a request'), true;
+      if (answer.length > total) return (this.fail('more than one answer to a request'), true);
       this.#length = total;
       this.#beginning = Buffer.from(answer.subarray(0, beginningOf(answer)));
     }
@@ -210,7 +238,8 @@ function lengthOf(answer) {
   const headEnd = answer.indexOf('\r\n\r\n');
   if (headEnd < 0) return null;
   const head = answer.latin1Slice(0, headEnd).toLowerCase();
-  if (head.includes('transfer-encoding: chunked')) return answer.latin1Slice(answer.length - 5) === '0\r\n\r\n' ? answer.length : null;
+  if (head.includes('transfer-encoding: chunked'))
+    return answer.latin1Slice(answer.length - 5) === '0\r\n\r\n' ? answer.length : null;
   const from = head.indexOf('content-length:');
   if (from < 0) return headEnd + 4;
   return headEnd + 4 + parseInt(head.slice(from + 15, from + 27), 10);

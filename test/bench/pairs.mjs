@@ -29,7 +29,11 @@ const FILTERS = [
   { passphraseId: hostIdOf('passphrase') },
   { silentForSeconds: 3_600 },
 ];
-const PAIRS = FILTERS.flatMap((one, index) => FILTERS.slice(index + 1).filter((other) => Object.keys(one)[0] !== Object.keys(other)[0]).map((other) => ({ ...one, ...other })));
+const PAIRS = FILTERS.flatMap((one, index) =>
+  FILTERS.slice(index + 1)
+    .filter((other) => Object.keys(one)[0] !== Object.keys(other)[0])
+    .map((other) => ({ ...one, ...other })),
+);
 const TRIPLES = [{ health: 'Critical', connectionState: 'Connected', friendlyName: 'p' }];
 
 /** One row for each order: the median and the slowest of the pairs' medians, and the slowest pairs by name. */
@@ -42,13 +46,23 @@ export async function pairsOfFilters(address, repetitions = REPETITIONS) {
       const times = [];
       let page;
       for (let time = 0; time < repetitions; time += 1) {
-        const reader = new FleetReader(database, { now: () => new Date(), monotonicMs: () => performance.now() }, VERSION, new StampsInFlight());
+        const reader = new FleetReader(
+          database,
+          { now: () => new Date(), monotonicMs: () => performance.now() },
+          VERSION,
+          new StampsInFlight(),
+        );
         const startedAt = performance.now();
         page = await reader.page({ sort, filter, limit: 100, position: null, walkAsOf: null });
         times.push(performance.now() - startedAt);
       }
       times.sort((a, b) => a - b);
-      pairs.push({ filter: new URLSearchParams(filter).toString(), ms: times[Math.floor(times.length / 2)], items: page.items.length, hasNext: page.next !== null });
+      pairs.push({
+        filter: new URLSearchParams(filter).toString(),
+        ms: times[Math.floor(times.length / 2)],
+        items: page.items.length,
+        hasNext: page.next !== null,
+      });
     }
     pairs.sort((a, b) => b.ms - a.ms);
     rows.push({ sort, pairs });
@@ -62,7 +76,10 @@ export async function pairs({ fleet }) {
   const rows = (await pairsOfFilters(fleet.address)).map(({ sort, pairs: all }) => ({
     what: `${all.length} combinations by ${sort}`,
     oursMs: spread(all.map(({ ms }) => ms)),
-    note: `slowest: ${all.slice(0, 3).map(({ filter, ms }) => `${filter} ${ms.toFixed(0)} ms`).join(', ')}`,
+    note: `slowest: ${all
+      .slice(0, 3)
+      .map(({ filter, ms }) => `${filter} ${ms.toFixed(0)} ms`)
+      .join(', ')}`,
   }));
   return { rows, ratios: {} };
 }

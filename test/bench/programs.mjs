@@ -23,7 +23,10 @@ export async function freePort() {
 
 /** Resolves when it has printed `ready`. */
 async function startProgram(program, args, environment, ready) {
-  const child = spawn(program, args, { env: { PATH: process.env.PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   running.push(child);
   let output = '';
   await new Promise((resolve, reject) => {
@@ -41,14 +44,32 @@ async function startProgram(program, args, environment, ready) {
 /** One whose memory can be looked at runs with an inspector: no rival does. */
 export async function startServer(fleet, dataDirectory, settings = {}, isInspectable = false) {
   const [port, inspectorPort] = [await freePort(), await freePort()];
-  const environment = { ...fleet.environment, DATA_DIRECTORY: dataDirectory, HTTP_PORT: String(port), LOG_LEVEL: 'error', API_KEY_REQUESTS_PER_SECOND: '1000000', REGISTRATIONS_PER_SECOND: '1000000', ...settings };
-  const child = await startProgram(process.execPath, [...NODE_FLAGS, ...(isInspectable ? [`--inspect=127.0.0.1:${inspectorPort}`] : []), SERVER_PROGRAM], environment, 'Stop it with Ctrl-C');
+  const environment = {
+    ...fleet.environment,
+    DATA_DIRECTORY: dataDirectory,
+    HTTP_PORT: String(port),
+    LOG_LEVEL: 'error',
+    API_KEY_REQUESTS_PER_SECOND: '1000000',
+    REGISTRATIONS_PER_SECOND: '1000000',
+    ...settings,
+  };
+  const child = await startProgram(
+    process.execPath,
+    [...NODE_FLAGS, ...(isInspectable ? [`--inspect=127.0.0.1:${inspectorPort}`] : []), SERVER_PROGRAM],
+    environment,
+    'Stop it with Ctrl-C',
+  );
   return { port, pid: child.pid, inspectorPort, stop: () => stop(child) };
 }
 
 export async function startRival(kind, fleet) {
   const port = await freePort();
-  const child = await startProgram(process.execPath, [...NODE_FLAGS, here('rival.mjs'), kind, String(port)], fleet.environment, 'ready');
+  const child = await startProgram(
+    process.execPath,
+    [...NODE_FLAGS, here('rival.mjs'), kind, String(port)],
+    fleet.environment,
+    'ready',
+  );
   return { port, pid: child.pid, stop: () => stop(child) };
 }
 
@@ -57,9 +78,27 @@ export async function startEtcd(directory) {
   const [port, peerPort] = [await freePort(), await freePort()];
   const client = `http://127.0.0.1:${port}`;
   const peer = `http://127.0.0.1:${peerPort}`;
-  const args = ['--data-dir', directory, '--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `default=${peer}`];
+  const args = [
+    '--data-dir',
+    directory,
+    '--listen-client-urls',
+    client,
+    '--advertise-client-urls',
+    client,
+    '--listen-peer-urls',
+    peer,
+    '--initial-advertise-peer-urls',
+    peer,
+    '--initial-cluster',
+    `default=${peer}`,
+  ];
   try {
-    const child = await startProgram('etcd', args, { ETCD_UNSUPPORTED_ARCH: process.arch }, 'ready to serve client requests');
+    const child = await startProgram(
+      'etcd',
+      args,
+      { ETCD_UNSUPPORTED_ARCH: process.arch },
+      'ready to serve client requests',
+    );
     return { port, pid: child.pid, stop: () => stop(child) };
   } catch (error) {
     if (error.code === 'ENOENT') return null;
@@ -73,7 +112,9 @@ export function startGenerator() {
   running.push(child);
   const ask = (message) =>
     new Promise((resolve, reject) => {
-      child.once('message', (answer) => (answer.kind === 'failed' ? reject(new Error(answer.message)) : resolve(answer)));
+      child.once('message', (answer) =>
+        answer.kind === 'failed' ? reject(new Error(answer.message)) : resolve(answer),
+      );
       child.send(message);
     });
   return {
@@ -82,7 +123,8 @@ export function startGenerator() {
     async run(order, expected = ['200']) {
       const result = await ask({ kind: 'run', ...order });
       const strange = Object.entries(result.statuses).filter(([status]) => !expected.includes(status));
-      if (strange.length > 0 || result.answers === 0) throw new Error(`${order.set}: expected ${expected}, got ${JSON.stringify(result.statuses)}`);
+      if (strange.length > 0 || result.answers === 0)
+        throw new Error(`${order.set}: expected ${expected}, got ${JSON.stringify(result.statuses)}`);
       return result;
     },
     stop: () => stop(child),

@@ -59,7 +59,8 @@ export async function pages({ generator, fleets, directory }) {
       rows.push({ what: name, oursMs: spread(ours), rawMs: spread(raw), note: rawIs });
       compared[name] = ratios(ours, raw);
     };
-    for (const [name, filter, sort = 'hostId'] of LISTS) add(name, ...(await pagesAgainstQuery({ generator, fleet, server, database, filter, sort, seconds })));
+    for (const [name, filter, sort = 'hostId'] of LISTS)
+      add(name, ...(await pagesAgainstQuery({ generator, fleet, server, database, filter, sort, seconds })));
     add('counts', ...(await countsAgainstScan(fleet, database, seconds.run)), 'alone: SELECT COUNT(*)');
     await database.close();
     await server.stop();
@@ -71,7 +72,10 @@ export async function pages({ generator, fleets, directory }) {
 async function pagesAgainstQuery({ generator, fleet, server, database, filter, sort, seconds }) {
   const set = `list ${JSON.stringify(filter)} ${sort}`;
   const reader = new FleetReader(database, { now: () => new Date() }, VERSION, new StampsInFlight());
-  await generator.give(set, gets(`/v1/process-servers?${new URLSearchParams({ limit: 100, sort, ...filter })}`, ADMIN_KEY));
+  await generator.give(
+    set,
+    gets(`/v1/process-servers?${new URLSearchParams({ limit: 100, sort, ...filter })}`, ADMIN_KEY),
+  );
   await reader.page({ sort, filter, limit: 100, position: null, walkAsOf: null });
   const { sql, parameters } = database.last;
   const ours = [];

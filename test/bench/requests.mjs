@@ -52,6 +52,11 @@ const base64 = (text) => Buffer.from(text).toString('base64');
 
 /** A put of as much as one of our heartbeats stores, through etcd's JSON gateway. */
 export const etcdPuts = (sample) =>
-  sample.map(({ hostId }, index) => request('POST', '/v3/kv/put', null, { key: base64(hostId), value: base64(JSON.stringify({ at: '2026-11-24T09:00:30Z', endsMs: 180_000, toldSeconds: 30, index })) }));
+  sample.map(({ hostId }, index) =>
+    request('POST', '/v3/kv/put', null, {
+      key: base64(hostId),
+      value: base64(JSON.stringify({ at: '2026-11-24T09:00:30Z', endsMs: 180_000, toldSeconds: 30, index })),
+    }),
+  );
 
 export const etcdKeepAlives = (leaseIds) => leaseIds.map((ID) => request('POST', '/v3/lease/keepalive', null, { ID }));

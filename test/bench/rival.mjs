@@ -39,11 +39,10 @@ const RIVALS = {
   'one UPDATE each': () => {
     const pool = createPool({ ...addressFromEnvironment(), connectionLimit: 10, timezone: 'Z' });
     return fastify(async (request) => {
-      await pool.execute('UPDATE process_server_lease SET last_heartbeat_at = ?, heard_listened_ms = heard_listened_ms + 1, ends_listened_ms = ends_listened_ms + 1 WHERE host_id = ? AND generation = ?', [
-        new Date(),
-        request.params.hostId,
-        request.body.generation,
-      ]);
+      await pool.execute(
+        'UPDATE process_server_lease SET last_heartbeat_at = ?, heard_listened_ms = heard_listened_ms + 1, ends_listened_ms = ends_listened_ms + 1 WHERE host_id = ? AND generation = ?',
+        [new Date(), request.params.hostId, request.body.generation],
+      );
       return request.body;
     });
   },
@@ -52,9 +51,19 @@ const RIVALS = {
     const Lease = new EntitySchema({
       name: 'Lease',
       tableName: 'process_server_lease',
-      columns: { host_id: { type: 'char', length: 36, primary: true }, last_heartbeat_at: { type: 'datetime', precision: 3 } },
+      columns: {
+        host_id: { type: 'char', length: 36, primary: true },
+        last_heartbeat_at: { type: 'datetime', precision: 3 },
+      },
     });
-    const source = await new DataSource({ type: 'mysql', ...address, username, poolSize: 10, timezone: 'Z', entities: [Lease] }).initialize();
+    const source = await new DataSource({
+      type: 'mysql',
+      ...address,
+      username,
+      poolSize: 10,
+      timezone: 'Z',
+      entities: [Lease],
+    }).initialize();
     const leases = source.getRepository(Lease);
     return fastify(async (request) => {
       await leases.save({ host_id: request.params.hostId, last_heartbeat_at: new Date() });

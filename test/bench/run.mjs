@@ -28,7 +28,11 @@ const startedAt = performance.now();
 const say = (line) => console.log(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(3)} s] ${line}`);
 const fleets = new Map();
 const generator = startGenerator();
-const result = { at: new Date().toISOString(), machine: { cpus: cpus().length, model: cpus()[0]?.model, node: process.version }, sections: {} };
+const result = {
+  at: new Date().toISOString(),
+  machine: { cpus: cpus().length, model: cpus()[0]?.model, node: process.version },
+  sections: {},
+};
 
 function fleetOf(size) {
   if (!fleets.has(size)) {
@@ -60,17 +64,34 @@ const SECTIONS = {
 };
 
 function show(name, { rows, ratios, memory }) {
-  const columns = { perSecond: 'a second', p50Ms: 'p50 ms', p99Ms: 'p99 ms', p999Ms: 'p99.9 ms', oursMs: 'ours ms', rawMs: 'query alone ms' };
+  const columns = {
+    perSecond: 'a second',
+    p50Ms: 'p50 ms',
+    p99Ms: 'p99 ms',
+    p999Ms: 'p99.9 ms',
+    oursMs: 'ours ms',
+    rawMs: 'query alone ms',
+  };
   const used = Object.keys(columns).filter((column) => rows.some((row) => row[column]));
   const hasBusy = rows.some(({ generatorBusy }) => generatorBusy);
   const head = [name, ...used.map((column) => columns[column]), ...(hasBusy ? ['generator busy'] : []), ''];
-  const body = rows.map((row) => [row.what, ...used.map((column) => (row[column] ? showSpread(row[column]) : '')), ...(hasBusy ? [`${Math.round((row.generatorBusy ?? 0) * 100)} %`] : []), row.note ?? '']);
+  const body = rows.map((row) => [
+    row.what,
+    ...used.map((column) => (row[column] ? showSpread(row[column]) : '')),
+    ...(hasBusy ? [`${Math.round((row.generatorBusy ?? 0) * 100)} %`] : []),
+    row.note ?? '',
+  ]);
   console.log(`\n${table([head, ...body])}\n`);
   if (memory) {
-    const lines = Object.entries(memory).map(([what, { held, resident }]) => [`memory: ${what}`, `${held.toFixed(1)} MiB held`, `${resident.toFixed(0)} MiB resident`]);
+    const lines = Object.entries(memory).map(([what, { held, resident }]) => [
+      `memory: ${what}`,
+      `${held.toFixed(1)} MiB held`,
+      `${resident.toFixed(0)} MiB resident`,
+    ]);
     console.log(`${table(lines)}\n`);
   }
-  if (Object.keys(ratios).length > 0) console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, showSpread(value)]))}\n`);
+  if (Object.keys(ratios).length > 0)
+    console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, showSpread(value)]))}\n`);
 }
 
 try {

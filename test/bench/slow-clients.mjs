@@ -22,8 +22,13 @@ const BEGINNINGS = [
 export async function besideSlowClients({ fleet, directory }) {
   const rows = [];
   const measured = {};
-  for (const [limit, room] of [[20_000, 'room for all'], [ATTACKERS / 2, 'room for half']]) {
-    const server = await startServer(fleet, join(directory, `server-slow-${limit}`), { HTTP_CONNECTIONS: String(limit) });
+  for (const [limit, room] of [
+    [20_000, 'room for all'],
+    [ATTACKERS / 2, 'room for half'],
+  ]) {
+    const server = await startServer(fleet, join(directory, `server-slow-${limit}`), {
+      HTTP_CONNECTIONS: String(limit),
+    });
     await heard(server.port, fleet.sample, 1); // warm
     const without = await heard(server.port, fleet.sample, SECONDS);
     const attack = attacking(server.port);
@@ -32,22 +37,38 @@ export async function besideSlowClients({ fleet, directory }) {
     const { connections, comings } = await attack.end();
     await server.stop();
     measured[room] = { without, during };
-    rows.push(...rowsOf(without, `, ${room}`, ''), ...rowsOf(during, ` beside ${ATTACKERS} slow clients, ${room}`, `${connections} open at the end, ${comings} opened`));
+    rows.push(
+      ...rowsOf(without, `, ${room}`, ''),
+      ...rowsOf(
+        during,
+        ` beside ${ATTACKERS} slow clients, ${room}`,
+        `${connections} open at the end, ${comings} opened`,
+      ),
+    );
   }
   return {
     rows,
-    ratios: Object.fromEntries(Object.entries(measured).map(([room, { without, during }]) => [`p50 beside slow clients / without, ${room}`, ratios([during.kept.p50Ms, during.anew.p50Ms], [without.kept.p50Ms, without.anew.p50Ms])])),
+    ratios: Object.fromEntries(
+      Object.entries(measured).map(([room, { without, during }]) => [
+        `p50 beside slow clients / without, ${room}`,
+        ratios([during.kept.p50Ms, during.anew.p50Ms], [without.kept.p50Ms, without.anew.p50Ms]),
+      ]),
+    ),
   };
 }
 
 const rowsOf = (run, beside, note) =>
-  Object.entries({ 'on a kept connection': run.kept, 'on a new one each': run.anew }).map(([which, { perSecond, p50Ms, p99Ms, longestMs, unanswered, statuses }]) => ({
-    what: `heartbeat ${which}${beside}`,
-    perSecond: spread([perSecond]),
-    p50Ms: spread([p50Ms]),
-    p99Ms: spread([p99Ms]),
-    note: [`longest ${longestMs.toFixed(1)} ms`, JSON.stringify(statuses), `${unanswered} unanswered`, note].filter(Boolean).join(', '),
-  }));
+  Object.entries({ 'on a kept connection': run.kept, 'on a new one each': run.anew }).map(
+    ([which, { perSecond, p50Ms, p99Ms, longestMs, unanswered, statuses }]) => ({
+      what: `heartbeat ${which}${beside}`,
+      perSecond: spread([perSecond]),
+      p50Ms: spread([p50Ms]),
+      p99Ms: spread([p99Ms]),
+      note: [`longest ${longestMs.toFixed(1)} ms`, JSON.stringify(statuses), `${unanswered} unanswered`, note]
+        .filter(Boolean)
+        .join(', '),
+    }),
+  );
 
 /** Who beats on the connection that it has, and who opens one for each beat. */
 async function heard(port, sample, seconds) {

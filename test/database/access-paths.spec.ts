@@ -20,26 +20,71 @@ beforeAll(async () => {
   reader = newReader();
   const now = stores.clock.now();
   const numbers = Array.from({ length: FLEET }, (_, number) => number);
-  const id = (number: number): string => createHash('md5').update(String(number)).digest('hex').replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
+  const id = (number: number): string =>
+    createHash('md5')
+      .update(String(number))
+      .digest('hex')
+      .replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
   const isSilent = (number: number): boolean => number % 1_000 === 1;
   const leaving = (number: number): Date | null => (number % 1_000 === 2 ? now : null);
   const version = (number: number): Version => (number % 1_000 === 3 ? OLD : OURS);
   await stores.site.write(
     `INSERT INTO process_server (host_id, generation, friendly_name, name_key, ip_address, data_port, os_type, os_version, agent_version, version_key,
        machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by) VALUES ?`,
-    [numbers.map((n) => [id(n), 1, `ps-${n % 100}-${n}`, `ps-${n % 100}-${n}`, `10.0.${n % 200}.1`, 9443, 'o', 'v', '9.63.7187.1', versionKey(version(n)), `m-${n % 3_000}`, 'VMware', 1, 1, 1, n % 1_000 === 5 ? EARLIER_PASSPHRASE : PASSPHRASE, now, leaving(n), leaving(n) && 'test', leaving(n)])],
+    [
+      numbers.map((n) => [
+        id(n),
+        1,
+        `ps-${n % 100}-${n}`,
+        `ps-${n % 100}-${n}`,
+        `10.0.${n % 200}.1`,
+        9443,
+        'o',
+        'v',
+        '9.63.7187.1',
+        versionKey(version(n)),
+        `m-${n % 3_000}`,
+        'VMware',
+        1,
+        1,
+        1,
+        n % 1_000 === 5 ? EARLIER_PASSPHRASE : PASSPHRASE,
+        now,
+        leaving(n),
+        leaving(n) && 'test',
+        leaving(n),
+      ]),
+    ],
   );
   await stores.site.write(
     `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, heard_listened_ms, ends_listened_ms,
        told_interval_seconds, source_address) VALUES ?`,
-    [numbers.map((n) => [id(n), 1, Buffer.alloc(32), leaving(n) ? 1 : 0, 0, Buffer.alloc(16), isSilent(n) ? -9_000_000 : -n, isSilent(n) ? -8_000_000 : 9_000_000 + n, 30, '127.0.0.1'])],
+    [
+      numbers.map((n) => [
+        id(n),
+        1,
+        Buffer.alloc(32),
+        leaving(n) ? 1 : 0,
+        0,
+        Buffer.alloc(16),
+        isSilent(n) ? -9_000_000 : -n,
+        isSilent(n) ? -8_000_000 : 9_000_000 + n,
+        30,
+        '127.0.0.1',
+      ]),
+    ],
   );
-  await stores.site.write('INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot) VALUES ?', [
-    numbers.map((n) => (n % 1_000 === 4 ? [id(n), 0, null, null] : [id(n), 1, now, loadSlotOf(now)])),
+  await stores.site.write(
+    'INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot) VALUES ?',
+    [numbers.map((n) => (n % 1_000 === 4 ? [id(n), 0, null, null] : [id(n), 1, now, loadSlotOf(now)]))],
+  );
+  await stores.site.write('INSERT INTO process_server_name (host_id, from_at, name) VALUES ?', [
+    numbers.map((n) => [id(n), new Date('1970-01-02T00:00:00Z'), `ps-${n % 100}-${n}`]),
   ]);
-  await stores.site.write("INSERT INTO process_server_name (host_id, from_at, name) VALUES ?", [numbers.map((n) => [id(n), new Date('1970-01-02T00:00:00Z'), `ps-${n % 100}-${n}`])]);
   await stores.site.tally();
-  await stores.site.rows('ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name');
+  await stores.site.rows(
+    'ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name',
+  );
 });
 afterAll(() => stores.close());
 
@@ -53,7 +98,9 @@ interface PlanRow {
 
 /** The tables that a query reads; the few that a count has found are read again, and are no table. */
 const explained = async (sql: string, parameters: readonly unknown[]): Promise<PlanRow[]> =>
-  (await stores.database.rows<PlanRow>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters)).filter(({ table }) => !table?.startsWith('<'));
+  (await stores.database.rows<PlanRow>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters)).filter(
+    ({ table }) => !table?.startsWith('<'),
+  );
 
 /** The plan of every query that a page is made with, and how many entries it shows. */
 async function plansOf(filter: FleetFilter, sort: SortKey): Promise<{ plans: PlanRow[][]; shown: number }> {
@@ -91,7 +138,11 @@ const FILTERS: readonly (readonly [FleetFilter, number])[] = [
 ];
 
 /** The index that gives the order of a page. */
-const IN_ORDER: Readonly<Record<SortKey, string>> = { hostId: 'PRIMARY', friendlyName: 'by_name', lastHeartbeat: 'by_heard' };
+const IN_ORDER: Readonly<Record<SortKey, string>> = {
+  hostId: 'PRIMARY',
+  friendlyName: 'by_name',
+  lastHeartbeat: 'by_heard',
+};
 
 describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sorted by %s', (sort) => {
   it.each(FILTERS)('with %j is found along an index, whatever the statistics say', async (filter, count) => {
@@ -101,8 +152,10 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
     // Many match: the page is read in its order until it is full, and nothing is collected and sorted.
     // Under one passphrase entries lie in the order of their host ids as well.
     const inOrder = sort === 'hostId' && filter.passphraseId ? 'by_passphrase' : IN_ORDER[sort];
-    if (count === 100) expect([first?.key, first?.Extra ?? '']).toEqual([inOrder, expect.not.stringMatching(/filesort|temporary/i)]);
-    for (const { table, type } of others) expect(['eq_ref', 'ref', ...(table === 'x' ? ['range'] : [])]).toContain(type);
+    if (count === 100)
+      expect([first?.key, first?.Extra ?? '']).toEqual([inOrder, expect.not.stringMatching(/filesort|temporary/i)]);
+    for (const { table, type } of others)
+      expect(['eq_ref', 'ref', ...(table === 'x' ? ['range'] : [])]).toContain(type);
     for (const plan of plans) {
       for (const { type, key } of plan) {
         expect(type).not.toBe('ALL');
@@ -110,7 +163,9 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
       }
       // An index is walked only in the order of the page, where the limit ends the walk, or for a count that ends by itself.
       const walked = plan.filter(({ type }) => type === 'index').map(({ key }) => key);
-      expect(['PRIMARY', 'by_name', 'by_heard', 'by_end', 'by_decommission', 'by_version', undefined]).toContain(walked[0]);
+      expect(['PRIMARY', 'by_name', 'by_heard', 'by_end', 'by_decommission', 'by_version', undefined]).toContain(
+        walked[0],
+      );
       expect(walked.length).toBeLessThanOrEqual(1);
     }
   });
@@ -119,31 +174,49 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
 it('the fleet is counted without a look at all of it', async () => {
   stores.database.reads.length = 0;
   const { numbers } = await stores.counter.count();
-  expect(numbers).toMatchObject({ total: FLEET, lifecycle: { Decommissioned: 6 }, connectionState: { Disconnected: 6 }, versionStatus: { NotSupported: 6 }, health: { Normal: FLEET - 18, Critical: 6, None: 12 } });
+  expect(numbers).toMatchObject({
+    total: FLEET,
+    lifecycle: { Decommissioned: 6 },
+    connectionState: { Disconnected: 6 },
+    versionStatus: { NotSupported: 6 },
+    health: { Normal: FLEET - 18, Critical: 6, None: 12 },
+  });
   const counts = stores.database.reads.splice(0).filter(({ sql }) => sql.includes('process_server'));
   expect(counts).toHaveLength(2);
   for (const { sql, parameters } of counts) {
     const read = (await explained(sql, parameters)).filter(({ table }) => ['x', 'p', 'l', 'h'].includes(table ?? ''));
     expect(read.length).toBeGreaterThan(6);
-    for (const { type, key, rows } of read) expect([type, key, rows < 100]).toEqual([expect.stringMatching(/^(range|ref|eq_ref)$/), expect.any(String), true]);
+    for (const { type, key, rows } of read)
+      expect([type, key, rows < 100]).toEqual([
+        expect.stringMatching(/^(range|ref|eq_ref)$/),
+        expect.any(String),
+        true,
+      ]);
   }
 });
 
 it('a page of one address by host id begins there at once, and sorts nothing', async () => {
   const { plans } = await plansOf({ ipAddress: '10.0.7.1' }, 'hostId');
   expect(plans).toHaveLength(1);
-  expect([plans[0]?.[0]?.key, plans[0]?.[0]?.Extra ?? '']).toEqual(['by_address', expect.not.stringMatching(/filesort|temporary/i)]);
+  expect([plans[0]?.[0]?.key, plans[0]?.[0]?.Extra ?? '']).toEqual([
+    'by_address',
+    expect.not.stringMatching(/filesort|temporary/i),
+  ]);
 });
 
 it('several conditions are looked at in one statement', async () => {
-  const { plans } = await plansOf({ connectionState: 'Connected', lifecycle: 'Registered', versionStatus: 'NotSupported' }, 'hostId');
+  const { plans } = await plansOf(
+    { connectionState: 'Connected', lifecycle: 'Registered', versionStatus: 'NotSupported' },
+    'hostId',
+  );
   expect(plans).toHaveLength(2);
   expect(plans[1]?.[0]?.key).toBe('by_version');
 });
 
 describe('the way to a page', () => {
   const DISCONNECTED: FleetFilter = { connectionState: 'Disconnected' };
-  const pageOf = (filter: FleetFilter, by = reader) => by.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null });
+  const pageOf = (filter: FleetFilter, by = reader) =>
+    by.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null });
   /** How many statements a page is made with. */
   const asked = async (filter: FleetFilter): Promise<number> => {
     stores.database.reads.length = 0;
@@ -151,7 +224,8 @@ describe('the way to a page', () => {
     return stores.database.reads.filter(({ sql }) => sql.includes('FROM process_server')).length;
   };
   const A_MINUTE_S = 60;
-  const swapped = (): Promise<unknown> => stores.site.write('UPDATE process_server_lease SET ends_listened_ms = -ends_listened_ms');
+  const swapped = (): Promise<unknown> =>
+    stores.site.write('UPDATE process_server_lease SET ends_listened_ms = -ends_listened_ms');
   beforeEach(() => stores.clock.advanceSeconds(A_MINUTE_S));
   afterEach(() => void (stores.database.isTooLong = () => false));
 
@@ -164,7 +238,9 @@ describe('the way to a page', () => {
   });
 
   it('is looked for anew for another filter, and for none when there is one way only', async () => {
-    expect([await asked(DISCONNECTED), await asked({ connectionState: 'Connected' }), await asked({})]).toEqual([2, 3, 1]);
+    expect([await asked(DISCONNECTED), await asked({ connectionState: 'Connected' }), await asked({})]).toEqual([
+      2, 3, 1,
+    ]);
   });
 
   it.each([
@@ -198,7 +274,9 @@ describe('the way to a page', () => {
 it('a purge plan looks for its candidates along an index, too', async () => {
   stores.database.reads.length = 0;
   expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 1_001)).toHaveLength(6);
-  for (const { sql, parameters } of stores.database.reads.splice(0).filter(({ sql: text }) => text.includes('FROM process_server'))) {
+  for (const { sql, parameters } of stores.database.reads
+    .splice(0)
+    .filter(({ sql: text }) => text.includes('FROM process_server'))) {
     expect((await explained(sql, parameters)).map(({ type }) => type)).not.toContain('ALL');
   }
 });
@@ -216,29 +294,50 @@ describe('a page of two filters with many matches each', () => {
   ];
   /** Nothing is both; and each is many of a fleet of which one half is silent. */
   const NOTHING: FleetFilter = { connectionState: 'Connected', silentForSeconds: 3_600 };
-  const half = (by: string): Promise<unknown> => stores.site.write(`UPDATE process_server_lease SET heard_listened_ms = heard_listened_ms ${by}, ends_listened_ms = ends_listened_ms ${by} WHERE host_id < '8'`);
+  const half = (by: string): Promise<unknown> =>
+    stores.site.write(
+      `UPDATE process_server_lease SET heard_listened_ms = heard_listened_ms ${by}, ends_listened_ms = ends_listened_ms ${by} WHERE host_id < '8'`,
+    );
   beforeAll(() => half('- 30000000'));
   afterAll(() => half('+ 30000000'));
 
-  it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('by %s that nothing matches ends after a bounded number of entries, and the walk after the last', async (sort) => {
-    let position: Position | null = null;
-    let pages = 0;
-    do {
-      const page: Awaited<ReturnType<typeof reader.page>> = await newReader().page({ sort, filter: NOTHING, limit: 100, position, walkAsOf: null });
-      expect(page.items).toEqual([]);
-      position = page.next;
-      pages += 1;
-    } while (position && pages < 10);
-    expect([pages, position]).toEqual([FLEET / LIMITS.examinedInOrder + 1, null]); // the last finds nothing left
-  });
+  it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)(
+    'by %s that nothing matches ends after a bounded number of entries, and the walk after the last',
+    async (sort) => {
+      let position: Position | null = null;
+      let pages = 0;
+      do {
+        const page: Awaited<ReturnType<typeof reader.page>> = await newReader().page({
+          sort,
+          filter: NOTHING,
+          limit: 100,
+          position,
+          walkAsOf: null,
+        });
+        expect(page.items).toEqual([]);
+        position = page.next;
+        pages += 1;
+      } while (position && pages < 10);
+      expect([pages, position]).toEqual([FLEET / LIMITS.examinedInOrder + 1, null]); // the last finds nothing left
+    },
+  );
 
-  it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('by %s is found along an index, whatever the pair, and sorted in it', async (sort) => {
-    for (const [index, one] of MANY.entries()) {
-      for (const other of MANY.slice(index + 1)) {
-        const { plans } = await plansOf({ ...one, ...other }, sort);
-        for (const plan of plans) for (const { type, key } of plan) expect([sort, one, other, type === 'ALL' || key === null]).toEqual([sort, one, other, false]);
-        expect([one, other, plans.at(-1)?.[0]?.Extra ?? '']).toEqual([one, other, expect.not.stringMatching(/filesort|temporary/i)]);
+  it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)(
+    'by %s is found along an index, whatever the pair, and sorted in it',
+    async (sort) => {
+      for (const [index, one] of MANY.entries()) {
+        for (const other of MANY.slice(index + 1)) {
+          const { plans } = await plansOf({ ...one, ...other }, sort);
+          for (const plan of plans)
+            for (const { type, key } of plan)
+              expect([sort, one, other, type === 'ALL' || key === null]).toEqual([sort, one, other, false]);
+          expect([one, other, plans.at(-1)?.[0]?.Extra ?? '']).toEqual([
+            one,
+            other,
+            expect.not.stringMatching(/filesort|temporary/i),
+          ]);
+        }
       }
-    }
-  });
+    },
+  );
 });

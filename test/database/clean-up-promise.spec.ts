@@ -23,18 +23,45 @@ async function manyDue(): Promise<void> {
   await site.database.write(
     `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key,
        machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by) VALUES ?`,
-    [ids.map((id) => [id, 1, 'n', '192.0.2.1', 9443, 'o', 'v', '9.63.7187.1', '0'.repeat(16), 'm', 'VMware', 1, 1, 1, id, left, left, 'test', left])],
+    [
+      ids.map((id) => [
+        id,
+        1,
+        'n',
+        '192.0.2.1',
+        9443,
+        'o',
+        'v',
+        '9.63.7187.1',
+        '0'.repeat(16),
+        'm',
+        'VMware',
+        1,
+        1,
+        1,
+        id,
+        left,
+        left,
+        'test',
+        left,
+      ]),
+    ],
   );
   await site.database.write(
     `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, heard_listened_ms, ends_listened_ms,
        told_interval_seconds, source_address) VALUES ?`,
     [ids.map((id) => [id, 1, Buffer.alloc(32), 1, 0, Buffer.alloc(16), 0, 0, 30, '127.0.0.1'])],
   );
-  await site.database.write('INSERT INTO process_server_health (host_id, load_rank) VALUES ?', [ids.map((id) => [id, 0])]);
+  await site.database.write('INSERT INTO process_server_health (host_id, load_rank) VALUES ?', [
+    ids.map((id) => [id, 0]),
+  ]);
   await site.database.tally();
 }
 
-const rowsLeft = async (): Promise<number[]> => Promise.all(['process_server', 'process_server_lease', 'process_server_health'].map((table) => site.database.count(table)));
+const rowsLeft = async (): Promise<number[]> =>
+  Promise.all(
+    ['process_server', 'process_server_lease', 'process_server_health'].map((table) => site.database.count(table)),
+  );
 
 it('one pass removes all that is due, however much', async () => {
   await manyDue();
@@ -42,7 +69,9 @@ it('one pass removes all that is due, however much', async () => {
   expect(removed).toBe(MANY);
   expect(await rowsLeft()).toEqual([0, 0, 0]);
   expect(await site.database.count('tombstone')).toBe(MANY);
-  expect(await site.database.rows('SELECT kind, COUNT(*) AS count FROM event GROUP BY kind')).toEqual([{ kind: 'removed', count: MANY }]);
+  expect(await site.database.rows('SELECT kind, COUNT(*) AS count FROM event GROUP BY kind')).toEqual([
+    { kind: 'removed', count: MANY },
+  ]);
 });
 
 it('a replica that dies in the middle of a pass holds nothing up: the other one removes the rest', async () => {
@@ -63,14 +92,19 @@ it('a failed pass is recorded, reported, and made up for by the next', async () 
   await site.database.write('RENAME TABLE tombstone TO tombstone_away');
   await expect(site.replica().cleanUp.pass()).rejects.toThrow();
   expect(await rowsLeft()).toEqual([MANY, MANY, MANY]);
-  expect((await site.read<{ cleanUp: { lastPassError: string } }>('/v1/configuration-server')).body.cleanUp.lastPassError).toContain('tombstone');
+  expect(
+    (await site.read<{ cleanUp: { lastPassError: string } }>('/v1/configuration-server')).body.cleanUp.lastPassError,
+  ).toContain('tombstone');
   await site.database.write('RENAME TABLE tombstone_away TO tombstone');
   await site.replica().cleanUp.pass();
   expect(await rowsLeft()).toEqual([0, 0, 0]);
 });
 
 it('host clocks do not matter: a replica takes its time from the database', async () => {
-  const anHourAhead = async (): Promise<{ at: Date; server: string }> => ({ at: new Date(Date.now() + 3_600_000), server: 'a' });
+  const anHourAhead = async (): Promise<{ at: Date; server: string }> => ({
+    at: new Date(Date.now() + 3_600_000),
+    server: 'a',
+  });
   const clock = new SystemClock(anHourAhead);
   await clock.synchronise();
   const { at } = (await site.database.rows<{ at: Date }>('SELECT UTC_TIMESTAMP(3) AS at'))[0] ?? { at: new Date(0) };

@@ -33,26 +33,75 @@ interface DamageCase {
 
 /** Each done to an entry of generation 2. */
 const OF_AN_ENTRY: readonly DamageCase[] = [
-  { what: 'no lease', statements: ['DELETE FROM process_server_lease WHERE host_id = ?'], kinds: ['lease_missing'], generation: 2 },
-  { what: 'no health', statements: ['DELETE FROM process_server_health WHERE host_id = ?'], kinds: ['health_missing'], generation: 2 },
-  { what: 'no name', statements: ['DELETE FROM process_server_name WHERE host_id = ?'], kinds: ['name_mismatch'], generation: 2 },
-  { what: 'two names', statements: ["INSERT INTO process_server_name (host_id, from_at, name) VALUES (?, '2026-01-01', 'other')"], kinds: ['name_mismatch'], generation: 2 },
-  { what: 'a lease of an earlier generation', statements: ['UPDATE process_server_lease SET generation = 1 WHERE host_id = ?'], kinds: ['generation_mismatch'], generation: 2 },
-  { what: 'a lease of a later generation', statements: ['UPDATE process_server_lease SET generation = 5 WHERE host_id = ?'], kinds: ['generation_mismatch'], generation: 5 },
-  { what: 'a retired lease', statements: ['UPDATE process_server_lease SET retired = 1 WHERE host_id = ?'], kinds: ['retirement_mismatch'], generation: 2 },
-  { what: 'a removal that the lease does not know of', statements: ["UPDATE process_server SET decommissioned_at = '2026-11-23', remove_by = '2026-11-24' WHERE host_id = ?"], kinds: ['retirement_mismatch'], generation: 2 },
+  {
+    what: 'no lease',
+    statements: ['DELETE FROM process_server_lease WHERE host_id = ?'],
+    kinds: ['lease_missing'],
+    generation: 2,
+  },
+  {
+    what: 'no health',
+    statements: ['DELETE FROM process_server_health WHERE host_id = ?'],
+    kinds: ['health_missing'],
+    generation: 2,
+  },
+  {
+    what: 'no name',
+    statements: ['DELETE FROM process_server_name WHERE host_id = ?'],
+    kinds: ['name_mismatch'],
+    generation: 2,
+  },
+  {
+    what: 'two names',
+    statements: ["INSERT INTO process_server_name (host_id, from_at, name) VALUES (?, '2026-01-01', 'other')"],
+    kinds: ['name_mismatch'],
+    generation: 2,
+  },
+  {
+    what: 'a lease of an earlier generation',
+    statements: ['UPDATE process_server_lease SET generation = 1 WHERE host_id = ?'],
+    kinds: ['generation_mismatch'],
+    generation: 2,
+  },
+  {
+    what: 'a lease of a later generation',
+    statements: ['UPDATE process_server_lease SET generation = 5 WHERE host_id = ?'],
+    kinds: ['generation_mismatch'],
+    generation: 5,
+  },
+  {
+    what: 'a retired lease',
+    statements: ['UPDATE process_server_lease SET retired = 1 WHERE host_id = ?'],
+    kinds: ['retirement_mismatch'],
+    generation: 2,
+  },
+  {
+    what: 'a removal that the lease does not know of',
+    statements: [
+      "UPDATE process_server SET decommissioned_at = '2026-11-23', remove_by = '2026-11-24' WHERE host_id = ?",
+    ],
+    kinds: ['retirement_mismatch'],
+    generation: 2,
+  },
   { what: 'an earlier tombstone', statements: [INSERT_TOMBSTONE(1)], kinds: ['entry_with_tombstone'], generation: 2 },
   { what: 'a later tombstone', statements: [INSERT_TOMBSTONE(4)], kinds: ['entry_with_tombstone'], generation: 4 },
   {
     what: 'an entry row alone',
-    statements: ['process_server_lease', 'process_server_health', 'process_server_name'].map((table) => `DELETE FROM ${table} WHERE host_id = ?`),
+    statements: ['process_server_lease', 'process_server_health', 'process_server_name'].map(
+      (table) => `DELETE FROM ${table} WHERE host_id = ?`,
+    ),
     kinds: ['lease_missing', 'health_missing', 'name_mismatch'],
     generation: 2,
   },
 ];
 
 /** The rows of an entry whose row in `process_server` is gone. */
-const WITHOUT_AN_ENTRY: DamageCase = { what: 'rows without an entry', statements: ['DELETE FROM process_server WHERE host_id = ?'], kinds: ['orphan'], generation: 2 };
+const WITHOUT_AN_ENTRY: DamageCase = {
+  what: 'rows without an entry',
+  statements: ['DELETE FROM process_server WHERE host_id = ?'],
+  kinds: ['orphan'],
+  generation: 2,
+};
 const EVERY_CASE = [...OF_AN_ENTRY, WITHOUT_AN_ENTRY];
 
 async function damagedServer({ statements }: DamageCase): Promise<StoredServer> {
@@ -63,7 +112,12 @@ async function damagedServer({ statements }: DamageCase): Promise<StoredServer> 
   return server;
 }
 
-const check = (): Promise<ConsistencyReport> => new ConsistencyCheck(new ConsistencyStore(stores.database, stores.clock, stores.identifiers), stores.registry, stores.clock).pass();
+const check = (): Promise<ConsistencyReport> =>
+  new ConsistencyCheck(
+    new ConsistencyStore(stores.database, stores.clock, stores.identifiers),
+    stores.registry,
+    stores.clock,
+  ).pass();
 const foundBy = async (): Promise<Record<string, number>> => Object.fromEntries((await check()).found);
 
 /** Every row fits the others: what each test ends with. */
@@ -84,8 +138,14 @@ describe.each(EVERY_CASE)('a host with $what', (example) => {
     const kinds = await stores.kinds(hostId);
     expect(kinds.filter((kind) => kind !== 'silence_ended')).toHaveLength(3);
     // An entry without a lease is Disconnected until it registers.
-    expect(kinds.filter((kind) => kind === 'silence_ended')).toHaveLength(example.kinds.includes('lease_missing') ? 1 : 0);
-    expect(await stores.outcomes(stores.beat({ hostId, generation, credentialHash: MINT.open(hostId, credential)?.credentialHash ?? '' }))).toEqual(['accepted']);
+    expect(kinds.filter((kind) => kind === 'silence_ended')).toHaveLength(
+      example.kinds.includes('lease_missing') ? 1 : 0,
+    );
+    expect(
+      await stores.outcomes(
+        stores.beat({ hostId, generation, credentialHash: MINT.open(hostId, credential)?.credentialHash ?? '' }),
+      ),
+    ).toEqual(['accepted']);
     await expectWhole();
   });
 
@@ -102,7 +162,9 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
     const { hostId } = await damagedServer(example);
     await stores.purge({ hostId, generation: 2 }, { force: true });
     expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
-    expect(await stores.site.rows('SELECT generation FROM tombstone WHERE host_id = ?', [hostId])).toEqual([{ generation: example.generation }]);
+    expect(await stores.site.rows('SELECT generation FROM tombstone WHERE host_id = ?', [hostId])).toEqual([
+      { generation: example.generation },
+    ]);
     await expectWhole();
     expect((await stores.register(hostId)).generation).toBe(example.generation + 1);
   });
@@ -114,7 +176,13 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
     if (outcome === null) {
       await check(); // one that was leaving already is not written by the call
       await stores.pass(900);
-      await new CleanUp(stores.removals, () => stores.availability.cleanUpMoment, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1').pass();
+      await new CleanUp(
+        stores.removals,
+        () => stores.availability.cleanUpMoment,
+        { graceSeconds: 300, intervalSeconds: 60 },
+        400,
+        'replica-1',
+      ).pass();
       expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
     }
   });
@@ -134,7 +202,10 @@ describe('the consistency check', () => {
   it.each(EVERY_CASE)('finds $what, and repairs it with an event', async (example) => {
     const { hostId } = await damagedServer(example);
     const { found, repaired } = await check();
-    expect([Object.fromEntries(found), repaired]).toEqual([Object.fromEntries(example.kinds.map((kind) => [kind, 1])), 1]);
+    expect([Object.fromEntries(found), repaired]).toEqual([
+      Object.fromEntries(example.kinds.map((kind) => [kind, 1])),
+      1,
+    ]);
     expect((await stores.kinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
     await expectWhole();
     const isGhost = example.what === 'a later tombstone';
@@ -143,7 +214,10 @@ describe('the consistency check', () => {
   });
 
   it('has a process server register again whose credential may be lost, and leaves the others alone', async () => {
-    const [lost, later] = [await damagedServer(OF_AN_ENTRY[0] as DamageCase), await damagedServer(OF_AN_ENTRY[5] as DamageCase)];
+    const [lost, later] = [
+      await damagedServer(OF_AN_ENTRY[0] as DamageCase),
+      await damagedServer(OF_AN_ENTRY[5] as DamageCase),
+    ];
     await check();
     expect(await stores.outcomes(stores.beat(lost))).toEqual(['credential_revoked']);
     expect(await stores.outcomes(stores.beat({ ...later, generation: 5 }))).toEqual(['accepted']);
@@ -153,7 +227,9 @@ describe('the consistency check', () => {
     await stores.registered();
     await stores.registered({ agentVersion: '9.62.0.0' });
     await stores.leaving();
-    await stores.site.write("INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT version_key, 0, 3 FROM process_server LIMIT 1");
+    await stores.site.write(
+      'INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT version_key, 0, 3 FROM process_server LIMIT 1',
+    );
     await stores.site.write('UPDATE fleet_tally SET entries = entries - 1 WHERE decommissioned = 1');
     const reports = await Promise.all([check(), check()]);
     expect(reports.map(({ repaired }) => repaired).sort()).toEqual([0, 2]);
@@ -167,7 +243,7 @@ describe('the consistency check', () => {
     for (const hostId of inOrder) await damage(['DELETE FROM process_server_health WHERE host_id = ?'], hostId);
     const store = new ConsistencyStore(stores.database, stores.clock, stores.identifiers);
     const found: string[] = [];
-    for (let after: string | null = ''; after !== null; ) {
+    for (let after: string | null = ''; after !== null;) {
       const { damaged, next }: { damaged: { hostId: string }[]; next: string | null } = await store.look(after, 3);
       found.push(...damaged.map(({ hostId }) => hostId));
       after = next;
@@ -189,7 +265,13 @@ describe('the clean-up', () => {
     const due = await stores.leaving();
     await damage(['UPDATE process_server_lease SET retired = 0 WHERE host_id = ?'], damaged.hostId);
     await stores.pass(900);
-    const cleanUp = new CleanUp(stores.removals, () => stores.availability.cleanUpMoment, { graceSeconds: 300, intervalSeconds: 60 }, 400, 'replica-1');
+    const cleanUp = new CleanUp(
+      stores.removals,
+      () => stores.availability.cleanUpMoment,
+      { graceSeconds: 300, intervalSeconds: 60 },
+      400,
+      'replica-1',
+    );
     expect((await cleanUp.pass()).removed).toBe(1);
     expect(await stores.rowsOf(due.hostId)).toEqual(A_TOMBSTONE);
     await check();

@@ -17,43 +17,65 @@ describe('the database itself refuses', () => {
   it('a lease without its process server', async () => {
     const { hostId } = await stores.registered();
     const lease = { ...(await stores.lease({ hostId })), host_id: randomUUID() };
-    await expect(stores.site.write('INSERT INTO process_server_lease SET ?', [lease])).rejects.toMatchObject(NO_PARENT_ROW);
+    await expect(stores.site.write('INSERT INTO process_server_lease SET ?', [lease])).rejects.toMatchObject(
+      NO_PARENT_ROW,
+    );
   });
 
   it('health without its process server', async () => {
-    await expect(stores.site.write('INSERT INTO process_server_health SET host_id = ?, load_rank = 0', [randomUUID()])).rejects.toMatchObject(NO_PARENT_ROW);
+    await expect(
+      stores.site.write('INSERT INTO process_server_health SET host_id = ?, load_rank = 0', [randomUUID()]),
+    ).rejects.toMatchObject(NO_PARENT_ROW);
   });
 
   it('a name without its process server', async () => {
     const name = { host_id: randomUUID(), from_at: stores.clock.now(), name: 'n' };
-    await expect(stores.site.write('INSERT INTO process_server_name SET ?', [name])).rejects.toMatchObject(NO_PARENT_ROW);
+    await expect(stores.site.write('INSERT INTO process_server_name SET ?', [name])).rejects.toMatchObject(
+      NO_PARENT_ROW,
+    );
   });
 
   it.each(CHILDREN)('to drop a process server whose row in %s is left', async (left) => {
     const { hostId } = await stores.registered();
-    for (const table of CHILDREN) if (table !== left) await stores.site.write('DELETE FROM ?? WHERE host_id = ?', [table, hostId]);
-    await expect(stores.site.write('DELETE FROM process_server WHERE host_id = ?', [hostId])).rejects.toMatchObject(A_CHILD_ROW_IS_LEFT);
+    for (const table of CHILDREN)
+      if (table !== left) await stores.site.write('DELETE FROM ?? WHERE host_id = ?', [table, hostId]);
+    await expect(stores.site.write('DELETE FROM process_server WHERE host_id = ?', [hostId])).rejects.toMatchObject(
+      A_CHILD_ROW_IS_LEFT,
+    );
   });
 
-  it.each(['process_server', 'process_server_lease', 'process_server_health', 'tombstone'])('a second row for one host id in %s', async (table) => {
-    const { hostId, generation } = await stores.registered();
-    if (table === 'tombstone') await stores.purge({ hostId, generation }, { force: true });
-    const [row] = await stores.site.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
-    expect(row).toBeDefined();
-    await expect(stores.site.write('INSERT INTO ?? SET ?', [table, row])).rejects.toMatchObject({ errno: 1062 });
-  });
+  it.each(['process_server', 'process_server_lease', 'process_server_health', 'tombstone'])(
+    'a second row for one host id in %s',
+    async (table) => {
+      const { hostId, generation } = await stores.registered();
+      if (table === 'tombstone') await stores.purge({ hostId, generation }, { force: true });
+      const [row] = await stores.site.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
+      expect(row).toBeDefined();
+      await expect(stores.site.write('INSERT INTO ?? SET ?', [table, row])).rejects.toMatchObject({ errno: 1062 });
+    },
+  );
 
   it('a second clock row, a second passphrase of the same hash, and two API keys of one name', async () => {
     const hash = Buffer.alloc(32, 1);
     const at = stores.clock.now();
-    const passphrase = (): Promise<number> => stores.site.write('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)', [randomUUID(), hash, at]);
+    const passphrase = (): Promise<number> =>
+      stores.site.write('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)', [randomUUID(), hash, at]);
     const apiKey = (byte: number): Promise<number> =>
-      stores.site.write('INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, ?, ?)', [randomUUID(), 'one name', 'one name', Buffer.alloc(32, byte), 'reader', at]);
+      stores.site.write('INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, ?, ?)', [
+        randomUUID(),
+        'one name',
+        'one name',
+        Buffer.alloc(32, byte),
+        'reader',
+        at,
+      ]);
     await passphrase();
     await apiKey(1);
     await expect(passphrase()).rejects.toMatchObject({ errno: 1062 });
     await expect(apiKey(2)).rejects.toMatchObject({ errno: 1062 });
-    await expect(stores.site.write('INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, 0, ?)', [at])).rejects.toMatchObject({ errno: 1062 });
+    await expect(
+      stores.site.write('INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, 0, ?)', [at]),
+    ).rejects.toMatchObject({ errno: 1062 });
   });
 });
 

@@ -5,7 +5,17 @@ import { createApiKey, FleetError, nameKey, type Randomness } from '@app/fleet';
 import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
 import { CuttingProxy, type Cut } from '../support/cutting-proxy.js';
 import { fixedFraction } from '../support/hand-clock.js';
-import { A_TOMBSTONE, AN_ENTRY, AN_OPERATOR, AS_ON_CLUSTER_NODE, codeOf, MINT, OURS, TestStores, type WatchedDatabase } from '../support/test-stores.js';
+import {
+  A_TOMBSTONE,
+  AN_ENTRY,
+  AN_OPERATOR,
+  AS_ON_CLUSTER_NODE,
+  codeOf,
+  MINT,
+  OURS,
+  TestStores,
+  type WatchedDatabase,
+} from '../support/test-stores.js';
 
 let stores: TestStores;
 let proxy: CuttingProxy;
@@ -45,7 +55,9 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     const { generation, credential } = await stores.register(hostId, {}, stores.registryOn(database));
     expect(generation).toBe(2);
     expect(await stores.kinds(hostId)).toEqual(['registered', 'registered_again']);
-    expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+    expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(
+      MINT.open(hostId, credential)?.credentialHash,
+    );
   });
 
   it('a registration over a tombstone makes one generation', async () => {
@@ -69,12 +81,17 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
 
   it('a new API key is made once, with one event, and lets in whoever has the secret of the answer', async () => {
     const [caller, name] = [`caller ${randomUUID()}`, `key ${randomUUID()}`];
-    await stores.site.write("INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, 'admin', NOW(3))", [randomUUID(), caller, nameKey(caller), randomBytes(32)]);
+    await stores.site.write(
+      "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, 'admin', NOW(3))",
+      [randomUUID(), caller, nameKey(caller), randomBytes(32)],
+    );
     const ring = new KeyRingStore(database, stores.clock, stores.identifiers);
     const made = { id: randomUUID(), hash: randomBytes(32).toString('hex'), prefix: 'csk_12345678' };
     const actor = { ...AN_OPERATOR, name: `operator:${caller}` };
     proxy.cutNextCommit(cut);
-    const apiKey = await ring.change(actor, { name }, (held) => createApiKey({ name, role: 'reader', expiresAt: null, actor }, made, held));
+    const apiKey = await ring.change(actor, { name }, (held) =>
+      createApiKey({ name, role: 'reader', expiresAt: null, actor }, made, held),
+    );
     expect(apiKey).toMatchObject({ keyId: made.id, name });
     expect(await ring.apiKeyOf(Buffer.from(made.hash, 'hex'))).toMatchObject({ keyId: made.id });
     expect((await stores.site.rows('SELECT id FROM event WHERE actor = ?', [actor.name])).length).toBe(1);
@@ -95,10 +112,17 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     const answers = await Promise.all([stores.register(again, {}, registry), stores.register(newcomer, {}, registry)]);
     expect(answers.map(({ generation }) => generation)).toEqual([2, 1]);
     for (const { hostId, credential } of answers) {
-      expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+      expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(
+        MINT.open(hostId, credential)?.credentialHash,
+      );
     }
-    expect([await stores.kinds(again), await stores.kinds(newcomer)]).toEqual([['registered', 'registered_again'], ['registered']]);
-    const [first, ...later] = database.statements.filter((sql) => /FOR UPDATE/.test(sql)).map((sql) => /SKIP LOCKED/.test(sql));
+    expect([await stores.kinds(again), await stores.kinds(newcomer)]).toEqual([
+      ['registered', 'registered_again'],
+      ['registered'],
+    ]);
+    const [first, ...later] = database.statements
+      .filter((sql) => /FOR UPDATE/.test(sql))
+      .map((sql) => /SKIP LOCKED/.test(sql));
     expect([first, later.includes(true)]).toEqual([true, false]);
   });
 
@@ -133,7 +157,9 @@ describe.each([
     expect(proxy.cuts).toBe(before + 1);
     expect(generation).toBe(1);
     expect(await stores.kinds(hostId)).toEqual(['registered']);
-    expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+    expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(
+      MINT.open(hostId, credential)?.credentialHash,
+    );
   });
 });
 
@@ -150,7 +176,11 @@ describe.each([
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
     const moment = await stores.moment();
     proxy.failNextCommit({ errno, committed });
-    const verdicts = await leases.writeGroup(servers.map((server) => stores.beat(server)), () => moment, 5_000);
+    const verdicts = await leases.writeGroup(
+      servers.map((server) => stores.beat(server)),
+      () => moment,
+      5_000,
+    );
     expect(verdicts.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted']);
     for (const server of servers) {
       expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
@@ -166,8 +196,14 @@ describe('a transaction', () => {
     await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }), 5_000);
     proxy.sent.length = 0;
     await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }), 5_000);
-    const sent = proxy.sent.map((text) => ['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT'].filter((part) => text.includes(part)));
-    expect(sent).toEqual(AS_ON_CLUSTER_NODE ? [['START TRANSACTION'], ['UPDATE JSON_TABLE'], ['COMMIT']] : [['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT']]);
+    const sent = proxy.sent.map((text) =>
+      ['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT'].filter((part) => text.includes(part)),
+    );
+    expect(sent).toEqual(
+      AS_ON_CLUSTER_NODE
+        ? [['START TRANSACTION'], ['UPDATE JSON_TABLE'], ['COMMIT']]
+        : [['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT']],
+    );
   });
 
   it('of a deadlock made on purpose is run again, whole', async () => {
@@ -180,7 +216,8 @@ describe('a transaction', () => {
     const touch = (first: string, second: string): Promise<number> =>
       crossing.transaction(async (transaction) => {
         const attempt = (attempts += 1);
-        const count = 'UPDATE process_server_lease SET told_interval_seconds = told_interval_seconds + 1 WHERE host_id = ?';
+        const count =
+          'UPDATE process_server_lease SET told_interval_seconds = told_interval_seconds + 1 WHERE host_id = ?';
         await transaction.write(count, [first]);
         if ((arrived += 1) === 2) meet();
         await met;
@@ -218,20 +255,27 @@ describe('a transaction', () => {
   it('counts the rows that it matched, also where nothing changed', async () => {
     const server = await stores.registered();
     const again = (): Promise<number> =>
-      database.transaction((transaction) => transaction.write('UPDATE process_server_lease SET retired = 0 WHERE host_id = ?', [server.hostId]));
+      database.transaction((transaction) =>
+        transaction.write('UPDATE process_server_lease SET retired = 0 WHERE host_id = ?', [server.hostId]),
+      );
     expect([await again(), await again()]).toEqual([1, 1]);
   });
 
   it('runs in a session that is strict, in UTC, and reads what is committed', async () => {
     const [session] = await database.rows<Record<string, string>>(
-      "SELECT @@SESSION.time_zone AS zone, @@SESSION.sql_mode AS mode, @@SESSION.innodb_lock_wait_timeout AS wait",
+      'SELECT @@SESSION.time_zone AS zone, @@SESSION.sql_mode AS mode, @@SESSION.innodb_lock_wait_timeout AS wait',
     );
     expect(session).toMatchObject({ zone: '+00:00', wait: 3 });
     expect(session?.['mode']).toContain('STRICT_TRANS_TABLES');
     const server = await stores.registered();
     await database.transaction(async (transaction) => {
       const name = async (): Promise<unknown> =>
-        (await transaction.rows<{ friendly_name: string }>('SELECT friendly_name FROM process_server WHERE host_id = ?', [server.hostId]))[0]?.friendly_name;
+        (
+          await transaction.rows<{ friendly_name: string }>(
+            'SELECT friendly_name FROM process_server WHERE host_id = ?',
+            [server.hostId],
+          )
+        )[0]?.friendly_name;
       expect(await name()).toBe('ps-berlin-1');
       await stores.site.write("UPDATE process_server SET friendly_name = 'renamed' WHERE host_id = ?", [server.hostId]);
       expect(await name()).toBe('renamed');
@@ -284,7 +328,10 @@ describe('a database where nothing listens', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    return new Database({ host: '127.0.0.1', port, user: 'nobody', password: '', database: 'none' }, randomness, { connections: 1, lockWaitSeconds: 1 });
+    return new Database({ host: '127.0.0.1', port, user: 'nobody', password: '', database: 'none' }, randomness, {
+      connections: 1,
+      lockWaitSeconds: 1,
+    });
   }
 
   it('is tried for 5 s, and then is unavailable', async () => {

@@ -23,8 +23,17 @@ interface Written {
 
 const instantOf = (ageMs: number): Date => new Date(stores.clock.now().getTime() - ageMs);
 
-async function write({ ageMs, id = randomUUID(), kind = 'registered', hostId = null, actor = 'anna' }: Written): Promise<string> {
-  await stores.site.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES (?, ?, ?, ?, 1, ?, ?)', [id, instantOf(ageMs), kind, hostId, actor, '{"a":[1,null]}']);
+async function write({
+  ageMs,
+  id = randomUUID(),
+  kind = 'registered',
+  hostId = null,
+  actor = 'anna',
+}: Written): Promise<string> {
+  await stores.site.write(
+    'INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES (?, ?, ?, ?, 1, ?, ?)',
+    [id, instantOf(ageMs), kind, hostId, actor, '{"a":[1,null]}'],
+  );
   return id;
 }
 
@@ -33,7 +42,12 @@ async function walk(filter: EventFilter, limit: number, order: EventOrder = 'old
   const seen: FleetEvent[] = [];
   let position: EventPosition | null = null;
   do {
-    const { items, next }: Awaited<ReturnType<typeof stores.events.page>> = await stores.events.page(filter, limit, position, order);
+    const { items, next }: Awaited<ReturnType<typeof stores.events.page>> = await stores.events.page(
+      filter,
+      limit,
+      position,
+      order,
+    );
     seen.push(...items);
     position = next;
   } while (position);
@@ -41,17 +55,24 @@ async function walk(filter: EventFilter, limit: number, order: EventOrder = 'old
 }
 
 describe('a walk through the log', () => {
-  it.each([1, 2, 3, 7, 100])('in pages of %d shows each settled event once, oldest first, those of one instant by id', async (limit) => {
-    const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
-    for (const [number, id] of [...ids.entries()].reverse()) await write({ ageMs: 60_000 - Math.floor(number / 3), id });
-    expect((await walk({}, limit)).map(({ id }) => id)).toEqual(ids);
-  });
+  it.each([1, 2, 3, 7, 100])(
+    'in pages of %d shows each settled event once, oldest first, those of one instant by id',
+    async (limit) => {
+      const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
+      for (const [number, id] of [...ids.entries()].reverse())
+        await write({ ageMs: 60_000 - Math.floor(number / 3), id });
+      expect((await walk({}, limit)).map(({ id }) => id)).toEqual(ids);
+    },
+  );
 
-  it.each([1, 2, 3, 7, 100])('newest first in pages of %d shows the same in the other order, from the newest on', async (limit) => {
-    const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
-    for (const [number, id] of ids.entries()) await write({ ageMs: 60 - Math.floor(number / 3), id });
-    expect((await walk({}, limit, 'newest')).map(({ id }) => id)).toEqual([...ids].reverse());
-  });
+  it.each([1, 2, 3, 7, 100])(
+    'newest first in pages of %d shows the same in the other order, from the newest on',
+    async (limit) => {
+      const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
+      for (const [number, id] of ids.entries()) await write({ ageMs: 60 - Math.floor(number / 3), id });
+      expect((await walk({}, limit, 'newest')).map(({ id }) => id)).toEqual([...ids].reverse());
+    },
+  );
 
   it('newest first can begin with a page of none, and is not followed', async () => {
     const id = await write({ ageMs: 0 });
@@ -63,7 +84,19 @@ describe('a walk through the log', () => {
   it('shows an event as it was written', async () => {
     const [id, hostId] = [randomUUID(), randomUUID()];
     await write({ ageMs: 60_000, id, hostId, kind: 'purged_by_force' });
-    expect(await walk({}, 10)).toEqual([{ id, at: instantOf(60_000), kind: 'purged_by_force', hostId, generation: 1, actor: 'anna', sourceAddress: null, requestId: null, detail: { a: [1, null] } }]);
+    expect(await walk({}, 10)).toEqual([
+      {
+        id,
+        at: instantOf(60_000),
+        kind: 'purged_by_force',
+        hostId,
+        generation: 1,
+        actor: 'anna',
+        sourceAddress: null,
+        requestId: null,
+        detail: { a: [1, null] },
+      },
+    ]);
   });
 
   it('shows what the filter asks for', async () => {
@@ -89,18 +122,31 @@ describe('the filter by actor', () => {
     const spellings = ['operator:anna', 'operator:Anna', 'operator:ánna', 'OPERATOR:ANNA'];
     const ids: string[] = [];
     for (const actor of spellings) ids.push(await write({ ageMs: 60_000, actor }));
-    for (const [number, actor] of spellings.entries()) expect((await walk({ actor }, 10)).map(({ id }) => id)).toEqual([ids[number]]);
+    for (const [number, actor] of spellings.entries())
+      expect((await walk({ actor }, 10)).map(({ id }) => id)).toEqual([ids[number]]);
   });
 
   it('walks along an index of its own: nothing is sorted, and nothing of another is looked at', async () => {
-    const rows = Array.from({ length: 2_000 }, (_, number) => [randomUUID(), instantOf(60_000 + number), 'registered', number % 100 ? 'process-server' : 'operator:anna', '{}']);
+    const rows = Array.from({ length: 2_000 }, (_, number) => [
+      randomUUID(),
+      instantOf(60_000 + number),
+      'registered',
+      number % 100 ? 'process-server' : 'operator:anna',
+      '{}',
+    ]);
     await stores.site.write('INSERT INTO event (id, at, kind, actor, detail) VALUES ?', [rows]);
     await stores.site.rows('ANALYZE TABLE event');
     stores.database.statements.length = 0;
     const { items } = await stores.events.page({ actor: 'operator:anna' }, 100, null);
     const [sql = ''] = stores.database.statements;
-    const plan = await stores.site.rows<{ key: string | null; Extra: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, ['operator:anna', 101]);
-    expect([items.length, plan.map(({ key, Extra }) => [key, /filesort/.test(Extra ?? '')])]).toEqual([20, [['by_actor', false]]]);
+    const plan = await stores.site.rows<{ key: string | null; Extra: string | null }>(
+      `EXPLAIN FORMAT=TRADITIONAL ${sql}`,
+      ['operator:anna', 101],
+    );
+    expect([items.length, plan.map(({ key, Extra }) => [key, /filesort/.test(Extra ?? '')])]).toEqual([
+      20,
+      [['by_actor', false]],
+    ]);
   });
 });
 
@@ -108,7 +154,14 @@ describe('a page of the log, in either order', () => {
   const HOST = randomUUID();
   /** Many of one kind and of one host, as an agent that restarts in a loop leaves them. */
   const fill = async (): Promise<void> => {
-    const rows = Array.from({ length: 4_000 }, (_, number) => [randomUUID(), instantOf(60_000 + number), number % 400 ? 'registered_again' : 'refused_version', number % 4 ? HOST : randomUUID(), 'a', '{}']);
+    const rows = Array.from({ length: 4_000 }, (_, number) => [
+      randomUUID(),
+      instantOf(60_000 + number),
+      number % 400 ? 'registered_again' : 'refused_version',
+      number % 4 ? HOST : randomUUID(),
+      'a',
+      '{}',
+    ]);
     await stores.site.write('INSERT INTO event (id, at, kind, host_id, actor, detail) VALUES ?', [rows]);
     await stores.site.rows('ANALYZE TABLE event');
   };
@@ -119,7 +172,10 @@ describe('a page of the log, in either order', () => {
       [{ hostId: HOST }, 'by_host'],
       [{ hostId: HOST, from: instantOf(70_000), to: instantOf(60_100) }, 'by_host'],
       [{ hostId: HOST, kind: 'refused_version' }, 'by_host'],
-      [{ hostId: HOST, kinds: ['refused_version', 'refused_host_id_conflict'], from: instantOf(86_400_000) }, 'by_host'],
+      [
+        { hostId: HOST, kinds: ['refused_version', 'refused_host_id_conflict'], from: instantOf(86_400_000) },
+        'by_host',
+      ],
       [{ kind: 'refused_version' }, 'by_kind'],
       [{}, 'by_instant'],
       [{ from: instantOf(63_000) }, 'by_instant'],
@@ -130,8 +186,15 @@ describe('a page of the log, in either order', () => {
           stores.database.reads.length = 0;
           await stores.events.page(filter, 100, position, order);
           const [{ sql, parameters } = { sql: '', parameters: [] }] = stores.database.reads;
-          const plan = await stores.database.rows<{ key: string | null; Extra: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters);
-          expect([order, filter, plan.map(({ key, Extra }) => [key, /filesort|temporary/.test(Extra ?? '')])]).toEqual([order, filter, [[index, false]]]);
+          const plan = await stores.database.rows<{ key: string | null; Extra: string | null }>(
+            `EXPLAIN FORMAT=TRADITIONAL ${sql}`,
+            parameters,
+          );
+          expect([order, filter, plan.map(({ key, Extra }) => [key, /filesort|temporary/.test(Extra ?? '')])]).toEqual([
+            order,
+            filter,
+            [[index, false]],
+          ]);
         }
       }
     }
@@ -154,7 +217,12 @@ describe('the place to read on from', () => {
   });
 
   it('of an empty log is ten seconds ago', async () => {
-    expect(await stores.events.page({}, 10, null)).toEqual({ items: [], next: null, follow: settled(), asOf: stores.clock.now() });
+    expect(await stores.events.page({}, 10, null)).toEqual({
+      items: [],
+      next: null,
+      follow: settled(),
+      asOf: stores.clock.now(),
+    });
   });
 
   it('stays where it was when nothing came', async () => {

@@ -49,7 +49,11 @@ interface RandomRow {
 }
 
 /** Values at an edge, on both sides of it, and anywhere. */
-const around = (...edges: number[]) => fc.oneof(fc.constantFrom(...edges.flatMap((edge) => [edge - 1, edge, edge + 1])), fc.integer({ min: -1_000_000, max: 2_000_000 }));
+const around = (...edges: number[]) =>
+  fc.oneof(
+    fc.constantFrom(...edges.flatMap((edge) => [edge - 1, edge, edge + 1])),
+    fc.integer({ min: -1_000_000, max: 2_000_000 }),
+  );
 const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: null });
 
 const anyLoad: fc.Arbitrary<Load> = fc.record({
@@ -62,22 +66,42 @@ const anyLoad: fc.Arbitrary<Load> = fc.record({
   pendingUploadBytes: fc.constantFrom(0, 1_800, 1_801, 2_701),
 });
 
-const HEALTHY: Load = { cpuPercent: 1, totalMemoryBytes: 10, availableMemoryBytes: 9, totalCacheBytes: 10, freeCacheBytes: 9, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+const HEALTHY: Load = {
+  cpuPercent: 1,
+  totalMemoryBytes: 10,
+  availableMemoryBytes: 9,
+  totalCacheBytes: 10,
+  freeCacheBytes: 9,
+  throughputBytesPerSecond: 1,
+  pendingUploadBytes: 0,
+};
 
-const anyRow: fc.Arbitrary<RandomRow> = fc.record({
-  name: fc.constantFrom('a', 'A', 'á', 'ab', 'aB', 'b', 'B ', 'ß', 'ss', 'z%', 'z_', 'z'),
-  address: fc.constantFrom('192.0.2.1', '192.0.2.2', '2001:db8::1'),
-  version: fc.constantFrom('9.63.7187.1', '9.63.7187.0', '9.63.7187.2', '9.59.0.0', '9.58.65535.65535', '9.64.0.0', '8.63.0.0', '10.60.0.0', '9.9.0.0'),
-  leaving: fc.boolean(),
-  heardAgoMs: fc.oneof(fc.constantFrom(0, 60_000, 120_000), around(HEALTH_WINDOW_MS)).map((ms) => Math.max(0, ms)),
-  endsInMs: around(0),
-  load: fc.option(fc.oneof(fc.constant(HEALTHY), anyLoad), { nil: null }),
-  loadAgoMs: around(HEALTH_WINDOW_MS, -600_000, -300_000),
-  servicesDownAgoMs: maybe(around(HEALTH_WINDOW_MS)),
-  servicesAgoMs: maybe(around(HEALTH_WINDOW_MS, -600_000)),
-  certificateAgoMs: maybe(fc.oneof(fc.constant(0), around(HEALTH_WINDOW_MS, -600_000))),
-  certificateLeftMs: maybe(fc.oneof(around(0, CERTIFICATE_WARNING_MS), fc.constant(2 * CERTIFICATE_WARNING_MS))),
-}).map((row) => ({ ...row, endsInMs: Math.max(row.endsInMs, -row.heardAgoMs) })); // a lease ends after the last sign of life
+const anyRow: fc.Arbitrary<RandomRow> = fc
+  .record({
+    name: fc.constantFrom('a', 'A', 'á', 'ab', 'aB', 'b', 'B ', 'ß', 'ss', 'z%', 'z_', 'z'),
+    address: fc.constantFrom('192.0.2.1', '192.0.2.2', '2001:db8::1'),
+    version: fc.constantFrom(
+      '9.63.7187.1',
+      '9.63.7187.0',
+      '9.63.7187.2',
+      '9.59.0.0',
+      '9.58.65535.65535',
+      '9.64.0.0',
+      '8.63.0.0',
+      '10.60.0.0',
+      '9.9.0.0',
+    ),
+    leaving: fc.boolean(),
+    heardAgoMs: fc.oneof(fc.constantFrom(0, 60_000, 120_000), around(HEALTH_WINDOW_MS)).map((ms) => Math.max(0, ms)),
+    endsInMs: around(0),
+    load: fc.option(fc.oneof(fc.constant(HEALTHY), anyLoad), { nil: null }),
+    loadAgoMs: around(HEALTH_WINDOW_MS, -600_000, -300_000),
+    servicesDownAgoMs: maybe(around(HEALTH_WINDOW_MS)),
+    servicesAgoMs: maybe(around(HEALTH_WINDOW_MS, -600_000)),
+    certificateAgoMs: maybe(fc.oneof(fc.constant(0), around(HEALTH_WINDOW_MS, -600_000))),
+    certificateLeftMs: maybe(fc.oneof(around(0, CERTIFICATE_WARNING_MS), fc.constant(2 * CERTIFICATE_WARNING_MS))),
+  })
+  .map((row) => ({ ...row, endsInMs: Math.max(row.endsInMs, -row.heardAgoMs) })); // a lease ends after the last sign of life
 
 /** Puts the rows in place of whatever was there. Returns their host ids. */
 async function fill(rows: readonly RandomRow[]): Promise<string[]> {
@@ -95,14 +119,47 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
       withIds.map(({ row, hostId }) => {
         const left = row.leaving ? now : null;
         const key = versionKey(parseVersion(row.version) as Version);
-        return [hostId, 1, row.name, row.address, 9443, 'o', 'v', row.version, key, 'm', 'VMware', 8, 1, 1, hostId, now, left, left && 'anna', left];
+        return [
+          hostId,
+          1,
+          row.name,
+          row.address,
+          9443,
+          'o',
+          'v',
+          row.version,
+          key,
+          'm',
+          'VMware',
+          8,
+          1,
+          1,
+          hostId,
+          now,
+          left,
+          left && 'anna',
+          left,
+        ];
       }),
     ],
   );
   await stores.site.write(
     `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, heard_listened_ms, ends_listened_ms,
        told_interval_seconds, source_address) VALUES ?`,
-    [withIds.map(({ row, hostId }) => [hostId, 1, Buffer.alloc(32), Number(row.leaving), 0, Buffer.alloc(16), LISTENED_MS - row.heardAgoMs, LISTENED_MS + row.endsInMs, 30, '192.0.2.1'])],
+    [
+      withIds.map(({ row, hostId }) => [
+        hostId,
+        1,
+        Buffer.alloc(32),
+        Number(row.leaving),
+        0,
+        Buffer.alloc(16),
+        LISTENED_MS - row.heardAgoMs,
+        LISTENED_MS + row.endsInMs,
+        30,
+        '192.0.2.1',
+      ]),
+    ],
   );
   await stores.site.write(
     `INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes,
@@ -128,7 +185,9 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
       ]),
     ],
   );
-  await stores.site.write('INSERT INTO process_server_name (host_id, from_at, name) VALUES ?', [withIds.map(({ row, hostId }) => [hostId, new Date('1970-01-02T00:00:00.000Z'), row.name])]);
+  await stores.site.write('INSERT INTO process_server_name (host_id, from_at, name) VALUES ?', [
+    withIds.map(({ row, hostId }) => [hostId, new Date('1970-01-02T00:00:00.000Z'), row.name]),
+  ]);
   await stores.site.tally();
   return withIds.map(({ hostId }) => hostId).sort();
 }
@@ -173,13 +232,20 @@ describe('one answer', () => {
         const { items, asOf } = await page();
         expect(asOf).toEqual({ at: stores.clock.now(), listenedMs: LISTENED_MS });
         expect(items.map(({ hostId }) => hostId)).toEqual(ids);
-        const [{ numbers }, byLookingAtAll] = [await stores.counter.count(), await new FleetCounter(stores.database, stores.clock, OURS, 0).count()];
+        const [{ numbers }, byLookingAtAll] = [
+          await stores.counter.count(),
+          await new FleetCounter(stores.database, stores.clock, OURS, 0).count(),
+        ];
         expect(byLookingAtAll.numbers).toEqual(numbers);
         expect(numbers.total).toBe(items.length);
         for (const filter of FILTERS) {
-          const matches = (states: object): boolean => Object.entries(filter).every(([name, value]) => (states as Record<string, unknown>)[name] === value);
+          const matches = (states: object): boolean =>
+            Object.entries(filter).every(([name, value]) => (states as Record<string, unknown>)[name] === value);
           const expected = items.filter((entry) => matches(statesOf(entry, asOf))).map(({ hostId }) => hostId);
-          expect({ filter, ids: (await page({ filter })).items.map(({ hostId }) => hostId) }).toEqual({ filter, ids: expected });
+          expect({ filter, ids: (await page({ filter })).items.map(({ hostId }) => hostId) }).toEqual({
+            filter,
+            ids: expected,
+          });
           const [[name, value] = ['', '']] = Object.entries(filter);
           const counted = (numbers as unknown as Record<string, Record<string, number>>)[name]?.[value] ?? 0;
           expect({ filter, counted }).toEqual({ filter, counted: expected.length });
@@ -191,13 +257,19 @@ describe('one answer', () => {
 
   it('the candidates of a plan are the Disconnected ones of the list', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 8 }), fc.constantFrom(...FILTERS), async (rows, filter) => {
-        await fill(rows);
-        const candidates = await stores.plans.candidates(filter, 1_000);
-        const listed = await page({ filter });
-        const silent = listed.items.filter((entry) => statesOf(entry, listed.asOf).connectionState === 'Disconnected');
-        expect(candidates.map(({ hostId }) => hostId)).toEqual(silent.map(({ hostId }) => hostId));
-      }),
+      fc.asyncProperty(
+        fc.array(anyRow, { minLength: 1, maxLength: 8 }),
+        fc.constantFrom(...FILTERS),
+        async (rows, filter) => {
+          await fill(rows);
+          const candidates = await stores.plans.candidates(filter, 1_000);
+          const listed = await page({ filter });
+          const silent = listed.items.filter(
+            (entry) => statesOf(entry, listed.asOf).connectionState === 'Disconnected',
+          );
+          expect(candidates.map(({ hostId }) => hostId)).toEqual(silent.map(({ hostId }) => hostId));
+        },
+      ),
       { numRuns: 25 },
     );
   });
@@ -262,7 +334,11 @@ describe('a walk', () => {
     let position: Position | null = null;
     let walkAsOf: AsOf | null = null;
     for (let pages = 0; pages < 100; pages += 1) {
-      const { items, next, walkAsOf: kept }: Awaited<ReturnType<typeof page>> = await page({ sort, limit, filter, position, walkAsOf });
+      const {
+        items,
+        next,
+        walkAsOf: kept,
+      }: Awaited<ReturnType<typeof page>> = await page({ sort, limit, filter, position, walkAsOf });
       expect(items.length).toBeLessThanOrEqual(limit);
       seen.push(...items);
       if (!next) return seen;
@@ -274,34 +350,51 @@ describe('a walk', () => {
 
   it('by any order, in pages of any size, shows each entry exactly once', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyRow, { maxLength: 9 }), fc.constantFrom(...SORTS), fc.integer({ min: 1, max: 3 }), async (rows, sort, limit) => {
-        const ids = await fill(rows);
-        expect((await walk(sort, limit)).map(({ hostId }) => hostId).sort()).toEqual(ids);
-      }),
+      fc.asyncProperty(
+        fc.array(anyRow, { maxLength: 9 }),
+        fc.constantFrom(...SORTS),
+        fc.integer({ min: 1, max: 3 }),
+        async (rows, sort, limit) => {
+          const ids = await fill(rows);
+          expect((await walk(sort, limit)).map(({ hostId }) => hostId).sort()).toEqual(ids);
+        },
+      ),
       { numRuns: 60 },
     );
   });
 
   it('through a filter shows each that matches exactly once', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyRow, { maxLength: 9 }), fc.constantFrom(...SORTS), fc.constantFrom(...FILTERS), async (rows, sort, filter) => {
-        await fill(rows);
-        const expected = (await page({ filter })).items.map(({ hostId }) => hostId);
-        expect((await walk(sort, 1, filter)).map(({ hostId }) => hostId).sort()).toEqual(expected);
-      }),
+      fc.asyncProperty(
+        fc.array(anyRow, { maxLength: 9 }),
+        fc.constantFrom(...SORTS),
+        fc.constantFrom(...FILTERS),
+        async (rows, sort, filter) => {
+          await fill(rows);
+          const expected = (await page({ filter })).items.map(({ hostId }) => hostId);
+          expect((await walk(sort, 1, filter)).map(({ hostId }) => hostId).sort()).toEqual(expected);
+        },
+      ),
       { numRuns: 25 },
     );
   });
 
-  it.each([1, 2, 3])('by last heartbeat in pages of %d goes from the longest silence to the shortest', async (limit) => {
-    const rows = fc.sample(anyRow, { numRuns: 9, seed: 3 });
-    await fill(rows);
-    const heard = (await walk('lastHeartbeat', limit)).map(({ lease }) => lease.heardAtListenedMs);
-    expect(heard).toEqual([...heard].sort((a, b) => a - b));
-  });
+  it.each([1, 2, 3])(
+    'by last heartbeat in pages of %d goes from the longest silence to the shortest',
+    async (limit) => {
+      const rows = fc.sample(anyRow, { numRuns: 9, seed: 3 });
+      await fill(rows);
+      const heard = (await walk('lastHeartbeat', limit)).map(({ lease }) => lease.heardAtListenedMs);
+      expect(heard).toEqual([...heard].sort((a, b) => a - b));
+    },
+  );
 
   it('by name shows who exists throughout once, while others come and go', async () => {
-    const stayers = [await stores.registered({ friendlyName: 'b' }), await stores.registered({ friendlyName: 'd' }), await stores.registered({ friendlyName: 'f' })];
+    const stayers = [
+      await stores.registered({ friendlyName: 'b' }),
+      await stores.registered({ friendlyName: 'd' }),
+      await stores.registered({ friendlyName: 'f' }),
+    ];
     const leaver = await stores.registered({ friendlyName: 'e' });
     const first = await page({ sort: 'friendlyName', limit: 1 });
     await stores.registered({ friendlyName: 'a' });
@@ -314,14 +407,22 @@ describe('a walk', () => {
   });
 
   it('by name shows who is renamed meanwhile once, under the name that the walk began with', async () => {
-    const [early, , late] = [await stores.registered({ friendlyName: 'b' }), await stores.registered({ friendlyName: 'd' }), await stores.registered({ friendlyName: 'f' })];
+    const [early, , late] = [
+      await stores.registered({ friendlyName: 'b' }),
+      await stores.registered({ friendlyName: 'd' }),
+      await stores.registered({ friendlyName: 'f' }),
+    ];
     const first = await page({ sort: 'friendlyName', limit: 1 });
     await stores.register(early.hostId, { friendlyName: 'z' });
     await stores.register(late.hostId, { friendlyName: 'a' });
     const rest = await page({ sort: 'friendlyName', position: first.next, walkAsOf: first.walkAsOf });
     expect([...first.items, ...rest.items].map(({ facts }) => facts.friendlyName)).toEqual(['b', 'd', 'a']);
     stores.clock.advanceSeconds(10);
-    expect((await page({ sort: 'friendlyName' })).items.map(({ facts }) => facts.friendlyName)).toEqual(['a', 'd', 'z']);
+    expect((await page({ sort: 'friendlyName' })).items.map(({ facts }) => facts.friendlyName)).toEqual([
+      'a',
+      'd',
+      'z',
+    ]);
   });
 
   it('by last heartbeat ends where it began: who beats meanwhile may be missed, never repeated', async () => {
@@ -347,18 +448,22 @@ describe('a walk', () => {
     expect(items).toHaveLength(2);
   });
 
-  it.each(['½', 'ﷺ', '語'])('by name keeps names apart that differ only in the last of many letters %s', async (letter) => {
-    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((last) => letter.repeat(254) + last);
-    for (const friendlyName of [...names].reverse()) await stores.registered({ friendlyName });
-    expect((await walk('friendlyName', 2)).map(({ facts }) => facts.friendlyName)).toEqual(names);
-  });
+  it.each(['½', 'ﷺ', '語'])(
+    'by name keeps names apart that differ only in the last of many letters %s',
+    async (letter) => {
+      const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((last) => letter.repeat(254) + last);
+      for (const friendlyName of [...names].reverse()) await stores.registered({ friendlyName });
+      expect((await walk('friendlyName', 2)).map(({ facts }) => facts.friendlyName)).toEqual(names);
+    },
+  );
 });
 
 describe('the other filters', () => {
   it('by address is exact, by name a prefix', async () => {
     const one = await stores.registered({ friendlyName: 'ps_berlin', ipAddress: '192.0.2.1' });
     const two = await stores.registered({ friendlyName: 'psxberlin', ipAddress: '192.0.2.11' });
-    const found = async (filter: FleetFilter): Promise<string[]> => (await page({ filter })).items.map(({ hostId }) => hostId);
+    const found = async (filter: FleetFilter): Promise<string[]> =>
+      (await page({ filter })).items.map(({ hostId }) => hostId);
     expect(await found({ ipAddress: '192.0.2.1' })).toEqual([one.hostId]);
     expect(await found({ friendlyName: 'ps_' })).toEqual([one.hostId]);
     expect(await found({ friendlyName: 'ps' })).toEqual([one.hostId, two.hostId].sort());
@@ -378,11 +483,16 @@ describe('the other filters', () => {
     for (const name of ['Mün-1', 'MÜN-2', 'mun-3', 'ホスト', 'ポスト']) await stores.registered({ friendlyName: name });
     const { items } = await page({ filter: { friendlyName }, sort: 'friendlyName' });
     expect(items.map(({ facts }) => facts.friendlyName)).toEqual(names);
-    const [candidates, listed] = [await stores.plans.candidates({ friendlyName }, 10), await page({ filter: { friendlyName } })];
+    const [candidates, listed] = [
+      await stores.plans.candidates({ friendlyName }, 10),
+      await page({ filter: { friendlyName } }),
+    ];
     expect(candidates).toEqual([]); // all are Connected
     expect(listed.items.map(({ facts }) => facts.friendlyName).sort()).toEqual([...names].sort());
     await stores.pass(180);
-    expect((await stores.plans.candidates({ friendlyName }, 10)).map((one) => one.friendlyName).sort()).toEqual([...names].sort());
+    expect((await stores.plans.candidates({ friendlyName }, 10)).map((one) => one.friendlyName).sort()).toEqual(
+      [...names].sort(),
+    );
   });
 
   it.each([
@@ -400,12 +510,42 @@ describe('entries that share an address, a name or a machine', () => {
   it.each([
     ['address', { friendlyName: 'one' }, { friendlyName: 'two', machineId: 'two' }, true],
     ['name', { ipAddress: '192.0.2.1' }, { ipAddress: '192.0.2.2', machineId: 'two' }, true],
-    ['machine id', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two' }, true],
-    ['machine id but for the case', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'MACHINE-1' }, false],
-    ['name in other letter case', { ipAddress: '192.0.2.1', friendlyName: 'PS' }, { ipAddress: '192.0.2.2', friendlyName: 'ps', machineId: 'two' }, true],
-    ['name but for an accent', { ipAddress: '192.0.2.1', friendlyName: 'pé' }, { ipAddress: '192.0.2.2', friendlyName: 'pe', machineId: 'two' }, false],
-    ['name in another script', { ipAddress: '192.0.2.1', friendlyName: 'ホスト' }, { ipAddress: '192.0.2.2', friendlyName: 'ポスト', machineId: 'two' }, false],
-    ['nothing', { ipAddress: '192.0.2.1', friendlyName: 'one' }, { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'two' }, false],
+    [
+      'machine id',
+      { ipAddress: '192.0.2.1', friendlyName: 'one' },
+      { ipAddress: '192.0.2.2', friendlyName: 'two' },
+      true,
+    ],
+    [
+      'machine id but for the case',
+      { ipAddress: '192.0.2.1', friendlyName: 'one' },
+      { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'MACHINE-1' },
+      false,
+    ],
+    [
+      'name in other letter case',
+      { ipAddress: '192.0.2.1', friendlyName: 'PS' },
+      { ipAddress: '192.0.2.2', friendlyName: 'ps', machineId: 'two' },
+      true,
+    ],
+    [
+      'name but for an accent',
+      { ipAddress: '192.0.2.1', friendlyName: 'pé' },
+      { ipAddress: '192.0.2.2', friendlyName: 'pe', machineId: 'two' },
+      false,
+    ],
+    [
+      'name in another script',
+      { ipAddress: '192.0.2.1', friendlyName: 'ホスト' },
+      { ipAddress: '192.0.2.2', friendlyName: 'ポスト', machineId: 'two' },
+      false,
+    ],
+    [
+      'nothing',
+      { ipAddress: '192.0.2.1', friendlyName: 'one' },
+      { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'two' },
+      false,
+    ],
   ])('(%s) are flagged both', async (_case, one, two, flagged) => {
     await stores.registered(one);
     await stores.registered(two);
@@ -413,7 +553,9 @@ describe('entries that share an address, a name or a machine', () => {
     const { items } = await page();
     expect(items.filter(({ possibleDuplicate }) => possibleDuplicate)).toHaveLength(flagged ? 2 : 0);
     for (const possibleDuplicate of [true, false]) {
-      expect((await page({ filter: { possibleDuplicate } })).items).toEqual(items.filter((item) => item.possibleDuplicate === possibleDuplicate));
+      expect((await page({ filter: { possibleDuplicate } })).items).toEqual(
+        items.filter((item) => item.possibleDuplicate === possibleDuplicate),
+      );
     }
   });
 

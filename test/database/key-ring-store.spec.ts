@@ -7,7 +7,6 @@ import { RecordChanged } from '../../libs/fleet-mysql/src/database.js';
 import { PassphraseInMemory } from '../support/passphrase-in-memory.js';
 import { TestStores } from '../support/test-stores.js';
 
-
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
 
 let stores: TestStores;
@@ -24,14 +23,24 @@ beforeAll(async () => {
 beforeEach(async () => {
   for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
   // The key of whoever asks, behind all others in the list.
-  await stores.site.write("INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'admin', 'admin', ?, 'operator', NOW(3))", ['f'.repeat(36), randomBytes(32)]);
+  await stores.site.write(
+    "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'admin', 'admin', ?, 'operator', NOW(3))",
+    ['f'.repeat(36), randomBytes(32)],
+  );
 });
 afterAll(() => stores.close());
 
-const make = (name: string, role: Role = 'reader', expiresAt: Date | null = null): Promise<{ apiKey: ApiKey; key: string }> => keeper.createApiKey({ name, role, expiresAt, actor });
+const make = (
+  name: string,
+  role: Role = 'reader',
+  expiresAt: Date | null = null,
+): Promise<{ apiKey: ApiKey; key: string }> => keeper.createApiKey({ name, role, expiresAt, actor });
 const outcomes = async (works: readonly Promise<unknown>[]): Promise<string[]> =>
-  (await Promise.allSettled(works)).map((outcome) => (outcome.status === 'fulfilled' ? 'done' : String((outcome.reason as Error).message))).sort();
-const kinds = async (): Promise<string[]> => (await stores.site.rows<{ kind: string }>('SELECT kind FROM event ORDER BY id')).map(({ kind }) => kind);
+  (await Promise.allSettled(works))
+    .map((outcome) => (outcome.status === 'fulfilled' ? 'done' : String((outcome.reason as Error).message)))
+    .sort();
+const kinds = async (): Promise<string[]> =>
+  (await stores.site.rows<{ kind: string }>('SELECT kind FROM event ORDER BY id')).map(({ kind }) => kind);
 
 describe('an API key', () => {
   it('lets in whoever has it until it is revoked', async () => {
@@ -43,9 +52,16 @@ describe('an API key', () => {
   });
 
   it('of one name is made once, whoever asks at the same moment, and however the name is written', async () => {
-    const hash = (): { id: string; hash: string; prefix: string } => ({ id: stores.identifiers.at(stores.clock.now()), hash: randomBytes(32).toString('hex'), prefix: 'csk_' });
-    const asked = ['portal', 'Portal', 'PORTAL', 'portal'].map((name, index) =>
-      [one, other][index % 2]?.change(actor, { name }, (held) => createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), held)) ?? Promise.reject(new Error('nobody')),
+    const hash = (): { id: string; hash: string; prefix: string } => ({
+      id: stores.identifiers.at(stores.clock.now()),
+      hash: randomBytes(32).toString('hex'),
+      prefix: 'csk_',
+    });
+    const asked = ['portal', 'Portal', 'PORTAL', 'portal'].map(
+      (name, index) =>
+        [one, other][index % 2]?.change(actor, { name }, (held) =>
+          createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), held),
+        ) ?? Promise.reject(new Error('nobody')),
     );
     expect(await outcomes(asked)).toEqual(['api_key_name_taken', 'api_key_name_taken', 'api_key_name_taken', 'done']);
     expect([await stores.site.count('api_key'), await kinds()]).toEqual([2, ['api_key_created']]);
@@ -59,7 +75,14 @@ describe('an API key', () => {
       await whole(async (transaction) => expect(work(transaction, true)).rejects.toThrow(RecordChanged));
       return answer;
     };
-    const unlucky = new KeyKeeper(new KeyRingStore(database, stores.clock, stores.identifiers), new SystemSecrets(), file, stores.identifiers, stores.clock, 86_400);
+    const unlucky = new KeyKeeper(
+      new KeyRingStore(database, stores.clock, stores.identifiers),
+      new SystemSecrets(),
+      file,
+      stores.identifiers,
+      stores.clock,
+      86_400,
+    );
     const { key } = await unlucky.createApiKey({ name: 'portal', role: 'reader', expiresAt: null, actor });
     expect(await other.apiKeyOf(sha256(key))).toMatchObject({ name: 'portal' });
     expect(await kinds()).toEqual(['api_key_created']);
@@ -69,7 +92,11 @@ describe('an API key', () => {
     for (let round = 0; round < 10; round += 1) {
       await stores.site.write("DELETE FROM api_key WHERE role = 'admin'");
       const made = [await make('anna', 'admin'), await make('berta', 'admin')];
-      const asked = made.map(({ apiKey }, index) => [one, other][index]?.change(actor, { keyId: apiKey.keyId }, (held) => revokeApiKey(actor, held)) ?? Promise.reject(new Error('nobody')));
+      const asked = made.map(
+        ({ apiKey }, index) =>
+          [one, other][index]?.change(actor, { keyId: apiKey.keyId }, (held) => revokeApiKey(actor, held)) ??
+          Promise.reject(new Error('nobody')),
+      );
       expect(await outcomes(asked)).toEqual(['done', 'last_admin_key']);
     }
   });
@@ -81,7 +108,11 @@ describe('an API key', () => {
     ['an operator’s', 'operator', null, 'last_admin_key'],
   ])('of an admin can be revoked beside %s: %s', async (_what, role, expiresInSeconds, outcome) => {
     const { apiKey } = await make('anna', 'admin');
-    await make('other', role, expiresInSeconds === null ? null : new Date(stores.clock.now().getTime() + expiresInSeconds * 1000));
+    await make(
+      'other',
+      role,
+      expiresInSeconds === null ? null : new Date(stores.clock.now().getTime() + expiresInSeconds * 1000),
+    );
     stores.clock.advanceSeconds(60);
     expect(await outcomes([keeper.revokeApiKey(apiKey.keyId, actor)])).toEqual([outcome]);
   });
@@ -90,7 +121,12 @@ describe('an API key', () => {
     const { apiKey } = await make('anna', 'operator');
     const anna = { ...actor, name: 'operator:anna' };
     await keeper.revokeApiKey(apiKey.keyId, actor);
-    const calls = [keeper.createApiKey({ name: 'late', role: 'admin', expiresAt: null, actor: anna }), keeper.rotatePassphrase(anna, 0), keeper.apiKeys(anna, 10, null), keeper.revokeApiKey(apiKey.keyId, anna)];
+    const calls = [
+      keeper.createApiKey({ name: 'late', role: 'admin', expiresAt: null, actor: anna }),
+      keeper.rotatePassphrase(anna, 0),
+      keeper.apiKeys(anna, 10, null),
+      keeper.revokeApiKey(apiKey.keyId, anna),
+    ];
     expect(await outcomes(calls)).toEqual(Array.from(calls, () => 'api_key_rejected'));
     expect([await stores.site.count('passphrase'), await kinds()]).toEqual([0, ['api_key_created', 'api_key_revoked']]);
   });
@@ -103,7 +139,9 @@ describe('an API key', () => {
     stores.clock.advanceSeconds(60);
     await one.noteUses();
     const first = await keeper.apiKeys(actor, 1, null);
-    expect(first.items).toMatchObject([{ name: 'portal', prefix: key.slice(0, 12), lastUsedAt: usedAt, createdBy: 'operator:admin' }]);
+    expect(first.items).toMatchObject([
+      { name: 'portal', prefix: key.slice(0, 12), lastUsedAt: usedAt, createdBy: 'operator:admin' },
+    ]);
     expect((await keeper.apiKeys(actor, 1, first.next)).items).toEqual([{ ...second.apiKey, lastUsedAt: null }]);
     expect((await keeper.apiKeys(actor, 3, null)).next).toBeNull();
     expect((await kinds()).filter((kind) => kind === 'api_keys_listed')).toHaveLength(3);
@@ -111,8 +149,10 @@ describe('an API key', () => {
 });
 
 describe('a rotation', () => {
-  const validHashes = async (): Promise<string[]> => (await other.validPassphrases()).map(({ hash }) => hash.toString('hex')).sort();
-  const hashesOf = (passphrases: readonly string[]): string[] => passphrases.map((passphrase) => sha256(passphrase).toString('hex')).sort();
+  const validHashes = async (): Promise<string[]> =>
+    (await other.validPassphrases()).map(({ hash }) => hash.toString('hex')).sort();
+  const hashesOf = (passphrases: readonly string[]): string[] =>
+    passphrases.map((passphrase) => sha256(passphrase).toString('hex')).sort();
 
   it('leaves the earlier one valid for the overlap, and then the new one alone', async () => {
     await keeper.rotatePassphrase(actor, null);

@@ -34,18 +34,28 @@ describe('a renewal without news', () => {
     const servers = await Promise.all(Array.from({ length: 20 }, () => beating()));
     await stores.pass(30);
     stores.heartbeatDatabase.statements.length = 0;
-    expect(await stores.outcomes(...servers.map((server) => stores.beat(server)))).toEqual(servers.map(() => 'accepted'));
+    expect(await stores.outcomes(...servers.map((server) => stores.beat(server)))).toEqual(
+      servers.map(() => 'accepted'),
+    );
     expect(stores.heartbeatDatabase.statements).toHaveLength(1);
     expect(stores.heartbeatDatabase.statements[0]).toMatch(/^UPDATE/);
     for (const server of servers) {
-      expect(await stores.lease(server)).toMatchObject({ last_heartbeat_at: stores.clock.now(), heard_listened_ms: 30_000, ends_listened_ms: 210_000 });
+      expect(await stores.lease(server)).toMatchObject({
+        last_heartbeat_at: stores.clock.now(),
+        heard_listened_ms: 30_000,
+        ends_listened_ms: 210_000,
+      });
     }
   });
 
   it('keeps what the sender was told', async () => {
     const server = await beating();
     await stores.write(stores.beat(server, { skewMs: -17 }, { toldIntervalSeconds: 60, leaseSeconds: 360 }));
-    expect(await stores.lease(server)).toMatchObject({ told_interval_seconds: 60, ends_listened_ms: 360_000, skew_ms: -17 });
+    expect(await stores.lease(server)).toMatchObject({
+      told_interval_seconds: 60,
+      ends_listened_ms: 360_000,
+      skew_ms: -17,
+    });
     await stores.write(stores.beat(server));
     expect(await stores.lease(server)).toMatchObject({ told_interval_seconds: 30, skew_ms: -17 });
   });
@@ -56,7 +66,9 @@ describe('a renewal without news', () => {
     await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
     const before = await stores.lease(server);
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
-    expect(await stores.leases.writeGroup([stores.beat(server)], () => ({ now: earlier, listenedMs: 20_000 }), 5_000)).toMatchObject([{ outcome: 'accepted' }]);
+    expect(
+      await stores.leases.writeGroup([stores.beat(server)], () => ({ now: earlier, listenedMs: 20_000 }), 5_000),
+    ).toMatchObject([{ outcome: 'accepted' }]);
     expect(await stores.lease(server)).toEqual(before);
   });
 
@@ -65,8 +77,17 @@ describe('a renewal without news', () => {
     await stores.pass(60);
     await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
-    await stores.leases.writeGroup([stores.beat(server, { instanceId: 'new' })], () => ({ now: earlier, listenedMs: 20_000 }), 5_000);
-    expect(await stores.lease(server)).toMatchObject({ last_heartbeat_at: stores.clock.now(), heard_listened_ms: 60_000, ends_listened_ms: 660_000, instance_id: 'new' });
+    await stores.leases.writeGroup(
+      [stores.beat(server, { instanceId: 'new' })],
+      () => ({ now: earlier, listenedMs: 20_000 }),
+      5_000,
+    );
+    expect(await stores.lease(server)).toMatchObject({
+      last_heartbeat_at: stores.clock.now(),
+      heard_listened_ms: 60_000,
+      ends_listened_ms: 660_000,
+      instance_id: 'new',
+    });
   });
 
   it('leaves every other row alone', async () => {
@@ -78,7 +99,11 @@ describe('a renewal without news', () => {
   });
 
   it('of a group in any order is answered in the order that was asked', async () => {
-    const [one, gone, two] = [await beating(), { hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) }, await beating()];
+    const [one, gone, two] = [
+      await beating(),
+      { hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) },
+      await beating(),
+    ];
     const group = [two, gone, one].sort(() => -1);
     expect(await stores.outcomes(...group.map((server) => stores.beat(server)))).toEqual(
       group.map((server) => (server === gone ? 'process_server_not_found' : 'accepted')),
@@ -88,7 +113,11 @@ describe('a renewal without news', () => {
 
 describe('a heartbeat that may not speak for the entry changes nothing and inserts nothing', () => {
   const REFUSED: [string, () => Promise<StoredServer>, string][] = [
-    ['of a host id that nobody knows', async () => ({ hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) }), 'process_server_not_found'],
+    [
+      'of a host id that nobody knows',
+      async () => ({ hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) }),
+      'process_server_not_found',
+    ],
     ['of one that is leaving', () => stores.leaving(), 'generation_retired'],
     [
       'of one that was purged',
@@ -126,8 +155,16 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       },
       'generation_superseded',
     ],
-    ['of a generation that is still to come', async () => ({ ...(await beating()), generation: 2 }), 'generation_unknown'],
-    ['with another credential', async () => ({ ...(await beating()), credentialHash: 'bb'.repeat(32) }), 'credential_rejected'],
+    [
+      'of a generation that is still to come',
+      async () => ({ ...(await beating()), generation: 2 }),
+      'generation_unknown',
+    ],
+    [
+      'with another credential',
+      async () => ({ ...(await beating()), credentialHash: 'bb'.repeat(32) }),
+      'credential_rejected',
+    ],
   ];
 
   it.each(REFUSED)('%s, alone or beside one that is accepted', async (_case, make, code) => {
@@ -141,9 +178,17 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       expect(await stores.outcomes(stores.beat(refused, said))).toEqual([code]);
       expect(await stores.contents()).toEqual(before);
     }
-    expect(await stores.outcomes(stores.beat(refused, sameAsBefore), stores.beat(accepted))).toEqual([code, 'accepted']);
+    expect(await stores.outcomes(stores.beat(refused, sameAsBefore), stores.beat(accepted))).toEqual([
+      code,
+      'accepted',
+    ]);
     const rowsOf = (contents: Record<string, unknown[]>) =>
-      Object.fromEntries(Object.entries(contents).map(([table, rows]) => [table, rows.filter((row) => (row as { host_id: string }).host_id !== accepted.hostId)]));
+      Object.fromEntries(
+        Object.entries(contents).map(([table, rows]) => [
+          table,
+          rows.filter((row) => (row as { host_id: string }).host_id !== accepted.hostId),
+        ]),
+      );
     expect(rowsOf(await stores.contents())).toEqual(rowsOf(before));
     expect(await stores.lease(accepted)).toMatchObject({ heard_listened_ms: 10_000 });
   });
@@ -154,7 +199,10 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     const before = await stores.contents();
     for (const said of [{ instanceId: 'first' }, { machineId: 'machine-2' }]) {
       expect(await stores.write(stores.beat(server, { ...said, sourceAddress: '192.0.2.30' }))).toEqual([
-        { outcome: 'refused', fault: { code: 'host_id_conflict', registeredAddress: '192.0.2.20', otherAddress: '192.0.2.30' } },
+        {
+          outcome: 'refused',
+          fault: { code: 'host_id_conflict', registeredAddress: '192.0.2.20', otherAddress: '192.0.2.30' },
+        },
       ]);
     }
     expect(await stores.contents()).toEqual(before);
@@ -163,7 +211,8 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
   it('is an event once for a host, a kind and an hour', async () => {
     const server = await stores.leaving();
     for (let beats = 0; beats < 3; beats += 1) await stores.write(stores.beat(server));
-    const refusals = async (): Promise<number> => (await stores.kinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired').length;
+    const refusals = async (): Promise<number> =>
+      (await stores.kinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired').length;
     expect(await refusals()).toBe(1);
     stores.clock.advanceSeconds(3_600);
     await stores.write(stores.beat(server));
@@ -174,7 +223,11 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
 describe('a locked row', () => {
   it('does not hold the others: they are accepted, it is carried, and accepted once it is free', async () => {
     const servers = [await beating(), await beating(), await beating()];
-    const [first, locked, last] = servers.sort((a, b) => (a.hostId < b.hostId ? -1 : 1)) as [StoredServer, StoredServer, StoredServer];
+    const [first, locked, last] = servers.sort((a, b) => (a.hostId < b.hostId ? -1 : 1)) as [
+      StoredServer,
+      StoredServer,
+      StoredServer,
+    ];
     await stores.pass(20);
     const letGo = await stores.hold(locked);
     const group = [stores.beat(first), stores.beat(locked), stores.beat(last)];
@@ -192,10 +245,15 @@ describe('a locked row', () => {
     const server = await stores.leaving();
     const other = await beating();
     const letGo = await stores.hold(server);
-    expect(await stores.outcomes(stores.beat(server, {}, { carried: true }), stores.beat(other))).toEqual(['carry', 'accepted']);
+    expect(await stores.outcomes(stores.beat(server, {}, { carried: true }), stores.beat(other))).toEqual([
+      'carry',
+      'accepted',
+    ]);
     await letGo();
     await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), listenedMs: -1 }, 500, null);
-    expect(await stores.write(stores.beat(server, {}, { carried: true }))).toEqual([{ outcome: 'refused', fault: { code: 'generation_retired', removal: 'clean_up' } }]);
+    expect(await stores.write(stores.beat(server, {}, { carried: true }))).toEqual([
+      { outcome: 'refused', fault: { code: 'generation_retired', removal: 'clean_up' } },
+    ]);
   });
 });
 
@@ -207,22 +265,52 @@ describe('health', () => {
   it('of a heartbeat with or without news is written with it', async () => {
     const server = await stores.registered();
     const certificateExpiresAt = new Date('2027-01-02T03:04:05.678Z');
-    const report = { load: aLoad(), services: RUNNING, protectedMachineCount: 0, replicationPairCount: 4, certificateExpiresAt };
+    const report = {
+      load: aLoad(),
+      services: RUNNING,
+      protectedMachineCount: 0,
+      replicationPairCount: 4,
+      certificateExpiresAt,
+    };
     const now = stores.clock.now();
     const loadExceededAt = { cpu: null, memory: null, cache: null, upload: null };
-    const whenReported = { loadReportedAt: now, servicesReportedAt: now, certificateReportedAt: now, certificateKnownAt: now };
-    const expected = { ...report, ...whenReported, loadStatus: 'Healthy', loadExceededAt, servicesDownAt: null, protectedMachinesUnknown: false };
+    const whenReported = {
+      loadReportedAt: now,
+      servicesReportedAt: now,
+      certificateReportedAt: now,
+      certificateKnownAt: now,
+    };
+    const expected = {
+      ...report,
+      ...whenReported,
+      loadStatus: 'Healthy',
+      loadExceededAt,
+      servicesDownAt: null,
+      protectedMachinesUnknown: false,
+    };
     await stores.write(stores.beat(server, report));
     expect(await health(server)).toEqual(expected);
     await stores.pass(10);
     stores.heartbeatDatabase.statements.length = 0;
     await stores.write(stores.beat(server, { load: aLoad({ cpuPercent: 99 }) }));
     expect(stores.heartbeatDatabase.statements).toHaveLength(2);
-    expect(await health(server)).toEqual({ ...expected, load: aLoad({ cpuPercent: 99 }), loadReportedAt: stores.clock.now(), loadStatus: 'Critical', loadExceededAt: { ...loadExceededAt, cpu: stores.clock.now() } });
+    expect(await health(server)).toEqual({
+      ...expected,
+      load: aLoad({ cpuPercent: 99 }),
+      loadReportedAt: stores.clock.now(),
+      loadStatus: 'Critical',
+      loadExceededAt: { ...loadExceededAt, cpu: stores.clock.now() },
+    });
   });
 
   it('that a heartbeat does not carry stays as it was', async () => {
-    const server = await beating({ load: aLoad(), services: RUNNING, protectedMachineCount: 3, replicationPairCount: 4, certificateExpiresAt: stores.clock.now() });
+    const server = await beating({
+      load: aLoad(),
+      services: RUNNING,
+      protectedMachineCount: 3,
+      replicationPairCount: 4,
+      certificateExpiresAt: stores.clock.now(),
+    });
     const before = await health(server);
     await stores.pass(10);
     await stores.write(stores.beat(server));
@@ -247,7 +335,9 @@ describe('health', () => {
     ['a critical one', aLoad({ freeCacheBytes: 0 }), 3],
   ])('is ranked for the filters: %s', async (_case, load, rank) => {
     const server = await beating({ load });
-    expect(await stores.site.rows('SELECT load_rank FROM process_server_health WHERE host_id = ?', [server.hostId])).toEqual([{ load_rank: rank }]);
+    expect(
+      await stores.site.rows('SELECT load_rank FROM process_server_health WHERE host_id = ?', [server.hostId]),
+    ).toEqual([{ load_rank: rank }]);
   });
 
   it('remembers since when a service has been down, until all run again', async () => {
@@ -281,7 +371,11 @@ describe('the news of a heartbeat', () => {
     await stores.write(stores.beat(server));
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
     const [event] = (await stores.events.page({ hostId: server.hostId, kind: 'silence_ended' }, 10, null)).items;
-    expect(event).toMatchObject({ generation: 1, at: stores.clock.now(), detail: { from: from.toISOString(), to: stores.clock.now().toISOString() } });
+    expect(event).toMatchObject({
+      generation: 1,
+      at: stores.clock.now(),
+      detail: { from: from.toISOString(), to: stores.clock.now().toISOString() },
+    });
   });
 
   it.each([
@@ -307,14 +401,17 @@ describe('the news of a heartbeat', () => {
     await stores.write(stores.beat(server, { agentVersion: '9.62.10.0' }));
     await stores.write(stores.beat(server, { agentVersion: '9.62.10.0' }));
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_changed']);
-    expect(await stores.site.rows('SELECT agent_version, version_key FROM process_server WHERE host_id = ?', [server.hostId])).toEqual([
-      { agent_version: '9.62.10.0', version_key: '0009003e000a0000' },
-    ]);
+    expect(
+      await stores.site.rows('SELECT agent_version, version_key FROM process_server WHERE host_id = ?', [
+        server.hostId,
+      ]),
+    ).toEqual([{ agent_version: '9.62.10.0', version_key: '0009003e000a0000' }]);
   });
 
   it('of a version above ours is one event for ever, also after it was gone for a while', async () => {
     const server = await beating();
-    for (const agentVersion of ['9.64.0.0', '9.64.0.0', '9.63.7187.1', '9.64.0.0']) await stores.write(stores.beat(server, { agentVersion }));
+    for (const agentVersion of ['9.64.0.0', '9.64.0.0', '9.63.7187.1', '9.64.0.0'])
+      await stores.write(stores.beat(server, { agentVersion }));
     const kinds = await stores.kinds(server.hostId);
     expect(kinds.filter((kind) => kind === 'version_newer_than_configuration_server')).toHaveLength(1);
     expect(kinds.filter((kind) => kind === 'version_changed')).toHaveLength(3);
@@ -322,17 +419,26 @@ describe('the news of a heartbeat', () => {
 
   it('is told again when the configuration server itself was rolled back', async () => {
     const server = await beating();
-    const rolledBack = new LeaseStore(stores.heartbeatDatabase, stores.identifiers, { ...OURS, minor: 62 }, stores.stamps);
+    const rolledBack = new LeaseStore(
+      stores.heartbeatDatabase,
+      stores.identifiers,
+      { ...OURS, minor: 62 },
+      stores.stamps,
+    );
     const moment = await stores.moment();
     for (let beats = 0; beats < 2; beats += 1) {
-      expect(await rolledBack.writeGroup([stores.beat(server)], () => moment, 5_000)).toMatchObject([{ outcome: 'accepted' }]);
+      expect(await rolledBack.writeGroup([stores.beat(server)], () => moment, 5_000)).toMatchObject([
+        { outcome: 'accepted' },
+      ]);
     }
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_newer_than_configuration_server']);
   });
 
   it('without a version is judged and answered by the registered one', async () => {
     const server = await stores.registered({ agentVersion: '9.61.0.0' });
-    expect(await stores.write(stores.beat(server, { agentVersion: null }))).toMatchObject([{ outcome: 'accepted', agentVersion: '9.61.0.0' }]);
+    expect(await stores.write(stores.beat(server, { agentVersion: null }))).toMatchObject([
+      { outcome: 'accepted', agentVersion: '9.61.0.0' },
+    ]);
     expect(await stores.kinds(server.hostId)).toEqual(['registered']);
   });
 

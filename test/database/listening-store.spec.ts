@@ -18,14 +18,25 @@ afterAll(async () => {
   await proxy.close();
 });
 
-const outages = (): Promise<Record<string, unknown>[]> => stores.site.rows("SELECT at, actor, detail FROM event WHERE kind = 'listening_outage'");
+const outages = (): Promise<Record<string, unknown>[]> =>
+  stores.site.rows("SELECT at, actor, detail FROM event WHERE kind = 'listening_outage'");
 const FIRST: AvailabilityAttempt = { failedBefore: false, elapsedMs: null, witnesses: [], isConfirmed: true };
-const note = async (store = stores.listening, over: Partial<AvailabilityAttempt> = {}, now = stores.clock.now()): Promise<AvailabilityRecord> => {
+const note = async (
+  store = stores.listening,
+  over: Partial<AvailabilityAttempt> = {},
+  now = stores.clock.now(),
+): Promise<AvailabilityRecord> => {
   const result = await store.note(now, { ...FIRST, ...over });
   if ('disagreesWith' in result) throw new Error('the clocks disagree');
   return result;
 };
-const AT_ZERO = { listenedMs: 0, runAheadMs: AVAILABILITY.runAheadMs, unsteadyAtListenedMs: 0, steppedAtListenedMs: null, steppedBack: null };
+const AT_ZERO = {
+  listenedMs: 0,
+  runAheadMs: AVAILABILITY.runAheadMs,
+  unsteadyAtListenedMs: 0,
+  steppedAtListenedMs: null,
+  steppedBack: null,
+};
 const row = () => readListening(stores.database, stores.clock.now());
 
 describe('the listening row', () => {
@@ -51,7 +62,12 @@ describe('the listening row', () => {
     stores.clock.advanceMs(ms);
     const to = stores.clock.now();
     const outage = isOutage ? { from, to } : null;
-    const listening = { ...AT_ZERO, listenedMs: countedMs, notedAt: to, unsteadyAtListenedMs: ms > 3_600_000 ? countedMs : 0 };
+    const listening = {
+      ...AT_ZERO,
+      listenedMs: countedMs,
+      notedAt: to,
+      unsteadyAtListenedMs: ms > 3_600_000 ? countedMs : 0,
+    };
     expect(await note()).toEqual({ listening, outage, step: null });
     expect(await row()).toEqual(listening);
     const events = await outages();
@@ -96,54 +112,75 @@ describe('the listening row', () => {
 });
 
 describe('a wall clock that steps', () => {
-  const steps = (): Promise<Record<string, unknown>[]> => stores.site.rows("SELECT at, actor, detail FROM event WHERE kind = 'clock_stepped'");
+  const steps = (): Promise<Record<string, unknown>[]> =>
+    stores.site.rows("SELECT at, actor, detail FROM event WHERE kind = 'clock_stepped'");
 
   it.each([
     [-7_200_000, 0],
     [500 * 86_400_000, 1_000],
-  ])('by %d ms moves L by %d ms and is one event; nothing is written before the clock has been measured anew', async (stepMs, countedMs) => {
-    await note();
-    const before = await row();
-    stores.clock.advanceMs(1_000);
-    stores.clock.stepMs(stepMs);
-    expect(await stores.listening.note(stores.clock.now(), { ...FIRST, elapsedMs: 1_000, isConfirmed: false })).toEqual({ disagreesWith: before });
-    expect(await row()).toEqual(before);
-    expect(await note(stores.listening, { elapsedMs: 1_000 })).toMatchObject({ outage: null, step: { from: before.notedAt, to: stores.clock.now() } });
-    expect(await row()).toMatchObject({ listenedMs: countedMs, notedAt: stores.clock.now(), unsteadyAtListenedMs: countedMs });
-    expect(await steps()).toMatchObject([{ at: stores.clock.now(), actor: 'replica-1' }]);
-    expect(await outages()).toEqual([]);
-    stores.clock.advanceMs(1_000);
-    expect((await note(stores.listening, { elapsedMs: 1_000 })).listening.listenedMs).toBe(countedMs + 1_000);
-  });
+  ])(
+    'by %d ms moves L by %d ms and is one event; nothing is written before the clock has been measured anew',
+    async (stepMs, countedMs) => {
+      await note();
+      const before = await row();
+      stores.clock.advanceMs(1_000);
+      stores.clock.stepMs(stepMs);
+      expect(
+        await stores.listening.note(stores.clock.now(), { ...FIRST, elapsedMs: 1_000, isConfirmed: false }),
+      ).toEqual({ disagreesWith: before });
+      expect(await row()).toEqual(before);
+      expect(await note(stores.listening, { elapsedMs: 1_000 })).toMatchObject({
+        outage: null,
+        step: { from: before.notedAt, to: stores.clock.now() },
+      });
+      expect(await row()).toMatchObject({
+        listenedMs: countedMs,
+        notedAt: stores.clock.now(),
+        unsteadyAtListenedMs: countedMs,
+      });
+      expect(await steps()).toMatchObject([{ at: stores.clock.now(), actor: 'replica-1' }]);
+      expect(await outages()).toEqual([]);
+      stores.clock.advanceMs(1_000);
+      expect((await note(stores.listening, { elapsedMs: 1_000 })).listening.listenedMs).toBe(countedMs + 1_000);
+    },
+  );
 });
 
 describe('availability', () => {
-  it.each(['process_server_lease', 'process_server_health', 'process_server', 'event', 'fleet_tally'])('is not recorded while %s is locked from outside', async (table) => {
-    await note();
-    const before = await row();
-    stores.clock.advanceMs(1_000);
-    const holder = await stores.site.connect();
-    await holder.query(`LOCK TABLES ${table} WRITE`);
-    await expect(note(new ListeningStore(stores.heartbeatDatabase, stores.identifiers, 'replica-1', AVAILABILITY))).rejects.toThrow();
-    await holder.query('UNLOCK TABLES');
-    await holder.end();
-    expect(await row()).toEqual(before);
-    await note();
-    expect((await row()).listenedMs).toBe(1_000);
-  });
+  it.each(['process_server_lease', 'process_server_health', 'process_server', 'event', 'fleet_tally'])(
+    'is not recorded while %s is locked from outside',
+    async (table) => {
+      await note();
+      const before = await row();
+      stores.clock.advanceMs(1_000);
+      const holder = await stores.site.connect();
+      await holder.query(`LOCK TABLES ${table} WRITE`);
+      await expect(
+        note(new ListeningStore(stores.heartbeatDatabase, stores.identifiers, 'replica-1', AVAILABILITY)),
+      ).rejects.toThrow();
+      await holder.query('UNLOCK TABLES');
+      await holder.end();
+      expect(await row()).toEqual(before);
+      await note();
+      expect((await row()).listenedMs).toBe(1_000);
+    },
+  );
 
-  it.each(['process_server_lease', 'process_server_health'])('is not recorded while heartbeats fail and the rows of %s are locked from outside; of one witness they suffice', async (table) => {
-    await note();
-    const [one, two] = [await stores.registered(), await stores.registered()];
-    const witnesses = [one.hostId, two.hostId];
-    const holder = await stores.site.connect();
-    await holder.query('BEGIN');
-    await holder.query(`SELECT host_id FROM ${table} WHERE host_id = ? FOR UPDATE`, [one.hostId]);
-    expect((await note(stores.listening, { witnesses })).outage).toBeNull();
-    await holder.query(`SELECT host_id FROM ${table} FOR UPDATE`);
-    await expect(note(stores.listening, { witnesses })).rejects.toThrow('database_unavailable');
-    await holder.query('ROLLBACK');
-    await holder.end();
-    expect((await note(stores.listening, { witnesses: ['unknown'] })).outage).toBeNull();
-  });
+  it.each(['process_server_lease', 'process_server_health'])(
+    'is not recorded while heartbeats fail and the rows of %s are locked from outside; of one witness they suffice',
+    async (table) => {
+      await note();
+      const [one, two] = [await stores.registered(), await stores.registered()];
+      const witnesses = [one.hostId, two.hostId];
+      const holder = await stores.site.connect();
+      await holder.query('BEGIN');
+      await holder.query(`SELECT host_id FROM ${table} WHERE host_id = ? FOR UPDATE`, [one.hostId]);
+      expect((await note(stores.listening, { witnesses })).outage).toBeNull();
+      await holder.query(`SELECT host_id FROM ${table} FOR UPDATE`);
+      await expect(note(stores.listening, { witnesses })).rejects.toThrow('database_unavailable');
+      await holder.query('ROLLBACK');
+      await holder.end();
+      expect((await note(stores.listening, { witnesses: ['unknown'] })).outage).toBeNull();
+    },
+  );
 });

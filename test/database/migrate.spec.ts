@@ -34,7 +34,10 @@ async function replica(): Promise<DataSource> {
 
 /** Every table as the database would create it again. */
 async function tablesOf(database: string): Promise<Record<string, string>> {
-  const tables = await migrated.rows<{ name: string }>('SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? ORDER BY 1', [database]);
+  const tables = await migrated.rows<{ name: string }>(
+    'SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? ORDER BY 1',
+    [database],
+  );
   const created: Record<string, string> = {};
   for (const { name } of tables) {
     const [row] = await migrated.rows<Record<string, string>>('SHOW CREATE TABLE ??.??', [database, name]);
@@ -43,7 +46,11 @@ async function tablesOf(database: string): Promise<Record<string, string>> {
   return created;
 }
 
-const doneIn = (database: string) => migrated.rows<{ name: string; timestamp: number }>('SELECT name, timestamp FROM ??.migrations ORDER BY timestamp, id', [database]);
+const doneIn = (database: string) =>
+  migrated.rows<{ name: string; timestamp: number }>(
+    'SELECT name, timestamp FROM ??.migrations ORDER BY timestamp, id',
+    [database],
+  );
 const NAMES = MIGRATIONS.map(({ name }) => name);
 
 describe('migrating', () => {
@@ -56,7 +63,11 @@ describe('migrating', () => {
   it('by two replicas that start on an empty schema at once does each migration once', async () => {
     const [one, other, third] = [await replica(), await replica(), await replica()];
     const clock = new HandClock();
-    await Promise.all([migrate(one, clock, 'replica-1', fixedFraction(0)), migrate(other, clock, 'replica-2', fixedFraction(0)), migrate(third, clock, 'replica-3', fixedFraction(0))]);
+    await Promise.all([
+      migrate(one, clock, 'replica-1', fixedFraction(0)),
+      migrate(other, clock, 'replica-2', fixedFraction(0)),
+      migrate(third, clock, 'replica-3', fixedFraction(0)),
+    ]);
     expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
     expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
   });
@@ -67,7 +78,8 @@ describe('migrating', () => {
     const failed = new Set<string>();
     dataSource.query = async <T>(sql: string, ...rest: unknown[]): Promise<T> => {
       const what = sql.trim().slice(0, 30);
-      if (!failed.has(what) && failed.add(what)) throw Object.assign(new Error('Deadlock found when trying to get lock'), { errno: 1213 });
+      if (!failed.has(what) && failed.add(what))
+        throw Object.assign(new Error('Deadlock found when trying to get lock'), { errno: 1213 });
       return query<T>(sql, ...(rest as [unknown[]]));
     };
     await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
@@ -100,7 +112,24 @@ describe('migrating', () => {
     await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
     const names = ['Mu\u0308n', 'MÜN', 'ホスト', 'ps-1', 'PS-1'];
     const id = (number: number): string => `5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d000${number}`;
-    const entry = (name: string, number: number): unknown[] => [id(number), 1, name, '192.0.2.1', 9443, 'o', 'v', '1.0.0.0', '0001', 'm', 'VMware', 8, 1, 1, id(0), new Date()];
+    const entry = (name: string, number: number): unknown[] => [
+      id(number),
+      1,
+      name,
+      '192.0.2.1',
+      9443,
+      'o',
+      'v',
+      '1.0.0.0',
+      '0001',
+      'm',
+      'VMware',
+      8,
+      1,
+      1,
+      id(0),
+      new Date(),
+    ];
     await migrated.write(
       `INSERT INTO ??.process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key,
          machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at) VALUES ?`,
@@ -108,15 +137,24 @@ describe('migrating', () => {
     );
     await migrated.write('INSERT INTO ??.process_server_name (host_id, from_at, until_at, name) VALUES ?', [
       schema,
-      [...names.map((name, number) => [id(number), new Date('2026-11-02'), null, name]), [id(0), new Date('2026-11-01'), new Date('2026-11-02'), 'EARLIER']],
+      [
+        ...names.map((name, number) => [id(number), new Date('2026-11-02'), null, name]),
+        [id(0), new Date('2026-11-01'), new Date('2026-11-02'), 'EARLIER'],
+      ],
     ]);
-    await migrated.write("INSERT INTO ??.api_key (id, name, hash, role, created_at) VALUES (?, 'Portal', ?, 'admin', NOW(3))", [schema, id(0), randomBytes(32)]);
+    await migrated.write(
+      "INSERT INTO ??.api_key (id, name, hash, role, created_at) VALUES (?, 'Portal', ?, 'admin', NOW(3))",
+      [schema, id(0), randomBytes(32)],
+    );
     await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, 'FillNameKeys1795400000033']);
     await migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0));
-    const column = async (sql: string): Promise<unknown[]> => (await migrated.rows<{ name: string }>(sql, [schema])).map(({ name }) => name);
+    const column = async (sql: string): Promise<unknown[]> =>
+      (await migrated.rows<{ name: string }>(sql, [schema])).map(({ name }) => name);
     const keys = ['mün', 'mün', 'ホスト', 'ps-1', 'ps-1'];
     expect(await column('SELECT name_key AS name FROM ??.process_server ORDER BY host_id')).toEqual(keys);
-    expect(await column('SELECT name FROM ??.process_server_name WHERE until_at IS NULL ORDER BY host_id')).toEqual(keys);
+    expect(await column('SELECT name FROM ??.process_server_name WHERE until_at IS NULL ORDER BY host_id')).toEqual(
+      keys,
+    );
     expect(await column('SELECT name FROM ??.process_server_name WHERE until_at IS NOT NULL')).toEqual(['earlier']);
     expect(await column('SELECT name_key AS name FROM ??.api_key')).toEqual(['portal']);
   });
@@ -125,7 +163,10 @@ describe('migrating', () => {
     const dataSource = await replica();
     const start = new HandClock().now();
     await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
-    await migrated.write("UPDATE ??.migration_claim SET holder = 'dead', expires_at = ? WHERE id = 1", [schema, new Date(start.getTime() + 15_000)]);
+    await migrated.write("UPDATE ??.migration_claim SET holder = 'dead', expires_at = ? WHERE id = 1", [
+      schema,
+      new Date(start.getTime() + 15_000),
+    ]);
     await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, NAMES.at(-1)]);
     const looks: number[] = [];
     /** Ten seconds pass between one look and the next. */
@@ -144,9 +185,14 @@ describe('migrating', () => {
   it('refuses a schema that a later version has changed while it waited for its turn', async () => {
     const dataSource = await replica();
     await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
-    await migrated.write("INSERT INTO ??.migrations (timestamp, name) VALUES (1999999999999, 'AddTheFuture1999999999999')", [schema]);
+    await migrated.write(
+      "INSERT INTO ??.migrations (timestamp, name) VALUES (1999999999999, 'AddTheFuture1999999999999')",
+      [schema],
+    );
     await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, NAMES.at(-1)]);
-    await expect(migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0))).rejects.toThrow('AddTheFuture1999999999999');
+    await expect(migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0))).rejects.toThrow(
+      'AddTheFuture1999999999999',
+    );
     expect((await doneIn(schema)).map(({ name }) => name)).not.toContain(NAMES.at(-1));
   });
 
@@ -154,6 +200,8 @@ describe('migrating', () => {
     const dataSource = await replica();
     await migrated.write('CREATE TABLE ??.migrations (id INT PRIMARY KEY)', [schema]);
     await expect(migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0))).rejects.toThrow();
-    expect(await migrated.rows('SELECT expires_at FROM ??.migration_claim', [schema])).toEqual([{ expires_at: new Date('2000-01-01T00:00:00.000Z') }]);
+    expect(await migrated.rows('SELECT expires_at FROM ??.migration_claim', [schema])).toEqual([
+      { expires_at: new Date('2000-01-01T00:00:00.000Z') },
+    ]);
   });
 });

@@ -14,14 +14,28 @@ afterAll(() => stores.close());
 const aPlan = (over: Partial<PurgePlan> = {}): PurgePlan => ({
   planId: randomUUID(),
   filter: { connectionState: 'Disconnected', friendlyName: 'ps-ü' },
-  candidates: [{ hostId: randomUUID(), generation: 2, friendlyName: 'ps-ü', ipAddress: '192.0.2.1', lastHeartbeatAt: null, blockedBy: null }],
+  candidates: [
+    {
+      hostId: randomUUID(),
+      generation: 2,
+      friendlyName: 'ps-ü',
+      ipAddress: '192.0.2.1',
+      lastHeartbeatAt: null,
+      blockedBy: null,
+    },
+  ],
   fleetSize: 7,
   createdAt: stores.clock.now(),
   createdBy: 'anna',
   expiresAt: new Date(stores.clock.now().getTime() + 900_000),
   ...over,
 });
-const aResult = (name: string): PlanResult => ({ purged: [{ hostId: randomUUID(), friendlyName: name, ipAddress: '192.0.2.1', purgedAt: stores.clock.now().toISOString() }], skipped: [] });
+const aResult = (name: string): PlanResult => ({
+  purged: [
+    { hostId: randomUUID(), friendlyName: name, ipAddress: '192.0.2.1', purgedAt: stores.clock.now().toISOString() },
+  ],
+  skipped: [],
+});
 
 describe('the candidates of a plan', () => {
   it('are those that match and are Disconnected, whatever the filter says', async () => {
@@ -35,7 +49,14 @@ describe('the candidates of a plan', () => {
     await stores.pass(80);
     const found = await stores.plans.candidates({ friendlyName: 'ps-' }, 10);
     expect(found.map(({ hostId }) => hostId)).toEqual([silent, beaten].map(({ hostId }) => hostId).sort());
-    expect(found.find(({ hostId }) => hostId === beaten.hostId)).toEqual({ hostId: beaten.hostId, generation: 1, friendlyName: 'ps-2', ipAddress: '192.0.2.11', lastHeartbeatAt, blockedBy: null });
+    expect(found.find(({ hostId }) => hostId === beaten.hostId)).toEqual({
+      hostId: beaten.hostId,
+      generation: 1,
+      friendlyName: 'ps-2',
+      ipAddress: '192.0.2.11',
+      lastHeartbeatAt,
+      blockedBy: null,
+    });
     expect(found.find(({ hostId }) => hostId === silent.hostId)?.lastHeartbeatAt).toBeNull();
     expect(await stores.plans.candidates({ connectionState: 'Connected' }, 10)).toEqual([]);
     expect((await stores.registry.find(alive.hostId)).entry).not.toBeNull();
@@ -70,7 +91,10 @@ describe('the candidates of a plan', () => {
     [null, 1, 'machines_unknown'],
   ])('with a last count of %j, unusable: %d, say what keeps them: %j', async (count, unknown, blockedBy) => {
     const { hostId } = await stores.registered();
-    await stores.site.write('UPDATE process_server_health SET protected_machine_count = ?, protected_machines_unknown = ? WHERE host_id = ?', [count, unknown, hostId]);
+    await stores.site.write(
+      'UPDATE process_server_health SET protected_machine_count = ?, protected_machines_unknown = ? WHERE host_id = ?',
+      [count, unknown, hostId],
+    );
     await stores.pass(180);
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toMatchObject([{ hostId, blockedBy }]);
   });
@@ -81,7 +105,10 @@ describe('the candidates of a plan', () => {
     await stores.pass(180);
     await stores.registered();
     const second = ids.sort()[1] ?? '';
-    expect([await stores.plans.remaining({ friendlyName: 'ps-' }, second, 10), await stores.plans.remaining({ neverConnected: true }, second, 2)]).toEqual([3, 2]);
+    expect([
+      await stores.plans.remaining({ friendlyName: 'ps-' }, second, 10),
+      await stores.plans.remaining({ neverConnected: true }, second, 2),
+    ]).toEqual([3, 2]);
   });
 
   it('are at most as many as asked for', async () => {
@@ -159,7 +186,10 @@ describe('a plan', () => {
     const plan = aPlan();
     await stores.plans.save(plan);
     const other = new PlanStore(stores.connect(), stores.clock, OURS);
-    const [one, two] = await Promise.all([stores.plans.saveResult(plan.planId, aResult('one')), other.saveResult(plan.planId, aResult('two'))]);
+    const [one, two] = await Promise.all([
+      stores.plans.saveResult(plan.planId, aResult('one')),
+      other.saveResult(plan.planId, aResult('two')),
+    ]);
     expect(one).toEqual(two);
   });
 });
@@ -173,7 +203,14 @@ describe('a plan that is applied twice at once', () => {
     const code = 'process_server_connected' as const;
     const skipped = [purgedByOther, left].map(({ hostId }) => ({ hostId, code }));
     expect(await stores.plans.saveResult(planId, { purged: [], skipped })).toEqual({
-      purged: [{ hostId: purgedByOther.hostId, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: stores.clock.now().toISOString() }],
+      purged: [
+        {
+          hostId: purgedByOther.hostId,
+          friendlyName: 'ps-berlin-1',
+          ipAddress: '192.0.2.11',
+          purgedAt: stores.clock.now().toISOString(),
+        },
+      ],
       skipped: [{ hostId: left.hostId, code }],
     });
   });

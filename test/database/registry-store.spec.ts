@@ -2,7 +2,16 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { calledBy, FleetError, NOTHING_REPORTED, ownDoing, type FleetEvent } from '@app/fleet';
 import { someFacts } from '../../libs/fleet/src/testing/examples.js';
-import { A_TOMBSTONE, AN_AGENT, AN_ENTRY, AN_OPERATOR, codeOf, MINT, TestStores, type StoredServer } from '../support/test-stores.js';
+import {
+  A_TOMBSTONE,
+  AN_AGENT,
+  AN_ENTRY,
+  AN_OPERATOR,
+  codeOf,
+  MINT,
+  TestStores,
+  type StoredServer,
+} from '../support/test-stores.js';
 
 let stores: TestStores;
 beforeAll(async () => {
@@ -16,7 +25,14 @@ const PROXY = { used: true, address: 'proxy.example', port: 3128, authenticated:
 describe('a registration', () => {
   it('is kept whole, and read again as it was given', async () => {
     const hostId = randomUUID();
-    const facts = { fqdn: 'ps-1.example', ipAddress: '2001:db8::1', proxy: PROXY, friendlyName: 'Prozeßserver 1 🖥', memoryBytes: 2 ** 50, cacheDiskBytes: 2 ** 52 };
+    const facts = {
+      fqdn: 'ps-1.example',
+      ipAddress: '2001:db8::1',
+      proxy: PROXY,
+      friendlyName: 'Prozeßserver 1 🖥',
+      memoryBytes: 2 ** 50,
+      cacheDiskBytes: 2 ** 52,
+    };
     const { credential } = await stores.register(hostId, facts);
     const { entry, tombstone, now } = await stores.registry.find(hostId);
     expect(tombstone).toBeNull();
@@ -26,7 +42,13 @@ describe('a registration', () => {
       facts: someFacts(facts),
       registeredAt: now,
       decommission: null,
-      lease: { credentialHash: MINT.open(hostId, credential)?.credentialHash, lastHeartbeatAt: null, endsAtListenedMs: 180_000, heardAtListenedMs: 0, sourceAddress: '192.0.2.11' },
+      lease: {
+        credentialHash: MINT.open(hostId, credential)?.credentialHash,
+        lastHeartbeatAt: null,
+        endsAtListenedMs: 180_000,
+        heardAtListenedMs: 0,
+        sourceAddress: '192.0.2.11',
+      },
       health: { load: null, protectedMachineCount: null },
     });
   });
@@ -34,17 +56,31 @@ describe('a registration', () => {
   it('is refused when its passphrase was retired while it waited; those beside it are not', async () => {
     const [of1, of2, retired, retiring] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
     const now = stores.clock.now();
-    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES ?', [[[retired, randomBytes(32), now, now], [retiring, randomBytes(32), now, new Date(now.getTime() + 60_000)]]]);
-    const asked = [stores.register(of1, { friendlyName: 'one' }, stores.registry, retired), stores.register(of2, { friendlyName: 'two' }, stores.registry, retiring)];
-    expect(await Promise.allSettled(asked)).toMatchObject([{ status: 'rejected', reason: { message: 'passphrase_rejected' } }, { status: 'fulfilled', value: { generation: 1 } }]);
+    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES ?', [
+      [
+        [retired, randomBytes(32), now, now],
+        [retiring, randomBytes(32), now, new Date(now.getTime() + 60_000)],
+      ],
+    ]);
+    const asked = [
+      stores.register(of1, { friendlyName: 'one' }, stores.registry, retired),
+      stores.register(of2, { friendlyName: 'two' }, stores.registry, retiring),
+    ];
+    expect(await Promise.allSettled(asked)).toMatchObject([
+      { status: 'rejected', reason: { message: 'passphrase_rejected' } },
+      { status: 'fulfilled', value: { generation: 1 } },
+    ]);
     expect((await stores.registry.find(of1)).entry).toBeNull();
     expect((await stores.site.rows('SELECT id FROM event WHERE host_id = ?', [of1])).length).toBe(0);
   });
 
-  it.each([[null], [{ used: false, address: null, port: null, authenticated: false }], [PROXY]])('keeps the proxy facts %j', async (proxy) => {
-    const { hostId } = await stores.registered({ proxy });
-    expect((await stores.registry.find(hostId)).entry?.facts.proxy).toEqual(proxy);
-  });
+  it.each([[null], [{ used: false, address: null, port: null, authenticated: false }], [PROXY]])(
+    'keeps the proxy facts %j',
+    async (proxy) => {
+      const { hostId } = await stores.registered({ proxy });
+      expect((await stores.registry.find(hostId)).entry?.facts.proxy).toEqual(proxy);
+    },
+  );
 
   it('again replaces every fact and the credential, and starts a first lease', async () => {
     const old = await stores.registered({ fqdn: 'old.example', proxy: PROXY });
@@ -76,20 +112,56 @@ describe('a registration', () => {
     await stores.write(stores.beat(server));
     const from = stores.clock.now().toISOString();
     await stores.pass(200);
-    await Promise.all([stores.register(server.hostId), stores.register(server.hostId, {}, stores.registryOn(stores.connect()))]);
+    await Promise.all([
+      stores.register(server.hostId),
+      stores.register(server.hostId, {}, stores.registryOn(stores.connect())),
+    ]);
     const { items } = await stores.events.page({ hostId: server.hostId, kind: 'silence_ended' }, 10, null);
-    expect(items).toMatchObject([{ generation: 1, at: stores.clock.now(), actor: AN_AGENT.name, detail: { from, to: stores.clock.now().toISOString() } }]);
-    expect((await stores.kinds(server.hostId)).sort()).toEqual(['registered', 'registered_again', 'registered_again', 'silence_ended']);
+    expect(items).toMatchObject([
+      {
+        generation: 1,
+        at: stores.clock.now(),
+        actor: AN_AGENT.name,
+        detail: { from, to: stores.clock.now().toISOString() },
+      },
+    ]);
+    expect((await stores.kinds(server.hostId)).sort()).toEqual([
+      'registered',
+      'registered_again',
+      'registered_again',
+      'silence_ended',
+    ]);
   });
 
   it('again from the same machine keeps its load and counts, not services and certificate; from another machine forgets everything', async () => {
     const server = await stores.registered();
-    const load = { cpuPercent: 5, totalMemoryBytes: 1, availableMemoryBytes: 1, totalCacheBytes: 1, freeCacheBytes: 1, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
-    await stores.write(stores.beat(server, { load, services: [{ name: 'obengine', state: 'Stopped' }], protectedMachineCount: 3, certificateExpiresAt: stores.clock.now() }));
+    const load = {
+      cpuPercent: 5,
+      totalMemoryBytes: 1,
+      availableMemoryBytes: 1,
+      totalCacheBytes: 1,
+      freeCacheBytes: 1,
+      throughputBytesPerSecond: 1,
+      pendingUploadBytes: 0,
+    };
+    await stores.write(
+      stores.beat(server, {
+        load,
+        services: [{ name: 'obengine', state: 'Stopped' }],
+        protectedMachineCount: 3,
+        certificateExpiresAt: stores.clock.now(),
+      }),
+    );
     const reported = (await stores.registry.find(server.hostId)).entry?.health;
     expect(reported?.protectedMachineCount).toBe(3);
     await stores.register(server.hostId);
-    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual({ ...NOTHING_REPORTED, load, loadReportedAt: reported?.loadReportedAt, loadStatus: 'Healthy', protectedMachineCount: 3 });
+    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual({
+      ...NOTHING_REPORTED,
+      load,
+      loadReportedAt: reported?.loadReportedAt,
+      loadStatus: 'Healthy',
+      protectedMachineCount: 3,
+    });
     await stores.pass(180);
     await stores.register(server.hostId, { machineId: 'machine-2' });
     expect((await stores.registry.find(server.hostId)).entry?.health).toEqual(NOTHING_REPORTED);
@@ -100,8 +172,16 @@ describe('a registration', () => {
     const { hostId } = await stores.leaving();
     expect((await stores.registry.find(hostId)).entry?.decommission).not.toBeNull();
     await stores.register(hostId);
-    const [row] = await stores.site.rows('SELECT decommissioned_at, decommissioned_by, decommission_reason, remove_by FROM process_server WHERE host_id = ?', [hostId]);
-    expect(row).toEqual({ decommissioned_at: null, decommissioned_by: null, decommission_reason: null, remove_by: null });
+    const [row] = await stores.site.rows(
+      'SELECT decommissioned_at, decommissioned_by, decommission_reason, remove_by FROM process_server WHERE host_id = ?',
+      [hostId],
+    );
+    expect(row).toEqual({
+      decommissioned_at: null,
+      decommissioned_by: null,
+      decommission_reason: null,
+      remove_by: null,
+    });
     expect(await stores.lease({ hostId })).toMatchObject({ retired: 0, generation: 2 });
   });
 
@@ -121,7 +201,10 @@ describe('a registration', () => {
       expect(answers.map(({ generation }) => generation).sort()).toEqual([1, 2]);
       const winner = answers.find(({ generation }) => generation === 2);
       const { entry } = await stores.registry.find(hostId);
-      expect(entry).toMatchObject({ generation: 2, lease: { credentialHash: MINT.open(hostId, winner?.credential ?? '')?.credentialHash } });
+      expect(entry).toMatchObject({
+        generation: 2,
+        lease: { credentialHash: MINT.open(hostId, winner?.credential ?? '')?.credentialHash },
+      });
       expect((await stores.kinds(hostId)).sort()).toEqual(['registered', 'registered_again']);
     }
   });
@@ -165,7 +248,13 @@ describe('a change', () => {
       if (!entry) throw new Error('it is gone');
       const next = { ...entry, generation: entry.generation + 1 };
       if (entry.generation === 7) return { answer: 'decided anew' };
-      return { answer: 'lost', change: { write: { to: 'registered', entry: next }, event: { kind: 'registered_again', generation: next.generation, ...ownDoing('a'), detail: {} } } };
+      return {
+        answer: 'lost',
+        change: {
+          write: { to: 'registered', entry: next },
+          event: { kind: 'registered_again', generation: next.generation, ...ownDoing('a'), detail: {} },
+        },
+      };
     });
     expect([answer, seen]).toEqual(['decided anew', [1, 7]]);
     expect(await stores.kinds(hostId)).toEqual(['registered']);
@@ -181,7 +270,8 @@ describe('a change', () => {
 });
 
 describe('changes asked for at the same moment', () => {
-  const locks = (): number => stores.database.statements.filter((sql) => /FROM process_server_lease .* FOR UPDATE/.test(sql)).length;
+  const locks = (): number =>
+    stores.database.statements.filter((sql) => /FROM process_server_lease .* FOR UPDATE/.test(sql)).length;
   const refused = (hostId: string): Promise<unknown> =>
     stores.registry.change(hostId, () => {
       throw new FleetError({ code: 'reason_required' });
@@ -190,28 +280,43 @@ describe('changes asked for at the same moment', () => {
   it.each([
     ['statements sent one by one', () => stores.registry],
     ['statements sent together', () => stores.registryOn(stores.connect())],
-  ])('are written together: new ones, repeated ones, renamed ones, removed ones, over tombstones; %s', async (_, registryOf) => {
-    const registry = registryOf();
-    const [again, renamed, leaving, purged, returning] = [await stores.registered(), await stores.registered(), await stores.registered(), await stores.registered(), await stores.registered()];
-    await stores.purge(returning, { force: true });
-    const newcomers = Array.from({ length: 5 }, () => randomUUID());
-    stores.database.statements.length = 0;
-    const answers = await Promise.all([
-      ...newcomers.map((hostId) => stores.register(hostId, {}, registry)),
-      stores.register(again.hostId, { machineId: 'machine-1' }, registry),
-      stores.register(renamed.hostId, { friendlyName: 'another' }, registry),
-      stores.register(returning.hostId, {}, registry),
-    ]);
-    await Promise.all([stores.decommission(leaving, registry), stores.purge(purged, { force: true }, registry)]);
-    expect(answers.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
-    for (const { hostId } of answers) expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
-    expect(await Promise.all(newcomers.map((hostId) => stores.kinds(hostId)))).toEqual(newcomers.map(() => ['registered']));
-    expect(await stores.kinds(renamed.hostId)).toEqual(['registered', 'registered_again']);
-    expect(await stores.kinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
-    expect(await stores.rowsOf(purged.hostId)).toEqual(A_TOMBSTONE);
-    expect(await stores.site.rows('SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at', [renamed.hostId])).toEqual([{ name: 'ps-berlin-1' }, { name: 'another' }]);
-    expect(locks()).toBe(registry === stores.registry ? 2 : 0);
-  });
+  ])(
+    'are written together: new ones, repeated ones, renamed ones, removed ones, over tombstones; %s',
+    async (_, registryOf) => {
+      const registry = registryOf();
+      const [again, renamed, leaving, purged, returning] = [
+        await stores.registered(),
+        await stores.registered(),
+        await stores.registered(),
+        await stores.registered(),
+        await stores.registered(),
+      ];
+      await stores.purge(returning, { force: true });
+      const newcomers = Array.from({ length: 5 }, () => randomUUID());
+      stores.database.statements.length = 0;
+      const answers = await Promise.all([
+        ...newcomers.map((hostId) => stores.register(hostId, {}, registry)),
+        stores.register(again.hostId, { machineId: 'machine-1' }, registry),
+        stores.register(renamed.hostId, { friendlyName: 'another' }, registry),
+        stores.register(returning.hostId, {}, registry),
+      ]);
+      await Promise.all([stores.decommission(leaving, registry), stores.purge(purged, { force: true }, registry)]);
+      expect(answers.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
+      for (const { hostId } of answers) expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
+      expect(await Promise.all(newcomers.map((hostId) => stores.kinds(hostId)))).toEqual(
+        newcomers.map(() => ['registered']),
+      );
+      expect(await stores.kinds(renamed.hostId)).toEqual(['registered', 'registered_again']);
+      expect(await stores.kinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+      expect(await stores.rowsOf(purged.hostId)).toEqual(A_TOMBSTONE);
+      expect(
+        await stores.site.rows('SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at', [
+          renamed.hostId,
+        ]),
+      ).toEqual([{ name: 'ps-berlin-1' }, { name: 'another' }]);
+      expect(locks()).toBe(registry === stores.registry ? 2 : 0);
+    },
+  );
 
   it('are refused and accepted each by itself', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
@@ -240,7 +345,9 @@ describe('changes asked for at the same moment', () => {
     await stores.register(randomUUID());
     expect(await stores.kinds(held.hostId)).toEqual(['registered']);
     await letGo();
-    expect((await waiting).map(({ generation }) => generation)).toEqual(Array.from({ length: 20 }, (_, number) => number + 2));
+    expect((await waiting).map(({ generation }) => generation)).toEqual(
+      Array.from({ length: 20 }, (_, number) => number + 2),
+    );
   });
 
   it('are each tried alone when one of them keeps the group from being written', async () => {
@@ -287,7 +394,10 @@ describe('a decommissioning', () => {
 
   it('twice at the same moment marks once, with one event and one answer', async () => {
     const server = await stores.registered();
-    const [one, other] = await Promise.all([stores.decommission(server), stores.decommission(server, stores.registryOn(stores.connect()))]);
+    const [one, other] = await Promise.all([
+      stores.decommission(server),
+      stores.decommission(server, stores.registryOn(stores.connect())),
+    ]);
     expect(one).toEqual(other);
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
@@ -302,7 +412,15 @@ describe('a purge', () => {
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
     const { entry, tombstone } = await stores.registry.find(server.hostId);
     expect(entry).toBeNull();
-    expect(tombstone).toMatchObject({ generation: 1, removal: 'purge', removedBy: 'anna', reason: 'scrapped', removedAt: stores.clock.now(), friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11' });
+    expect(tombstone).toMatchObject({
+      generation: 1,
+      removal: 'purge',
+      removedBy: 'anna',
+      reason: 'scrapped',
+      removedAt: stores.clock.now(),
+      friendlyName: 'ps-berlin-1',
+      ipAddress: '192.0.2.11',
+    });
     expect(tombstone?.planId).toBe(planId);
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
   });
@@ -310,7 +428,10 @@ describe('a purge', () => {
   it('twice at the same moment removes once, with one event and one answer', async () => {
     const server = await stores.registered();
     await stores.pass(180);
-    const [one, other] = await Promise.all([stores.purge(server), stores.purge(server, {}, stores.registryOn(stores.connect()))]);
+    const [one, other] = await Promise.all([
+      stores.purge(server),
+      stores.purge(server, {}, stores.registryOn(stores.connect())),
+    ]);
     expect(one).toEqual(other);
     expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
   });
@@ -321,8 +442,24 @@ describe('a purge', () => {
     const answer = await stores.registry.change(hostId, ({ now }) => {
       looks += 1;
       if (looks > 1) return { answer: 'looked again' };
-      const tombstone = { hostId, generation: 1, friendlyName: 'n', ipAddress: '192.0.2.1', removedAt: now, removedBy: 'anna', reason: null, removal: 'purge', planId: null } as const;
-      return { answer: 'purged', change: { write: { to: 'removed', tombstone, evenIfConnected: false }, event: { kind: 'purged', generation: 1, ...ownDoing('anna'), detail: {} } } };
+      const tombstone = {
+        hostId,
+        generation: 1,
+        friendlyName: 'n',
+        ipAddress: '192.0.2.1',
+        removedAt: now,
+        removedBy: 'anna',
+        reason: null,
+        removal: 'purge',
+        planId: null,
+      } as const;
+      return {
+        answer: 'purged',
+        change: {
+          write: { to: 'removed', tombstone, evenIfConnected: false },
+          event: { kind: 'purged', generation: 1, ...ownDoing('anna'), detail: {} },
+        },
+      };
     });
     expect(answer).toBe('looked again');
     expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
@@ -335,24 +472,52 @@ describe('neighbours', () => {
     const me = await stores.registered();
     const all = await stores.registered();
     const sameAddress = await stores.registered({ friendlyName: 'another', machineId: 'machine-2' });
-    const sameName = await stores.registered({ friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.99', machineId: 'machine-3' });
+    const sameName = await stores.registered({
+      friendlyName: 'PS-Berlin-1',
+      ipAddress: '192.0.2.99',
+      machineId: 'machine-3',
+    });
     const sameMachine = await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.97' });
     await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.98', machineId: 'machine-4' });
-    const found = await stores.registry.neighbours(me.hostId, { ipAddress: '192.0.2.11', friendlyName: 'ps-berlin-1', machineId: 'machine-1' });
-    expect(found.map(({ hostId }) => hostId).sort()).toEqual([all, sameAddress, sameName, sameMachine].map(({ hostId }) => hostId).sort());
-    expect(found.find(({ hostId }) => hostId === sameMachine.hostId)).toEqual({ hostId: sameMachine.hostId, friendlyName: 'another', ipAddress: '192.0.2.97', machineId: 'machine-1' });
+    const found = await stores.registry.neighbours(me.hostId, {
+      ipAddress: '192.0.2.11',
+      friendlyName: 'ps-berlin-1',
+      machineId: 'machine-1',
+    });
+    expect(found.map(({ hostId }) => hostId).sort()).toEqual(
+      [all, sameAddress, sameName, sameMachine].map(({ hostId }) => hostId).sort(),
+    );
+    expect(found.find(({ hostId }) => hostId === sameMachine.hostId)).toEqual({
+      hostId: sameMachine.hostId,
+      friendlyName: 'another',
+      ipAddress: '192.0.2.97',
+      machineId: 'machine-1',
+    });
   });
 
   it('are a few, however many there are', async () => {
     for (let number = 0; number < 12; number += 1) await stores.registered({ friendlyName: `n${number}` });
-    expect(await stores.registry.neighbours(randomUUID(), { ipAddress: '192.0.2.11', friendlyName: 'none', machineId: 'none' })).toHaveLength(10);
+    expect(
+      await stores.registry.neighbours(randomUUID(), {
+        ipAddress: '192.0.2.11',
+        friendlyName: 'none',
+        machineId: 'none',
+      }),
+    ).toHaveLength(10);
   });
 });
 
 describe('a refusal', () => {
   const HOUR_MS = 3_600_000;
   const note = (hostId: string, over: Partial<FleetEvent> = {}, registry = stores.registry): Promise<void> =>
-    registry.noteRefusal({ kind: 'refused_host_id_conflict', generation: null, ...calledBy(AN_OPERATOR), detail: { first: true }, ...over, hostId });
+    registry.noteRefusal({
+      kind: 'refused_host_id_conflict',
+      generation: null,
+      ...calledBy(AN_OPERATOR),
+      detail: { first: true },
+      ...over,
+      hostId,
+    });
 
   it('is noted once for a host, a kind and an hour, by whichever replica', async () => {
     const hostId = randomUUID();
@@ -367,7 +532,11 @@ describe('a refusal', () => {
     expect(await stores.kinds(hostId)).toEqual(['refused_host_id_conflict', 'refused_version']);
     stores.clock.advanceMs(1);
     await Promise.all([note(hostId), note(hostId, {}, other)]);
-    expect(await stores.kinds(hostId)).toEqual(['refused_host_id_conflict', 'refused_version', 'refused_host_id_conflict']);
+    expect(await stores.kinds(hostId)).toEqual([
+      'refused_host_id_conflict',
+      'refused_version',
+      'refused_host_id_conflict',
+    ]);
   });
 
   it('that this replica has noted costs no more statements', async () => {

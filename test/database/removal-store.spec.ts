@@ -24,7 +24,8 @@ const removeDue = (limit = 500, removals = stores.removals): Promise<CleanUpBatc
 
 async function leaving(count: number): Promise<StoredServer[]> {
   const servers: StoredServer[] = [];
-  for (let number = 0; number < count; number += 1) servers.push(await stores.leaving({ friendlyName: `ps-${number}` }));
+  for (let number = 0; number < count; number += 1)
+    servers.push(await stores.leaving({ friendlyName: `ps-${number}` }));
   return servers;
 }
 
@@ -58,7 +59,14 @@ describe('an entry that is leaving', () => {
       planId: null,
     });
     const { items } = await stores.events.page({ hostId: server?.hostId ?? '', kind: 'removed' }, 10, null);
-    expect(items).toMatchObject([{ at: stores.clock.now(), generation: 1, actor: 'clean-up', detail: { decommissionedAt: decommissionedAt.toISOString(), decommissionedBy: 'anna' } }]);
+    expect(items).toMatchObject([
+      {
+        at: stores.clock.now(),
+        generation: 1,
+        actor: 'clean-up',
+        detail: { decommissionedAt: decommissionedAt.toISOString(), decommissionedBy: 'anna' },
+      },
+    ]);
   });
 
   it('is removed beside others that stay', async () => {
@@ -66,7 +74,10 @@ describe('an entry that is leaving', () => {
     const stayer = await stores.registered();
     stores.clock.advanceSeconds(3_600);
     expect((await removeDue()).removed).toBe(1);
-    expect([await stores.rowsOf(leaver?.hostId ?? ''), await stores.rowsOf(stayer.hostId)]).toEqual([A_TOMBSTONE, AN_ENTRY]);
+    expect([await stores.rowsOf(leaver?.hostId ?? ''), await stores.rowsOf(stayer.hostId)]).toEqual([
+      A_TOMBSTONE,
+      AN_ENTRY,
+    ]);
   });
 });
 
@@ -156,9 +167,15 @@ describe('a batch', () => {
 
 describe('what is old', () => {
   const anEvent = (at: Date): Promise<number> =>
-    stores.site.write("INSERT INTO event (id, at, kind, actor, detail) VALUES (?, ?, 'listening_outage', 'test', '{}')", [randomUUID(), at]);
+    stores.site.write(
+      "INSERT INTO event (id, at, kind, actor, detail) VALUES (?, ?, 'listening_outage', 'test', '{}')",
+      [randomUUID(), at],
+    );
   const aPlan = (expiresAt: Date): Promise<number> =>
-    stores.site.write("INSERT INTO purge_plan (id, created_at, created_by, expires_at, filter, candidates) VALUES (?, ?, 'anna', ?, '{}', '[]')", [randomUUID(), expiresAt, expiresAt]);
+    stores.site.write(
+      "INSERT INTO purge_plan (id, created_at, created_by, expires_at, filter, candidates) VALUES (?, ?, 'anna', ?, '{}', '[]')",
+      [randomUUID(), expiresAt, expiresAt],
+    );
 
   it('is forgotten, events and plans, and nothing that is not', async () => {
     const before = stores.clock.now();
@@ -174,7 +191,10 @@ describe('what is old', () => {
     const { hostId } = await stores.registered({ friendlyName: 'old' });
     await stores.register(hostId, { friendlyName: 'new' });
     const names = async (): Promise<unknown[]> => {
-      const rows = await stores.site.rows<{ name: string }>('SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at', [hostId]);
+      const rows = await stores.site.rows<{ name: string }>(
+        'SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at',
+        [hostId],
+      );
       return rows.map(({ name }) => name);
     };
     stores.clock.advanceSeconds(7_200 + 10);
@@ -196,7 +216,8 @@ describe('what is old', () => {
 });
 
 describe('the tally of the fleet', () => {
-  const rows = (): Promise<unknown[]> => stores.site.rows('SELECT version_key, decommissioned, entries FROM fleet_tally ORDER BY 1, 2');
+  const rows = (): Promise<unknown[]> =>
+    stores.site.rows('SELECT version_key, decommissioned, entries FROM fleet_tally ORDER BY 1, 2');
 
   it('is added up to a row for each version and lifecycle, and says the same', async () => {
     await stores.registered({ agentVersion: '9.62.0.0' });
@@ -215,7 +236,8 @@ describe('the tally of the fleet', () => {
 
   it('follows whatever becomes of an entry', async () => {
     const server = await stores.registered();
-    const follow = async (change: Promise<unknown>): Promise<void> => void (await change, expect(await stores.site.tallyErrors()).toEqual([]));
+    const follow = async (change: Promise<unknown>): Promise<void> =>
+      void (await change, expect(await stores.site.tallyErrors()).toEqual([]));
     await follow(stores.register(server.hostId, { agentVersion: '9.62.0.0' }));
     await follow(stores.registered());
     const again = await stores.registered({}, server.hostId);

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { NOTHING_REPORTED, type ForgettableMember, type Heartbeat, type IgnoredMembers, type Load, type ReportedHealth, type WithdrawableMember } from '@app/fleet';
+import {
+  NOTHING_REPORTED,
+  type ForgettableMember,
+  type Heartbeat,
+  type IgnoredMembers,
+  type Load,
+  type ReportedHealth,
+  type WithdrawableMember,
+} from '@app/fleet';
 import { codeOf, TestStores, type StoredServer } from '../support/test-stores.js';
 
 let stores: TestStores;
@@ -9,13 +17,17 @@ beforeAll(async () => {
 afterAll(() => stores.close());
 beforeEach(() => stores.fresh());
 
-const ignored = (fields: readonly string[], ...unusable: readonly ForgettableMember[]): Pick<Heartbeat, 'ignored'> => ({ ignored: { fields, unusable } satisfies IgnoredMembers });
+const ignored = (fields: readonly string[], ...unusable: readonly ForgettableMember[]): Pick<Heartbeat, 'ignored'> => ({
+  ignored: { fields, unusable } satisfies IgnoredMembers,
+});
 const UNUSABLE_COUNT = ignored(['protectedMachineCount'], 'protectedMachineCount');
 const STOPPED = [{ name: 'cxps', state: 'stopped' }];
 
 const entry = async ({ hostId }: StoredServer) => (await stores.registry.find(hostId)).entry;
-const health = async (server: StoredServer): Promise<Partial<ReportedHealth> | undefined> => (await entry(server))?.health;
-const fields = async (server: StoredServer): Promise<readonly string[] | undefined> => (await entry(server))?.lease.ignoredFields;
+const health = async (server: StoredServer): Promise<Partial<ReportedHealth> | undefined> =>
+  (await entry(server))?.health;
+const fields = async (server: StoredServer): Promise<readonly string[] | undefined> =>
+  (await entry(server))?.lease.ignoredFields;
 const detailsOf = async ({ hostId }: StoredServer, kind: 'version_changed' | 'source_address_changed') =>
   (await stores.events.page({ hostId, kind }, 1_000, null)).items.map(({ detail }) => detail);
 
@@ -26,13 +38,25 @@ describe('a value that cannot be used', () => {
     ['replicationPairCount', { replicationPairCount: 4 }],
     ['certificateExpiresAt', { certificateExpiresAt: new Date('2027-01-02T03:04:05.678Z') }],
   ])('makes what was known of %s unknown, and nothing else', async (member, reported) => {
-    const all = { services: STOPPED, protectedMachineCount: 1, replicationPairCount: 2, certificateExpiresAt: new Date('2028-01-01T00:00:00Z'), ...reported };
+    const all = {
+      services: STOPPED,
+      protectedMachineCount: 1,
+      replicationPairCount: 2,
+      certificateExpiresAt: new Date('2028-01-01T00:00:00Z'),
+      ...reported,
+    };
     const server = await stores.registered();
     await stores.write(stores.beat(server, all));
     const before = await health(server);
     await stores.write(stores.beat(server, ignored([member], member)));
-    const certificate = member === 'certificateExpiresAt' ? { certificateReportedAt: null, certificateKnownAt: null } : {};
-    expect(await health(server)).toEqual({ ...before, ...certificate, [member]: null, protectedMachinesUnknown: member === 'protectedMachineCount' });
+    const certificate =
+      member === 'certificateExpiresAt' ? { certificateReportedAt: null, certificateKnownAt: null } : {};
+    expect(await health(server)).toEqual({
+      ...before,
+      ...certificate,
+      [member]: null,
+      protectedMachinesUnknown: member === 'protectedMachineCount',
+    });
     await stores.write(stores.beat(server, reported));
     expect(await health(server)).toEqual({ ...before, ...reported });
   });
@@ -81,28 +105,48 @@ describe('a value that cannot be used', () => {
   });
 });
 
-const LOAD: Load = { cpuPercent: 10, totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 100, pendingUploadBytes: 0 };
+const LOAD: Load = {
+  cpuPercent: 10,
+  totalMemoryBytes: 100,
+  availableMemoryBytes: 90,
+  totalCacheBytes: 100,
+  freeCacheBytes: 90,
+  throughputBytesPerSecond: 100,
+  pendingUploadBytes: 0,
+};
 const END = new Date('2027-01-02T03:04:05.678Z');
 const RUNNING = [{ name: 'cxps', state: 'running' }];
 
 describe('a value that is withdrawn', () => {
   it.each<[WithdrawableMember, Partial<ReportedHealth>]>([
-    ['load', { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NOTHING_REPORTED.loadExceededAt }],
+    [
+      'load',
+      { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NOTHING_REPORTED.loadExceededAt },
+    ],
     ['services', { services: null, servicesReportedAt: null, servicesDownAt: null }],
     ['certificateExpiresAt', { certificateExpiresAt: null, certificateReportedAt: null, certificateKnownAt: null }],
-  ])('%s is forgotten, and nothing else, until it is reported again; the same again costs one statement', async (member, gone) => {
-    const all = { load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, protectedMachineCount: 1, replicationPairCount: 2, certificateExpiresAt: END };
-    const server = await stores.registered();
-    await stores.write(stores.beat(server, all));
-    const before = await health(server);
-    await stores.write(stores.beat(server, { withdrawn: [member] }));
-    expect(await health(server)).toEqual({ ...before, ...gone });
-    stores.heartbeatDatabase.statements.length = 0;
-    expect(await stores.outcomes(stores.beat(server, { withdrawn: [member] }))).toEqual(['accepted']);
-    expect(stores.heartbeatDatabase.statements).toHaveLength(1);
-    await stores.write(stores.beat(server, { [member]: all[member] }));
-    expect(await health(server)).toEqual(before);
-  });
+  ])(
+    '%s is forgotten, and nothing else, until it is reported again; the same again costs one statement',
+    async (member, gone) => {
+      const all = {
+        load: { ...LOAD, cpuPercent: 99 },
+        services: STOPPED,
+        protectedMachineCount: 1,
+        replicationPairCount: 2,
+        certificateExpiresAt: END,
+      };
+      const server = await stores.registered();
+      await stores.write(stores.beat(server, all));
+      const before = await health(server);
+      await stores.write(stores.beat(server, { withdrawn: [member] }));
+      expect(await health(server)).toEqual({ ...before, ...gone });
+      stores.heartbeatDatabase.statements.length = 0;
+      expect(await stores.outcomes(stores.beat(server, { withdrawn: [member] }))).toEqual(['accepted']);
+      expect(stores.heartbeatDatabase.statements).toHaveLength(1);
+      await stores.write(stores.beat(server, { [member]: all[member] }));
+      expect(await health(server)).toEqual(before);
+    },
+  );
 
   it('is another heartbeat than one with an unusable value of it', async () => {
     const server = await stores.registered();
@@ -116,19 +160,33 @@ describe('a value that is withdrawn', () => {
 
 describe('since when a signal of the load is above its threshold', () => {
   const exceeded = async (server: StoredServer): Promise<(number | null)[]> =>
-    Object.values((await health(server))?.loadExceededAt ?? {}).map((at) => at && (at.getTime() - start.getTime()) / 1000);
+    Object.values((await health(server))?.loadExceededAt ?? {}).map(
+      (at) => at && (at.getTime() - start.getTime()) / 1000,
+    );
   let start: Date;
   beforeEach(() => void (start = stores.clock.now()));
 
   it('stays while reports say so, also when its level changes, and is kept for each signal', async () => {
     const server = await stores.registered();
     const seen: (number | null)[][] = [];
-    for (const over of [{ cpuPercent: 81 }, { cpuPercent: 99, freeCacheBytes: 20 }, { cpuPercent: 85, freeCacheBytes: 20, availableMemoryBytes: 1, pendingUploadBytes: 1e9 }, { freeCacheBytes: 29 }, { cpuPercent: 81 }]) {
+    for (const over of [
+      { cpuPercent: 81 },
+      { cpuPercent: 99, freeCacheBytes: 20 },
+      { cpuPercent: 85, freeCacheBytes: 20, availableMemoryBytes: 1, pendingUploadBytes: 1e9 },
+      { freeCacheBytes: 29 },
+      { cpuPercent: 81 },
+    ]) {
       await stores.write(stores.beat(server, { load: { ...LOAD, ...over } }));
       seen.push(await exceeded(server));
       await stores.pass(10);
     }
-    expect(seen).toEqual([[0, null, null, null], [0, null, 10, null], [0, 20, 10, 20], [null, null, 10, null], [40, null, null, null]]);
+    expect(seen).toEqual([
+      [0, null, null, null],
+      [0, null, 10, null],
+      [0, 20, 10, 20],
+      [null, null, 10, null],
+      [40, null, null, null],
+    ]);
   });
 
   it.each([
@@ -214,7 +272,10 @@ describe('the names of ignored members', () => {
 
   it.each(['"', '\\', '€', '𝒳', "'"])('fit the column, however long and many they are: %s', async (letter) => {
     const server = await stores.registered();
-    const names = Array.from({ length: 40 }, (_, number) => `services.63.${letter.repeat(64 / letter.length)}…${number % 10}`);
+    const names = Array.from(
+      { length: 40 },
+      (_, number) => `services.63.${letter.repeat(64 / letter.length)}…${number % 10}`,
+    );
     expect(await stores.outcomes(stores.beat(server, ignored(names)))).toEqual(['accepted']);
     expect(await fields(server)).toEqual(names.slice(0, 20));
   });
@@ -223,7 +284,9 @@ describe('the names of ignored members', () => {
 describe('events that heartbeats cause', () => {
   const alternate = async (server: StoredServer, times: number): Promise<void> => {
     for (let turn = 0; turn < times; turn += 1) {
-      await stores.write(stores.beat(server, { agentVersion: `9.62.0.${turn % 2}`, sourceAddress: `192.0.2.${20 + (turn % 2)}` }));
+      await stores.write(
+        stores.beat(server, { agentVersion: `9.62.0.${turn % 2}`, sourceAddress: `192.0.2.${20 + (turn % 2)}` }),
+      );
     }
   };
 
@@ -232,15 +295,22 @@ describe('events that heartbeats cause', () => {
     await alternate(server, 25);
     expect(await detailsOf(server, 'version_changed')).toHaveLength(10);
     expect(await detailsOf(server, 'source_address_changed')).toEqual([{ from: '192.0.2.11', to: '192.0.2.20' }]);
-    expect(await entry(server)).toMatchObject({ facts: { agentVersion: '9.62.0.0' }, lease: { sourceAddress: '192.0.2.20' } });
+    expect(await entry(server)).toMatchObject({
+      facts: { agentVersion: '9.62.0.0' },
+      lease: { sourceAddress: '192.0.2.20' },
+    });
     await alternate(other, 3);
     expect(await detailsOf(other, 'version_changed')).toHaveLength(3);
 
     stores.clock.advanceSeconds(3_600);
     await stores.availability.note();
     await stores.write(stores.beat(server, { agentVersion: '9.62.0.1', sourceAddress: '192.0.2.21' }));
-    expect((await detailsOf(server, 'version_changed')).slice(10)).toEqual([{ from: '9.62.0.0', to: '9.62.0.1', suppressed: 15 }]);
-    expect((await detailsOf(server, 'source_address_changed')).slice(1)).toEqual([{ from: '192.0.2.20', to: '192.0.2.21', suppressed: 24 }]);
+    expect((await detailsOf(server, 'version_changed')).slice(10)).toEqual([
+      { from: '9.62.0.0', to: '9.62.0.1', suppressed: 15 },
+    ]);
+    expect((await detailsOf(server, 'source_address_changed')).slice(1)).toEqual([
+      { from: '192.0.2.20', to: '192.0.2.21', suppressed: 24 },
+    ]);
   });
 
   it('are bounded across registrations', async () => {
@@ -254,7 +324,8 @@ describe('events that heartbeats cause', () => {
 
   it('of versions above ours are bounded', async () => {
     const server = await stores.registered();
-    for (let turn = 0; turn < 15; turn += 1) await stores.write(stores.beat(server, { agentVersion: `9.64.0.${turn}` }));
+    for (let turn = 0; turn < 15; turn += 1)
+      await stores.write(stores.beat(server, { agentVersion: `9.64.0.${turn}` }));
     const kinds = await stores.kinds(server.hostId);
     expect(kinds.filter((kind) => kind === 'version_newer_than_configuration_server')).toHaveLength(10);
   });

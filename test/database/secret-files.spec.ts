@@ -34,7 +34,8 @@ const start = async (): Promise<void> => {
   await keeper().settleRotation();
 };
 const passphrase = async (): Promise<string> => (await readFile(files.passphrase, 'utf8')).trim();
-const isValid = async (text: string): Promise<boolean> => (await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(text)));
+const isValid = async (text: string): Promise<boolean> =>
+  (await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(text)));
 const keeper = (): KeyKeeper => new KeyKeeper(keys, new SystemSecrets(), files, stores.identifiers, stores.clock, 60);
 
 describe('a rotated passphrase', () => {
@@ -43,7 +44,10 @@ describe('a rotated passphrase', () => {
     expect((await keeper().rotatePassphrase(actor, null)).file).toBe(files.passphrase);
     const second = await passphrase();
     expect([second === first, await isValid(first), await isValid(second)]).toEqual([false, true, true]);
-    expect([(await stat(files.passphrase)).mode & 0o777, (await readdir(folder)).sort()]).toEqual([0o600, ['admin.key', 'connection.passphrase']]);
+    expect([(await stat(files.passphrase)).mode & 0o777, (await readdir(folder)).sort()]).toEqual([
+      0o600,
+      ['admin.key', 'connection.passphrase'],
+    ]);
   });
 
   it('is put in place by the next start when the server was killed after the database knew it', async () => {
@@ -57,7 +61,10 @@ describe('a rotated passphrase', () => {
     await expect(dying.rotatePassphrase(actor, null)).rejects.toThrow('killed');
     expect([await passphrase(), await isValid(first)]).toEqual([first, false]);
     await start();
-    expect([await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual([true, ['admin.key', 'connection.passphrase']]);
+    expect([await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual([
+      true,
+      ['admin.key', 'connection.passphrase'],
+    ]);
   });
 
   it.each([
@@ -71,18 +78,31 @@ describe('a rotated passphrase', () => {
       }
     }
     const first = await passphrase();
-    const unlucky = new KeyKeeper(new AnswerLost(stores.database, stores.clock, stores.identifiers), new SystemSecrets(), files, stores.identifiers, stores.clock, 0);
+    const unlucky = new KeyKeeper(
+      new AnswerLost(stores.database, stores.clock, stores.identifiers),
+      new SystemSecrets(),
+      files,
+      stores.identifiers,
+      stores.clock,
+      0,
+    );
     await expect(unlucky.rotatePassphrase(actor, null)).rejects.toThrow('database_unavailable');
     expect(await passphrase()).toBe(first);
     await unlucky.settleRotation();
-    expect([(await passphrase()) === first, await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual([!isCommitted, true, ['admin.key', 'connection.passphrase']]);
+    expect([(await passphrase()) === first, await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual(
+      [!isCommitted, true, ['admin.key', 'connection.passphrase']],
+    );
   });
 
   it('is forgotten by the next start when the database never knew it', async () => {
     const first = await passphrase();
     await files.prepare('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
     await start();
-    expect([await passphrase(), await isValid(first), (await readdir(folder)).sort()]).toEqual([first, true, ['admin.key', 'connection.passphrase']]);
+    expect([await passphrase(), await isValid(first), (await readdir(folder)).sort()]).toEqual([
+      first,
+      true,
+      ['admin.key', 'connection.passphrase'],
+    ]);
   });
 
   it('is not made when it cannot be kept', async () => {
@@ -102,7 +122,10 @@ describe('another admin key, for an operator who has none any more,', () => {
     const first = await adminKey();
     await renewAdminKey(secrets, files);
     const second = await adminKey();
-    expect(await Promise.all([first, second].map((key) => keys.apiKeyOf(sha256(key))))).toMatchObject([{ role: 'admin' }, { role: 'admin' }]);
+    expect(await Promise.all([first, second].map((key) => keys.apiKeyOf(sha256(key))))).toMatchObject([
+      { role: 'admin' },
+      { role: 'admin' },
+    ]);
     expect([second === first, (await readdir(folder)).sort()]).toEqual([false, ['admin.key', 'connection.passphrase']]);
   });
 
@@ -110,25 +133,37 @@ describe('another admin key, for an operator who has none any more,', () => {
     ['in the first replica', async () => undefined],
     ['in another replica, which has no passphrase', () => rm(files.passphrase)],
     ['while a rotation was under way', () => files.prepare('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA')],
-  ])('is put in place by the next start when the server was killed after the database knew it, %s', async (_where, leave) => {
-    class Killed extends SecretStore {
-      override async addAdminKey(...made: Parameters<SecretStore['addAdminKey']>): Promise<never> {
-        await super.addAdminKey(...made);
-        throw new Error('killed');
+  ])(
+    'is put in place by the next start when the server was killed after the database knew it, %s',
+    async (_where, leave) => {
+      class Killed extends SecretStore {
+        override async addAdminKey(...made: Parameters<SecretStore['addAdminKey']>): Promise<never> {
+          await super.addAdminKey(...made);
+          throw new Error('killed');
+        }
       }
-    }
-    await expect(renewAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files)).rejects.toThrow('killed');
-    await leave();
-    const there = await readdir(folder);
-    await settleSecrets(secrets, keys, files, (line) => expect(line).toBe('nothing to tell'));
-    expect([await keys.apiKeyOf(sha256(await adminKey())), (await names()).length]).toMatchObject([{ name: (await names())[1] }, 2]);
-    expect((await readdir(folder)).sort()).toEqual(there.filter((name) => name !== 'admin.key.renewed').sort());
-  });
+      await expect(renewAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files)).rejects.toThrow(
+        'killed',
+      );
+      await leave();
+      const there = await readdir(folder);
+      await settleSecrets(secrets, keys, files, (line) => expect(line).toBe('nothing to tell'));
+      expect([await keys.apiKeyOf(sha256(await adminKey())), (await names()).length]).toMatchObject([
+        { name: (await names())[1] },
+        2,
+      ]);
+      expect((await readdir(folder)).sort()).toEqual(there.filter((name) => name !== 'admin.key.renewed').sort());
+    },
+  );
 
   it('is forgotten by the next start when the database never knew it', async () => {
     const first = await adminKey();
     await writeFile(`${files.adminKey}.renewed`, newApiKey(), { mode: 0o600 });
     await start();
-    expect([await adminKey(), await names(), (await readdir(folder)).sort()]).toEqual([first, ['admin'], ['admin.key', 'connection.passphrase']]);
+    expect([await adminKey(), await names(), (await readdir(folder)).sort()]).toEqual([
+      first,
+      ['admin'],
+      ['admin.key', 'connection.passphrase'],
+    ]);
   });
 });

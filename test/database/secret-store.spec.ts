@@ -22,7 +22,10 @@ afterAll(() => stores.close());
 describe('a key that the replicas share', () => {
   it('is the same for both, also when they offer theirs at the same moment', async () => {
     const [mine, yours] = [randomBytes(32), randomBytes(32)];
-    const [first, second] = await Promise.all([one.sharedKey('credential_hmac', mine), other.sharedKey('credential_hmac', yours)]);
+    const [first, second] = await Promise.all([
+      one.sharedKey('credential_hmac', mine),
+      other.sharedKey('credential_hmac', yours),
+    ]);
     expect(first.equals(second)).toBe(true);
     expect([mine, yours].some((offered) => offered.equals(first))).toBe(true);
     expect((await one.sharedKey('credential_hmac', randomBytes(32))).equals(first)).toBe(true);
@@ -39,7 +42,10 @@ describe('the first secrets', () => {
   it('of two replicas at the same moment are those of one, and only that one is told so', async () => {
     const hashes = Array.from({ length: 4 }, () => randomBytes(32)) as [Buffer, Buffer, Buffer, Buffer];
     expect([await one.haveFirstSecrets(), await other.haveFirstSecrets()]).toEqual([false, false]);
-    const won = await Promise.all([one.firstSecrets(hashes[0], firstKey(hashes[1])), other.firstSecrets(hashes[2], firstKey(hashes[3]))]);
+    const won = await Promise.all([
+      one.firstSecrets(hashes[0], firstKey(hashes[1])),
+      other.firstSecrets(hashes[2], firstKey(hashes[3])),
+    ]);
     expect([...won].sort()).toEqual([false, true]);
     const [passphraseHash, keyHash] = won[0] ? [hashes[0], hashes[1]] : [hashes[2], hashes[3]];
     const passphrases = await keys.validPassphrases();
@@ -79,7 +85,12 @@ describe('what lets a caller in', () => {
     [0, false],
     [-1, false],
   ])('a passphrase that retires in %j ms is valid: %s', async (ms, valid) => {
-    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES (?, ?, ?, ?)', [randomUUID(), randomBytes(32), stores.clock.now(), inMs(ms)]);
+    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES (?, ?, ?, ?)', [
+      randomUUID(),
+      randomBytes(32),
+      stores.clock.now(),
+      inMs(ms),
+    ]);
     expect(await keys.validPassphrases()).toHaveLength(valid ? 1 : 0);
   });
 
@@ -92,15 +103,10 @@ describe('what lets a caller in', () => {
     [1, -1, false],
   ])('a key that expires in %j ms and was revoked at %j ms is valid: %s', async (expiresMs, revokedMs, valid) => {
     const hash = randomBytes(32);
-    await stores.site.write('INSERT INTO api_key (id, name, hash, role, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)', [
-      randomUUID(),
-      'portal',
-      hash,
-      'reader',
-      stores.clock.now(),
-      inMs(expiresMs),
-      inMs(revokedMs),
-    ]);
+    await stores.site.write(
+      'INSERT INTO api_key (id, name, hash, role, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      [randomUUID(), 'portal', hash, 'reader', stores.clock.now(), inMs(expiresMs), inMs(revokedMs)],
+    );
     expect((await keys.apiKeyOf(hash)) !== null).toBe(valid);
     expect(await keys.apiKeyOf(randomBytes(32))).toBeNull();
   });

@@ -52,29 +52,53 @@ async function aReplica(folder?: string): Promise<Replica> {
   const files = new SecretFiles(dataDirectory);
   const removedHosts = new RemovedHostsFile(dataDirectory, logger);
   const { database, clock, identifiers } = stores;
-  const history = new SiteHistory({ replica: 'replica-1', dataDirectory, database, clock, identifiers, randomness: fixedFraction(0), keys, files, removedHosts });
+  const history = new SiteHistory({
+    replica: 'replica-1',
+    dataDirectory,
+    database,
+    clock,
+    identifiers,
+    randomness: fixedFraction(0),
+    keys,
+    files,
+    removedHosts,
+  });
   return { folder: dataDirectory, files, removedHosts, history };
 }
 
 /** The next start on the same data directory. */
-async function restart({ folder }: Replica, isRestored: boolean): Promise<Replica & { readonly result: RestoreResult | null }> {
+async function restart(
+  { folder }: Replica,
+  isRestored: boolean,
+): Promise<Replica & { readonly result: RestoreResult | null }> {
   const next = await aReplica(folder);
   await settleSecrets(secrets, keys, next.files, () => undefined);
   return { ...next, result: await next.history.settle({ isRestored, isNewDatabase: false }) };
 }
 
 const textOf = async (path: string): Promise<string> => (await readFile(path, 'utf8')).trim();
-const linesOf = async ({ folder }: Pick<Replica, 'folder'>): Promise<{ hostId: string; generation: number; change: string }[]> =>
-  (await readFile(join(folder, 'removed-hosts.jsonl'), 'utf8')).split('\n').flatMap((line) => (line ? [JSON.parse(line)] : []));
+const linesOf = async ({
+  folder,
+}: Pick<Replica, 'folder'>): Promise<{ hostId: string; generation: number; change: string }[]> =>
+  (await readFile(join(folder, 'removed-hosts.jsonl'), 'utf8'))
+    .split('\n')
+    .flatMap((line) => (line ? [JSON.parse(line)] : []));
 const hasValidSecrets = async ({ files }: Replica): Promise<boolean[]> => {
   const [passphrase, key] = await Promise.all([textOf(files.passphrase), textOf(files.adminKey)]);
-  return [(await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(passphrase))), await keys.isApiKeyValid(sha256(key))];
+  return [
+    (await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(passphrase))),
+    await keys.isApiKeyValid(sha256(key)),
+  ];
 };
-const validKeys = async (): Promise<number> => (await keys.apiKeys(100, null)).filter(({ revokedAt }) => revokedAt === null).length;
+const validKeys = async (): Promise<number> =>
+  (await keys.apiKeys(100, null)).filter(({ revokedAt }) => revokedAt === null).length;
 const epochs = (): Promise<unknown[]> => stores.site.rows('SELECT epoch, generation_floor, unfinished FROM site');
-const restoredEvents = async (): Promise<number> => (await stores.site.rows(`SELECT id FROM event WHERE kind = 'database_restored'`)).length;
-const recording = ({ removedHosts }: Replica): RecordingRegistry => new RecordingRegistry(stores.registry, removedHosts);
-const purge = (replica: Replica, server: StoredServer): Promise<unknown> => stores.purge(server, { force: true }, recording(replica));
+const restoredEvents = async (): Promise<number> =>
+  (await stores.site.rows(`SELECT id FROM event WHERE kind = 'database_restored'`)).length;
+const recording = ({ removedHosts }: Replica): RecordingRegistry =>
+  new RecordingRegistry(stores.registry, removedHosts);
+const purge = (replica: Replica, server: StoredServer): Promise<unknown> =>
+  stores.purge(server, { force: true }, recording(replica));
 
 /** The rows of these hosts as they were in the backup. */
 async function restoreEntry({ hostId }: StoredServer): Promise<StoredServer> {
@@ -105,12 +129,32 @@ describe('a restore', () => {
     expect([await epochs(), await restoredEvents()]).toMatchObject([[{ epoch }], events]);
 
     const { result, history } = await restart(first, true);
-    expect(result).toEqual({ hasBegun: epoch === 0, epoch: 1, generationFloor: FIRST_FLOOR, removed: expect.any(Number) });
-    expect([await epochs(), await restoredEvents(), history.problems]).toEqual([[{ epoch: 1, generation_floor: FIRST_FLOOR, unfinished: 0 }], 1, []]);
+    expect(result).toEqual({
+      hasBegun: epoch === 0,
+      epoch: 1,
+      generationFloor: FIRST_FLOOR,
+      removed: expect.any(Number),
+    });
+    expect([await epochs(), await restoredEvents(), history.problems]).toEqual([
+      [{ epoch: 1, generation_floor: FIRST_FLOOR, unfinished: 0 }],
+      1,
+      [],
+    ]);
     expect([await hasValidSecrets(first), await validKeys()]).toEqual([[true, true], 1]);
-    expect((await readdir(first.folder)).sort()).toEqual(['admin.key', 'connection.passphrase', 'removed-hosts.jsonl', 'site.json']);
-    expect(await stores.outcomes(stores.beat(server), stores.beat(purged))).toEqual(['credential_revoked', 'generation_retired']);
-    expect([(await stores.register(server.hostId)).generation, await stores.site.tallyErrors()]).toEqual([FIRST_FLOOR + 1, []]);
+    expect((await readdir(first.folder)).sort()).toEqual([
+      'admin.key',
+      'connection.passphrase',
+      'removed-hosts.jsonl',
+      'site.json',
+    ]);
+    expect(await stores.outcomes(stores.beat(server), stores.beat(purged))).toEqual([
+      'credential_revoked',
+      'generation_retired',
+    ]);
+    expect([(await stores.register(server.hostId)).generation, await stores.site.tallyErrors()]).toEqual([
+      FIRST_FLOOR + 1,
+      [],
+    ]);
   });
 
   it('that was begun is completed also by a start without the option', async () => {
@@ -132,11 +176,20 @@ describe('a restore', () => {
     for (const server of purged) await restoreEntry(server);
 
     const both = await Promise.all([restart(first, true), restart(second, true)]);
-    expect([await epochs(), await restoredEvents(), await validKeys()]).toEqual([[{ epoch: 1, generation_floor: FIRST_FLOOR, unfinished: 0 }], 1, 1]);
+    expect([await epochs(), await restoredEvents(), await validKeys()]).toEqual([
+      [{ epoch: 1, generation_floor: FIRST_FLOOR, unfinished: 0 }],
+      1,
+      1,
+    ]);
     const names = (await Promise.all([first, second].map(({ folder }) => readdir(folder)))).flat();
     expect(names.filter((name) => /\.(new|renewed)$/.test(name))).toEqual([]);
-    expect(await stores.outcomes(...purged.map((server) => stores.beat(server)))).toEqual(['generation_retired', 'generation_retired']);
-    expect(both.map(({ history }) => history.problems.filter((problem) => problem !== 'passphrase_file_unknown'))).toEqual([[], []]);
+    expect(await stores.outcomes(...purged.map((server) => stores.beat(server)))).toEqual([
+      'generation_retired',
+      'generation_retired',
+    ]);
+    expect(
+      both.map(({ history }) => history.problems.filter((problem) => problem !== 'passphrase_file_unknown')),
+    ).toEqual([[], []]);
   });
 
   it('is completed with what another data directory knows when that is started later, without the option', async () => {
@@ -151,8 +204,14 @@ describe('a restore', () => {
     await stores.register(returned.hostId);
 
     expect((await restart(second, false)).result).toMatchObject({ epoch: 1, removed: 1 });
-    expect(await stores.outcomes(stores.beat(purged), stores.beat(returned))).toEqual(['generation_retired', 'generation_superseded']);
-    expect([await stores.rowsOf(purged.hostId), (await stores.kinds(purged.hostId)).slice(0, 4)]).toEqual([[0, 0, 0, 0, 1], ['registered', 'purged_by_force', 'registered', 'purged']]);
+    expect(await stores.outcomes(stores.beat(purged), stores.beat(returned))).toEqual([
+      'generation_retired',
+      'generation_superseded',
+    ]);
+    expect([await stores.rowsOf(purged.hostId), (await stores.kinds(purged.hostId)).slice(0, 4)]).toEqual([
+      [0, 0, 0, 0, 1],
+      ['registered', 'purged_by_force', 'registered', 'purged'],
+    ]);
     expect((await restart(second, false)).result).toBeNull();
   });
 
@@ -173,7 +232,10 @@ describe('a restore', () => {
     const purged = await stores.registered();
     await purge(second, purged);
     await restoreEntry(purged);
-    await writeFile(join(first.folder, 'removed-hosts.replica-2.jsonl'), `${await readFile(join(second.folder, 'removed-hosts.jsonl'), 'utf8')}\n{"hostId":"torn`);
+    await writeFile(
+      join(first.folder, 'removed-hosts.replica-2.jsonl'),
+      `${await readFile(join(second.folder, 'removed-hosts.jsonl'), 'utf8')}\n{"hostId":"torn`,
+    );
     expect((await restart(first, true)).result).toMatchObject({ removed: 1 });
   });
 
@@ -183,9 +245,13 @@ describe('a restore', () => {
     const { generation } = await stores.register(server.hostId, {}, recording(first));
     expect((await linesOf(first)).map(({ change }) => change)).toEqual(['purge', 'registered']);
     await stores.site.write('DELETE FROM process_server_name');
-    for (const table of ['process_server_lease', 'process_server_health', 'process_server']) await stores.site.write('DELETE FROM ??', [table]);
+    for (const table of ['process_server_lease', 'process_server_health', 'process_server'])
+      await stores.site.write('DELETE FROM ??', [table]);
     expect((await restart(first, true)).result).toMatchObject({ removed: 0 });
-    expect([generation, await stores.outcomes(stores.beat({ ...server, generation }))]).toEqual([2, ['process_server_not_found']]);
+    expect([generation, await stores.outcomes(stores.beat({ ...server, generation }))]).toEqual([
+      2,
+      ['process_server_not_found'],
+    ]);
   });
 
   it.each([
@@ -195,7 +261,11 @@ describe('a restore', () => {
     if (text === null) await rm(first.files.passphrase);
     else await writeFile(first.files.passphrase, text);
     const { files, history } = await restart(first, true);
-    expect([await hasValidSecrets(first), history.problems, (await stat(files.passphrase)).mode & 0o777]).toEqual([[true, true], [], 0o600]);
+    expect([await hasValidSecrets(first), history.problems, (await stat(files.passphrase)).mode & 0o777]).toEqual([
+      [true, true],
+      [],
+      0o600,
+    ]);
     expect(await stores.site.count('passphrase')).toBe(2);
   });
 
@@ -212,7 +282,11 @@ describe('a data directory', () => {
     await first.history.keep(60_000);
     await stores.site.write('UPDATE listening SET listened_ms = 59999');
     const found = await restart(first, false);
-    expect([found.result, found.history.problems, found.history.advice]).toEqual([null, ['database_older_than_data_directory'], expect.stringContaining('npm start -- --restored')]);
+    expect([found.result, found.history.problems, found.history.advice]).toEqual([
+      null,
+      ['database_older_than_data_directory'],
+      expect.stringContaining('npm start -- --restored'),
+    ]);
     await stores.pass(600);
     await found.history.keep(700_000);
     expect((await restart(first, false)).history.problems).toEqual(['database_older_than_data_directory']);
@@ -226,7 +300,10 @@ describe('a data directory', () => {
     await restoreEntry(purged);
     await stores.site.write(`UPDATE site SET site_id = 'site-2', epoch_id = 'site-2'`);
     const found = await restart(first, false);
-    expect([found.history.problems, found.history.advice]).toEqual([['data_directory_of_other_site'], expect.stringContaining('Set DATA_DIRECTORY')]);
+    expect([found.history.problems, found.history.advice]).toEqual([
+      ['data_directory_of_other_site'],
+      expect.stringContaining('Set DATA_DIRECTORY'),
+    ]);
     expect((await restart(first, true)).result).toMatchObject({ epoch: 1, removed: 0 });
     expect((await restart(first, false)).history.problems).toEqual([]);
   });
@@ -292,6 +369,9 @@ describe('a data directory', () => {
     await stores.register(other.hostId, {}, recording(first));
     await writeFile(join(first.folder, 'removed-hosts.jsonl'), '{"torn', { flag: 'a' });
     await first.removedHosts.compact();
-    expect((await linesOf(first)).map(({ hostId, change }) => [hostId, change])).toEqual([[server.hostId, 'purge'], [other.hostId, 'registered']]);
+    expect((await linesOf(first)).map(({ hostId, change }) => [hostId, change])).toEqual([
+      [server.hostId, 'purge'],
+      [other.hostId, 'registered'],
+    ]);
   });
 });

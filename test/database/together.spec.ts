@@ -29,7 +29,10 @@ describe('what is asked together', () => {
     expect(await first).toEqual(['a!', 'b!']);
     await endOne();
     expect(await second).toEqual(['c!', 'd!']);
-    expect(groups).toEqual([['a', 'b'], ['c', 'd']]);
+    expect(groups).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
   });
 
   it('never is at work together with another of its key, and keeps its turn', async () => {
@@ -78,7 +81,8 @@ describe('what is asked together', () => {
   it('may take longer than its group: only what has its key waits for it', async () => {
     let end: (text: string) => void = () => undefined;
     const together = new Together<string, string>(
-      async (items) => items.map((item) => (item === 'a1' ? new Promise<string>((late) => (end = late)) : fulfilled(`${item}!`))),
+      async (items) =>
+        items.map((item) => (item === 'a1' ? new Promise<string>((late) => (end = late)) : fulfilled(`${item}!`))),
       { most: 10, groups: 1 },
       (item) => item[0],
     );

@@ -4,12 +4,19 @@ import { describe, expect, it } from '@jest/globals';
 import { projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 
 const read = (name: string): string => readFileSync(join(projectRoot(), name), 'utf8');
-const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<'dependencies' | 'devDependencies', Record<string, string>>;
-const rows = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` \| (\S+) \| (\d{4}-\d\d-\d\d) \| (\S.*) \| (\S.*) \|$/gm)];
+const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<
+  'dependencies' | 'devDependencies',
+  Record<string, string>
+>;
+const rows = [
+  ...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` *\| (\S+) *\| (\d{4}-\d\d-\d\d) *\| (\S.*) \| (\S.*) \|$/gm),
+];
 
 describe('docs/dependencies.md', () => {
   it('has a line for each package, with its version, its day, what for and why; and no other', () => {
-    expect(rows.map(([, name, version]) => `${name} ${version}`)).toEqual(Object.entries({ ...dependencies, ...devDependencies }).map(([name, version]) => `${name} ${version}`));
+    expect(rows.map(([, name, version]) => `${name} ${version}`)).toEqual(
+      Object.entries({ ...dependencies, ...devDependencies }).map(([name, version]) => `${name} ${version}`),
+    );
   });
 });
 
@@ -20,7 +27,12 @@ describe('what is installed', () => {
 
   it('runs no script, and is locked without an address of a registry', () => {
     expect(read('.npmrc')).toMatch(/^ignore-scripts=true$/m);
-    const lock = JSON.parse(read('package-lock.json')) as { readonly packages: Record<string, { readonly resolved?: string; readonly integrity?: string; readonly os?: readonly string[] }> };
+    const lock = JSON.parse(read('package-lock.json')) as {
+      readonly packages: Record<
+        string,
+        { readonly resolved?: string; readonly integrity?: string; readonly os?: readonly string[] }
+      >;
+    };
     const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
     const unsealed = packages.filter(([, { integrity, os }]) => !integrity && !os); // binaries for other machines were not to be had where the lock was made
     expect(unsealed.map(([path]) => path)).toEqual([]);

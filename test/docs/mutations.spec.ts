@@ -5,11 +5,19 @@ import { describe, expect, it } from '@jest/globals';
 
 const root = join(import.meta.dirname, '..', '..');
 const { MUTATIONS: guards } = (await import(String(pathToFileURL(join(root, 'test/mutations/mutations.mjs'))))) as {
-  MUTATIONS: readonly { readonly invariant: string; readonly guard: string; readonly file: string; readonly find: string }[];
+  MUTATIONS: readonly {
+    readonly invariant: string;
+    readonly guard: string;
+    readonly file: string;
+    readonly find: string;
+  }[];
 };
 
 describe('each guard that the mutation tests take out', () => {
-  it.each(guards.map(({ invariant, guard, file, find }) => [invariant, guard, file, find] as const))('%s: %s stands exactly once in %s', (_invariant, _guard, file, find) => {
-    expect(readFileSync(join(root, file), 'utf8').split(find)).toHaveLength(2);
-  });
+  it.each(guards.map(({ invariant, guard, file, find }) => [invariant, guard, file, find] as const))(
+    '%s: %s stands exactly once in %s',
+    (_invariant, _guard, file, find) => {
+      expect(readFileSync(join(root, file), 'utf8').split(find)).toHaveLength(2);
+    },
+  );
 });

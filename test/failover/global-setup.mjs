@@ -18,7 +18,11 @@ export default async function globalSetup() {
   let removed;
   const removeOnce = () => (removed ??= remove());
   // Jest runs no teardown when it is interrupted.
-  for (const [signal, exitCode] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+  for (const [signal, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ]) {
     process.on(signal, () => void removeOnce().finally(() => process.exit(exitCode)));
   }
   globalThis.removeThrowAwayDatabase = removeOnce;

@@ -36,7 +36,10 @@ beforeAll(async () => {
   const { user, password, database } = pair.primary.address;
   const bothHosts = [pair.primary, pair.replica].map(({ port }) => `127.0.0.1:${port}`).join(',');
   for (const hosts of [bothHosts, `127.0.0.1:${moved.port}`]) {
-    const folder = await ServerFolder.make({ ...SETTINGS, DATABASE_URL: `mysql://${user}:${password}@${hosts}/${database}` });
+    const folder = await ServerFolder.make({
+      ...SETTINGS,
+      DATABASE_URL: `mysql://${user}:${password}@${hosts}/${database}`,
+    });
     folders.push(folder);
     programs.push(await folder.start());
   }
@@ -66,7 +69,9 @@ it.each([
   await change();
   moved.leadTo(pair.primary.port);
   const writesThen = writes();
-  await eventually('each replica acknowledges writes again', 30_000, () => writes().every((count, index) => count > (writesThen[index] ?? 0)));
+  await eventually('each replica acknowledges writes again', 30_000, () =>
+    writes().every((count, index) => count > (writesThen[index] ?? 0)),
+  );
   await pause(LOAD_AFTER_MS);
   await load.stop();
 
@@ -76,9 +81,12 @@ it.each([
   );
   const stored = new Map(rows.map((row) => [row.host_id, row]));
   const missing = load.hosts.filter(({ hostId, generation }) => stored.get(hostId)?.generation !== generation);
-  const heartbeatsMissing = load.hosts.filter(({ hostId, heartbeat }) => (stored.get(hostId)?.heartbeat ?? 0) < heartbeat);
+  const heartbeatsMissing = load.hosts.filter(
+    ({ hostId, heartbeat }) => (stored.get(hostId)?.heartbeat ?? 0) < heartbeat,
+  );
   const statuses = Object.fromEntries([...load.statuses].sort());
-  const answered = (status: number): number => Object.entries(statuses).reduce((sum, [line, count]) => sum + (line.endsWith(` ${status}`) ? count : 0), 0);
+  const answered = (status: number): number =>
+    Object.entries(statuses).reduce((sum, [line, count]) => sum + (line.endsWith(` ${status}`) ? count : 0), 0);
   table[name] = {
     registrations: load.hosts.length - before.registrations,
     heartbeats: load.heartbeats - before.heartbeats,
@@ -95,6 +103,7 @@ it.each([
   expect({ missing, heartbeatsMissing, unreadable }).toEqual({ missing: [], heartbeatsMissing: [], unreadable: [] });
   // A write that is not done is answered 503, and nothing else is wrong with any call.
   expect(Object.keys(statuses).filter((line) => !/ (200|201|503)$/.test(line))).toEqual([]);
-  for (const { noWriteMs, longestNotReadyMs } of figures) if (noWriteMs > 3_000) expect(longestNotReadyMs).toBeGreaterThan(0);
+  for (const { noWriteMs, longestNotReadyMs } of figures)
+    if (noWriteMs > 3_000) expect(longestNotReadyMs).toBeGreaterThan(0);
   expect(load.replicas.map(({ healthChecks }) => healthChecks.at(-1)?.status)).toEqual([200, 200]);
 });

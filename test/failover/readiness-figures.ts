@@ -18,7 +18,9 @@ export function readinessFigures({ writes, healthChecks }: LoadedReplica): Readi
     const before = times[index - 1] ?? time;
     if (time - before > firstAfter - lastBefore) [lastBefore, firstAfter] = [before, time];
   });
-  const readyWithout = healthChecks.filter(({ status, sentAtMs, answeredAtMs }) => status === 200 && sentAtMs > lastBefore && answeredAtMs < firstAfter);
+  const readyWithout = healthChecks.filter(
+    ({ status, sentAtMs, answeredAtMs }) => status === 200 && sentAtMs > lastBefore && answeredAtMs < firstAfter,
+  );
   const notReadyWith = healthChecks.filter(({ status, sentAtMs }) => status !== 200 && sentAtMs > firstAfter);
   let [longestNotReadyMs, notReadySince] = [0, NaN];
   for (const { status, sentAtMs, answeredAtMs } of healthChecks) {

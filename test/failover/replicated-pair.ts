@@ -27,9 +27,14 @@ export class ReplicatedPair {
   ) {}
 
   static async start(): Promise<ReplicatedPair> {
-    const [first, second] = await Promise.all([OwnServer.start([...OPTIONS, '--server-id=1']), OwnServer.start([...OPTIONS, '--server-id=2'])]);
+    const [first, second] = await Promise.all([
+      OwnServer.start([...OPTIONS, '--server-id=1']),
+      OwnServer.start([...OPTIONS, '--server-id=2']),
+    ]);
     for (const { root } of [first, second]) {
-      await root.query(`CREATE USER '${REPLICATION_USER}'@'127.0.0.1' IDENTIFIED BY '${REPLICATION_USER}'; GRANT REPLICATION SLAVE ON *.* TO '${REPLICATION_USER}'@'127.0.0.1'`);
+      await root.query(
+        `CREATE USER '${REPLICATION_USER}'@'127.0.0.1' IDENTIFIED BY '${REPLICATION_USER}'; GRANT REPLICATION SLAVE ON *.* TO '${REPLICATION_USER}'@'127.0.0.1'`,
+      );
       await root.query('RESET MASTER'); // what was done until now is the same on both
     }
     const pair = new ReplicatedPair(first, second);
@@ -74,7 +79,11 @@ export class ReplicatedPair {
     await this.present.stop('SIGKILL');
     const to = this.other;
     await pause(withoutPrimaryMs);
-    await eventually('the replica sees that its primary is gone', 30_000, async () => (await replication(to))['Slave_IO_Running'] !== 'Yes');
+    await eventually(
+      'the replica sees that its primary is gone',
+      30_000,
+      async () => (await replication(to))['Slave_IO_Running'] !== 'Yes',
+    );
     await applied(to, String((await replication(to))['Gtid_IO_Pos']));
     await to.root.query('STOP SLAVE; RESET SLAVE ALL');
     await to.readOnly(false);
@@ -87,7 +96,9 @@ export class ReplicatedPair {
 }
 
 async function attach(replica: OwnServer, primary: OwnServer): Promise<void> {
-  await replica.root.query(`SET GLOBAL gtid_slave_pos = '${(await replica.rows<{ gtid: string }>('SELECT @@GLOBAL.gtid_binlog_pos AS gtid'))[0]?.gtid ?? ''}'`);
+  await replica.root.query(
+    `SET GLOBAL gtid_slave_pos = '${(await replica.rows<{ gtid: string }>('SELECT @@GLOBAL.gtid_binlog_pos AS gtid'))[0]?.gtid ?? ''}'`,
+  );
   await replica.root.query(
     `CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = ${primary.port}, MASTER_USER = '${REPLICATION_USER}',
        MASTER_PASSWORD = '${REPLICATION_USER}', MASTER_CONNECT_RETRY = 1, MASTER_USE_GTID = slave_pos; START SLAVE`,
@@ -99,8 +110,11 @@ async function attach(replica: OwnServer, primary: OwnServer): Promise<void> {
 }
 
 async function applied(replica: OwnServer, gtid: string): Promise<void> {
-  const [waited] = await replica.rows<{ result: number }>(`SELECT MASTER_GTID_WAIT('${gtid}', ${CATCH_UP_SECONDS}) AS result`);
-  if (waited?.result !== 0) throw new Error(`the replica has not applied ${gtid}: ${JSON.stringify(await replication(replica))}`);
+  const [waited] = await replica.rows<{ result: number }>(
+    `SELECT MASTER_GTID_WAIT('${gtid}', ${CATCH_UP_SECONDS}) AS result`,
+  );
+  if (waited?.result !== 0)
+    throw new Error(`the replica has not applied ${gtid}: ${JSON.stringify(await replication(replica))}`);
 }
 
 async function replication(server: OwnServer): Promise<Record<string, unknown>> {

@@ -63,8 +63,12 @@ export class WriteLoad {
     this.isOver = false;
     const callers = this.replicas.flatMap((replica, index) => {
       replica.writes.length = replica.healthChecks.length = 0;
-      const registering = Array.from({ length: REGISTERING_CALLERS }, () => this.repeat(PAUSE_MS, () => this.register(replica)));
-      const beating = Array.from({ length: BEATING_CALLERS }, (_, caller) => this.repeat(PAUSE_MS, this.beatingCaller(replica, index * BEATING_CALLERS + caller)));
+      const registering = Array.from({ length: REGISTERING_CALLERS }, () =>
+        this.repeat(PAUSE_MS, () => this.register(replica)),
+      );
+      const beating = Array.from({ length: BEATING_CALLERS }, (_, caller) =>
+        this.repeat(PAUSE_MS, this.beatingCaller(replica, index * BEATING_CALLERS + caller)),
+      );
       return [...registering, ...beating, this.repeat(HEALTH_CHECK_EVERY_MS, () => this.checkHealth(replica))];
     });
     this.running = Promise.all(callers);
@@ -82,7 +86,8 @@ export class WriteLoad {
     const caller = async (): Promise<void> => {
       for (let read = left.pop(); read; read = left.pop()) {
         const { status, body } = await this.read('read', read.replica, read.host.hostId);
-        if (status !== 200 || body['generation'] !== read.host.generation) faults.push(`${read.host.hostId}: ${status} ${JSON.stringify(body)}`);
+        if (status !== 200 || body['generation'] !== read.host.generation)
+          faults.push(`${read.host.hostId}: ${status} ${JSON.stringify(body)}`);
       }
     };
     await Promise.all(Array.from({ length: READING_CALLERS }, caller));
@@ -104,11 +109,25 @@ export class WriteLoad {
   /** A new host id, which is read at each replica as soon as it is acknowledged. */
   private async register(replica: LoadedReplica): Promise<void> {
     const hostId = randomUUID();
-    const reply = await this.call('register', replica, 'PUT', `/v1/process-servers/${hostId}`, `Passphrase ${this.secrets.passphrase}`, registrationOf(hostId));
+    const reply = await this.call(
+      'register',
+      replica,
+      'PUT',
+      `/v1/process-servers/${hostId}`,
+      `Passphrase ${this.secrets.passphrase}`,
+      registrationOf(hostId),
+    );
     if (reply.status !== 201) return;
     replica.writes.push(reply);
-    this.hosts.push({ hostId, generation: Number(reply.body['generation']), credential: String(reply.body['credential']), heartbeat: 0 });
-    const readAtOnce = this.replicas.map((other) => this.read(other === replica ? 'read at once' : 'read at once at another replica', other, hostId));
+    this.hosts.push({
+      hostId,
+      generation: Number(reply.body['generation']),
+      credential: String(reply.body['credential']),
+      heartbeat: 0,
+    });
+    const readAtOnce = this.replicas.map((other) =>
+      this.read(other === replica ? 'read at once' : 'read at once at another replica', other, hostId),
+    );
     await Promise.all(readAtOnce);
   }
 
@@ -122,7 +141,14 @@ export class WriteLoad {
       if (!host) return;
       const count = host.heartbeat + 1;
       const body = { generation: host.generation, agentVersion: '1.0.0.0', replicationPairCount: count };
-      const reply = await this.call('heartbeat', replica, 'POST', `/v1/process-servers/${host.hostId}/heartbeats`, `Bearer ${host.credential}`, body);
+      const reply = await this.call(
+        'heartbeat',
+        replica,
+        'POST',
+        `/v1/process-servers/${host.hostId}/heartbeats`,
+        `Bearer ${host.credential}`,
+        body,
+      );
       if (reply.status !== 200) return;
       replica.writes.push(reply);
       this.heartbeats += 1;
@@ -138,12 +164,24 @@ export class WriteLoad {
     return this.call(name, replica, 'GET', `/v1/process-servers/${hostId}`, `Bearer ${this.secrets.adminKey}`);
   }
 
-  private async call(name: string, { url }: LoadedReplica, method: Method, path: string, authorization?: string, body?: object): Promise<Reply> {
+  private async call(
+    name: string,
+    { url }: LoadedReplica,
+    method: Method,
+    path: string,
+    authorization?: string,
+    body?: object,
+  ): Promise<Reply> {
     const sentAtMs = performance.now();
     const reply = (status: number, text: string): Reply => {
       const line = `${name} ${status}`;
       this.statuses.set(line, (this.statuses.get(line) ?? 0) + 1);
-      return { status, body: text ? (JSON.parse(text) as Reply['body']) : {}, sentAtMs, answeredAtMs: performance.now() };
+      return {
+        status,
+        body: text ? (JSON.parse(text) as Reply['body']) : {},
+        sentAtMs,
+        answeredAtMs: performance.now(),
+      };
     };
     try {
       const response = await request(`${url}${path}`, {

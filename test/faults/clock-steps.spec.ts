@@ -8,7 +8,13 @@ jest.setTimeout(240_000);
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const SETTINGS = { HEARTBEAT_INTERVAL_SECONDS: '1', LEASE_SECONDS: '6', CLEAN_UP_GRACE_SECONDS: '2', CLEAN_UP_INTERVAL_SECONDS: '2', API_KEY_REQUESTS_PER_SECOND: '1000' };
+const SETTINGS = {
+  HEARTBEAT_INTERVAL_SECONDS: '1',
+  LEASE_SECONDS: '6',
+  CLEAN_UP_GRACE_SECONDS: '2',
+  CLEAN_UP_INTERVAL_SECONDS: '2',
+  API_KEY_REQUESTS_PER_SECOND: '1000',
+};
 
 let database: TestDatabase;
 let proxy: ClockProxy;
@@ -39,10 +45,15 @@ const steps = async (): Promise<number> => (await fleet.kinds()).filter((kind) =
 async function step(shiftMs: number): Promise<void> {
   const before = await steps();
   proxy.shiftMs = shiftMs;
-  await fleet.until('the server goes by the clock of the database', async () => Math.abs(Date.parse((await about()).asOf) - Date.now() - shiftMs) < 60_000 && (await steps()) > before, 90_000);
+  await fleet.until(
+    'the server goes by the clock of the database',
+    async () => Math.abs(Date.parse((await about()).asOf) - Date.now() - shiftMs) < 60_000 && (await steps()) > before,
+    90_000,
+  );
 }
 const isGone = async (server: BeatingServer): Promise<boolean> => (await fleet.stateOf(server)) === '404';
-const kindsOf = (events: Events, { hostId }: BeatingServer): string[] => events.items.filter((event) => event.hostId === hostId).map(({ kind }) => kind);
+const kindsOf = (events: Events, { hostId }: BeatingServer): string[] =>
+  events.items.filter((event) => event.hostId === hostId).map(({ kind }) => kind);
 
 describe('a wall clock of the database that steps', () => {
   it('back two hours: the dead become Disconnected, what is due is removed, counts are fresh, and no reader of events misses one', async () => {
@@ -64,10 +75,17 @@ describe('a wall clock of the database that steps', () => {
     await fleet.until('the dead one is Disconnected', async () => (await fleet.stateOf(dies)) === 'Disconnected');
     await fleet.until('both that left are removed', async () => (await isGone(leaves)) && (await isGone(late)));
     expect(await fleet.stateOf(alive)).toBe('Connected');
-    await fleet.until('the fleet is counted anew', async () => (await fleet.read<{ asOf: string }>('/v1/fleet')).body.asOf < countedAt);
+    await fleet.until(
+      'the fleet is counted anew',
+      async () => (await fleet.read<{ asOf: string }>('/v1/fleet')).body.asOf < countedAt,
+    );
     expect((await fleet.read('/health/ready')).status).toBe(200);
     const followed = (await fleet.read<Events>(`/v1/events?limit=1000&cursor=${encodeURIComponent(follow)}`)).body;
-    expect(kindsOf(followed, late).filter((kind) => !kind.startsWith('refused_'))).toEqual(['registered', 'decommissioned', 'removed']);
+    expect(kindsOf(followed, late).filter((kind) => !kind.startsWith('refused_'))).toEqual([
+      'registered',
+      'decommissioned',
+      'removed',
+    ]);
     expect(followed.items.map(({ kind }) => kind)).toContain('clock_stepped');
     expect(await fleet.kinds()).not.toContain('silence_ended');
   });
@@ -76,7 +94,9 @@ describe('a wall clock of the database that steps', () => {
     const [alive, dies] = fleet.servers as [BeatingServer, BeatingServer];
     const events = await fleet.kinds();
     await step(500 * DAY_MS);
-    const passes = async (): Promise<string | null> => (await fleet.read<{ cleanUp: { lastPassAt: string | null } }>('/v1/configuration-server')).body.cleanUp.lastPassAt;
+    const passes = async (): Promise<string | null> =>
+      (await fleet.read<{ cleanUp: { lastPassAt: string | null } }>('/v1/configuration-server')).body.cleanUp
+        .lastPassAt;
     const pass = await passes();
     await fleet.until('a clean-up has run meanwhile', async () => (await passes()) !== pass);
     expect(await fleet.kinds()).toEqual(expect.arrayContaining(events));

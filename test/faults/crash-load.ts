@@ -3,7 +3,8 @@ import { Agent, request } from 'node:http';
 import { type Connection, type RowDataPacket } from 'mysql2/promise';
 import { registrationOf } from '../support/server-program.js';
 
-type CallKind = 'register' | 'heartbeat' | 'heartbeat of an older generation' | 'unregister' | 'purge' | 'purge by force';
+type CallKind =
+  'register' | 'heartbeat' | 'heartbeat of an older generation' | 'unregister' | 'purge' | 'purge by force';
 
 /** All that one host id must show after what was acknowledged. */
 interface Known {
@@ -32,22 +33,52 @@ interface Reply {
   readonly body: Record<string, unknown>;
 }
 
-const NOWHERE: Known = { state: 'nowhere', generation: 0, credential: null, counter: null, beatSentAtMs: null, promised: null, events: [] };
+const NOWHERE: Known = {
+  state: 'nowhere',
+  generation: 0,
+  credential: null,
+  counter: null,
+  beatSentAtMs: null,
+  promised: null,
+  events: [],
+};
 const isGone = ({ state }: Known): boolean => state === 'nowhere' || state === 'purged' || state === 'removed';
 
 /** A decommissioned entry may be cleaned up at any moment. */
 function withCleanUp(known: Known): Known[] {
   if (known.state !== 'decommissioned') return [known];
-  return [known, { ...known, state: 'removed', counter: null, promised: null, events: [...known.events, `removed ${known.generation}`] }];
+  return [
+    known,
+    {
+      ...known,
+      state: 'removed',
+      counter: null,
+      promised: null,
+      events: [...known.events, `removed ${known.generation}`],
+    },
+  ];
 }
 
 /** What an accepted call makes of it, and the status that says so; null when it may not be accepted. */
-function accepted(kind: CallKind, known: Known, { counter, sentAtMs }: Mark): { readonly status: number; readonly known: Known } | null {
+function accepted(
+  kind: CallKind,
+  known: Known,
+  { counter, sentAtMs }: Mark,
+): { readonly status: number; readonly known: Known } | null {
   const { state, generation, events } = known;
   switch (kind) {
     case 'register': {
       const event = `${isGone(known) ? 'registered' : 'registered_again'} ${generation + 1}`;
-      const next: Known = { ...known, state: 'registered', generation: generation + 1, credential: null, counter: isGone(known) ? null : known.counter, beatSentAtMs: null, promised: null, events: [...events, event] };
+      const next: Known = {
+        ...known,
+        state: 'registered',
+        generation: generation + 1,
+        credential: null,
+        counter: isGone(known) ? null : known.counter,
+        beatSentAtMs: null,
+        promised: null,
+        events: [...events, event],
+      };
       return { status: isGone(known) ? 201 : 200, known: next };
     }
     case 'heartbeat':
@@ -55,13 +86,27 @@ function accepted(kind: CallKind, known: Known, { counter, sentAtMs }: Mark): { 
     case 'heartbeat of an older generation':
       return null;
     case 'unregister':
-      if (state === 'registered') return { status: 202, known: { ...known, state: 'decommissioned', promised: null, events: [...events, `decommissioned ${generation}`] } };
+      if (state === 'registered')
+        return {
+          status: 202,
+          known: {
+            ...known,
+            state: 'decommissioned',
+            promised: null,
+            events: [...events, `decommissioned ${generation}`],
+          },
+        };
       return state === 'decommissioned' ? { status: 202, known } : null;
     case 'purge':
     case 'purge by force': {
       if (state === 'purged') return { status: 200, known };
       const event = `${kind === 'purge' ? 'purged' : 'purged_by_force'} ${generation}`;
-      return isGone(known) ? null : { status: 200, known: { ...known, state: 'purged', counter: null, promised: null, events: [...events, event] } };
+      return isGone(known)
+        ? null
+        : {
+            status: 200,
+            known: { ...known, state: 'purged', counter: null, promised: null, events: [...events, event] },
+          };
     }
   }
 }
@@ -81,7 +126,12 @@ interface Stored {
   readonly promised: string | null;
 }
 
-const keyOf = ({ state, generation, counter, events }: Pick<Known, 'state' | 'generation' | 'counter' | 'events'>): string =>
+const keyOf = ({
+  state,
+  generation,
+  counter,
+  events,
+}: Pick<Known, 'state' | 'generation' | 'counter' | 'events'>): string =>
   `${state} ${generation}, counter ${counter}, events: ${[...events].sort().join(', ')}`;
 
 /** One host id and its journal. Its calls come one after the other, so at most one of them is in doubt. */
@@ -105,7 +155,9 @@ class Host {
   answered(kind: CallKind, before: readonly Known[], reply: Reply, mark: Mark): void {
     const { status, body } = reply;
     if (status < 300) {
-      const fitting = before.flatMap((known) => accepted(kind, known, mark) ?? []).filter((outcome) => outcome.status === status);
+      const fitting = before
+        .flatMap((known) => accepted(kind, known, mark) ?? [])
+        .filter((outcome) => outcome.status === status);
       const [outcome] = fitting;
       if (!outcome) throw this.contradiction(kind, reply);
       this.known = this.withAnswer(kind, outcome.known, reply);
@@ -125,11 +177,22 @@ class Host {
   settle(stored: Stored): void {
     const possible = [this.known, ...(this.maybe ?? [])].flatMap(withCleanUp);
     const found = possible.find((known) => keyOf(known) === stored.key);
-    if (!found) throw new Error(`${this.hostId} lost or invented something.\nstored:   ${stored.key}\npossible: ${possible.map(keyOf).join('\n          ')}`);
+    if (!found)
+      throw new Error(
+        `${this.hostId} lost or invented something.\nstored:   ${stored.key}\npossible: ${possible.map(keyOf).join('\n          ')}`,
+      );
     const faults = [
-      found.state === 'registered' && found.credential && hashOf(found.credential) !== stored.credentialHash && 'the acknowledged credential is not the stored one',
-      found.state === 'registered' && found.beatSentAtMs !== null && !((stored.lastHeartbeatAtMs ?? 0) >= found.beatSentAtMs - CLOCK_TOLERANCE_MS) && 'the last heartbeat is earlier than the acknowledged one',
-      found.promised && found.promised !== stored.promised && `${found.promised} was promised, ${stored.promised} is stored`,
+      found.state === 'registered' &&
+        found.credential &&
+        hashOf(found.credential) !== stored.credentialHash &&
+        'the acknowledged credential is not the stored one',
+      found.state === 'registered' &&
+        found.beatSentAtMs !== null &&
+        !((stored.lastHeartbeatAtMs ?? 0) >= found.beatSentAtMs - CLOCK_TOLERANCE_MS) &&
+        'the last heartbeat is earlier than the acknowledged one',
+      found.promised &&
+        found.promised !== stored.promised &&
+        `${found.promised} was promised, ${stored.promised} is stored`,
     ].filter(Boolean);
     if (faults.length > 0) throw new Error(`${this.hostId} (${stored.key}): ${faults.join('; ')}`);
     this.known = found;
@@ -140,7 +203,8 @@ class Host {
     const { generation, credential, removeBy, purgedAt, hostId } = reply.body;
     if (kind === 'register') {
       if (generation !== known.generation || hostId !== this.hostId) throw this.contradiction(kind, reply);
-      if (this.known.credential) this.olderCredential = { generation: this.known.generation, credential: this.known.credential };
+      if (this.known.credential)
+        this.olderCredential = { generation: this.known.generation, credential: this.known.credential };
       return { ...known, credential: String(credential) };
     }
     const promised = removeBy ?? purgedAt;
@@ -151,7 +215,9 @@ class Host {
   }
 
   private contradiction(kind: CallKind, { status, body }: Reply): Error {
-    return new Error(`${kind} of ${this.hostId} (${keyOf(this.known)}, promised ${this.known.promised}) was answered ${status} ${JSON.stringify(body)}`);
+    return new Error(
+      `${kind} of ${this.hostId} (${keyOf(this.known)}, promised ${this.known.promised}) was answered ${status} ${JSON.stringify(body)}`,
+    );
   }
 }
 
@@ -211,14 +277,21 @@ class Client {
   private chosenFor({ known, olderCredential }: Host): CallKind {
     const turn = this.fraction();
     if (!known.credential) return known.state === 'registered' && turn < 0.2 ? 'purge by force' : 'register';
-    if (known.state !== 'registered') return turn < 0.3 ? 'register' : turn < 0.7 ? 'heartbeat' : turn < 0.85 ? 'unregister' : 'purge';
+    if (known.state !== 'registered')
+      return turn < 0.3 ? 'register' : turn < 0.7 ? 'heartbeat' : turn < 0.85 ? 'unregister' : 'purge';
     if (turn < 0.7) return 'heartbeat';
     if (turn < 0.8) return 'register';
     if (turn < 0.86) return olderCredential ? 'heartbeat of an older generation' : 'heartbeat';
     return turn < 0.92 ? 'unregister' : turn < 0.96 ? 'purge' : 'purge by force';
   }
 
-  private send(url: string, { passphrase, adminKey }: Secrets, host: Host, kind: CallKind, counter: number): Promise<Reply> {
+  private send(
+    url: string,
+    { passphrase, adminKey }: Secrets,
+    host: Host,
+    kind: CallKind,
+    counter: number,
+  ): Promise<Reply> {
     const { hostId, known, olderCredential } = host;
     const path = `${url}/v1/process-servers/${hostId}`;
     const credential = `Bearer ${known.credential}`;
@@ -226,15 +299,27 @@ class Client {
       case 'register':
         return this.exchange('PUT', path, `Passphrase ${passphrase}`, registrationOf(hostId));
       case 'heartbeat':
-        return this.exchange('POST', `${path}/heartbeats`, credential, { generation: known.generation, agentVersion: '1.0.0.0', replicationPairCount: counter });
+        return this.exchange('POST', `${path}/heartbeats`, credential, {
+          generation: known.generation,
+          agentVersion: '1.0.0.0',
+          replicationPairCount: counter,
+        });
       case 'heartbeat of an older generation':
         // A number that no accepted heartbeat carries: were it written, it would show.
-        return this.exchange('POST', `${path}/heartbeats`, `Bearer ${olderCredential?.credential}`, { generation: olderCredential?.generation, agentVersion: '1.0.0.0', replicationPairCount: 999_999 });
+        return this.exchange('POST', `${path}/heartbeats`, `Bearer ${olderCredential?.credential}`, {
+          generation: olderCredential?.generation,
+          agentVersion: '1.0.0.0',
+          replicationPairCount: 999_999,
+        });
       case 'unregister':
         return this.exchange('DELETE', path, credential);
       case 'purge':
       case 'purge by force':
-        return this.exchange('POST', `${path}/purge`, `Bearer ${adminKey}`, { generation: known.generation, reason: 'crash test', force: kind === 'purge by force' });
+        return this.exchange('POST', `${path}/purge`, `Bearer ${adminKey}`, {
+          generation: known.generation,
+          reason: 'crash test',
+          force: kind === 'purge by force',
+        });
     }
   }
 
@@ -245,7 +330,13 @@ class Client {
         let text = '';
         response.setEncoding('utf8').on('data', (part: string) => (text += part));
         // Cut short, it is no acknowledgement.
-        response.once('error', reject).once('end', () => (response.complete ? resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Reply['body'] }) : reject(new Error('cut short'))));
+        response
+          .once('error', reject)
+          .once('end', () =>
+            response.complete
+              ? resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Reply['body'] })
+              : reject(new Error('cut short')),
+          );
       });
       sent.once('error', reject).end(body && JSON.stringify(body));
     });
@@ -257,7 +348,16 @@ export interface Secrets {
   readonly adminKey: string;
 }
 
-const CHANGES = ['registered', 'registered_again', 'replaced', 'decommissioned', 'decommissioned_by_force', 'removed', 'purged', 'purged_by_force'];
+const CHANGES = [
+  'registered',
+  'registered_again',
+  'replaced',
+  'decommissioned',
+  'decommissioned_by_force',
+  'removed',
+  'purged',
+  'purged_by_force',
+];
 
 /** Sixteen clients, their hosts, and the journal of all they were told. */
 export class CrashLoad {
@@ -278,7 +378,8 @@ export class CrashLoad {
   /** How many of the hosts are in each state. */
   states(): Record<string, number> {
     const counts: Record<string, number> = {};
-    for (const { hosts } of this.clients) for (const { known } of hosts) counts[known.state] = (counts[known.state] ?? 0) + 1;
+    for (const { hosts } of this.clients)
+      for (const { known } of hosts) counts[known.state] = (counts[known.state] ?? 0) + 1;
     return counts;
   }
 
@@ -297,20 +398,26 @@ export class CrashLoad {
 
   /** Compares the journal with the tables. @throws Error that names the host and both sides. */
   async check(connection: Connection): Promise<void> {
-    const rows = async <Row>(sql: string, parameters: unknown[] = []): Promise<Row[]> => (await connection.query<RowDataPacket[]>(sql, parameters))[0] as Row[];
+    const rows = async <Row>(sql: string, parameters: unknown[] = []): Promise<Row[]> =>
+      (await connection.query<RowDataPacket[]>(sql, parameters))[0] as Row[];
     // One snapshot: the clean-up goes on meanwhile.
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
     await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT');
     const entries = await rows<EntryRow>(ENTRIES);
-    const events = await rows<{ host_id: string; event: string }>("SELECT host_id, CONCAT(kind, ' ', generation) AS event FROM event WHERE kind IN (?)", [CHANGES]);
+    const events = await rows<{ host_id: string; event: string }>(
+      "SELECT host_id, CONCAT(kind, ' ', generation) AS event FROM event WHERE kind IN (?)",
+      [CHANGES],
+    );
     const [orphans] = await rows<{ orphans: number }>(ORPHANS);
     await connection.query('COMMIT');
 
-    if (orphans?.orphans !== 0) throw new Error(`${orphans?.orphans} rows belong to no process server, or to another generation of it`);
+    if (orphans?.orphans !== 0)
+      throw new Error(`${orphans?.orphans} rows belong to no process server, or to another generation of it`);
     const entryOf = new Map(entries.map((entry) => [entry.host_id, entry]));
     const eventsOf = new Map<string, string[]>();
     for (const { host_id, event } of events) eventsOf.set(host_id, [...(eventsOf.get(host_id) ?? []), event]);
-    for (const host of this.clients.flatMap(({ hosts }) => hosts)) host.settle(storedOf(entryOf.get(host.hostId), eventsOf.get(host.hostId) ?? []));
+    for (const host of this.clients.flatMap(({ hosts }) => hosts))
+      host.settle(storedOf(entryOf.get(host.hostId), eventsOf.get(host.hostId) ?? []));
   }
 
   close(): void {

@@ -52,7 +52,13 @@ afterEach(async () => {
 });
 
 it(`no acknowledged call is lost in ${ROUNDS} crashes (seed ${SEED})`, async () => {
-  const kills: Record<Kill, number> = { 'the server': 0, 'the database': 0, 'the database, then the server': 0, both: 0, 'a start': 0 };
+  const kills: Record<Kill, number> = {
+    'the server': 0,
+    'the database': 0,
+    'the database, then the server': 0,
+    both: 0,
+    'a start': 0,
+  };
   for (let round = 0; round < ROUNDS; round += 1) {
     const kill = chosenKill(fraction());
     kills[kill] += 1;
@@ -65,8 +71,12 @@ it(`no acknowledged call is lost in ${ROUNDS} crashes (seed ${SEED})`, async () 
   expect(await server.stop()).toEqual({ code: 0, signal: null });
   expect(folder.databasePids()).toEqual([]);
   expect(mostDatabases).toBe(1);
-  const killed = Object.entries(kills).map(([kind, count]) => `${kind} ${count}`).join(', ');
-  process.stdout.write(`${ROUNDS} rounds, ${load.acknowledged} calls acknowledged, ${load.unanswered} unanswered, killed: ${killed}; seed ${SEED}; ${JSON.stringify(load.states())}\n`);
+  const killed = Object.entries(kills)
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(', ');
+  process.stdout.write(
+    `${ROUNDS} rounds, ${load.acknowledged} calls acknowledged, ${load.unanswered} unanswered, killed: ${killed}; seed ${SEED}; ${JSON.stringify(load.states())}\n`,
+  );
 });
 
 function chosenKill(turn: number): Kill {

@@ -23,14 +23,35 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'database-start-'));
   await chmod(folder, 0o755);
   const authority = async (name: string) =>
-    generate([{ name: 'commonName', value: name }], { ...LIFETIME, extensions: [{ name: 'basicConstraints', cA: true }, { name: 'keyUsage', keyCertSign: true }] });
+    generate([{ name: 'commonName', value: name }], {
+      ...LIFETIME,
+      extensions: [
+        { name: 'basicConstraints', cA: true },
+        { name: 'keyUsage', keyCertSign: true },
+      ],
+    });
   const [ours, other] = [await authority('our authority'), await authority('another authority')];
   const signed = async (commonName: string) =>
-    generate([{ name: 'commonName', value: commonName }], { ...LIFETIME, ca: { key: ours.private, cert: ours.cert }, extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: commonName }] }] });
+    generate([{ name: 'commonName', value: commonName }], {
+      ...LIFETIME,
+      ca: { key: ours.private, cert: ours.cert },
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: commonName }] }],
+    });
   const [server, client] = [await signed('db.example'), await signed('fleet')];
-  const files = { 'ca.pem': ours.cert, 'other-ca.pem': other.cert, 'server.pem': server.cert, 'server-key.pem': server.private, 'client.pem': client.cert, 'client-key.pem': client.private };
+  const files = {
+    'ca.pem': ours.cert,
+    'other-ca.pem': other.cert,
+    'server.pem': server.cert,
+    'server-key.pem': server.private,
+    'client.pem': client.cert,
+    'client-key.pem': client.private,
+  };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  database = await OwnServer.start([`--ssl-ca=${join(folder, 'ca.pem')}`, `--ssl-cert=${join(folder, 'server.pem')}`, `--ssl-key=${join(folder, 'server-key.pem')}`]);
+  database = await OwnServer.start([
+    `--ssl-ca=${join(folder, 'ca.pem')}`,
+    `--ssl-cert=${join(folder, 'server.pem')}`,
+    `--ssl-key=${join(folder, 'server-key.pem')}`,
+  ]);
   await database.addUser('demands_tls', 'ALL PRIVILEGES', 'REQUIRE SSL');
   await database.addUser('demands_certificate', 'ALL PRIVILEGES', 'REQUIRE X509');
   await database.addUser('serving', 'SELECT, INSERT, UPDATE, DELETE');
@@ -43,11 +64,17 @@ afterAll(async () => {
 /** The address of the database for a user, with parameters of the files above. */
 function urlFor(user: string, parameters: Record<string, string> = {}, host = '127.0.0.1'): string {
   const url = new URL(`mysql://${user}:${user}@${host}:${database.port}/fleet`);
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, name === 'ssl' ? value : join(folder, value));
+  for (const [name, value] of Object.entries(parameters))
+    url.searchParams.set(name, name === 'ssl' ? value : join(folder, value));
   return url.href;
 }
 
-const settingsFor = (url: string, data: string) => readSettings({ environment: { DATABASE_URL: url, DATA_DIRECTORY: join(folder, data), HTTP_PORT: '0' }, insecure: false, packageVersion: '1.0.0' });
+const settingsFor = (url: string, data: string) =>
+  readSettings({
+    environment: { DATABASE_URL: url, DATA_DIRECTORY: join(folder, data), HTTP_PORT: '0' },
+    insecure: false,
+    packageVersion: '1.0.0',
+  });
 const silent = serverLog('silent', { write: () => undefined });
 
 /** What `--migrate-only` prints, or why it cannot. */
@@ -65,7 +92,10 @@ async function migrated(url: string): Promise<string> {
 /** Starts a server, and stops it; returns why it cannot start. */
 async function started(url: string, data: string): Promise<string> {
   try {
-    const server = await serve(settingsFor(url, data), silent, () => undefined, { newAdminKey: false, restored: false });
+    const server = await serve(settingsFor(url, data), silent, () => undefined, {
+      newAdminKey: false,
+      restored: false,
+    });
     const { status } = await fetch(`${server.url}/health/ready`);
     await server.stop();
     return `ready: ${status}`;
@@ -105,27 +135,50 @@ describe('TLS to the database', () => {
   });
 
   it('demanded of the user is named as such, a wrong password is not', async () => {
-    expect(await migrated(urlFor('demands_tls'))).toContain('the database demands TLS: add ?ssl=required to DATABASE_URL');
+    expect(await migrated(urlFor('demands_tls'))).toContain(
+      'the database demands TLS: add ?ssl=required to DATABASE_URL',
+    );
     expect(await migrated(urlFor('demands_tls', { ssl: 'required' }))).toMatch(/up to date/);
-    expect(await migrated(urlFor('fleet').replace('fleet:fleet', 'fleet:wrong'))).toMatch(/cannot be used as fleet: Access denied[^(]*\(using password: YES\)$/);
+    expect(await migrated(urlFor('fleet').replace('fleet:fleet', 'fleet:wrong'))).toMatch(
+      /cannot be used as fleet: Access denied[^(]*\(using password: YES\)$/,
+    );
   });
 
   it('with a certificate demanded of the user shows one', async () => {
-    expect(await migrated(urlFor('demands_certificate', { ssl: 'required' }))).toContain('add sslCert and sslKey to DATABASE_URL');
-    expect(await migrated(urlFor('demands_certificate', { ssl: 'verify-ca', sslCa: 'ca.pem', sslCert: 'client.pem', sslKey: 'client-key.pem' }))).toMatch(/up to date/);
+    expect(await migrated(urlFor('demands_certificate', { ssl: 'required' }))).toContain(
+      'add sslCert and sslKey to DATABASE_URL',
+    );
+    expect(
+      await migrated(
+        urlFor('demands_certificate', {
+          ssl: 'verify-ca',
+          sslCa: 'ca.pem',
+          sslCert: 'client.pem',
+          sslKey: 'client-key.pem',
+        }),
+      ),
+    ).toMatch(/up to date/);
   });
 });
 
 describe('a user who may not change the schema', () => {
-  beforeEach(() => database.root.query('DROP DATABASE fleet; CREATE DATABASE fleet CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci'));
+  beforeEach(() =>
+    database.root.query(
+      'DROP DATABASE fleet; CREATE DATABASE fleet CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci',
+    ),
+  );
 
   it('is told what is missing and who can help, and starts once it is there', async () => {
     const refusal = await started(urlFor('serving'), 'serving');
-    expect(refusal).toContain(`The schema of the database fleet lacks ${MIGRATIONS.length} migrations (${MIGRATIONS[0]?.name} to ${MIGRATIONS.at(-1)?.name}), and serving may not make them`);
+    expect(refusal).toContain(
+      `The schema of the database fleet lacks ${MIGRATIONS.length} migrations (${MIGRATIONS[0]?.name} to ${MIGRATIONS.at(-1)?.name}), and serving may not make them`,
+    );
     expect(refusal).toContain('Run "npm start -- --migrate-only" once');
     expect(await tables()).toBe(0);
 
-    expect(await migrated(urlFor('fleet'))).toContain(`${MIGRATIONS.length} migrations made, the last ${MIGRATIONS.at(-1)?.name}`);
+    expect(await migrated(urlFor('fleet'))).toContain(
+      `${MIGRATIONS.length} migrations made, the last ${MIGRATIONS.at(-1)?.name}`,
+    );
     expect(await database.rows('SELECT id FROM fleet.passphrase UNION ALL SELECT id FROM fleet.api_key')).toEqual([]);
     expect(await migrated(urlFor('serving'))).toBe('The schema was up to date already.');
     expect(await started(urlFor('serving'), 'serving')).toBe('ready: 200');
@@ -147,12 +200,22 @@ describe('a user who may not change the schema', () => {
 describe('a schema that a later version has changed', () => {
   it('is refused by the name of its migration, and nothing is written', async () => {
     await migrated(urlFor('fleet'));
-    await database.root.query("INSERT INTO fleet.migrations (timestamp, name) VALUES (1999999999999, 'AddTheFuture1999999999999')");
+    await database.root.query(
+      "INSERT INTO fleet.migrations (timestamp, name) VALUES (1999999999999, 'AddTheFuture1999999999999')",
+    );
     await database.root.query('DELETE FROM fleet.migrations WHERE name = ?', [MIGRATIONS.at(-1)?.name]);
-    const before = await database.rows('CHECKSUM TABLE fleet.migrations, fleet.migration_claim, fleet.secret, fleet.api_key, fleet.event, fleet.listening');
+    const before = await database.rows(
+      'CHECKSUM TABLE fleet.migrations, fleet.migration_claim, fleet.secret, fleet.api_key, fleet.event, fleet.listening',
+    );
     for (const refusal of [await started(urlFor('fleet'), 'future'), await migrated(urlFor('fleet'))]) {
-      expect(refusal).toContain('its schema was changed by a later version: this one does not know AddTheFuture1999999999999');
+      expect(refusal).toContain(
+        'its schema was changed by a later version: this one does not know AddTheFuture1999999999999',
+      );
     }
-    expect(await database.rows('CHECKSUM TABLE fleet.migrations, fleet.migration_claim, fleet.secret, fleet.api_key, fleet.event, fleet.listening')).toEqual(before);
+    expect(
+      await database.rows(
+        'CHECKSUM TABLE fleet.migrations, fleet.migration_claim, fleet.secret, fleet.api_key, fleet.event, fleet.listening',
+      ),
+    ).toEqual(before);
   });
 });

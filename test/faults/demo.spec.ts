@@ -14,18 +14,41 @@ const SIMULATOR = fileURLToPath(new URL('../../dist/apps/simulator/src/main.js',
 let folder: ServerFolder;
 let server: ServerProgram;
 beforeAll(async () => {
-  folder = await ServerFolder.make({ HEARTBEAT_INTERVAL_SECONDS: '1', LEASE_SECONDS: '5', CLEAN_UP_GRACE_SECONDS: '1', CLEAN_UP_INTERVAL_SECONDS: '1' });
+  folder = await ServerFolder.make({
+    HEARTBEAT_INTERVAL_SECONDS: '1',
+    LEASE_SECONDS: '5',
+    CLEAN_UP_GRACE_SECONDS: '1',
+    CLEAN_UP_INTERVAL_SECONDS: '1',
+  });
   server = await folder.start();
 });
 afterAll(() => folder.remove());
 
-const simulate = (...options: string[]): Promise<{ stdout: string; stderr: string }> => promisify(execFile)(process.execPath, [SIMULATOR, ...options]);
+const simulate = (...options: string[]): Promise<{ stdout: string; stderr: string }> =>
+  promisify(execFile)(process.execPath, [SIMULATOR, ...options]);
 
 it('a simulated fleet lives, is counted, and leaves behind what it should', async () => {
   const files = ['--passphrase-file', folder.path('connection.passphrase'), '--key-file', folder.path('admin.key')];
-  const { stdout, stderr } = await simulate('--servers', '60', '--seconds', '6', '--url', server.url, '--seed', '1', '--mix', 'steady:30,clones:10,restart-storm:10,mass-decommission:10', ...files);
+  const { stdout, stderr } = await simulate(
+    '--servers',
+    '60',
+    '--seconds',
+    '6',
+    '--url',
+    server.url,
+    '--seed',
+    '1',
+    '--mix',
+    'steady:30,clones:10,restart-storm:10,mass-decommission:10',
+    ...files,
+  );
   expect(stderr).toBe('');
-  const rows = Object.fromEntries([...stdout.matchAll(/^ {2}([a-z-]+) +(\d+) +(\d+) +(\d+) {3}(.*)$/gm)].map(([, name = '', ...counts]) => [name, counts]));
+  const rows = Object.fromEntries(
+    [...stdout.matchAll(/^ {2}([a-z-]+) +(\d+) +(\d+) +(\d+) {3}(.*)$/gm)].map(([, name = '', ...counts]) => [
+      name,
+      counts,
+    ]),
+  );
   expect(rows).toMatchObject({
     steady: ['30', expect.stringMatching(/^\d{2,}$/), '0', '-'],
     clones: ['10', expect.any(String), '0', expect.stringContaining('host_id_conflict 10')],
@@ -40,16 +63,27 @@ it('a simulated fleet lives, is counted, and leaves behind what it should', asyn
 });
 
 it('without a passphrase it says what to do', async () => {
-  await expect(simulate('--passphrase-file', folder.path('nowhere'))).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('npm start') });
+  await expect(simulate('--passphrase-file', folder.path('nowhere'))).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('npm start'),
+  });
 });
 
 it.each([
   ['--passphrase-file', 'another.passphrase', newPassphrase()],
   ['--key-file', 'another.key', newApiKey()],
 ])('with the %s of another configuration server it says so, and what to do', async (option, name, secret) => {
-  const files = { '--passphrase-file': folder.path('connection.passphrase'), '--key-file': folder.path('admin.key'), [option]: folder.path(name) };
+  const files = {
+    '--passphrase-file': folder.path('connection.passphrase'),
+    '--key-file': folder.path('admin.key'),
+    [option]: folder.path(name),
+  };
   await writeFile(files[option] ?? '', secret);
-  await expect(simulate('--url', server.url, ...Object.entries(files).flat())).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`name its own with ${option}`) });
+  await expect(simulate('--url', server.url, ...Object.entries(files).flat())).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining(`name its own with ${option}`),
+  });
   await rm(files[option] ?? '');
 });
 
@@ -58,6 +92,12 @@ it('where no configuration server answers it says so, and what to do', async () 
   await once(nobody.listen(0, '127.0.0.1'), 'listening');
   const url = `http://127.0.0.1:${(nobody.address() as AddressInfo).port}`;
   const run = simulate('--url', url, '--passphrase-file', folder.path('connection.passphrase'));
-  await expect(run).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`no configuration server answers at ${url}: start it (npm start), or name it with --url`) });
+  await expect(run).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining(
+      `no configuration server answers at ${url}: start it (npm start), or name it with --url`,
+    ),
+  });
   await new Promise((closed) => nobody.close(closed));
 });

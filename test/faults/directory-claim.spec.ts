@@ -24,7 +24,10 @@ const claimFile = () => join(directory, 'server.pid');
 const FIRST = '00000000-0000-4000-8000-000000000001';
 const SECOND = '00000000-0000-4000-8000-000000000002';
 
-async function writeClaim(file: string, claim: { claimId: string; pid: number; processStart?: string | null; url?: string }): Promise<void> {
+async function writeClaim(
+  file: string,
+  claim: { claimId: string; pid: number; processStart?: string | null; url?: string },
+): Promise<void> {
   await writeFile(file, JSON.stringify({ processStart: null, url: null, ...claim }));
 }
 
@@ -36,11 +39,19 @@ async function aDeadProcess(): Promise<number> {
 
 it('a second server is refused, and told where the first one is reached', async () => {
   const claim = await claimDirectory(directory);
-  await expect(claimDirectory(directory)).rejects.toThrow(`is just starting from ${directory} (process ${process.pid})`);
+  await expect(claimDirectory(directory)).rejects.toThrow(
+    `is just starting from ${directory} (process ${process.pid})`,
+  );
 
   await claim.announce('http://127.0.0.1:8080');
-  await expect(claimDirectory(directory)).rejects.toThrow(`A configuration server already runs from ${directory} (process ${process.pid}) at http://127.0.0.1:8080`);
-  await expect(claimDirectory(directory)).rejects.toMatchObject({ name: 'DirectoryInUse', pid: process.pid, url: 'http://127.0.0.1:8080' });
+  await expect(claimDirectory(directory)).rejects.toThrow(
+    `A configuration server already runs from ${directory} (process ${process.pid}) at http://127.0.0.1:8080`,
+  );
+  await expect(claimDirectory(directory)).rejects.toMatchObject({
+    name: 'DirectoryInUse',
+    pid: process.pid,
+    url: 'http://127.0.0.1:8080',
+  });
 });
 
 it('a released directory can be claimed again, and nothing is left in it', async () => {
@@ -94,7 +105,11 @@ it('who died while taking over is taken over in turn', async () => {
 
 it('who is just taking over holds already', async () => {
   await writeClaim(claimFile(), { claimId: FIRST, pid: await aDeadProcess() });
-  await writeClaim(`${claimFile()}.after-${FIRST}`, { claimId: SECOND, pid: process.pid, processStart: startOf(process.pid) });
+  await writeClaim(`${claimFile()}.after-${FIRST}`, {
+    claimId: SECOND,
+    pid: process.pid,
+    processStart: startOf(process.pid),
+  });
   await expect(claimDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse);
 });
 

@@ -11,7 +11,11 @@ let folder: ServerFolder;
 let fleet: RunningFleet;
 
 beforeAll(async () => {
-  folder = await ServerFolder.make({ HEARTBEAT_INTERVAL_SECONDS: '1', LEASE_SECONDS: String(LEASE_SECONDS), API_KEY_REQUESTS_PER_SECOND: '1000' });
+  folder = await ServerFolder.make({
+    HEARTBEAT_INTERVAL_SECONDS: '1',
+    LEASE_SECONDS: String(LEASE_SECONDS),
+    API_KEY_REQUESTS_PER_SECOND: '1000',
+  });
   fleet = await RunningFleet.of(folder, await folder.start(), 5, INTERVAL_MS);
 });
 afterAll(async () => {
@@ -28,7 +32,10 @@ describe('a table that heartbeats write, locked from outside for longer than a l
     ['process_server_lease', 'rows'],
     ['process_server_lease', 'tables'],
   ])('%s (%s) ends no lease: the replica is not ready, and the availability clock stands still', async (table, how) => {
-    await fleet.until('every heartbeat is accepted', async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200));
+    await fleet.until(
+      'every heartbeat is accepted',
+      async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200),
+    );
     for (const { statuses, refusals } of fleet.servers) {
       statuses.length = 0;
       refusals.clear();
@@ -39,14 +46,25 @@ describe('a table that heartbeats write, locked from outside for longer than a l
     const since = performance.now();
     await fleet.until('the replica is not ready', async () => !(await isReady()));
     const failed = (statuses: readonly number[]): number => statuses.filter((status) => status === 503).length;
-    await fleet.until('heartbeats have failed for longer than a lease', () => performance.now() - since > 1.3 * LEASE_SECONDS * 1000 && fleet.servers.every(({ statuses }) => failed(statuses) >= 3));
+    await fleet.until(
+      'heartbeats have failed for longer than a lease',
+      () =>
+        performance.now() - since > 1.3 * LEASE_SECONDS * 1000 &&
+        fleet.servers.every(({ statuses }) => failed(statuses) >= 3),
+    );
     expect(await isReady()).toBe(false);
     await holder.query(how === 'tables' ? 'UNLOCK TABLES' : 'ROLLBACK');
     await holder.end();
 
-    expect(await Promise.all(fleet.servers.map((server) => fleet.stateOf(server)))).toEqual(fleet.servers.map(() => 'Connected'));
-    await fleet.until('heartbeats are accepted again', async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200));
-    for (const { refusals } of fleet.servers) for (const refusal of refusals) expect(['database_unavailable retry', 'not_listening retry']).toContain(refusal);
+    expect(await Promise.all(fleet.servers.map((server) => fleet.stateOf(server)))).toEqual(
+      fleet.servers.map(() => 'Connected'),
+    );
+    await fleet.until(
+      'heartbeats are accepted again',
+      async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200),
+    );
+    for (const { refusals } of fleet.servers)
+      for (const refusal of refusals) expect(['database_unavailable retry', 'not_listening retry']).toContain(refusal);
     const kinds = await fleet.kinds();
     expect(kinds).not.toContain('silence_ended');
     expect(kinds).toContain('listening_outage');

@@ -20,9 +20,13 @@ afterAll(async () => {
 
 it('leaves a primary that has become read only, with all pools, and closes the connections to it', async () => {
   const changes: ServerChange[] = [];
-  const servers = new DatabaseServers({ ...first.address, others: [{ host: '127.0.0.1', port: second.port }] }, (change) => void changes.push(change));
+  const servers = new DatabaseServers(
+    { ...first.address, others: [{ host: '127.0.0.1', port: second.port }] },
+    (change) => void changes.push(change),
+  );
   const pools = [1, 2].map(() => new Database(servers, fixedFraction(0), { connections: 3, lockWaitSeconds: 1 }));
-  const write = async (pool: Database | undefined, id: number): Promise<void> => void (await pool?.transaction((transaction) => transaction.write('INSERT INTO t VALUES (?)', [id])));
+  const write = async (pool: Database | undefined, id: number): Promise<void> =>
+    void (await pool?.transaction((transaction) => transaction.write('INSERT INTO t VALUES (?)', [id])));
   await Promise.all(pools.map((pool, id) => write(pool, id)));
   expect(await first.rows('SELECT id FROM fleet.t')).toHaveLength(2);
   await first.readOnly(true);

@@ -5,7 +5,11 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
-import { openPrivateDatabase, type DatabaseSize, type PrivateDatabase } from '../../libs/platform/src/private-database.js';
+import {
+  openPrivateDatabase,
+  type DatabaseSize,
+  type PrivateDatabase,
+} from '../../libs/platform/src/private-database.js';
 import { endProcess, isRunning, processesCalledWith } from '../../libs/platform/src/running-process.js';
 
 jest.setTimeout(180_000);
@@ -54,7 +58,10 @@ function stored(database: PrivateDatabase): Promise<string[]> {
 
 it('the second start finds what the first one stored', async () => {
   const first = await start();
-  expect(first).toMatchObject({ adopted: false, address: { user: 'configuration_server', database: 'configuration_server' } });
+  expect(first).toMatchObject({
+    adopted: false,
+    address: { user: 'configuration_server', database: 'configuration_server' },
+  });
   await store(first, 'kept');
   await first.stop();
 
@@ -127,7 +134,10 @@ it('a folder that somebody else made is not removed', async () => {
 
 it('its temporary files lie where no other server that starts removes them', async () => {
   const database = await start();
-  const [row] = await using(database, async (connection) => (await connection.query<RowDataPacket[]>('SELECT @@tmpdir AS place'))[0]);
+  const [row] = await using(
+    database,
+    async (connection) => (await connection.query<RowDataPacket[]>('SELECT @@tmpdir AS place'))[0],
+  );
   expect(await realpath(String(row?.['place']))).toBe(await realpath(join(directory, 'temporary')));
 });
 
@@ -148,9 +158,15 @@ it('several servers on one data are all ended before one is started', async () =
   const first = await start();
   await store(first, 'kept');
   // As a start leaves it that is killed while it waits: a second server, which tries for 30 s to lock the data.
-  const [running] = processesCalledWith(`--datadir=${await realpath(directory)}/private-database`, [process.geteuid?.() ?? 0]);
+  const [running] = processesCalledWith(`--datadir=${await realpath(directory)}/private-database`, [
+    process.geteuid?.() ?? 0,
+  ]);
   const [program = '', ...args] = running?.commandLine.split(/[\0 ]/).filter(Boolean) ?? [];
-  const second = spawn(program, args.map((argument) => argument.replace(/^(--(socket|pid-file)=.*)/, '$1.second')), { stdio: 'ignore' });
+  const second = spawn(
+    program,
+    args.map((argument) => argument.replace(/^(--(socket|pid-file)=.*)/, '$1.second')),
+    { stdio: 'ignore' },
+  );
   await once(second, 'spawn');
 
   const again = await start();
@@ -162,7 +178,12 @@ it('several servers on one data are all ended before one is started', async () =
 it('another program that works on the data, as one that backs it up, is not taken for its database, and lives on', async () => {
   const first = await start();
   await first.stop();
-  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', `--datadir=${await realpath(directory)}/private-database`]);
+  const other = spawn(process.execPath, [
+    '-e',
+    'setInterval(() => {}, 1000)',
+    '--',
+    `--datadir=${await realpath(directory)}/private-database`,
+  ]);
   try {
     await once(other, 'spawn');
     expect((await start()).adopted).toBe(false);
@@ -185,11 +206,17 @@ it('the database for serving listens on no port, and its user reaches its own sc
   const database = await start(directory, 'serving');
   await store(database, 'kept');
   await using(database, async (connection) => {
-    const [[variables]] = await connection.query<RowDataPacket[]>('SELECT @@skip_networking AS closed, @@innodb_flush_log_at_trx_commit AS flush, @@log_bin AS binaryLog');
+    const [[variables]] = await connection.query<RowDataPacket[]>(
+      'SELECT @@skip_networking AS closed, @@innodb_flush_log_at_trx_commit AS flush, @@log_bin AS binaryLog',
+    );
     expect(variables).toEqual({ closed: 1, flush: 1, binaryLog: 0 });
-    await expect(connection.query('CREATE DATABASE another')).rejects.toMatchObject({ code: 'ER_DBACCESS_DENIED_ERROR' });
+    await expect(connection.query('CREATE DATABASE another')).rejects.toMatchObject({
+      code: 'ER_DBACCESS_DENIED_ERROR',
+    });
   });
-  await expect(createConnection({ socketPath: database.address.socketPath, user: 'root' })).rejects.toMatchObject({ code: 'ER_ACCESS_DENIED_ERROR' });
+  await expect(createConnection({ socketPath: database.address.socketPath, user: 'root' })).rejects.toMatchObject({
+    code: 'ER_ACCESS_DENIED_ERROR',
+  });
   expect((await stat(join(directory, 'database-passwords.json'))).mode & 0o777).toBe(0o600);
 });
 
@@ -200,5 +227,7 @@ it('the user of a throw-away database may make schemas', async () => {
 it('a server that does not start says why, with the last lines of its log', async () => {
   await (await start()).stop();
   await writeFile(join(directory, 'private-database', 'ibdata1'), 'torn');
-  await expect(start()).rejects.toThrow(/did not start: it (has ended|ended by exit code 1)\n[^]*ibdata1[^]*The whole log: .*database\.log/);
+  await expect(start()).rejects.toThrow(
+    /did not start: it (has ended|ended by exit code 1)\n[^]*ibdata1[^]*The whole log: .*database\.log/,
+  );
 });

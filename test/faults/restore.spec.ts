@@ -33,12 +33,15 @@ afterAll(async () => {
 });
 
 function urlOf({ address: { user, password, host, port, socketPath, database: schema } }: TestDatabase): string {
-  const where = socketPath ? `localhost/${schema}?socket=${encodeURIComponent(socketPath)}` : `${host}:${port}/${schema}`;
+  const where = socketPath
+    ? `localhost/${schema}?socket=${encodeURIComponent(socketPath)}`
+    : `${host}:${port}/${schema}`;
   return `mysql://${user}:${encodeURIComponent(password)}@${where}`;
 }
 
 const backupOf = ({ address }: TestDatabase): string => `${address.database}_backup`;
-const tables = async (): Promise<string[]> => (await database.rows<Record<string, string>>('SHOW TABLES')).flatMap((row) => Object.values(row));
+const tables = async (): Promise<string[]> =>
+  (await database.rows<Record<string, string>>('SHOW TABLES')).flatMap((row) => Object.values(row));
 
 /** As mysqldump does, without the program: every row of every table. */
 async function backUp(): Promise<void> {
@@ -59,18 +62,41 @@ async function loadBackup(): Promise<void> {
 }
 
 async function call(method: string, path: string, authorization: string, body?: unknown): Promise<Answer> {
-  const response = await fetch(`${server.url}${path}`, { method, headers: { authorization, 'content-type': 'application/json' }, ...(body !== undefined && { body: JSON.stringify(body) }) });
+  const response = await fetch(`${server.url}${path}`, {
+    method,
+    headers: { authorization, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
   return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 
 const admin = async (): Promise<string> => `Bearer ${await folder.adminKey()}`;
 const register = async (hostId: string): Promise<Agent & Answer> => {
-  const answer = await call('PUT', `/v1/process-servers/${hostId}`, `Passphrase ${await folder.passphrase()}`, registrationOf(hostId));
-  return { hostId, generation: answer.body['generation'] as number, credential: answer.body['credential'] as string, ...answer };
+  const answer = await call(
+    'PUT',
+    `/v1/process-servers/${hostId}`,
+    `Passphrase ${await folder.passphrase()}`,
+    registrationOf(hostId),
+  );
+  return {
+    hostId,
+    generation: answer.body['generation'] as number,
+    credential: answer.body['credential'] as string,
+    ...answer,
+  };
 };
-const beat = ({ hostId, generation, credential }: Agent): Promise<Answer> => call('POST', `/v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, { generation });
+const beat = ({ hostId, generation, credential }: Agent): Promise<Answer> =>
+  call('POST', `/v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, { generation });
 const purge = async ({ hostId, generation }: Agent): Promise<void> => {
-  expect((await call('POST', `/v1/process-servers/${hostId}/purge`, await admin(), { generation, reason: 'scrapped', force: true })).status).toBe(200);
+  expect(
+    (
+      await call('POST', `/v1/process-servers/${hostId}/purge`, await admin(), {
+        generation,
+        reason: 'scrapped',
+        force: true,
+      })
+    ).status,
+  ).toBe(200);
 };
 const refusalOf = async (agent: Agent): Promise<unknown[]> => {
   const { status, body } = await beat(agent);
@@ -105,8 +131,13 @@ describe('a database that was restored from a backup', () => {
     const paragraph = /The database is older than the data directory .* npm start -- --restored /;
     expect(server.output).toMatch(paragraph);
     expect(server.output).toMatch(/passphrase for process servers {3}not in this data directory/);
-    const noticed = { problems: ['database_older_than_data_directory', 'passphrase_file_unknown'], advice: expect.stringMatching(paragraph) };
-    expect((await call('GET', '/v1/configuration-server', await admin())).body).toMatchObject({ restore: { epoch: 0, restoredAt: null, generationFloor: 0, ...noticed } });
+    const noticed = {
+      problems: ['database_older_than_data_directory', 'passphrase_file_unknown'],
+      advice: expect.stringMatching(paragraph),
+    };
+    expect((await call('GET', '/v1/configuration-server', await admin())).body).toMatchObject({
+      restore: { epoch: 0, restoredAt: null, generationFloor: 0, ...noticed },
+    });
     expect((await call('GET', '/health/ready', '')).body).toEqual({ status: 'degraded', degraded: noticed.problems });
     await server.stop();
 
@@ -114,7 +145,9 @@ describe('a database that was restored from a backup', () => {
     expect(server.output).not.toMatch(/older than the data directory|not in this data directory/);
     const { body: described } = await call('GET', '/v1/configuration-server', await admin());
     const { generationFloor } = described['restore'] as { generationFloor: number };
-    expect(described).toMatchObject({ restore: { epoch: 1, restoredAt: expect.any(String), problems: [], advice: null } });
+    expect(described).toMatchObject({
+      restore: { epoch: 1, restoredAt: expect.any(String), problems: [], advice: null },
+    });
     expect((await call('GET', '/health/ready', '')).body).toEqual({ status: 'ready', degraded: [] });
     expect([generationFloor > 1_000_000, generationFloor < 4_000_000]).toEqual([true, true]);
 
@@ -126,24 +159,44 @@ describe('a database that was restored from a backup', () => {
     expect(await refusalOf(purgedNewcomer)).toEqual([410, 'generation_retired', 'ask_operator']);
 
     const back = await Promise.all([steady, againLater, cancelled, newcomer].map(({ hostId }) => register(hostId)));
-    expect(back.map(({ status, generation }) => [status, generation])).toEqual([200, 200, 200, 201].map((status) => [status, generationFloor + 1]));
+    expect(back.map(({ status, generation }) => [status, generation])).toEqual(
+      [200, 200, 200, 201].map((status) => [status, generationFloor + 1]),
+    );
     expect((await Promise.all(back.map(beat))).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(await refusalOf(againLater)).toEqual([409, 'generation_superseded', 'stop']);
 
-    const byPassphrase = await call('POST', `/v1/process-servers/${randomUUID()}/preflight`, `Passphrase ${firstPassphrase}`, registrationOf(randomUUID()));
-    const byKeys = await Promise.all([firstAdminKey, String(readerKey['key'])].map((key) => call('GET', '/v1/fleet', `Bearer ${key}`)));
+    const byPassphrase = await call(
+      'POST',
+      `/v1/process-servers/${randomUUID()}/preflight`,
+      `Passphrase ${firstPassphrase}`,
+      registrationOf(randomUUID()),
+    );
+    const byKeys = await Promise.all(
+      [firstAdminKey, String(readerKey['key'])].map((key) => call('GET', '/v1/fleet', `Bearer ${key}`)),
+    );
     expect([byPassphrase, ...byKeys].map(({ status, body }) => [status, body['code']])).toEqual([
       [401, 'passphrase_rejected'],
       [401, 'api_key_rejected'],
       [401, 'api_key_rejected'],
     ]);
-    expect([(await call('GET', '/v1/fleet', await admin())).body['total'], await database.tallyErrors()]).toEqual([4, []]);
-    const [restored] = (await call('GET', '/v1/events?kind=database_restored', await admin())).body['items'] as Record<string, unknown>[];
-    expect(restored).toMatchObject({ actor: 'configuration-server', detail: { epoch: 1, generationFloor, keysRevoked: 2, replica: expect.any(String) } });
+    expect([(await call('GET', '/v1/fleet', await admin())).body['total'], await database.tallyErrors()]).toEqual([
+      4,
+      [],
+    ]);
+    const [restored] = (await call('GET', '/v1/events?kind=database_restored', await admin())).body['items'] as Record<
+      string,
+      unknown
+    >[];
+    expect(restored).toMatchObject({
+      actor: 'configuration-server',
+      detail: { epoch: 1, generationFloor, keysRevoked: 2, replica: expect.any(String) },
+    });
     await server.stop();
 
     server = await (await folder.spawn({}, ['--restored'])).ready();
-    expect((await call('GET', '/v1/configuration-server', await admin())).body).toMatchObject({ restore: { epoch: 2, problems: [] } });
+    expect((await call('GET', '/v1/configuration-server', await admin())).body).toMatchObject({
+      restore: { epoch: 2, problems: [] },
+    });
     expect(await refusalOf(back[0] as Agent)).toEqual([401, 'credential_revoked', 'reregister']);
     expect((await register(steady.hostId)).generation).toBeGreaterThan(generationFloor + 1_000_000);
     expect(await refusalOf(purged)).toEqual([410, 'generation_retired', 'ask_operator']);
@@ -153,6 +206,9 @@ describe('a database that was restored from a backup', () => {
   it('is refused by name when it is empty', async () => {
     await database.write('DELETE FROM secret');
     const empty = await folder.spawn({}, ['--restored']);
-    expect([(await empty.end()).code, empty.output]).toEqual([1, expect.stringContaining('--restored: the database is empty.')]);
+    expect([(await empty.end()).code, empty.output]).toEqual([
+      1,
+      expect.stringContaining('--restored: the database is empty.'),
+    ]);
   });
 });

@@ -39,13 +39,18 @@ async function call(url: string, method: string, authorization: string, body?: u
     headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-  return { status: response.status, type: response.headers.get('content-type'), body: (await response.json()) as Answer['body'] };
+  return {
+    status: response.status,
+    type: response.headers.get('content-type'),
+    body: (await response.json()) as Answer['body'],
+  };
 }
 
 const register = async ({ url }: ServerProgram, hostId: string): Promise<Answer> =>
   call(`${url}/v1/process-servers/${hostId}`, 'PUT', `Passphrase ${await folder.passphrase()}`, registrationOf(hostId));
 
-const read = async ({ url }: ServerProgram, path: string): Promise<Answer> => call(`${url}${path}`, 'GET', `Bearer ${await folder.adminKey()}`);
+const read = async ({ url }: ServerProgram, path: string): Promise<Answer> =>
+  call(`${url}${path}`, 'GET', `Bearer ${await folder.adminKey()}`);
 
 const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
 
@@ -63,7 +68,12 @@ describe('a start', () => {
     expect(server.output).toContain(folder.path('admin.key'));
     expect(server.output).not.toContain(await folder.passphrase());
     expect(server.output).not.toContain(await folder.adminKey());
-    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
+    expect(await readdir(folder.dataDirectory)).toEqual([
+      'admin.key',
+      'connection.passphrase',
+      'database',
+      'site.json',
+    ]);
   });
 
   it('finds again what was there: its servers, its passphrase and its key', async () => {
@@ -75,8 +85,16 @@ describe('a start', () => {
 
     const second = await folder.start();
     expect([await folder.passphrase(), await folder.adminKey()]).toEqual(secrets);
-    expect(await read(second, `/v1/process-servers/${hostId}`)).toMatchObject({ status: 200, body: { hostId, generation: 1, connectionState: 'Connected' } });
-    const beat = await call(`${second.url}/v1/process-servers/${hostId}/heartbeats`, 'POST', `Bearer ${String(body['credential'])}`, { generation: 1 });
+    expect(await read(second, `/v1/process-servers/${hostId}`)).toMatchObject({
+      status: 200,
+      body: { hostId, generation: 1, connectionState: 'Connected' },
+    });
+    const beat = await call(
+      `${second.url}/v1/process-servers/${hostId}/heartbeats`,
+      'POST',
+      `Bearer ${String(body['credential'])}`,
+      { generation: 1 },
+    );
     expect(beat.status).toBe(200);
     expect((await register(second, hostId)).body).toMatchObject({ generation: 2 });
   });
@@ -91,8 +109,15 @@ describe('a start', () => {
     expect(await modeOf(folder.path('admin.key'))).toBe(0o600);
     expect(await folder.adminKey()).not.toBe(lost);
     const { body } = await read(second, '/v1/api-keys');
-    expect(body['items']).toMatchObject([{ name: 'admin', role: 'admin' }, { name: expect.stringMatching(/^admin 20/), role: 'admin', createdBy: 'configuration-server' }]);
-    expect((await call(`${second.url}/v1/events?kind=api_key_created`, 'GET', `Bearer ${await folder.adminKey()}`)).body['items']).toHaveLength(2);
+    expect(body['items']).toMatchObject([
+      { name: 'admin', role: 'admin' },
+      { name: expect.stringMatching(/^admin 20/), role: 'admin', createdBy: 'configuration-server' },
+    ]);
+    expect(
+      (await call(`${second.url}/v1/events?kind=api_key_created`, 'GET', `Bearer ${await folder.adminKey()}`)).body[
+        'items'
+      ],
+    ).toHaveLength(2);
   });
 
   it('from a directory that is served already says where, and leaves the first server alone', async () => {
@@ -102,7 +127,9 @@ describe('a start', () => {
 
     const second = await folder.spawn({ HTTP_PORT: port });
     expect(await second.end()).toEqual({ code: 1, signal: null });
-    expect(second.output).toBe(`A configuration server already runs from ${folder.dataDirectory} (process ${first.pid}) at ${first.url}\n`);
+    expect(second.output).toBe(
+      `A configuration server already runs from ${folder.dataDirectory} (process ${first.pid}) at ${first.url}\n`,
+    );
 
     expect(first.isRunning).toBe(true);
     expect(folder.databasePids()).toEqual([database]);
@@ -111,7 +138,14 @@ describe('a start', () => {
 
   it('twice at one moment gives one server', async () => {
     const both = await Promise.all([folder.spawn(), folder.spawn()]);
-    const outcomes = await Promise.all(both.map((program) => program.ready().then(() => 'ready', () => 'ended')));
+    const outcomes = await Promise.all(
+      both.map((program) =>
+        program.ready().then(
+          () => 'ready',
+          () => 'ended',
+        ),
+      ),
+    );
     expect(outcomes.sort()).toEqual(['ended', 'ready']);
     const [refused, serving] = both[0].isRunning ? [both[1], both[0]] : both;
     expect(refused.output).toMatch(/^A configuration server (already runs|is just starting) from .*\n$/);
@@ -126,7 +160,9 @@ describe('a start', () => {
     try {
       const server = await folder.spawn({ HTTP_PORT: String(port) });
       expect(await server.end()).toEqual({ code: 1, signal: null });
-      expect(server.output).toBe(`HTTP_PORT ${port} on 127.0.0.1 cannot be used: another program listens there. Stop it, or choose another HTTP_PORT.\n`);
+      expect(server.output).toBe(
+        `HTTP_PORT ${port} on 127.0.0.1 cannot be used: another program listens there. Stop it, or choose another HTTP_PORT.\n`,
+      );
       expect(folder.databasePids()).toEqual([]);
     } finally {
       other.close();
@@ -136,7 +172,9 @@ describe('a start', () => {
     const given = new URL(url).port;
     expect(url).toBe(`http://127.0.0.1:${given}`); // one address, for the rules of connections are those of one server
     const second = connect(Number(given), '::1');
-    expect(await once(second, 'connect').catch((error: NodeJS.ErrnoException) => error.code)).toMatch(/^(ECONNREFUSED|EADDRNOTAVAIL)$/);
+    expect(await once(second, 'connect').catch((error: NodeJS.ErrnoException) => error.code)).toMatch(
+      /^(ECONNREFUSED|EADDRNOTAVAIL)$/,
+    );
   });
 
   it('from a directory with a planted file names it, and begins nothing', async () => {
@@ -144,15 +182,31 @@ describe('a start', () => {
     await symlink('/etc/hostname', folder.path('connection.passphrase'));
     const server = await folder.spawn();
     expect(await server.end()).toEqual({ code: 1, signal: null });
-    expect(server.output).toBe(`${folder.path('connection.passphrase')} is a symbolic link, which is not followed: put the file itself there, or remove the link\n`);
+    expect(server.output).toBe(
+      `${folder.path('connection.passphrase')} is a symbolic link, which is not followed: put the file itself there, or remove the link\n`,
+    );
     expect(await readdir(folder.dataDirectory)).toEqual(['connection.passphrase']);
   });
 
   it('with settings that cannot be used names them all at once and begins nothing', async () => {
-    const server = await folder.spawn({ HTTP_PORT: '70000', HTTP_HOST: '0.0.0.0', LEASE_SECONDS: 'soon', CLEAN_UP_GRACE_SECONDS: '900', DATABASE_URL: 'mysql://nobody@localhost/x?ssl=true', CONFIG_FILE: '/no/such/file' });
+    const server = await folder.spawn({
+      HTTP_PORT: '70000',
+      HTTP_HOST: '0.0.0.0',
+      LEASE_SECONDS: 'soon',
+      CLEAN_UP_GRACE_SECONDS: '900',
+      DATABASE_URL: 'mysql://nobody@localhost/x?ssl=true',
+      CONFIG_FILE: '/no/such/file',
+    });
     expect(await server.end()).toEqual({ code: 1, signal: null });
     expect(server.output.split('\n')[0]).toBe('These settings cannot be used:');
-    for (const name of ['HTTP_PORT', 'HTTP_HOST', 'LEASE_SECONDS', 'CLEAN_UP_GRACE_SECONDS', 'DATABASE_URL', 'CONFIG_FILE']) {
+    for (const name of [
+      'HTTP_PORT',
+      'HTTP_HOST',
+      'LEASE_SECONDS',
+      'CLEAN_UP_GRACE_SECONDS',
+      'DATABASE_URL',
+      'CONFIG_FILE',
+    ]) {
       expect(server.output.match(new RegExp(`^  ${name}`, 'm'))).not.toBeNull();
     }
     await expect(stat(folder.dataDirectory)).rejects.toMatchObject({ code: 'ENOENT' });
@@ -164,7 +218,9 @@ describe('a start', () => {
     const server = await folder.spawn({ DATABASE_URL: `mysql://somebody:hidden@127.0.0.1:${port}/fleet` });
     expect(await server.end()).toEqual({ code: 1, signal: null });
     expect(performance.now() - begunAtMs).toBeLessThan(20_000);
-    expect(server.output).toContain(`DATABASE_URL: the database fleet at 127.0.0.1:${port} cannot be used as somebody: connect ECONNREFUSED`);
+    expect(server.output).toContain(
+      `DATABASE_URL: the database fleet at 127.0.0.1:${port} cannot be used as somebody: connect ECONNREFUSED`,
+    );
     expect(server.output).not.toMatch(/hidden|\n {4}at /);
     expect(await readdir(folder.dataDirectory)).toEqual([]);
   });
@@ -183,7 +239,12 @@ describe('a first start that is killed', () => {
     expect(folder.databasePids()).toHaveLength(1);
     expect(await next.stop()).toEqual({ code: 0, signal: null });
     expect(folder.databasePids()).toEqual([]);
-    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
+    expect(await readdir(folder.dataDirectory)).toEqual([
+      'admin.key',
+      'connection.passphrase',
+      'database',
+      'site.json',
+    ]);
   });
 });
 
@@ -209,9 +270,21 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
     const agent = new Agent({ keepAlive: true, maxSockets: 50 });
     const passphrase = `Passphrase ${await folder.passphrase()}`;
     const beat = ({ body: { hostId, generation, credential } }: Answer): Promise<string> =>
-      outcomeOf(agent, 'POST', `${server.url}/v1/process-servers/${String(hostId)}/heartbeats`, `Bearer ${String(credential)}`, { generation });
+      outcomeOf(
+        agent,
+        'POST',
+        `${server.url}/v1/process-servers/${String(hostId)}/heartbeats`,
+        `Bearer ${String(credential)}`,
+        { generation },
+      );
     const registerAgain = ({ body: { hostId } }: Answer): Promise<string> =>
-      outcomeOf(agent, 'PUT', `${server.url}/v1/process-servers/${String(hostId)}`, passphrase, registrationOf(String(hostId)));
+      outcomeOf(
+        agent,
+        'PUT',
+        `${server.url}/v1/process-servers/${String(hostId)}`,
+        passphrase,
+        registrationOf(String(hostId)),
+      );
     try {
       expect(new Set(await Promise.all(registered.map(beat)))).toEqual(new Set(['200']));
 
@@ -230,7 +303,12 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
     expect(server.output.match(/answering what is in flight/g)).toHaveLength(1);
     expect(server.output).toMatch(/Stopped\.\n$/);
     expect(folder.databasePids()).toEqual([]);
-    expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
+    expect(await readdir(folder.dataDirectory)).toEqual([
+      'admin.key',
+      'connection.passphrase',
+      'database',
+      'site.json',
+    ]);
   });
 
   it('during the start ends all the same', async () => {

@@ -62,39 +62,70 @@ async function rows<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
   return (await connection.query<RowDataPacket[]>(sql, parameters))[0] as Row[];
 }
 
-const shapeOf = async (schema: string): Promise<string[]> => (await rows<{ line: string }>(SHAPE, [schema, schema, schema])).map(({ line }) => line);
+const shapeOf = async (schema: string): Promise<string[]> =>
+  (await rows<{ line: string }>(SHAPE, [schema, schema, schema])).map(({ line }) => line);
 
-const countIn = async (schema: string, table: string): Promise<number> => (await rows<{ count: number }>('SELECT COUNT(*) AS count FROM ??.??', [schema, table]))[0]?.count ?? 0;
+const countIn = async (schema: string, table: string): Promise<number> =>
+  (await rows<{ count: number }>('SELECT COUNT(*) AS count FROM ??.??', [schema, table]))[0]?.count ?? 0;
 
 const statusOf = async (url: string, method: string, authorization: string, body?: unknown): Promise<number> =>
-  (await fetch(url, { method, headers: { authorization, 'content-type': 'application/json' }, ...(body !== undefined && { body: JSON.stringify(body) }) })).status;
+  (
+    await fetch(url, {
+      method,
+      headers: { authorization, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+  ).status;
 
 /** Without the temporary file by which a running server replaces `site.json`. */
-const filesIn = async (directory: string): Promise<string[]> => (await readdir(directory)).filter((name) => name !== 'site.json.new');
+const filesIn = async (directory: string): Promise<string[]> =>
+  (await readdir(directory)).filter((name) => name !== 'site.json.new');
 
-it.each([1, 2])('of two servers that start at one moment on an empty database, one has the secrets and both serve (time %d)', async (time) => {
-  const schema = `both_${time}`;
-  const both = await starters(schema, 2);
-  const servers = await Promise.all(both.map((folder) => folder.start()));
+it.each([1, 2])(
+  'of two servers that start at one moment on an empty database, one has the secrets and both serve (time %d)',
+  async (time) => {
+    const schema = `both_${time}`;
+    const both = await starters(schema, 2);
+    const servers = await Promise.all(both.map((folder) => folder.start()));
 
-  const files = await Promise.all(both.map(({ dataDirectory }) => filesIn(dataDirectory)));
-  expect(files.map((names) => names.sort()).sort((a, b) => b.length - a.length)).toEqual([['admin.key', 'connection.passphrase', 'server.pid', 'site.json'], ['server.pid', 'site.json']]);
-  const winner = files[0]?.length === 4 ? 0 : 1;
-  const output = servers.map((server) => server.output);
-  expect(output[winner]).toContain(both[winner]?.path('connection.passphrase'));
-  expect(output[1 - winner]).not.toContain(both[1 - winner]?.path('connection.passphrase'));
-  expect(output[1 - winner]).toContain('passphrase for process servers   not in this data directory: it was made by the server that used this database first');
+    const files = await Promise.all(both.map(({ dataDirectory }) => filesIn(dataDirectory)));
+    expect(files.map((names) => names.sort()).sort((a, b) => b.length - a.length)).toEqual([
+      ['admin.key', 'connection.passphrase', 'server.pid', 'site.json'],
+      ['server.pid', 'site.json'],
+    ]);
+    const winner = files[0]?.length === 4 ? 0 : 1;
+    const output = servers.map((server) => server.output);
+    expect(output[winner]).toContain(both[winner]?.path('connection.passphrase'));
+    expect(output[1 - winner]).not.toContain(both[1 - winner]?.path('connection.passphrase'));
+    expect(output[1 - winner]).toContain(
+      'passphrase for process servers   not in this data directory: it was made by the server that used this database first',
+    );
 
-  const passphrase = (await both[winner]?.passphrase()) ?? '';
-  const adminKey = (await both[winner]?.adminKey()) ?? '';
-  for (const { url } of servers) {
-    const hostId = randomUUID();
-    expect(await statusOf(`${url}/v1/process-servers/${hostId}`, 'PUT', `Passphrase ${passphrase}`, registrationOf(hostId))).toBe(201);
-    for (const other of servers) expect(await statusOf(`${other.url}/v1/process-servers/${hostId}`, 'GET', `Bearer ${adminKey}`)).toBe(200);
-  }
+    const passphrase = (await both[winner]?.passphrase()) ?? '';
+    const adminKey = (await both[winner]?.adminKey()) ?? '';
+    for (const { url } of servers) {
+      const hostId = randomUUID();
+      expect(
+        await statusOf(
+          `${url}/v1/process-servers/${hostId}`,
+          'PUT',
+          `Passphrase ${passphrase}`,
+          registrationOf(hostId),
+        ),
+      ).toBe(201);
+      for (const other of servers)
+        expect(await statusOf(`${other.url}/v1/process-servers/${hostId}`, 'GET', `Bearer ${adminKey}`)).toBe(200);
+    }
 
-  expect(await shapeOf(schema)).toEqual(wanted);
-  expect(await countIn(schema, 'migrations')).toBe(await countIn('alone', 'migrations'));
-  for (const [table, count] of [['passphrase', 1], ['api_key', 1], ['secret', 3], ['listening', 1]] as const) expect([table, await countIn(schema, table)]).toEqual([table, count]);
-  for (const server of servers) expect(await server.stop()).toEqual({ code: 0, signal: null });
-});
+    expect(await shapeOf(schema)).toEqual(wanted);
+    expect(await countIn(schema, 'migrations')).toBe(await countIn('alone', 'migrations'));
+    for (const [table, count] of [
+      ['passphrase', 1],
+      ['api_key', 1],
+      ['secret', 3],
+      ['listening', 1],
+    ] as const)
+      expect([table, await countIn(schema, table)]).toEqual([table, count]);
+    for (const server of servers) expect(await server.stop()).toEqual({ code: 0, signal: null });
+  },
+);

@@ -17,7 +17,11 @@ let hostId: string;
 const sockets: Socket[] = [];
 beforeAll(async () => {
   // The limit of anonymous calls would keep documents from being sent.
-  folder = await ServerFolder.make({ NODE_OPTIONS: '--max-old-space-size=512', ANONYMOUS_REQUESTS_PER_SECOND: '1000000', HEARTBEATS_PER_SERVER_PER_SECOND: '1000' });
+  folder = await ServerFolder.make({
+    NODE_OPTIONS: '--max-old-space-size=512',
+    ANONYMOUS_REQUESTS_PER_SECOND: '1000000',
+    HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
+  });
 }, TIMEOUT_MS);
 beforeEach(async () => {
   server = await folder.start();
@@ -38,7 +42,8 @@ function call(method: string, path: string, authorization: string, body: object)
 
 async function heartbeats(count: number): Promise<number[]> {
   const statuses: number[] = [];
-  while (statuses.length < count) statuses.push((await call('POST', '/heartbeats', `Bearer ${credential}`, { generation: 1 })).status);
+  while (statuses.length < count)
+    statuses.push((await call('POST', '/heartbeats', `Bearer ${credential}`, { generation: 1 })).status);
   return statuses;
 }
 
@@ -68,7 +73,8 @@ function countOf(socket: Socket, text: string, found: () => void): void {
 }
 
 /** Of the server, as the system counts it: heap, buffers and code. */
-const memoryMb = (): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;
+const memoryMb = (): number =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;
 
 describe('a server with a heap of 512 MB', () => {
   it.each([
@@ -77,21 +83,29 @@ describe('a server with a heap of 512 MB', () => {
     [60, '/docs/swagger-ui-bundle.js'],
     [60, '/health/ready'],
     [60, '/x'],
-  ])('stays up while %d clients send 64 KB of GET %s and do not read, and answers the heartbeats of others', async (connections, path) => {
-    await pipelined(connections, path);
-    const expected = Array.from({ length: 100 }, () => 200);
-    for (let round = 0; round < 2; round += 1) expect(await heartbeats(expected.length)).toEqual(expected);
-    expect(memoryMb()).toBeLessThan(MOST_MEMORY_MB);
-    expect(server.isRunning).toBe(true);
-  }, TIMEOUT_MS);
+  ])(
+    'stays up while %d clients send 64 KB of GET %s and do not read, and answers the heartbeats of others',
+    async (connections, path) => {
+      await pipelined(connections, path);
+      const expected = Array.from({ length: 100 }, () => 200);
+      for (let round = 0; round < 2; round += 1) expect(await heartbeats(expected.length)).toEqual(expected);
+      expect(memoryMb()).toBeLessThan(MOST_MEMORY_MB);
+      expect(server.isRunning).toBe(true);
+    },
+    TIMEOUT_MS,
+  );
 
-  it('answers heartbeats between the pipelined requests of 60 other clients, and each of those in the end', async () => {
-    const requests = 60 * (await pipelined(60, '/x'));
-    let answered = 0;
-    for (const socket of sockets) countOf(socket, 'HTTP/1.1 404', () => (answered += 1));
-    expect(await heartbeats(10)).toEqual(Array.from({ length: 10 }, () => 200));
-    expect(answered).toBeLessThan(requests);
-    while (answered < requests && server.isRunning) await heartbeats(1);
-    expect(answered).toBe(requests);
-  }, TIMEOUT_MS);
+  it(
+    'answers heartbeats between the pipelined requests of 60 other clients, and each of those in the end',
+    async () => {
+      const requests = 60 * (await pipelined(60, '/x'));
+      let answered = 0;
+      for (const socket of sockets) countOf(socket, 'HTTP/1.1 404', () => (answered += 1));
+      expect(await heartbeats(10)).toEqual(Array.from({ length: 10 }, () => 200));
+      expect(answered).toBeLessThan(requests);
+      while (answered < requests && server.isRunning) await heartbeats(1);
+      expect(answered).toBe(requests);
+    },
+    TIMEOUT_MS,
+  );
 });

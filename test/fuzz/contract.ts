@@ -48,7 +48,10 @@ interface Content {
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, StatedOperation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>>; readonly responses: Readonly<Record<string, Content>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    readonly responses: Readonly<Record<string, Content>>;
+  };
 }
 
 interface StatedOperation {
@@ -71,11 +74,21 @@ export function plain(schema: Schema): Schema {
   const { $ref, allOf = [], anyOf = [], type, examples, ...rest } = schema as StatedSchema;
   const types = [type ?? [], anyOf.map((part) => part.type ?? [])].flat(2);
   const [kind] = types.filter((each) => each !== 'null');
-  const own: Schema = { ...rest, ...(kind && { type: kind }), ...(examples && { example: examples[0] }), ...(types.includes('null') && { nullable: true }) };
+  const own: Schema = {
+    ...rest,
+    ...(kind && { type: kind }),
+    ...(examples && { example: examples[0] }),
+    ...(types.includes('null') && { nullable: true }),
+  };
   const reference = $ref ?? anyOf[0]?.$ref;
   const named = reference ? document.components.schemas[reference.slice('#/components/schemas/'.length)] : undefined;
   return [...(named ? [named] : []), ...allOf].map(plain).reduceRight<Schema>(
-    (all, part) => ({ ...part, ...all, properties: { ...part.properties, ...all.properties }, required: [...(part.required ?? []), ...(all.required ?? [])] }),
+    (all, part) => ({
+      ...part,
+      ...all,
+      properties: { ...part.properties, ...all.properties },
+      required: [...(part.required ?? []), ...(all.required ?? [])],
+    }),
     own,
   );
 }
@@ -104,4 +117,7 @@ const UNRESERVED = /%(2[de]|3\d|[46][1-9a-f]|[57]\d|5f|[57]a|7e)/gi;
 const unescaped = (target: string): string => target.replace(UNRESERVED, (escape) => decodeURIComponent(escape));
 
 /** The operation that a request reaches for sure, HEAD that of GET; null for a path or method that the document does not name. */
-export const operationOf = (method: string, target: string): Operation | null => OPERATIONS.find((one) => one.method === (method === 'HEAD' ? 'GET' : method) && one.pattern.test(unescaped(target))) ?? null;
+export const operationOf = (method: string, target: string): Operation | null =>
+  OPERATIONS.find(
+    (one) => one.method === (method === 'HEAD' ? 'GET' : method) && one.pattern.test(unescaped(target)),
+  ) ?? null;

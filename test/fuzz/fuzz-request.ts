@@ -37,9 +37,20 @@ export interface FuzzAnswer {
 }
 
 /** The bytes of a request that no client would send. */
-export function bytesOf({ method, target, headers, body }: Pick<FuzzRequest, 'method' | 'target' | 'headers' | 'body'>, more: readonly Header[] = [['host', 'site'], ['connection', 'close']]): Buffer {
+export function bytesOf(
+  { method, target, headers, body }: Pick<FuzzRequest, 'method' | 'target' | 'headers' | 'body'>,
+  more: readonly Header[] = [
+    ['host', 'site'],
+    ['connection', 'close'],
+  ],
+): Buffer {
   const length: readonly Header[] = body ? [['content-length', String(body.length)]] : [];
-  const head = [`${method} ${target} HTTP/1.1`, ...[...more, ...headers, ...length].map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n');
+  const head = [
+    `${method} ${target} HTTP/1.1`,
+    ...[...more, ...headers, ...length].map(([name, value]) => `${name}: ${value}`),
+    '',
+    '',
+  ].join('\r\n');
   return Buffer.concat([Buffer.from(head), body ?? Buffer.alloc(0)]);
 }
 
@@ -48,6 +59,8 @@ const LONGEST_SHOWN = 4_000;
 /** Its bytes, so that it can be sent again: `printf '<this>' | nc …`. */
 export function shown({ wire, ...request }: FuzzRequest): string {
   const bytes = (wire?.bytes ?? bytesOf(request)).toString('latin1');
-  const text = JSON.stringify(bytes.length > LONGEST_SHOWN ? `${bytes.slice(0, LONGEST_SHOWN)}… (${bytes.length} bytes)` : bytes);
+  const text = JSON.stringify(
+    bytes.length > LONGEST_SHOWN ? `${bytes.slice(0, LONGEST_SHOWN)}… (${bytes.length} bytes)` : bytes,
+  );
   return `request ${request.number} (${request.kind}: ${request.what}; caller: ${request.caller}${wire ? `; then the connection ${wire.then}` : ''})\n    ${text}`;
 }

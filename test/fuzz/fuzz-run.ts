@@ -82,8 +82,17 @@ export class FuzzRun {
     this.addFaults(await this.shadow.runFaults());
     await this.close();
     const [first = 0, ...later] = this.heaps;
-    for (const heap of later) if (heap > first + LARGEST_GROWTH_MIB) this.addFaults([`the heap grew from ${first.toFixed(1)} to ${heap.toFixed(1)} MiB; at most ${LARGEST_GROWTH_MIB} MiB are allowed`]);
-    return { faults: [...this.faults.values()].map(({ first, times }) => (times === 1 ? first : `${first}\n  and ${times - 1} more like it`)), summary: this.summary(seconds) };
+    for (const heap of later)
+      if (heap > first + LARGEST_GROWTH_MIB)
+        this.addFaults([
+          `the heap grew from ${first.toFixed(1)} to ${heap.toFixed(1)} MiB; at most ${LARGEST_GROWTH_MIB} MiB are allowed`,
+        ]);
+    return {
+      faults: [...this.faults.values()].map(({ first, times }) =>
+        times === 1 ? first : `${first}\n  and ${times - 1} more like it`,
+      ),
+      summary: this.summary(seconds),
+    };
   }
 
   /** Time passes while no request is under way: to one that waits for a lock, a leap would be a database that does not answer. */
@@ -98,7 +107,9 @@ export class FuzzRun {
       const number = this.next;
       this.next += 1;
       const request = this.maker.request(number);
-      const faults = await this.faultsOf(request).catch((error: unknown) => [String(error instanceof Error && error.stack ? error.stack : error)]);
+      const faults = await this.faultsOf(request).catch((error: unknown) => [
+        String(error instanceof Error && error.stack ? error.stack : error),
+      ]);
       this.addFaults(faults, `\n  to ${shown(request)}`);
     }
   }
@@ -120,7 +131,9 @@ export class FuzzRun {
     const operation = request.wire ? null : operationOf(request.method, request.target);
     const family = `${Math.floor(answer.status / 100)}xx`;
     this.statuses.set(family, (this.statuses.get(family) ?? 0) + 1);
-    const faults = answerFaults(request, answer, operation).map((fault) => fault + (answer.status >= 500 ? this.logOf(answer) : ''));
+    const faults = answerFaults(request, answer, operation).map(
+      (fault) => fault + (answer.status >= 500 ? this.logOf(answer) : ''),
+    );
     this.shadow.note(request, answer, operation);
     return faults;
   }
@@ -149,12 +162,24 @@ export class FuzzRun {
   private async close(): Promise<void> {
     for (const sender of this.senders) await sender.close();
     const left = async (): Promise<number> => {
-      const counts = await Promise.all(this.site.replicas.map(({ http }) => new Promise<number>((resolve) => http.getHttpServer().getConnections((_error: unknown, count: number) => resolve(count)))));
-      return counts.reduce((sum, count) => sum + count, 0) + this.site.replicas.reduce((sum, { receiver }) => sum + receiver.queueLength, 0);
+      const counts = await Promise.all(
+        this.site.replicas.map(
+          ({ http }) =>
+            new Promise<number>((resolve) =>
+              http.getHttpServer().getConnections((_error: unknown, count: number) => resolve(count)),
+            ),
+        ),
+      );
+      return (
+        counts.reduce((sum, count) => sum + count, 0) +
+        this.site.replicas.reduce((sum, { receiver }) => sum + receiver.queueLength, 0)
+      );
     };
-    for (const end = performance.now() + LONGEST_CLOSING_MS; (await left()) > 0 && performance.now() < end; ) await pause(50);
+    for (const end = performance.now() + LONGEST_CLOSING_MS; (await left()) > 0 && performance.now() < end;)
+      await pause(50);
     const still = await left();
-    if (still > 0) this.addFaults([`${still} connections or heartbeats are left at the server after all clients have gone`]);
+    if (still > 0)
+      this.addFaults([`${still} connections or heartbeats are left at the server after all clients have gone`]);
   }
 
   private addFaults(faults: readonly string[], about = ''): void {

@@ -10,7 +10,11 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
  * What is wrong with the answer to a heartbeat: only a body that is no JSON object or names no usable generation is refused for what it
  * holds, and the response to an accepted one names members that the document does not. Null for every other call.
  */
-export function heartbeatRuleFault({ target, body }: FuzzRequest, { status, text }: FuzzAnswer, { name, body: stated }: Operation): string | null {
+export function heartbeatRuleFault(
+  { target, body }: FuzzRequest,
+  { status, text }: FuzzAnswer,
+  { name, body: stated }: Operation,
+): string | null {
   if (name !== HEARTBEAT || !body || (status !== 200 && status !== 400)) return null;
   const sent = jsonOf(body);
   const { code, ignored = [] } = JSON.parse(text) as { code?: string; ignored?: unknown[] };
@@ -21,7 +25,9 @@ export function heartbeatRuleFault({ target, body }: FuzzRequest, { status, text
   const isUsable = Number.isInteger(generation) && Number(generation) >= 1 && Number(generation) <= LARGEST_GENERATION;
   if (code === 'validation_failed') {
     const isOfHost = UUID.test(decodeURIComponent(target.split(/[/?]/)[3] ?? ''));
-    return isUsable && isOfHost && !target.includes('?') ? `a heartbeat was refused for what it reports: ${text}` : null;
+    return isUsable && isOfHost && !target.includes('?')
+      ? `a heartbeat was refused for what it reports: ${text}`
+      : null;
   }
   if (status !== 200) return null;
   if (!isUsable) return 'a heartbeat without a usable generation was accepted';

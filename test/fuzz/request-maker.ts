@@ -54,26 +54,36 @@ export class RequestMaker {
     const operation = BY_NAME.get(draw.weighted(WEIGHTS))!;
     const registers = operation.permission === 'passphrase';
     const subject: Subject = {
-      host: registers && draw.chance(0.02) ? { hostId: draw.uuid(), machineId: 'machine-new', latest: null, retired: null, endedGeneration: 0 } : registers ? this.world.host(draw) : this.world.registered(draw),
+      host:
+        registers && draw.chance(0.02)
+          ? { hostId: draw.uuid(), machineId: 'machine-new', latest: null, retired: null, endedGeneration: 0 }
+          : registers
+            ? this.world.host(draw)
+            : this.world.registered(draw),
       plan: this.world.plans.length > 0 ? draw.oneOf(this.world.plans.slice(-ASKED_ABOUT)) : null,
       number,
     };
-    const valueOf = (name: string, schema: object): string => String(validValue(name, schema, subject, this.world, draw));
+    const valueOf = (name: string, schema: object): string =>
+      String(validValue(name, schema, subject, this.world, draw));
     const inQuery = operation.parameters.filter((parameter) => parameter.in === 'query' && parameter.name !== 'cursor');
     const query = draw.some(inQuery, 0.25).map(({ name, schema }): [string, string] => [name, valueOf(name, schema)]);
     const force = query.some(([name, value]) => name === 'force' && value === 'true');
     // The whole log of a long run is tens of megabytes; a few ask for that all the same.
-    if (operation.path === '/v1/events/export' && !query.some(([name]) => name === 'from')) query.push(['from', valueOf('from', {})]);
+    if (operation.path === '/v1/events/export' && !query.some(([name]) => name === 'from'))
+      query.push(['from', valueOf('from', {})]);
     if (force && !query.some(([name]) => name === 'reason')) query.push(['reason', 'test']);
     const fields = operation.body && validObject(operation.body, subject, this.world, draw);
-    if (fields && operation.path === '/v1/purges') Object.assign(fields, draw.chance(0.9) && { ipAddress: valueOf('ipAddress', {}) });
+    if (fields && operation.path === '/v1/purges')
+      Object.assign(fields, draw.chance(0.9) && { ipAddress: valueOf('ipAddress', {}) });
     return {
       operation,
       subject,
       method: operation.method,
       path: operation.path.replace(/\{(\w+)\}/g, (_whole, name: string) => valueOf(name, {})),
       query,
-      headers: operation.parameters.filter((parameter) => parameter.in === 'header' && draw.chance(0.3)).map(({ name, schema }): Header => [name, valueOf(name, schema)]),
+      headers: operation.parameters
+        .filter((parameter) => parameter.in === 'header' && draw.chance(0.3))
+        .map(({ name, schema }): Header => [name, valueOf(name, schema)]),
       fields,
       caller: this.world.callerFor(operation.permission, subject.host, draw),
     };
@@ -93,14 +103,28 @@ export class RequestMaker {
       spoilers['id in upper case'] = () => (parts.path = parts.path.replace(inPath, (id) => id.toUpperCase()));
       spoilers['unknown id'] = () => (parts.path = parts.path.replace(inPath, draw.uuid()));
       spoilers['another host id'] = () => (parts.path = parts.path.replace(inPath, this.world.host(draw).hostId));
-      spoilers['no id'] = () => (parts.path = parts.path.replace(inPath, draw.oneOf(['x', '1', 'null', '00000000-0000-0000-0000-00000000000', '%20', '{hostId}', '0199f0c43f5e7cc19d435f4c5b3a2e10'])));
+      spoilers['no id'] = () =>
+        (parts.path = parts.path.replace(
+          inPath,
+          draw.oneOf([
+            'x',
+            '1',
+            'null',
+            '00000000-0000-0000-0000-00000000000',
+            '%20',
+            '{hostId}',
+            '0199f0c43f5e7cc19d435f4c5b3a2e10',
+          ]),
+        ));
     }
     const inQuery = operation.parameters.filter((parameter) => parameter.in === 'query');
     if (inQuery.length > 0) {
       const { name, schema } = draw.oneOf(inQuery);
-      spoilers[`edge of ${name}`] = () => (parts.query = [...parts.query.filter(([one]) => one !== name), [name, String(edgeValue(schema, draw))]]);
+      spoilers[`edge of ${name}`] = () =>
+        (parts.query = [...parts.query.filter(([one]) => one !== name), [name, String(edgeValue(schema, draw))]]);
       spoilers[`${name} twice`] = () => parts.query.push([name, '1'], [name, '1']);
-      spoilers['strange cursor'] = () => parts.query.push(['cursor', draw.oneOf(['x', '', 'eyJhIjoxfQ', 'a.b', 'A'.repeat(6_000)])]);
+      spoilers['strange cursor'] = () =>
+        parts.query.push(['cursor', draw.oneOf(['x', '', 'eyJhIjoxfQ', 'a.b', 'A'.repeat(6_000)])]);
     }
     if (fields && operation.body) {
       const { properties = {}, required = [] } = plain(operation.body);
@@ -108,11 +132,26 @@ export class RequestMaker {
       spoilers[`edge of ${name}`] = () => (fields[name] = edgeValue(properties[name] ?? {}, draw));
       spoilers[`edge of ${name} `] = spoilers[`edge of ${name}`]!;
       if (required.length > 0) spoilers['missing field'] = () => delete fields[draw.oneOf(required)];
-      spoilers['unknown field'] = () => (fields[draw.oneOf(['x', 'Generation', 'hostId', 'role ', 'credential'])] = draw.oneOf([1, 'a', null]));
-      spoilers['content type'] = () => parts.headers.push(['content-type', draw.oneOf(['text/plain', 'application/json; charset=utf-8', 'APPLICATION/JSON', 'application/merge-patch+json'])]);
+      spoilers['unknown field'] = () =>
+        (fields[draw.oneOf(['x', 'Generation', 'hostId', 'role ', 'credential'])] = draw.oneOf([1, 'a', null]));
+      spoilers['content type'] = () =>
+        parts.headers.push([
+          'content-type',
+          draw.oneOf([
+            'text/plain',
+            'application/json; charset=utf-8',
+            'APPLICATION/JSON',
+            'application/merge-patch+json',
+          ]),
+        ]);
       spoilers['no body'] = () => (parts.fields = null);
       if ('generation' in properties) {
-        spoilers['other generation'] = () => (fields['generation'] = draw.oneOf([(latest?.generation ?? 1) + draw.oneOf([-1, 1, 100]), retired?.generation ?? 1, 4_294_967_295]));
+        spoilers['other generation'] = () =>
+          (fields['generation'] = draw.oneOf([
+            (latest?.generation ?? 1) + draw.oneOf([-1, 1, 100]),
+            retired?.generation ?? 1,
+            4_294_967_295,
+          ]));
       }
       if ('machineId' in properties) spoilers['other machine'] = () => (fields['machineId'] = 'machine-other');
     } else spoilers['a body'] = () => (parts.fields = { a: 1 });
@@ -140,7 +179,11 @@ export class RequestMaker {
         const name = draw.oneOf(Object.keys(HOSTILE_HEADERS));
         const strange = HOSTILE_HEADERS[name]!(draw);
         const names = strange.map(([one]) => one);
-        return { ...valid, what: `${operation.name}, ${name}`, headers: [...valid.headers.filter(([one]) => !names.includes(one)), ...strange] };
+        return {
+          ...valid,
+          what: `${operation.name}, ${name}`,
+          headers: [...valid.headers.filter(([one]) => !names.includes(one)), ...strange],
+        };
       }
       case 'method': {
         const method = draw.oneOf(HOSTILE_METHODS);
@@ -156,12 +199,28 @@ export class RequestMaker {
     // What may be understood after all must not be allowed anything: nobody would know what it changed.
     const asStranger = { ...valid, headers: valid.headers.filter(([one]) => one !== 'authorization') };
     const { then, ...wire } = HOSTILE_WIRES[name]!(asStranger, draw);
-    return { ...asStranger, caller: 'none', may: [], what: name, wire: { ...wire, then: then === 'stays' && !draw.chance(SILENCE_PASSES) ? 'breaks' : then } };
+    return {
+      ...asStranger,
+      caller: 'none',
+      may: [],
+      what: name,
+      wire: { ...wire, then: then === 'stays' && !draw.chance(SILENCE_PASSES) ? 'breaks' : then },
+    };
   }
 
-  private written(number: number, kind: FuzzRequest['kind'], what: string, { operation, method, path, query, headers, fields, caller }: Parts): FuzzRequest {
-    const nextPages = kind === 'valid' && operation.parameters.some(({ name }) => name === 'cursor') ? this.world.nextPages.filter((page) => operation.pattern.test(page)) : [];
-    const search = query.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`).join('&');
+  private written(
+    number: number,
+    kind: FuzzRequest['kind'],
+    what: string,
+    { operation, method, path, query, headers, fields, caller }: Parts,
+  ): FuzzRequest {
+    const nextPages =
+      kind === 'valid' && operation.parameters.some(({ name }) => name === 'cursor')
+        ? this.world.nextPages.filter((page) => operation.pattern.test(page))
+        : [];
+    const search = query
+      .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`)
+      .join('&');
     const body = fields && Buffer.from(JSON.stringify(fields));
     const authorized: Header[] = caller.authorization === null ? [] : [['authorization', caller.authorization]];
     const all = [...authorized, ...headers];
@@ -173,7 +232,8 @@ export class RequestMaker {
       may: caller.may,
       isRetired: caller.isRetired ?? false,
       method,
-      target: number % 3 === 0 && nextPages[0] ? nextPages[number % nextPages.length]! : search ? `${path}?${search}` : path,
+      target:
+        number % 3 === 0 && nextPages[0] ? nextPages[number % nextPages.length]! : search ? `${path}?${search}` : path,
       headers: body ? withType(all) : all,
       body,
       ...(caller.credentialOf && { credentialOf: caller.credentialOf }),
@@ -181,4 +241,5 @@ export class RequestMaker {
   }
 }
 
-const withType = (headers: readonly Header[]): readonly Header[] => (headers.some(([name]) => name === 'content-type') ? headers : [...headers, ['content-type', 'application/json']]);
+const withType = (headers: readonly Header[]): readonly Header[] =>
+  headers.some(([name]) => name === 'content-type') ? headers : [...headers, ['content-type', 'application/json']];

@@ -14,7 +14,9 @@ export class CutShort extends Error {}
 
 /** What undici refuses to send. It must not even be asked to: a pool takes the refusal for a full connection, and uses that one never again. */
 const noClientSends = ({ method, target, headers }: FuzzRequest): boolean =>
-  method === 'CONNECT' || !/^\/[\x21-\xff]*$/.test(target) || headers.some(([, value]) => !/^[\t\x20-\x7e\x80-\xff]*$/.test(value));
+  method === 'CONNECT' ||
+  !/^\/[\x21-\xff]*$/.test(target) ||
+  headers.some(([, value]) => !/^[\t\x20-\x7e\x80-\xff]*$/.test(value));
 
 /** Sends requests to one replica: as a client does, or byte by byte what no client would send. */
 export class Sender {
@@ -33,11 +35,18 @@ export class Sender {
     if (wire) return this.overSocket(wire, method);
     if (noClientSends(request)) return this.overSocket({ bytes: bytesOf(request), answers: 1, then: 'ends' }, method);
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => (timer = setTimeout(() => reject(new Hang(`no answer within ${LONGEST_WAIT_MS / 1000} s`)), LONGEST_WAIT_MS)));
+    const late = new Promise<never>(
+      (_resolve, reject) =>
+        (timer = setTimeout(() => reject(new Hang(`no answer within ${LONGEST_WAIT_MS / 1000} s`)), LONGEST_WAIT_MS)),
+    );
     try {
       return [await Promise.race([this.byClient(request), late])];
     } catch (error) {
-      if ((request.body?.length ?? 0) > LARGEST_BODY && /^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/.test((error as { code?: string }).code ?? '')) throw new CutShort();
+      if (
+        (request.body?.length ?? 0) > LARGEST_BODY &&
+        /^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/.test((error as { code?: string }).code ?? '')
+      )
+        throw new CutShort();
       throw error;
     } finally {
       clearTimeout(timer);
@@ -45,7 +54,12 @@ export class Sender {
   }
 
   private async byClient({ method, target, headers, body }: FuzzRequest): Promise<FuzzAnswer> {
-    const answer = await this.pool.request({ method: method as Dispatcher.HttpMethod, path: target, headers: headers.flat(), body });
+    const answer = await this.pool.request({
+      method: method as Dispatcher.HttpMethod,
+      path: target,
+      headers: headers.flat(),
+      body,
+    });
     return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
   }
 
@@ -56,7 +70,11 @@ export class Sender {
       let received = Buffer.alloc(0);
       const late = setTimeout(() => {
         socket.destroy();
-        reject(new Hang(`no end of the connection within ${LONGEST_WAIT_MS / 1000} s, after ${JSON.stringify(received.toString('latin1', 0, 200))}`));
+        reject(
+          new Hang(
+            `no end of the connection within ${LONGEST_WAIT_MS / 1000} s, after ${JSON.stringify(received.toString('latin1', 0, 200))}`,
+          ),
+        );
       }, LONGEST_WAIT_MS);
       socket.on('data', (chunk) => {
         received = Buffer.concat([received, chunk]);
@@ -90,7 +108,9 @@ function parsedAnswers(received: Buffer, method: string): FuzzAnswer[] {
     const headEnd = received.indexOf('\r\n\r\n', at);
     if (headEnd < 0) return answers;
     const [statusLine = '', ...lines] = received.toString('latin1', at, headEnd).split('\r\n');
-    const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+    const headers = Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+    );
     const status = Number(statusLine.split(' ')[1]);
     const length = method === 'HEAD' || status === 304 || status < 200 ? 0 : Number(headers['content-length'] ?? 0);
     at = headEnd + 4 + length;

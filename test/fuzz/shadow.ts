@@ -19,9 +19,16 @@ const FAMILIES = {
 export type Family = keyof typeof FAMILIES;
 const NAMES = Object.keys(FAMILIES) as Family[];
 const KINDS: readonly string[] = Object.values(FAMILIES).flat();
-const familyOf = (kind: string): Family => NAMES.find((family) => (FAMILIES[family] as readonly string[]).includes(kind))!;
+const familyOf = (kind: string): Family =>
+  NAMES.find((family) => (FAMILIES[family] as readonly string[]).includes(kind))!;
 /** Each call of these has its own effect; of the others, a call that is repeated has none. */
-const NEVER_REPEATED: readonly Family[] = ['registered', 'api_key_created', 'passphrase_rotated', 'api_keys_listed', 'passphrases_listed'];
+const NEVER_REPEATED: readonly Family[] = [
+  'registered',
+  'api_key_created',
+  'passphrase_rotated',
+  'api_keys_listed',
+  'passphrases_listed',
+];
 
 interface Effect {
   readonly family: Family;
@@ -65,7 +72,10 @@ function keysOf({ kind, host_id, generation, request_id, key_id, passphrase_id, 
  * each host registered.
  */
 export class Shadow {
-  readonly accepted: Record<Family, number> = Object.fromEntries(NAMES.map((family) => [family, 0])) as Record<Family, number>;
+  readonly accepted: Record<Family, number> = Object.fromEntries(NAMES.map((family) => [family, 0])) as Record<
+    Family,
+    number
+  >;
   private readonly registrations = new Map<string, number>();
   private calls = new Map<string, Effect[]>();
   /** Accepted, though nobody can say by the request which call it was: it must have had no effect. */
@@ -84,7 +94,13 @@ export class Shadow {
   static async of(site: TestSite, world: World): Promise<Shadow> {
     await site.pass(1);
     const now = site.clock.now();
-    return new Shadow(site, world, { keys: await site.database.count('api_key'), passphrases: await site.database.count('passphrase') }, now, now);
+    return new Shadow(
+      site,
+      world,
+      { keys: await site.database.count('api_key'), passphrases: await site.database.count('passphrase') },
+      now,
+      now,
+    );
   }
 
   /** Takes note of an answer; the world learns from it as well. */
@@ -100,9 +116,19 @@ export class Shadow {
     for (const { family } of effects) this.accepted[family] += 1;
   }
 
-  private effectsOf({ target, body, credentialOf }: FuzzRequest, { headers, text }: FuzzAnswer, { name }: Operation): Effect[] {
-    const answer = (text !== '' && headers['content-type']?.includes('application/json') ? JSON.parse(text) : {}) as Record<string, string> & { generation: number };
-    const asked = (body && name === 'POST /v1/process-servers/{hostId}/purge' ? JSON.parse(body.toString().replace(/^\ufeff/, '')) : {}) as { generation: number };
+  private effectsOf(
+    { target, body, credentialOf }: FuzzRequest,
+    { headers, text }: FuzzAnswer,
+    { name }: Operation,
+  ): Effect[] {
+    const answer = (
+      text !== '' && headers['content-type']?.includes('application/json') ? JSON.parse(text) : {}
+    ) as Record<string, string> & { generation: number };
+    const asked = (
+      body && name === 'POST /v1/process-servers/{hostId}/purge'
+        ? JSON.parse(body.toString().replace(/^\ufeff/, ''))
+        : {}
+    ) as { generation: number };
     const id = decodeURIComponent(target.split(/[/?]/)[3] ?? '').toLowerCase();
     switch (name) {
       case 'PUT /v1/process-servers/{hostId}': {
@@ -112,7 +138,12 @@ export class Shadow {
         return [{ family: 'registered', key: `${hostId} ${generation}` }];
       }
       case 'DELETE /v1/process-servers/{hostId}':
-        return [{ family: 'decommissioned', key: credentialOf ? `${id} ${credentialOf.generation}` : `${id} by ${answer['removeBy']}` }];
+        return [
+          {
+            family: 'decommissioned',
+            key: credentialOf ? `${id} ${credentialOf.generation}` : `${id} by ${answer['removeBy']}`,
+          },
+        ];
       case 'POST /v1/process-servers/{hostId}/purge':
         this.world.credentialEnded(id, asked.generation);
         return [{ family: 'purged', key: `${id} ${asked.generation}` }];
@@ -124,7 +155,10 @@ export class Shadow {
         return [];
       case 'POST /v1/purges/{planId}/apply': {
         const generations = this.world.plan(id)?.generations;
-        return (answer['purged'] as unknown as { hostId: string }[]).map(({ hostId }) => ({ family: 'purged', key: `${hostId} ${generations?.get(hostId)}` }));
+        return (answer['purged'] as unknown as { hostId: string }[]).map(({ hostId }) => ({
+          family: 'purged',
+          key: `${hostId} ${generations?.get(hostId)}`,
+        }));
       }
       case 'POST /v1/api-keys':
         this.created.keys += 1;
@@ -161,12 +195,14 @@ export class Shadow {
       const keys = keysOf(event);
       for (const key of keys) told.add(`${family} ${key}`);
       const effects = this.calls.get(String(event.request_id)) ?? [];
-      if (!effects.some((effect) => effect.family === family && keys.includes(effect.key))) faults.push(`an event that no accepted call explains: ${JSON.stringify(event)}${this.origin(event)}`);
+      if (!effects.some((effect) => effect.family === family && keys.includes(effect.key)))
+        faults.push(`an event that no accepted call explains: ${JSON.stringify(event)}${this.origin(event)}`);
     }
     for (const [requestId, effects] of this.calls) {
       for (const effect of effects) {
         if (told.has(`${effect.family} ${effect.key}`)) continue;
-        if (NEVER_REPEATED.includes(effect.family) || !(await this.wasToldBefore(effect))) faults.push(`call ${requestId} was accepted, but no event tells of it: ${effect.family} ${effect.key}`);
+        if (NEVER_REPEATED.includes(effect.family) || !(await this.wasToldBefore(effect)))
+          faults.push(`call ${requestId} was accepted, but no event tells of it: ${effect.family} ${effect.key}`);
       }
     }
     faults.push(...(await this.registryFaults()));
@@ -184,9 +220,20 @@ export class Shadow {
 
   private async wasToldBefore({ family, key }: Effect): Promise<boolean> {
     const [subject = '', ...rest] = key.split(' ');
-    if (family === 'api_key_revoked') return (await this.site.database.rows('SELECT id FROM api_key WHERE id = ? AND revoked_at < ?', [subject, this.sectionBegan])).length === 1;
+    if (family === 'api_key_revoked')
+      return (
+        (
+          await this.site.database.rows('SELECT id FROM api_key WHERE id = ? AND revoked_at < ?', [
+            subject,
+            this.sectionBegan,
+          ])
+        ).length === 1
+      );
     const which = rest[0] === 'by' ? "JSON_VALUE(detail, '$.removeBy') = ?" : 'generation = ?';
-    const rows = await this.site.database.rows(`SELECT id FROM event WHERE at < ? AND kind IN (?) AND host_id = ? AND ${which}`, [this.sectionBegan, FAMILIES[family], subject, rest.at(-1)]);
+    const rows = await this.site.database.rows(
+      `SELECT id FROM event WHERE at < ? AND kind IN (?) AND host_id = ? AND ${which}`,
+      [this.sectionBegan, FAMILIES[family], subject, rest.at(-1)],
+    );
     return rows.length === 1;
   }
 
@@ -198,14 +245,35 @@ export class Shadow {
       return rows.length === 0 ? [] : [`${what}: ${JSON.stringify(rows)}`];
     };
     const faults = [
-      ...(await none('in the registry and removed from it at once', 'SELECT p.host_id FROM process_server AS p JOIN tombstone AS t ON t.host_id = p.host_id')),
-      ...(await none('a process server without its lease or health', 'SELECT p.host_id FROM process_server AS p LEFT JOIN process_server_lease AS l ON l.host_id = p.host_id AND l.generation = p.generation LEFT JOIN process_server_health AS h ON h.host_id = p.host_id WHERE l.host_id IS NULL OR h.host_id IS NULL')),
-      ...(await none('leaving or not, the entry and its lease disagree', 'SELECT p.host_id FROM process_server AS p JOIN process_server_lease AS l ON l.host_id = p.host_id WHERE l.retired <> (p.decommissioned_at IS NOT NULL)')),
-      ...(await none('removed by the clean-up without having been decommissioned', "SELECT r.host_id, r.generation FROM event AS r LEFT JOIN event AS d ON d.host_id = r.host_id AND d.generation = r.generation AND d.kind IN ('decommissioned', 'decommissioned_by_force') WHERE r.kind = 'removed' AND d.id IS NULL")),
-      ...(await none('a key whose revocation no event tells of', "SELECT k.id FROM api_key AS k LEFT JOIN event AS e ON e.kind = 'api_key_revoked' AND e.at = k.revoked_at AND JSON_VALUE(e.detail, '$.keyId') = k.id WHERE k.revoked_at >= ? AND e.id IS NULL", [this.sectionBegan])),
+      ...(await none(
+        'in the registry and removed from it at once',
+        'SELECT p.host_id FROM process_server AS p JOIN tombstone AS t ON t.host_id = p.host_id',
+      )),
+      ...(await none(
+        'a process server without its lease or health',
+        'SELECT p.host_id FROM process_server AS p LEFT JOIN process_server_lease AS l ON l.host_id = p.host_id AND l.generation = p.generation LEFT JOIN process_server_health AS h ON h.host_id = p.host_id WHERE l.host_id IS NULL OR h.host_id IS NULL',
+      )),
+      ...(await none(
+        'leaving or not, the entry and its lease disagree',
+        'SELECT p.host_id FROM process_server AS p JOIN process_server_lease AS l ON l.host_id = p.host_id WHERE l.retired <> (p.decommissioned_at IS NOT NULL)',
+      )),
+      ...(await none(
+        'removed by the clean-up without having been decommissioned',
+        "SELECT r.host_id, r.generation FROM event AS r LEFT JOIN event AS d ON d.host_id = r.host_id AND d.generation = r.generation AND d.kind IN ('decommissioned', 'decommissioned_by_force') WHERE r.kind = 'removed' AND d.id IS NULL",
+      )),
+      ...(await none(
+        'a key whose revocation no event tells of',
+        "SELECT k.id FROM api_key AS k LEFT JOIN event AS e ON e.kind = 'api_key_revoked' AND e.at = k.revoked_at AND JSON_VALUE(e.detail, '$.keyId') = k.id WHERE k.revoked_at >= ? AND e.id IS NULL",
+        [this.sectionBegan],
+      )),
     ];
     for (const child of ['process_server_lease', 'process_server_health', 'process_server_name']) {
-      faults.push(...(await none(`orphans in ${child}`, `SELECT c.host_id FROM ${child} AS c LEFT JOIN process_server AS p ON p.host_id = c.host_id WHERE p.host_id IS NULL`)));
+      faults.push(
+        ...(await none(
+          `orphans in ${child}`,
+          `SELECT c.host_id FROM ${child} AS c LEFT JOIN process_server AS p ON p.host_id = c.host_id WHERE p.host_id IS NULL`,
+        )),
+      );
     }
     const tally = await database.tallyErrors();
     if (tally.length > 0) faults.push(`the tally differs from the entries: ${JSON.stringify(tally)}`);
@@ -215,13 +283,20 @@ export class Shadow {
   private async countFaults(): Promise<string[]> {
     const { database } = this.site;
     const faults: string[] = [];
-    const rows = await database.rows<{ host_id: string; generation: number }>('SELECT host_id, generation FROM process_server UNION ALL SELECT host_id, generation FROM tombstone');
+    const rows = await database.rows<{ host_id: string; generation: number }>(
+      'SELECT host_id, generation FROM process_server UNION ALL SELECT host_id, generation FROM tombstone',
+    );
     const generations = new Map(rows.map(({ host_id, generation }) => [host_id, generation]));
     for (const [hostId, count] of this.registrations) {
-      if (generations.get(hostId) !== count) faults.push(`${hostId} registered ${count} times and has generation ${generations.get(hostId)}`);
+      if (generations.get(hostId) !== count)
+        faults.push(`${hostId} registered ${count} times and has generation ${generations.get(hostId)}`);
     }
-    for (const hostId of generations.keys()) if (!this.registrations.has(hostId)) faults.push(`${hostId} is known, though it was never accepted`);
-    for (const [table, expected] of [['api_key', this.before.keys + this.created.keys], ['passphrase', this.before.passphrases + this.created.passphrases]] as const) {
+    for (const hostId of generations.keys())
+      if (!this.registrations.has(hostId)) faults.push(`${hostId} is known, though it was never accepted`);
+    for (const [table, expected] of [
+      ['api_key', this.before.keys + this.created.keys],
+      ['passphrase', this.before.passphrases + this.created.passphrases],
+    ] as const) {
       const count = await database.count(table);
       if (count !== expected) faults.push(`${table} has ${count} rows instead of ${expected}`);
     }
@@ -233,12 +308,26 @@ export class Shadow {
     const faults: string[] = [];
     for (const family of NAMES) {
       const ofFamily = [FAMILIES[family], this.runBegan];
-      const what = family.startsWith('api_key_') ? "JSON_VALUE(detail, '$.keyId')" : family === 'passphrase_rotated' ? "JSON_VALUE(detail, '$.passphraseId')" : 'host_id, generation';
-      const twice = family.endsWith('listed') ? [] : await this.site.database.rows(`SELECT ${what}, COUNT(*) AS times FROM event WHERE kind IN (?) AND at >= ? GROUP BY ${what} HAVING COUNT(*) > 1 LIMIT 5`, ofFamily);
+      const what = family.startsWith('api_key_')
+        ? "JSON_VALUE(detail, '$.keyId')"
+        : family === 'passphrase_rotated'
+          ? "JSON_VALUE(detail, '$.passphraseId')"
+          : 'host_id, generation';
+      const twice = family.endsWith('listed')
+        ? []
+        : await this.site.database.rows(
+            `SELECT ${what}, COUNT(*) AS times FROM event WHERE kind IN (?) AND at >= ? GROUP BY ${what} HAVING COUNT(*) > 1 LIMIT 5`,
+            ofFamily,
+          );
       if (twice.length > 0) faults.push(`${family} more than once: ${JSON.stringify(twice)}`);
-      const [row] = await this.site.database.rows<{ count: number }>('SELECT COUNT(*) AS count FROM event WHERE kind IN (?) AND at >= ?', ofFamily);
+      const [row] = await this.site.database.rows<{ count: number }>(
+        'SELECT COUNT(*) AS count FROM event WHERE kind IN (?) AND at >= ?',
+        ofFamily,
+      );
       const count = row?.count ?? 0;
-      const isRight = NEVER_REPEATED.includes(family) ? count === this.accepted[family] : count <= this.accepted[family];
+      const isRight = NEVER_REPEATED.includes(family)
+        ? count === this.accepted[family]
+        : count <= this.accepted[family];
       if (!isRight) faults.push(`${count} events for ${this.accepted[family]} accepted calls: ${family}`);
     }
     return [...faults, ...(await this.boundFaults())];

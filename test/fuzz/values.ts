@@ -11,9 +11,18 @@ export interface Subject {
 
 const OPTIONAL_IS_SAID = 0.3;
 const REASONS = ['machine was scrapped', 'Platte defekt', '引退', "' OR '1'='1'; DROP TABLE event; --", 'ok 👩‍🔧'];
-const NAMES = ['ps-berlin', 'ps-München', 'サーバー', "Robert'); DROP TABLE process_server;--", 'ß%_\\', '${jndi:ldap://x}', '<script>alert(1)</script>'];
+const NAMES = [
+  'ps-berlin',
+  'ps-München',
+  'サーバー',
+  "Robert'); DROP TABLE process_server;--",
+  'ß%_\\',
+  '${jndi:ldap://x}',
+  '<script>alert(1)</script>',
+];
 
-const instantNear = (world: World, draw: Draw, from: number, to: number): string => new Date(world.now.getTime() + draw.integer(from, to) * 1000).toISOString();
+const instantNear = (world: World, draw: Draw, from: number, to: number): string =>
+  new Date(world.now.getTime() + draw.integer(from, to) * 1000).toISOString();
 
 type MadeValue = (subject: Subject, world: World, draw: Draw) => unknown;
 
@@ -24,8 +33,14 @@ const MEANT: Readonly<Record<string, MadeValue>> = {
   machineId: ({ host }, _world, draw) => (draw.chance(0.95) ? host.machineId : 'machine-other'),
   instanceId: (_subject, _world, draw) => draw.oneOf(['i1', 'i1', 'i1', 'i2', 'i3']),
   friendlyName: (_subject, _world, draw) => `${draw.oneOf(NAMES)}${draw.integer(1, 60)}`,
-  ipAddress: (_subject, _world, draw) => draw.oneOf([`192.0.2.${draw.integer(1, 60)}`, `2001:db8::${draw.integer(1, 30)}`, `::ffff:10.0.0.${draw.integer(1, 9)}`]),
-  agentVersion: (_subject, _world, draw) => draw.oneOf(['9.63.7187.1', '9.63.7187.1', '9.62.1.0', '9.59.0.0', '9.50.1.1', '1.0.0.0']),
+  ipAddress: (_subject, _world, draw) =>
+    draw.oneOf([
+      `192.0.2.${draw.integer(1, 60)}`,
+      `2001:db8::${draw.integer(1, 30)}`,
+      `::ffff:10.0.0.${draw.integer(1, 9)}`,
+    ]),
+  agentVersion: (_subject, _world, draw) =>
+    draw.oneOf(['9.63.7187.1', '9.63.7187.1', '9.62.1.0', '9.59.0.0', '9.50.1.1', '1.0.0.0']),
   dataPort: (_subject, _world, draw) => draw.oneOf([9443, 9433, 1, 65_535]),
   protectedMachineCount: (_subject, _world, draw) => draw.oneOf([0, 0, 0, 3]),
   sentAt: (_subject, world, draw) => instantNear(world, draw, -3_600, 600),
@@ -41,7 +56,8 @@ const MEANT: Readonly<Record<string, MadeValue>> = {
   acknowledgeShare: () => true,
   planId: ({ plan }, _world, draw) => plan?.planId ?? draw.uuid(),
   keyId: (_subject, world, draw) => (world.keyIds.length > 0 ? draw.oneOf(world.keyIds) : draw.uuid()),
-  passphraseId: (_subject, world, draw) => (world.passphraseIds.length > 0 ? draw.oneOf(world.passphraseIds) : draw.uuid()),
+  passphraseId: (_subject, world, draw) =>
+    world.passphraseIds.length > 0 ? draw.oneOf(world.passphraseIds) : draw.uuid(),
   limit: (_subject, _world, draw) => draw.oneOf([1, 2, 10, 20, 50]),
   overlapSeconds: (_subject, _world, draw) => draw.oneOf([0, 1, 60, 300]),
   silentForSeconds: (_subject, _world, draw) => draw.oneOf([0, 60, 300, 3_600]),
@@ -60,7 +76,12 @@ export function validValue(name: string, stated: Schema, subject: Subject, world
       return draw.chance(0.5);
     case 'integer':
     case 'number':
-      return draw.oneOf([schema.minimum ?? 0, schema.maximum ?? 1_000, draw.integer(schema.minimum ?? 0, Math.min(schema.maximum ?? 1_000, 1e12)), Number(schema.example ?? schema.minimum ?? 1)]);
+      return draw.oneOf([
+        schema.minimum ?? 0,
+        schema.maximum ?? 1_000,
+        draw.integer(schema.minimum ?? 0, Math.min(schema.maximum ?? 1_000, 1e12)),
+        Number(schema.example ?? schema.minimum ?? 1),
+      ]);
     case 'array':
       return Array.from({ length: draw.integer(0, 3) }, () => validValue('', schema.items ?? {}, subject, world, draw));
     case 'object':
@@ -81,7 +102,25 @@ export function validObject(stated: Schema, subject: Subject, world: World, draw
   );
 }
 
-const TEXTS = ['', ' ', 'x', 'true', '1', 'null', '[object Object]', '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e1', '2026-02-30T00:00:00Z', '1969-12-31T23:59:59Z', '9999-12-31T23:59:59Z', '256.1.1.1', 'fe80::1%eth0', '1.2.3', '65536.0.0.0', '99.0.0.0', 'Ünïcode'];
+const TEXTS = [
+  '',
+  ' ',
+  'x',
+  'true',
+  '1',
+  'null',
+  '[object Object]',
+  '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e1',
+  '2026-02-30T00:00:00Z',
+  '1969-12-31T23:59:59Z',
+  '9999-12-31T23:59:59Z',
+  '256.1.1.1',
+  'fe80::1%eth0',
+  '1.2.3',
+  '65536.0.0.0',
+  '99.0.0.0',
+  'Ünïcode',
+];
 const NUMBERS = [-1, 0, 1, 0.5, 443, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e21, 1e308, -0];
 const OTHERS = [null, true, false, [], {}, [[]], [null], { a: 1 }];
 
@@ -91,8 +130,15 @@ export function edgeValue(stated: Schema, draw: Draw): unknown {
   const edges: unknown[] = [draw.oneOf(TEXTS), draw.oneOf(NUMBERS), draw.oneOf(OTHERS)];
   if (minimum !== undefined) edges.push(minimum, minimum - 1, minimum + 0.5);
   if (maximum !== undefined) edges.push(maximum, maximum + 1, String(maximum));
-  if (maxLength !== undefined) edges.push('x'.repeat(maxLength), 'x'.repeat(maxLength + 1), '𝒳'.repeat(maxLength), '𝒳'.repeat(maxLength + 1));
-  if (maxItems !== undefined) edges.push(Array.from({ length: maxItems + draw.integer(0, 1) }, (_, number) => ({ name: `service ${number}`, state: 'running' })));
+  if (maxLength !== undefined)
+    edges.push('x'.repeat(maxLength), 'x'.repeat(maxLength + 1), '𝒳'.repeat(maxLength), '𝒳'.repeat(maxLength + 1));
+  if (maxItems !== undefined)
+    edges.push(
+      Array.from({ length: maxItems + draw.integer(0, 1) }, (_, number) => ({
+        name: `service ${number}`,
+        state: 'running',
+      })),
+    );
   if (type === 'string') edges.push('a\tb', 'a\nb', 'a\u0000b', '\u202eabc', 'a '.trimEnd() + ' ', '\ud800');
   return draw.oneOf(edges);
 }

@@ -76,12 +76,21 @@ export class World {
     draw: Draw,
     private readonly ownKeys: Readonly<Record<Role | 'expired' | 'revoked', string>>,
   ) {
-    this.hosts = Array.from({ length: HOSTS }, (_, number) => ({ hostId: draw.uuid(), machineId: `machine-${number}`, latest: null, retired: null, endedGeneration: 0 }));
+    this.hosts = Array.from({ length: HOSTS }, (_, number) => ({
+      hostId: draw.uuid(),
+      machineId: `machine-${number}`,
+      latest: null,
+      retired: null,
+      endedGeneration: 0,
+    }));
   }
 
   static async of(site: TestSite, draw: Draw): Promise<World> {
     const make = async (name: string, over: object = {}): Promise<{ readonly keyId: string; readonly key: string }> => {
-      const { status, body } = await site.call<{ keyId: string; key: string }>('POST', '/v1/api-keys', { body: { name, role: 'admin', ...over }, authorization: site.admin });
+      const { status, body } = await site.call<{ keyId: string; key: string }>('POST', '/v1/api-keys', {
+        body: { name, role: 'admin', ...over },
+        authorization: site.admin,
+      });
       if (status !== 201) throw new Error(`no key was made: ${status} ${JSON.stringify(body)}`);
       return body;
     };
@@ -140,10 +149,31 @@ export class World {
 
   private readonly callers = {
     none: (): Caller => ({ name: 'none', authorization: null, may: NOTHING }),
-    garbage: (_host: Host, draw: Draw): Caller => ({ name: 'garbage', may: NOTHING, authorization: draw.oneOf(['x', 'Bearer', 'Bearer  ', 'Basic YTpi', 'Bearer csk_', 'bearer psc_x y', `Bearer psc_${draw.text(90, 'AZaz09-_')}`, 'Passphrase']) }),
+    garbage: (_host: Host, draw: Draw): Caller => ({
+      name: 'garbage',
+      may: NOTHING,
+      authorization: draw.oneOf([
+        'x',
+        'Bearer',
+        'Bearer  ',
+        'Basic YTpi',
+        'Bearer csk_',
+        'bearer psc_x y',
+        `Bearer psc_${draw.text(90, 'AZaz09-_')}`,
+        'Passphrase',
+      ]),
+    }),
     passphrase: (): Caller => ({ name: 'passphrase', authorization: this.passphrase, may: ['passphrase'] }),
-    firstPassphrase: (): Caller => ({ name: 'first passphrase', authorization: this.site.passphrase, may: this.now < this.firstPassphraseUntil ? ['passphrase'] : NOTHING }),
-    wrongPassphrase: (): Caller => ({ name: 'wrong passphrase', authorization: `Passphrase ${newPassphrase()}`, may: NOTHING }),
+    firstPassphrase: (): Caller => ({
+      name: 'first passphrase',
+      authorization: this.site.passphrase,
+      may: this.now < this.firstPassphraseUntil ? ['passphrase'] : NOTHING,
+    }),
+    wrongPassphrase: (): Caller => ({
+      name: 'wrong passphrase',
+      authorization: `Passphrase ${newPassphrase()}`,
+      may: NOTHING,
+    }),
     wrongKey: (): Caller => ({ name: 'wrong key', authorization: bearer(newApiKey()), may: NOTHING }),
     reader: (): Caller => ({ name: 'reader', authorization: this.ownKeys.reader, may: MAY.reader }),
     operator: (): Caller => ({ name: 'operator', authorization: this.ownKeys.operator, may: MAY.operator }),
@@ -151,14 +181,23 @@ export class World {
     expired: (): Caller => ({ name: 'expired key', authorization: this.ownKeys.expired, may: NOTHING }),
     revoked: (): Caller => ({ name: 'revoked key', authorization: this.ownKeys.revoked, may: NOTHING }),
     credential: ({ latest }: Host, draw: Draw): Caller => this.withCredential('credential', latest, draw),
-    otherCredential: (_host: Host, draw: Draw): Caller => this.withCredential('credential of another server', this.registered(draw).latest, draw),
-    retiredCredential: ({ retired, latest }: Host, draw: Draw): Caller => this.withCredential('credential of an earlier generation', retired ?? latest, draw),
+    otherCredential: (_host: Host, draw: Draw): Caller =>
+      this.withCredential('credential of another server', this.registered(draw).latest, draw),
+    retiredCredential: ({ retired, latest }: Host, draw: Draw): Caller =>
+      this.withCredential('credential of an earlier generation', retired ?? latest, draw),
   };
 
   private withCredential(name: string, registration: Registration | null, draw: Draw): Caller {
-    if (!registration) return { name: 'forged credential', authorization: `Bearer psc_${draw.text(91, 'ABCabc019')}`, may: NOTHING };
+    if (!registration)
+      return { name: 'forged credential', authorization: `Bearer psc_${draw.text(91, 'ABCabc019')}`, may: NOTHING };
     const isRetired = registration.generation <= (this.hostOf(registration.hostId)?.endedGeneration ?? 0);
-    return { name, authorization: bearer(registration.credential), may: ['process_server', 'process_server_or_operator'], credentialOf: registration, isRetired };
+    return {
+      name,
+      authorization: bearer(registration.credential),
+      may: ['process_server', 'process_server_or_operator'],
+      credentialOf: registration,
+      isRetired,
+    };
   }
 
   private withKey(role: Role, draw: Draw): Caller {
@@ -203,12 +242,31 @@ export class World {
   }
 
   planned(planId: string, candidates: readonly { readonly hostId: string; readonly generation: number }[]): void {
-    remember(this.plans, { planId, generations: new Map(candidates.map(({ hostId, generation }) => [hostId, generation])) });
+    remember(this.plans, {
+      planId,
+      generations: new Map(candidates.map(({ hostId, generation }) => [hostId, generation])),
+    });
   }
 
-  keyMade({ keyId, role, key, expiresAt }: { readonly keyId: string; readonly role: Role; readonly key: string; readonly expiresAt: string | null }): void {
+  keyMade({
+    keyId,
+    role,
+    key,
+    expiresAt,
+  }: {
+    readonly keyId: string;
+    readonly role: Role;
+    readonly key: string;
+    readonly expiresAt: string | null;
+  }): void {
     remember(this.keyIds, keyId);
-    remember(this.madeKeys, { keyId, role, key, expiresAt: expiresAt === null ? null : new Date(expiresAt), isRevoked: false });
+    remember(this.madeKeys, {
+      keyId,
+      role,
+      key,
+      expiresAt: expiresAt === null ? null : new Date(expiresAt),
+      isRevoked: false,
+    });
   }
 
   keyRevoked(keyId: string): void {

@@ -50,7 +50,12 @@ export class ClusterSite {
   /** A schema, looked at by the first node, with a replica for each of the nodes; none is started when `nodes` is empty. */
   static async open(nodes: readonly number[]): Promise<ClusterSite> {
     const schema = `cs_test_${randomBytes(6).toString('hex')}`;
-    const connection = await createConnection({ ...NODES[0], timezone: 'Z', multipleStatements: true, supportBigNumbers: true });
+    const connection = await createConnection({
+      ...NODES[0],
+      timezone: 'Z',
+      multipleStatements: true,
+      supportBigNumbers: true,
+    });
     await connection.query('SET SESSION wsrep_sync_wait = 15');
     await connection.query(`CREATE DATABASE ${schema}`);
     await connection.changeUser({ database: schema });
@@ -61,7 +66,9 @@ export class ClusterSite {
 
   /** Starts replicas at the same moment, one for each node. */
   async startAt(nodes: readonly number[]): Promise<void> {
-    const folders = await Promise.all(nodes.map((node) => ServerFolder.make({ ...SETTINGS, DATABASE_URL: this.urlOf(node) })));
+    const folders = await Promise.all(
+      nodes.map((node) => ServerFolder.make({ ...SETTINGS, DATABASE_URL: this.urlOf(node) })),
+    );
     this.folders.push(...folders);
     this.replicas.push(...(await Promise.all(folders.map((folder) => folder.start()))));
     for (const folder of folders) {
@@ -83,9 +90,20 @@ export class ClusterSite {
     return `Bearer ${this.adminKey}`;
   }
 
-  async call(replica: number, method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, authorization: string, body?: unknown): Promise<Reply> {
+  async call(
+    replica: number,
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+    path: string,
+    authorization: string,
+    body?: unknown,
+  ): Promise<Reply> {
     const sentAtMs = Date.now();
-    const reply = (status: number, text: string): Reply => ({ status, body: text ? (JSON.parse(text) as Reply['body']) : {}, sentAtMs, tookMs: Date.now() - sentAtMs });
+    const reply = (status: number, text: string): Reply => ({
+      status,
+      body: text ? (JSON.parse(text) as Reply['body']) : {},
+      sentAtMs,
+      tookMs: Date.now() - sentAtMs,
+    });
     try {
       const answer = await request(`${this.replicas[replica]?.url}/v1/process-servers${path && `/${path}`}`, {
         method,
@@ -114,7 +132,9 @@ export class ClusterSite {
           LEFT JOIN process_server_health AS h ON h.host_id = p.host_id
           LEFT JOIN process_server_name AS n ON n.host_id = p.host_id AND n.until_at IS NULL
          WHERE l.host_id IS NULL OR h.host_id IS NULL OR n.host_id IS NULL`),
-      entriesWithTombstone: await this.rows('SELECT p.host_id FROM process_server AS p JOIN tombstone AS t ON t.host_id = p.host_id'),
+      entriesWithTombstone: await this.rows(
+        'SELECT p.host_id FROM process_server AS p JOIN tombstone AS t ON t.host_id = p.host_id',
+      ),
       changesTwice: await this.rows(`
         SELECT e.host_id, e.generation, MIN(e.kind) AS kind, COUNT(*) AS times
           FROM event AS e
@@ -144,4 +164,10 @@ export class ClusterSite {
 }
 
 /** Of `faults`: none of any kind. */
-export const NO_FAULTS = { tally: [], halfEntries: [], entriesWithTombstone: [], changesTwice: [], otherGeneration: [] };
+export const NO_FAULTS = {
+  tally: [],
+  halfEntries: [],
+  entriesWithTombstone: [],
+  changesTwice: [],
+  otherGeneration: [],
+};

@@ -31,13 +31,28 @@ export class GaleraCluster {
     const nodes = Array.from({ length: NODES }, (_, index) => ({
       name: `node-${index + 1}`,
       folder: join(folder, `node-${index + 1}`),
-      ports: { sql: ports[index * 4], group: ports[index * 4 + 1], incremental: ports[index * 4 + 2], full: ports[index * 4 + 3] },
+      ports: {
+        sql: ports[index * 4],
+        group: ports[index * 4 + 1],
+        incremental: ports[index * 4 + 2],
+        full: ports[index * 4 + 3],
+      },
       process: null,
     }));
     const cluster = new GaleraCluster(nodes);
     try {
       for (const node of nodes) await makeFolders(node, owner);
-      await run(programs.installDb, ['--no-defaults', `--datadir=${join(nodes[0].folder, 'data')}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'], owner);
+      await run(
+        programs.installDb,
+        [
+          '--no-defaults',
+          `--datadir=${join(nodes[0].folder, 'data')}`,
+          '--auth-root-authentication-method=normal',
+          '--skip-test-db',
+          '--skip-name-resolve',
+        ],
+        owner,
+      );
       for (const node of nodes) {
         await writeFile(join(node.folder, 'my.cnf'), configurationOf(node, nodes, programs.provider));
         launch(node, programs, owner, node === nodes[0]);
@@ -58,7 +73,9 @@ export class GaleraCluster {
 
   /** Ends every node. */
   async stop() {
-    const running = this.#nodes.map(({ process: child }) => child).filter((child) => child && child.exitCode === null && child.signalCode === null);
+    const running = this.#nodes
+      .map(({ process: child }) => child)
+      .filter((child) => child && child.exitCode === null && child.signalCode === null);
     for (const child of running) {
       child.kill('SIGCONT'); // a test may have stopped it
       child.kill('SIGTERM');
@@ -75,12 +92,16 @@ export class GaleraCluster {
 
 function launch(node, { server, environment }, owner, isFirst) {
   const log = openSync(join(node.folder, 'output.log'), 'a');
-  node.process = spawn(server, [`--defaults-file=${join(node.folder, 'my.cnf')}`, ...(isFirst ? ['--wsrep-new-cluster'] : [])], {
-    ...owner,
-    cwd: node.folder,
-    env: { PATH: process.env.PATH, ...environment },
-    stdio: ['ignore', log, log],
-  });
+  node.process = spawn(
+    server,
+    [`--defaults-file=${join(node.folder, 'my.cnf')}`, ...(isFirst ? ['--wsrep-new-cluster'] : [])],
+    {
+      ...owner,
+      cwd: node.folder,
+      env: { PATH: process.env.PATH, ...environment },
+      stdio: ['ignore', log, log],
+    },
+  );
   closeSync(log);
 }
 
@@ -130,7 +151,9 @@ async function ready(node) {
     const { exitCode, signalCode } = node.process;
     if (exitCode !== null || signalCode !== null || performance.now() > deadlineMs) {
       const log = await readFile(join(node.folder, 'error.log'), 'utf8').catch(() => '');
-      throw new Error(`${node.name} of the cluster did not start (${signalCode ?? exitCode ?? 'out of time'}):\n${log.split('\n').slice(-25).join('\n')}`);
+      throw new Error(
+        `${node.name} of the cluster did not start (${signalCode ?? exitCode ?? 'out of time'}):\n${log.split('\n').slice(-25).join('\n')}`,
+      );
     }
     await pause(100);
   }

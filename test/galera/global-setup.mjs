@@ -13,9 +13,16 @@ export default async function globalSetup() {
   const folder = await mkdtemp(join(tmpdir(), 'configuration-server-galera-'));
   let cluster;
   let removed;
-  const remove = () => (removed ??= Promise.resolve(cluster?.stop()).then(() => rm(folder, { recursive: true, force: true, maxRetries: 5 })));
+  const remove = () =>
+    (removed ??= Promise.resolve(cluster?.stop()).then(() =>
+      rm(folder, { recursive: true, force: true, maxRetries: 5 }),
+    ));
   // Jest runs no teardown when it is interrupted.
-  for (const [signal, exitCode] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+  for (const [signal, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ]) {
     process.on(signal, () => void remove().finally(() => process.exit(exitCode)));
   }
   globalThis.removeThrowAwayDatabase = remove;

@@ -31,35 +31,61 @@ afterAll(() => site.close());
 async function sender(): Promise<Sender> {
   const hostId = randomUUID();
   const { body } = await site.call(0, 'PUT', hostId, site.asAgent, registrationOf(hostId));
-  return { hostId, generation: Number(body['generation']), credential: String(body['credential']), beats: 0, acknowledged: new Set() };
+  return {
+    hostId,
+    generation: Number(body['generation']),
+    credential: String(body['credential']),
+    beats: 0,
+    acknowledged: new Set(),
+  };
 }
 
 it.each([
   ['that say the same again', {}],
   ['with load and counts', { load: { cpuPercent: 12 }, protectedMachineCount: 1 }],
-])('heartbeats %s, sent through both replicas at once, are written when they are acknowledged', async (_what, report) => {
-  const senders = await Promise.all(Array.from({ length: HOSTS }, sender));
-  const untilMs = Date.now() + LOAD_MS;
-  const statuses = new Map<number, number>();
-  const beat = async (from: Sender, replica: number): Promise<void> => {
-    while (Date.now() < untilMs) {
-      const number = (from.beats += 1);
-      const body = { generation: from.generation, agentVersion: '1.0.0.0', sentAt: new Date(Date.now() + number * APART_MS).toISOString(), ...report };
-      const { status } = await site.call(replica, 'POST', `${from.hostId}/heartbeats`, `Bearer ${from.credential}`, body);
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
-      if (status === 200) from.acknowledged.add(number);
-      await pause(number % 6);
+])(
+  'heartbeats %s, sent through both replicas at once, are written when they are acknowledged',
+  async (_what, report) => {
+    const senders = await Promise.all(Array.from({ length: HOSTS }, sender));
+    const untilMs = Date.now() + LOAD_MS;
+    const statuses = new Map<number, number>();
+    const beat = async (from: Sender, replica: number): Promise<void> => {
+      while (Date.now() < untilMs) {
+        const number = (from.beats += 1);
+        const body = {
+          generation: from.generation,
+          agentVersion: '1.0.0.0',
+          sentAt: new Date(Date.now() + number * APART_MS).toISOString(),
+          ...report,
+        };
+        const { status } = await site.call(
+          replica,
+          'POST',
+          `${from.hostId}/heartbeats`,
+          `Bearer ${from.credential}`,
+          body,
+        );
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        if (status === 200) from.acknowledged.add(number);
+        await pause(number % 6);
+      }
+    };
+    await Promise.all(senders.flatMap((from) => [beat(from, 0), beat(from, 1)]));
+    let acknowledged = 0;
+    const lost: string[] = [];
+    for (const { hostId, acknowledged: numbers } of senders) {
+      const written = new Set(
+        (await site.rows<{ beat: number }>('SELECT beat FROM written WHERE host_id = ?', [hostId])).map(
+          ({ beat: number }) => Number(number),
+        ),
+      );
+      acknowledged += numbers.size;
+      lost.push(...[...numbers].filter((number) => !written.has(number)).map((number) => `${hostId} ${number}`));
     }
-  };
-  await Promise.all(senders.flatMap((from) => [beat(from, 0), beat(from, 1)]));
-  let acknowledged = 0;
-  const lost: string[] = [];
-  for (const { hostId, acknowledged: numbers } of senders) {
-    const written = new Set((await site.rows<{ beat: number }>('SELECT beat FROM written WHERE host_id = ?', [hostId])).map(({ beat: number }) => Number(number)));
-    acknowledged += numbers.size;
-    lost.push(...[...numbers].filter((number) => !written.has(number)).map((number) => `${hostId} ${number}`));
-  }
-  console.log(`${acknowledged} heartbeats acknowledged, ${lost.length} of them never written; answers by status: ${JSON.stringify([...statuses])}`);
-  expect(acknowledged).toBeGreaterThan(1_000);
-  expect(lost).toEqual([]);
-});
+    console.log(
+      `${acknowledged} heartbeats acknowledged, ${lost.length} of them never written; answers by status: ${JSON.stringify([...statuses])}`,
+    );
+    expect(acknowledged).toBeGreaterThan(1_000);
+    expect(lost).toEqual([]);
+  },
+);

@@ -22,7 +22,8 @@ interface Host {
   credential: string;
 }
 
-const CHANGES = "('registered', 'registered_again', 'replaced', 'decommissioned', 'purged', 'purged_by_force', 'removed')";
+const CHANGES =
+  "('registered', 'registered_again', 'replaced', 'decommissioned', 'purged', 'purged_by_force', 'removed')";
 
 /** Many callers on few hosts, through every replica, with a ledger of what was answered. */
 export class MixedLoad {
@@ -38,7 +39,8 @@ export class MixedLoad {
 
   get statuses(): string {
     const counts = new Map<string, number>();
-    for (const { kind, status } of this.ledger) counts.set(`${kind} ${status}`, (counts.get(`${kind} ${status}`) ?? 0) + 1);
+    for (const { kind, status } of this.ledger)
+      counts.set(`${kind} ${status}`, (counts.get(`${kind} ${status}`) ?? 0) + 1);
     return JSON.stringify([...counts].sort());
   }
 
@@ -66,24 +68,53 @@ export class MixedLoad {
       const answered = Number(reply.body['generation'] ?? 0);
       this.note('register', hostId, answered, reply);
       if (reply.status !== 200 && reply.status !== 201) return;
-      if (answered > host.generation) Object.assign(host, { generation: answered, credential: reply.body['credential'] });
-      if (turn % 3 === 0) this.note('read after register', hostId, answered, await this.site.call(other, 'GET', hostId, this.site.asOperator));
+      if (answered > host.generation)
+        Object.assign(host, { generation: answered, credential: reply.body['credential'] });
+      if (turn % 3 === 0)
+        this.note(
+          'read after register',
+          hostId,
+          answered,
+          await this.site.call(other, 'GET', hostId, this.site.asOperator),
+        );
     } else if (kind < 14) {
       const body = { generation, agentVersion: '1.0.0.0', protectedMachineCount: 0, replicationPairCount: turn };
-      this.note('heartbeat', hostId, generation, await this.site.call(replica, 'POST', `${hostId}/heartbeats`, `Bearer ${credential}`, body));
+      this.note(
+        'heartbeat',
+        hostId,
+        generation,
+        await this.site.call(replica, 'POST', `${hostId}/heartbeats`, `Bearer ${credential}`, body),
+      );
     } else if (kind < 17) {
-      this.note('decommission', hostId, generation, await this.site.call(replica, 'DELETE', hostId, `Bearer ${credential}`));
+      this.note(
+        'decommission',
+        hostId,
+        generation,
+        await this.site.call(replica, 'DELETE', hostId, `Bearer ${credential}`),
+      );
     } else {
-      const reply = await this.site.call(replica, 'POST', `${hostId}/purge`, this.site.asOperator, { generation, reason: 'test', force: true });
+      const reply = await this.site.call(replica, 'POST', `${hostId}/purge`, this.site.asOperator, {
+        generation,
+        reason: 'test',
+        force: true,
+      });
       this.note('purge', hostId, generation, reply);
-      if (reply.status === 200 && turn % 2 === 0) this.note('read after purge', hostId, generation, await this.site.call(other, 'GET', hostId, this.site.asOperator));
+      if (reply.status === 200 && turn % 2 === 0)
+        this.note(
+          'read after purge',
+          hostId,
+          generation,
+          await this.site.call(other, 'GET', hostId, this.site.asOperator),
+        );
     }
   }
 
   private note(kind: CallKind, hostId: string, generation: number, { status, body, sentAtMs, tookMs }: Reply): void {
     const read = kind.startsWith('read') && status === 200 ? Number(body['generation']) : 0;
-    if (kind === 'read after register' && read > 0 && read < generation) this.staleReads.push(`${hostId} shows ${read} after ${generation} was registered`);
-    if (kind === 'read after purge' && read > 0 && read <= generation) this.staleReads.push(`${hostId} shows ${read} after ${generation} was purged`);
+    if (kind === 'read after register' && read > 0 && read < generation)
+      this.staleReads.push(`${hostId} shows ${read} after ${generation} was registered`);
+    if (kind === 'read after purge' && read > 0 && read <= generation)
+      this.staleReads.push(`${hostId} shows ${read} after ${generation} was purged`);
     this.ledger.push({ kind, hostId, generation, status, sentAtMs, answeredAtMs: sentAtMs + tookMs });
   }
 
@@ -94,19 +125,31 @@ export class MixedLoad {
   async disagreements(): Promise<string[]> {
     const faults = [...this.staleReads];
     const hostIds = this.hosts.map(({ hostId }) => hostId);
-    const rows = await this.site.rows<{ kind: string; host_id: string; generation: number }>(`SELECT kind, host_id, generation FROM event WHERE kind IN ${CHANGES} AND host_id IN (?)`, [hostIds]);
+    const rows = await this.site.rows<{ kind: string; host_id: string; generation: number }>(
+      `SELECT kind, host_id, generation FROM event WHERE kind IN ${CHANGES} AND host_id IN (?)`,
+      [hostIds],
+    );
     const events = new Set(rows.map(({ kind, host_id, generation }) => `${host_id} ${nameOf(kind)} ${generation}`));
     for (const line of this.acknowledged('register', 'decommission', 'purge')) {
-      const name = { register: 'registered', decommission: 'decommissioned', purge: 'purged' }[line.kind as 'register' | 'decommission' | 'purge'];
-      if (!events.has(`${line.hostId} ${name} ${line.generation}`)) faults.push(`acknowledged without an event: ${JSON.stringify(line)}`);
+      const name = { register: 'registered', decommission: 'decommissioned', purge: 'purged' }[
+        line.kind as 'register' | 'decommission' | 'purge'
+      ];
+      if (!events.has(`${line.hostId} ${name} ${line.generation}`))
+        faults.push(`acknowledged without an event: ${JSON.stringify(line)}`);
     }
     for (const hostId of hostIds) {
-      const registered = rows.filter((row) => row.host_id === hostId && nameOf(row.kind) === 'registered').map(({ generation }) => generation).sort((a, b) => a - b);
+      const registered = rows
+        .filter((row) => row.host_id === hostId && nameOf(row.kind) === 'registered')
+        .map(({ generation }) => generation)
+        .sort((a, b) => a - b);
       const isGapless = registered.every((generation, index) => generation === index + 1);
       if (!isGapless) faults.push(`${hostId} has registrations ${registered.join(' ')}`);
       const asked = this.ledger.filter((line) => line.hostId === hostId && line.kind === 'register');
-      const mayBe = asked.filter(({ status }) => status === 200 || status === 201 || status === 0 || status >= 500).length;
-      if (registered.length > mayBe) faults.push(`${hostId} has ${registered.length} registrations, ${mayBe} were asked for`);
+      const mayBe = asked.filter(
+        ({ status }) => status === 200 || status === 201 || status === 0 || status >= 500,
+      ).length;
+      if (registered.length > mayBe)
+        faults.push(`${hostId} has ${registered.length} registrations, ${mayBe} were asked for`);
       faults.push(...this.heartbeatsOfEndedOnes(hostId));
     }
     return faults;
@@ -115,9 +158,16 @@ export class MixedLoad {
   /** Nothing of a generation is accepted that was sent after the answer that ended it. */
   private heartbeatsOfEndedOnes(hostId: string): string[] {
     const lines = this.acknowledged('register', 'decommission', 'purge').filter((line) => line.hostId === hostId);
-    const ends = lines.map(({ kind, generation, answeredAtMs }) => ({ upTo: kind === 'register' ? generation - 1 : generation, answeredAtMs }));
+    const ends = lines.map(({ kind, generation, answeredAtMs }) => ({
+      upTo: kind === 'register' ? generation - 1 : generation,
+      answeredAtMs,
+    }));
     return this.acknowledged('heartbeat')
-      .filter((beat) => beat.hostId === hostId && ends.some(({ upTo, answeredAtMs }) => beat.generation <= upTo && beat.sentAtMs > answeredAtMs))
+      .filter(
+        (beat) =>
+          beat.hostId === hostId &&
+          ends.some(({ upTo, answeredAtMs }) => beat.generation <= upTo && beat.sentAtMs > answeredAtMs),
+      )
       .map((beat) => `accepted after its generation had ended: ${JSON.stringify(beat)}`);
   }
 
@@ -126,4 +176,5 @@ export class MixedLoad {
   }
 }
 
-const nameOf = (kind: string): string => (kind === 'registered_again' || kind === 'replaced' ? 'registered' : kind.replace('_by_force', ''));
+const nameOf = (kind: string): string =>
+  kind === 'registered_again' || kind === 'replaced' ? 'registered' : kind.replace('_by_force', '');

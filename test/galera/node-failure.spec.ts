@@ -28,9 +28,15 @@ afterAll(() => site.close());
 
 /** Sends heartbeats until the load ends, and goes to the other replica when one does not accept it, as behind a balancer. */
 async function beatThroughout(host: Beating, isOver: () => boolean): Promise<void> {
-  for (let replica = 0; !isOver(); ) {
+  for (let replica = 0; !isOver();) {
     const body = { generation: host.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0 };
-    const { status, sentAtMs } = await site.call(replica, 'POST', `${host.hostId}/heartbeats`, `Bearer ${host.credential}`, body);
+    const { status, sentAtMs } = await site.call(
+      replica,
+      'POST',
+      `${host.hostId}/heartbeats`,
+      `Bearer ${host.credential}`,
+      body,
+    );
     if (status === 200) host.lastAcknowledgedMs = sentAtMs;
     else replica = 1 - replica;
     await pause(50);
@@ -39,7 +45,9 @@ async function beatThroughout(host: Beating, isOver: () => boolean): Promise<voi
 
 async function isSynced(node: number): Promise<boolean> {
   const connection = await createConnection({ ...NODES[node] }).catch(() => null);
-  const [rows] = (await connection?.query<RowDataPacket[]>(`SHOW STATUS WHERE Variable_name = 'wsrep_local_state_comment' AND Value = 'Synced'`).catch(() => null)) ?? [[]];
+  const [rows] = (await connection
+    ?.query<RowDataPacket[]>(`SHOW STATUS WHERE Variable_name = 'wsrep_local_state_comment' AND Value = 'Synced'`)
+    .catch(() => null)) ?? [[]];
   await connection?.end().catch(() => undefined);
   return rows.length === 1;
 }
@@ -52,7 +60,12 @@ async function synced(node: number): Promise<void> {
 
 /** Both leave the cluster with the node that stays, and those who beat through the other replica within reach. */
 it.each([
-  ['is stopped for a while', 1, () => process.kill(NODE_PIDS[1] as number, 'SIGSTOP'), () => process.kill(NODE_PIDS[1] as number, 'SIGCONT')],
+  [
+    'is stopped for a while',
+    1,
+    () => process.kill(NODE_PIDS[1] as number, 'SIGSTOP'),
+    () => process.kill(NODE_PIDS[1] as number, 'SIGCONT'),
+  ],
   ['is killed', 2, () => process.kill(NODE_PIDS[2] as number, 'SIGKILL'), () => true],
 ])('what was acknowledged while a node %s is kept', async (_what, node, fail, end) => {
   const hosts: Beating[] = await Promise.all(
@@ -60,7 +73,12 @@ it.each([
       const hostId = randomUUID();
       const { status, body } = await site.call(0, 'PUT', hostId, site.asAgent, registrationOf(hostId));
       expect(status).toBe(201);
-      return { hostId, generation: Number(body['generation']), credential: String(body['credential']), lastAcknowledgedMs: 0 };
+      return {
+        hostId,
+        generation: Number(body['generation']),
+        credential: String(body['credential']),
+        lastAcknowledgedMs: 0,
+      };
     }),
   );
   let isOver = false;
@@ -83,11 +101,18 @@ it.each([
   isOver = true;
   await Promise.all([...beating, ...registering]);
 
-  const leases = await site.rows<{ host_id: string; last_heartbeat_at: Date }>('SELECT host_id, last_heartbeat_at FROM process_server_lease WHERE host_id IN (?)', [hosts.map(({ hostId }) => hostId)]);
+  const leases = await site.rows<{ host_id: string; last_heartbeat_at: Date }>(
+    'SELECT host_id, last_heartbeat_at FROM process_server_lease WHERE host_id IN (?)',
+    [hosts.map(({ hostId }) => hostId)],
+  );
   const keptOf = new Map(leases.map((lease) => [lease.host_id, lease.last_heartbeat_at.getTime()]));
-  const lost = hosts.filter(({ hostId, lastAcknowledgedMs }) => (keptOf.get(hostId) ?? 0) < lastAcknowledgedMs - CLOCKS_DIFFER_MS);
+  const lost = hosts.filter(
+    ({ hostId, lastAcknowledgedMs }) => (keptOf.get(hostId) ?? 0) < lastAcknowledgedMs - CLOCKS_DIFFER_MS,
+  );
   expect(lost).toEqual([]);
-  const kept = new Set((await site.rows<{ host_id: string }>('SELECT host_id FROM process_server')).map(({ host_id }) => host_id));
+  const kept = new Set(
+    (await site.rows<{ host_id: string }>('SELECT host_id FROM process_server')).map(({ host_id }) => host_id),
+  );
   console.log(`${registered.length} registrations acknowledged`);
   expect(registered.length).toBeGreaterThan(10);
   expect(registered.filter((hostId) => !kept.has(hostId))).toEqual([]);

@@ -21,6 +21,9 @@ export async function findPrograms(folder) {
     server,
     installDb,
     provider: join(unpacked, 'usr/lib/libgalera_smm.so'),
-    environment: { PATH: [join(unpacked, 'usr/bin'), process.env.PATH, ...SYSTEM_FOLDERS].join(delimiter), LD_LIBRARY_PATH: await librariesIn(unpacked) },
+    environment: {
+      PATH: [join(unpacked, 'usr/bin'), process.env.PATH, ...SYSTEM_FOLDERS].join(delimiter),
+      LD_LIBRARY_PATH: await librariesIn(unpacked),
+    },
   };
 }

@@ -23,13 +23,20 @@ it('registrations of each host through both replicas at once become one generati
   const untilMs = Date.now() + LOAD_MS;
   const live = async (host: (typeof hosts)[number]): Promise<void> => {
     while (Date.now() < untilMs) {
-      const answers = await Promise.all([0, 1].map((replica) => site.call(replica, 'PUT', host.hostId, site.asAgent, registrationOf(host.hostId))));
+      const answers = await Promise.all(
+        [0, 1].map((replica) => site.call(replica, 'PUT', host.hostId, site.asAgent, registrationOf(host.hostId))),
+      );
       for (const answer of answers) {
         note('register', answer);
-        if (answer.status < 300 && Number(answer.body['generation']) > host.generation) Object.assign(host, answer.body);
+        if (answer.status < 300 && Number(answer.body['generation']) > host.generation)
+          Object.assign(host, answer.body);
       }
       const body = { generation: host.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0 };
-      const beats = await Promise.all([0, 1].map((replica) => site.call(replica, 'POST', `${host.hostId}/heartbeats`, `Bearer ${host.credential}`, body)));
+      const beats = await Promise.all(
+        [0, 1].map((replica) =>
+          site.call(replica, 'POST', `${host.hostId}/heartbeats`, `Bearer ${host.credential}`, body),
+        ),
+      );
       for (const beat of beats) note('heartbeat', beat);
     }
   };
@@ -37,6 +44,8 @@ it('registrations of each host through both replicas at once become one generati
   console.log(`answers: ${JSON.stringify([...statuses].sort())}; the longest registration took ${longestMs} ms`);
   expect(await site.faults()).toEqual(NO_FAULTS);
   expect([...statuses.keys()].filter((key) => !/ 20[01]$/.test(key))).toEqual([]);
-  const again = await Promise.all(hosts.map((host) => site.call(0, 'PUT', host.hostId, site.asAgent, registrationOf(host.hostId))));
+  const again = await Promise.all(
+    hosts.map((host) => site.call(0, 'PUT', host.hostId, site.asAgent, registrationOf(host.hostId))),
+  );
   expect(again.filter(({ status }) => status !== 200 && status !== 201)).toEqual([]);
 });

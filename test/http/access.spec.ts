@@ -14,8 +14,27 @@ import { named, TestSite, type Answer, type KnownServer } from '../support/test-
 
 const PAGE = join(projectRoot(), 'docs', 'access.md');
 /** What says that a caller may not; any other answer is that of a route that let him in. */
-const REFUSALS = new Set(['authentication_required', 'passphrase_rejected', 'credential_rejected', 'credential_revoked', 'api_key_rejected', 'permission_denied']);
-const CALLERS = ['nobody', 'wrong key', 'expired key', 'revoked key', 'reader', 'operator', 'admin', 'the process server', 'another one', 'passphrase', 'wrong passphrase'] as const;
+const REFUSALS = new Set([
+  'authentication_required',
+  'passphrase_rejected',
+  'credential_rejected',
+  'credential_revoked',
+  'api_key_rejected',
+  'permission_denied',
+]);
+const CALLERS = [
+  'nobody',
+  'wrong key',
+  'expired key',
+  'revoked key',
+  'reader',
+  'operator',
+  'admin',
+  'the process server',
+  'another one',
+  'passphrase',
+  'wrong passphrase',
+] as const;
 type CallerName = (typeof CALLERS)[number];
 
 let site: TestSite;
@@ -40,24 +59,48 @@ afterAll(() => site.close());
 
 async function adminKeyThat(over: Record<string, Date>): Promise<string> {
   const key = newApiKey();
-  await site.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), ...named(randomUUID()), hash: sha256(key), role: 'admin', created_at: site.clock.now(), ...over }]);
+  await site.database.write('INSERT INTO api_key SET ?', [
+    {
+      id: randomUUID(),
+      ...named(randomUUID()),
+      hash: sha256(key),
+      role: 'admin',
+      created_at: site.clock.now(),
+      ...over,
+    },
+  ]);
   return `Bearer ${key}`;
 }
 
-const document = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as { readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>> };
-const routes = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => ({ method: method.toUpperCase() as 'GET', path })));
+const document = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+};
+const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.keys(methods).map((method) => ({ method: method.toUpperCase() as 'GET', path })),
+);
 
 /** A request that goes no further than to the door: without a body, for what takes one. */
-function call(caller: CallerName, { method, path }: { method: 'GET'; path: string }, server: KnownServer): Promise<Answer> {
+function call(
+  caller: CallerName,
+  { method, path }: { method: 'GET'; path: string },
+  server: KnownServer,
+): Promise<Answer> {
   const url = path.replace('{hostId}', server.hostId).replace(/\{\w+\}/g, randomUUID());
   if (caller === 'nobody') return site.call(method, url);
-  return site.call(method, url, { authorization: caller === 'the process server' ? `Bearer ${server.credential}` : authorizations[caller] });
+  return site.call(method, url, {
+    authorization: caller === 'the process server' ? `Bearer ${server.credential}` : authorizations[caller],
+  });
 }
 
 /** Events of what was changed; a refusal has one of its own. */
-const changes = async (): Promise<unknown> => (await site.database.rows('SELECT COUNT(*) AS count FROM event WHERE kind NOT LIKE ?', ['refused%']))[0];
+const changes = async (): Promise<unknown> =>
+  (await site.database.rows('SELECT COUNT(*) AS count FROM event WHERE kind NOT LIKE ?', ['refused%']))[0];
 
-async function verdict(caller: CallerName, route: { method: 'GET'; path: string }, server: KnownServer): Promise<string> {
+async function verdict(
+  caller: CallerName,
+  route: { method: 'GET'; path: string },
+  server: KnownServer,
+): Promise<string> {
   const before = await changes();
   const { status, body } = await call(caller, route, server);
   const code = String(body['code']);
@@ -71,7 +114,8 @@ async function verdict(caller: CallerName, route: { method: 'GET'; path: string 
 describe('who may do what', () => {
   it('is what docs/access.md says, for each route and each kind of caller', async () => {
     const lines: string[] = [];
-    const registered = (): Promise<KnownServer> => site.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
+    const registered = (): Promise<KnownServer> =>
+      site.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
     let server = await registered();
     for (const route of routes) {
       await site.outage(600); // wrong keys are counted for so long
@@ -84,7 +128,11 @@ describe('who may do what', () => {
       lines.push(`| \`${route.method} ${route.path}\` | ${cells.join(' | ')} |`);
     }
     const table = [`| Route | ${CALLERS.join(' | ')} |`, `| --- |${' --- |'.repeat(CALLERS.length)}`, ...lines];
-    expect(readFileSync(PAGE, 'utf8').split('\n').filter((line) => line.startsWith('| ') && line.split(' | ').length > CALLERS.length)).toEqual(table);
+    expect(
+      readFileSync(PAGE, 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('| ') && line.split(' | ').length > CALLERS.length),
+    ).toEqual(table);
   });
 
   it('a refused caller changes nothing, also with a body that would be accepted', async () => {
@@ -98,10 +146,20 @@ describe('who may do what', () => {
       ['POST', '/v1/passphrases', { overlapSeconds: 0 }],
     ];
     await site.outage(600);
-    const forgetRefusals = (): Promise<number> => site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
+    const forgetRefusals = (): Promise<number> =>
+      site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
     await forgetRefusals();
     const before = await site.fingerprint();
-    for (const caller of ['nobody', 'wrong key', 'expired key', 'revoked key', 'reader', 'another one', 'passphrase', 'wrong passphrase'] as const) {
+    for (const caller of [
+      'nobody',
+      'wrong key',
+      'expired key',
+      'revoked key',
+      'reader',
+      'another one',
+      'passphrase',
+      'wrong passphrase',
+    ] as const) {
       for (const [method, url, body] of bodies) {
         const authorization = caller === 'nobody' ? '' : authorizations[caller];
         const { status } = await site.call(method, url, { ...(body && { body }), authorization });
@@ -115,10 +173,22 @@ describe('who may do what', () => {
 
   it('every role reads the audit log and none may change it', async () => {
     for (const role of ['reader', 'operator', 'admin'] as const) {
-      const [event] = (await site.call<{ items: { id: string }[] }>('GET', '/v1/events', { authorization: authorizations[role] })).body.items;
+      const [event] = (
+        await site.call<{ items: { id: string }[] }>('GET', '/v1/events', { authorization: authorizations[role] })
+      ).body.items;
       for (const method of ['PUT', 'POST', 'DELETE'] as const) {
-        for (const [url, status] of [['/v1/events', 405], [`/v1/events/${event?.id}`, 404]] as const) {
-          expect((await site.call(method, url, { authorization: authorizations[role], ...(method !== 'DELETE' && { body: {} }) })).status).toBe(status);
+        for (const [url, status] of [
+          ['/v1/events', 405],
+          [`/v1/events/${event?.id}`, 404],
+        ] as const) {
+          expect(
+            (
+              await site.call(method, url, {
+                authorization: authorizations[role],
+                ...(method !== 'DELETE' && { body: {} }),
+              })
+            ).status,
+          ).toBe(status);
         }
       }
     }
@@ -130,45 +200,104 @@ describe('a refused caller', () => {
     readonly msg: string;
     readonly requestId: string;
   }
-  const linesSince = (first: number): Line[] => site.log.slice(first).map((line) => JSON.parse(line) as Line).filter(({ msg }) => msg === 'a caller was refused');
+  const linesSince = (first: number): Line[] =>
+    site.log
+      .slice(first)
+      .map((line) => JSON.parse(line) as Line)
+      .filter(({ msg }) => msg === 'a caller was refused');
   const auditOf = async (address: string): Promise<Record<string, unknown>[]> =>
-    site.database.rows('SELECT kind, actor, host_id, source_address, request_id, detail FROM event WHERE kind LIKE ? AND source_address = ? ORDER BY id', ['refused%', address]);
+    site.database.rows(
+      'SELECT kind, actor, host_id, source_address, request_id, detail FROM event WHERE kind LIKE ? AND source_address = ? ORDER BY id',
+      ['refused%', address],
+    );
 
   it.each<[string, string, () => string, Record<string, unknown>]>([
     ['authentication_required', 'unknown-caller', () => '', {}],
-    ['api_key_rejected', 'unknown-caller', () => authorizations['wrong key'], { keyPrefix: expect.stringMatching(/^csk_.{8}$/) }],
+    [
+      'api_key_rejected',
+      'unknown-caller',
+      () => authorizations['wrong key'],
+      { keyPrefix: expect.stringMatching(/^csk_.{8}$/) },
+    ],
     ['api_key_rejected', 'unknown-caller', () => 'Bearer my-own-secret', {}],
-    ['permission_denied', 'operator:', () => authorizations.reader, { keyId: expect.any(String), keyName: expect.stringMatching(/^reader-/) }],
+    [
+      'permission_denied',
+      'operator:',
+      () => authorizations.reader,
+      { keyId: expect.any(String), keyName: expect.stringMatching(/^reader-/) },
+    ],
     ['permission_denied', 'unknown-caller', () => authorizations['another one'], {}],
-  ])('%s: %s is logged each time and audited once an hour, with the call and without a secret', async (code, actor, authorization, who) => {
-    await site.outage(3_600);
-    await site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
-    const [hostId, first] = [randomUUID(), site.log.length];
-    const purge = (): Promise<Answer> => site.call('POST', `/v1/process-servers/${hostId}/purge`, { body: {}, authorization: authorization(), address: '127.0.0.31' });
-    const answers = [await purge(), await purge()];
-    const facts = { code, call: 'POST /v1/process-servers/{hostId}/purge', hostId, ...who };
-    expect(linesSince(first)).toEqual(answers.map(({ body }) => expect.objectContaining({ level: 40, ...facts, address: '127.0.0.31', requestId: body['requestId'] })));
-    expect(await auditOf('127.0.0.31')).toEqual([
-      { kind: `refused_${code}`, actor: expect.stringMatching(`^${actor}`), host_id: null, source_address: '127.0.0.31', request_id: answers[0]?.body['requestId'], detail: facts },
-    ]);
-    expect(site.log.slice(first).join('')).not.toContain('my-own-secret');
-    await site.outage(3_600);
-    await purge();
-    expect(await auditOf('127.0.0.31')).toHaveLength(2);
-  });
+  ])(
+    '%s: %s is logged each time and audited once an hour, with the call and without a secret',
+    async (code, actor, authorization, who) => {
+      await site.outage(3_600);
+      await site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
+      const [hostId, first] = [randomUUID(), site.log.length];
+      const purge = (): Promise<Answer> =>
+        site.call('POST', `/v1/process-servers/${hostId}/purge`, {
+          body: {},
+          authorization: authorization(),
+          address: '127.0.0.31',
+        });
+      const answers = [await purge(), await purge()];
+      const facts = { code, call: 'POST /v1/process-servers/{hostId}/purge', hostId, ...who };
+      expect(linesSince(first)).toEqual(
+        answers.map(({ body }) =>
+          expect.objectContaining({ level: 40, ...facts, address: '127.0.0.31', requestId: body['requestId'] }),
+        ),
+      );
+      expect(await auditOf('127.0.0.31')).toEqual([
+        {
+          kind: `refused_${code}`,
+          actor: expect.stringMatching(`^${actor}`),
+          host_id: null,
+          source_address: '127.0.0.31',
+          request_id: answers[0]?.body['requestId'],
+          detail: facts,
+        },
+      ]);
+      expect(site.log.slice(first).join('')).not.toContain('my-own-secret');
+      await site.outage(3_600);
+      await purge();
+      expect(await auditOf('127.0.0.31')).toHaveLength(2);
+    },
+  );
 
   it('of a heartbeat and of a registration is audited as well, and one that its own timeline names is not audited twice', async () => {
     await site.outage(3_600);
     const server = await site.registered({ friendlyName: 'refused', ipAddress: '192.0.2.9' });
     const url = `/v1/process-servers/${server.hostId}`;
-    await site.call('POST', `${url}/heartbeats`, { body: { generation: 1 }, authorization: 'Bearer psc_forged', address: '127.0.0.32' });
+    await site.call('POST', `${url}/heartbeats`, {
+      body: { generation: 1 },
+      authorization: 'Bearer psc_forged',
+      address: '127.0.0.32',
+    });
     await site.call('PUT', url, { body: {}, authorization: 'Passphrase wrong', address: '127.0.0.32' });
-    expect((await auditOf('127.0.0.32')).map(({ kind, host_id: of }) => [kind, of]).sort()).toEqual([['refused_credential_rejected', null], ['refused_passphrase_rejected', null]]);
-    await site.call('POST', `${url}/revoke-credential`, { body: { generation: 1, reason: 'test' }, authorization: site.admin });
+    expect((await auditOf('127.0.0.32')).map(({ kind, host_id: of }) => [kind, of]).sort()).toEqual([
+      ['refused_credential_rejected', null],
+      ['refused_passphrase_rejected', null],
+    ]);
+    await site.call('POST', `${url}/revoke-credential`, {
+      body: { generation: 1, reason: 'test' },
+      authorization: site.admin,
+    });
     const first = site.log.length;
-    await site.call('POST', `${url}/heartbeats`, { body: { generation: 1 }, authorization: `Bearer ${server.credential}`, address: '127.0.0.33' });
-    expect((await auditOf('127.0.0.33')).map(({ kind, host_id: of }) => [kind, of])).toEqual([['refused_credential_revoked', server.hostId]]);
-    expect(linesSince(first)).toMatchObject([{ code: 'credential_revoked', call: 'POST /v1/process-servers/{hostId}/heartbeats', hostId: server.hostId, address: '127.0.0.33' }]);
+    await site.call('POST', `${url}/heartbeats`, {
+      body: { generation: 1 },
+      authorization: `Bearer ${server.credential}`,
+      address: '127.0.0.33',
+    });
+    expect((await auditOf('127.0.0.33')).map(({ kind, host_id: of }) => [kind, of])).toEqual([
+      ['refused_credential_revoked', server.hostId],
+    ]);
+    expect(linesSince(first)).toMatchObject([
+      {
+        code: 'credential_revoked',
+        call: 'POST /v1/process-servers/{hostId}/heartbeats',
+        hostId: server.hostId,
+        address: '127.0.0.33',
+      },
+    ]);
   });
 
   const BROKEN = ['{"generation":', '{"__proto__":{}}', `"${'x'.repeat(70_000)}"`, '[[1]]'];
@@ -187,7 +316,10 @@ describe('a refused caller', () => {
   });
 
   it('that may call is told what is wrong with its body', async () => {
-    for (const [body, code] of [['{"generation":', 'malformed_json'], [`"${'x'.repeat(70_000)}"`, 'body_too_large']] as const) {
+    for (const [body, code] of [
+      ['{"generation":', 'malformed_json'],
+      [`"${'x'.repeat(70_000)}"`, 'body_too_large'],
+    ] as const) {
       const answers = [
         await site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body, authorization: site.passphrase }),
         await site.call('POST', '/v1/purges', { body, authorization: site.admin }),
@@ -202,15 +334,25 @@ describe('every answer', () => {
     ['of a route', () => site.read('/v1/fleet')],
     ['that refuses a caller', () => site.call('GET', '/v1/fleet')],
     ['of an address that there is none of', () => site.call('GET', '/v1/nothing')],
-    ['that refuses a heartbeat', () => site.call('POST', `/v1/process-servers/${randomUUID()}/heartbeats`, { body: {} })],
+    [
+      'that refuses a heartbeat',
+      () => site.call('POST', `/v1/process-servers/${randomUUID()}/heartbeats`, { body: {} }),
+    ],
     ['of the documentation', () => site.call('GET', '/docs')],
     ['to what is no HTTP', async () => parsedAnswer(await site.raw('hello\r\n\r\n'))],
-  ])('%s keeps a browser from framing it, guessing its type, storing it, and telling where it was', async (_what, ask) => {
-    const { headers } = await ask();
-    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' });
-    expect(headers['content-security-policy']).toMatch(/^default-src '(none|self)';.*frame-ancestors 'none'$/);
-    expect(headers['strict-transport-security']).toBeUndefined();
-  });
+  ])(
+    '%s keeps a browser from framing it, guessing its type, storing it, and telling where it was',
+    async (_what, ask) => {
+      const { headers } = await ask();
+      expect(headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cache-control': 'no-store',
+      });
+      expect(headers['content-security-policy']).toMatch(/^default-src '(none|self)';.*frame-ancestors 'none'$/);
+      expect(headers['strict-transport-security']).toBeUndefined();
+    },
+  );
 });
 
 describe('a route that states no permission', () => {

@@ -14,14 +14,19 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-const eventsOf = async (hostId: string): Promise<readonly EventBody[]> => (await site.read<{ items: EventBody[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
+const eventsOf = async (hostId: string): Promise<readonly EventBody[]> =>
+  (await site.read<{ items: EventBody[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
 const requestIdOf = ({ headers }: Answer<object>): unknown => headers['x-request-id'];
 
 describe('each change has its event', () => {
   it('with who made it, from where, and the request id of the answer, also when many are written together', async () => {
     const hostId = randomUUID();
     const answers: Answer<object>[] = [await site.register(hostId)];
-    const server = { hostId, generation: 1, credential: String((answers[0]?.body as Record<string, unknown>)['credential']) };
+    const server = {
+      hostId,
+      generation: 1,
+      credential: String((answers[0]?.body as Record<string, unknown>)['credential']),
+    };
     answers.push(await site.heartbeat(server, { agentVersion: '9.62.1.1' }));
     answers.push(await site.heartbeat(server, { machineId: 'machine-2', agentVersion: '9.62.1.1' }));
     await site.pass(1); // events of one instant are in the order of their ids
@@ -45,7 +50,12 @@ describe('each change has its event', () => {
     await site.unregister(server);
     await site.pass(300);
     await site.replica().cleanUp.pass();
-    expect((await eventsOf(server.hostId)).at(-1)).toMatchObject({ kind: 'removed', actor: 'clean-up', sourceAddress: null, requestId: null });
+    expect((await eventsOf(server.hostId)).at(-1)).toMatchObject({
+      kind: 'removed',
+      actor: 'clean-up',
+      sourceAddress: null,
+      requestId: null,
+    });
   });
 });
 
@@ -58,7 +68,10 @@ describe('exports that are not read', () => {
     const at = new Date(site.clock.now().getTime() - 7_200_000);
     const long = JSON.stringify({ text: 'x'.repeat(4_000) });
     const many = Array.from({ length: 5_000 }, () => [randomUUID(), at, 'purged', null, null, 'operator:long', long]);
-    for (let first = 0; first < many.length; first += 500) await site.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [many.slice(first, first + 500)]);
+    for (let first = 0; first < many.length; first += 500)
+      await site.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [
+        many.slice(first, first + 500),
+      ]);
     await site.pass(10);
   });
 
@@ -84,7 +97,11 @@ describe('exports that are not read', () => {
     expect([await unread(replica, second), await unread(replica, third)]).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
     expectProblem(await site.call('GET', EXPORT, { authorization: third, replica }), 'request_rate_exceeded');
     for (const socket of sockets.splice(0, 2)) socket.destroy();
-    await eventually('an export runs again', 10_000, async () => (await site.call('HEAD', EXPORT, { authorization: first, replica })).status === 200);
+    await eventually(
+      'an export runs again',
+      10_000,
+      async () => (await site.call('HEAD', EXPORT, { authorization: first, replica })).status === 200,
+    );
   });
 
   it('keep no connection to the database, and are read from it no further than they are sent', async () => {
@@ -107,7 +124,14 @@ describe('exports that are not read', () => {
     expect(await unread(replica, site.admin, 4)).toBe('HTTP/1.1 200');
     await eventually('the connection is closed', 10_000, () => site.replica(replica).connections.size === 0);
     await eventually('both have ended', 10_000, async () => {
-      const answers = await Promise.all([1, 2].map(() => site.call<{ text: string }>('GET', `${EXPORT}&from=2000-01-01T00:00:00Z&to=2000-01-02T00:00:00Z`, { authorization: site.admin, replica })));
+      const answers = await Promise.all(
+        [1, 2].map(() =>
+          site.call<{ text: string }>('GET', `${EXPORT}&from=2000-01-01T00:00:00Z&to=2000-01-02T00:00:00Z`, {
+            authorization: site.admin,
+            replica,
+          }),
+        ),
+      );
       return answers.every(({ status }) => status === 200);
     });
   });
@@ -132,12 +156,26 @@ describe('the export', () => {
   const exported = async (query = ''): Promise<{ until: string; lines: EventBody[] }> => {
     const { status, body, headers } = await site.read<{ text: string }>(`/v1/events/export${query}`);
     expect([status, headers['content-type']]).toEqual([200, 'application/x-ndjson; charset=utf-8']);
-    return { until: String(headers['x-exported-until']), lines: body.text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as EventBody) };
+    return {
+      until: String(headers['x-exported-until']),
+      lines: body.text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as EventBody),
+    };
   };
 
   it('has each event on a line of its own, as the log shows it, however many there are', async () => {
     const at = new Date(site.clock.now().getTime() - 3_600_000);
-    const many = Array.from({ length: 2_500 }, () => [randomUUID(), at, 'purged', null, null, 'operator:bulk', '{"text":"a\\nb"}']);
+    const many = Array.from({ length: 2_500 }, () => [
+      randomUUID(),
+      at,
+      'purged',
+      null,
+      null,
+      'operator:bulk',
+      '{"text":"a\\nb"}',
+    ]);
     await site.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [many]);
     await site.pass(10);
     const { lines } = await exported('?actor=operator:bulk');
@@ -158,8 +196,14 @@ describe('the export', () => {
   it('is not read on for a HEAD, whose answer has none of it', async () => {
     const pages = jest.spyOn(EventReader.prototype, 'page');
     try {
-      const { status, headers } = await site.call('HEAD', '/v1/events/export?actor=operator:bulk', { authorization: site.admin });
-      expect([status, headers['content-type'], typeof headers['x-exported-until']]).toEqual([200, 'application/x-ndjson; charset=utf-8', 'string']);
+      const { status, headers } = await site.call('HEAD', '/v1/events/export?actor=operator:bulk', {
+        authorization: site.admin,
+      });
+      expect([status, headers['content-type'], typeof headers['x-exported-until']]).toEqual([
+        200,
+        'application/x-ndjson; charset=utf-8',
+        'string',
+      ]);
       await exported('?actor=operator:bulk'); // by when the other would have gone on
       expect(pages.mock.calls.length).toBe(1 + Math.floor(2_500 / 200) + 1);
     } finally {
@@ -168,6 +212,7 @@ describe('the export', () => {
   });
 
   it('refuses what is no filter', async () => {
-    for (const query of ['?kind=nothing', '?limit=5', '?hostId=x', '?from=yesterday']) expect((await site.read(`/v1/events/export${query}`)).status).toBe(400);
+    for (const query of ['?kind=nothing', '?limit=5', '?hostId=x', '?from=yesterday'])
+      expect((await site.read(`/v1/events/export${query}`)).status).toBe(400);
   });
 });

@@ -21,11 +21,15 @@ afterAll(() => site.close());
 
 const refused = (...asked: Parameters<UntouchedSite['refused']>): Promise<void> => still.refused(...asked);
 const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
-const register = (over: Record<string, unknown>, hostId: string = randomUUID()): Promise<Answer> => site.register<Record<string, unknown>>(hostId, over);
-const registerText = (body: string | Buffer, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<Answer> =>
-  site.call('PUT', url(randomUUID()), { body, headers, authorization: site.passphrase });
+const register = (over: Record<string, unknown>, hostId: string = randomUUID()): Promise<Answer> =>
+  site.register<Record<string, unknown>>(hostId, over);
+const registerText = (
+  body: string | Buffer,
+  headers: Record<string, string> = { 'content-type': 'application/json' },
+): Promise<Answer> => site.call('PUT', url(randomUUID()), { body, headers, authorization: site.passphrase });
 const beat = (over: Record<string, unknown>): Promise<Answer> => site.heartbeat<Record<string, unknown>>(server, over);
-const purge = (over: Record<string, unknown>): Promise<Answer> => site.purge<Record<string, unknown>>(other.hostId, { generation: 1, ...over }) as unknown as Promise<Answer>;
+const purge = (over: Record<string, unknown>): Promise<Answer> =>
+  site.purge<Record<string, unknown>>(other.hostId, { generation: 1, ...over }) as unknown as Promise<Answer>;
 const ahead = (seconds: number): string => new Date(site.clock.now().getTime() + seconds * 1000).toISOString();
 const LONE_SURROGATE = '\ud800';
 
@@ -155,7 +159,9 @@ describe('an answer is never a multiple of its request:', () => {
     const answer = await call();
     await refused(answer, 'validation_failed');
     expect(sizeOf(answer)).toBeLessThan(1_000);
-    expect(answer.body['errors']).toEqual([{ field: expect.stringContaining(`${'n'.repeat(64)}…`), message: expect.stringContaining('n…') }]);
+    expect(answer.body['errors']).toEqual([
+      { field: expect.stringContaining(`${'n'.repeat(64)}…`), message: expect.stringContaining('n…') },
+    ]);
   });
 });
 
@@ -191,7 +197,11 @@ describe('an operator’s call with a field that cannot be used', () => {
     ['negative silence', { silentForSeconds: -1 }, 'silentForSeconds'],
     ['a list filter that is none', { sort: 'hostId' }, 'sort'],
   ])('plan: %s', async (_what, body, field) => {
-    await refused(await site.call('POST', '/v1/purges', { body, authorization: site.admin }), 'validation_failed', field);
+    await refused(
+      await site.call('POST', '/v1/purges', { body, authorization: site.admin }),
+      'validation_failed',
+      field,
+    );
   });
 
   it.each<[string, string, Record<string, unknown>, string]>([
@@ -200,7 +210,14 @@ describe('an operator’s call with a field that cannot be used', () => {
     ['a count of 1001', randomUUID(), { expectedCount: 1_001 }, 'expectedCount'],
     ['no count', randomUUID(), {}, 'expectedCount'],
   ])('apply: %s', async (_what, planId, body, field) => {
-    await refused(await site.call('POST', `/v1/purges/${planId}/apply`, { body: { reason: 'a', ...body }, authorization: site.admin }), 'validation_failed', field);
+    await refused(
+      await site.call('POST', `/v1/purges/${planId}/apply`, {
+        body: { reason: 'a', ...body },
+        authorization: site.admin,
+      }),
+      'validation_failed',
+      field,
+    );
   });
 
   it.each([
@@ -213,7 +230,11 @@ describe('an operator’s call with a field that cannot be used', () => {
     ['force=true&reason=%E2%80%8B', 'reason'],
     ['why=spare', 'why'],
   ])('decommission with ?%s', async (query, field) => {
-    await refused(await site.call('DELETE', `${url(server.hostId)}?${query}`, { authorization: site.admin }), 'validation_failed', field);
+    await refused(
+      await site.call('DELETE', `${url(server.hostId)}?${query}`, { authorization: site.admin }),
+      'validation_failed',
+      field,
+    );
   });
 });
 
@@ -276,7 +297,10 @@ describe('a query that cannot be used', () => {
   });
 
   it.each(['', 'x', '.', 'a.b', 'a.b.c', '%00', 'é'])('a cursor that was not made here: "%s"', async (cursor) => {
-    await refused(await site.read(`/v1/process-servers?cursor=${cursor === 'é' ? encodeURIComponent(cursor) : cursor}`), 'invalid_cursor');
+    await refused(
+      await site.read(`/v1/process-servers?cursor=${cursor === 'é' ? encodeURIComponent(cursor) : cursor}`),
+      'invalid_cursor',
+    );
   });
 
   it.each<['GET' | 'PUT' | 'POST' | 'DELETE', string, string]>([
@@ -287,14 +311,30 @@ describe('a query that cannot be used', () => {
     ['POST', '/heartbeats', 'credential'],
     ['POST', '/purge', 'admin'],
   ])('%s …%s knows no query parameter', async (method, path, who) => {
-    const authorization = who === 'admin' ? site.admin : who === 'passphrase' ? site.passphrase : `Bearer ${server.credential}`;
-    const body = who === 'passphrase' ? aRegistration() : path === '/heartbeats' ? { generation: 1 } : { generation: 1, reason: 'a', force: true };
-    await refused(await site.call(method, `${url(server.hostId)}${path}?colour=blue`, { authorization, ...(method !== 'GET' && { body }) }), 'validation_failed', 'colour');
+    const authorization =
+      who === 'admin' ? site.admin : who === 'passphrase' ? site.passphrase : `Bearer ${server.credential}`;
+    const body =
+      who === 'passphrase'
+        ? aRegistration()
+        : path === '/heartbeats'
+          ? { generation: 1 }
+          : { generation: 1, reason: 'a', force: true };
+    await refused(
+      await site.call(method, `${url(server.hostId)}${path}?colour=blue`, {
+        authorization,
+        ...(method !== 'GET' && { body }),
+      }),
+      'validation_failed',
+      'colour',
+    );
   });
 
-  it.each(['/v1/fleet', '/v1/configuration-server', '/health/live', '/health/ready', '/metrics', '/openapi.json'])('%s knows no query parameter', async (path) => {
-    await refused(await site.read(`${path}?colour=blue`), 'validation_failed', 'colour');
-  });
+  it.each(['/v1/fleet', '/v1/configuration-server', '/health/live', '/health/ready', '/metrics', '/openapi.json'])(
+    '%s knows no query parameter',
+    async (path) => {
+      await refused(await site.read(`${path}?colour=blue`), 'validation_failed', 'colour');
+    },
+  );
 });
 
 describe('a body that cannot be read', () => {
@@ -309,7 +349,10 @@ describe('a body that cannot be read', () => {
     ['with NaN', whole.replace('"cpuCores":8', '"cpuCores":NaN')],
     ['with Infinity', whole.replace('"cpuCores":8', '"cpuCores":-Infinity')],
     ['with a comment', `/* a */${whole}`],
-    ['in invalid UTF-8', Buffer.concat([Buffer.from(whole.slice(0, -1)), Buffer.from([0x2c, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d])])],
+    [
+      'in invalid UTF-8',
+      Buffer.concat([Buffer.from(whole.slice(0, -1)), Buffer.from([0x2c, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d])]),
+    ],
     ['in UTF-16', Buffer.from(whole, 'utf16le')],
     ['with __proto__', whole.replace('{', '{"__proto__":{"admin":true},')],
     ['with __proto__ further in', whole.replace('{', '{"proxy":{"used":true,"__proto__":{"admin":true}},')],
@@ -321,22 +364,46 @@ describe('a body that cannot be read', () => {
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
   });
 
-  it.each(['null', '1', '"x"', '[]', '[{}]', 'true', '{}', `[${whole}]`, ''])('that is JSON, but no registration: %s', async (body) => {
-    await refused(await registerText(body), 'validation_failed');
-  });
+  it.each(['null', '1', '"x"', '[]', '[{}]', 'true', '{}', `[${whole}]`, ''])(
+    'that is JSON, but no registration: %s',
+    async (body) => {
+      await refused(await registerText(body), 'validation_failed');
+    },
+  );
 
   it.each(['null', '1', '"x"', '[]', '{}', ''])('that is JSON, but no heartbeat: %s', async (body) => {
-    const answer = await site.call('POST', `${url(server.hostId)}/heartbeats`, { body, headers: { 'content-type': 'application/json' }, authorization: `Bearer ${server.credential}` });
+    const answer = await site.call('POST', `${url(server.hostId)}/heartbeats`, {
+      body,
+      headers: { 'content-type': 'application/json' },
+      authorization: `Bearer ${server.credential}`,
+    });
     await refused(answer, 'validation_failed');
   });
 
   it.each(['null', '{}', ''])('that is JSON, but no plan: %s', async (body) => {
-    await refused(await site.call('POST', '/v1/purges', { body, headers: { 'content-type': 'application/json' }, authorization: site.admin }), 'empty_filter');
+    await refused(
+      await site.call('POST', '/v1/purges', {
+        body,
+        headers: { 'content-type': 'application/json' },
+        authorization: site.admin,
+      }),
+      'empty_filter',
+    );
   });
 
-  it.each(['1', '"x"', '[]', '[{"friendlyName":"ps"}]', 'true'])('that is JSON, but no object, for a plan: %s', async (body) => {
-    await refused(await site.call('POST', '/v1/purges', { body, headers: { 'content-type': 'application/json' }, authorization: site.admin }), 'validation_failed');
-  });
+  it.each(['1', '"x"', '[]', '[{"friendlyName":"ps"}]', 'true'])(
+    'that is JSON, but no object, for a plan: %s',
+    async (body) => {
+      await refused(
+        await site.call('POST', '/v1/purges', {
+          body,
+          headers: { 'content-type': 'application/json' },
+          authorization: site.admin,
+        }),
+        'validation_failed',
+      );
+    },
+  );
 
   it('missing altogether', async () => {
     await refused(await site.call('PUT', url(randomUUID()), { authorization: site.passphrase }), 'validation_failed');
@@ -346,23 +413,44 @@ describe('a body that cannot be read', () => {
     ['a known field', '"proxy":'],
     ['an unknown field', '"colour":'],
   ])('nested 10,000 deep in %s', async (_what, field) => {
-    await refused(await registerText(whole.replace('{', `{${field}${'['.repeat(10_000)}${']'.repeat(10_000)},`)), 'validation_failed');
-    await refused(await registerText(whole.replace('{', `{${field}${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)},`)), 'validation_failed');
+    await refused(
+      await registerText(whole.replace('{', `{${field}${'['.repeat(10_000)}${']'.repeat(10_000)},`)),
+      'validation_failed',
+    );
+    await refused(
+      await registerText(whole.replace('{', `{${field}${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)},`)),
+      'validation_failed',
+    );
   });
 
   it('of 10 MB', async () => {
-    await refused(await registerText(JSON.stringify(aRegistration({ friendlyName: 'x'.repeat(10_000_000) }))), 'body_too_large');
+    await refused(
+      await registerText(JSON.stringify(aRegistration({ friendlyName: 'x'.repeat(10_000_000) }))),
+      'body_too_large',
+    );
   });
 
   it('one byte above 64 KiB; at 64 KiB it is read', async () => {
     const padded = (length: number): string => whole + ' '.repeat(length - Buffer.byteLength(whole));
     await refused(await registerText(padded(65_537)), 'body_too_large');
-    const answer = await site.call('POST', `${url(server.hostId)}/preflight`, { body: padded(65_536), headers: { 'content-type': 'application/json' }, authorization: site.passphrase });
+    const answer = await site.call('POST', `${url(server.hostId)}/preflight`, {
+      body: padded(65_536),
+      headers: { 'content-type': 'application/json' },
+      authorization: site.passphrase,
+    });
     expect(answer.status).toBe(200);
     await still.untouched();
   });
 
-  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'application/json-seq', 'multipart/form-data; boundary=a', 'nonsense', ';'])('of type %s', async (type) => {
+  it.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'application/xml',
+    'application/json-seq',
+    'multipart/form-data; boundary=a',
+    'nonsense',
+    ';',
+  ])('of type %s', async (type) => {
     await refused(await registerText(whole, { 'content-type': type }), 'unsupported_media_type');
   });
 
@@ -373,26 +461,61 @@ describe('a body that cannot be read', () => {
     ['UTF-16 in quotes', { 'content-type': 'application/json;charset="utf-16"' }],
     ['an empty charset', { 'content-type': 'application/json; charset=' }],
   ])('that says it is in %s', async (_what, headers) => {
-    await refused(await registerText(whole, { 'content-type': 'application/json', ...headers }), 'unsupported_media_type');
+    await refused(
+      await registerText(whole, { 'content-type': 'application/json', ...headers }),
+      'unsupported_media_type',
+    );
   });
 
   it('with a transfer coding', async () => {
-    const text = await site.raw(`PUT ${url(randomUUID())} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`);
+    const text = await site.raw(
+      `PUT ${url(randomUUID())} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+    );
     await refused(parsedAnswer(text), 'unsupported_media_type');
   });
 
-  it.each(['application/json; charset=utf-8', 'application/json;charset="UTF-8"', 'application/json; charset=utf8', 'application/json; version=1'])('but not of type %s', async (type) => {
+  it.each([
+    'application/json; charset=utf-8',
+    'application/json;charset="UTF-8"',
+    'application/json; charset=utf8',
+    'application/json; version=1',
+  ])('but not of type %s', async (type) => {
     const headers = { 'content-type': type, 'content-encoding': 'identity' };
-    const answer = await site.call('POST', `${url(server.hostId)}/preflight`, { body: whole, headers, authorization: site.passphrase });
+    const answer = await site.call('POST', `${url(server.hostId)}/preflight`, {
+      body: whole,
+      headers,
+      authorization: site.passphrase,
+    });
     expect(answer.status).toBe(200);
     await still.untouched();
   });
 });
 
 describe('a host id', () => {
-  it.each(['x', '1', 'null', '%20', '..%2f..%2fetc', '%00', randomUUID().slice(1), `${randomUUID()}0`, `{${randomUUID()}}`, randomUUID().replaceAll('-', ''), `${randomUUID()}%0a`, "'%20OR%201=1--", '%F0%9F%92%A9'])('that is no UUID: %s', async (hostId) => {
+  it.each([
+    'x',
+    '1',
+    'null',
+    '%20',
+    '..%2f..%2fetc',
+    '%00',
+    randomUUID().slice(1),
+    `${randomUUID()}0`,
+    `{${randomUUID()}}`,
+    randomUUID().replaceAll('-', ''),
+    `${randomUUID()}%0a`,
+    "'%20OR%201=1--",
+    '%F0%9F%92%A9',
+  ])('that is no UUID: %s', async (hostId) => {
     await refused(await register({}, hostId), 'validation_failed', 'hostId');
-    await refused(await site.call('POST', `${url(hostId)}/heartbeats`, { body: { generation: 1 }, authorization: `Bearer ${server.credential}` }), 'validation_failed', 'hostId');
+    await refused(
+      await site.call('POST', `${url(hostId)}/heartbeats`, {
+        body: { generation: 1 },
+        authorization: `Bearer ${server.credential}`,
+      }),
+      'validation_failed',
+      'hostId',
+    );
     await refused(await site.read(url(hostId)), 'validation_failed', 'hostId');
     await refused(await site.call('DELETE', url(hostId), { authorization: site.admin }), 'validation_failed', 'hostId');
   });
@@ -400,16 +523,23 @@ describe('a host id', () => {
   it('in capital letters is the same process server', async () => {
     const { status, body } = await site.read(url(server.hostId.toUpperCase()));
     expect([status, body['hostId']]).toEqual([200, server.hostId]);
-    expect((await site.heartbeat({ ...server, hostId: server.hostId.toUpperCase() }, { protectedMachineCount: 1 })).status).toBe(200);
+    expect(
+      (await site.heartbeat({ ...server, hostId: server.hostId.toUpperCase() }, { protectedMachineCount: 1 })).status,
+    ).toBe(200);
     still = await UntouchedSite.of(site);
   });
 });
 
 describe('credentials that are not good', () => {
   const beatWith = (authorization: string | undefined): Promise<Answer> =>
-    site.call('POST', `${url(server.hostId)}/heartbeats`, { body: { generation: 1 }, ...(authorization !== undefined && { authorization }) });
-  const readWith = (authorization: string): Promise<Answer> => site.call('GET', '/v1/process-servers', { authorization });
-  const registerWith = (authorization: string): Promise<Answer> => site.call('PUT', url(randomUUID()), { body: aRegistration(), authorization });
+    site.call('POST', `${url(server.hostId)}/heartbeats`, {
+      body: { generation: 1 },
+      ...(authorization !== undefined && { authorization }),
+    });
+  const readWith = (authorization: string): Promise<Answer> =>
+    site.call('GET', '/v1/process-servers', { authorization });
+  const registerWith = (authorization: string): Promise<Answer> =>
+    site.call('PUT', url(randomUUID()), { body: aRegistration(), authorization });
 
   it.each<[string, () => Promise<Answer>, ProblemCode]>([
     ['a forged credential', () => beatWith(`Bearer psc_${'A'.repeat(91)}`), 'credential_rejected'],
@@ -421,15 +551,30 @@ describe('credentials that are not good', () => {
     ['nothing but the scheme', () => beatWith('Bearer'), 'credential_rejected'],
     ['Basic', () => beatWith('Basic YTpi'), 'credential_rejected'],
     ['the passphrase where a credential is due', () => beatWith(site.passphrase), 'credential_rejected'],
-    ['the passphrase as Bearer', () => beatWith(site.passphrase.replace('Passphrase', 'Bearer')), 'credential_rejected'],
+    [
+      'the passphrase as Bearer',
+      () => beatWith(site.passphrase.replace('Passphrase', 'Bearer')),
+      'credential_rejected',
+    ],
     ['an API key where a credential is due', () => beatWith(site.admin), 'credential_rejected'],
     ['an unknown API key where a credential is due', () => beatWith('Bearer csk_x'), 'credential_rejected'],
-    ['a credential where a passphrase is due', () => registerWith(`Bearer ${server.credential}`), 'authentication_required'],
+    [
+      'a credential where a passphrase is due',
+      () => registerWith(`Bearer ${server.credential}`),
+      'authentication_required',
+    ],
     ['an API key where a passphrase is due', () => registerWith(site.admin), 'authentication_required'],
     ['an API key as passphrase', () => registerWith(site.admin.replace('Bearer', 'Passphrase')), 'passphrase_rejected'],
     ['a wrong passphrase', () => registerWith('Passphrase wrong'), 'passphrase_rejected'],
     ['an empty passphrase', () => registerWith('Passphrase '), 'authentication_required'],
-    ['a passphrase in the query', () => site.call('PUT', `${url(randomUUID())}?passphrase=${site.passphrase.split(' ')[1] ?? ''}`, { body: aRegistration() }), 'authentication_required'],
+    [
+      'a passphrase in the query',
+      () =>
+        site.call('PUT', `${url(randomUUID())}?passphrase=${site.passphrase.split(' ')[1] ?? ''}`, {
+          body: aRegistration(),
+        }),
+      'authentication_required',
+    ],
     ['an unknown API key', () => readWith('Bearer csk_unknown'), 'api_key_rejected'],
     ['no API key, but a word', () => readWith('Bearer word'), 'api_key_rejected'],
     ['a credential where an API key is due', () => readWith(`Bearer ${server.credential}`), 'permission_denied'],

@@ -15,7 +15,9 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-const DOCUMENT = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as { readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>> };
+const DOCUMENT = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>>;
+};
 
 const refused = (...asked: Parameters<UntouchedSite['refused']>): Promise<void> => still.refused(...asked);
 const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
@@ -31,7 +33,10 @@ describe('a path or method that there is none of', () => {
     ['GET', '/docs/%2e%2e/package.json'],
     ['GET', '//evil.example.net'],
   ])('%s %s', async (method, path) => {
-    await refused(await site.call(method, path, { authorization: site.admin, ...(method !== 'GET' && { body: {} }) }), 'route_not_found');
+    await refused(
+      await site.call(method, path, { authorization: site.admin, ...(method !== 'GET' && { body: {} }) }),
+      'route_not_found',
+    );
   });
 
   it.each<[string, string, string]>([
@@ -56,7 +61,9 @@ describe('a path or method that there is none of', () => {
     ['QUERY', '/v1/events', 'GET, HEAD'],
   ])('a method that a path does not have: %s %s, which has %s', async (method, path, allow) => {
     const body = method === 'HEAD' || method === 'GET' ? '\r\n' : 'Content-Length: 1\r\n\r\n{';
-    const answer = parsedAnswer(await site.raw(`${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${body}`));
+    const answer = parsedAnswer(
+      await site.raw(`${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${body}`),
+    );
     if (method === 'HEAD') expect(answer).toMatchObject({ status: 405, body: null });
     else await refused(answer, 'method_not_allowed');
     expect(answer.headers['allow']).toBe(allow);
@@ -64,18 +71,37 @@ describe('a path or method that there is none of', () => {
 
   it('every path of the document refuses every other method', async () => {
     for (const [path, operations] of Object.entries(DOCUMENT.paths)) {
-      const allow = Object.keys(operations).flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
-      for (const method of ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'].filter((each) => !allow.includes(each))) {
-        const answer = parsedAnswer(await site.raw(`${method} ${path.replace(/\{\w+\}/g, randomUUID())} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`));
-        expect([method, path, answer.status, answer.headers['allow']]).toEqual([method, path, 405, allow.sort().join(', ')]);
+      const allow = Object.keys(operations).flatMap((method) =>
+        method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+      );
+      for (const method of ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS'].filter(
+        (each) => !allow.includes(each),
+      )) {
+        const answer = parsedAnswer(
+          await site.raw(
+            `${method} ${path.replace(/\{\w+\}/g, randomUUID())} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+          ),
+        );
+        expect([method, path, answer.status, answer.headers['allow']]).toEqual([
+          method,
+          path,
+          405,
+          allow.sort().join(', '),
+        ]);
       }
     }
     await still.untouched();
   });
 
-  it.each(['/v1/process-servers/%zz', '/v1/process-servers/%', '/%ff%fe', `/v1/process-servers/%c3%28`])('a path that cannot be decoded: %s', async (path) => {
-    await refused(parsedAnswer(await site.raw(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)), 'malformed_request');
-  });
+  it.each(['/v1/process-servers/%zz', '/v1/process-servers/%', '/%ff%fe', `/v1/process-servers/%c3%28`])(
+    'a path that cannot be decoded: %s',
+    async (path) => {
+      await refused(
+        parsedAnswer(await site.raw(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)),
+        'malformed_request',
+      );
+    },
+  );
 });
 
 describe('HTTP that is broken', () => {
@@ -89,8 +115,14 @@ describe('HTTP that is broken', () => {
     ['two lengths', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}'],
     ['a length that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: two\r\n\r\n{}'],
     ['a negative length', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n{}'],
-    ['a length and chunks', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-    ['a chunk size that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    [
+      'a length and chunks',
+      'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    [
+      'a chunk size that is none',
+      'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+    ],
     ['a wish for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['a TLS greeting', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
   ])('%s', async (_what, bytes) => {
@@ -107,49 +139,80 @@ describe('HTTP that is broken', () => {
   });
 
   it('a connection that cannot be taken, as when the machine has no more files, is told in the log and ends nothing', async () => {
-    site.replica().http.getHttpServer().emit('error', Object.assign(new Error('accept ENFILE'), { code: 'ENFILE' }));
+    site
+      .replica()
+      .http.getHttpServer()
+      .emit('error', Object.assign(new Error('accept ENFILE'), { code: 'ENFILE' }));
     expect(site.errorLines).toEqual([expect.stringContaining('ENFILE')]);
     site.log.length = 0;
     await still.untouched();
   });
 
   it('HTTP/1.1 without a Host; HTTP/1.0 needs none', async () => {
-    await refused(parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n')), 'malformed_request');
+    await refused(
+      parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n')),
+      'malformed_request',
+    );
     expect(parsedAnswer(await site.raw('GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
   });
 
   it.each(['cake', '100-continue, cake'])('an expectation that cannot be met: %s', async (expectation) => {
-    const text = await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: ${expectation}\r\n\r\n`);
+    const text = await site.raw(
+      `GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: ${expectation}\r\n\r\n`,
+    );
     await refused(parsedAnswer(text.replace('HTTP/1.1 100 Continue\r\n\r\n', '')), 'expectation_failed');
   });
 
   it('100-continue is met', async () => {
-    expect(await site.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n')).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
+    expect(
+      await site.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n'),
+    ).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
   });
 
   it.each([1, 2, 3])('after %d requests on the same connection: those are answered first', async (count) => {
     const text = await site.raw(`${'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count)}hello\r\n\r\n`);
-    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([...Array.from({ length: count }, () => 200), 400]);
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([
+      ...Array.from({ length: count }, () => 200),
+      400,
+    ]);
     await refused(parsedAnswer(text.slice(text.lastIndexOf('HTTP/1.1'))), 'malformed_request');
   });
 
   it('after one that is being answered, in two pieces: one answer each', async () => {
-    const text = await site.raw(`GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\nhello\r\n\r\n${'hello\r\n\r\n'.repeat(20_000)}`);
+    const text = await site.raw(
+      `GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\nhello\r\n\r\n${'hello\r\n\r\n'.repeat(20_000)}`,
+    );
     expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([200, 400]);
     await still.untouched();
   });
 
-  it.each(['Host: b', 'authorization: Bearer x\r\nAuthorization: Bearer y', 'Content-Type: application/json\r\nContent-Type: text/plain'])('a header that decides, twice: %s', async (headers) => {
-    await refused(parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n\r\n`)), 'malformed_request');
+  it.each([
+    'Host: b',
+    'authorization: Bearer x\r\nAuthorization: Bearer y',
+    'Content-Type: application/json\r\nContent-Type: text/plain',
+  ])('a header that decides, twice: %s', async (headers) => {
+    await refused(
+      parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n\r\n`)),
+      'malformed_request',
+    );
   });
 
-  it.each(['Content-Length: 2\r\n\r\n{}', 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'])('a body where none is taken: %s', async (rest) => {
-    await refused(parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${rest}`)), 'validation_failed', 'body');
-  });
+  it.each(['Content-Length: 2\r\n\r\n{}', 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'])(
+    'a body where none is taken: %s',
+    async (rest) => {
+      await refused(
+        parsedAnswer(await site.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${rest}`)),
+        'validation_failed',
+        'body',
+      );
+    },
+  );
 
   it('a header after 2,500 others counts as one before them', async () => {
     const others = Array.from({ length: 2_500 }, (_, number) => `${number.toString(36)}:`).join('\r\n');
-    const text = await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${others}\r\nAuthorization: ${site.admin}\r\n\r\n`);
+    const text = await site.raw(
+      `GET /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${others}\r\nAuthorization: ${site.admin}\r\n\r\n`,
+    );
     expect(parsedAnswer(text).status).toBe(200);
   });
 
@@ -164,13 +227,18 @@ describe('HTTP that is broken', () => {
   });
 
   it('after one that was refused before its body came, and a body that came whole: an answer each', async () => {
-    const text = await site.raw(`POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}hello\r\n\r\n`);
+    const text = await site.raw(
+      `POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}hello\r\n\r\n`,
+    );
     expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([415, 400]);
     await still.untouched();
   });
 
   it('headers of 20 KB', async () => {
-    await refused(parsedAnswer(await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)), 'headers_too_large');
+    await refused(
+      parsedAnswer(await site.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)),
+      'headers_too_large',
+    );
   });
 
   it('a body that is shorter than its length, and then the end of the connection: nothing is done', async () => {

@@ -24,22 +24,42 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-const SETTINGS = { TRUSTED_PROXIES: `${PROXY}, 127.0.0.3/32`, ANONYMOUS_REQUESTS_PER_SECOND: '3', HEARTBEATS_PER_SERVER_PER_SECOND: '1000' };
-const events = async (hostId: string): Promise<readonly EventBody[]> => (await site.read<{ items: EventBody[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
-const diagnosed = async (hostId: string): Promise<string> => JSON.stringify((await site.read(`/v1/process-servers/${hostId}/diagnosis`)).body);
+const SETTINGS = {
+  TRUSTED_PROXIES: `${PROXY}, 127.0.0.3/32`,
+  ANONYMOUS_REQUESTS_PER_SECOND: '3',
+  HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
+};
+const events = async (hostId: string): Promise<readonly EventBody[]> =>
+  (await site.read<{ items: EventBody[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
+const diagnosed = async (hostId: string): Promise<string> =>
+  JSON.stringify((await site.read(`/v1/process-servers/${hostId}/diagnosis`)).body);
 
 interface Way {
   readonly headers?: Record<string, string>;
   readonly address?: string;
 }
 
-function beat({ hostId, generation, credential }: KnownServer, { headers = {}, address = PROXY }: Way, over: object = {}): Promise<Answer> {
-  return site.call('POST', `/v1/process-servers/${hostId}/heartbeats`, { body: { generation, ...over }, authorization: `Bearer ${credential}`, headers, address });
+function beat(
+  { hostId, generation, credential }: KnownServer,
+  { headers = {}, address = PROXY }: Way,
+  over: object = {},
+): Promise<Answer> {
+  return site.call('POST', `/v1/process-servers/${hostId}/heartbeats`, {
+    body: { generation, ...over },
+    authorization: `Bearer ${credential}`,
+    headers,
+    address,
+  });
 }
 
 async function registeredBy(headers: Record<string, string>, address = PROXY): Promise<KnownServer> {
   const hostId = randomUUID();
-  const { body } = await site.call('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration({ friendlyName: hostId, machineId: hostId }), authorization: site.passphrase, headers, address });
+  const { body } = await site.call('PUT', `/v1/process-servers/${hostId}`, {
+    body: aRegistration({ friendlyName: hostId, machineId: hostId }),
+    authorization: site.passphrase,
+    headers,
+    address,
+  });
   return { hostId, generation: Number(body['generation']), credential: String(body['credential']) };
 }
 
@@ -48,7 +68,10 @@ const beatRequest = ({ hostId, credential }: KnownServer, header = 'Accept: */*'
 
 async function connected(replica = 0, localAddress = PROXY): Promise<Socket> {
   const { hostname, port } = new URL(await site.replica(replica).http.getUrl());
-  const socket = connect({ host: hostname, port: Number(port), localAddress, noDelay: true }).on('error', () => undefined);
+  const socket = connect({ host: hostname, port: Number(port), localAddress, noDelay: true }).on(
+    'error',
+    () => undefined,
+  );
   await once(socket, 'connect');
   return socket;
 }
@@ -73,39 +96,75 @@ describe('behind a trusted proxy', () => {
     [{ forwarded: 'for=192.0.2.7', 'x-forwarded-for': '203.0.113.1' }, PROXY],
     [{ forwarded: 'for=;"' }, PROXY],
     [{}, PROXY],
-  ] as [Record<string, string>, string][])('%j: registration, heartbeats by both paths, and operators come from %s', async (headers, from) => {
-    const server = await registeredBy(headers);
-    for (const way of [{ headers }, { headers: { ...headers, ...BY_NODE } }]) expect((await beat(server, way)).status).toBe(200);
-    expect(await diagnosed(server.hostId)).toContain(`"${from}"`);
-    expect((await beat(server, { headers }, { machineId: 'a-clone' })).status).toBe(409);
-    await site.call('POST', `/v1/process-servers/${server.hostId}/purge`, { body: { generation: 1, reason: 'test', force: true }, authorization: site.admin, headers, address: PROXY });
-    const seen = (await events(server.hostId)).map(({ kind, sourceAddress }) => [kind, sourceAddress]);
-    expect(seen.sort()).toEqual([['purged_by_force', from], ['refused_host_id_conflict', from], ['registered', from]]);
-  });
+  ] as [Record<string, string>, string][])(
+    '%j: registration, heartbeats by both paths, and operators come from %s',
+    async (headers, from) => {
+      const server = await registeredBy(headers);
+      for (const way of [{ headers }, { headers: { ...headers, ...BY_NODE } }])
+        expect((await beat(server, way)).status).toBe(200);
+      expect(await diagnosed(server.hostId)).toContain(`"${from}"`);
+      expect((await beat(server, { headers }, { machineId: 'a-clone' })).status).toBe(409);
+      await site.call('POST', `/v1/process-servers/${server.hostId}/purge`, {
+        body: { generation: 1, reason: 'test', force: true },
+        authorization: site.admin,
+        headers,
+        address: PROXY,
+      });
+      const seen = (await events(server.hostId)).map(({ kind, sourceAddress }) => [kind, sourceAddress]);
+      expect(seen.sort()).toEqual([
+        ['purged_by_force', from],
+        ['refused_host_id_conflict', from],
+        ['registered', from],
+      ]);
+    },
+  );
 
   it('one connection carries the heartbeats of many clients, each from its own address', async () => {
-    const [one, other] = [await registeredBy({ 'x-forwarded-for': '192.0.2.21' }), await registeredBy({ 'x-forwarded-for': '192.0.2.22' })];
-    const clients = [beatRequest(one, 'X-Forwarded-For: 192.0.2.21'), beatRequest(other, 'Forwarded: for=192.0.2.22'), beatRequest(one, 'X-Forwarded-For: 192.0.2.31'), beatRequest(other, 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 192.0.2.32')];
+    const [one, other] = [
+      await registeredBy({ 'x-forwarded-for': '192.0.2.21' }),
+      await registeredBy({ 'x-forwarded-for': '192.0.2.22' }),
+    ];
+    const clients = [
+      beatRequest(one, 'X-Forwarded-For: 192.0.2.21'),
+      beatRequest(other, 'Forwarded: for=192.0.2.22'),
+      beatRequest(one, 'X-Forwarded-For: 192.0.2.31'),
+      beatRequest(other, 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 192.0.2.32'),
+    ];
     expect(await onOneConnection(await connected(), clients)).toEqual([200, 200, 200, 200]);
-    for (const [{ hostId }, from, to] of [[one, '192.0.2.21', '192.0.2.31'], [other, '192.0.2.22', '192.0.2.32']] as const) {
-      expect((await events(hostId)).find(({ kind }) => kind === 'source_address_changed')?.detail).toMatchObject({ from, to });
+    for (const [{ hostId }, from, to] of [
+      [one, '192.0.2.21', '192.0.2.31'],
+      [other, '192.0.2.22', '192.0.2.32'],
+    ] as const) {
+      expect((await events(hostId)).find(({ kind }) => kind === 'source_address_changed')?.detail).toMatchObject({
+        from,
+        to,
+      });
     }
   });
 
   it('a conflict names both addresses', async () => {
     const server = await registeredBy({ 'x-forwarded-for': '192.0.2.41' });
-    expect((await beat(server, { headers: { 'x-forwarded-for': '192.0.2.41' } }, { instanceId: 'i-1' })).status).toBe(200);
+    expect((await beat(server, { headers: { 'x-forwarded-for': '192.0.2.41' } }, { instanceId: 'i-1' })).status).toBe(
+      200,
+    );
     const conflict = await beat(server, { headers: { 'x-forwarded-for': '192.0.2.42' } }, { machineId: 'a-clone' });
     expectProblem(conflict, 'host_id_conflict');
     expect(JSON.stringify(conflict.body)).toMatch(/192\.0\.2\.41.*192\.0\.2\.42|192\.0\.2\.42.*192\.0\.2\.41/);
   });
 
   it('limits count each client by itself', async () => {
-    const ask = (client: string): Promise<Answer> => site.call('GET', '/docs', { headers: { 'x-forwarded-for': client }, address: PROXY });
+    const ask = (client: string): Promise<Answer> =>
+      site.call('GET', '/docs', { headers: { 'x-forwarded-for': client }, address: PROXY });
     const statuses: number[] = [];
-    for (const client of ['192.0.2.51', '192.0.2.51', '192.0.2.51', '192.0.2.51', '192.0.2.52']) statuses.push((await ask(client)).status);
+    for (const client of ['192.0.2.51', '192.0.2.51', '192.0.2.51', '192.0.2.51', '192.0.2.52'])
+      statuses.push((await ask(client)).status);
     expect(statuses).toEqual([200, 200, 200, 429, 200]);
-    const guess = (client: string): Promise<Answer> => site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_wrong', headers: { forwarded: `for=${client}` }, address: PROXY });
+    const guess = (client: string): Promise<Answer> =>
+      site.call('GET', '/v1/fleet', {
+        authorization: 'Bearer csk_wrong',
+        headers: { forwarded: `for=${client}` },
+        address: PROXY,
+      });
     for (let wrong = 0; wrong < 20; wrong += 1) expect((await guess('192.0.2.53')).status).toBe(401);
     expect([(await guess('192.0.2.53')).status, (await guess('192.0.2.54')).status]).toEqual([429, 401]);
   });
@@ -115,8 +174,11 @@ describe('from anywhere else', () => {
   it('what a client states about its address is ignored', async () => {
     const headers = { 'x-forwarded-for': '192.0.2.7', forwarded: 'for=192.0.2.7' };
     const server = await registeredBy(headers, '127.0.0.9');
-    for (const way of [headers, { ...headers, ...BY_NODE }]) expect((await beat(server, { headers: way, address: '127.0.0.9' })).status).toBe(200);
-    expect((await events(server.hostId)).map(({ kind, sourceAddress }) => [kind, sourceAddress])).toEqual([['registered', '127.0.0.9']]);
+    for (const way of [headers, { ...headers, ...BY_NODE }])
+      expect((await beat(server, { headers: way, address: '127.0.0.9' })).status).toBe(200);
+    expect((await events(server.hostId)).map(({ kind, sourceAddress }) => [kind, sourceAddress])).toEqual([
+      ['registered', '127.0.0.9'],
+    ]);
   });
 });
 
@@ -126,13 +188,23 @@ describe('with the PROXY protocol', () => {
   let plain: number;
   let secure: number;
   beforeAll(async () => {
-    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256' });
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
+      algorithm: 'sha256',
+    });
     const [certificateFile, keyFile] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
     writeFileSync(certificateFile, cert);
     writeFileSync(keyFile, key);
     const add = (settings: Record<string, string>): Promise<number> => {
-      const environment = { ...SETTINGS, PROXY_PROTOCOL: 'required', CONFIGURATION_SERVER_VERSION: '9.63.7187.1', ...settings };
-      return site.addReplicaWith({ requestTimeoutMs: 2_000, settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }) });
+      const environment = {
+        ...SETTINGS,
+        PROXY_PROTOCOL: 'required',
+        CONFIGURATION_SERVER_VERSION: '9.63.7187.1',
+        ...settings,
+      };
+      return site.addReplicaWith({
+        requestTimeoutMs: 2_000,
+        settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
+      });
     };
     plain = await add({});
     secure = await add({ TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile });
@@ -141,7 +213,17 @@ describe('with the PROXY protocol', () => {
   const v2 = (hex: string): Buffer => Buffer.from(`0d0a0d0a000d0a515549540a${hex}`, 'hex');
   const HEADERS: readonly [string, Buffer, string][] = [
     ['version 1', Buffer.from('PROXY TCP4 192.0.2.61 192.0.2.1 51368 443\r\n'), '192.0.2.61'],
-    ['version 2', v2('2121002b' + '20010db8000000000000000000000061' + '20010db8000000000000000000000001' + 'c8a801bb' + '0300043bd9c2a1'), '2001:db8::61'],
+    [
+      'version 2',
+      v2(
+        '2121002b' +
+          '20010db8000000000000000000000061' +
+          '20010db8000000000000000000000001' +
+          'c8a801bb' +
+          '0300043bd9c2a1',
+      ),
+      '2001:db8::61',
+    ],
     ['version 2 of the proxy itself', v2('20000000'), PROXY],
     ['version 1 of an unknown client', Buffer.from('PROXY UNKNOWN\r\n'), PROXY],
     ['version 1 of a trusted proxy', Buffer.from(`PROXY TCP4 ${OUTER_PROXY} 192.0.2.1 51368 443\r\n`), OUTER_PROXY],
@@ -149,7 +231,8 @@ describe('with the PROXY protocol', () => {
 
   /** In as many packets as there are bytes. */
   async function trickle(socket: Socket, bytes: Buffer): Promise<void> {
-    for (const byte of bytes) await new Promise<unknown>((written) => socket.write(Buffer.of(byte), () => setImmediate(written)));
+    for (const byte of bytes)
+      await new Promise<unknown>((written) => socket.write(Buffer.of(byte), () => setImmediate(written)));
   }
 
   async function secured(socket: Socket): Promise<Socket> {
@@ -162,19 +245,25 @@ describe('with the PROXY protocol', () => {
     return (await events(hostId)).find(({ kind }) => kind === 'source_address_changed')?.detail['to'];
   }
 
-  it.each(HEADERS)('a header of %s names the client, whole or byte by byte, with and without TLS', async (_what, header, from) => {
-    for (const way of ['at once', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
-      const server = await registeredBy({}, '127.0.0.9');
-      const overTls = way.startsWith('TLS');
-      const socket = await connected(overTls ? secure : plain);
-      if (way === 'at once') socket.write(Buffer.concat([header, Buffer.from(beatRequest(server))]));
-      else if (way === 'TLS') socket.write(header);
-      else await trickle(socket, header);
-      const carrying = overTls ? await secured(socket) : socket;
-      const statuses = await onOneConnection(carrying, way === 'at once' ? ['', beatRequest(server)] : [beatRequest(server), beatRequest(server, 'X-By-Node: 1')]);
-      expect([way, statuses, await movedTo(server)]).toEqual([way, [200, 200], from]);
-    }
-  });
+  it.each(HEADERS)(
+    'a header of %s names the client, whole or byte by byte, with and without TLS',
+    async (_what, header, from) => {
+      for (const way of ['at once', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
+        const server = await registeredBy({}, '127.0.0.9');
+        const overTls = way.startsWith('TLS');
+        const socket = await connected(overTls ? secure : plain);
+        if (way === 'at once') socket.write(Buffer.concat([header, Buffer.from(beatRequest(server))]));
+        else if (way === 'TLS') socket.write(header);
+        else await trickle(socket, header);
+        const carrying = overTls ? await secured(socket) : socket;
+        const statuses = await onOneConnection(
+          carrying,
+          way === 'at once' ? ['', beatRequest(server)] : [beatRequest(server), beatRequest(server, 'X-By-Node: 1')],
+        );
+        expect([way, statuses, await movedTo(server)]).toEqual([way, [200, 200], from]);
+      }
+    },
+  );
 
   it('a trusted proxy that the header names is believed in turn', async () => {
     const server = await registeredBy({}, '127.0.0.9');
@@ -200,7 +289,11 @@ describe('with the PROXY protocol', () => {
     };
     const before = site.log.length;
     await Promise.all([refused(plain), refused(secure)]);
-    const line = expect.objectContaining({ level: 40, address: from, msg: 'a connection without the PROXY protocol header of a trusted proxy was closed' });
+    const line = expect.objectContaining({
+      level: 40,
+      address: from,
+      msg: 'a connection without the PROXY protocol header of a trusted proxy was closed',
+    });
     expect(site.log.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>)).toEqual([line, line]);
   });
 

@@ -30,9 +30,14 @@ it('an entry whose rows contradict each other is purged by the generation that i
 
 it('an entry whose rows contradict each other is decommissioned', async () => {
   const { hostId } = await damaged();
-  const answer = await site.call('DELETE', `/v1/process-servers/${hostId}?force=true&reason=test`, { authorization: site.admin });
+  const answer = await site.call('DELETE', `/v1/process-servers/${hostId}?force=true&reason=test`, {
+    authorization: site.admin,
+  });
   expect(answer.status).toBe(202);
-  expect((await site.read(`/v1/process-servers/${hostId}`)).body).toMatchObject({ lifecycle: 'Decommissioned', generation: 7 });
+  expect((await site.read(`/v1/process-servers/${hostId}`)).body).toMatchObject({
+    lifecycle: 'Decommissioned',
+    generation: 7,
+  });
 });
 
 it('a check repairs it, says so in an event that readers see, and counts it in a metric', async () => {

@@ -23,8 +23,10 @@ const reporting = async (protectedMachineCount: number): Promise<KnownServer> =>
   await site.heartbeat(server, { protectedMachineCount });
   return server;
 };
-const departures = async ({ hostId }: KnownServer): Promise<string[]> => (await site.eventKinds(hostId)).filter((kind) => kind.startsWith('decommissioned'));
-const detail = async ({ hostId }: KnownServer): Promise<Record<string, unknown>> => (await site.read(`/v1/process-servers/${hostId}`)).body;
+const departures = async ({ hostId }: KnownServer): Promise<string[]> =>
+  (await site.eventKinds(hostId)).filter((kind) => kind.startsWith('decommissioned'));
+const detail = async ({ hostId }: KnownServer): Promise<Record<string, unknown>> =>
+  (await site.read(`/v1/process-servers/${hostId}`)).body;
 
 describe('an operator who saw another registration', () => {
   it('takes out only the generation that is named', async () => {
@@ -48,14 +50,21 @@ describe('an operator who saw another registration', () => {
   ] as const)('is told by name that %s%s has no If-Match', async (method, path, body) => {
     const server = await site.registered();
     const authorization = method === 'PUT' ? site.passphrase : site.admin;
-    const answer = await site.call<ProblemBody>(method, `/v1/process-servers/${server.hostId}${path}`, { body, authorization, headers: { 'if-match': 'W/"1"' } });
+    const answer = await site.call<ProblemBody>(method, `/v1/process-servers/${server.hostId}${path}`, {
+      body,
+      authorization,
+      headers: { 'if-match': 'W/"1"' },
+    });
     expectProblem(answer, 'if_match_not_supported');
     expect(answer.body.detail).toContain('?generation=');
     expect(await detail(server)).toMatchObject({ lifecycle: 'Registered', generation: 1, credentialRevoked: false });
   });
 
   it('gets no answer about If-Match that a stranger would not get', async () => {
-    expectProblem(await site.call('DELETE', `/v1/process-servers/${randomUUID()}`, { headers: { 'if-match': '*' } }), 'authentication_required');
+    expectProblem(
+      await site.call('DELETE', `/v1/process-servers/${randomUUID()}`, { headers: { 'if-match': '*' } }),
+      'authentication_required',
+    );
   });
 });
 
@@ -84,7 +93,8 @@ describe('a process server that unregisters', () => {
     await site.replica(1).cleanUp.pass();
     expect((await site.read<{ items: unknown[] }>('/v1/process-servers')).body.items).toHaveLength(0);
     expectProblem(await site.read(`/v1/process-servers/${server.hostId}`), 'process_server_not_found');
-    for (const table of ['process_server', 'process_server_lease', 'process_server_health']) expect(await site.database.count(table)).toBe(0);
+    for (const table of ['process_server', 'process_server_lease', 'process_server_health'])
+      expect(await site.database.count(table)).toBe(0);
   });
 
   it('twice: 202 with the same answer, from any replica, later too, and one event', async () => {
@@ -98,7 +108,11 @@ describe('a process server that unregisters', () => {
 
   it('twice at the same moment: one effect, one event, the same answer', async () => {
     const server = await site.registered();
-    const answers = await Promise.all([site.unregister(server), site.unregister(server, '', 1), byOperator(server, '?force=true&reason=spare')]);
+    const answers = await Promise.all([
+      site.unregister(server),
+      site.unregister(server, '', 1),
+      byOperator(server, '?force=true&reason=spare'),
+    ]);
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
     expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
     expect(await departures(server)).toHaveLength(1);

@@ -7,7 +7,13 @@ interface Diagnosis {
   readonly summary: string;
   readonly whatToDo: readonly string[];
   readonly recentRefusals: readonly string[];
-  readonly refusals: readonly { readonly kind: string; readonly at: string; readonly sourceAddress: string; readonly meaning: string; readonly whatToDo: string }[];
+  readonly refusals: readonly {
+    readonly kind: string;
+    readonly at: string;
+    readonly sourceAddress: string;
+    readonly meaning: string;
+    readonly whatToDo: string;
+  }[];
 }
 
 let site: TestSite;
@@ -21,7 +27,8 @@ beforeEach(async () => {
   await site.note();
 });
 
-const diagnosis = async (hostId: string): Promise<Diagnosis & Record<string, unknown>> => (await site.read<Diagnosis & Record<string, unknown>>(`/v1/process-servers/${hostId}/diagnosis`)).body;
+const diagnosis = async (hostId: string): Promise<Diagnosis & Record<string, unknown>> =>
+  (await site.read<Diagnosis & Record<string, unknown>>(`/v1/process-servers/${hostId}/diagnosis`)).body;
 const now = (): string => site.clock.now().toISOString();
 
 describe('the diagnosis', () => {
@@ -82,7 +89,11 @@ describe('the diagnosis', () => {
     await site.heartbeat(server);
     const from = now();
     await site.outage(1_000);
-    expect(await diagnosis(server.hostId)).toMatchObject({ connectionState: 'Connected', silentForSeconds: 15, ourOutages: [{ from, to: now() }] });
+    expect(await diagnosis(server.hostId)).toMatchObject({
+      connectionState: 'Connected',
+      silentForSeconds: 15,
+      ourOutages: [{ from, to: now() }],
+    });
   });
 
   it('points to a clone and to a wrong clock', async () => {
@@ -113,17 +124,32 @@ describe('the diagnosis', () => {
   it('says from where its heartbeats come when that changed, as its timeline does', async () => {
     const server = await site.registered();
     const beatFrom = (address: string) =>
-      site.call('POST', `/v1/process-servers/${server.hostId}/heartbeats`, { body: { generation: 1 }, authorization: `Bearer ${server.credential}`, address });
+      site.call('POST', `/v1/process-servers/${server.hostId}/heartbeats`, {
+        body: { generation: 1 },
+        authorization: `Bearer ${server.credential}`,
+        address,
+      });
     for (const address of ['127.0.0.1', '127.0.0.7', '127.0.0.8']) expect((await beatFrom(address)).status).toBe(200);
-    const { items } = (await site.read<{ items: { kind: string; detail: Record<string, unknown> }[] }>(`/v1/process-servers/${server.hostId}/events`)).body;
-    expect(items.map(({ kind, detail }) => [kind, detail['from'], detail['to']]).slice(1)).toEqual([['source_address_changed', '127.0.0.1', '127.0.0.7']]);
+    const { items } = (
+      await site.read<{ items: { kind: string; detail: Record<string, unknown> }[] }>(
+        `/v1/process-servers/${server.hostId}/events`,
+      )
+    ).body;
+    expect(items.map(({ kind, detail }) => [kind, detail['from'], detail['to']]).slice(1)).toEqual([
+      ['source_address_changed', '127.0.0.1', '127.0.0.7'],
+    ]);
     const { sourceAddress, whatToDo } = await diagnosis(server.hostId);
     expect(sourceAddress).toBe('127.0.0.8');
-    expect(whatToDo).toEqual([expect.stringMatching(/come from 127\.0\.0\.8; it registered as 192\.0\.2\.11.*from 127\.0\.0\.1 to 127\.0\.0\.7/)]);
+    expect(whatToDo).toEqual([
+      expect.stringMatching(
+        /come from 127\.0\.0\.8; it registered as 192\.0\.2\.11.*from 127\.0\.0\.1 to 127\.0\.0\.7/,
+      ),
+    ]);
   });
 
   describe('of one whose heartbeats are refused', () => {
-    const malformed = (server: KnownServer): Promise<Answer> => site.heartbeat<Record<string, unknown>>(server, { generation: 'one' });
+    const malformed = (server: KnownServer): Promise<Answer> =>
+      site.heartbeat<Record<string, unknown>>(server, { generation: 'one' });
 
     it('never says that it sent none, and says what to do instead of purging it', async () => {
       const server = await site.registered();
@@ -133,8 +159,14 @@ describe('the diagnosis', () => {
       }
       const { summary, whatToDo, recentRefusals, connectionState } = await diagnosis(server.hostId);
       expect([connectionState, recentRefusals]).toEqual(['Disconnected', ['refused_malformed_heartbeat']]);
-      expect(summary).toMatch(/none of its heartbeats has been accepted.*It sends heartbeats, and they are refused: validation_failed\./);
-      expect(whatToDo).toEqual([expect.stringMatching(/cannot be read, from 127\.0\.0\.1.*generation must be an integer number.*Correct the agent/)]);
+      expect(summary).toMatch(
+        /none of its heartbeats has been accepted.*It sends heartbeats, and they are refused: validation_failed\./,
+      );
+      expect(whatToDo).toEqual([
+        expect.stringMatching(
+          /cannot be read, from 127\.0\.0\.1.*generation must be an integer number.*Correct the agent/,
+        ),
+      ]);
     });
 
     it('says when the last one was accepted', async () => {
@@ -160,16 +192,37 @@ describe('the diagnosis', () => {
       const server = await site.registered();
       const registrations = (count: number): Promise<unknown> =>
         site.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [
-          Array.from({ length: count }, () => [randomUUID(), site.clock.now(), 'registered_again', server.hostId, 1, 'process-server', '{}']),
+          Array.from({ length: count }, () => [
+            randomUUID(),
+            site.clock.now(),
+            'registered_again',
+            server.hostId,
+            1,
+            'process-server',
+            '{}',
+          ]),
         ]);
       await registrations(1_001);
       site.clock.advanceSeconds(1);
-      expectProblem(await site.register(server.hostId, { machineId: 'machine-2', ipAddress: '192.0.2.78' }), 'host_id_conflict');
+      expectProblem(
+        await site.register(server.hostId, { machineId: 'machine-2', ipAddress: '192.0.2.78' }),
+        'host_id_conflict',
+      );
       site.clock.advanceSeconds(1);
       await registrations(1_001);
       const { recentRefusals, refusals, whatToDo } = await diagnosis(server.hostId);
-      expect([recentRefusals, whatToDo]).toEqual([['refused_host_id_conflict'], [expect.stringContaining('same host id')]]);
-      expect(refusals).toMatchObject([{ kind: 'refused_host_id_conflict', sourceAddress: '127.0.0.1', meaning: expect.stringContaining('same host id'), whatToDo: expect.stringContaining('host id of its own') }]);
+      expect([recentRefusals, whatToDo]).toEqual([
+        ['refused_host_id_conflict'],
+        [expect.stringContaining('same host id')],
+      ]);
+      expect(refusals).toMatchObject([
+        {
+          kind: 'refused_host_id_conflict',
+          sourceAddress: '127.0.0.1',
+          meaning: expect.stringContaining('same host id'),
+          whatToDo: expect.stringContaining('host id of its own'),
+        },
+      ]);
     });
 
     const refusedIn: Record<string, () => Promise<KnownServer>> = {
@@ -177,7 +230,10 @@ describe('the diagnosis', () => {
         const server = await site.registered();
         await site.heartbeat(server);
         site.clock.advanceSeconds(1);
-        await site.call('POST', `/v1/process-servers/${server.hostId}/revoke-credential`, { body: { generation: 1, reason: 'leaked' }, authorization: site.admin });
+        await site.call('POST', `/v1/process-servers/${server.hostId}/revoke-credential`, {
+          body: { generation: 1, reason: 'leaked' },
+          authorization: site.admin,
+        });
         expectProblem(await site.heartbeat(server), 'credential_revoked');
         return server;
       },
@@ -200,7 +256,10 @@ describe('the diagnosis', () => {
       'a version that may not register': async () => {
         const server = await site.registered();
         site.clock.advanceSeconds(1);
-        expectProblem(await site.register(server.hostId, { agentVersion: '9.64.0.0' }), 'version_newer_than_configuration_server');
+        expectProblem(
+          await site.register(server.hostId, { agentVersion: '9.64.0.0' }),
+          'version_newer_than_configuration_server',
+        );
         return server;
       },
     };
@@ -210,25 +269,33 @@ describe('the diagnosis', () => {
       ['an earlier registration', 'generation_superseded', /earlier registration.*register it again; otherwise stop/],
       ['an earlier registration, noted before the last one', 'generation_superseded', /earlier registration/],
       ['a version that may not register', 'version_newer_than_configuration_server', /agent version.*Upgrade/],
-    ])('because of %s explains that at once and when the lease has ended, and never that it goes on by itself', async (cause, code, hint) => {
-      const server = await refusedIn[cause]?.();
-      if (!server) throw new Error('not in the table');
-      for (const seconds of [0, 180]) {
-        await site.pass(seconds);
-        const { summary, whatToDo, refusals } = await diagnosis(server.hostId);
-        expect(whatToDo[0]).toMatch(hint);
-        expect(whatToDo.join(' ')).not.toMatch(/Nothing|by itself/);
-        expect(summary).toContain(code);
-        expect(refusals.map(({ kind }) => kind)).toEqual([code.startsWith('version') ? 'refused_version' : `refused_${code}`]);
-      }
-    });
+    ])(
+      'because of %s explains that at once and when the lease has ended, and never that it goes on by itself',
+      async (cause, code, hint) => {
+        const server = await refusedIn[cause]?.();
+        if (!server) throw new Error('not in the table');
+        for (const seconds of [0, 180]) {
+          await site.pass(seconds);
+          const { summary, whatToDo, refusals } = await diagnosis(server.hostId);
+          expect(whatToDo[0]).toMatch(hint);
+          expect(whatToDo.join(' ')).not.toMatch(/Nothing|by itself/);
+          expect(summary).toContain(code);
+          expect(refusals.map(({ kind }) => kind)).toEqual([
+            code.startsWith('version') ? 'refused_version' : `refused_${code}`,
+          ]);
+        }
+      },
+    );
 
     it('of one that is leaving and still sends explains that, too', async () => {
       const server = await site.registered();
       await site.unregister(server);
       expectProblem(await site.heartbeat(server), 'generation_retired');
       const { whatToDo } = await diagnosis(server.hostId);
-      expect(whatToDo).toEqual([expect.stringMatching(/decommissioned or purged.*Stop its agent/), expect.stringMatching(/^If it was a mistake/)]);
+      expect(whatToDo).toEqual([
+        expect.stringMatching(/decommissioned or purged.*Stop its agent/),
+        expect.stringMatching(/^If it was a mistake/),
+      ]);
     });
 
     it('forgets it when heartbeats were accepted for an hour, or when it registered again', async () => {

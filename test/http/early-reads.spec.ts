@@ -23,7 +23,9 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   key = newApiKey();
-  await site.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), ...named(randomUUID()), hash: sha256(key), role: 'reader', created_at: site.clock.now() }]);
+  await site.database.write('INSERT INTO api_key SET ?', [
+    { id: randomUUID(), ...named(randomUUID()), hash: sha256(key), role: 'reader', created_at: site.clock.now() },
+  ]);
 });
 afterAll(async () => {
   await holder.end();
@@ -36,7 +38,8 @@ async function revoke(): Promise<void> {
   await waitedFor(1);
   await holder.query('UPDATE api_key SET revoked_at = ? WHERE hash = ?', [site.clock.now(), sha256(key)]);
 }
-const HOLD = 'LOCK TABLES api_key WRITE, process_server AS p WRITE, process_server_lease AS l WRITE, process_server_health AS h WRITE, process_server AS q WRITE, event AS e WRITE';
+const HOLD =
+  'LOCK TABLES api_key WRITE, process_server AS p WRITE, process_server_lease AS l WRITE, process_server_health AS h WRITE, process_server AS q WRITE, event AS e WRITE';
 
 /** The tables that statements of the server wait for, once there are so many; none when it is over before. */
 async function waitedFor(count: number, isOver = (): boolean => false): Promise<string[]> {
@@ -74,14 +77,20 @@ async function whileHeld(call: () => Promise<Answer>, meanwhile: () => Promise<u
 describe('a list', () => {
   it('waits for the look for a key that was not let in before', async () => {
     let waiting: string[] = [];
-    const { status } = await whileHeld(() => read(LIST), async () => (waiting = await waitedForAtFirst()));
+    const { status } = await whileHeld(
+      () => read(LIST),
+      async () => (waiting = await waitedForAtFirst()),
+    );
     expect([status, waiting]).toEqual([200, ['key']]);
   });
 
   it('is read beside the look for a key that was let in a moment ago', async () => {
     await read(LIST);
     let waiting: string[] = [];
-    const { status, body } = await whileHeld(() => read(LIST), async () => (waiting = await waitedFor(2)));
+    const { status, body } = await whileHeld(
+      () => read(LIST),
+      async () => (waiting = await waitedFor(2)),
+    );
     expect([status, waiting, (body['items'] as unknown[]).length]).toEqual([200, ['key', 'what is asked for'], 1]);
   });
 
@@ -89,7 +98,10 @@ describe('a list', () => {
     await read(LIST);
     await site.pass(10);
     let waiting: string[] = [];
-    await whileHeld(() => read(LIST), async () => (waiting = await waitedForAtFirst()));
+    await whileHeld(
+      () => read(LIST),
+      async () => (waiting = await waitedForAtFirst()),
+    );
     expect(waiting).toEqual(['key']);
   });
 
@@ -109,19 +121,23 @@ it('a key that is not presented as one begins nothing', async () => {
   await read(LIST);
   await site.call('GET', LIST, { authorization: 'Nonsense' }); // the event of this hour is written
   let isAnswered = false;
-  const call = (): Promise<Answer> => site.call('GET', LIST, { authorization: `Nonsense ${key}` }).finally(() => (isAnswered = true));
+  const call = (): Promise<Answer> =>
+    site.call('GET', LIST, { authorization: `Nonsense ${key}` }).finally(() => (isAnswered = true));
   const answer = await whileHeld(call, async () => expect(await waitedFor(1, () => isAnswered)).toEqual([]));
   expectProblem(answer, 'authentication_required');
 });
 
 describe('a key that is revoked while what it asked for is read', () => {
-  it.each(['', '?limit=0', '?cursor=guessed', '?__proto__=1'])('is refused, and told nothing else: GET /v1/process-servers%s', async (query) => {
-    await read(LIST);
-    const answer = await whileHeld(() => read(LIST + query), revoke);
-    expectProblem(answer, 'api_key_rejected');
-    expect(JSON.stringify(answer.body)).not.toContain(server);
-    expectProblem(await read(LIST), 'api_key_rejected');
-  });
+  it.each(['', '?limit=0', '?cursor=guessed', '?__proto__=1'])(
+    'is refused, and told nothing else: GET /v1/process-servers%s',
+    async (query) => {
+      await read(LIST);
+      const answer = await whileHeld(() => read(LIST + query), revoke);
+      expectProblem(answer, 'api_key_rejected');
+      expect(JSON.stringify(answer.body)).not.toContain(server);
+      expectProblem(await read(LIST), 'api_key_rejected');
+    },
+  );
 
   it('is refused at once, however long the read takes', async () => {
     await read(LIST);
@@ -135,14 +151,17 @@ describe('a key that is revoked while what it asked for is read', () => {
     }
   });
 
-  it.each(['/v1/process-servers/{hostId}/events', '/v1/process-servers/{hostId}/diagnosis', '/v1/events'])('is refused though the read has begun: GET %s', async (path) => {
-    await read(LIST);
-    const meanwhile = async (): Promise<void> => {
-      expect(await waitedFor(2)).toEqual(['key', 'what is asked for']);
-      await revoke();
-    };
-    expectProblem(await whileHeld(() => read(path.replace('{hostId}', server)), meanwhile), 'api_key_rejected');
-  });
+  it.each(['/v1/process-servers/{hostId}/events', '/v1/process-servers/{hostId}/diagnosis', '/v1/events'])(
+    'is refused though the read has begun: GET %s',
+    async (path) => {
+      await read(LIST);
+      const meanwhile = async (): Promise<void> => {
+        expect(await waitedFor(2)).toEqual(['key', 'what is asked for']);
+        await revoke();
+      };
+      expectProblem(await whileHeld(() => read(path.replace('{hostId}', server)), meanwhile), 'api_key_rejected');
+    },
+  );
 
   it('is refused where there is nothing to be found', async () => {
     await read(LIST);
@@ -160,7 +179,8 @@ it.each<[string, ProblemCode]>([
 });
 
 describe('a call does not start that begins early and', () => {
-  const begins = (permits: 'reader' | 'operator'): MethodDecorator => Call({ permits, beginsEarly: true, summary: 'Begins early', answers: { 200: { type: null, description: '' } } });
+  const begins = (permits: 'reader' | 'operator'): MethodDecorator =>
+    Call({ permits, beginsEarly: true, summary: 'Begins early', answers: { 200: { type: null, description: '' } } });
 
   it('is not for readers', () => {
     expect(() => begins('operator')).toThrow(/only a reader's call/);

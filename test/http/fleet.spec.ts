@@ -29,17 +29,30 @@ const leaving = async (): Promise<KnownServer> => {
   await site.unregister(server);
   return server;
 };
-const metric = (text: string, name: string): string | undefined => text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ')[1];
+const metric = (text: string, name: string): string | undefined =>
+  text
+    .split('\n')
+    .find((line) => line.startsWith(`${name} `))
+    ?.split(' ')[1];
 
 describe('the fleet in numbers', () => {
   it('an empty fleet is all zeros', async () => {
     const { total, oldestDecommissionedAgeSeconds, lifecycle, connectionState, versionStatus, health } = await fleet();
     expect([total, oldestDecommissionedAgeSeconds]).toEqual([0, null]);
-    for (const counts of [lifecycle, connectionState, versionStatus, health]) expect(new Set(Object.values(counts))).toEqual(new Set([0]));
+    for (const counts of [lifecycle, connectionState, versionStatus, health])
+      expect(new Set(Object.values(counts))).toEqual(new Set([0]));
   });
 
   it('agrees with the list of every filter at the same asOf, and each group adds up to the whole', async () => {
-    const load = { cpuPercent: 90, totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+    const load = {
+      cpuPercent: 90,
+      totalMemoryBytes: 100,
+      availableMemoryBytes: 90,
+      totalCacheBytes: 100,
+      freeCacheBytes: 90,
+      throughputBytesPerSecond: 1,
+      pendingUploadBytes: 0,
+    };
     await site.registered();
     await site.pass(1_000);
     await site.registered({ agentVersion: '9.50.0.0' });
@@ -90,7 +103,13 @@ describe('the configuration server about itself', () => {
         replica: 'replica-0',
         startedAt: '2026-11-23T09:00:00.000Z',
         listening: { listening: true, notedAt: at },
-        cleanUp: { lastPassAt: at, lastPassBy: 'replica-0', lastPassRemoved: 0, lastPassError: null, overdueSeconds: 0 },
+        cleanUp: {
+          lastPassAt: at,
+          lastPassBy: 'replica-0',
+          lastPassRemoved: 0,
+          lastPassError: null,
+          overdueSeconds: 0,
+        },
         asOf: at,
       },
     ]);
@@ -105,7 +124,10 @@ describe('the configuration server about itself', () => {
 describe('health', () => {
   it('is live and ready for anyone', async () => {
     expect(await site.call('GET', '/health/live')).toMatchObject({ status: 200, body: { status: 'live' } });
-    expect(await site.call('GET', '/health/ready')).toMatchObject({ status: 200, body: { status: 'ready', degraded: [] } });
+    expect(await site.call('GET', '/health/ready')).toMatchObject({
+      status: 200,
+      body: { status: 'ready', degraded: [] },
+    });
   });
 
   it('an overdue clean-up is degraded, and takes nothing down', async () => {
@@ -113,7 +135,10 @@ describe('health', () => {
     await site.pass(420);
     expect((await site.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
     await site.pass(5);
-    expect(await site.call('GET', '/health/ready')).toMatchObject({ status: 200, body: { status: 'degraded', degraded: ['clean_up_overdue'] } });
+    expect(await site.call('GET', '/health/ready')).toMatchObject({
+      status: 200,
+      body: { status: 'degraded', degraded: ['clean_up_overdue'] },
+    });
     const { body } = await site.call<{ text: string }>('GET', '/metrics');
     expect(metric(body.text, 'cs_clean_up_overdue_seconds')).toBe('5');
     const server = await site.registered();
@@ -134,7 +159,10 @@ describe('health', () => {
     try {
       const statuses = new Set<number>();
       for (let round = 0; round < 10; round += 1) {
-        for (const { status } of await Promise.all(Array.from({ length: 10 }, () => site.call('GET', '/health/ready', { replica: number })))) statuses.add(status);
+        for (const { status } of await Promise.all(
+          Array.from({ length: 10 }, () => site.call('GET', '/health/ready', { replica: number })),
+        ))
+          statuses.add(status);
       }
       expect([[...statuses], proofs.mock.calls.length]).toEqual([[200], 1]);
     } finally {
@@ -197,11 +225,23 @@ describe('metrics', () => {
     ['malformed_request', 'GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
     ['malformed_request', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['uri_too_long', `GET /v1/process-servers/${'x'.repeat(200)} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`],
-    ['uri_too_long', `POST /v1/process-servers/${'x'.repeat(200)}/heartbeats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`],
-    ['body_too_large', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: OPERATOR\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n'],
+    [
+      'uri_too_long',
+      `POST /v1/process-servers/${'x'.repeat(200)}/heartbeats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+    ],
+    [
+      'body_too_large',
+      'POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: OPERATOR\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n',
+    ],
     ['headers_too_large', `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
   ])('count a refusal by status class and problem code, also one of the parser: %s', async (code, request) => {
-    const count = async (): Promise<number> => Number(metric((await site.call<{ text: string }>('GET', '/metrics')).body.text, `cs_http_answers_total{status="4xx",code="${code}"}`) ?? 0);
+    const count = async (): Promise<number> =>
+      Number(
+        metric(
+          (await site.call<{ text: string }>('GET', '/metrics')).body.text,
+          `cs_http_answers_total{status="4xx",code="${code}"}`,
+        ) ?? 0,
+      );
     const before = await count();
     const answer = parsedAnswer(await site.raw(request.replace('OPERATOR', await site.keyOf('operator'))));
     expectProblem(answer, code as ProblemCode);
@@ -223,7 +263,10 @@ describe('metrics', () => {
 describe('the document and its page', () => {
   it('are served to anyone', async () => {
     expect((await site.call('GET', '/openapi.json')).body).toMatchObject({ openapi: expect.stringMatching(/^3\./) });
-    expect(await site.call('GET', '/docs')).toMatchObject({ status: 200, body: { text: expect.stringContaining('swagger-ui') } });
+    expect(await site.call('GET', '/docs')).toMatchObject({
+      status: 200,
+      body: { text: expect.stringContaining('swagger-ui') },
+    });
   });
 });
 

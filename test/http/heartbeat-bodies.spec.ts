@@ -23,16 +23,21 @@ interface Accepted extends HeartbeatBody, ProblemBody {
 const JSON_TYPE = { 'content-type': 'application/json' };
 const LONE_SURROGATE = '\ud800';
 
-const detail = async (): Promise<Record<string, unknown>> => (await site.read(`/v1/process-servers/${server.hostId}`)).body;
+const detail = async (): Promise<Record<string, unknown>> =>
+  (await site.read(`/v1/process-servers/${server.hostId}`)).body;
 const inSeconds = (seconds: number): string => new Date(site.clock.now().getTime() + seconds * 1000).toISOString();
-const send = (body: string | Buffer, over: Partial<{ headers: Record<string, string>; query: string; credential: string }> = {}): Promise<Answer<Accepted>> =>
+const send = (
+  body: string | Buffer,
+  over: Partial<{ headers: Record<string, string>; query: string; credential: string }> = {},
+): Promise<Answer<Accepted>> =>
   site.call<Accepted>('POST', `/v1/process-servers/${server.hostId}/heartbeats${over.query ?? ''}`, {
     body,
     headers: over.headers ?? JSON_TYPE,
     authorization: `Bearer ${over.credential ?? server.credential}`,
   });
 /** A heartbeat with these members, as JSON text. */
-const withMembers = (members: string): Promise<Answer<Accepted>> => send(`{"generation":1,"agentVersion":"9.63.7187.1",${members}}`);
+const withMembers = (members: string): Promise<Answer<Accepted>> =>
+  send(`{"generation":1,"agentVersion":"9.63.7187.1",${members}}`);
 const fieldsOf = ({ ignored = [] }: Accepted): string[] => ignored.map(({ field }) => field);
 
 describe('a heartbeat with a member that is unknown or cannot be used renews the lease, and the response names it', () => {
@@ -44,11 +49,19 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
     ['load of an unknown kind', '"load":{"diskPercent":5}', ['load.diskPercent']],
     ['load that is a list', '"load":[]', ['load']],
     ['services that are an object', '"services":{"name":"a"}', ['services']],
-    ['65 services', `"services":${JSON.stringify(Array.from({ length: 65 }, () => ({ name: 'a', state: 'running' })))}`, ['services']],
+    [
+      '65 services',
+      `"services":${JSON.stringify(Array.from({ length: 65 }, () => ({ name: 'a', state: 'running' })))}`,
+      ['services'],
+    ],
     ['a service that is text', '"services":["a"]', ['services.0']],
     ['a service that is a list', '"services":[[{"name":"a","state":"running"}]]', ['services.0']],
     ['a service without a state', '"services":[{"name":"a"}]', ['services.0.state']],
-    ['a service with a blank at the end of its name', '"services":[{"name":"cxps ","state":"running"}]', ['services.0.name']],
+    [
+      'a service with a blank at the end of its name',
+      '"services":[{"name":"cxps ","state":"running"}]',
+      ['services.0.name'],
+    ],
     ['a service in no state', '"services":[{"name":"cxps","state":""}]', ['services.0.state']],
     ['a service that is null', '"services":[null]', ['services.0']],
     ['a service with a line separator', '"services":[{"name":"a\\u2028","state":"running"}]', ['services.0.name']],
@@ -87,10 +100,30 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
 
   it.each<[string, Record<string, unknown>, string, Record<string, unknown>]>([
     ['a count', { protectedMachineCount: 12 }, '"protectedMachineCount":-1', { protectedMachineCount: null }],
-    ['a certificate', { certificateExpiresAt: '2027-06-30T00:00:00.000Z' }, '"certificateExpiresAt":"9999-12-31T23:59:59Z"', { certificateExpiresAt: null }],
-    ['services', { services: [{ name: 'a', state: 'stopped' }] }, '"services":[{"name":"a "}]', { services: null, servicesStatus: 'Warning' }],
-    ['one value of a load', { load: { cpuPercent: 5, freeCacheBytes: 7 } }, '"load":{"cpuPercent":101,"freeCacheBytes":8}', { load: expect.objectContaining({ cpuPercent: null, cpuStatus: 'Unknown', freeCacheBytes: 8 }) }],
-    ['a load', { load: { cpuPercent: 96 } }, '"load":"high"', { load: expect.objectContaining({ cpuPercent: null, cpuStatus: 'Unknown' }), health: 'None' }],
+    [
+      'a certificate',
+      { certificateExpiresAt: '2027-06-30T00:00:00.000Z' },
+      '"certificateExpiresAt":"9999-12-31T23:59:59Z"',
+      { certificateExpiresAt: null },
+    ],
+    [
+      'services',
+      { services: [{ name: 'a', state: 'stopped' }] },
+      '"services":[{"name":"a "}]',
+      { services: null, servicesStatus: 'Warning' },
+    ],
+    [
+      'one value of a load',
+      { load: { cpuPercent: 5, freeCacheBytes: 7 } },
+      '"load":{"cpuPercent":101,"freeCacheBytes":8}',
+      { load: expect.objectContaining({ cpuPercent: null, cpuStatus: 'Unknown', freeCacheBytes: 8 }) },
+    ],
+    [
+      'a load',
+      { load: { cpuPercent: 96 } },
+      '"load":"high"',
+      { load: expect.objectContaining({ cpuPercent: null, cpuStatus: 'Unknown' }), health: 'None' },
+    ],
     ['a clock', { sentAt: '2026-11-23T10:00:00Z' }, '"sentAt":"0001-01-01T00:00:00Z"', { clockSkewMs: null }],
     ['an instance', { instanceId: 'a' }, '"instanceId":""', { instanceId: 'a' }],
     ['a version', { agentVersion: '9.62.0.0' }, '"agentVersion":"9.62"', { agentVersion: '9.62.0.0' }],
@@ -107,7 +140,12 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
   });
 
   it('of 5,000 unknown members 20 are named, each name cut', async () => {
-    const { status, body } = await send(JSON.stringify({ generation: 1, ...Object.fromEntries(Array.from({ length: 5_000 }, (_, number) => [`f${number}`, 1])) }));
+    const { status, body } = await send(
+      JSON.stringify({
+        generation: 1,
+        ...Object.fromEntries(Array.from({ length: 5_000 }, (_, number) => [`f${number}`, 1])),
+      }),
+    );
     expect([status, body.ignored?.length]).toEqual([200, 20]);
     const long = (await withMembers(`"${'n'.repeat(60_000)}":1`)).body;
     expect(fieldsOf(long)).toEqual([`${'n'.repeat(64)}…`]);
@@ -128,7 +166,13 @@ it('of heartbeats that are written as one, each response names its own members',
   const holder = await site.database.connect();
   await holder.query('START TRANSACTION');
   await holder.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
-  const sent = ['"mood":1', '"protectedMachineCount":7', '"protectedMachineCount":-1', '"load":{"cpuPercent":5}', '"queueDepth":3'].map(withMembers);
+  const sent = [
+    '"mood":1',
+    '"protectedMachineCount":7',
+    '"protectedMachineCount":-1',
+    '"load":{"cpuPercent":5}',
+    '"queueDepth":3',
+  ].map(withMembers);
   while (site.replica().receiver.queueLength < sent.length) await new Promise((next) => setImmediate(next));
   await holder.query('ROLLBACK');
   await holder.end();
@@ -157,8 +201,16 @@ describe('a heartbeat that cannot be read is refused, and noted because its send
     ['a generation further up the prototype', () => send('{"__proto__":{"generation":1}}'), 'validation_failed'],
     ['more than 64 KiB', () => send(WHOLE.padEnd(65_537, ' ')), 'body_too_large'],
     ['another media type', () => send(WHOLE, { headers: { 'content-type': 'text/plain' } }), 'unsupported_media_type'],
-    ['another charset', () => send(WHOLE, { headers: { 'content-type': 'application/json; charset=utf-16' } }), 'unsupported_media_type'],
-    ['a content coding', () => send(WHOLE, { headers: { ...JSON_TYPE, 'content-encoding': 'gzip' } }), 'unsupported_media_type'],
+    [
+      'another charset',
+      () => send(WHOLE, { headers: { 'content-type': 'application/json; charset=utf-16' } }),
+      'unsupported_media_type',
+    ],
+    [
+      'a content coding',
+      () => send(WHOLE, { headers: { ...JSON_TYPE, 'content-encoding': 'gzip' } }),
+      'unsupported_media_type',
+    ],
     ['a query parameter', () => send(WHOLE, { query: '?debug=1' }), 'validation_failed'],
     ['a query parameter that cannot be decoded', () => send(WHOLE, { query: '?%ff=1' }), 'validation_failed'],
   ])('%s: once an hour', async (_what, call, code) => {
@@ -169,7 +221,11 @@ describe('a heartbeat that cannot be read is refused, and noted because its send
     );
     expect(others).toEqual([]);
     expect(event).toMatchObject({ generation: 1, actor: 'process-server', source_address: '127.0.0.1' });
-    expect(JSON.parse(String(event?.['detail']))).toMatchObject({ code, call: 'heartbeat', explanation: expect.stringMatching(/./) });
+    expect(JSON.parse(String(event?.['detail']))).toMatchObject({
+      code,
+      call: 'heartbeat',
+      explanation: expect.stringMatching(/./),
+    });
     await site.outage(3_600);
     await call();
     expect(await site.database.rows("SELECT id FROM event WHERE kind = 'refused_malformed_heartbeat'")).toHaveLength(2);
@@ -178,8 +234,18 @@ describe('a heartbeat that cannot be read is refused, and noted because its send
 
   it.each<[string, () => Promise<Answer<Accepted>>]>([
     ['a forged credential', () => send('x', { credential: `psc_${'A'.repeat(91)}` })],
-    ['the credential of another host', async () => send('x', { credential: (await site.registered({ machineId: 'machine-2' })).credential })],
-    ['no credential', () => site.call<Accepted>('POST', `/v1/process-servers/${server.hostId}/heartbeats`, { body: 'x', headers: JSON_TYPE })],
+    [
+      'the credential of another host',
+      async () => send('x', { credential: (await site.registered({ machineId: 'machine-2' })).credential }),
+    ],
+    [
+      'no credential',
+      () =>
+        site.call<Accepted>('POST', `/v1/process-servers/${server.hostId}/heartbeats`, {
+          body: 'x',
+          headers: JSON_TYPE,
+        }),
+    ],
   ])('with %s its sender is not known, and nothing is noted', async (_what, call) => {
     expect((await call()).status).toBeGreaterThanOrEqual(400);
     expect((await site.eventKinds(server.hostId)).filter((kind) => kind.startsWith('refused_'))).toEqual([]);

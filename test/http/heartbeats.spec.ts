@@ -14,20 +14,25 @@ beforeEach(async () => {
   await site.note();
 });
 
-const detail = async (hostId: string): Promise<Record<string, unknown>> => (await site.read(`/v1/process-servers/${hostId}`)).body;
+const detail = async (hostId: string): Promise<Record<string, unknown>> =>
+  (await site.read(`/v1/process-servers/${hostId}`)).body;
 const inSeconds = (seconds: number): string => new Date(site.clock.now().getTime() + seconds * 1000).toISOString();
-const onLease = (assignment: string) => async (server: KnownServer): Promise<KnownServer> => {
-  await site.database.write(`UPDATE process_server_lease SET ${assignment} WHERE host_id = ?`, [server.hostId]);
-  return server;
-};
+const onLease =
+  (assignment: string) =>
+  async (server: KnownServer): Promise<KnownServer> => {
+    await site.database.write(`UPDATE process_server_lease SET ${assignment} WHERE host_id = ?`, [server.hostId]);
+    return server;
+  };
 /** As after a restore of the database from before its last registration. */
 const restored = async (server: KnownServer): Promise<KnownServer> => {
   const { generation, credential } = await site.registered({}, server.hostId);
-  for (const table of ['process_server', 'process_server_lease']) await site.database.write('UPDATE ?? SET generation = 1 WHERE host_id = ?', [table, server.hostId]);
+  for (const table of ['process_server', 'process_server_lease'])
+    await site.database.write('UPDATE ?? SET generation = 1 WHERE host_id = ?', [table, server.hostId]);
   return { hostId: server.hostId, generation, credential };
 };
 const forgotten = async (server: KnownServer): Promise<KnownServer> => {
-  for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server']) await site.database.write('DELETE FROM ?? WHERE host_id = ?', [table, server.hostId]);
+  for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server'])
+    await site.database.write('DELETE FROM ?? WHERE host_id = ?', [table, server.hostId]);
   return server;
 };
 const leaving = async (server: KnownServer): Promise<KnownServer> => {
@@ -55,8 +60,15 @@ describe('an accepted heartbeat', () => {
     const server = await site.registered();
     site.clock.advanceSeconds(10);
     const { status, body } = await site.heartbeat(server);
-    expect([status, body]).toEqual([200, { leaseExpiresAt: inSeconds(180), heartbeatIntervalSeconds: 30, versionStatus: 'Supported', instruction: 'none' }]);
-    expect(await detail(server.hostId)).toMatchObject({ lastHeartbeat: inSeconds(0), leaseExpiresAt: inSeconds(180), connectionState: 'Connected' });
+    expect([status, body]).toEqual([
+      200,
+      { leaseExpiresAt: inSeconds(180), heartbeatIntervalSeconds: 30, versionStatus: 'Supported', instruction: 'none' },
+    ]);
+    expect(await detail(server.hostId)).toMatchObject({
+      lastHeartbeat: inSeconds(0),
+      leaseExpiresAt: inSeconds(180),
+      connectionState: 'Connected',
+    });
   });
 
   it('without news writes no event', async () => {
@@ -67,12 +79,18 @@ describe('an accepted heartbeat', () => {
 
   it('a process server below the support window is told to upgrade', async () => {
     const server = await site.registered({ agentVersion: '9.50.1.1' });
-    expect((await site.heartbeat(server, { agentVersion: '9.50.1.1' })).body).toMatchObject({ versionStatus: 'NotSupported', instruction: 'upgrade' });
+    expect((await site.heartbeat(server, { agentVersion: '9.50.1.1' })).body).toMatchObject({
+      versionStatus: 'NotSupported',
+      instruction: 'upgrade',
+    });
   });
 
   it('without a version, the registered one is judged', async () => {
     const server = await site.registered({ agentVersion: '9.50.1.1' });
-    expect((await site.heartbeat(server, { agentVersion: undefined })).body).toMatchObject({ versionStatus: 'NotSupported', instruction: 'upgrade' });
+    expect((await site.heartbeat(server, { agentVersion: undefined })).body).toMatchObject({
+      versionStatus: 'NotSupported',
+      instruction: 'upgrade',
+    });
   });
 
   it('an upgraded agent is shown with its version, and the change is an event', async () => {
@@ -101,7 +119,9 @@ describe('an accepted heartbeat', () => {
     expect(await detail(server.hostId)).toMatchObject({ connectionState: 'Disconnected' });
     expect((await site.heartbeat(server)).status).toBe(200);
     expect(await detail(server.hostId)).toMatchObject({ connectionState: 'Connected' });
-    const [event] = await site.database.rows<{ detail: string }>("SELECT CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'silence_ended'");
+    const [event] = await site.database.rows<{ detail: string }>(
+      "SELECT CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'silence_ended'",
+    );
     expect(JSON.parse(event?.detail ?? 'null')).toEqual({ from, to: inSeconds(0) });
   });
 
@@ -137,10 +157,25 @@ describe('an accepted heartbeat', () => {
     };
     const services = [{ name: 'cxprocessserver', state: 'running' }];
     const certificateExpiresAt = inSeconds(90 * 86_400);
-    await site.heartbeat(server, { load, services, protectedMachineCount: 3, replicationPairCount: 5, certificateExpiresAt, sentAt: inSeconds(-7), instanceId: 'a1' });
+    await site.heartbeat(server, {
+      load,
+      services,
+      protectedMachineCount: 3,
+      replicationPairCount: 5,
+      certificateExpiresAt,
+      sentAt: inSeconds(-7),
+      instanceId: 'a1',
+    });
     expect(await detail(server.hostId)).toMatchObject({
       health: 'Critical',
-      load: { ...load, reportedAt: inSeconds(0), cpuStatus: 'Critical', memoryStatus: 'Healthy', cacheStatus: 'Warning', uploadStatus: 'Healthy' },
+      load: {
+        ...load,
+        reportedAt: inSeconds(0),
+        cpuStatus: 'Critical',
+        memoryStatus: 'Healthy',
+        cacheStatus: 'Warning',
+        uploadStatus: 'Healthy',
+      },
       services,
       protectedMachineCount: 3,
       replicationPairCount: 5,
@@ -160,7 +195,8 @@ describe('an accepted heartbeat', () => {
 
   it('a restart of the agent is no conflict', async () => {
     const server = await site.registered();
-    for (const instanceId of ['a1', 'a1', 'b2', 'b2']) expect((await site.heartbeat(server, { instanceId })).status).toBe(200);
+    for (const instanceId of ['a1', 'a1', 'b2', 'b2'])
+      expect((await site.heartbeat(server, { instanceId })).status).toBe(200);
   });
 });
 
@@ -175,24 +211,130 @@ interface Refusal {
 
 const asIs = async (server: KnownServer): Promise<KnownServer> => server;
 const refusals: Refusal[] = [
-  { when: 'a forged credential', made: async (server) => ({ ...server, credential: `psc_${'A'.repeat(91)}` }), code: 'credential_rejected', instruction: 'ask_operator', event: null },
-  { when: 'the last character of the credential changed', made: async (server) => ({ ...server, credential: `${server.credential.slice(0, -2)}xx` }), code: 'credential_rejected', instruction: 'ask_operator', event: null },
-  { when: 'a tombstone made by a purge', made: purged, code: 'generation_retired', instruction: 'ask_operator', event: 'refused_generation_retired' },
-  { when: 'a tombstone made by the clean-up', made: cleanedUp, code: 'generation_retired', instruction: 'stop', event: 'refused_generation_retired' },
-  { when: 'Decommissioned', made: leaving, code: 'generation_retired', instruction: 'stop', event: 'refused_generation_retired' },
-  { when: 'nobody knows the host id, as after a restore', made: forgotten, code: 'process_server_not_found', instruction: 'reregister', event: 'refused_process_server_not_found' },
-  { when: 'an older generation than the entry’s', made: superseded, code: 'generation_superseded', instruction: 'stop', event: 'refused_generation_superseded' },
-  { when: 'a newer generation than the entry’s, as after a restore', made: restored, code: 'generation_unknown', instruction: 'reregister', event: 'refused_generation_unknown' },
-  { when: 'revoked by an operator', made: onLease('revoked = 1'), code: 'credential_revoked', instruction: 'reregister', event: 'refused_credential_revoked' },
-  { when: 'the credential’s hash is another', made: onLease("credential_hash = REPEAT('x', 32), said = REPEAT('x', 16)"), code: 'credential_rejected', instruction: 'ask_operator', event: 'refused_credential_rejected' },
-  { when: 'another machine id', made: asIs, over: { machineId: 'machine-2' }, code: 'host_id_conflict', instruction: 'ask_operator', event: 'refused_host_id_conflict' },
-  { when: 'another generation in the body than in the credential', made: asIs, over: { generation: 2 }, code: 'credential_rejected', instruction: 'ask_operator', event: 'refused_credential_rejected' },
+  {
+    when: 'a forged credential',
+    made: async (server) => ({ ...server, credential: `psc_${'A'.repeat(91)}` }),
+    code: 'credential_rejected',
+    instruction: 'ask_operator',
+    event: null,
+  },
+  {
+    when: 'the last character of the credential changed',
+    made: async (server) => ({ ...server, credential: `${server.credential.slice(0, -2)}xx` }),
+    code: 'credential_rejected',
+    instruction: 'ask_operator',
+    event: null,
+  },
+  {
+    when: 'a tombstone made by a purge',
+    made: purged,
+    code: 'generation_retired',
+    instruction: 'ask_operator',
+    event: 'refused_generation_retired',
+  },
+  {
+    when: 'a tombstone made by the clean-up',
+    made: cleanedUp,
+    code: 'generation_retired',
+    instruction: 'stop',
+    event: 'refused_generation_retired',
+  },
+  {
+    when: 'Decommissioned',
+    made: leaving,
+    code: 'generation_retired',
+    instruction: 'stop',
+    event: 'refused_generation_retired',
+  },
+  {
+    when: 'nobody knows the host id, as after a restore',
+    made: forgotten,
+    code: 'process_server_not_found',
+    instruction: 'reregister',
+    event: 'refused_process_server_not_found',
+  },
+  {
+    when: 'an older generation than the entry’s',
+    made: superseded,
+    code: 'generation_superseded',
+    instruction: 'stop',
+    event: 'refused_generation_superseded',
+  },
+  {
+    when: 'a newer generation than the entry’s, as after a restore',
+    made: restored,
+    code: 'generation_unknown',
+    instruction: 'reregister',
+    event: 'refused_generation_unknown',
+  },
+  {
+    when: 'revoked by an operator',
+    made: onLease('revoked = 1'),
+    code: 'credential_revoked',
+    instruction: 'reregister',
+    event: 'refused_credential_revoked',
+  },
+  {
+    when: 'the credential’s hash is another',
+    made: onLease("credential_hash = REPEAT('x', 32), said = REPEAT('x', 16)"),
+    code: 'credential_rejected',
+    instruction: 'ask_operator',
+    event: 'refused_credential_rejected',
+  },
+  {
+    when: 'another machine id',
+    made: asIs,
+    over: { machineId: 'machine-2' },
+    code: 'host_id_conflict',
+    instruction: 'ask_operator',
+    event: 'refused_host_id_conflict',
+  },
+  {
+    when: 'another generation in the body than in the credential',
+    made: asIs,
+    over: { generation: 2 },
+    code: 'credential_rejected',
+    instruction: 'ask_operator',
+    event: 'refused_credential_rejected',
+  },
   // Which comes first when two are true.
-  { when: 'purged, then revoked everything else', made: async (server) => purged(await onLease('revoked = 1')(server)), code: 'generation_retired', instruction: 'ask_operator', event: 'refused_generation_retired' },
-  { when: 'Decommissioned and of an older generation', made: async (server) => (await leaving(await site.registered({}, server.hostId)), server), code: 'generation_retired', instruction: 'stop', event: 'refused_generation_retired' },
-  { when: 'of an older generation, and another machine', made: superseded, over: { machineId: 'machine-2' }, code: 'generation_superseded', instruction: 'stop', event: 'refused_generation_superseded' },
-  { when: 'revoked, and another machine', made: onLease('revoked = 1'), over: { machineId: 'machine-2' }, code: 'credential_revoked', instruction: 'reregister', event: 'refused_credential_revoked' },
-  { when: 'revoked, and another hash', made: onLease("revoked = 1, credential_hash = REPEAT('x', 32)"), code: 'credential_revoked', instruction: 'reregister', event: 'refused_credential_revoked' },
+  {
+    when: 'purged, then revoked everything else',
+    made: async (server) => purged(await onLease('revoked = 1')(server)),
+    code: 'generation_retired',
+    instruction: 'ask_operator',
+    event: 'refused_generation_retired',
+  },
+  {
+    when: 'Decommissioned and of an older generation',
+    made: async (server) => (await leaving(await site.registered({}, server.hostId)), server),
+    code: 'generation_retired',
+    instruction: 'stop',
+    event: 'refused_generation_retired',
+  },
+  {
+    when: 'of an older generation, and another machine',
+    made: superseded,
+    over: { machineId: 'machine-2' },
+    code: 'generation_superseded',
+    instruction: 'stop',
+    event: 'refused_generation_superseded',
+  },
+  {
+    when: 'revoked, and another machine',
+    made: onLease('revoked = 1'),
+    over: { machineId: 'machine-2' },
+    code: 'credential_revoked',
+    instruction: 'reregister',
+    event: 'refused_credential_revoked',
+  },
+  {
+    when: 'revoked, and another hash',
+    made: onLease("revoked = 1, credential_hash = REPEAT('x', 32)"),
+    code: 'credential_revoked',
+    instruction: 'reregister',
+    event: 'refused_credential_revoked',
+  },
 ];
 
 describe('a heartbeat that is not accepted', () => {
@@ -250,13 +392,19 @@ describe('a heartbeat that is not accepted', () => {
       await site.note();
       await site.heartbeat(server);
     }
-    expect((await site.eventKinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired')).toHaveLength(2);
+    expect((await site.eventKinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired')).toHaveLength(
+      2,
+    );
   });
 });
 
 describe('a row that somebody has locked', () => {
   /** Runs while the lease of a process server is held, perhaps changed, by another transaction. */
-  async function whileLocked<A>({ hostId }: KnownServer, assignment: string, work: (unlock: () => Promise<unknown>) => Promise<A>): Promise<A> {
+  async function whileLocked<A>(
+    { hostId }: KnownServer,
+    assignment: string,
+    work: (unlock: () => Promise<unknown>) => Promise<A>,
+  ): Promise<A> {
     const connection = await site.database.connect();
     try {
       await connection.query('START TRANSACTION');
@@ -267,19 +415,22 @@ describe('a row that somebody has locked', () => {
     }
   }
 
-  it.each([0, 40])('does not hold the others, and its own heartbeat is accepted when it is free again; beside %d more', async (more) => {
-    const [held, free] = [await site.registered(), await site.registered()];
-    for (let number = 0; number < more; number += 1) await site.registered();
-    await whileLocked(held, 'retired = 0', async (unlock) => {
-      const waiting = site.heartbeat(held);
-      const other = await site.heartbeat(free);
-      expect([other.status, other.body.code]).toEqual([200, undefined]);
-      expect(site.replica().receiver.queueLength).toBe(1);
-      await unlock();
-      expect((await waiting).status).toBe(200);
-    });
-    expect(await site.eventKinds(held.hostId)).toEqual(['registered']);
-  });
+  it.each([0, 40])(
+    'does not hold the others, and its own heartbeat is accepted when it is free again; beside %d more',
+    async (more) => {
+      const [held, free] = [await site.registered(), await site.registered()];
+      for (let number = 0; number < more; number += 1) await site.registered();
+      await whileLocked(held, 'retired = 0', async (unlock) => {
+        const waiting = site.heartbeat(held);
+        const other = await site.heartbeat(free);
+        expect([other.status, other.body.code]).toEqual([200, undefined]);
+        expect(site.replica().receiver.queueLength).toBe(1);
+        await unlock();
+        expect((await waiting).status).toBe(200);
+      });
+      expect(await site.eventKinds(held.hostId)).toEqual(['registered']);
+    },
+  );
 
   it('is judged as it is when it is free again', async () => {
     const [held, free] = [await site.registered(), await site.registered()];
@@ -314,7 +465,10 @@ describe('more heartbeats than can be taken', () => {
     expectProblem(refused, 'heartbeat_rate_exceeded');
     expect(refused.body.instruction).toBe('retry');
     expect(refused.body['heartbeatIntervalSeconds']).toBe(30);
-    expect([refused.headers['ratelimit-policy'], refused.headers['ratelimit']]).toEqual(['"process-server";q=20;w=1', '"process-server";r=0;t=1']);
+    expect([refused.headers['ratelimit-policy'], refused.headers['ratelimit']]).toEqual([
+      '"process-server";q=20;w=1',
+      '"process-server";r=0;t=1',
+    ]);
     expect((await site.heartbeat(other)).status).toBe(200);
     site.clock.advanceSeconds(1);
     expect((await site.heartbeat(busy)).status).toBe(200);
@@ -336,7 +490,10 @@ describe('more heartbeats than can be taken', () => {
 describe('two heartbeats at the same moment', () => {
   it('of one process server are both answered, and both are kept', async () => {
     const server = await site.registered();
-    const answers = await Promise.all([site.heartbeat(server, { protectedMachineCount: 3 }), site.heartbeat(server, { replicationPairCount: 5 })]);
+    const answers = await Promise.all([
+      site.heartbeat(server, { protectedMachineCount: 3 }),
+      site.heartbeat(server, { replicationPairCount: 5 }),
+    ]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     expect(await detail(server.hostId)).toMatchObject({ protectedMachineCount: 3, replicationPairCount: 5 });
   });

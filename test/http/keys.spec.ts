@@ -15,10 +15,19 @@ interface Listed<Item> {
   readonly nextCursor: string | null;
 }
 
-const post = <Body = Record<string, unknown>>(url: string, body: object, authorization = site.admin): Promise<Answer<Body>> => site.call<Body>('POST', url, { body, authorization });
-const makeKey = (over: object = {}): Promise<Answer<CreatedApiKey>> => post<CreatedApiKey>('/v1/api-keys', { name: `key ${randomUUID()}`, role: 'reader', ...over });
+const post = <Body = Record<string, unknown>>(
+  url: string,
+  body: object,
+  authorization = site.admin,
+): Promise<Answer<Body>> => site.call<Body>('POST', url, { body, authorization });
+const makeKey = (over: object = {}): Promise<Answer<CreatedApiKey>> =>
+  post<CreatedApiKey>('/v1/api-keys', { name: `key ${randomUUID()}`, role: 'reader', ...over });
 const registerWith = (passphrase: string, replica = 0): Promise<Answer> =>
-  site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body: aRegistration({ ipAddress: '192.0.2.99', friendlyName: `ps-${randomUUID()}` }), authorization: `Passphrase ${passphrase}`, replica });
+  site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+    body: aRegistration({ ipAddress: '192.0.2.99', friendlyName: `ps-${randomUUID()}` }),
+    authorization: `Passphrase ${passphrase}`,
+    replica,
+  });
 const events = async (kind: string): Promise<readonly { actor: string; detail: Record<string, unknown> }[]> =>
   (await site.read<Listed<{ actor: string; detail: Record<string, unknown> }>>(`/v1/events?kind=${kind}`)).body.items;
 
@@ -26,7 +35,15 @@ describe('an API key', () => {
   it('is made by an admin, shown once, good at once at every replica, listed without its secret, and revoked', async () => {
     const { status, body } = await makeKey({ name: 'portal', role: 'operator' });
     expect(status).toBe(201);
-    expect(body).toMatchObject({ name: 'portal', role: 'operator', prefix: body.key.slice(0, 12), expiresAt: null, revokedAt: null, lastUsedAt: null, createdBy: 'operator:admin' });
+    expect(body).toMatchObject({
+      name: 'portal',
+      role: 'operator',
+      prefix: body.key.slice(0, 12),
+      expiresAt: null,
+      revokedAt: null,
+      lastUsedAt: null,
+      createdBy: 'operator:admin',
+    });
     expect(body.key).toMatch(/^csk_[\w-]{43}$/);
     const asPortal = { authorization: `Bearer ${body.key}`, replica: 1 };
     expect((await site.call('GET', '/v1/fleet', asPortal)).status).toBe(200);
@@ -38,7 +55,8 @@ describe('an API key', () => {
     expect(listed.body.items).toContainEqual({ ...withoutKey, lastUsedAt: site.clock.now().toISOString() });
     expect(JSON.stringify(listed.body)).not.toContain(key);
 
-    const revoke = (): Promise<Answer<ApiKeyBody>> => site.call('DELETE', `/v1/api-keys/${body.keyId.toUpperCase()}`, { authorization: site.admin });
+    const revoke = (): Promise<Answer<ApiKeyBody>> =>
+      site.call('DELETE', `/v1/api-keys/${body.keyId.toUpperCase()}`, { authorization: site.admin });
     const revoked = await revoke();
     expect([revoked.status, revoked.body.revokedAt]).toEqual([200, site.clock.now().toISOString()]);
     expect(await revoke()).toMatchObject({ status: 200, body: revoked.body });
@@ -57,8 +75,10 @@ describe('an API key', () => {
   it('is listed in pages, each of which is noted in the audit log', async () => {
     const names: string[] = [];
     const before = (await events('api_keys_listed')).length;
-    for (let cursor: string | null = ''; cursor !== null; ) {
-      const { body }: Answer<Listed<ApiKeyBody>> = await site.read(`/v1/api-keys?limit=1${cursor && `&cursor=${cursor}`}`);
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { body }: Answer<Listed<ApiKeyBody>> = await site.read(
+        `/v1/api-keys?limit=1${cursor && `&cursor=${cursor}`}`,
+      );
       names.push(...body.items.map(({ name }) => name));
       cursor = body.nextCursor;
     }
@@ -66,7 +86,11 @@ describe('an API key', () => {
     expect(names.slice(0, 2)).toEqual(['admin', 'portal']);
     const looks = await events('api_keys_listed');
     expect(looks).toHaveLength(before + names.length);
-    expect(looks[0]).toMatchObject({ actor: 'operator:admin', sourceAddress: '127.0.0.1', requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(looks[0]).toMatchObject({
+      actor: 'operator:admin',
+      sourceAddress: '127.0.0.1',
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
   });
 
   it.each([
@@ -90,7 +114,13 @@ describe('the passphrase', () => {
     const { status, body } = await post<PassphraseRotation>('/v1/passphrases', { overlapSeconds: 60 });
     const [made = ''] = site.passphraseFile.put.slice(-1);
     expect(status).toBe(201);
-    expect(body).toEqual({ passphraseId: body.passphraseId, createdAt: site.clock.now().toISOString(), earlierRetireAt: new Date(site.clock.now().getTime() + 60_000).toISOString(), replica: 'replica-0', file: 'in memory' });
+    expect(body).toEqual({
+      passphraseId: body.passphraseId,
+      createdAt: site.clock.now().toISOString(),
+      earlierRetireAt: new Date(site.clock.now().getTime() + 60_000).toISOString(),
+      replica: 'replica-0',
+      file: 'in memory',
+    });
     expect(made).toMatch(/^([A-Z2-9]{5}-){5}[A-Z2-9]{5}$/);
 
     await site.pass(5); // counts are up to five seconds old
@@ -100,20 +130,30 @@ describe('the passphrase', () => {
     }
     const listed = await site.read<Listed<{ passphraseId: string; retiresAt: string | null }>>('/v1/passphrases');
     const [old, current] = listed.body.items;
-    expect([old?.retiresAt, current]).toEqual([body.earlierRetireAt, { passphraseId: body.passphraseId, createdAt: body.createdAt, retiresAt: null }]);
+    expect([old?.retiresAt, current]).toEqual([
+      body.earlierRetireAt,
+      { passphraseId: body.passphraseId, createdAt: body.createdAt, retiresAt: null },
+    ]);
     expect((await site.read(`/v1/process-servers/${late.hostId}`)).body['passphraseId']).toBe(old?.passphraseId);
-    const onOld = await site.read<Listed<{ hostId: string }>>(`/v1/process-servers?passphraseId=${old?.passphraseId.toUpperCase()}`);
+    const onOld = await site.read<Listed<{ hostId: string }>>(
+      `/v1/process-servers?passphraseId=${old?.passphraseId.toUpperCase()}`,
+    );
     expect(onOld.body.items).toHaveLength(3);
     expect((await site.read<{ onEarlierPassphrase: number }>('/v1/fleet', 1)).body.onEarlierPassphrase).toBe(3);
-    expect((await site.read<Listed<object>>(`/v1/process-servers?passphraseId=${body.passphraseId}`)).body.items).toHaveLength(2);
+    expect(
+      (await site.read<Listed<object>>(`/v1/process-servers?passphraseId=${body.passphraseId}`)).body.items,
+    ).toHaveLength(2);
 
     await site.pass(55);
     expectProblem(await registerWith(earlier), 'passphrase_rejected');
     expect((await registerWith(made)).status).toBe(201);
     expect((await site.heartbeat(late)).status).toBe(200); // what it registered with stays good for what it got
-    expect(await events('passphrase_rotated')).toMatchObject([{ actor: 'operator:admin', detail: { passphraseId: body.passphraseId, earlier: [old?.passphraseId] } }]);
+    expect(await events('passphrase_rotated')).toMatchObject([
+      { actor: 'operator:admin', detail: { passphraseId: body.passphraseId, earlier: [old?.passphraseId] } },
+    ]);
     expect(await events('passphrases_listed')).toHaveLength(1);
-    for (const shown of [body, listed.body]) for (const secret of [made, earlier]) expect(JSON.stringify(shown)).not.toContain(secret);
+    for (const shown of [body, listed.body])
+      for (const secret of [made, earlier]) expect(JSON.stringify(shown)).not.toContain(secret);
   });
 
   it('ends at once with an overlap of 0, and stays for a day unless told', async () => {
@@ -128,17 +168,31 @@ describe('the passphrase', () => {
 
 describe('a wrong secret', () => {
   const guess = (address?: string): Promise<Answer> =>
-    site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body: aRegistration(), authorization: 'Passphrase guessed', ...(address && { address }) });
+    site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+      body: aRegistration(),
+      authorization: 'Passphrase guessed',
+      ...(address && { address }),
+    });
   const rightOne = (): string => site.passphraseFile.put.at(-1) ?? '';
 
   it('is slowed down by address after 20, for ten minutes; the right one is let in all the same', async () => {
     await site.pass(600);
     for (let attempt = 0; attempt < 20; attempt += 1) expectProblem(await guess(), 'passphrase_rejected');
     const { status, body, headers } = await guess();
-    expect([status, body['code'], body['instruction']]).toEqual([429, 'authentication_attempts_exceeded', 'ask_operator']);
+    expect([status, body['code'], body['instruction']]).toEqual([
+      429,
+      'authentication_attempts_exceeded',
+      'ask_operator',
+    ]);
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);
-    expect([headers['ratelimit-policy'], headers['ratelimit']]).toEqual(['"wrong-secrets";q=20;w=600', '"wrong-secrets";r=0;t=600']);
-    expectProblem(await site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' }), 'authentication_attempts_exceeded');
+    expect([headers['ratelimit-policy'], headers['ratelimit']]).toEqual([
+      '"wrong-secrets";q=20;w=600',
+      '"wrong-secrets";r=0;t=600',
+    ]);
+    expectProblem(
+      await site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' }),
+      'authentication_attempts_exceeded',
+    );
     expect((await registerWith(rightOne())).status).toBe(201);
     expect((await site.read('/v1/configuration-server')).status).toBe(200);
     await site.pass(600);
@@ -147,13 +201,17 @@ describe('a wrong secret', () => {
 
   it('that comes from many addresses is an event, once an hour, and a metric', async () => {
     await site.pass(600);
-    const addresses = (count: number): string[] => Array.from({ length: count }, (_, number) => `127.0.0.${number + 2}`);
-    const metric = async (): Promise<number> => Number(/^cs_refused_addresses (\d+)$/m.exec(String((await site.read('/metrics')).body['text']))?.[1]);
+    const addresses = (count: number): string[] =>
+      Array.from({ length: count }, (_, number) => `127.0.0.${number + 2}`);
+    const metric = async (): Promise<number> =>
+      Number(/^cs_refused_addresses (\d+)$/m.exec(String((await site.read('/metrics')).body['text']))?.[1]);
     for (const address of addresses(9)) await guess(address);
     expect([await metric(), (await events('refused_authentication')).length]).toEqual([9, 0]);
     for (const address of addresses(12)) await guess(address);
     expect(await metric()).toBe(12);
-    expect(await events('refused_authentication')).toMatchObject([{ actor: 'configuration-server', detail: { addresses: 10, passphrases: 19, apiKeys: 0, withinSeconds: 600 } }]);
+    expect(await events('refused_authentication')).toMatchObject([
+      { actor: 'configuration-server', detail: { addresses: 10, passphrases: 19, apiKeys: 0, withinSeconds: 600 } },
+    ]);
   });
 });
 
@@ -161,9 +219,22 @@ it('a key that calls too often is told to wait, and no other; its quota is in ev
   const narrow = await TestSite.open({ settings: { API_KEY_REQUESTS_PER_SECOND: '3' } });
   const other = await narrow.keyOf('reader');
   const answers: Answer[] = [];
-  for (const path of ['/v1/configuration-server', '/v1/nothing/of/this', '/v1/process-servers?limit=0', `/v1/process-servers/${randomUUID()}`, '/v1/fleet']) answers.push(await narrow.read(path));
+  for (const path of [
+    '/v1/configuration-server',
+    '/v1/nothing/of/this',
+    '/v1/process-servers?limit=0',
+    `/v1/process-servers/${randomUUID()}`,
+    '/v1/fleet',
+  ])
+    answers.push(await narrow.read(path));
   const quota = (remaining: number): string => `"api-key";r=${remaining};t=1`;
-  expect(answers.map(({ status, headers }) => [status, headers['ratelimit']])).toEqual([[200, quota(2)], [404, undefined], [400, quota(1)], [404, quota(0)], [429, quota(0)]]);
+  expect(answers.map(({ status, headers }) => [status, headers['ratelimit']])).toEqual([
+    [200, quota(2)],
+    [404, undefined],
+    [400, quota(1)],
+    [404, quota(0)],
+    [429, quota(0)],
+  ]);
   expect(answers[0]?.headers['ratelimit-policy']).toBe('"api-key";q=3;w=1');
   expect((await narrow.call('GET', '/v1/configuration-server', { authorization: other })).status).toBe(200);
   narrow.clock.advanceSeconds(1);
@@ -174,8 +245,12 @@ it('a key that calls too often is told to wait, and no other; its quota is in ev
 describe('a revoked credential', () => {
   it('is told to register again, which a wrong clock, a wrong passphrase and an unknown host are not', async () => {
     const server = await site.registered({}, randomUUID(), 0, rightPassphrase());
-    const revoke = (): Promise<Answer> => post(`/v1/process-servers/${server.hostId}/revoke-credential`, { generation: 1, reason: 'disk was copied' });
-    expect(await revoke()).toMatchObject({ status: 200, body: { hostId: server.hostId, generation: 1, credentialRevoked: true } });
+    const revoke = (): Promise<Answer> =>
+      post(`/v1/process-servers/${server.hostId}/revoke-credential`, { generation: 1, reason: 'disk was copied' });
+    expect(await revoke()).toMatchObject({
+      status: 200,
+      body: { hostId: server.hostId, generation: 1, credentialRevoked: true },
+    });
     expect((await revoke()).status).toBe(200);
     expect((await site.read(`/v1/process-servers/${server.hostId}`)).body['credentialRevoked']).toBe(true);
     const told = async (answer: Promise<Answer<object>>): Promise<unknown[]> => {
@@ -186,8 +261,22 @@ describe('a revoked credential', () => {
     expect(await told(site.unregister(server))).toEqual([401, 'credential_revoked', 'reregister']);
     const passphrase = rightPassphrase();
     const sentAt = new Date(site.clock.now().getTime() + 901_000).toISOString();
-    expect(await told(site.call('PUT', `/v1/process-servers/${server.hostId}`, { body: aRegistration({ sentAt }), authorization: passphrase }))).toEqual([422, 'clock_in_future', 'ask_operator']);
-    expect(await told(site.call('PUT', `/v1/process-servers/${server.hostId}`, { body: aRegistration(), authorization: 'Passphrase wrong' }))).toEqual([401, 'passphrase_rejected', 'ask_operator']);
+    expect(
+      await told(
+        site.call('PUT', `/v1/process-servers/${server.hostId}`, {
+          body: aRegistration({ sentAt }),
+          authorization: passphrase,
+        }),
+      ),
+    ).toEqual([422, 'clock_in_future', 'ask_operator']);
+    expect(
+      await told(
+        site.call('PUT', `/v1/process-servers/${server.hostId}`, {
+          body: aRegistration(),
+          authorization: 'Passphrase wrong',
+        }),
+      ),
+    ).toEqual([401, 'passphrase_rejected', 'ask_operator']);
     const stranger = await site.registered({}, randomUUID(), 0, passphrase);
     await site.database.write('DELETE FROM process_server_lease WHERE host_id = ?', [stranger.hostId]);
     expect(await told(site.heartbeat(stranger))).toEqual([404, 'process_server_not_found', 'reregister']);

@@ -18,7 +18,12 @@ describe('the life of a process server', () => {
     await site.replica().cleanUp.pass();
     expect((await site.read(`/v1/process-servers/${server.hostId}`)).status).toBe(404);
     expect((await site.unregister(server)).body).toMatchObject({ code: 'generation_retired', instruction: 'stop' });
-    expect(await site.eventKinds(server.hostId)).toEqual(['registered', 'decommissioned', 'refused_generation_retired', 'removed']);
+    expect(await site.eventKinds(server.hostId)).toEqual([
+      'registered',
+      'decommissioned',
+      'refused_generation_retired',
+      'removed',
+    ]);
   });
 
   it('falls silent, is purged, and does not come back by itself', async () => {
@@ -26,7 +31,9 @@ describe('the life of a process server', () => {
     await site.heartbeat(server);
     expect((await site.purge(server.hostId, { generation: 1 })).body.code).toBe('process_server_connected');
     await site.pass(180);
-    expect((await site.read(`/v1/process-servers/${server.hostId}`)).body).toMatchObject({ connectionState: 'Disconnected' });
+    expect((await site.read(`/v1/process-servers/${server.hostId}`)).body).toMatchObject({
+      connectionState: 'Disconnected',
+    });
     const purged = await site.purge(server.hostId, { generation: 1 });
     expect(purged.status).toBe(200);
     expect((await site.purge(server.hostId, { generation: 1 })).body).toEqual(purged.body);

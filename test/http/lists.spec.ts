@@ -20,12 +20,21 @@ interface List extends ProblemBody {
 
 let site: TestSite;
 const known: Record<string, KnownServer> = {};
-const LOAD = { cpuPercent: 10, totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+const LOAD = {
+  cpuPercent: 10,
+  totalMemoryBytes: 100,
+  availableMemoryBytes: 90,
+  totalCacheBytes: 100,
+  freeCacheBytes: 90,
+  throughputBytesPerSecond: 1,
+  pendingUploadBytes: 0,
+};
 
 /** One of each kind; names in no order of registration. */
 beforeAll(async () => {
   site = await TestSite.open({ replicas: 2 });
-  const make = async (name: string, ipAddress: string, over: Record<string, unknown> = {}): Promise<KnownServer> => (known[name] = await site.registered({ friendlyName: name, ipAddress, machineId: `machine-${name}`, ...over }));
+  const make = async (name: string, ipAddress: string, over: Record<string, unknown> = {}): Promise<KnownServer> =>
+    (known[name] = await site.registered({ friendlyName: name, ipAddress, machineId: `machine-${name}`, ...over }));
   const lost = await make('lost', '2001:db8::1');
   await site.heartbeat(lost, { load: LOAD });
   await make('mute', '192.0.2.2');
@@ -42,13 +51,18 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-const list = (query = '', replica = 0): Promise<Answer<List>> => site.read<List>(`/v1/process-servers${query}`, replica);
-const names = async (query: string): Promise<string[]> => (await list(query)).body.items.map(({ friendlyName }) => friendlyName).sort();
+const list = (query = '', replica = 0): Promise<Answer<List>> =>
+  site.read<List>(`/v1/process-servers${query}`, replica);
+const names = async (query: string): Promise<string[]> =>
+  (await list(query)).body.items.map(({ friendlyName }) => friendlyName).sort();
 async function walk(query: string): Promise<{ lines: Line[]; pages: number[] }> {
   const lines: Line[] = [];
   const pages: number[] = [];
-  for (let cursor: string | null = ''; cursor !== null; ) {
-    const { status, body }: Answer<List> = await list(`?${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`, pages.length % 2);
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const { status, body }: Answer<List> = await list(
+      `?${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+      pages.length % 2,
+    );
     expect(status).toBe(200);
     lines.push(...body.items);
     pages.push(body.items.length);
@@ -64,8 +78,13 @@ describe('the list', () => {
     expect(body.items.map(({ friendlyName }) => friendlyName).sort()).toEqual(everybody);
     expect(body).toMatchObject({ nextCursor: null, asOf: site.clock.now().toISOString() });
     const left = body.items.find(({ friendlyName }) => friendlyName === 'left');
-    expect(left).toMatchObject({ lifecycle: 'Decommissioned', connectionState: 'Disconnected', removeBy: new Date(site.clock.now().getTime() + 420_000).toISOString() });
-    for (const line of body.items.filter((one) => one !== left)) expect(line).toMatchObject({ lifecycle: 'Registered', removeBy: null, possibleDuplicate: false });
+    expect(left).toMatchObject({
+      lifecycle: 'Decommissioned',
+      connectionState: 'Disconnected',
+      removeBy: new Date(site.clock.now().getTime() + 420_000).toISOString(),
+    });
+    for (const line of body.items.filter((one) => one !== left))
+      expect(line).toMatchObject({ lifecycle: 'Registered', removeBy: null, possibleDuplicate: false });
   });
 
   it.each([
@@ -108,7 +127,12 @@ describe('the list', () => {
     expect(await names(`?${query}`)).toEqual(expected);
   });
 
-  it.each(['connectionState=Connected&limit=2', 'friendlyName=l&limit=1', 'health=Critical&limit=1', 'silentForSeconds=306&limit=1&sort=friendlyName'])('a walk by %s shows the same as one page', async (query) => {
+  it.each([
+    'connectionState=Connected&limit=2',
+    'friendlyName=l&limit=1',
+    'health=Critical&limit=1',
+    'silentForSeconds=306&limit=1&sort=friendlyName',
+  ])('a walk by %s shows the same as one page', async (query) => {
     const { lines } = await walk(query);
     const { body } = await list(`?${query.replace(/limit=\d/, 'limit=1000')}`);
     expect(lines).toEqual(body.items);
@@ -116,7 +140,9 @@ describe('the list', () => {
 
   it('asks for a reader', async () => {
     expectProblem(await site.call('GET', '/v1/process-servers'), 'authentication_required');
-    expect((await site.call('GET', '/v1/process-servers', { authorization: await site.keyOf('reader') })).status).toBe(200);
+    expect((await site.call('GET', '/v1/process-servers', { authorization: await site.keyOf('reader') })).status).toBe(
+      200,
+    );
   });
 });
 
@@ -139,7 +165,11 @@ describe('a walk', () => {
     const { lines } = await walk('limit=3&sort=lastHeartbeat');
     const order = lines.map(({ friendlyName }) => friendlyName);
     expect(new Set(order).size).toBe(8);
-    expect([order.slice(0, 2).sort(), order.slice(2, 4), order.slice(4).sort()]).toEqual([['lost', 'mute'], ['slow', 'fine'], ['100%_sure', 'aged', 'busy', 'left']]);
+    expect([order.slice(0, 2).sort(), order.slice(2, 4), order.slice(4).sort()]).toEqual([
+      ['lost', 'mute'],
+      ['slow', 'fine'],
+      ['100%_sure', 'aged', 'busy', 'left'],
+    ]);
   });
 
   it('by last heartbeat never repeats one that beats meanwhile', async () => {
@@ -147,7 +177,9 @@ describe('a walk', () => {
     await site.pass(5);
     await site.heartbeat(known['slow'] as KnownServer);
     await site.heartbeat(known['busy'] as KnownServer);
-    const { body } = await list(`?sort=lastHeartbeat&limit=100&cursor=${encodeURIComponent(first.body.nextCursor ?? '')}`);
+    const { body } = await list(
+      `?sort=lastHeartbeat&limit=100&cursor=${encodeURIComponent(first.body.nextCursor ?? '')}`,
+    );
     const seen = [...first.body.items, ...body.items].map(({ friendlyName }) => friendlyName);
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).not.toContain('busy');
@@ -158,13 +190,16 @@ describe('a walk', () => {
     const there = (await walk('limit=1000')).lines.map(({ hostId }) => hostId);
     const seen: string[] = [];
     const extras: KnownServer[] = [];
-    for (let cursor: string | null = ''; cursor !== null; ) {
+    for (let cursor: string | null = ''; cursor !== null;) {
       const { body }: Answer<List> = await list(`?limit=2${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
       seen.push(...body.items.map(({ hostId }) => hostId));
       cursor = body.nextCursor;
       const previous = extras.at(-1);
       if (previous) await site.purge(previous.hostId, { generation: 1, force: true });
-      if (cursor) extras.push(await site.registered({ friendlyName: `extra-${extras.length}`, ipAddress: `198.51.100.${extras.length}` }));
+      if (cursor)
+        extras.push(
+          await site.registered({ friendlyName: `extra-${extras.length}`, ipAddress: `198.51.100.${extras.length}` }),
+        );
     }
     expect(seen.filter((hostId) => there.includes(hostId))).toEqual(there);
     for (const { hostId } of extras) await site.purge(hostId, { generation: 1, force: true });
@@ -172,7 +207,8 @@ describe('a walk', () => {
 
   it('is of 100 unless told', async () => {
     const made: KnownServer[] = [];
-    for (let number = 0; number < 95; number += 1) made.push(await site.registered({ friendlyName: `many-${number}`, ipAddress: `203.0.113.${number}` }));
+    for (let number = 0; number < 95; number += 1)
+      made.push(await site.registered({ friendlyName: `many-${number}`, ipAddress: `203.0.113.${number}` }));
     const { body } = await list();
     expect(body.items).toHaveLength(100);
     expect(body.nextCursor).not.toBeNull();
@@ -188,16 +224,25 @@ describe('a cursor', () => {
     expect([status, body.items.length]).toEqual([200, 5]);
   });
 
-  it.each(['lifecycle=Registered', 'sort=friendlyName', 'connectionState=Disconnected'])('of the whole list does not serve %s', async (query) => {
-    expectProblem(await list(`?${query}&cursor=${encodeURIComponent(await cursorOf('limit=2'))}`), 'invalid_cursor');
-  });
+  it.each(['lifecycle=Registered', 'sort=friendlyName', 'connectionState=Disconnected'])(
+    'of the whole list does not serve %s',
+    async (query) => {
+      expectProblem(await list(`?${query}&cursor=${encodeURIComponent(await cursorOf('limit=2'))}`), 'invalid_cursor');
+    },
+  );
 
   it('of another list does not serve this one, nor the other way round', async () => {
     const { body } = await site.read<{ nextCursor: string; followCursor: string }>('/v1/events?limit=1');
     expectProblem(await list(`?cursor=${encodeURIComponent(body.nextCursor)}`), 'invalid_cursor');
-    expectProblem(await site.read(`/v1/events?cursor=${encodeURIComponent(await cursorOf('limit=2'))}`), 'invalid_cursor');
+    expectProblem(
+      await site.read(`/v1/events?cursor=${encodeURIComponent(await cursorOf('limit=2'))}`),
+      'invalid_cursor',
+    );
     const hostId = known['fine']?.hostId ?? '';
-    expectProblem(await site.read(`/v1/process-servers/${hostId}/events?cursor=${encodeURIComponent(body.followCursor)}`), 'invalid_cursor');
+    expectProblem(
+      await site.read(`/v1/process-servers/${hostId}/events?cursor=${encodeURIComponent(body.followCursor)}`),
+      'invalid_cursor',
+    );
   });
 
   it('that was changed anywhere is refused', async () => {
@@ -211,7 +256,8 @@ describe('a cursor', () => {
 
 describe('one process server', () => {
   const url = (): string => `/v1/process-servers/${known['fine']?.hostId ?? ''}`;
-  const withTag = (etag: string): Promise<Answer> => site.call('GET', url(), { authorization: site.admin, headers: { 'if-none-match': etag } });
+  const withTag = (etag: string): Promise<Answer> =>
+    site.call('GET', url(), { authorization: site.admin, headers: { 'if-none-match': etag } });
 
   it('has a weak tag of what is shown, at every replica the same', async () => {
     const [here, there] = [await site.read(url()), await site.read(url(), 1)];

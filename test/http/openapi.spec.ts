@@ -21,14 +21,21 @@ interface Response {
   readonly $ref?: string;
   readonly description: string;
   readonly headers?: Readonly<Record<string, unknown>>;
-  readonly content?: Readonly<Record<string, { readonly schema: Schema; readonly examples?: Readonly<Record<string, { readonly $ref: string }>> }>>;
+  readonly content?: Readonly<
+    Record<string, { readonly schema: Schema; readonly examples?: Readonly<Record<string, { readonly $ref: string }>> }>
+  >;
 }
 interface Operation {
   readonly operationId: string;
   readonly summary?: string;
   readonly tags?: readonly string[];
   readonly security?: readonly Readonly<Record<string, unknown>>[];
-  readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema: Schema; readonly example?: unknown }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly schema: Schema;
+    readonly example?: unknown;
+  }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
   readonly responses: Readonly<Record<string, Response>>;
 }
@@ -46,15 +53,30 @@ const document = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as Document;
 /** With the responses that it refers to. */
 const whole = (operation: Operation): Operation => ({
   ...operation,
-  responses: Object.fromEntries(Object.entries(operation.responses).map(([status, response]) => [status, document.components.responses[response.$ref?.split('/').at(-1) ?? ''] ?? response])),
+  responses: Object.fromEntries(
+    Object.entries(operation.responses).map(([status, response]) => [
+      status,
+      document.components.responses[response.$ref?.split('/').at(-1) ?? ''] ?? response,
+    ]),
+  ),
 });
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation: whole(operation) })),
+  Object.entries(methods).map(([method, operation]) => ({
+    name: `${method.toUpperCase()} ${path}`,
+    operation: whole(operation),
+  })),
 );
 /** Of a value that is not null. */
-const typeOf = ({ type, anyOf, $ref }: Schema): string | undefined => $ref ?? [type ?? []].flat().find((each) => each !== 'null') ?? anyOf?.[0]?.$ref;
-const routes = routePermissions().map(({ method, path, permission }) => ({ name: `${method} /${path.replace(/^\//, '').replace(/:(\w+)/g, '{$1}')}`, permission }));
-const codesOf = ({ content }: Response): readonly string[] => content?.['application/problem+json']?.schema.allOf?.find(({ properties }) => properties?.['code'])?.properties?.['code']?.enum ?? [];
+const typeOf = ({ type, anyOf, $ref }: Schema): string | undefined =>
+  $ref ?? [type ?? []].flat().find((each) => each !== 'null') ?? anyOf?.[0]?.$ref;
+const routes = routePermissions().map(({ method, path, permission }) => ({
+  name: `${method} /${path.replace(/^\//, '').replace(/:(\w+)/g, '{$1}')}`,
+  permission,
+}));
+const codesOf = ({ content }: Response): readonly string[] =>
+  content?.['application/problem+json']?.schema.allOf?.find(({ properties }) => properties?.['code'])?.properties?.[
+    'code'
+  ]?.enum ?? [];
 const properties = Object.entries(document.components.schemas).flatMap(([schema, { properties: members = {} }]) =>
   Object.entries(members).map(([name, property]) => ({ where: `${schema}.${name}`, schema, name, property })),
 );
@@ -93,7 +115,9 @@ describe('the routes', () => {
     for (const [status, { content, description }] of successes) {
       expect(description).toMatch(/\w/);
       const schemas = Object.values(content ?? {}).map(({ schema }) => schema.$ref ?? schema.type);
-      expect(schemas).toEqual(status === '304' ? [] : [AS_TEXT.has(name) ? 'string' : expect.stringMatching(/^#\/components\/schemas\/\w+$/)]);
+      expect(schemas).toEqual(
+        status === '304' ? [] : [AS_TEXT.has(name) ? 'string' : expect.stringMatching(/^#\/components\/schemas\/\w+$/)],
+      );
     }
   });
 
@@ -111,7 +135,8 @@ describe('the routes', () => {
     const permission = routes.find((route) => route.name === name)?.permission;
     const schemes = operation.security?.map((requirement) => Object.keys(requirement).join(' ')).sort();
     expect(schemes).toEqual(permission ? SECURITY[permission] : undefined);
-    for (const scheme of schemes ?? []) if (scheme) expect(Object.keys(document.components.securitySchemes)).toContain(scheme);
+    for (const scheme of schemes ?? [])
+      if (scheme) expect(Object.keys(document.components.securitySchemes)).toContain(scheme);
   });
 
   it.each(operations)('$name names every parameter of its path, with a type', ({ name, operation }) => {
@@ -120,14 +145,26 @@ describe('the routes', () => {
     for (const { schema } of operation.parameters) expect(schema.type).toMatch(/^(string|integer|boolean)$/);
   });
 
-  it.each(operations)('$name has an example for each parameter of its path, and for no other: a page that tries calls out would fill it in', ({ operation }) => {
-    const shown = operation.parameters.filter(({ example, schema }) => example !== undefined || 'example' in schema || 'examples' in schema);
-    expect(shown.map(({ name }) => name)).toEqual(operation.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name));
-  });
+  it.each(operations)(
+    '$name has an example for each parameter of its path, and for no other: a page that tries calls out would fill it in',
+    ({ operation }) => {
+      const shown = operation.parameters.filter(
+        ({ example, schema }) => example !== undefined || 'example' in schema || 'examples' in schema,
+      );
+      expect(shown.map(({ name }) => name)).toEqual(
+        operation.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name),
+      );
+    },
+  );
 
-  it.each(operations.filter(({ operation }) => operation.requestBody))('$name takes a body by reference', ({ operation }) => {
-    expect(operation.requestBody?.content['application/json']?.schema.$ref).toMatch(/^#\/components\/schemas\/\w+Request$/);
-  });
+  it.each(operations.filter(({ operation }) => operation.requestBody))(
+    '$name takes a body by reference',
+    ({ operation }) => {
+      expect(operation.requestBody?.content['application/json']?.schema.$ref).toMatch(
+        /^#\/components\/schemas\/\w+Request$/,
+      );
+    },
+  );
 });
 
 describe('the problems', () => {
@@ -150,21 +187,30 @@ describe('the problems', () => {
   it('have an example each, which the calls refer to', () => {
     expect(Object.keys(document.components.examples).sort()).toEqual([...PROBLEM_CODES].sort());
     for (const code of PROBLEM_CODES) {
-      expect(document.components.examples[code]?.value).toMatchObject({ type: problemType(code), code, status: PROBLEMS[code].status, title: PROBLEMS[code].title });
+      expect(document.components.examples[code]?.value).toMatchObject({
+        type: problemType(code),
+        code,
+        status: PROBLEMS[code].status,
+        title: PROBLEMS[code].title,
+      });
     }
     for (const { operation } of operations) {
       for (const response of Object.values(operation.responses)) {
         const examples = response.content?.['application/problem+json']?.examples ?? {};
-        expect(examples).toEqual(Object.fromEntries(codesOf(response).map((code) => [code, { $ref: `#/components/examples/${code}` }])));
+        expect(examples).toEqual(
+          Object.fromEntries(codesOf(response).map((code) => [code, { $ref: `#/components/examples/${code}` }])),
+        );
       }
     }
   });
 
   it('say when to come again, and how to authenticate', () => {
     for (const { operation } of operations) {
-      for (const status of ['429', '503']) if (operation.responses[status]) expect(operation.responses[status].headers).toHaveProperty('Retry-After');
+      for (const status of ['429', '503'])
+        if (operation.responses[status]) expect(operation.responses[status].headers).toHaveProperty('Retry-After');
       if (operation.responses['429']) expect(operation.responses['429'].headers).toHaveProperty('RateLimit');
-      for (const response of Object.values(operation.responses)) expect(response.headers).toHaveProperty('X-Request-Id');
+      for (const response of Object.values(operation.responses))
+        expect(response.headers).toHaveProperty('X-Request-Id');
       if (operation.responses['401']) expect(operation.responses['401'].headers).toHaveProperty('WWW-Authenticate');
     }
   });
@@ -178,42 +224,77 @@ describe('the problems', () => {
 
 describe('the schemas', () => {
   it('every reference leads somewhere', () => {
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(schemas|examples|responses|headers)\/([\w-]+)"/g)];
+    const references = [
+      ...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(schemas|examples|responses|headers)\/([\w-]+)"/g),
+    ];
     expect(references.length).toBeGreaterThan(0);
-    for (const [, kind, name] of references) expect(Object.keys(document.components[kind as 'schemas' | 'examples' | 'responses'])).toContain(name);
+    for (const [, kind, name] of references)
+      expect(Object.keys(document.components[kind as 'schemas' | 'examples' | 'responses'])).toContain(name);
   });
 
   it.each(properties)('$where has a type', ({ property }) => {
     expect(typeOf(property)).toMatch(/^(#\/components\/schemas\/\w+|string|integer|number|boolean|array|object)$/);
-    if (typeOf(property) === 'array') expect(typeOf(property.items ?? {})).toMatch(/^(#\/components\/schemas\/\w+|string)$/);
+    if (typeOf(property) === 'array')
+      expect(typeOf(property.items ?? {})).toMatch(/^(#\/components\/schemas\/\w+|string)$/);
     if (typeOf(property) === 'object') expect(property.additionalProperties).toBe(true);
   });
 
   /** Counts by state, numbers that have no unit, and those whose unit is in the name. */
   const UNIT = /(Seconds|Bytes|BytesPerSecond|Percent|Ms|Count|Port|Cores|Days)$|^port$/;
-  const NO_UNIT = new Set(['generation', 'status', 'total', 'onEarlierPassphrase', 'lastPassRemoved', 'epoch', 'generationFloor', 'remaining']);
-  it.each(properties.filter(({ property }) => /^(integer|number)$/.test(typeOf(property) ?? '')))('$where is a number that tells its unit', ({ schema, name, property }) => {
-    expect(UNIT.test(name) || NO_UNIT.has(name) || schema.endsWith('Counts')).toBe(true);
-    expect(typeOf(property)).toBe(name === 'cpuPercent' ? 'number' : 'integer');
-  });
+  const NO_UNIT = new Set([
+    'generation',
+    'status',
+    'total',
+    'onEarlierPassphrase',
+    'lastPassRemoved',
+    'epoch',
+    'generationFloor',
+    'remaining',
+  ]);
+  it.each(properties.filter(({ property }) => /^(integer|number)$/.test(typeOf(property) ?? '')))(
+    '$where is a number that tells its unit',
+    ({ schema, name, property }) => {
+      expect(UNIT.test(name) || NO_UNIT.has(name) || schema.endsWith('Counts')).toBe(true);
+      expect(typeOf(property)).toBe(name === 'cpuPercent' ? 'number' : 'integer');
+    },
+  );
 
-  it.each(properties.filter(({ name, property }) => typeOf(property) === 'string' && /(At|By|Utc|Since|lastHeartbeat|[fF]rom|^to|[aA]sOf|Until)$/.test(name) && !['lastPassBy', 'decommissionedBy', 'createdBy', 'blockedBy'].includes(name)))('$where is an instant', ({ property }) => {
+  it.each(
+    properties.filter(
+      ({ name, property }) =>
+        typeOf(property) === 'string' &&
+        /(At|By|Utc|Since|lastHeartbeat|[fF]rom|^to|[aA]sOf|Until)$/.test(name) &&
+        !['lastPassBy', 'decommissionedBy', 'createdBy', 'blockedBy'].includes(name),
+    ),
+  )('$where is an instant', ({ property }) => {
     expect([property.format, property.description]).toEqual(['date-time', expect.stringContaining('RFC 3339')]);
   });
 
   it('those of requests have no other members than they name, but for the heartbeat', () => {
-    const open = Object.entries(document.components.schemas).filter(([name, { additionalProperties }]) => name.endsWith('Request') && additionalProperties !== false);
-    expect(open.map(([name, { additionalProperties }]) => [name, additionalProperties])).toEqual([['HeartbeatRequest', true]]);
+    const open = Object.entries(document.components.schemas).filter(
+      ([name, { additionalProperties }]) => name.endsWith('Request') && additionalProperties !== false,
+    );
+    expect(open.map(([name, { additionalProperties }]) => [name, additionalProperties])).toEqual([
+      ['HeartbeatRequest', true],
+    ]);
   });
 
   it('null is allowed by a type of its own', () => {
     expect(JSON.stringify(document)).not.toMatch(/"nullable"/);
-    expect(document.components.schemas['ProcessServerDetail']?.properties?.['proxy']).toEqual({ anyOf: [{ $ref: '#/components/schemas/ProxySettings' }, { type: 'null' }] });
+    expect(document.components.schemas['ProcessServerDetail']?.properties?.['proxy']).toEqual({
+      anyOf: [{ $ref: '#/components/schemas/ProxySettings' }, { type: 'null' }],
+    });
   });
 
   it('a request and a response are never the same schema', () => {
-    const requests = operations.flatMap(({ operation }) => Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => schema.$ref));
-    const responses = operations.flatMap(({ operation }) => Object.values(operation.responses).flatMap(({ content }) => Object.values(content ?? {}).map(({ schema }) => schema.$ref)));
+    const requests = operations.flatMap(({ operation }) =>
+      Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => schema.$ref),
+    );
+    const responses = operations.flatMap(({ operation }) =>
+      Object.values(operation.responses).flatMap(({ content }) =>
+        Object.values(content ?? {}).map(({ schema }) => schema.$ref),
+      ),
+    );
     expect(requests.filter((request) => responses.includes(request))).toEqual([]);
   });
 });

@@ -20,7 +20,9 @@ beforeAll(async () => {
   for (const table of ['process_server', 'process_server_lease', 'process_server_health']) {
     const [row] = await site.database.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
     if (!row) continue;
-    const copies = Array.from({ length: SERVERS }, (_, number) => Object.values({ ...row, host_id: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` }));
+    const copies = Array.from({ length: SERVERS }, (_, number) =>
+      Object.values({ ...row, host_id: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` }),
+    );
     await site.database.write(`INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES ?`, [copies]);
   }
 });
@@ -43,32 +45,45 @@ const EXCHANGES: readonly (readonly [request: string, status: number])[] = [
   ['GET /x HTTP/1.1\r\nHost: a\r\n\r\n', 404],
   [`POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 6\r\n\r\n{\n\n\n\n}`, 401],
   ['HEAD /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n', 200],
-  [`POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\r\n\r\n0\r\n\r\n`, 415],
+  [
+    `POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\r\n\r\n0\r\n\r\n`,
+    415,
+  ],
   ['GET /docs/ HTTP/1.1\r\nHost: a\r\n\r\n', 302],
   ['GET /health/ready HTTP/1.1\r\nHost: a\r\nX-Long: ' + 'x'.repeat(3_000) + '\r\n\r\n', 200],
 ];
 
-const statusesOf = (text: string): number[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+const statusesOf = (text: string): number[] =>
+  [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
 describe('pipelined requests', () => {
-  it.each([7, 100, 4_096, 1_000_000])('are all answered, in order, when they arrive in pieces of %d bytes', async (piece) => {
-    const exchanges = Array.from({ length: piece < 100 ? 20 : 500 }, (_, number) => EXCHANGES[number % EXCHANGES.length] ?? ['', 0]);
-    const socket = await open();
-    let text = '';
-    socket.on('data', (chunk) => (text += String(chunk)));
-    const bytes = exchanges.map(([request]) => request).join('');
-    for (let at = 0; at < bytes.length; at += piece) {
-      socket.write(bytes.slice(at, at + piece));
-      if (piece < 100) await new Promise((next) => setImmediate(next));
-    }
-    await eventually('all are answered', LONGEST_MS, () => statusesOf(text).length === exchanges.length);
-    expect(statusesOf(text)).toEqual(exchanges.map(([, status]) => status));
-  });
+  it.each([7, 100, 4_096, 1_000_000])(
+    'are all answered, in order, when they arrive in pieces of %d bytes',
+    async (piece) => {
+      const exchanges = Array.from(
+        { length: piece < 100 ? 20 : 500 },
+        (_, number) => EXCHANGES[number % EXCHANGES.length] ?? ['', 0],
+      );
+      const socket = await open();
+      let text = '';
+      socket.on('data', (chunk) => (text += String(chunk)));
+      const bytes = exchanges.map(([request]) => request).join('');
+      for (let at = 0; at < bytes.length; at += piece) {
+        socket.write(bytes.slice(at, at + piece));
+        if (piece < 100) await new Promise((next) => setImmediate(next));
+      }
+      await eventually('all are answered', LONGEST_MS, () => statusesOf(text).length === exchanges.length);
+      expect(statusesOf(text)).toEqual(exchanges.map(([, status]) => status));
+    },
+  );
 
   it('with bodies that are full of blank lines register each of their process servers', async () => {
     const hostIds = Array.from({ length: 20 }, () => randomUUID());
     const requests = hostIds.map((hostId) => {
-      const body = JSON.stringify(aRegistration({ machineId: hostId }), null, 1).replaceAll('\n', '\r\n\r\n\n\n'.repeat(200));
+      const body = JSON.stringify(aRegistration({ machineId: hostId }), null, 1).replaceAll(
+        '\n',
+        '\r\n\r\n\n\n'.repeat(200),
+      );
       return `PUT /v1/process-servers/${hostId} HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     });
     const socket = await open();
@@ -92,7 +107,12 @@ describe('a client that reads a long list slowly', () => {
         others.push(other);
       }
     };
-    const metric = async (name: string): Promise<number> => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(String((await site.call('GET', '/metrics', { replica })).body['text']))?.[1]);
+    const metric = async (name: string): Promise<number> =>
+      Number(
+        new RegExp(`^${name} (\\d+)$`, 'm').exec(
+          String((await site.call('GET', '/metrics', { replica })).body['text']),
+        )?.[1],
+      );
     for (let batch = 0; batch < 3; batch += 1) {
       await stalled();
       expect(await metric('cs_http_unread_bytes')).toBeLessThanOrEqual(MOST_BYTES);
@@ -109,29 +129,57 @@ describe('a client that reads a long list slowly', () => {
     for (let reads = 0; !isWhole && reads < 20_000 && !slow.destroyed; reads += 1) {
       slow.resume();
       await pause(1);
-      isWhole = reads % 20 === 0 && statusesOf(String(Buffer.concat(chunks))).length === LISTS && String(chunks.at(-1)).endsWith('}');
+      isWhole =
+        reads % 20 === 0 &&
+        statusesOf(String(Buffer.concat(chunks))).length === LISTS &&
+        String(chunks.at(-1)).endsWith('}');
     }
-    expect([isWhole, statusesOf(String(Buffer.concat(chunks)))]).toEqual([true, Array.from({ length: LISTS }, () => 200)]);
+    expect([isWhole, statusesOf(String(Buffer.concat(chunks)))]).toEqual([
+      true,
+      Array.from({ length: LISTS }, () => 200),
+    ]);
     expect(await metric('cs_http_unread_connections_closed_total')).toBeGreaterThan(0);
   }, 60_000);
 });
 
 describe('a document', () => {
-  it.each(['/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'])('%s has an entity tag, and is not sent to a client that has it', async (path) => {
-    const { status, headers } = await site.call('GET', path);
-    expect([status, headers['etag'], headers['content-type']]).toEqual([200, expect.stringMatching(/^"[\w-]{27}"$/), expect.stringMatching(/; charset=utf-8$/)]);
-    const unchanged = await site.call('GET', path, { headers: { 'if-none-match': String(headers['etag']) } });
-    expect([unchanged.status, unchanged.headers['etag'], unchanged.body]).toEqual([304, headers['etag'], { text: '' }]);
-    expect((await site.call('GET', path, { headers: { 'if-none-match': '"another"' } })).status).toBe(200);
-  });
+  it.each(['/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'])(
+    '%s has an entity tag, and is not sent to a client that has it',
+    async (path) => {
+      const { status, headers } = await site.call('GET', path);
+      expect([status, headers['etag'], headers['content-type']]).toEqual([
+        200,
+        expect.stringMatching(/^"[\w-]{27}"$/),
+        expect.stringMatching(/; charset=utf-8$/),
+      ]);
+      const unchanged = await site.call('GET', path, { headers: { 'if-none-match': String(headers['etag']) } });
+      expect([unchanged.status, unchanged.headers['etag'], unchanged.body]).toEqual([
+        304,
+        headers['etag'],
+        { text: '' },
+      ]);
+      expect((await site.call('GET', path, { headers: { 'if-none-match': '"another"' } })).status).toBe(200);
+    },
+  );
 });
 
 describe('more anonymous calls from one address than are allowed', () => {
   it('are refused for metrics and documents, and never for health checks', async () => {
     const narrow = await TestSite.open({ settings: { ANONYMOUS_REQUESTS_PER_SECOND: '1' } });
-    const statuses = async (path: string): Promise<number[]> => [(await narrow.call('GET', path)).status, (await narrow.call('GET', path)).status];
+    const statuses = async (path: string): Promise<number[]> => [
+      (await narrow.call('GET', path)).status,
+      (await narrow.call('GET', path)).status,
+    ];
     expect(await statuses('/metrics')).toEqual([200, 429]);
-    for (const path of ['/openapi.json', '/docs', '/docs/', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js']) expect(await statuses(path)).toEqual([429, 429]);
+    for (const path of [
+      '/openapi.json',
+      '/docs',
+      '/docs/',
+      '/docs/start.js',
+      '/docs/swagger-ui.css',
+      '/docs/swagger-ui-bundle.js',
+    ])
+      expect(await statuses(path)).toEqual([429, 429]);
     for (const path of ['/health/live', '/health/ready']) expect(await statuses(path)).toEqual([200, 200]);
     await narrow.close();
   });

@@ -25,7 +25,10 @@ interface Said {
   readonly length?: number;
 }
 
-function heartbeat({ start, headers = '', body = JSON.stringify({ generation: 1 }), length = Buffer.byteLength(body) }: Said = {}, { hostId, credential } = server): string {
+function heartbeat(
+  { start, headers = '', body = JSON.stringify({ generation: 1 }), length = Buffer.byteLength(body) }: Said = {},
+  { hostId, credential } = server,
+): string {
   const line = start ?? `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1`;
   return `${line}\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n${headers}\r\n${body}`;
 }
@@ -81,12 +84,16 @@ it('an accepted heartbeat is answered byte for byte as Node’s HTTP server does
   const [plain, byNode] = [await exchange(heartbeat()), await exchange(heartbeat({ headers: BY_NODE }))];
   expect(plain.statuses).toEqual([200]);
   expect(comparable(plain.text)).toBe(comparable(byNode.text));
-  expect(plain.text).toMatch(/\r\nx-request-id: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\r\n/);
+  expect(plain.text).toMatch(
+    /\r\nx-request-id: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\r\n/,
+  );
   expect(plain.text).toMatch(/\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/);
 });
 
 describe('whatever is unusual is answered as by Node’s HTTP server', () => {
-  const path = (change: (path: string) => string) => (): Said => ({ start: `POST ${change(`/v1/process-servers/${server.hostId}/heartbeats`)} HTTP/1.1` });
+  const path = (change: (path: string) => string) => (): Said => ({
+    start: `POST ${change(`/v1/process-servers/${server.hostId}/heartbeats`)} HTTP/1.1`,
+  });
   it.each<[string, () => Said]>([
     ['a method in lower case', () => ({ start: `post /v1/process-servers/${server.hostId}/heartbeats HTTP/1.1` })],
     ['another method', () => ({ start: `PUT /v1/process-servers/${server.hostId}/heartbeats HTTP/1.1` })],
@@ -121,13 +128,19 @@ describe('whatever is unusual is answered as by Node’s HTTP server', () => {
     ['another machine: refused after it was read', () => ({ body: '{"generation":1,"machineId":"machine-2"}' })],
   ])('%s', async (_what, said) => {
     const { headers = '', ...rest } = said();
-    const [plain, byNode] = [await exchange(heartbeat({ ...rest, headers })), await exchange(heartbeat({ ...rest, headers: BY_NODE + headers }))];
+    const [plain, byNode] = [
+      await exchange(heartbeat({ ...rest, headers })),
+      await exchange(heartbeat({ ...rest, headers: BY_NODE + headers })),
+    ];
     expect(comparable(plain.text)).toBe(comparable(byNode.text));
   });
 
   it('a forged credential', async () => {
     const forged = { ...server, credential: `psc_${'A'.repeat(91)}` };
-    const [plain, byNode] = [await exchange(heartbeat({}, forged)), await exchange(heartbeat({ headers: BY_NODE }, forged))];
+    const [plain, byNode] = [
+      await exchange(heartbeat({}, forged)),
+      await exchange(heartbeat({ headers: BY_NODE }, forged)),
+    ];
     expect(plain.text).toContain('credential_rejected');
     expect(comparable(plain.text)).toBe(comparable(byNode.text));
   });
@@ -142,7 +155,14 @@ describe('whatever is unusual is answered as by Node’s HTTP server', () => {
 describe('a connection', () => {
   it('carries heartbeat after heartbeat, then something else, then heartbeats again', async () => {
     const client = await Client.open();
-    const requests = [heartbeat(), heartbeat(), 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n', heartbeat(), heartbeat({ body: '{}' }), heartbeat()];
+    const requests = [
+      heartbeat(),
+      heartbeat(),
+      'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n',
+      heartbeat(),
+      heartbeat({ body: '{}' }),
+      heartbeat(),
+    ];
     for (const [index, request] of requests.entries()) {
       client.socket.write(request);
       await client.answered(index + 1);
@@ -171,26 +191,39 @@ describe('a connection', () => {
   });
 
   it.each([
-    ['none of them unusual', undefined, ['{"generation":2}', '{"generation":1,"machineId":"machine-2"}', '{}'], [200, 401, 409, 400]],
-    ['the first refused, and one without a body', '{"generation":1,"machineId":"machine-2"}', ['', '{"generation":1}'], [409, 400, 200]],
-  ])('on which others come before the first is answered answers them in order: %s', async (_what, first, rest, statuses) => {
-    const client = await Client.open();
-    await site.database.connect().then(async (other) => {
-      await other.query('START TRANSACTION');
-      await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
-      client.socket.write(heartbeat({ ...(first && { body: first }) }));
-      await pause(100);
-      for (const body of rest) client.socket.write(heartbeat({ body }));
-      await pause(100);
-      expect(client.statuses).toEqual([]);
-      await other.query('ROLLBACK');
-      await other.end();
-    });
-    await client.answered(statuses.length);
-    expect(client.statuses).toEqual(statuses);
-    expect(new Set(client.text.match(/(?<=x-request-id: )\S+/g)).size).toBe(statuses.length);
-    client.socket.destroy();
-  });
+    [
+      'none of them unusual',
+      undefined,
+      ['{"generation":2}', '{"generation":1,"machineId":"machine-2"}', '{}'],
+      [200, 401, 409, 400],
+    ],
+    [
+      'the first refused, and one without a body',
+      '{"generation":1,"machineId":"machine-2"}',
+      ['', '{"generation":1}'],
+      [409, 400, 200],
+    ],
+  ])(
+    'on which others come before the first is answered answers them in order: %s',
+    async (_what, first, rest, statuses) => {
+      const client = await Client.open();
+      await site.database.connect().then(async (other) => {
+        await other.query('START TRANSACTION');
+        await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
+        client.socket.write(heartbeat({ ...(first && { body: first }) }));
+        await pause(100);
+        for (const body of rest) client.socket.write(heartbeat({ body }));
+        await pause(100);
+        expect(client.statuses).toEqual([]);
+        await other.query('ROLLBACK');
+        await other.end();
+      });
+      await client.answered(statuses.length);
+      expect(client.statuses).toEqual(statuses);
+      expect(new Set(client.text.match(/(?<=x-request-id: )\S+/g)).size).toBe(statuses.length);
+      client.socket.destroy();
+    },
+  );
 
   it('over which a heartbeat comes in pieces answers it', async () => {
     const text = heartbeat();
@@ -273,7 +306,12 @@ describe('whoever does not read its answers', () => {
 });
 
 it('the answers are counted', async () => {
-  const count = async (): Promise<number> => Number(/cs_http_answers_total{status="2xx",code="none"} (\d+)/.exec(String((await site.read('/metrics')).body['text']))?.[1]);
+  const count = async (): Promise<number> =>
+    Number(
+      /cs_http_answers_total{status="2xx",code="none"} (\d+)/.exec(
+        String((await site.read('/metrics')).body['text']),
+      )?.[1],
+    );
   const before = await count();
   await exchange(heartbeat());
   expect(await count()).toBe(before + 2); // and the first look at them

@@ -10,28 +10,50 @@ let site: TestSite;
 let narrow: TestSite;
 beforeAll(async () => {
   site = await TestSite.open();
-  narrow = await TestSite.open({ settings: { VERSION_POLICY: 'exact', HEARTBEAT_QUEUE_LENGTH: '1', HEARTBEATS_PER_SERVER_PER_SECOND: '2', ANONYMOUS_REQUESTS_PER_SECOND: '1', REGISTRATIONS_PER_SERVER_PER_HOUR: '1' } });
+  narrow = await TestSite.open({
+    settings: {
+      VERSION_POLICY: 'exact',
+      HEARTBEAT_QUEUE_LENGTH: '1',
+      HEARTBEATS_PER_SERVER_PER_SECOND: '2',
+      ANONYMOUS_REQUESTS_PER_SECOND: '1',
+      REGISTRATIONS_PER_SERVER_PER_HOUR: '1',
+    },
+  });
 });
 afterAll(async () => {
   await site.close();
   await narrow.close();
 });
 
-const register = (over: Record<string, unknown>): Promise<Answer> => site.register<Record<string, unknown>>(randomUUID(), over);
+const register = (over: Record<string, unknown>): Promise<Answer> =>
+  site.register<Record<string, unknown>>(randomUUID(), over);
 const putText = (body: string, type = 'application/json'): Promise<Answer> =>
-  site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body, headers: { 'content-type': type }, authorization: site.passphrase });
-const beat = (server: KnownServer, over: Record<string, unknown> = {}): Promise<Answer> => site.heartbeat<Record<string, unknown>>(server, over);
-const unregister = (server: KnownServer, query = ''): Promise<Answer> => site.unregister<Record<string, unknown>>(server, query);
-const decommission = ({ hostId }: KnownServer, query = ''): Promise<Answer> => site.call('DELETE', `/v1/process-servers/${hostId}${query}`, { authorization: site.admin });
-const purge = (server: KnownServer, over: Record<string, unknown> = {}): Promise<Answer> => site.purge<Record<string, unknown>>(server.hostId, { generation: 1, ...over }) as unknown as Promise<Answer>;
-const operator = (url: string, body: Record<string, unknown>): Promise<Answer> => site.call('POST', url, { body, authorization: site.admin });
+  site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+    body,
+    headers: { 'content-type': type },
+    authorization: site.passphrase,
+  });
+const beat = (server: KnownServer, over: Record<string, unknown> = {}): Promise<Answer> =>
+  site.heartbeat<Record<string, unknown>>(server, over);
+const unregister = (server: KnownServer, query = ''): Promise<Answer> =>
+  site.unregister<Record<string, unknown>>(server, query);
+const decommission = ({ hostId }: KnownServer, query = ''): Promise<Answer> =>
+  site.call('DELETE', `/v1/process-servers/${hostId}${query}`, { authorization: site.admin });
+const purge = (server: KnownServer, over: Record<string, unknown> = {}): Promise<Answer> =>
+  site.purge<Record<string, unknown>>(server.hostId, { generation: 1, ...over }) as unknown as Promise<Answer>;
+const operator = (url: string, body: Record<string, unknown>): Promise<Answer> =>
+  site.call('POST', url, { body, authorization: site.admin });
 const silent = async (count: number): Promise<string> => {
   const friendlyName = `silent-${randomUUID()}`;
   for (let number = 0; number < count; number += 1) await site.registered({ friendlyName });
   await site.pass(180);
   return friendlyName;
 };
-const apply = async (friendlyName: string, over: Record<string, unknown>, meanwhile: () => Promise<void> = async () => undefined): Promise<Answer> => {
+const apply = async (
+  friendlyName: string,
+  over: Record<string, unknown>,
+  meanwhile: () => Promise<void> = async () => undefined,
+): Promise<Answer> => {
   const { body } = await operator('/v1/purges', { friendlyName });
   await meanwhile();
   return operator(`/v1/purges/${String(body['planId'])}/apply`, { expectedCount: 0, reason: 'test', ...over });
@@ -54,11 +76,19 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   malformed_request: async () => parsedAnswer(await site.raw('hello\r\n\r\n')),
   malformed_json: () => putText('{'),
   invalid_cursor: () => site.read('/v1/process-servers?cursor=made-up'),
-  if_match_not_supported: async () => site.call('DELETE', `/v1/process-servers/${randomUUID()}`, { authorization: site.admin, headers: { 'if-match': '*' } }),
+  if_match_not_supported: async () =>
+    site.call('DELETE', `/v1/process-servers/${randomUUID()}`, {
+      authorization: site.admin,
+      headers: { 'if-match': '*' },
+    }),
   empty_filter: () => operator('/v1/purges', {}),
   reason_required: async () => unregister(await site.registered(), '?force=true'),
   authentication_required: () => site.call('GET', '/v1/fleet'),
-  passphrase_rejected: () => site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body: aRegistration(), authorization: 'Passphrase wrong' }),
+  passphrase_rejected: () =>
+    site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+      body: aRegistration(),
+      authorization: 'Passphrase wrong',
+    }),
   credential_rejected: async () => beat({ ...(await site.registered()), credential: 'psc_forged' }),
   credential_revoked: async () => {
     const server = await site.registered();
@@ -66,7 +96,8 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
     return beat(server);
   },
   api_key_rejected: () => site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_unknown' }),
-  permission_denied: async () => site.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization: await site.keyOf('reader') }),
+  permission_denied: async () =>
+    site.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization: await site.keyOf('reader') }),
   process_server_not_found: () => site.read(`/v1/process-servers/${randomUUID()}`),
   api_key_not_found: () => site.call('DELETE', `/v1/api-keys/${randomUUID()}`, { authorization: site.admin }),
   plan_not_found: () => operator(`/v1/purges/${randomUUID()}/apply`, { expectedCount: 0, reason: 'test' }),
@@ -74,12 +105,22 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   method_not_allowed: () => site.call('POST', '/v1/fleet', { authorization: site.admin }),
   request_timeout: async () => {
     const replica = await site.addReplicaWith({ requestTimeoutMs: 200 });
-    return parsedAnswer(await site.raw('POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{', { replica }));
+    return parsedAnswer(
+      await site.raw(
+        'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+        { replica },
+      ),
+    );
   },
-  host_id_conflict: async () => site.register<Record<string, unknown>>((await site.registered()).hostId, { machineId: 'machine-2' }),
+  host_id_conflict: async () =>
+    site.register<Record<string, unknown>>((await site.registered()).hostId, { machineId: 'machine-2' }),
   host_id_in_use: async () => {
     const { hostId } = await site.registered();
-    return site.call('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(), authorization: site.passphrase, address: '127.0.0.2' });
+    return site.call('PUT', `/v1/process-servers/${hostId}`, {
+      body: aRegistration(),
+      authorization: site.passphrase,
+      address: '127.0.0.2',
+    });
   },
   generation_superseded: async () => {
     const old = await site.registered();
@@ -88,7 +129,8 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   },
   generations_exhausted: async () => {
     const { hostId } = await site.registered();
-    for (const table of ['process_server', 'process_server_lease']) await site.database.write('UPDATE ?? SET generation = 4294967295 WHERE host_id = ?', [table, hostId]);
+    for (const table of ['process_server', 'process_server_lease'])
+      await site.database.write('UPDATE ?? SET generation = 4294967295 WHERE host_id = ?', [table, hostId]);
     return site.call('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(), authorization: site.passphrase });
   },
   generation_unknown: async () => purge(await site.registered(), { generation: 2 }),
@@ -124,14 +166,17 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
   body_too_large: () => putText(' '.repeat(65_537)),
   uri_too_long: () => site.read(`/v1/process-servers/${'x'.repeat(200)}`),
   unsupported_media_type: () => putText('{}', 'text/plain'),
-  expectation_failed: async () => parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: cake\r\n\r\n')),
+  expectation_failed: async () =>
+    parsedAnswer(await site.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: cake\r\n\r\n')),
   version_newer_than_configuration_server: () => register({ agentVersion: '9.64.0.0' }),
   version_not_exact: () => narrow.register<Record<string, unknown>>(randomUUID(), { agentVersion: '9.63.7187.0' }),
   invalid_data_port: () => register({ dataPort: 443 }),
   clock_in_future: () => register({ sentAt: new Date(site.clock.now().getTime() + 901_000).toISOString() }),
-  expiry_not_in_future: () => operator('/v1/api-keys', { name: 'late', role: 'reader', expiresAt: site.clock.now().toISOString() }),
+  expiry_not_in_future: () =>
+    operator('/v1/api-keys', { name: 'late', role: 'reader', expiresAt: site.clock.now().toISOString() }),
   authentication_attempts_exceeded: async () => {
-    for (let attempt = 0; attempt < 20; attempt += 1) await narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });
+    for (let attempt = 0; attempt < 20; attempt += 1)
+      await narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });
     return narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });
   },
   request_rate_exceeded: async () => {
@@ -148,7 +193,8 @@ const WAYS: Record<ProblemCode, () => Promise<Answer>> = {
     for (let beat = 0; beat < 2; beat += 1) await narrow.heartbeat(server);
     return narrow.heartbeat<Record<string, unknown>>(server);
   },
-  headers_too_large: async () => parsedAnswer(await site.raw(`GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)),
+  headers_too_large: async () =>
+    parsedAnswer(await site.raw(`GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)),
   internal_error: async () => {
     await site.database.write('ALTER TABLE process_server RENAME COLUMN friendly_name TO mislaid');
     try {
@@ -199,10 +245,29 @@ describe('every problem can be met over HTTP', () => {
     const away = `/v1/process-servers/${randomUUID()}`;
     await site.pass(180);
     await site.purge(server.hostId, { generation: 1 });
-    const told = [await beat(server), await unregister(server), await WAYS.passphrase_rejected(), await WAYS.clock_in_future()];
-    expect(told.map(({ body }) => body['instruction'])).toEqual(['ask_operator', 'ask_operator', 'ask_operator', 'ask_operator']);
-    expect((await site.call('POST', `${away}/heartbeats`, { body: { generation: 1 } })).body).toMatchObject({ code: 'credential_rejected', instruction: 'ask_operator' });
-    const others = [await decommission(server), await purge(server, { generation: 2 }), await site.read(away), await site.read(`${away}/events`), await WAYS.database_unavailable()];
+    const told = [
+      await beat(server),
+      await unregister(server),
+      await WAYS.passphrase_rejected(),
+      await WAYS.clock_in_future(),
+    ];
+    expect(told.map(({ body }) => body['instruction'])).toEqual([
+      'ask_operator',
+      'ask_operator',
+      'ask_operator',
+      'ask_operator',
+    ]);
+    expect((await site.call('POST', `${away}/heartbeats`, { body: { generation: 1 } })).body).toMatchObject({
+      code: 'credential_rejected',
+      instruction: 'ask_operator',
+    });
+    const others = [
+      await decommission(server),
+      await purge(server, { generation: 2 }),
+      await site.read(away),
+      await site.read(`${away}/events`),
+      await WAYS.database_unavailable(),
+    ];
     expect(others.map(({ body }) => [body['code'], body['instruction']])).toEqual([
       ['generation_retired', undefined],
       ['generation_unknown', undefined],

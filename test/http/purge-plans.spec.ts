@@ -5,7 +5,11 @@ import { TestSite, type Answer, type KnownServer, type ProblemBody } from '../su
 
 interface Plan extends ProblemBody {
   readonly planId: string;
-  readonly candidates: readonly { readonly hostId: string; readonly generation: number; readonly blockedBy: string | null }[];
+  readonly candidates: readonly {
+    readonly hostId: string;
+    readonly generation: number;
+    readonly blockedBy: string | null;
+  }[];
   readonly remaining: number;
   readonly expiresAt: string;
 }
@@ -24,17 +28,27 @@ beforeEach(async () => {
   await site.note();
 });
 
-const plan = (filter: unknown): Promise<Answer<Plan>> => site.call<Plan>('POST', '/v1/purges', { body: filter, authorization: site.admin });
+const plan = (filter: unknown): Promise<Answer<Plan>> =>
+  site.call<Plan>('POST', '/v1/purges', { body: filter, authorization: site.admin });
 const apply = (planId: string, body: Record<string, unknown>, replica = 0): Promise<Answer<Applied>> =>
-  site.call<Applied>('POST', `/v1/purges/${planId}/apply`, { body: { reason: 'test', ...body }, authorization: site.admin, replica });
+  site.call<Applied>('POST', `/v1/purges/${planId}/apply`, {
+    body: { reason: 'test', ...body },
+    authorization: site.admin,
+    replica,
+  });
 const fleet = async (count: number, over: Record<string, unknown> = {}): Promise<KnownServer[]> => {
   const servers: KnownServer[] = [];
-  for (let number = 0; number < count; number += 1) servers.push(await site.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }));
+  for (let number = 0; number < count; number += 1)
+    servers.push(await site.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }));
   return servers;
 };
 const idsOf = (servers: readonly { readonly hostId: string }[]): string[] => servers.map(({ hostId }) => hostId).sort();
 const fleetRows = async (): Promise<unknown> =>
-  Promise.all(['process_server', 'process_server_lease', 'tombstone', 'event'].map((table) => site.database.rows('SELECT * FROM ??', [table])));
+  Promise.all(
+    ['process_server', 'process_server_lease', 'tombstone', 'event'].map((table) =>
+      site.database.rows('SELECT * FROM ??', [table]),
+    ),
+  );
 
 describe('a plan', () => {
   it('names the silent that match, lives 15 minutes, and changes nothing in the fleet', async () => {
@@ -47,7 +61,14 @@ describe('a plan', () => {
     expect(status).toBe(201);
     expect(body).toEqual({
       planId: expect.stringMatching(/^[0-9a-f-]{36}$/),
-      candidates: idsOf(silent).map((hostId) => ({ hostId, generation: 1, friendlyName: 'ps-old', ipAddress: expect.stringMatching(/^192\.0\.2\.[12]$/), lastHeartbeatAt: null, blockedBy: null })),
+      candidates: idsOf(silent).map((hostId) => ({
+        hostId,
+        generation: 1,
+        friendlyName: 'ps-old',
+        ipAddress: expect.stringMatching(/^192\.0\.2\.[12]$/),
+        lastHeartbeatAt: null,
+        blockedBy: null,
+      })),
       remaining: 0,
       expiresAt: new Date(site.clock.now().getTime() + 900_000).toISOString(),
     });
@@ -78,10 +99,13 @@ describe('a plan', () => {
     expect(await site.database.count('purge_plan')).toBe(0);
   });
 
-  it.each([false, null, 'true'])('of those that did connect (neverConnected: %j) cannot be asked for', async (neverConnected) => {
-    const answer = await plan({ neverConnected });
-    expectProblem(answer, neverConnected === null ? 'empty_filter' : 'validation_failed');
-  });
+  it.each([false, null, 'true'])(
+    'of those that did connect (neverConnected: %j) cannot be asked for',
+    async (neverConnected) => {
+      const answer = await plan({ neverConnected });
+      expectProblem(answer, neverConnected === null ? 'empty_filter' : 'validation_failed');
+    },
+  );
 
   it('of Connected ones cannot be asked for', async () => {
     expectProblem(await plan({ connectionState: 'Connected' }), 'validation_failed');
@@ -102,7 +126,9 @@ describe('a plan', () => {
     await site.pass(180);
     const { status, body } = await plan({ neverConnected: true });
     expect([status, body.candidates.length, body.remaining]).toEqual([201, 1_000, remaining]);
-    const all = await site.database.rows<{ host_id: string }>('SELECT host_id FROM process_server ORDER BY host_id LIMIT 1000');
+    const all = await site.database.rows<{ host_id: string }>(
+      'SELECT host_id FROM process_server ORDER BY host_id LIMIT 1000',
+    );
     expect(body.candidates.map(({ hostId }) => hostId)).toEqual(all.map(({ host_id }) => host_id));
   });
 });
@@ -114,19 +140,33 @@ describe('applying a plan', () => {
     const { body: planned } = await plan({ silentForSeconds: 60 });
     const { status, body } = await apply(planned.planId, { expectedCount: 3, reason: 'rack is gone' });
     expect([status, body.skipped]).toEqual([200, []]);
-    expect(body.purged).toEqual(planned.candidates.map(({ hostId }) => expect.objectContaining({ hostId, purgedAt: site.clock.now().toISOString() })));
+    expect(body.purged).toEqual(
+      planned.candidates.map(({ hostId }) =>
+        expect.objectContaining({ hostId, purgedAt: site.clock.now().toISOString() }),
+      ),
+    );
     for (const { hostId } of servers) expect(await site.eventKinds(hostId)).toEqual(['registered', 'purged']);
-    const [event] = await site.database.rows<{ detail: string }>("SELECT CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'purged'");
+    const [event] = await site.database.rows<{ detail: string }>(
+      "SELECT CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'purged'",
+    );
     expect(JSON.parse(event?.detail ?? 'null')).toMatchObject({ planId: planned.planId, reason: 'rack is gone' });
   });
 
   it('judges each again at its moment: who came back, registered again, has machines, or is gone is left alone', async () => {
-    const [back, again, machines, gone, left] = (await fleet(5)) as [KnownServer, KnownServer, KnownServer, KnownServer, KnownServer];
+    const [back, again, machines, gone, left] = (await fleet(5)) as [
+      KnownServer,
+      KnownServer,
+      KnownServer,
+      KnownServer,
+      KnownServer,
+    ];
     await site.pass(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
     await site.heartbeat(back);
     await site.registered({}, again.hostId);
-    await site.database.write('UPDATE process_server_health SET protected_machine_count = 4 WHERE host_id = ?', [machines.hostId]);
+    await site.database.write('UPDATE process_server_health SET protected_machine_count = 4 WHERE host_id = ?', [
+      machines.hostId,
+    ]);
     const before = await site.purge(gone.hostId, { generation: 1 });
     const { body } = await apply(planned.planId, { expectedCount: 5 });
     expect(Object.fromEntries(body.skipped.map(({ hostId, code }) => [hostId, code]))).toEqual({
@@ -204,18 +244,21 @@ describe('applying a plan', () => {
     [11, 73, undefined, 409],
     [11, 73, true, 200],
     [11, 74, undefined, 200],
-  ])('%d of a fleet of %d, acknowledged: %s, is answered with %d', async (candidates, fleetSize, acknowledgeShare, status) => {
-    await fleet(candidates);
-    await site.pass(180);
-    await fleet(fleetSize - candidates);
-    const { body: planned } = await plan({ silentForSeconds: 60 });
-    const answer = await apply(planned.planId, { expectedCount: candidates, acknowledgeShare });
-    expect(answer.status).toBe(status);
-    if (status === 409) {
-      expectProblem(answer, 'share_not_acknowledged');
-      expect(await site.database.count('process_server')).toBe(fleetSize);
-    }
-  });
+  ])(
+    '%d of a fleet of %d, acknowledged: %s, is answered with %d',
+    async (candidates, fleetSize, acknowledgeShare, status) => {
+      await fleet(candidates);
+      await site.pass(180);
+      await fleet(fleetSize - candidates);
+      const { body: planned } = await plan({ silentForSeconds: 60 });
+      const answer = await apply(planned.planId, { expectedCount: candidates, acknowledgeShare });
+      expect(answer.status).toBe(status);
+      if (status === 409) {
+        expectProblem(answer, 'share_not_acknowledged');
+        expect(await site.database.count('process_server')).toBe(fleetSize);
+      }
+    },
+  );
 
   it('that there is none of: 404', async () => {
     expectProblem(await apply(randomUUID(), { expectedCount: 0 }), 'plan_not_found');
@@ -229,7 +272,16 @@ describe('applying a plan', () => {
 
   it('needs an operator, as planning does', async () => {
     const authorization = await site.keyOf('reader');
-    expectProblem(await site.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization }), 'permission_denied');
-    expectProblem(await site.call('POST', `/v1/purges/${randomUUID()}/apply`, { body: { expectedCount: 0, reason: 'a' }, authorization }), 'permission_denied');
+    expectProblem(
+      await site.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization }),
+      'permission_denied',
+    );
+    expectProblem(
+      await site.call('POST', `/v1/purges/${randomUUID()}/apply`, {
+        body: { expectedCount: 0, reason: 'a' },
+        authorization,
+      }),
+      'permission_denied',
+    );
   });
 });

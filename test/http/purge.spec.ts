@@ -19,14 +19,28 @@ const silent = async (heartbeat: Record<string, unknown> = {}): Promise<KnownSer
   await site.pass(180);
   return server;
 };
-const purges = async ({ hostId }: KnownServer): Promise<string[]> => (await site.eventKinds(hostId)).filter((kind) => kind.startsWith('purged'));
-const remains = async (): Promise<number[]> => Promise.all(['process_server', 'process_server_lease', 'process_server_health', 'tombstone'].map((table) => site.database.count(table)));
+const purges = async ({ hostId }: KnownServer): Promise<string[]> =>
+  (await site.eventKinds(hostId)).filter((kind) => kind.startsWith('purged'));
+const remains = async (): Promise<number[]> =>
+  Promise.all(
+    ['process_server', 'process_server_lease', 'process_server_health', 'tombstone'].map((table) =>
+      site.database.count(table),
+    ),
+  );
 
 describe('a purge', () => {
   it('of a Disconnected one: 200 with what is gone, and nothing but a tombstone and its events remains', async () => {
     const server = await silent();
     const { status, body } = await site.purge(server.hostId, { generation: 1, reason: 'machine was scrapped' });
-    expect([status, body]).toEqual([200, { hostId: server.hostId, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: site.clock.now().toISOString() }]);
+    expect([status, body]).toEqual([
+      200,
+      {
+        hostId: server.hostId,
+        friendlyName: 'ps-berlin-1',
+        ipAddress: '192.0.2.11',
+        purgedAt: site.clock.now().toISOString(),
+      },
+    ]);
     expect(await remains()).toEqual([0, 0, 0, 1]);
     const { body: timeline } = await site.read<{ items: unknown[] }>(`/v1/process-servers/${server.hostId}/events`);
     expect(timeline.items.at(-1)).toMatchObject({
@@ -48,7 +62,9 @@ describe('a purge', () => {
 
   it('twice at the same moment: one effect, one event, the same answer', async () => {
     const server = await silent();
-    const answers = await Promise.all([0, 1, 0, 1].map((replica) => site.purge(server.hostId, { generation: 1 }, replica)));
+    const answers = await Promise.all(
+      [0, 1, 0, 1].map((replica) => site.purge(server.hostId, { generation: 1 }, replica)),
+    );
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
     expect(await purges(server)).toEqual(['purged']);
@@ -93,7 +109,8 @@ describe('a purge', () => {
     const server = await silent();
     await site.registered({}, server.hostId);
     await site.pass(180);
-    for (const force of [false, true]) expectProblem(await site.purge(server.hostId, { generation: 1, force }), 'generation_superseded');
+    for (const force of [false, true])
+      expectProblem(await site.purge(server.hostId, { generation: 1, force }), 'generation_superseded');
     expect(await remains()).toEqual([1, 1, 1, 0]);
   });
 
@@ -137,7 +154,10 @@ describe('a purge', () => {
   it('in a race with the heartbeat that ends its silence: either it lives on, or it is gone and told so', async () => {
     const server = await silent();
     const [beat, purge] = await Promise.all([site.heartbeat(server), site.purge(server.hostId, { generation: 1 }, 1)]);
-    expect([[200, 409], [410, 200]]).toContainEqual([beat.status, purge.status]);
+    expect([
+      [200, 409],
+      [410, 200],
+    ]).toContainEqual([beat.status, purge.status]);
     expect(await remains()).toEqual(purge.status === 200 ? [0, 0, 0, 1] : [1, 1, 1, 0]);
   });
 
@@ -146,8 +166,14 @@ describe('a purge', () => {
     const url = `/v1/process-servers/${server.hostId}/purge`;
     const body = { generation: 1, reason: 'test' };
     expectProblem(await site.call('POST', url, { body }), 'authentication_required');
-    expectProblem(await site.call('POST', url, { body, authorization: await site.keyOf('reader') }), 'permission_denied');
-    expectProblem(await site.call('POST', url, { body, authorization: `Bearer ${server.credential}` }), 'permission_denied');
+    expectProblem(
+      await site.call('POST', url, { body, authorization: await site.keyOf('reader') }),
+      'permission_denied',
+    );
+    expectProblem(
+      await site.call('POST', url, { body, authorization: `Bearer ${server.credential}` }),
+      'permission_denied',
+    );
     expect((await site.call('POST', url, { body, authorization: await site.keyOf('operator') })).status).toBe(200);
   });
 });

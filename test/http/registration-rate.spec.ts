@@ -9,7 +9,9 @@ const IN_AN_HOUR = 3;
 
 let site: TestSite;
 beforeAll(async () => {
-  site = await TestSite.open({ settings: { REGISTRATIONS_PER_SECOND: '1', REGISTRATIONS_PER_SERVER_PER_HOUR: String(IN_AN_HOUR) } });
+  site = await TestSite.open({
+    settings: { REGISTRATIONS_PER_SECOND: '1', REGISTRATIONS_PER_SERVER_PER_HOUR: String(IN_AN_HOUR) },
+  });
 });
 afterAll(() => site.close());
 beforeEach(async () => {
@@ -18,13 +20,15 @@ beforeEach(async () => {
   await site.note();
 });
 
-const register = (hostId: string = randomUUID(), over: Record<string, unknown> = {}, address = LOOPBACK) => site.register<ProblemBody>(hostId, over, 0, site.passphrase, address);
+const register = (hostId: string = randomUUID(), over: Record<string, unknown> = {}, address = LOOPBACK) =>
+  site.register<ProblemBody>(hostId, over, 0, site.passphrase, address);
 const registerMany = async (count: number): Promise<number[]> => {
   const statuses: number[] = [];
   for (let number = 0; number < count; number += 1) statuses.push((await register()).status);
   return statuses;
 };
-const refusals = async (): Promise<object[]> => (await site.read<{ items: object[] }>('/v1/events?kind=refused_registration_rate_exceeded')).body.items;
+const refusals = async (): Promise<object[]> =>
+  (await site.read<{ items: object[] }>('/v1/events?kind=refused_registration_rate_exceeded')).body.items;
 
 describe('new host ids above the rate', () => {
   it('get 429 and write one event an hour for the site; from another address, or a second later, they are accepted', async () => {
@@ -37,7 +41,9 @@ describe('new host ids above the rate', () => {
     }
     expect(await site.database.count('process_server')).toBe(before);
     const [{ id: passphraseId } = { id: '' }] = await site.database.rows<{ id: string }>('SELECT id FROM passphrase');
-    expect(await refusals()).toMatchObject([{ hostId: null, sourceAddress: LOOPBACK, detail: { call: 'register', of: 'new_host_ids', passphraseId } }]);
+    expect(await refusals()).toMatchObject([
+      { hostId: null, sourceAddress: LOOPBACK, detail: { call: 'register', of: 'new_host_ids', passphraseId } },
+    ]);
     expect(await site.database.rows("SELECT id FROM event WHERE kind = 'refused_version'")).toEqual([]);
     expect((await register(randomUUID(), {}, ELSEWHERE)).status).toBe(201);
     site.clock.advanceSeconds(1);
@@ -49,14 +55,21 @@ describe('new host ids above the rate', () => {
     await site.unregister(leaving);
     await site.purge(purged.hostId, { generation: 1, force: true });
     expect((await registerMany(IN_TEN_SECONDS)).at(-1)).toBe(429);
-    expect((await Promise.all([connected, leaving, purged].map(({ hostId }) => register(hostId)))).map(({ status }) => status)).toEqual([200, 200, 429]);
+    expect(
+      (await Promise.all([connected, leaving, purged].map(({ hostId }) => register(hostId)))).map(
+        ({ status }) => status,
+      ),
+    ).toEqual([200, 200, 429]);
   });
 
   it('are counted by what is accepted: neither a wrong passphrase nor a preflight counts', async () => {
     const body = aRegistration();
     for (let number = 0; number < IN_TEN_SECONDS; number += 1) {
       await site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body, authorization: 'Passphrase wrong' });
-      await site.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, { body, authorization: site.passphrase });
+      await site.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, {
+        body,
+        authorization: site.passphrase,
+      });
     }
     expect((await registerMany(IN_TEN_SECONDS)).at(-1)).toBe(201);
   });

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { aRegistration, LOOPBACK, TestSite, type KnownServer, type ProblemBody, type RegistrationBody } from '../support/test-site.js';
+import {
+  aRegistration,
+  LOOPBACK,
+  TestSite,
+  type KnownServer,
+  type ProblemBody,
+  type RegistrationBody,
+} from '../support/test-site.js';
 
 let site: TestSite;
 beforeAll(async () => {
@@ -22,7 +29,8 @@ interface TimelineItem {
   readonly sourceAddress: string | null;
   readonly detail: Record<string, unknown>;
 }
-const detail = async (hostId: string): Promise<Detail> => (await site.read<Detail>(`/v1/process-servers/${hostId}`)).body;
+const detail = async (hostId: string): Promise<Detail> =>
+  (await site.read<Detail>(`/v1/process-servers/${hostId}`)).body;
 const lastEvent = async (hostId: string): Promise<TimelineItem> => {
   const { body } = await site.read<{ items: TimelineItem[] }>(`/v1/process-servers/${hostId}/events`);
   const event = body.items.at(-1);
@@ -118,11 +126,14 @@ describe('registering', () => {
     [8, 12e9, 599e9, 'UpTo85Machines'],
     [4, 8e9, 300e9, 'UpTo85Machines'],
     [3, 8e9, 300e9, 'BelowTable'],
-  ])('%d cores, %d bytes of memory and %d of cache disk are %s', async (cpuCores, memoryBytes, cacheDiskBytes, sizingClass) => {
-    const { body } = await site.register(randomUUID(), { cpuCores, memoryBytes, cacheDiskBytes });
-    expect(body.sizingClass).toBe(sizingClass);
-    expect(body.warnings.map(({ code }) => code)).toEqual(sizingClass === 'BelowTable' ? ['below_sizing_table'] : []);
-  });
+  ])(
+    '%d cores, %d bytes of memory and %d of cache disk are %s',
+    async (cpuCores, memoryBytes, cacheDiskBytes, sizingClass) => {
+      const { body } = await site.register(randomUUID(), { cpuCores, memoryBytes, cacheDiskBytes });
+      expect(body.sizingClass).toBe(sizingClass);
+      expect(body.warnings.map(({ code }) => code)).toEqual(sizingClass === 'BelowTable' ? ['below_sizing_table'] : []);
+    },
+  );
 
   it.each([
     ['9.63.7187.1', 'Supported'],
@@ -132,7 +143,9 @@ describe('registering', () => {
   ])('version %s registers as %s', async (agentVersion, versionStatus) => {
     const { status, body } = await site.register(randomUUID(), { agentVersion });
     expect([status, body.versionStatus]).toEqual([201, versionStatus]);
-    expect(body.warnings.map(({ code }) => code)).toEqual(versionStatus === 'Supported' ? [] : ['version_not_supported']);
+    expect(body.warnings.map(({ code }) => code)).toEqual(
+      versionStatus === 'Supported' ? [] : ['version_not_supported'],
+    );
   });
 
   it('a version newer than the configuration server is refused with what to upgrade first, and noted once an hour', async () => {
@@ -171,7 +184,10 @@ describe('registering', () => {
   });
 
   it('a wrong passphrase, one letter off, is refused', async () => {
-    const answer = await site.call<ProblemBody>('PUT', `/v1/process-servers/${randomUUID()}`, { body: aRegistration(), authorization: `${site.passphrase}A` });
+    const answer = await site.call<ProblemBody>('PUT', `/v1/process-servers/${randomUUID()}`, {
+      body: aRegistration(),
+      authorization: `${site.passphrase}A`,
+    });
     expectProblem(answer, 'passphrase_rejected');
     expect(answer.body.instruction).toBe('ask_operator');
     expect(await site.database.rows('SELECT kind FROM event')).toEqual([{ kind: 'refused_passphrase_rejected' }]);
@@ -187,7 +203,12 @@ describe('registering a host id that was there before', () => {
     const old = await before();
     const { status, body } = await site.register(old.hostId);
     expect([status, body.generation]).toEqual([200, 2]);
-    expect(await detail(old.hostId)).toMatchObject({ generation: 2, lifecycle: 'Registered', connectionState: 'Connected', removeBy: null });
+    expect(await detail(old.hostId)).toMatchObject({
+      generation: 2,
+      lifecycle: 'Registered',
+      connectionState: 'Connected',
+      removeBy: null,
+    });
     expect((await lastEvent(old.hostId)).kind).toBe('registered_again');
     expectProblem(await site.heartbeat(old), 'generation_superseded');
     expect((await site.heartbeat({ hostId: old.hostId, ...body })).status).toBe(200);
@@ -205,7 +226,9 @@ describe('registering a host id that was there before', () => {
   it('what has changed is in the event', async () => {
     const { hostId } = await site.registered();
     await site.registered({ ipAddress: '192.0.2.12' }, hostId);
-    expect((await lastEvent(hostId)).detail['changes']).toEqual({ ipAddress: { from: '192.0.2.11', to: '192.0.2.12' } });
+    expect((await lastEvent(hostId)).detail['changes']).toEqual({
+      ipAddress: { from: '192.0.2.11', to: '192.0.2.12' },
+    });
   });
 
   it.each([
@@ -238,7 +261,10 @@ describe('registering a host id that was there before', () => {
     const old = await before();
     const { status, body } = await site.register(old.hostId, { machineId: 'machine-2' });
     expect([status, body.generation]).toEqual([200, 2]);
-    expect(await lastEvent(old.hostId)).toMatchObject({ kind: 'replaced', detail: { machineIds: { before: 'machine-1', after: 'machine-2' } } });
+    expect(await lastEvent(old.hostId)).toMatchObject({
+      kind: 'replaced',
+      detail: { machineIds: { before: 'machine-1', after: 'machine-2' } },
+    });
     expectProblem(await site.heartbeat(old), 'generation_superseded');
   });
 
@@ -265,31 +291,53 @@ describe('another host id with what one has already', () => {
     expect([status, body.generation, body.warnings.map(({ code }) => code)]).toEqual([201, 1, ['possible_duplicate']]);
     const { hostId } = body as unknown as { hostId: string };
     expect(await detail(first.hostId)).toMatchObject({ possibleDuplicate: true, possibleDuplicates: [{ hostId }] });
-    expect(await detail(hostId)).toMatchObject({ possibleDuplicate: true, possibleDuplicates: [{ hostId: first.hostId }] });
+    expect(await detail(hostId)).toMatchObject({
+      possibleDuplicate: true,
+      possibleDuplicates: [{ hostId: first.hostId }],
+    });
     const { body: list } = await site.read<{ items: { possibleDuplicate: boolean }[] }>('/v1/process-servers');
     expect(list.items.map(({ possibleDuplicate }) => possibleDuplicate)).toEqual([true, true]);
   });
 
   it('is found by its machine id and by possibleDuplicate', async () => {
-    const [one, other] = [await site.registered({ friendlyName: 'old-name' }), await site.registered({ friendlyName: 'new-name', ipAddress: '192.0.2.12' })];
+    const [one, other] = [
+      await site.registered({ friendlyName: 'old-name' }),
+      await site.registered({ friendlyName: 'new-name', ipAddress: '192.0.2.12' }),
+    ];
     const alone = await site.registered({ friendlyName: 'alone', ipAddress: '192.0.2.13', machineId: 'machine-2' });
-    const ids = async (query: string) => (await site.read<{ items: { hostId: string }[] }>(`/v1/process-servers?${query}`)).body.items.map(({ hostId }) => hostId);
+    const ids = async (query: string) =>
+      (await site.read<{ items: { hostId: string }[] }>(`/v1/process-servers?${query}`)).body.items.map(
+        ({ hostId }) => hostId,
+      );
     const both = [one.hostId, other.hostId].sort();
     expect([await ids('machineId=machine-1'), await ids('possibleDuplicate=true')]).toEqual([both, both]);
-    expect([await ids('possibleDuplicate=false'), await ids('machineId=machine-2&possibleDuplicate=true')]).toEqual([[alone.hostId], []]);
+    expect([await ids('possibleDuplicate=false'), await ids('machineId=machine-2&possibleDuplicate=true')]).toEqual([
+      [alone.hostId],
+      [],
+    ]);
     expectProblem(await site.read('/v1/process-servers?possibleDuplicate=yes'), 'validation_failed');
   });
 
   it('is warned of beforehand, at the preflight', async () => {
     await site.registered();
     const body = aRegistration({ friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' });
-    const { body: found } = await site.call<{ findings: { code: string; message: string }[] }>('POST', `/v1/process-servers/${randomUUID()}/preflight`, { body, authorization: site.passphrase });
-    expect(found.findings).toMatchObject([{ code: 'possible_duplicate', message: expect.stringMatching(/the same machine id\.$/) }]);
+    const { body: found } = await site.call<{ findings: { code: string; message: string }[] }>(
+      'POST',
+      `/v1/process-servers/${randomUUID()}/preflight`,
+      { body, authorization: site.passphrase },
+    );
+    expect(found.findings).toMatchObject([
+      { code: 'possible_duplicate', message: expect.stringMatching(/the same machine id\.$/) },
+    ]);
   });
 
   it('another script or accent in the name: no warning', async () => {
     await site.registered({ friendlyName: 'ホスト' });
-    const { body } = await site.register(randomUUID(), { friendlyName: 'ポスト', ipAddress: '192.0.2.12', machineId: 'machine-2' });
+    const { body } = await site.register(randomUUID(), {
+      friendlyName: 'ポスト',
+      ipAddress: '192.0.2.12',
+      machineId: 'machine-2',
+    });
     expect(body.warnings).toEqual([]);
   });
 
@@ -301,7 +349,11 @@ describe('another host id with what one has already', () => {
 
   it('another name, another address and another machine: no warning and no flag', async () => {
     const first = await site.registered();
-    const { body } = await site.register(randomUUID(), { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12', machineId: 'machine-2' });
+    const { body } = await site.register(randomUUID(), {
+      friendlyName: 'ps-berlin-2',
+      ipAddress: '192.0.2.12',
+      machineId: 'machine-2',
+    });
     expect(body.warnings).toEqual([]);
     expect(await detail(first.hostId)).toMatchObject({ possibleDuplicate: false, possibleDuplicates: [] });
   });
@@ -312,21 +364,30 @@ describe('two registrations at the same moment', () => {
     const hostId = randomUUID();
     const answers = await Promise.all([site.register(hostId), site.register(hostId)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 201]);
-    const [lower, higher] = answers.map(({ body }) => ({ hostId, ...body })).sort((a, b) => a.generation - b.generation);
+    const [lower, higher] = answers
+      .map(({ body }) => ({ hostId, ...body }))
+      .sort((a, b) => a.generation - b.generation);
     if (!lower || !higher) throw new Error('two answers were expected');
     expect([lower.generation, higher.generation]).toEqual([1, 2]);
     expectProblem(await site.heartbeat(lower), 'generation_superseded');
     expect((await site.heartbeat(higher)).status).toBe(200);
-    expect((await site.eventKinds(hostId)).filter((kind) => kind.startsWith('registered')).sort()).toEqual(['registered', 'registered_again']);
+    expect((await site.eventKinds(hostId)).filter((kind) => kind.startsWith('registered')).sort()).toEqual([
+      'registered',
+      'registered_again',
+    ]);
   });
 });
 
 describe('preflight', () => {
   const preflight = (hostId: string, over: Record<string, unknown> = {}) =>
-    site.call<{ wouldRegister: boolean; findings: { code: string; severity: string; message: string }[] }>('POST', `/v1/process-servers/${hostId}/preflight`, {
-      body: aRegistration(over),
-      authorization: site.passphrase,
-    });
+    site.call<{ wouldRegister: boolean; findings: { code: string; severity: string; message: string }[] }>(
+      'POST',
+      `/v1/process-servers/${hostId}/preflight`,
+      {
+        body: aRegistration(over),
+        authorization: site.passphrase,
+      },
+    );
 
   it('says that it would register, and writes nothing', async () => {
     const before = await site.fingerprint();
@@ -340,10 +401,18 @@ describe('preflight', () => {
     const before = await site.fingerprint();
     const asks = async (address: string, previousCredential: string | null): Promise<string[]> => {
       const body = aRegistration({ previousCredential });
-      const answer = await site.call<{ findings: { code: string }[] }>('POST', `/v1/process-servers/${hostId}/preflight`, { body, authorization: site.passphrase, address });
+      const answer = await site.call<{ findings: { code: string }[] }>(
+        'POST',
+        `/v1/process-servers/${hostId}/preflight`,
+        { body, authorization: site.passphrase, address },
+      );
       return answer.body.findings.map(({ code }) => code);
     };
-    expect([await asks('127.0.0.2', null), await asks('127.0.0.2', credential), await asks(LOOPBACK, null)]).toEqual([['host_id_in_use'], [], []]);
+    expect([await asks('127.0.0.2', null), await asks('127.0.0.2', credential), await asks(LOOPBACK, null)]).toEqual([
+      ['host_id_in_use'],
+      [],
+      [],
+    ]);
     expect(await site.fingerprint()).toBe(before);
   });
 
@@ -351,7 +420,13 @@ describe('preflight', () => {
     const { hostId } = await site.registered();
     const before = await site.fingerprint();
     const sentAt = new Date(site.clock.now().getTime() + 3_600_000).toISOString();
-    const { status, body } = await preflight(hostId, { agentVersion: '9.64.0.0', dataPort: 443, machineId: 'machine-2', cpuCores: 1, sentAt });
+    const { status, body } = await preflight(hostId, {
+      agentVersion: '9.64.0.0',
+      dataPort: 443,
+      machineId: 'machine-2',
+      cpuCores: 1,
+      sentAt,
+    });
     expect([status, body.wouldRegister]).toEqual([200, false]);
     expect(body.findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual([
       'refusal version_newer_than_configuration_server',

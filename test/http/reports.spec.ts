@@ -5,7 +5,15 @@ import { fixedFraction } from '../support/hand-clock.js';
 import { TestSite, type KnownServer } from '../support/test-site.js';
 import { OURS } from '../support/test-stores.js';
 
-const LOAD = { cpuPercent: 10, totalMemoryBytes: 100, availableMemoryBytes: 50, totalCacheBytes: 100, freeCacheBytes: 50, throughputBytesPerSecond: 1_000, pendingUploadBytes: 0 };
+const LOAD = {
+  cpuPercent: 10,
+  totalMemoryBytes: 100,
+  availableMemoryBytes: 50,
+  totalCacheBytes: 100,
+  freeCacheBytes: 50,
+  throughputBytesPerSecond: 1_000,
+  pendingUploadBytes: 0,
+};
 const RUNNING = [{ name: 'cxps', state: 'running' }];
 const STOPPED = [{ name: 'cxps', state: 'stopped' }];
 const DAY_MS = 86_400_000;
@@ -32,7 +40,12 @@ beforeEach(async () => {
 
 interface Detail {
   readonly health: string;
-  readonly load: { readonly cpuPercent: number | null; readonly cpuStatus: string; readonly memoryStatus: string; readonly cacheStatus: string } | null;
+  readonly load: {
+    readonly cpuPercent: number | null;
+    readonly cpuStatus: string;
+    readonly memoryStatus: string;
+    readonly cacheStatus: string;
+  } | null;
   readonly services: readonly unknown[] | null;
   readonly servicesStatus: string;
   readonly servicesReportedAt: string | null;
@@ -40,12 +53,21 @@ interface Detail {
   readonly certificateExpiresAt: string | null;
   readonly certificateReportedAt: string | null;
   readonly certificateStatus: string;
-  readonly healthErrors: readonly { readonly errorCode: string; readonly errorLevel: string; readonly creationTimeUtc: string }[];
+  readonly healthErrors: readonly {
+    readonly errorCode: string;
+    readonly errorLevel: string;
+    readonly creationTimeUtc: string;
+  }[];
 }
 const now = (): string => site.clock.now().toISOString();
 const after = (ms: number): string => new Date(site.clock.now().getTime() + ms).toISOString();
 const detail = async (): Promise<Detail> => (await site.read<Detail>(`/v1/process-servers/${server.hostId}`)).body;
-const sinces = async (): Promise<string[][]> => (await detail()).healthErrors.map(({ errorCode, errorLevel, creationTimeUtc }) => [errorCode, errorLevel, creationTimeUtc]);
+const sinces = async (): Promise<string[][]> =>
+  (await detail()).healthErrors.map(({ errorCode, errorLevel, creationTimeUtc }) => [
+    errorCode,
+    errorLevel,
+    creationTimeUtc,
+  ]);
 const beat = async (over: Record<string, unknown> = {}): Promise<void> => {
   expect((await site.heartbeat(server, over)).status).toBe(200);
 };
@@ -53,9 +75,13 @@ const beat = async (over: Record<string, unknown> = {}): Promise<void> => {
 /** The health that the entry, the list, each filter and the counts say, which is one. */
 async function health(): Promise<string> {
   const { health: one } = await detail();
-  const listed = async (query: string): Promise<string[]> => (await site.read<{ items: { health: string }[] }>(`/v1/process-servers${query}`)).body.items.map((item) => item.health);
+  const listed = async (query: string): Promise<string[]> =>
+    (await site.read<{ items: { health: string }[] }>(`/v1/process-servers${query}`)).body.items.map(
+      (item) => item.health,
+    );
   expect(await listed('')).toEqual([one]);
-  for (const each of ['None', 'Normal', 'Warning', 'Critical']) expect([each, await listed(`?health=${each}`)]).toEqual([each, each === one ? [one] : []]);
+  for (const each of ['None', 'Normal', 'Warning', 'Critical'])
+    expect([each, await listed(`?health=${each}`)]).toEqual([each, each === one ? [one] : []]);
   const { numbers } = await counter.count();
   expect(numbers.health).toEqual({ None: 0, Normal: 0, Warning: 0, Critical: 0, [one]: 1 });
   return one;
@@ -71,10 +97,15 @@ describe('one value has one health, in the entry, the list, the filters and the 
     expect([await health(), (await detail()).load?.cpuPercent]).toEqual([expected, stored]);
   });
 
-  it.each([{ totalCacheBytes: 600_000_000, freeCacheBytes: 30_000_000_000 }, { totalCacheBytes: 100, freeCacheBytes: 101 }])('more free than there is: %j', async (cache) => {
+  it.each([
+    { totalCacheBytes: 600_000_000, freeCacheBytes: 30_000_000_000 },
+    { totalCacheBytes: 100, freeCacheBytes: 101 },
+  ])('more free than there is: %j', async (cache) => {
     await beat({ load: { ...LOAD, availableMemoryBytes: Number.MAX_SAFE_INTEGER, ...cache } });
     expect(await health()).toBe('None');
-    expect(await detail()).toMatchObject({ load: { memoryStatus: 'Unknown', cacheStatus: 'Unknown', cpuStatus: 'Healthy' } });
+    expect(await detail()).toMatchObject({
+      load: { memoryStatus: 'Unknown', cacheStatus: 'Unknown', cpuStatus: 'Healthy' },
+    });
   });
 
   it('reports of 15 minutes ago, although heartbeats go on', async () => {
@@ -111,7 +142,13 @@ describe('one value has one health, in the entry, the list, the filters and the 
     expect(await health()).toBe('Critical');
     await site.pass(1);
     expect(await health()).toBe('None');
-    expect(await detail()).toMatchObject({ load: { cpuPercent: 99, cpuStatus: 'Unknown', memoryStatus: 'Unknown' }, services: STOPPED, servicesStatus: 'Unknown', certificateStatus: 'Unknown', healthErrors: [] });
+    expect(await detail()).toMatchObject({
+      load: { cpuPercent: 99, cpuStatus: 'Unknown', memoryStatus: 'Unknown' },
+      services: STOPPED,
+      servicesStatus: 'Unknown',
+      certificateStatus: 'Unknown',
+      healthErrors: [],
+    });
     await site.pass(720);
     expect(await health()).toBe('Critical');
     expect((await detail()).healthErrors.map(({ errorCode }) => errorCode)).toEqual(['heartbeat_missing']);
@@ -123,7 +160,12 @@ describe('one value has one health, in the entry, the list, the filters and the 
 describe('creationTimeUtc of an error', () => {
   it('of the load stays while the problem lasts, also when it becomes worse', async () => {
     const since = now();
-    for (const [cpuPercent, level] of [[85, 'Warning'], [99, 'Critical'], [97, 'Critical'], [81, 'Warning']] as const) {
+    for (const [cpuPercent, level] of [
+      [85, 'Warning'],
+      [99, 'Critical'],
+      [97, 'Critical'],
+      [81, 'Warning'],
+    ] as const) {
       await beat({ load: { ...LOAD, cpuPercent } });
       expect(await sinces()).toEqual([['cpu_high', level, since]]);
       await site.pass(30);
@@ -151,7 +193,12 @@ describe('creationTimeUtc of an error', () => {
 describe('an empty list of services', () => {
   it('is Unknown and does not end an outage', async () => {
     await beat({ services: [] });
-    expect(await detail()).toMatchObject({ services: [], servicesStatus: 'Unknown', servicesDownSince: null, servicesReportedAt: now() });
+    expect(await detail()).toMatchObject({
+      services: [],
+      servicesStatus: 'Unknown',
+      servicesDownSince: null,
+      servicesReportedAt: now(),
+    });
     const downSince = now();
     await beat({ services: STOPPED });
     await site.pass(10);
@@ -161,11 +208,27 @@ describe('an empty list of services', () => {
 });
 
 describe('what was reported once', () => {
-  const UNKNOWN = { health: 'None', load: null, services: null, servicesStatus: 'Unknown', servicesReportedAt: null, servicesDownSince: null, certificateExpiresAt: null, certificateReportedAt: null, certificateStatus: 'Unknown', healthErrors: [] };
+  const UNKNOWN = {
+    health: 'None',
+    load: null,
+    services: null,
+    servicesStatus: 'Unknown',
+    servicesReportedAt: null,
+    servicesDownSince: null,
+    certificateExpiresAt: null,
+    certificateReportedAt: null,
+    certificateStatus: 'Unknown',
+    healthErrors: [],
+  };
 
   it('is withdrawn by null, member by member', async () => {
     await beat({ load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: '2020-01-01T00:00:00Z' });
-    expect(await detail()).toMatchObject({ servicesReportedAt: now(), certificateReportedAt: now(), certificateStatus: 'Critical', servicesStatus: 'Warning' });
+    expect(await detail()).toMatchObject({
+      servicesReportedAt: now(),
+      certificateReportedAt: now(),
+      certificateStatus: 'Critical',
+      servicesStatus: 'Warning',
+    });
     await beat({ certificateExpiresAt: null });
     expect((await detail()).healthErrors.map(({ errorCode }) => errorCode)).toEqual(['cpu_high']);
     await beat({ load: null, services: null });
@@ -174,7 +237,12 @@ describe('what was reported once', () => {
   });
 
   it('of services and certificate is withdrawn by a registration', async () => {
-    await beat({ load: LOAD, services: STOPPED, certificateExpiresAt: '2020-01-01T00:00:00Z', protectedMachineCount: 2 });
+    await beat({
+      load: LOAD,
+      services: STOPPED,
+      certificateExpiresAt: '2020-01-01T00:00:00Z',
+      protectedMachineCount: 2,
+    });
     server = await site.registered({}, server.hostId);
     const { health: _health, load: _load, ...withdrawn } = UNKNOWN;
     expect(await detail()).toMatchObject({ ...withdrawn, protectedMachineCount: 2 });

@@ -11,7 +11,9 @@ let onCredential: number;
 beforeAll(async () => {
   site = await TestSite.open();
   const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', REREGISTRATION_PROOF: 'credential' };
-  onCredential = await site.addReplicaWith({ settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }) });
+  onCredential = await site.addReplicaWith({
+    settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
+  });
 });
 afterAll(() => site.close());
 beforeEach(async () => {
@@ -21,9 +23,18 @@ beforeEach(async () => {
 
 describe('a Connected host id, registered again with its machine id', () => {
   const again = ({ hostId }: Pick<KnownServer, 'hostId'>, address: string, previousCredential?: string, replica = 0) =>
-    site.register<ProblemBody & RegistrationBody>(hostId, previousCredential === undefined ? {} : { previousCredential }, replica, site.passphrase, address);
+    site.register<ProblemBody & RegistrationBody>(
+      hostId,
+      previousCredential === undefined ? {} : { previousCredential },
+      replica,
+      site.passphrase,
+      address,
+    );
   const proofs = async ({ hostId }: KnownServer): Promise<unknown[]> => {
-    const rows = await site.database.rows<{ proof: string }>("SELECT JSON_VALUE(detail, '$.proof') AS proof FROM event WHERE host_id = ? AND kind = 'registered_again' ORDER BY generation", [hostId]);
+    const rows = await site.database.rows<{ proof: string }>(
+      "SELECT JSON_VALUE(detail, '$.proof') AS proof FROM event WHERE host_id = ? AND kind = 'registered_again' ORDER BY generation",
+      [hostId],
+    );
     return rows.map(({ proof }) => proof);
   };
 
@@ -37,14 +48,29 @@ describe('a Connected host id, registered again with its machine id', () => {
       expect([refused.headers['retry-after'], refused.body.instruction]).toEqual(['80', 'retry']);
       expect(JSON.stringify(refused.body)).not.toContain(LOOPBACK);
     }
-    expect((await site.read(`/v1/process-servers/${server.hostId}`)).body).toMatchObject({ generation: 1, sourceAddress: LOOPBACK });
+    expect((await site.read(`/v1/process-servers/${server.hostId}`)).body).toMatchObject({
+      generation: 1,
+      sourceAddress: LOOPBACK,
+    });
     expect((await site.heartbeat(server)).status).toBe(200);
     expect(await site.eventKinds(server.hostId)).toEqual(['registered', 'refused_host_id_in_use']);
     const [{ id: passphraseId } = { id: '' }] = await site.database.rows<{ id: string }>('SELECT id FROM passphrase');
-    const { body } = await site.read<{ items: object[] }>(`/v1/events?kind=refused_host_id_in_use&hostId=${server.hostId}`);
-    const diagnosis = await site.read<{ whatToDo: string[]; recentRefusals: string[] }>(`/v1/process-servers/${server.hostId}/diagnosis`);
-    expect(diagnosis.body).toMatchObject({ recentRefusals: ['refused_host_id_in_use'], whatToDo: [expect.stringMatching(/from 127[.]0[.]0[.]2 .*previousCredential.*rotate the passphrase/)] });
-    expect(body.items).toMatchObject([{ sourceAddress: ELSEWHERE, detail: { call: 'register', registeredAddress: LOOPBACK, otherAddress: ELSEWHERE, passphraseId } }]);
+    const { body } = await site.read<{ items: object[] }>(
+      `/v1/events?kind=refused_host_id_in_use&hostId=${server.hostId}`,
+    );
+    const diagnosis = await site.read<{ whatToDo: string[]; recentRefusals: string[] }>(
+      `/v1/process-servers/${server.hostId}/diagnosis`,
+    );
+    expect(diagnosis.body).toMatchObject({
+      recentRefusals: ['refused_host_id_in_use'],
+      whatToDo: [expect.stringMatching(/from 127[.]0[.]0[.]2 .*previousCredential.*rotate the passphrase/)],
+    });
+    expect(body.items).toMatchObject([
+      {
+        sourceAddress: ELSEWHERE,
+        detail: { call: 'register', registeredAddress: LOOPBACK, otherAddress: ELSEWHERE, passphraseId },
+      },
+    ]);
   });
 
   it('with its present credential is accepted from any address, which then is the one of its heartbeats', async () => {
@@ -77,7 +103,10 @@ describe('a Connected host id, registered again with its machine id', () => {
 
   it('under REREGISTRATION_PROOF=credential is accepted with its credential alone', async () => {
     const server = await site.registered();
-    const answers = [await again(server, LOOPBACK, undefined, onCredential), await again(server, ELSEWHERE, server.credential, onCredential)];
+    const answers = [
+      await again(server, LOOPBACK, undefined, onCredential),
+      await again(server, ELSEWHERE, server.credential, onCredential),
+    ];
     expect(answers.map(({ status }) => status)).toEqual([409, 200]);
     expect(answers[0]?.body.detail).not.toContain('address');
     expect(await proofs(server)).toEqual(['credential']);
@@ -85,23 +114,38 @@ describe('a Connected host id, registered again with its machine id', () => {
 
   it('by two at the same moment with the same credential: the second one has an earlier credential, and no proof', async () => {
     const server = await site.registered();
-    const answers = await Promise.all([again(server, '127.0.0.2', server.credential), again(server, '127.0.0.3', server.credential, onCredential)]);
+    const answers = await Promise.all([
+      again(server, '127.0.0.2', server.credential),
+      again(server, '127.0.0.3', server.credential, onCredential),
+    ]);
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
     expect(await proofs(server)).toEqual(['credential']);
   });
 
   it('that was revoked returns at once, and one that is newer than the database at the end of the lease', async () => {
     const revoked = await site.registered();
-    await site.call('POST', `/v1/process-servers/${revoked.hostId}/revoke-credential`, { body: { generation: 1, reason: 'test' }, authorization: site.admin });
-    expect((await site.heartbeat(revoked)).body).toMatchObject({ code: 'credential_revoked', instruction: 'reregister' });
+    await site.call('POST', `/v1/process-servers/${revoked.hostId}/revoke-credential`, {
+      body: { generation: 1, reason: 'test' },
+      authorization: site.admin,
+    });
+    expect((await site.heartbeat(revoked)).body).toMatchObject({
+      code: 'credential_revoked',
+      instruction: 'reregister',
+    });
     expectProblem(await again(revoked, ELSEWHERE, revoked.credential), 'host_id_in_use');
     expect((await again(revoked, LOOPBACK, revoked.credential, onCredential)).status).toBe(200);
 
     const { hostId } = await site.registered();
     const restored = await site.registered({}, hostId);
     await site.database.write('UPDATE process_server SET generation = 1 WHERE host_id = ?', [hostId]);
-    await site.database.write('UPDATE process_server_lease SET generation = 1, credential_hash = ? WHERE host_id = ?', [Buffer.alloc(32), hostId]);
-    expect((await site.heartbeat(restored)).body).toMatchObject({ code: 'generation_unknown', instruction: 'reregister' });
+    await site.database.write('UPDATE process_server_lease SET generation = 1, credential_hash = ? WHERE host_id = ?', [
+      Buffer.alloc(32),
+      hostId,
+    ]);
+    expect((await site.heartbeat(restored)).body).toMatchObject({
+      code: 'generation_unknown',
+      instruction: 'reregister',
+    });
     const refused = await again(restored, LOOPBACK, restored.credential, onCredential);
     expect([refused.status, refused.headers['retry-after']]).toEqual([409, '180']);
     await site.pass(180);

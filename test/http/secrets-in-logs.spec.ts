@@ -26,14 +26,30 @@ beforeAll(async () => {
   keep(await site.register(server.hostId, { machineId: 'machine-2' }));
   keep(await site.register(server.hostId, { previousCredential: server.credential }, 0, site.passphrase, '127.0.0.2'));
   keep(await site.register(randomUUID(), { agentVersion: '9.64.0.0' }));
-  keep(await site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body: aRegistration(), authorization: 'Passphrase wrong-passphrase-of-the-test' }));
-  keep(await site.call('PUT', `${url}?passphrase=${passphrase}`, { body: aRegistration(), authorization: site.passphrase }));
+  keep(
+    await site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+      body: aRegistration(),
+      authorization: 'Passphrase wrong-passphrase-of-the-test',
+    }),
+  );
+  keep(
+    await site.call('PUT', `${url}?passphrase=${passphrase}`, {
+      body: aRegistration(),
+      authorization: site.passphrase,
+    }),
+  );
   keep(await site.call('PUT', url, { body: { ...aRegistration(), passphrase }, authorization: site.passphrase }));
-  keep(await site.call('PUT', url, { body: `{"passphrase":"${passphrase}"`, headers: { 'content-type': 'application/json' }, authorization: site.passphrase }));
+  keep(
+    await site.call('PUT', url, {
+      body: `{"passphrase":"${passphrase}"`,
+      headers: { 'content-type': 'application/json' },
+      authorization: site.passphrase,
+    }),
+  );
   keep(await site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_wrong-key-of-the-test' }));
   keep(await site.call('GET', '/v1/fleet', { authorization: `Bearer ${again.credential}` }));
   keep(await site.call('DELETE', url, { authorization: `Bearer ${readerKey}` }));
-  keep(await site.purge(server.hostId, { generation: 2 }) as Answer<object>);
+  keep((await site.purge(server.hostId, { generation: 2 })) as Answer<object>);
   keep(await site.unregister(again));
   keep(await site.read(url));
   keep(await site.read(`${url}/events`));
@@ -49,7 +65,8 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 it('a secret in the log would be found, of each kind', () => {
-  for (const secret of secrets.filter((one) => !one.includes('wrong'))) expect(() => mustTellNoSecret(`{"msg":"${secret}"}`)).toThrow('the log has 1 secrets');
+  for (const secret of secrets.filter((one) => !one.includes('wrong')))
+    expect(() => mustTellNoSecret(`{"msg":"${secret}"}`)).toThrow('the log has 1 secrets');
   expect(() => mustTellNoSecret('{"requestId":"0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10"}')).not.toThrow();
 });
 
@@ -63,7 +80,9 @@ describe('no passphrase, credential or API key', () => {
   });
 
   it('is in any answer but that to its own registration', () => {
-    expect(answers.map(({ status }) => status)).toEqual([409, 401, 409, 409, 422, 401, 400, 400, 400, 401, 403, 403, 409, 202, 200, 200, 200, 200, 200, 500, 500]);
+    expect(answers.map(({ status }) => status)).toEqual([
+      409, 401, 409, 409, 422, 401, 400, 400, 400, 401, 403, 403, 409, 202, 200, 200, 200, 200, 200, 500, 500,
+    ]);
     for (const { body, headers } of answers) expect(secretsIn(JSON.stringify([body, headers]))).toEqual([]);
   });
 
@@ -74,10 +93,18 @@ describe('no passphrase, credential or API key', () => {
     expect(columns.length).toBeGreaterThan(80);
     let cells = 0;
     for (const { table, name } of columns) {
-      const rows = await site.database.rows<{ text: Buffer | null }>('SELECT CAST(?? AS BINARY) AS text FROM ??', [name, table]);
+      const rows = await site.database.rows<{ text: Buffer | null }>('SELECT CAST(?? AS BINARY) AS text FROM ??', [
+        name,
+        table,
+      ]);
       for (const { text } of rows) {
         cells += 1;
-        expect([table, name, secretsIn(String(text?.toString('latin1'))), secretsIn(String(text?.toString('utf8')))]).toEqual([table, name, [], []]);
+        expect([
+          table,
+          name,
+          secretsIn(String(text?.toString('latin1'))),
+          secretsIn(String(text?.toString('utf8'))),
+        ]).toEqual([table, name, [], []]);
       }
     }
     expect(cells).toBeGreaterThan(150);
@@ -85,9 +112,16 @@ describe('no passphrase, credential or API key', () => {
 
   it('is kept but as its SHA-256', async () => {
     const passphrase = site.passphrase.split(' ')[1] ?? '';
-    for (const [table, secret] of [['passphrase', passphrase], ['api_key', ADMIN_KEY]] as const) {
+    for (const [table, secret] of [
+      ['passphrase', passphrase],
+      ['api_key', ADMIN_KEY],
+    ] as const) {
       expect(await site.database.rows('SELECT id FROM ?? WHERE hash = ?', [table, sha256(secret)])).toHaveLength(1);
     }
-    expect(await site.database.rows('SELECT host_id FROM process_server_lease WHERE credential_hash = ?', [sha256(secrets.at(-1) ?? '')])).toHaveLength(1);
+    expect(
+      await site.database.rows('SELECT host_id FROM process_server_lease WHERE credential_hash = ?', [
+        sha256(secrets.at(-1) ?? ''),
+      ]),
+    ).toHaveLength(1);
   });
 });

@@ -11,7 +11,9 @@ let site: TestSite;
 let server: KnownServer;
 const sockets: Socket[] = [];
 beforeAll(async () => {
-  site = await TestSite.open({ settings: { HEARTBEATS_PER_SERVER_PER_SECOND: '1000', HTTP_CONNECTIONS: String(MOST) } });
+  site = await TestSite.open({
+    settings: { HEARTBEATS_PER_SERVER_PER_SECOND: '1000', HTTP_CONNECTIONS: String(MOST) },
+  });
   server = await site.registered();
 });
 afterEach(() => {
@@ -79,7 +81,9 @@ it.each([
   const [answer] = (await once(socket, 'data')) as [Buffer];
   expect(String(answer)).toMatch(/^HTTP\/1\.1 40[08] /);
   const metrics = await site.call<{ text: string }>('GET', '/metrics', { replica: number });
-  expect(metrics.body.text).toMatch(/^cs_http_answers_total\{status="4xx",code="(request_timeout|malformed_request)"\} 1$/m);
+  expect(metrics.body.text).toMatch(
+    /^cs_http_answers_total\{status="4xx",code="(request_timeout|malformed_request)"\} 1$/m,
+  );
   await eventually('the connection is closed', 30_000, () => site.replica(number).connections.size === 0);
 });
 
@@ -87,7 +91,10 @@ describe('when all connections are in use', () => {
   const sorted = (statuses: readonly string[]): string[] => [...new Set(statuses)];
 
   it.each([
-    ['whose requests never come whole', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{'],
+    [
+      'whose requests never come whole',
+      'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+    ],
     ['who never read what they asked for', 'GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(6)],
   ])('by clients %s, newcomers are served', async (_who, bytes) => {
     for (let attacker = 0; attacker < MOST + 10; attacker += 1) (await open()).pause().write(bytes);

@@ -29,7 +29,8 @@ beforeEach(async () => {
   await site.note();
 });
 
-const timeline = (hostId: string, query = ''): Promise<Answer<Events>> => site.read<Events>(`/v1/process-servers/${hostId}/events${query}`);
+const timeline = (hostId: string, query = ''): Promise<Answer<Events>> =>
+  site.read<Events>(`/v1/process-servers/${hostId}/events${query}`);
 const audit = (query = ''): Promise<Answer<Events>> => site.read<Events>(`/v1/events${query}`);
 const kinds = ({ items }: Events): string[] => items.map(({ kind }) => kind);
 const now = (): string => site.clock.now().toISOString();
@@ -48,7 +49,13 @@ describe('the timeline', () => {
     const { hostId } = await inTurn();
     const { status, body } = await timeline(hostId);
     expect([status, kinds(body)]).toEqual([200, ['registered', 'version_changed', 'decommissioned']]);
-    for (const event of body.items) expect(event).toMatchObject({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), hostId, generation: 1, actor: 'process-server' });
+    for (const event of body.items)
+      expect(event).toMatchObject({
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        hostId,
+        generation: 1,
+        actor: 'process-server',
+      });
     expect(body).toMatchObject({ nextCursor: null, asOf: now() });
   });
 
@@ -58,20 +65,35 @@ describe('the timeline', () => {
     const from = now();
     await site.pass(185);
     const { body } = await timeline(server.hostId);
-    expect(body.items.at(-1)).toEqual({ id: null, at: from, kind: 'silence', hostId: server.hostId, generation: 1, actor: 'configuration-server', sourceAddress: null, requestId: null, detail: { from, to: null, silentForSeconds: 185 } });
+    expect(body.items.at(-1)).toEqual({
+      id: null,
+      at: from,
+      kind: 'silence',
+      hostId: server.hostId,
+      generation: 1,
+      actor: 'configuration-server',
+      sourceAddress: null,
+      requestId: null,
+      detail: { from, to: null, silentForSeconds: 185 },
+    });
   });
 
-  it.each(['heartbeat', 'registration', 'unregistration'])('keeps a silence that a %s ended, with its beginning and its end', async (call) => {
-    const server = await site.registered();
-    await site.heartbeat(server);
-    const from = now();
-    await site.pass(185);
-    if (call === 'heartbeat') await site.heartbeat(server);
-    else if (call === 'registration') await site.registered({}, server.hostId);
-    else await site.unregister(server);
-    const { body } = await timeline(server.hostId);
-    expect(body.items.filter(({ kind }) => /silence/.test(kind))).toMatchObject([{ kind: 'silence_ended', at: now(), generation: 1, detail: { from, to: now() } }]);
-  });
+  it.each(['heartbeat', 'registration', 'unregistration'])(
+    'keeps a silence that a %s ended, with its beginning and its end',
+    async (call) => {
+      const server = await site.registered();
+      await site.heartbeat(server);
+      const from = now();
+      await site.pass(185);
+      if (call === 'heartbeat') await site.heartbeat(server);
+      else if (call === 'registration') await site.registered({}, server.hostId);
+      else await site.unregister(server);
+      const { body } = await timeline(server.hostId);
+      expect(body.items.filter(({ kind }) => /silence/.test(kind))).toMatchObject([
+        { kind: 'silence_ended', at: now(), generation: 1, detail: { from, to: now() } },
+      ]);
+    },
+  );
 
   it.each(['Connected', 'Decommissioned', 'purged'])('of one that is %s has no silence that runs', async (state) => {
     const server = await site.registered();
@@ -85,7 +107,12 @@ describe('the timeline', () => {
     const server = await inTurn();
     await site.pass(300);
     await site.replica().cleanUp.pass();
-    expect(kinds((await timeline(server.hostId)).body)).toEqual(['registered', 'version_changed', 'decommissioned', 'removed']);
+    expect(kinds((await timeline(server.hostId)).body)).toEqual([
+      'registered',
+      'version_changed',
+      'decommissioned',
+      'removed',
+    ]);
   });
 
   it('in pages shows each event once', async () => {
@@ -96,18 +123,24 @@ describe('the timeline', () => {
     expect(second.nextCursor).toBeNull();
   });
 
-  it.each([1, 2, 3, 100])('in pages of %d never has more than that, and ends with the silence that runs', async (limit) => {
-    const server = await site.registered();
-    await site.heartbeat(server, { agentVersion: '9.62.0.0' });
-    await site.pass(185);
-    const pages: Events[] = [];
-    do {
-      const cursor = pages.at(-1)?.nextCursor;
-      pages.push((await timeline(server.hostId, `?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)).body);
-    } while (pages.at(-1)?.nextCursor);
-    expect(pages.flatMap(kinds)).toEqual(['registered', 'version_changed', 'silence']);
-    for (const { items } of pages) expect(items.length).toBeLessThanOrEqual(limit);
-  });
+  it.each([1, 2, 3, 100])(
+    'in pages of %d never has more than that, and ends with the silence that runs',
+    async (limit) => {
+      const server = await site.registered();
+      await site.heartbeat(server, { agentVersion: '9.62.0.0' });
+      await site.pass(185);
+      const pages: Events[] = [];
+      do {
+        const cursor = pages.at(-1)?.nextCursor;
+        pages.push(
+          (await timeline(server.hostId, `?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`))
+            .body,
+        );
+      } while (pages.at(-1)?.nextCursor);
+      expect(pages.flatMap(kinds)).toEqual(['registered', 'version_changed', 'silence']);
+      for (const { items } of pages) expect(items.length).toBeLessThanOrEqual(limit);
+    },
+  );
 
   it.each([1, 2, 3, 100])('newest first in pages of %d begins with the silence that runs', async (limit) => {
     const server = await site.registered();
@@ -117,7 +150,14 @@ describe('the timeline', () => {
     const pages: Events[] = [];
     do {
       const cursor = pages.at(-1)?.nextCursor;
-      pages.push((await timeline(server.hostId, `?order=newest&limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)).body);
+      pages.push(
+        (
+          await timeline(
+            server.hostId,
+            `?order=newest&limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+          )
+        ).body,
+      );
     } while (pages.at(-1)?.nextCursor);
     expect(pages.flatMap(kinds)).toEqual(['silence', 'version_changed', 'registered']);
     for (const { items, followCursor } of pages) expect([items.length <= limit, followCursor]).toEqual([true, null]);
@@ -132,7 +172,8 @@ describe('the timeline', () => {
     await site.pass(185);
     const later = new Date(site.clock.now().getTime() + 1).toISOString();
     for (const order of ['oldest', 'newest']) {
-      const shown = async (query: string): Promise<string[]> => kinds((await timeline(server.hostId, `?order=${order}&${query}`)).body).sort();
+      const shown = async (query: string): Promise<string[]> =>
+        kinds((await timeline(server.hostId, `?order=${order}&${query}`)).body).sort();
       expect(await shown(`from=${registered}&to=${heard}`)).toEqual(['registered']);
       expect(await shown(`from=${heard}`)).toEqual(['silence', 'version_changed']);
       expect(await shown(`from=${now()}`)).toEqual(['silence']);
@@ -161,7 +202,11 @@ describe('the audit log', () => {
     await site.purge(other.hostId, { generation: 1, force: true });
     expect((await audit()).body.items).toHaveLength(5);
     expect(kinds((await audit('?kind=decommissioned')).body)).toEqual(['decommissioned']);
-    expect(kinds((await audit(`?hostId=${one.hostId.toUpperCase()}`)).body)).toEqual(['registered', 'version_changed', 'decommissioned']);
+    expect(kinds((await audit(`?hostId=${one.hostId.toUpperCase()}`)).body)).toEqual([
+      'registered',
+      'version_changed',
+      'decommissioned',
+    ]);
     expect(kinds((await audit('?actor=operator:admin')).body)).toEqual(['purged_by_force']);
     expect(kinds((await audit(`?hostId=${one.hostId}&kind=registered`)).body)).toEqual(['registered']);
   });
@@ -200,7 +245,11 @@ describe('the audit log', () => {
     const second = (await audit(`?cursor=${encodeURIComponent(first.followCursor ?? '')}`)).body;
     expect(second.items.map((event) => event.hostId)).toContain(hostId);
     await site.pass(20);
-    const third = (await audit(`?cursor=${encodeURIComponent((await audit(`?cursor=${encodeURIComponent(second.followCursor ?? '')}`)).body.followCursor ?? '')}`)).body;
+    const third = (
+      await audit(
+        `?cursor=${encodeURIComponent((await audit(`?cursor=${encodeURIComponent(second.followCursor ?? '')}`)).body.followCursor ?? '')}`,
+      )
+    ).body;
     expect(third.items).toEqual([]);
   });
 
@@ -208,7 +257,9 @@ describe('the audit log', () => {
     const { followCursor } = (await audit()).body;
     const late = randomUUID();
     const at = new Date(site.clock.now().getTime() - 9_999);
-    await site.database.write('INSERT INTO event SET ?', [{ id: late, at, kind: 'listening_outage', actor: 'late', detail: '{}' }]);
+    await site.database.write('INSERT INTO event SET ?', [
+      { id: late, at, kind: 'listening_outage', actor: 'late', detail: '{}' },
+    ]);
     const { body } = await audit(`?cursor=${encodeURIComponent(followCursor ?? '')}`);
     expect(body.items.map(({ id }) => id)).toContain(late);
   });
@@ -223,6 +274,8 @@ describe('the audit log', () => {
   it('has an event for an outage of ours', async () => {
     const from = now();
     await site.outage(100);
-    expect((await audit('?kind=listening_outage')).body.items).toMatchObject([{ hostId: null, actor: 'replica-0', detail: { from, to: now() } }]);
+    expect((await audit('?kind=listening_outage')).body.items).toMatchObject([
+      { hostId: null, actor: 'replica-0', detail: { from, to: now() } },
+    ]);
   });
 });

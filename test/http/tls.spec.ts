@@ -46,7 +46,12 @@ afterAll(async () => {
 
 /** Valid whatever the clock says that is moved by hand. */
 const made = (keyType: 'rsa' | 'ec' = 'rsa'): Promise<Pair> =>
-  generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256', keyType, notBeforeDate: new Date('2020-01-01'), notAfterDate: new Date('2040-01-01') });
+  generate([{ name: 'commonName', value: 'localhost' }], {
+    algorithm: 'sha256',
+    keyType,
+    notBeforeDate: new Date('2020-01-01'),
+    notAfterDate: new Date('2040-01-01'),
+  });
 
 function write({ cert, private: key }: Pair): void {
   writeFileSync(certificateFile, cert);
@@ -81,12 +86,20 @@ const inPem = ({ cert }: Pair): string => cert.replace(/-----[A-Z ]+-----|\s/g, 
 describe('over TLS', () => {
   it('a process server registers and beats on one connection', async () => {
     const socket = await open();
-    const registered = await ask(socket, request(`PUT /v1/process-servers/${HOST_ID}`, site.passphrase, aRegistration()));
+    const registered = await ask(
+      socket,
+      request(`PUT /v1/process-servers/${HOST_ID}`, site.passphrase, aRegistration()),
+    );
     expect(registered).toMatch(/^HTTP\/1\.1 201 .*\r\nstrict-transport-security: max-age=31536000\r\n/s);
     const credential = /"credential":"([^"]+)"/.exec(registered)?.[1];
     const plain = await open(); // nothing but heartbeats
     for (const beating of [plain, plain, socket]) {
-      expect(await ask(beating, request(`POST /v1/process-servers/${HOST_ID}/heartbeats`, `Bearer ${credential}`, { generation: 1 }))).toMatch(/^HTTP\/1\.1 200 /);
+      expect(
+        await ask(
+          beating,
+          request(`POST /v1/process-servers/${HOST_ID}/heartbeats`, `Bearer ${credential}`, { generation: 1 }),
+        ),
+      ).toMatch(/^HTTP\/1\.1 200 /);
     }
     socket.destroy();
     plain.destroy();
@@ -94,7 +107,9 @@ describe('over TLS', () => {
 
   it('what is no HTTP is answered with the same headers', async () => {
     const socket = await open();
-    expect(await ask(socket, 'hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*\r\nstrict-transport-security: max-age=31536000\r\n/s);
+    expect(await ask(socket, 'hello\r\n\r\n')).toMatch(
+      /^HTTP\/1\.1 400 .*\r\nstrict-transport-security: max-age=31536000\r\n/s,
+    );
   });
 
   it.each([
@@ -131,11 +146,16 @@ it.each([
 });
 
 it('clients that only hold connections keep nobody out', async () => {
-  const narrow = await TestSite.open({ settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile, HTTP_CONNECTIONS: '20' } });
+  const narrow = await TestSite.open({
+    settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile, HTTP_CONNECTIONS: '20' },
+  });
   const { port } = new URL(await narrow.replica().http.getUrl());
   const held: Socket[] = [];
   for (let number = 0; number < 60; number += 1) {
-    const socket = number % 2 ? connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false }) : plainConnect(Number(port), '127.0.0.1');
+    const socket =
+      number % 2
+        ? connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false })
+        : plainConnect(Number(port), '127.0.0.1');
     held.push(socket.on('error', () => undefined));
     await once(socket, number % 2 ? 'secureConnect' : 'connect');
   }
@@ -176,7 +196,11 @@ describe('the certificate', () => {
   });
 
   it('that cannot be served is logged once for each change, and so is its successor', async () => {
-    const logged = (): unknown[] => site.log.map((line) => JSON.parse(line) as { level: number; msg: string }).filter(({ msg }) => msg.includes('TLS')).map(({ level, msg }) => [level, msg]);
+    const logged = (): unknown[] =>
+      site.log
+        .map((line) => JSON.parse(line) as { level: number; msg: string })
+        .filter(({ msg }) => msg.includes('TLS'))
+        .map(({ level, msg }) => [level, msg]);
     const { certificate } = site.replica();
     write(second);
     await certificate?.renew();
@@ -205,24 +229,36 @@ describe('the certificate', () => {
     ['has expired', -2, -1, 'the TLS certificate has expired'],
     ['is not valid yet', 1, 2, 'the TLS certificate is not valid yet'],
     ['is valid', -1, 1, undefined],
-  ])('that %s is served, with a warning when it is not valid, and a metric', async (_what, fromDays, untilDays, warning) => {
-    const date = (days: number): Date => new Date(Math.floor(site.clock.now().getTime() / 1000) * 1000 + days * 86_400_000);
-    const pair = await generate([{ name: 'commonName', value: 'localhost' }], { algorithm: 'sha256', notBeforeDate: date(fromDays), notAfterDate: date(untilDays) });
-    site.log.length = 0;
-    write(pair);
-    await site.replica().certificate?.renewAndLog();
-    expect(await served()).toBe(inPem(pair));
-    const warnings = (): unknown[] => site.log.map((line) => JSON.parse(line) as { level: number; msg: string }).filter(({ level }) => level === 40).map(({ msg }) => msg);
-    expect(warnings()).toEqual(warning ? [warning] : []);
-    site.replica().certificate?.warnWhenInvalid();
-    expect(warnings()).toEqual(warning ? [warning, warning] : []);
-    const socket = await open();
-    const metrics = await ask(socket, 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n');
-    expect(metrics).toContain(`cs_tls_certificate_expires_at_seconds ${date(untilDays).getTime() / 1000}\n`);
-    socket.destroy();
-    write(first);
-    await site.replica().certificate?.renew();
-  });
+  ])(
+    'that %s is served, with a warning when it is not valid, and a metric',
+    async (_what, fromDays, untilDays, warning) => {
+      const date = (days: number): Date =>
+        new Date(Math.floor(site.clock.now().getTime() / 1000) * 1000 + days * 86_400_000);
+      const pair = await generate([{ name: 'commonName', value: 'localhost' }], {
+        algorithm: 'sha256',
+        notBeforeDate: date(fromDays),
+        notAfterDate: date(untilDays),
+      });
+      site.log.length = 0;
+      write(pair);
+      await site.replica().certificate?.renewAndLog();
+      expect(await served()).toBe(inPem(pair));
+      const warnings = (): unknown[] =>
+        site.log
+          .map((line) => JSON.parse(line) as { level: number; msg: string })
+          .filter(({ level }) => level === 40)
+          .map(({ msg }) => msg);
+      expect(warnings()).toEqual(warning ? [warning] : []);
+      site.replica().certificate?.warnWhenInvalid();
+      expect(warnings()).toEqual(warning ? [warning, warning] : []);
+      const socket = await open();
+      const metrics = await ask(socket, 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n');
+      expect(metrics).toContain(`cs_tls_certificate_expires_at_seconds ${date(untilDays).getTime() / 1000}\n`);
+      socket.destroy();
+      write(first);
+      await site.replica().certificate?.renew();
+    },
+  );
 });
 
 describe('a connection', () => {
@@ -233,11 +269,17 @@ describe('a connection', () => {
   ])('that carried %s does not negotiate anew', async (_what, methods) => {
     const hostId = randomUUID();
     const first = await open({ maxVersion: 'TLSv1.2' });
-    const answer = await ask(first, request(`PUT /v1/process-servers/${hostId}`, site.passphrase, aRegistration({ machineId: hostId })));
+    const answer = await ask(
+      first,
+      request(`PUT /v1/process-servers/${hostId}`, site.passphrase, aRegistration({ machineId: hostId })),
+    );
     const credential = /"credential":"([^"]+)"/.exec(answer)?.[1];
     const socket = await open({ maxVersion: 'TLSv1.2' });
     for (const method of methods) {
-      const sent = method === 'GET' ? 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n' : request(`POST /v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, { generation: 1 });
+      const sent =
+        method === 'GET'
+          ? 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'
+          : request(`POST /v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, { generation: 1 });
       expect(await ask(socket, sent)).toMatch(/^HTTP\/1\.1 200 /);
     }
     const failed = once(socket, 'error') as Promise<[Error]>;
@@ -252,17 +294,20 @@ describe('a connection', () => {
   it.each([
     ['says nothing', ''],
     ['begins a greeting', '\u0016\u0003\u0001\u0002\u0000'],
-  ])('that %s is counted, and is closed when the greeting takes too long, however slowly bytes arrive', async (_what, bytes) => {
-    const number = await site.addReplicaWith({ requestTimeoutMs: 300 });
-    const { connections, http } = site.replica(number);
-    const { port } = new URL(await http.getUrl());
-    const socket = plainConnect(Number(port), '127.0.0.1').on('error', () => undefined);
-    await once(socket, 'connect');
-    socket.write(bytes);
-    await eventually('it is counted', 10_000, () => connections.size === 1);
-    const dribbling = setInterval(() => bytes && socket.write('\u0000'), 50);
-    await eventually('it is closed', 10_000, () => connections.size === 0);
-    clearInterval(dribbling);
-    socket.destroy();
-  });
+  ])(
+    'that %s is counted, and is closed when the greeting takes too long, however slowly bytes arrive',
+    async (_what, bytes) => {
+      const number = await site.addReplicaWith({ requestTimeoutMs: 300 });
+      const { connections, http } = site.replica(number);
+      const { port } = new URL(await http.getUrl());
+      const socket = plainConnect(Number(port), '127.0.0.1').on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write(bytes);
+      await eventually('it is counted', 10_000, () => connections.size === 1);
+      const dribbling = setInterval(() => bytes && socket.write('\u0000'), 50);
+      await eventually('it is closed', 10_000, () => connections.size === 0);
+      clearInterval(dribbling);
+      socket.destroy();
+    },
+  );
 });

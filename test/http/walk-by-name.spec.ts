@@ -14,7 +14,8 @@ afterAll(() => site.close());
 
 it('a walk by name shows each entry exactly once, although entries are renamed, again and again, between its pages', async () => {
   const servers = [];
-  for (let number = 0; number < 12; number += 1) servers.push(await site.registered({ friendlyName: `name-${String(number).padStart(2, '0')}` }));
+  for (let number = 0; number < 12; number += 1)
+    servers.push(await site.registered({ friendlyName: `name-${String(number).padStart(2, '0')}` }));
   await site.pass(15);
   const seen: string[] = [];
   let cursor: string | null = null;
@@ -40,7 +41,8 @@ it('a rename counts for the order once it has settled, and is shown at once', as
   const first = await site.registered({ friendlyName: 'a' });
   const second = await site.registered({ friendlyName: 'b' });
   await site.registered({ friendlyName: 'c' }, first.hostId);
-  const names = async (): Promise<string[]> => (await site.read<Page>('/v1/process-servers?sort=friendlyName')).body.items.map(({ friendlyName }) => friendlyName);
+  const names = async (): Promise<string[]> =>
+    (await site.read<Page>('/v1/process-servers?sort=friendlyName')).body.items.map(({ friendlyName }) => friendlyName);
   expect(await names()).toEqual(['c', 'b']);
   await site.pass(10);
   expect(await names()).toEqual(['b', 'c']);
@@ -50,6 +52,8 @@ it('a rename counts for the order once it has settled, and is shown at once', as
 it('a cursor of a walk by name is refused after an hour', async () => {
   const { body } = await site.read<Page>('/v1/process-servers?sort=friendlyName&limit=1');
   await site.outage(3_601);
-  const late = await site.read<{ code: string }>(`/v1/process-servers?sort=friendlyName&limit=1&cursor=${body.nextCursor}`);
+  const late = await site.read<{ code: string }>(
+    `/v1/process-servers?sort=friendlyName&limit=1&cursor=${body.nextCursor}`,
+  );
   expect([late.status, late.body.code]).toEqual([400, 'invalid_cursor']);
 });

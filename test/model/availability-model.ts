@@ -30,7 +30,11 @@ export class AvailabilityModel {
     replicas: number,
   ) {
     this.row = { listenedMs: 0, notedAt: wallMs(), steppedAtListenedMs: null };
-    this.copies = Array.from({ length: replicas }, () => ({ row: this.row, recordedAtMs: monotonicMs(), failedBefore: false }));
+    this.copies = Array.from({ length: replicas }, () => ({
+      row: this.row,
+      recordedAtMs: monotonicMs(),
+      failedBefore: false,
+    }));
   }
 
   /** L by the row. */
@@ -69,7 +73,11 @@ export class AvailabilityModel {
       this.row = { listenedMs, notedAt: wallMs, steppedAtListenedMs: listenedMs };
       this.steps += 1;
     } else if (gapMs > 0) {
-      this.row = { ...row, listenedMs: row.listenedMs + Math.min(gapMs, copy.failedBefore ? RUN_AHEAD_MS : COUNTED_GAP_MS), notedAt: wallMs };
+      this.row = {
+        ...row,
+        listenedMs: row.listenedMs + Math.min(gapMs, copy.failedBefore ? RUN_AHEAD_MS : COUNTED_GAP_MS),
+        notedAt: wallMs,
+      };
       if (gapMs > COUNTED_GAP_MS) this.outages += 1;
     }
     Object.assign(copy, { row: this.row, recordedAtMs: this.monotonicMs(), failedBefore: false });
@@ -79,7 +87,8 @@ export class AvailabilityModel {
   cleanUpMoment(replica: number): { readonly wallMs: number | null; readonly listenedMs: number } {
     const { row, recordedAtMs } = this.copy(replica);
     const wallMs = Math.min(this.wallMs(), row.notedAt + this.monotonicMs() - (recordedAtMs ?? 0));
-    const hasJustStepped = row.steppedAtListenedMs !== null && row.listenedMs - row.steppedAtListenedMs < JUST_STEPPED_MS;
+    const hasJustStepped =
+      row.steppedAtListenedMs !== null && row.listenedMs - row.steppedAtListenedMs < JUST_STEPPED_MS;
     return { wallMs: hasJustStepped ? null : wallMs, listenedMs: this.at(row, wallMs) };
   }
 

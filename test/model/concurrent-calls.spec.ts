@@ -15,10 +15,14 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 const statusOf = ({ status }: Answer<unknown>): number => status;
-const eventsOf = async (hostId: string, kind: string): Promise<number> => (await site.eventKinds(hostId)).filter((one) => one === kind).length;
+const eventsOf = async (hostId: string, kind: string): Promise<number> =>
+  (await site.eventKinds(hostId)).filter((one) => one === kind).length;
 
 async function entryCount(hostId: string): Promise<number> {
-  const [row] = await site.database.rows<{ count: number }>('SELECT COUNT(*) AS count FROM process_server WHERE host_id = ?', [hostId]);
+  const [row] = await site.database.rows<{ count: number }>(
+    'SELECT COUNT(*) AS count FROM process_server WHERE host_id = ?',
+    [hostId],
+  );
   return row?.count ?? 0;
 }
 
@@ -35,13 +39,19 @@ async function silent(): Promise<KnownServer> {
 }
 
 describe('calls at the same moment, over two replicas', () => {
-  it('many registrations of one host id become as many generations, and only the highest one\'s credential lives', async () => {
+  it("many registrations of one host id become as many generations, and only the highest one's credential lives", async () => {
     const hostId = randomUUID();
     const answers = await Promise.all(Array.from({ length: 12 }, (_, number) => site.register(hostId, {}, number % 2)));
     expect(answers.map(statusOf).sort()).toEqual([...Array<number>(11).fill(200), 201]);
     const byGeneration = answers.map(({ body }) => body).sort((a, b) => a.generation - b.generation);
-    expect(byGeneration.map(({ generation }) => generation)).toEqual(Array.from({ length: 12 }, (_, number) => number + 1));
-    const beats = await Promise.all(byGeneration.map(({ generation, credential }) => site.heartbeat({ hostId, generation, credential }, {}, generation % 2)));
+    expect(byGeneration.map(({ generation }) => generation)).toEqual(
+      Array.from({ length: 12 }, (_, number) => number + 1),
+    );
+    const beats = await Promise.all(
+      byGeneration.map(({ generation, credential }) =>
+        site.heartbeat({ hostId, generation, credential }, {}, generation % 2),
+      ),
+    );
     expect(beats.map(statusOf)).toEqual([...Array<number>(11).fill(409), 200]);
     expect([await eventsOf(hostId, 'registered'), await eventsOf(hostId, 'registered_again')]).toEqual([1, 11]);
   });
@@ -85,7 +95,10 @@ describe('calls at the same moment, over two replicas', () => {
   it('a heartbeat and a purge of a silent server never both succeed', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const server = await silent();
-      const [beat, purge] = await Promise.all([site.heartbeat(server, {}, round % 2), site.purge(server.hostId, { generation: 1 }, (round + 1) % 2)]);
+      const [beat, purge] = await Promise.all([
+        site.heartbeat(server, {}, round % 2),
+        site.purge(server.hostId, { generation: 1 }, (round + 1) % 2),
+      ]);
       const outcome = [statusOf(beat), statusOf(purge)];
       expect([
         [200, 409],
@@ -99,7 +112,10 @@ describe('calls at the same moment, over two replicas', () => {
   it('a heartbeat beside an unregister brings nobody back', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const server = await site.registered();
-      const [beat, leave] = await Promise.all([site.heartbeat(server, {}, round % 2), site.unregister(server, '', (round + 1) % 2)]);
+      const [beat, leave] = await Promise.all([
+        site.heartbeat(server, {}, round % 2),
+        site.unregister(server, '', (round + 1) % 2),
+      ]);
       expect([200, 410]).toContain(statusOf(beat));
       expect(statusOf(leave)).toBe(202);
       const { body } = await site.read(`/v1/process-servers/${server.hostId}`);
@@ -125,10 +141,17 @@ describe('calls at the same moment, over two replicas', () => {
     const servers = await Promise.all(Array.from({ length: 8 }, () => site.registered()));
     await site.pass(185);
     const authorization = site.admin;
-    const plan = await site.call<{ planId: string; candidates: unknown[] }>('POST', '/v1/purges', { body: { connectionState: 'Disconnected' }, authorization });
+    const plan = await site.call<{ planId: string; candidates: unknown[] }>('POST', '/v1/purges', {
+      body: { connectionState: 'Disconnected' },
+      authorization,
+    });
     expect(plan.body.candidates).toHaveLength(8);
     const apply = (replica: number): Promise<Answer> =>
-      site.call('POST', `/v1/purges/${plan.body.planId}/apply`, { body: { expectedCount: 8, reason: 'gone' }, authorization, replica });
+      site.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
+        body: { expectedCount: 8, reason: 'gone' },
+        authorization,
+        replica,
+      });
     const [one, other] = await Promise.all([apply(0), apply(1)]);
     expect(one.body).toMatchObject({ skipped: [], purged: { length: 8 } });
     expect(other.body).toEqual(one.body);
@@ -159,9 +182,17 @@ describe('calls at the same moment, over two replicas', () => {
       for (const { hostId } of servers) {
         const registrations = answers.filter((one) => one.hostId === hostId && one.call === 'register').length + 1;
         const kinds = await site.eventKinds(hostId);
-        expect(kinds.filter((kind) => kind === 'registered' || kind === 'registered_again')).toHaveLength(registrations);
+        expect(kinds.filter((kind) => kind === 'registered' || kind === 'registered_again')).toHaveLength(
+          registrations,
+        );
         expect(kinds.filter((kind) => kind === 'purged_by_force').length).toBeLessThanOrEqual(1);
-        const [row] = await site.database.rows<{ entries: number; leases: number; health: number; tombstones: number; generation: number }>(
+        const [row] = await site.database.rows<{
+          entries: number;
+          leases: number;
+          health: number;
+          tombstones: number;
+          generation: number;
+        }>(
           `SELECT (SELECT COUNT(*) FROM process_server WHERE host_id = ?) AS entries, (SELECT COUNT(*) FROM process_server_lease WHERE host_id = ?) AS leases,
                   (SELECT COUNT(*) FROM process_server_health WHERE host_id = ?) AS health, (SELECT COUNT(*) FROM tombstone WHERE host_id = ?) AS tombstones`,
           [hostId, hostId, hostId, hostId],

@@ -50,7 +50,11 @@ export interface Refusal {
 
 type Outcome = { status: number } | Refusal;
 
-const refusal = (status: number, code: string, instruction?: string): Refusal => ({ status, code, ...(instruction && { instruction }) });
+const refusal = (status: number, code: string, instruction?: string): Refusal => ({
+  status,
+  code,
+  ...(instruction && { instruction }),
+});
 
 export class FleetModel {
   readonly entries = new Map<string, ModelEntry>();
@@ -78,7 +82,12 @@ export class FleetModel {
   }
 
   /** `presented` is the generation whose credential the sender presents as its present one. */
-  register(hostId: string, machine: string, address: string, presented: number | null): Outcome & { generation?: number } {
+  register(
+    hostId: string,
+    machine: string,
+    address: string,
+    presented: number | null,
+  ): Outcome & { generation?: number } {
     const entry = this.entries.get(hostId);
     if (entry && this.isConnected(entry)) {
       if (entry.machine !== machine) return refusal(409, 'host_id_conflict', 'ask_operator');
@@ -116,7 +125,8 @@ export class FleetModel {
     if (gone) return gone;
     const entry = this.entry(hostId);
     const otherMachine = beat.machine !== null && beat.machine !== entry.machine;
-    const replaced = beat.instance !== null && beat.instance !== entry.instance && entry.replacedInstances.includes(beat.instance);
+    const replaced =
+      beat.instance !== null && beat.instance !== entry.instance && entry.replacedInstances.includes(beat.instance);
     if (otherMachine || replaced) return refusal(409, 'host_id_conflict', 'ask_operator');
     const listenedMs = this.availability.listenedBy(replica);
     if (listenedMs >= entry.endsAtListenedMs) this.silenceEnded(hostId, entry);
@@ -126,7 +136,10 @@ export class FleetModel {
     }
     entry.endsAtListenedMs = Math.max(entry.endsAtListenedMs, listenedMs + LEASE_SECONDS * 1000);
     entry.heardAtListenedMs = Math.max(entry.heardAtListenedMs, listenedMs);
-    const keepsLast = entry.lastHeartbeatAt !== null && entry.lastHeartbeatAt >= this.now() && entry.lastHeartbeatAt <= this.now() + OUT_OF_ORDER_MS;
+    const keepsLast =
+      entry.lastHeartbeatAt !== null &&
+      entry.lastHeartbeatAt >= this.now() &&
+      entry.lastHeartbeatAt <= this.now() + OUT_OF_ORDER_MS;
     if (!keepsLast) entry.lastHeartbeatAt = this.now();
     if (beat.protectedMachines !== null) {
       entry.machinesUnknown = beat.protectedMachines === 'unusable';
@@ -149,7 +162,8 @@ export class FleetModel {
     if (entry.decommissionedAt !== null) return { status: 202 };
     if (generation === null && !this.isConnected(entry)) return refusal(409, 'process_server_disconnected');
     if (!force && entry.protectedMachines) return refusal(409, 'machines_protected');
-    if (!force && (entry.machinesUnknown || (generation === null && entry.protectedMachines === null))) return refusal(409, 'machines_unknown');
+    if (!force && (entry.machinesUnknown || (generation === null && entry.protectedMachines === null)))
+      return refusal(409, 'machines_unknown');
     const endsSilence = !this.isConnected(entry);
     entry.decommissionedAt = this.now();
     entry.decommissionedListenedMs = this.listened();
@@ -187,7 +201,9 @@ export class FleetModel {
   cleanUp(replica: number): void {
     const { wallMs, listenedMs } = this.availability.cleanUpMoment(replica);
     for (const [hostId, { decommissionedAt, decommissionedListenedMs, generation }] of [...this.entries]) {
-      const isDue = (wallMs !== null && decommissionedAt !== null && decommissionedAt <= wallMs - GRACE_SECONDS * 1000) || decommissionedListenedMs <= listenedMs - GRACE_SECONDS * 1000;
+      const isDue =
+        (wallMs !== null && decommissionedAt !== null && decommissionedAt <= wallMs - GRACE_SECONDS * 1000) ||
+        decommissionedListenedMs <= listenedMs - GRACE_SECONDS * 1000;
       if (decommissionedAt === null || !isDue) continue;
       this.entries.delete(hostId);
       this.tombstones.set(hostId, { generation, removal: 'clean_up', purgedAt: this.now() });
@@ -222,7 +238,8 @@ export class FleetModel {
   }
 
   private silenceEnded(hostId: string, entry: ModelEntry): void {
-    if (entry.silences === null || Math.abs(this.now() - entry.silences.since) >= 3_600_000) entry.silences = { since: this.now(), ended: 0 };
+    if (entry.silences === null || Math.abs(this.now() - entry.silences.since) >= 3_600_000)
+      entry.silences = { since: this.now(), ended: 0 };
     entry.silences.ended += 1;
     if (entry.silences.ended <= 10) this.happened(hostId, 'silence_ended');
   }

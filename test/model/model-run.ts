@@ -30,7 +30,19 @@ const ODD_MEMBERS: readonly Record<string, unknown>[] = [
 ];
 
 const action = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('register' as const), host, replica, age, machine: fc.constantFrom('a', 'a', 'b'), name: fc.constantFrom('x', 'y'), address: fc.constantFrom(LOOPBACK, '127.0.0.2'), presents: rarely }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('register' as const),
+      host,
+      replica,
+      age,
+      machine: fc.constantFrom('a', 'a', 'b'),
+      name: fc.constantFrom('x', 'y'),
+      address: fc.constantFrom(LOOPBACK, '127.0.0.2'),
+      presents: rarely,
+    }),
+  },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -46,16 +58,58 @@ const action = fc.oneof(
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('unregister' as const), host, replica, age, force: rarely }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('decommission' as const), host, replica, force: rarely }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('purge' as const), host, replica, offset: fc.constantFrom(0, 0, 0, -1, 1), force: rarely }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('revoke' as const), host, replica, offset: fc.constantFrom(0, 0, 0, -1, 1) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('purge' as const),
+      host,
+      replica,
+      offset: fc.constantFrom(0, 0, 0, -1, 1),
+      force: rarely,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('revoke' as const),
+      host,
+      replica,
+      offset: fc.constantFrom(0, 0, 0, -1, 1),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('purgePlan' as const), replica }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('cleanUp' as const), replica }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('listen' as const), seconds: fc.constantFrom(5, 60, 175, 185, 300, 310) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('outage' as const), seconds: fc.constantFrom(10, 20, 200, 7_200), note: fc.boolean() }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constant('listen' as const), seconds: fc.constantFrom(5, 60, 175, 185, 300, 310) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('outage' as const),
+      seconds: fc.constantFrom(10, 20, 200, 7_200),
+      note: fc.boolean(),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('note' as const), replica }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), replica }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('clockStep' as const), replica, ms: fc.constantFrom(-7_200_000, 7_200_000, 500 * 86_400_000) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('lock' as const), host, replica, table: fc.constantFrom('process_server_lease', 'process_server_health') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('clockStep' as const),
+      replica,
+      ms: fc.constantFrom(-7_200_000, 7_200_000, 500 * 86_400_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('lock' as const),
+      host,
+      replica,
+      table: fc.constantFrom('process_server_lease', 'process_server_health'),
+    }),
+  },
 );
 export type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never;
 export const someActions = fc.array(action, { minLength: 20, maxLength: 60, size: 'max' });
@@ -93,8 +147,19 @@ export class ModelRun {
       case 'register': {
         const presented = next.presents ? this.credential(hostId, next.age) : undefined;
         const expected = this.model.register(hostId, next.machine, next.address, presented?.generation ?? null);
-        const over = { previousCredential: presented?.credential ?? null, machineId: next.machine, friendlyName: `${next.name}-${hostId}`, ipAddress: `10.0.0.${next.host}` };
-        const { status, body } = await this.site.register(hostId, over, next.replica, this.site.passphrase, next.address);
+        const over = {
+          previousCredential: presented?.credential ?? null,
+          machineId: next.machine,
+          friendlyName: `${next.name}-${hostId}`,
+          ipAddress: `10.0.0.${next.host}`,
+        };
+        const { status, body } = await this.site.register(
+          hostId,
+          over,
+          next.replica,
+          this.site.passphrase,
+          next.address,
+        );
         this.expectSame({ status, ...body }, expected);
         if (body.credential) {
           expect(body.generation).toBe(expected.generation);
@@ -106,22 +171,38 @@ export class ModelRun {
         const server = this.credential(hostId, next.age);
         if (!server) return;
         const { machine, instance, protectedMachines, odd } = next;
-        const expected = this.model.heartbeat(hostId, server.generation, next.replica, { machine, instance, protectedMachines });
+        const expected = this.model.heartbeat(hostId, server.generation, next.replica, {
+          machine,
+          instance,
+          protectedMachines,
+        });
         const over = { machineId: machine, instanceId: instance, protectedMachineCount: protectedMachines, ...odd };
-        const { status, body } = await this.site.heartbeat(server, over, next.replica, this.model.entries.get(hostId)?.address);
+        const { status, body } = await this.site.heartbeat(
+          server,
+          over,
+          next.replica,
+          this.model.entries.get(hostId)?.address,
+        );
         return this.expectSame({ status, ...body }, expected);
       }
       case 'unregister': {
         const server = this.credential(hostId, next.age);
         if (!server) return;
         const expected = this.model.decommission(hostId, server.generation, next.force);
-        const { status, body } = await this.site.unregister(server, next.force ? '?force=true&reason=model' : '', next.replica);
+        const { status, body } = await this.site.unregister(
+          server,
+          next.force ? '?force=true&reason=model' : '',
+          next.replica,
+        );
         return this.expectSame({ status, ...body }, expected);
       }
       case 'decommission': {
         const expected = this.model.decommission(hostId, null, next.force);
         const url = `/v1/process-servers/${hostId}${next.force ? '?force=true&reason=model' : ''}`;
-        const { status, body } = await this.site.call('DELETE', url, { authorization: this.site.admin, replica: next.replica });
+        const { status, body } = await this.site.call('DELETE', url, {
+          authorization: this.site.admin,
+          replica: next.replica,
+        });
         return this.expectSame({ status, ...body }, expected);
       }
       case 'purge': {
@@ -174,15 +255,24 @@ export class ModelRun {
   }
 
   /** A table is locked from outside: a heartbeat is answered 503, availability cannot be recorded, and nothing changes. Each costs two seconds, so of a whole run only a few. */
-  private async heartbeatWhileLocked(hostId: string, { replica, table }: { replica: number; table: string }): Promise<void> {
+  private async heartbeatWhileLocked(
+    hostId: string,
+    { replica, table }: { replica: number; table: string },
+  ): Promise<void> {
     const server = this.credential(hostId, 0);
-    const isAccepted = server && this.availability.isListening(replica) && this.model.accepts(hostId, server.generation);
+    const isAccepted =
+      server && this.availability.isListening(replica) && this.model.accepts(hostId, server.generation);
     if (!server || !isAccepted || ModelRun.locks >= MOST_LOCKS) return;
     ModelRun.locks += 1;
     const holder = await this.site.database.connect();
     await holder.query(`LOCK TABLES ${table} WRITE`);
     const load = { cpuPercent: ModelRun.locks, totalMemoryBytes: 1, availableMemoryBytes: 1 };
-    const { status, body } = await this.site.heartbeat(server, { load }, replica, this.model.entries.get(hostId)?.address);
+    const { status, body } = await this.site.heartbeat(
+      server,
+      { load },
+      replica,
+      this.model.entries.get(hostId)?.address,
+    );
     this.expectSame({ status, ...body }, { status: 503, code: 'database_unavailable', instruction: 'retry' });
     await expect(this.site.replica(replica).availability.record()).rejects.toThrow();
     this.availability.fail(replica);
@@ -193,14 +283,25 @@ export class ModelRun {
   /** A plan over everybody who is silent, applied twice through both replicas at once. */
   private async purgeByPlan(replica: number): Promise<void> {
     const authorization = this.site.admin;
-    const silent = [...this.model.entries].filter(([, entry]) => !this.model.isConnected(entry)).map(([hostId]) => hostId);
-    const plan = await this.site.call<{ planId: string; candidates: { hostId: string; generation: number }[] }>('POST', '/v1/purges', {
-      body: { connectionState: 'Disconnected' },
-      authorization,
-      replica,
-    });
+    const silent = [...this.model.entries]
+      .filter(([, entry]) => !this.model.isConnected(entry))
+      .map(([hostId]) => hostId);
+    const plan = await this.site.call<{ planId: string; candidates: { hostId: string; generation: number }[] }>(
+      'POST',
+      '/v1/purges',
+      {
+        body: { connectionState: 'Disconnected' },
+        authorization,
+        replica,
+      },
+    );
     expect(plan.body.candidates.map(({ hostId }) => hostId)).toEqual([...silent].sort());
-    const apply = (at: number): Promise<{ status: number; body: { purged: { hostId: string }[]; skipped: { hostId: string; code: string }[] } }> =>
+    const apply = (
+      at: number,
+    ): Promise<{
+      status: number;
+      body: { purged: { hostId: string }[]; skipped: { hostId: string; code: string }[] };
+    }> =>
       this.site.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
         body: { expectedCount: plan.body.candidates.length, reason: 'model' },
         authorization,
@@ -271,24 +372,37 @@ export class ModelRun {
       ]),
     );
     expect(stored).toEqual(expected);
-    for (const table of ['process_server', 'process_server_health']) expect(await database.count(table)).toBe(this.model.entries.size);
+    for (const table of ['process_server', 'process_server_health'])
+      expect(await database.count(table)).toBe(this.model.entries.size);
     expect(await database.tallyErrors()).toEqual([]);
-    const tombstones = await database.rows<{ host_id: string; generation: number; removal: string }>('SELECT host_id, generation, removal FROM tombstone ORDER BY host_id');
-    const expectedTombstones = [...this.model.tombstones].map(([host_id, { generation, removal }]) => ({ host_id, generation, removal }));
+    const tombstones = await database.rows<{ host_id: string; generation: number; removal: string }>(
+      'SELECT host_id, generation, removal FROM tombstone ORDER BY host_id',
+    );
+    const expectedTombstones = [...this.model.tombstones].map(([host_id, { generation, removal }]) => ({
+      host_id,
+      generation,
+      removal,
+    }));
     expect(tombstones).toEqual(expectedTombstones.sort((a, b) => (a.host_id < b.host_id ? -1 : 1)));
   }
 
   /** I9: for each change its event, in order; of the refusals at most one for a host, kind and hour. */
   private async checkEvents(): Promise<void> {
-    const rows = await this.site.database.rows<{ host_id: string | null; kind: string; at: Date }>('SELECT host_id, kind, at FROM event ORDER BY at, id');
+    const rows = await this.site.database.rows<{ host_id: string | null; kind: string; at: Date }>(
+      'SELECT host_id, kind, at FROM event ORDER BY at, id',
+    );
     for (const hostId of this.hostIds) {
-      const changes = rows.filter(({ host_id, kind }) => host_id === hostId && !kind.startsWith('refused_')).map(({ kind }) => kind);
+      const changes = rows
+        .filter(({ host_id, kind }) => host_id === hostId && !kind.startsWith('refused_'))
+        .map(({ kind }) => kind);
       const expected = this.model.events.get(hostId) ?? [];
       // After a step back what came later has an earlier instant.
       if (this.availability.steps > 0) expect([...changes].sort()).toEqual([...expected].sort());
       else expect(changes).toEqual(expected);
     }
-    const refusals = rows.filter(({ kind }) => kind.startsWith('refused_')).map(({ host_id, kind, at }) => `${host_id} ${kind} ${Math.floor(at.getTime() / 3_600_000)}`);
+    const refusals = rows
+      .filter(({ kind }) => kind.startsWith('refused_'))
+      .map(({ host_id, kind, at }) => `${host_id} ${kind} ${Math.floor(at.getTime() / 3_600_000)}`);
     expect(new Set(refusals).size).toBe(refusals.length);
     expect(rows.filter(({ kind }) => kind === 'listening_outage')).toHaveLength(this.availability.outages);
     expect(rows.filter(({ kind }) => kind === 'clock_stepped')).toHaveLength(this.availability.steps);
@@ -303,18 +417,29 @@ export class ModelRun {
         generation: entry.generation,
         connectionState: this.model.isConnected(entry) ? 'Connected' : 'Disconnected',
         lifecycle: entry.decommissionedAt === null ? 'Registered' : 'Decommissioned',
-        removeBy: entry.decommissionedAt === null ? null : new Date(entry.decommissionedAt + (GRACE_SECONDS + 120) * 1000).toISOString(),
+        removeBy:
+          entry.decommissionedAt === null
+            ? null
+            : new Date(entry.decommissionedAt + (GRACE_SECONDS + 120) * 1000).toISOString(),
       }))
       .sort((a, b) => (a.hostId < b.hostId ? -1 : 1));
     for (let replica = 0; replica < REPLICAS; replica += 1) {
       const all = await this.site.read<{ items: Item[]; asOf: string }>('/v1/process-servers', replica);
       expect(all.body.items).toMatchObject(expected);
       expect(all.body.items).toHaveLength(expected.length);
-      const connected = await this.site.read<{ items: Item[] }>('/v1/process-servers?connectionState=Connected', replica);
+      const connected = await this.site.read<{ items: Item[] }>(
+        '/v1/process-servers?connectionState=Connected',
+        replica,
+      );
       expect(connected.body.items.map(({ hostId }) => hostId)).toEqual(
         expected.filter(({ connectionState }) => connectionState === 'Connected').map(({ hostId }) => hostId),
       );
-      const fleet = await this.site.read<{ total: number; connectionState: { Connected: number }; lifecycle: { Decommissioned: number }; asOf: string }>('/v1/fleet', replica);
+      const fleet = await this.site.read<{
+        total: number;
+        connectionState: { Connected: number };
+        lifecycle: { Decommissioned: number };
+        asOf: string;
+      }>('/v1/fleet', replica);
       if (fleet.body.asOf === all.body.asOf) {
         expect(fleet.body).toMatchObject({
           total: expected.length,

@@ -17,7 +17,14 @@ it('does what the model does, whatever happens in whatever order, with two repli
   const seed = MODEL_SEED ? Number(MODEL_SEED) : site.clock.now().getTime() ^ process.pid ^ Date.now();
   process.stdout.write(`model: seed ${seed}, ${MODEL_RUNS} runs; replay with MODEL_SEED=${seed}\n`);
   const property = fc.asyncProperty(someActions, (actions) => ModelRun.of(site, actions));
-  await fc.assert(property, { seed, numRuns: Number(MODEL_RUNS), ...(MODEL_PATH && { path: MODEL_PATH }), endOnFailure: MODEL_SHRINK === '0' });
-  process.stdout.write(`model: ${[...ModelRun.outcomes].map(([outcome, times]) => `${outcome} ${times}`).join(', ')}\n`);
+  await fc.assert(property, {
+    seed,
+    numRuns: Number(MODEL_RUNS),
+    ...(MODEL_PATH && { path: MODEL_PATH }),
+    endOnFailure: MODEL_SHRINK === '0',
+  });
+  process.stdout.write(
+    `model: ${[...ModelRun.outcomes].map(([outcome, times]) => `${outcome} ${times}`).join(', ')}\n`,
+  );
   expect(site.log.filter((line) => line.includes('"level":50'))).toEqual([]);
 });

@@ -66,7 +66,7 @@ export const MUTATIONS = [
   },
   {
     invariant: 'I2',
-    guard: 'an unknown outcome of COMMIT is looked up by the event\'s id',
+    guard: "an unknown outcome of COMMIT is looked up by the event's id",
     file: 'libs/fleet-mysql/src/database.ts',
     find: 'if (!(sent?.isUnknown && isRolledBack(error))) sent = { answer, isUnknown: !isRolledBack(error) };',
     replace: '',
@@ -170,7 +170,7 @@ export const MUTATIONS = [
   },
   {
     invariant: 'I7',
-    guard: 'the list filters by the lease\'s end on L, as every other answer',
+    guard: "the list filters by the lease's end on L, as every other answer",
     file: 'libs/fleet-mysql/src/filters.ts',
     find: `fragment(\`l.ends_listened_ms \${filter.connectionState === 'Connected' ? '>' : '<='} ?\`, asOf.listenedMs)`,
     replace: `fragment(\`l.ends_listened_ms \${filter.connectionState === 'Connected' ? '>' : '<='} ?\`, asOf.listenedMs - 60_000)`,

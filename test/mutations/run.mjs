@@ -7,7 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { prepare } from '../../scripts/prepare.mjs';
 import { MUTATIONS } from './mutations.mjs';
 
-const COPIED = ['apps', 'libs', 'migrations', 'test', 'dist', 'openapi.json', 'package.json', 'tsconfig.json', 'jest.config.mjs'];
+const COPIED = [
+  'apps',
+  'libs',
+  'migrations',
+  'test',
+  'dist',
+  'openapi.json',
+  'package.json',
+  'tsconfig.json',
+  'jest.config.mjs',
+];
 const TABLE_BEGINS = '<!-- mutations -->';
 const TABLE_ENDS = '<!-- /mutations -->';
 
@@ -34,13 +44,28 @@ process.exit(survivors === 0 ? 0 : 1);
 function tried({ invariant, guard, file, find, replace, test }) {
   const path = join(copy, file);
   const source = readFileSync(path, 'utf8');
-  if (source.split(find).length !== 2) throw new Error(`${invariant}: the guard must stand exactly once in ${file}: ${find}`);
-  writeFileSync(path, source.replace(find, () => replace));
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--bail', test], {
-    cwd: copy,
-    encoding: 'utf8',
-    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: '150', MODEL_SHRINK: '0', FUZZ_REQUESTS: '4000', FUZZ_IN_FLIGHT: '48' },
-  });
+  if (source.split(find).length !== 2)
+    throw new Error(`${invariant}: the guard must stand exactly once in ${file}: ${find}`);
+  writeFileSync(
+    path,
+    source.replace(find, () => replace),
+  );
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--bail', test],
+    {
+      cwd: copy,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        NODE_NO_WARNINGS: '1',
+        MODEL_RUNS: '150',
+        MODEL_SHRINK: '0',
+        FUZZ_REQUESTS: '4000',
+        FUZZ_IN_FLIGHT: '48',
+      },
+    },
+  );
   writeFileSync(path, source);
   const red = /●\s+(.+)/.exec(`${stdout}${stderr}`)?.[1] ?? '';
   const isRed = status !== 0 && /Tests: +[1-9]\d* failed/.test(`${stdout}${stderr}`);
@@ -56,6 +81,10 @@ function writeTable(tried) {
   const [old = '', after = ''] = rest.split(TABLE_ENDS);
   const rowOf = ({ invariant, guard }) => old.split('\n').find((row) => row.startsWith(`| ${invariant} | ${guard} |`));
   const rows = MUTATIONS.map((mutation) => tried.get(mutation) ?? rowOf(mutation)).filter((row) => row !== undefined);
-  const table = ['| Invariant | Guard taken out | Where | Test that went red |', '| --- | --- | --- | --- |', ...rows].join('\n');
+  const table = [
+    '| Invariant | Guard taken out | Where | Test that went red |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
   writeFileSync(page, `${before}${TABLE_BEGINS}\n${table}\n${TABLE_ENDS}${after}`);
 }

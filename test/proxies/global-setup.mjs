@@ -27,5 +27,9 @@ async function findPrograms(folder) {
   const [haproxy, nginx] = [onPath('haproxy'), onPath('nginx')];
   if (haproxy && nginx) return { haproxy, nginx, environment: {} };
   const unpacked = await unpackPackages(folder, PACKAGES, 'The tests behind proxies need haproxy and nginx, or');
-  return { haproxy: join(unpacked, 'usr/sbin/haproxy'), nginx: join(unpacked, 'usr/sbin/nginx'), environment: { LD_LIBRARY_PATH: await librariesIn(unpacked) } };
+  return {
+    haproxy: join(unpacked, 'usr/sbin/haproxy'),
+    nginx: join(unpacked, 'usr/sbin/nginx'),
+    environment: { LD_LIBRARY_PATH: await librariesIn(unpacked) },
+  };
 }

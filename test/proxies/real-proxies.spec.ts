@@ -22,15 +22,26 @@ beforeAll(async () => {
   writeFileSync(keyFile, key);
   site = await TestSite.open();
   const backend = async (settings: Record<string, string>): Promise<number> => {
-    const environment = { TRUSTED_PROXIES: PROXY, ANONYMOUS_REQUESTS_PER_SECOND: '3', CONFIGURATION_SERVER_VERSION: '9.63.7187.1', ...settings };
-    const replica = await site.addReplicaWith({ settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }) });
+    const environment = {
+      TRUSTED_PROXIES: PROXY,
+      ANONYMOUS_REQUESTS_PER_SECOND: '3',
+      CONFIGURATION_SERVER_VERSION: '9.63.7187.1',
+      ...settings,
+    };
+    const replica = await site.addReplicaWith({
+      settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
+    });
     return Number(new URL(await site.replica(replica).http.getUrl()).port);
   };
   proxies = await RealProxies.start(join(folder, 'proxies'), {
     xForwardedFor: await backend({ TRUSTED_PROXY_HEADER: 'x-forwarded-for' }),
     forwarded: await backend({ TRUSTED_PROXY_HEADER: 'forwarded' }),
     proxyProtocol: await backend({ PROXY_PROTOCOL: 'required' }),
-    proxyProtocolTls: await backend({ PROXY_PROTOCOL: 'required', TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile }),
+    proxyProtocolTls: await backend({
+      PROXY_PROTOCOL: 'required',
+      TLS_CERTIFICATE_FILE: certificateFile,
+      TLS_KEY_FILE: keyFile,
+    }),
   });
 });
 afterAll(async () => {
@@ -47,15 +58,35 @@ interface Answer {
 /** What every client adds: no proxy may pass it on as the truth. */
 const FORGED = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.9' };
 
-function call(way: keyof Ways, from: string, method: string, path: string, { authorization = '', body }: { authorization?: string; body?: object } = {}): Promise<Answer> {
+function call(
+  way: keyof Ways,
+  from: string,
+  method: string,
+  path: string,
+  { authorization = '', body }: { authorization?: string; body?: object } = {},
+): Promise<Answer> {
   const isTls = way.endsWith('Tls');
   const headers = { ...FORGED, authorization, ...(body && { 'content-type': 'application/json' }) };
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: proxies.ways[way], method, path, headers, localAddress: from, agent: false, rejectUnauthorized: false } as const;
+    const options = {
+      host: '127.0.0.1',
+      port: proxies.ways[way],
+      method,
+      path,
+      headers,
+      localAddress: from,
+      agent: false,
+      rejectUnauthorized: false,
+    } as const;
     const request = (isTls ? requestHttps : requestHttp)(options, (response) => {
       let text = '';
       response.on('data', (chunk) => (text += String(chunk)));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {} }));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {},
+        }),
+      );
     });
     request.on('error', reject).end(body && JSON.stringify(body));
   });
@@ -74,17 +105,35 @@ describe.each<[keyof Ways, number]>([
   it('entries, events and conflicts have the true address', async () => {
     const hostId = randomUUID();
     const path = `/v1/process-servers/${hostId}`;
-    const registered = await call(way, one, 'PUT', path, { authorization: site.passphrase, body: aRegistration({ friendlyName: hostId, machineId: hostId }) });
+    const registered = await call(way, one, 'PUT', path, {
+      authorization: site.passphrase,
+      body: aRegistration({ friendlyName: hostId, machineId: hostId }),
+    });
     expect(registered.status).toBe(201);
     const beat = (from: string, over: object = {}): Promise<Answer> =>
-      call(way, from, 'POST', `${path}/heartbeats`, { authorization: `Bearer ${String(registered.body['credential'])}`, body: { generation: 1, ...over } });
+      call(way, from, 'POST', `${path}/heartbeats`, {
+        authorization: `Bearer ${String(registered.body['credential'])}`,
+        body: { generation: 1, ...over },
+      });
     expect((await beat(one)).status).toBe(200);
     expect(JSON.stringify((await site.read(`${path}/diagnosis`)).body)).toContain(`"sourceAddress":"${one}"`);
     const conflict = await beat(other, { machineId: 'a-clone' });
-    expect([conflict.status, String(conflict.body['detail'])]).toEqual([409, expect.stringContaining(`${one} holds it, ${other} asked`)]);
-    await call(way, other, 'POST', `${path}/purge`, { authorization: site.admin, body: { generation: 1, reason: 'test', force: true } });
-    const seen = (await site.read<{ items: EventBody[] }>(`${path}/events`)).body.items.map(({ kind, sourceAddress }) => [kind, sourceAddress]);
-    expect(seen.sort()).toEqual([['purged_by_force', other], ['refused_host_id_conflict', other], ['registered', one]]);
+    expect([conflict.status, String(conflict.body['detail'])]).toEqual([
+      409,
+      expect.stringContaining(`${one} holds it, ${other} asked`),
+    ]);
+    await call(way, other, 'POST', `${path}/purge`, {
+      authorization: site.admin,
+      body: { generation: 1, reason: 'test', force: true },
+    });
+    const seen = (await site.read<{ items: EventBody[] }>(`${path}/events`)).body.items.map(
+      ({ kind, sourceAddress }) => [kind, sourceAddress],
+    );
+    expect(seen.sort()).toEqual([
+      ['purged_by_force', other],
+      ['refused_host_id_conflict', other],
+      ['registered', one],
+    ]);
   });
 
   it('the limit of one client does not meet another', async () => {

@@ -17,7 +17,17 @@ export interface Backends {
 }
 
 /** The ways through a proxy, with the port to connect to. */
-export type Ways = Readonly<Record<'nginxXForwardedFor' | 'nginxForwarded' | 'haproxyHttp' | 'haproxySendProxy' | 'haproxySendProxyV2' | 'haproxySendProxyV2Tls', number>>;
+export type Ways = Readonly<
+  Record<
+    | 'nginxXForwardedFor'
+    | 'nginxForwarded'
+    | 'haproxyHttp'
+    | 'haproxySendProxy'
+    | 'haproxySendProxyV2'
+    | 'haproxySendProxyV2Tls',
+    number
+  >
+>;
 
 interface Programs {
   readonly haproxy: string;
@@ -33,8 +43,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function nginxConfiguration(folder: string, { nginxXForwardedFor, nginxForwarded }: Ways, { xForwardedFor, forwarded }: Backends): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${join(folder, kind)};`).join('\n  ');
+function nginxConfiguration(
+  folder: string,
+  { nginxXForwardedFor, nginxForwarded }: Ways,
+  { xForwardedFor, forwarded }: Backends,
+): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${join(folder, kind)};`)
+    .join('\n  ');
   const server = (name: string, port: number, backend: number, headers: string): string => `
   upstream ${name} { server 127.0.0.1:${backend}; keepalive 4; }
   server {
@@ -56,7 +72,10 @@ http {
 `;
 }
 
-function haproxyConfiguration({ haproxyHttp, haproxySendProxy, haproxySendProxyV2, haproxySendProxyV2Tls }: Ways, { xForwardedFor, proxyProtocol, proxyProtocolTls }: Backends): string {
+function haproxyConfiguration(
+  { haproxyHttp, haproxySendProxy, haproxySendProxyV2, haproxySendProxyV2Tls }: Ways,
+  { xForwardedFor, proxyProtocol, proxyProtocolTls }: Backends,
+): string {
   const listen = (name: string, mode: string, port: number, backend: number, server: string): string => `
 listen ${name}
   mode ${mode}
@@ -105,9 +124,11 @@ export class RealProxies {
       spawn(nginx, ['-p', folder, '-e', 'stderr', '-c', nginxFile], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
       spawn(haproxy, ['-f', haproxyFile, '-db'], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
     ]);
-    for (const { stdout, stderr } of proxies.processes) for (const stream of [stdout, stderr]) stream?.on('data', (text) => (proxies.output += String(text)));
+    for (const { stdout, stderr } of proxies.processes)
+      for (const stream of [stdout, stderr]) stream?.on('data', (text) => (proxies.output += String(text)));
     try {
-      for (const port of Object.values(ways)) await eventually(`a proxy listens on ${port}`, 20_000, () => isListening(port));
+      for (const port of Object.values(ways))
+        await eventually(`a proxy listens on ${port}`, 20_000, () => isListening(port));
     } catch (error) {
       await proxies.stop();
       throw new Error(proxies.output, { cause: error });

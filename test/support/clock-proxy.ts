@@ -45,7 +45,10 @@ export class ClockProxy {
       database.write(bytes);
     });
     database.on('data', (bytes) => client.write(isAsked ? this.shifted(bytes) : bytes));
-    for (const [one, other] of [[client, database], [database, client]] as const) {
+    for (const [one, other] of [
+      [client, database],
+      [database, client],
+    ] as const) {
       this.sockets.add(one);
       one.on('error', () => other.destroy());
       one.on('close', () => {

@@ -8,7 +8,10 @@ const run = promisify(execFile);
 export const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/bin'];
 
 /** Where a program of this machine is; undefined when it has none. */
-export const onPath = (program) => [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_FOLDERS].map((folder) => join(folder, program)).find(existsSync);
+export const onPath = (program) =>
+  [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_FOLDERS]
+    .map((folder) => join(folder, program))
+    .find(existsSync);
 
 /**
  * Unpacks Debian packages below `folder`, where they touch nothing else. Returns the folder that holds their `usr`.
@@ -28,7 +31,9 @@ export async function unpackPackages(folder, packages, neededFor) {
       await download();
     })
     .catch((error) => {
-      throw new Error(`${neededFor} the packages ${packages.join(', ')}, and they cannot be had: ${error.stderr?.trim() || error.message}`);
+      throw new Error(
+        `${neededFor} the packages ${packages.join(', ')}, and they cannot be had: ${error.stderr?.trim() || error.message}`,
+      );
     });
   for (const name of await readdir(downloads)) await run('dpkg-deb', ['-x', join(downloads, name), unpacked]);
   return unpacked;
@@ -37,5 +42,8 @@ export async function unpackPackages(folder, packages, neededFor) {
 /** The library folders below an unpacked `usr`, as LD_LIBRARY_PATH takes them. */
 export async function librariesIn(unpacked) {
   const folders = await readdir(join(unpacked, 'usr/lib'), { withFileTypes: true });
-  return folders.filter((entry) => entry.isDirectory() && entry.name.endsWith('-linux-gnu')).map(({ name }) => join(unpacked, 'usr/lib', name)).join(delimiter);
+  return folders
+    .filter((entry) => entry.isDirectory() && entry.name.endsWith('-linux-gnu'))
+    .map(({ name }) => join(unpacked, 'usr/lib', name))
+    .join(delimiter);
 }

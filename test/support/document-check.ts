@@ -11,8 +11,13 @@ interface Response {
   readonly content?: Readonly<Record<string, Media>>;
 }
 interface Document {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, Response>> }>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, object>>; readonly responses: Readonly<Record<string, Response>> };
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, Response>> }>>>
+  >;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, object>>;
+    readonly responses: Readonly<Record<string, Response>>;
+  };
 }
 
 /** Stricter than JSON Schema's own: the server writes each instant and UUID in one way. */
@@ -37,10 +42,18 @@ const document = closed(JSON.parse(readFileSync(OPENAPI_FILE, 'utf8'))) as Docum
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 addFormats.default(ajv);
-ajv.addFormat('date-time', INSTANT).addFormat('uuid', UUID).addFormat('int64', { type: 'number', validate: Number.isSafeInteger });
-for (const [name, schema] of Object.entries(document.components.schemas)) ajv.addSchema({ additionalProperties: false, ...schema }, name);
+ajv
+  .addFormat('date-time', INSTANT)
+  .addFormat('uuid', UUID)
+  .addFormat('int64', { type: 'number', validate: Number.isSafeInteger });
+for (const [name, schema] of Object.entries(document.components.schemas))
+  ajv.addSchema({ additionalProperties: false, ...schema }, name);
 
-const OPERATIONS = Object.entries(document.paths).map(([path, methods]) => ({ path, methods, pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/?#]+')}$`) }));
+const OPERATIONS = Object.entries(document.paths).map(([path, methods]) => ({
+  path,
+  methods,
+  pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/?#]+')}$`),
+}));
 
 export interface DocumentedAnswer {
   readonly method: string;

@@ -9,7 +9,11 @@ const OPTIONAL_MEMBERS = ['instruction', 'errors', 'heartbeatIntervalSeconds'];
 /** The answer is this problem, whole: status, media type, every member, the request id in the header, and when to come again. */
 export function expectProblem({ status, body, headers }: Answer<object>, code: ProblemCode): void {
   const problem = body as Record<string, unknown>;
-  expect({ status, code: problem['code'], detail: problem['detail'] }).toEqual({ status: PROBLEMS[code].status, code, detail: expect.stringMatching(/\S/) });
+  expect({ status, code: problem['code'], detail: problem['detail'] }).toEqual({
+    status: PROBLEMS[code].status,
+    code,
+    detail: expect.stringMatching(/\S/),
+  });
   expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
   expect(problem).toMatchObject({ type: problemType(code), title: PROBLEMS[code].title, status });
   expect(problem['requestId']).toMatch(UUID);
@@ -31,6 +35,12 @@ export function expectProblem({ status, body, headers }: Answer<object>, code: P
 export function parsedAnswer(text: string): Answer {
   const [head = '', body = ''] = text.split(/\r\n\r\n/);
   const [statusLine = '', ...lines] = head.split('\r\n');
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
-  return { status: Number(statusLine.split(' ')[1]), headers, body: JSON.parse(body || 'null') as Record<string, unknown> };
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
+  return {
+    status: Number(statusLine.split(' ')[1]),
+    headers,
+    body: JSON.parse(body || 'null') as Record<string, unknown>,
+  };
 }

@@ -44,7 +44,10 @@ export class GateProxy {
     }
     const { socketPath, host = '127.0.0.1', port = 3306 } = this.target;
     const database = socketPath ? connect(socketPath) : connect(port, host);
-    for (const [from, to] of [[client, database], [database, client]] as const) {
+    for (const [from, to] of [
+      [client, database],
+      [database, client],
+    ] as const) {
       this.sockets.add(from);
       from.pipe(to);
       from.on('error', () => to.destroy());

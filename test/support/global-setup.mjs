@@ -24,12 +24,20 @@ export default async function globalSetup() {
   let removed;
   const remove = () => (removed ??= stopDatabaseLeftIn(folder).then(() => removeFolder(folder)));
   // Jest runs no teardown when it is interrupted.
-  for (const [signal, exitCode] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+  for (const [signal, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ]) {
     process.on(signal, () => void remove().finally(() => process.exit(exitCode)));
   }
   globalThis.removeThrowAwayDatabase = remove;
   try {
-    const { address } = await openPrivateDatabase({ directory: folder, size: 'throw-away', progress: (line) => console.log(line) });
+    const { address } = await openPrivateDatabase({
+      directory: folder,
+      size: 'throw-away',
+      progress: (line) => console.log(line),
+    });
     const { socketPath, user, password } = address;
     process.env.TEST_DATABASE = JSON.stringify({ socketPath, user, password });
   } catch (error) {
@@ -51,7 +59,9 @@ async function reached(url) {
     const connection = await createConnection({ ...address, connectTimeout: 10_000 });
     await connection.end();
   } catch (error) {
-    throw new Error(`TEST_DATABASE_URL: ${address.host}:${address.port} cannot be used as ${address.user}: ${error.message || error.code}`);
+    throw new Error(
+      `TEST_DATABASE_URL: ${address.host}:${address.port} cannot be used as ${address.user}: ${error.message || error.code}`,
+    );
   }
   return address;
 }

@@ -31,10 +31,25 @@ export class OwnServer {
     await mkdir(places.data, { mode: 0o700 });
     await makeSystemTables(program, forData);
     const port = await freePort();
-    const small = ['--innodb-log-file-size=8M', '--innodb-buffer-pool-size=32M', '--performance-schema=OFF', '--skip-name-resolve'];
-    const settings = [`--socket=${places.socket}`, `--port=${port}`, '--bind-address=127.0.0.1', `--log-error=${places.log}`, '--character-set-server=utf8mb4', ...small, ...options];
+    const small = [
+      '--innodb-log-file-size=8M',
+      '--innodb-buffer-pool-size=32M',
+      '--performance-schema=OFF',
+      '--skip-name-resolve',
+    ];
+    const settings = [
+      `--socket=${places.socket}`,
+      `--port=${port}`,
+      '--bind-address=127.0.0.1',
+      `--log-error=${places.log}`,
+      '--character-set-server=utf8mb4',
+      ...small,
+      ...options,
+    ];
     const child = spawn(program.path, [...forData, ...settings], { stdio: 'ignore' });
-    const root = await eventually('the server answers', 60_000, () => createConnection({ socketPath: places.socket, user: 'root', multipleStatements: true }).catch(() => null));
+    const root = await eventually('the server answers', 60_000, () =>
+      createConnection({ socketPath: places.socket, user: 'root', multipleStatements: true }).catch(() => null),
+    );
     await root.query(`CREATE DATABASE ${SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     const server = new OwnServer(folder, child, port, root);
     await server.addUser(SCHEMA);
@@ -43,7 +58,9 @@ export class OwnServer {
 
   /** Its password is its name. `demands` is e.g. `REQUIRE SSL`. */
   async addUser(name: string, rights = 'ALL PRIVILEGES', demands = ''): Promise<void> {
-    await this.root.query(`CREATE USER '${name}'@'127.0.0.1' IDENTIFIED BY '${name}' ${demands}; GRANT ${rights} ON ${SCHEMA}.* TO '${name}'@'127.0.0.1'`);
+    await this.root.query(
+      `CREATE USER '${name}'@'127.0.0.1' IDENTIFIED BY '${name}' ${demands}; GRANT ${rights} ON ${SCHEMA}.* TO '${name}'@'127.0.0.1'`,
+    );
   }
 
   get address(): { host: string; port: number; user: string; password: string; database: string } {

@@ -18,7 +18,14 @@ export interface BeatingServer {
   readonly refusals: Set<string>;
 }
 
-const LOAD = { totalMemoryBytes: 100, availableMemoryBytes: 90, totalCacheBytes: 100, freeCacheBytes: 90, throughputBytesPerSecond: 100, pendingUploadBytes: 0 };
+const LOAD = {
+  totalMemoryBytes: 100,
+  availableMemoryBytes: 90,
+  totalCacheBytes: 100,
+  freeCacheBytes: 90,
+  throughputBytesPerSecond: 100,
+  pendingUploadBytes: 0,
+};
 
 /** Process servers that send heartbeats with changing load to a running program, for as long as a test lets them. */
 export class RunningFleet {
@@ -34,7 +41,12 @@ export class RunningFleet {
     private readonly intervalMs: number,
   ) {}
 
-  static async of(folder: ServerFolder, program: ServerProgram, size: number, intervalMs: number): Promise<RunningFleet> {
+  static async of(
+    folder: ServerFolder,
+    program: ServerProgram,
+    size: number,
+    intervalMs: number,
+  ): Promise<RunningFleet> {
     const fleet = new RunningFleet(program, await folder.passphrase(), await folder.adminKey(), intervalMs);
     for (let number = 0; number < size; number += 1) await fleet.add();
     return fleet;
@@ -43,9 +55,20 @@ export class RunningFleet {
   /** Registers one more, which begins to send heartbeats. */
   async add(): Promise<BeatingServer> {
     const hostId = randomUUID();
-    const { status, body } = await this.call<{ generation: number; credential: string }>('PUT', `/v1/process-servers/${hostId}`, `Passphrase ${this.passphrase}`, registrationOf(hostId));
+    const { status, body } = await this.call<{ generation: number; credential: string }>(
+      'PUT',
+      `/v1/process-servers/${hostId}`,
+      `Passphrase ${this.passphrase}`,
+      registrationOf(hostId),
+    );
     if (status !== 201) throw new Error(`not registered: ${status} ${JSON.stringify(body)}`);
-    const server = { hostId, credential: body.credential, generation: body.generation, statuses: [], refusals: new Set<string>() };
+    const server = {
+      hostId,
+      credential: body.credential,
+      generation: body.generation,
+      statuses: [],
+      refusals: new Set<string>(),
+    };
     this.servers.push(server);
     this.loops.push(this.beat(server));
     return server;
@@ -78,7 +101,9 @@ export class RunningFleet {
   /** The kinds of events of these servers, and of the site. */
   async kinds(): Promise<string[]> {
     const { body } = await this.read<{ items: { kind: string; hostId: string | null }[] }>('/v1/events?limit=1000');
-    return body.items.filter(({ hostId }) => hostId === null || this.servers.some((server) => server.hostId === hostId)).map(({ kind }) => kind);
+    return body.items
+      .filter(({ hostId }) => hostId === null || this.servers.some((server) => server.hostId === hostId))
+      .map(({ kind }) => kind);
   }
 
   /** Waits until a condition that is asked for again and again holds. @throws Error that names what was waited for. */
@@ -92,15 +117,30 @@ export class RunningFleet {
 
   private async beat(server: BeatingServer): Promise<void> {
     while (!this.stopped && !this.silent.has(server)) {
-      const body = { generation: server.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0, load: { cpuPercent: server.statuses.length % 50, ...LOAD } };
-      const answer = await this.call<{ code?: string; instruction: string }>('POST', `/v1/process-servers/${server.hostId}/heartbeats`, `Bearer ${server.credential}`, body);
+      const body = {
+        generation: server.generation,
+        agentVersion: '1.0.0.0',
+        protectedMachineCount: 0,
+        load: { cpuPercent: server.statuses.length % 50, ...LOAD },
+      };
+      const answer = await this.call<{ code?: string; instruction: string }>(
+        'POST',
+        `/v1/process-servers/${server.hostId}/heartbeats`,
+        `Bearer ${server.credential}`,
+        body,
+      );
       server.statuses.push(answer.status);
       if (answer.status !== 200) server.refusals.add(`${answer.body.code} ${answer.body.instruction}`);
       await pause(this.intervalMs);
     }
   }
 
-  private async call<Body = Record<string, unknown>>(method: string, path: string, authorization: string, body?: unknown): Promise<HttpAnswer<Body>> {
+  private async call<Body = Record<string, unknown>>(
+    method: string,
+    path: string,
+    authorization: string,
+    body?: unknown,
+  ): Promise<HttpAnswer<Body>> {
     const response = await fetch(`${this.program.url}${path}`, {
       method,
       headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },

@@ -38,7 +38,11 @@ export interface Ending {
 }
 
 /** Waits until `found` finds something. @throws Error that names what was waited for. */
-export async function eventually<Found>(what: string, withinMs: number, found: () => Found | undefined | null | false | Promise<Found | undefined | null | false>): Promise<Found> {
+export async function eventually<Found>(
+  what: string,
+  withinMs: number,
+  found: () => Found | undefined | null | false | Promise<Found | undefined | null | false>,
+): Promise<Found> {
   const deadlineMs = performance.now() + withinMs;
   for (;;) {
     const result = await found();
@@ -59,7 +63,8 @@ export class ServerProgram {
     private readonly child: ChildProcess,
     readonly pid: number,
   ) {
-    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) => resolve((this.ending = { code, signal })));
     });
@@ -67,7 +72,14 @@ export class ServerProgram {
 
   /** Nothing of our own environment reaches it but the path: a DATABASE_URL or a NODE_OPTIONS there would change the test. */
   static async spawn(environment: Environment, options: readonly string[] = []): Promise<ServerProgram> {
-    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], HTTP_PORT: '0', LOG_LEVEL: 'warn', ...environment };
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      TMPDIR: process.env['TMPDIR'],
+      HTTP_PORT: '0',
+      LOG_LEVEL: 'warn',
+      ...environment,
+    };
     const child = spawn(process.execPath, [PROGRAM, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     await once(child, 'spawn');
     return new ServerProgram(child, child.pid ?? 0);
@@ -85,7 +97,11 @@ export class ServerProgram {
   }
 
   async ready(): Promise<this> {
-    await eventually('the server is ready or has ended', READY_WITHIN_MS, () => !this.isRunning || this.output.includes('Stop it with Ctrl-C'));
+    await eventually(
+      'the server is ready or has ended',
+      READY_WITHIN_MS,
+      () => !this.isRunning || this.output.includes('Stop it with Ctrl-C'),
+    );
     if (!this.isRunning) throw new Error(`the server ended instead of starting:\n${this.output}`);
     return this;
   }
@@ -137,7 +153,10 @@ export class ServerFolder {
 
   /** Does not wait. */
   async spawn(environment: Environment = {}, options: readonly string[] = []): Promise<ServerProgram> {
-    const program = await ServerProgram.spawn({ DATA_DIRECTORY: this.dataDirectory, ...this.environment, ...environment }, options);
+    const program = await ServerProgram.spawn(
+      { DATA_DIRECTORY: this.dataDirectory, ...this.environment, ...environment },
+      options,
+    );
     this.programs.push(program);
     return program;
   }
@@ -171,9 +190,18 @@ export class ServerFolder {
 
   /** Past the server, straight to its private database. */
   async connect(): Promise<Connection> {
-    const { user: password } = JSON.parse(await readFile(this.path('database', 'database-passwords.json'), 'utf8')) as { user: string };
+    const { user: password } = JSON.parse(await readFile(this.path('database', 'database-passwords.json'), 'utf8')) as {
+      user: string;
+    };
     const [{ socketPath }] = this.databases() as [RunningDatabase];
-    return createConnection({ socketPath, user: 'configuration_server', database: 'configuration_server', password, timezone: 'Z', supportBigNumbers: true });
+    return createConnection({
+      socketPath,
+      user: 'configuration_server',
+      database: 'configuration_server',
+      password,
+      timezone: 'Z',
+      supportBigNumbers: true,
+    });
   }
 
   async remove(): Promise<void> {

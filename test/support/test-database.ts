@@ -13,7 +13,12 @@ export class TestDatabase {
   static async make(): Promise<TestDatabase> {
     const server = JSON.parse(process.env['TEST_DATABASE'] ?? '{}') as Omit<DatabaseAddress, 'database'>;
     const database = `cs_test_${randomBytes(6).toString('hex')}`;
-    const connection = await createConnection({ ...server, timezone: 'Z', charset: 'utf8mb4_unicode_520_ci', supportBigNumbers: true });
+    const connection = await createConnection({
+      ...server,
+      timezone: 'Z',
+      charset: 'utf8mb4_unicode_520_ci',
+      supportBigNumbers: true,
+    });
     await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     await connection.changeUser({ database });
     // On a cluster: what was committed through another node is seen. A single server may not know the setting.
@@ -57,7 +62,9 @@ export class TestDatabase {
   /** Makes the tally true of entries that were written straight into the tables. */
   async tally(): Promise<void> {
     await this.write('DELETE FROM fleet_tally');
-    await this.write('INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server AS p GROUP BY 1, 2');
+    await this.write(
+      'INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server AS p GROUP BY 1, 2',
+    );
   }
 
   /** A connection of its own, for holding locks. */
@@ -69,7 +76,18 @@ export class TestDatabase {
 
   /** Empties every table of the fleet; the passphrase and the keys stay. */
   async empty(): Promise<void> {
-    for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server', 'tombstone', 'event', 'listening', 'purge_plan', 'clean_up_pass', 'fleet_tally']) {
+    for (const table of [
+      'process_server_name',
+      'process_server_health',
+      'process_server_lease',
+      'process_server',
+      'tombstone',
+      'event',
+      'listening',
+      'purge_plan',
+      'clean_up_pass',
+      'fleet_tally',
+    ]) {
       await this.connection.query(`DELETE FROM ${table}`);
     }
   }

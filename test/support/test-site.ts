@@ -66,7 +66,12 @@ interface SiteOptions {
 export const LOOPBACK = '127.0.0.1';
 const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete', HEAD: 'head' } as const;
 /** A clock that is moved by hand stands in one second for a whole test. */
-const WITHOUT_RATE_LIMITS = { REGISTRATIONS_PER_SECOND: '1000000', REGISTRATIONS_PER_SERVER_PER_HOUR: '1000000', API_KEY_REQUESTS_PER_SECOND: '1000000', ANONYMOUS_REQUESTS_PER_SECOND: '1000000' };
+const WITHOUT_RATE_LIMITS = {
+  REGISTRATIONS_PER_SECOND: '1000000',
+  REGISTRATIONS_PER_SERVER_PER_HOUR: '1000000',
+  API_KEY_REQUESTS_PER_SECOND: '1000000',
+  ANONYMOUS_REQUESTS_PER_SECOND: '1000000',
+};
 const PASSPHRASE = newPassphrase();
 export const ADMIN_KEY = newApiKey();
 
@@ -83,11 +88,20 @@ export class TestSite {
     private readonly makeReplica: (name: string, log: string[], over?: Partial<ReplicaParts>) => Promise<Replica>,
   ) {}
 
-  static async open({ settings = {}, replicas = 1, randomness = fixedFraction(0) }: SiteOptions = {}): Promise<TestSite> {
+  static async open({
+    settings = {},
+    replicas = 1,
+    randomness = fixedFraction(0),
+  }: SiteOptions = {}): Promise<TestSite> {
     const database = await TestDatabase.make();
     const clock = new HandClock();
     const passphraseFile = new PassphraseInMemory();
-    const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', LOG_LEVEL: 'info', ...WITHOUT_RATE_LIMITS, ...settings };
+    const environment = {
+      CONFIGURATION_SERVER_VERSION: '9.63.7187.1',
+      LOG_LEVEL: 'info',
+      ...WITHOUT_RATE_LIMITS,
+      ...settings,
+    };
     let made = 0;
     const makeReplica = async (name: string, log: string[], over: Partial<ReplicaParts> = {}): Promise<Replica> => {
       const replica = await Replica.make({
@@ -99,7 +113,10 @@ export class TestSite {
         identifiers: new UuidIdentifiers(),
         passphraseFile,
         readyForMs: 0, // a test changes what readiness depends on between two calls
-        logger: serverLog('info', new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) })),
+        logger: serverLog(
+          'info',
+          new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) }),
+        ),
         ...over,
       });
       await replica.listening.note();
@@ -108,7 +125,10 @@ export class TestSite {
     };
     const site = new TestSite(database, clock, [], passphraseFile, makeReplica);
     for (let number = 0; number < replicas; number += 1) await site.addReplica();
-    await site.replicas[0]?.secrets.firstSecrets(sha256(PASSPHRASE), { hash: sha256(ADMIN_KEY), prefix: prefixOf(ADMIN_KEY) });
+    await site.replicas[0]?.secrets.firstSecrets(sha256(PASSPHRASE), {
+      hash: sha256(ADMIN_KEY),
+      prefix: prefixOf(ADMIN_KEY),
+    });
     return site;
   }
 
@@ -173,20 +193,42 @@ export class TestSite {
     url: string,
     { body, authorization, headers = {}, address, replica = 0 }: CallParts = {},
   ): Promise<Answer<Body>> {
-    const call = request(await this.urlOf(replica))[METHODS[method]](url).set(headers).ok(() => true);
+    const call = request(await this.urlOf(replica))
+      [METHODS[method]](url)
+      .set(headers)
+      .ok(() => true);
     if (address && address !== LOOPBACK) call.agent(new Agent({ localAddress: address }));
     if (authorization) call.set('authorization', authorization);
     if (body !== undefined && !headers['content-type']) call.set('content-type', 'application/json');
-    if (body !== undefined) call.serialize((given: unknown) => (typeof given === 'string' || Buffer.isBuffer(given) ? given : JSON.stringify(given)) as string).send(body as object);
+    if (body !== undefined)
+      call
+        .serialize(
+          (given: unknown) =>
+            (typeof given === 'string' || Buffer.isBuffer(given) ? given : JSON.stringify(given)) as string,
+        )
+        .send(body as object);
     const answer = await call;
-    const fault = documentFault({ method, target: url, status: answer.status, contentType: String(answer.headers['content-type'] ?? ''), text: answer.text ?? '' });
+    const fault = documentFault({
+      method,
+      target: url,
+      status: answer.status,
+      contentType: String(answer.headers['content-type'] ?? ''),
+      text: answer.text ?? '',
+    });
     if (fault) throw new Error(`not by openapi.json: ${fault}`);
     const isJson = /[/+]json/.test(answer.type);
-    return { status: answer.status, body: (isJson ? JSON.parse(answer.text || 'null') : { text: answer.text }) as Body, headers: answer.headers };
+    return {
+      status: answer.status,
+      body: (isJson ? JSON.parse(answer.text || 'null') : { text: answer.text }) as Body,
+      headers: answer.headers,
+    };
   }
 
   /** Bytes as they are, and everything that comes back until the connection ends. */
-  async raw(bytes: string | Buffer, { hangUp = false, replica = 0 }: { hangUp?: boolean; replica?: number } = {}): Promise<string> {
+  async raw(
+    bytes: string | Buffer,
+    { hangUp = false, replica = 0 }: { hangUp?: boolean; replica?: number } = {},
+  ): Promise<string> {
     const { hostname, port } = new URL(await this.urlOf(replica));
     return new Promise((resolve) => {
       const socket = connect(Number(port), hostname);
@@ -210,7 +252,9 @@ export class TestSite {
 
   /** Row counts and checksums of every table: the same as long as nothing was written. */
   async fingerprint(): Promise<string> {
-    const tables = (await this.database.rows<Record<string, string>>('SHOW TABLES')).flatMap((row) => Object.values(row)).sort();
+    const tables = (await this.database.rows<Record<string, string>>('SHOW TABLES'))
+      .flatMap((row) => Object.values(row))
+      .sort();
     const checksums = await this.database.rows('CHECKSUM TABLE ??', [tables]);
     const counts: number[] = [];
     for (const table of tables) counts.push(await this.database.count(table));
@@ -220,7 +264,9 @@ export class TestSite {
   /** Makes an API key of a role; returns the header for it. */
   async keyOf(role: Role): Promise<string> {
     const key = newApiKey();
-    await this.database.write('INSERT INTO api_key SET ?', [{ id: randomUUID(), ...named(`${role}-${randomUUID()}`), hash: sha256(key), role, created_at: this.clock.now() }]);
+    await this.database.write('INSERT INTO api_key SET ?', [
+      { id: randomUUID(), ...named(`${role}-${randomUUID()}`), hash: sha256(key), role, created_at: this.clock.now() },
+    ]);
     return `Bearer ${key}`;
   }
 
@@ -236,18 +282,39 @@ export class TestSite {
   readonly passphrase = `Passphrase ${PASSPHRASE}`;
   readonly admin = `Bearer ${ADMIN_KEY}`;
 
-  register<Body = RegistrationBody>(hostId: string, over: Record<string, unknown> = {}, replica = 0, authorization = this.passphrase, address = LOOPBACK): Promise<Answer<Body>> {
-    return this.call<Body>('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(over), authorization, replica, address });
+  register<Body = RegistrationBody>(
+    hostId: string,
+    over: Record<string, unknown> = {},
+    replica = 0,
+    authorization = this.passphrase,
+    address = LOOPBACK,
+  ): Promise<Answer<Body>> {
+    return this.call<Body>('PUT', `/v1/process-servers/${hostId}`, {
+      body: aRegistration(over),
+      authorization,
+      replica,
+      address,
+    });
   }
 
   /** Registers and fails loudly when that is refused. */
-  async registered(over: Record<string, unknown> = {}, hostId: string = randomUUID(), replica = 0, authorization = this.passphrase): Promise<KnownServer> {
+  async registered(
+    over: Record<string, unknown> = {},
+    hostId: string = randomUUID(),
+    replica = 0,
+    authorization = this.passphrase,
+  ): Promise<KnownServer> {
     const { status, body } = await this.register(hostId, over, replica, authorization);
     if (status !== 200 && status !== 201) throw new Error(`not registered: ${status} ${JSON.stringify(body)}`);
     return { hostId, generation: body.generation, credential: body.credential };
   }
 
-  heartbeat<Body = ProblemBody & HeartbeatBody>({ hostId, generation, credential }: KnownServer, over: Record<string, unknown> = {}, replica = 0, address = LOOPBACK): Promise<Answer<Body>> {
+  heartbeat<Body = ProblemBody & HeartbeatBody>(
+    { hostId, generation, credential }: KnownServer,
+    over: Record<string, unknown> = {},
+    replica = 0,
+    address = LOOPBACK,
+  ): Promise<Answer<Body>> {
     return this.call<Body>('POST', `/v1/process-servers/${hostId}/heartbeats`, {
       body: { generation, agentVersion: '9.63.7187.1', ...over },
       authorization: `Bearer ${credential}`,
@@ -256,12 +323,27 @@ export class TestSite {
     });
   }
 
-  unregister<Body = ProblemBody & { state: string; removeBy: string }>({ hostId, credential }: KnownServer, query = '', replica = 0): Promise<Answer<Body>> {
-    return this.call<Body>('DELETE', `/v1/process-servers/${hostId}${query}`, { authorization: `Bearer ${credential}`, replica });
+  unregister<Body = ProblemBody & { state: string; removeBy: string }>(
+    { hostId, credential }: KnownServer,
+    query = '',
+    replica = 0,
+  ): Promise<Answer<Body>> {
+    return this.call<Body>('DELETE', `/v1/process-servers/${hostId}${query}`, {
+      authorization: `Bearer ${credential}`,
+      replica,
+    });
   }
 
-  purge<Body = ProblemBody & { purgedAt: string }>(hostId: string, body: Record<string, unknown>, replica = 0): Promise<Answer<Body>> {
-    return this.call<Body>('POST', `/v1/process-servers/${hostId}/purge`, { body: { reason: 'test', ...body }, authorization: this.admin, replica });
+  purge<Body = ProblemBody & { purgedAt: string }>(
+    hostId: string,
+    body: Record<string, unknown>,
+    replica = 0,
+  ): Promise<Answer<Body>> {
+    return this.call<Body>('POST', `/v1/process-servers/${hostId}/purge`, {
+      body: { reason: 'test', ...body },
+      authorization: this.admin,
+      replica,
+    });
   }
 
   read<Body = Record<string, unknown>>(url: string, replica = 0): Promise<Answer<Body>> {
@@ -270,7 +352,10 @@ export class TestSite {
 
   /** The kinds of a host's events, oldest first. */
   async eventKinds(hostId: string): Promise<string[]> {
-    const rows = await this.database.rows<{ kind: string }>('SELECT kind FROM event WHERE host_id = ? ORDER BY at, id', [hostId]);
+    const rows = await this.database.rows<{ kind: string }>(
+      'SELECT kind FROM event WHERE host_id = ? ORDER BY at, id',
+      [hostId],
+    );
     return rows.map(({ kind }) => kind);
   }
 }

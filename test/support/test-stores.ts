@@ -22,9 +22,25 @@ import {
   type Version,
   type WaitingHeartbeat,
 } from '@app/fleet';
-import { EventReader, FleetCounter, FleetReader, LeaseStore, ListeningStore, PlanStore, RegistryStore, RemovalStore, StampsInFlight, type DatabaseAddress } from '@app/fleet-mysql';
+import {
+  EventReader,
+  FleetCounter,
+  FleetReader,
+  LeaseStore,
+  ListeningStore,
+  PlanStore,
+  RegistryStore,
+  RemovalStore,
+  StampsInFlight,
+  type DatabaseAddress,
+} from '@app/fleet-mysql';
 import { HmacCredentials, UuidIdentifiers } from '@app/platform';
-import { Database, type Statement, type Transaction, type TransactionOptions } from '../../libs/fleet-mysql/src/database.js';
+import {
+  Database,
+  type Statement,
+  type Transaction,
+  type TransactionOptions,
+} from '../../libs/fleet-mysql/src/database.js';
 import { aHeartbeat, someFacts, TIMING } from '../../libs/fleet/src/testing/examples.js';
 import { fixedFraction, HandClock } from './hand-clock.js';
 import { TestDatabase } from './test-database.js';
@@ -61,7 +77,10 @@ export class WatchedDatabase extends Database {
     return this.isTooLong(sql) ? null : super.rowsWithin<Row>(ms * 40, sql, parameters);
   }
 
-  override async transaction<A>(work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
+  override async transaction<A>(
+    work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>,
+    options: TransactionOptions = {},
+  ): Promise<A> {
     return super.transaction((transaction, mayBeUnderWay) => {
       const watched: Transaction = {
         rows: async <Row>(sql: string, parameters: readonly unknown[] = []) => {
@@ -102,12 +121,23 @@ export const AVAILABILITY = availabilityTiming(180);
 export const AN_AGENT: Actor = { name: 'process-server', address: '192.0.2.11', requestId: 'request-1' };
 export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-2' };
 export const OURS = parseVersion('9.63.7187.1') as Version;
-export const TERMS: RegistrationTerms = { version: OURS, versionPolicy: 'same-or-earlier', leaseTiming: TIMING, proofPolicy: 'address' };
+export const TERMS: RegistrationTerms = {
+  version: OURS,
+  versionPolicy: 'same-or-earlier',
+  leaseTiming: TIMING,
+  proofPolicy: 'address',
+};
 export const MINT = new HmacCredentials(Buffer.alloc(32, 7));
 export const CLEAN_UP_TIMING = { graceSeconds: 300, intervalSeconds: 60 };
 
 /** The tables that say what is true of the fleet; a refused call leaves all of them as they were. */
-const FLEET_TABLES = ['process_server', 'process_server_lease', 'process_server_health', 'process_server_name', 'tombstone'] as const;
+const FLEET_TABLES = [
+  'process_server',
+  'process_server_lease',
+  'process_server_health',
+  'process_server_name',
+  'tombstone',
+] as const;
 /** What `rowsOf` finds of an entry, and of one that is gone. */
 export const AN_ENTRY = [1, 1, 1, 1, 0];
 export const A_TOMBSTONE = [0, 0, 0, 0, 1];
@@ -150,7 +180,10 @@ export class TestStores {
   static async open(): Promise<TestStores> {
     const site = await TestDatabase.make();
     const database = new WatchedDatabase(site.address, fixedFraction(0), { connections: 4, lockWaitSeconds: 3 });
-    const heartbeatDatabase = new WatchedDatabase(site.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 1 });
+    const heartbeatDatabase = new WatchedDatabase(site.address, fixedFraction(0), {
+      connections: 1,
+      lockWaitSeconds: 1,
+    });
     return new TestStores(site, new HandClock(), database, heartbeatDatabase);
   }
 
@@ -193,7 +226,10 @@ export class TestStores {
   connect(address: Partial<DatabaseAddress> = {}): WatchedDatabase {
     const { socketPath, ...rest } = this.site.address;
     const way = address.host ? rest : { ...rest, ...(socketPath && { socketPath }) };
-    const database = new WatchedDatabase({ ...way, ...address }, fixedFraction(0), { connections: 2, lockWaitSeconds: 3 });
+    const database = new WatchedDatabase({ ...way, ...address }, fixedFraction(0), {
+      connections: 2,
+      lockWaitSeconds: 3,
+    });
     this.opened.push(database);
     return database;
   }
@@ -218,8 +254,20 @@ export class TestStores {
     return (await this.reader.asOf()).listenedMs;
   }
 
-  register(hostId: string, facts: Partial<ProcessServerFacts> = {}, registry: Pick<Registry, 'change'> = this.registry, passphraseId: string = randomUUID()): Promise<RegistrationAnswer> {
-    const order = { hostId, facts: someFacts(facts), sentAt: null, passphraseId, previousCredentialHash: null, actor: AN_AGENT };
+  register(
+    hostId: string,
+    facts: Partial<ProcessServerFacts> = {},
+    registry: Pick<Registry, 'change'> = this.registry,
+    passphraseId: string = randomUUID(),
+  ): Promise<RegistrationAnswer> {
+    const order = {
+      hostId,
+      facts: someFacts(facts),
+      sentAt: null,
+      passphraseId,
+      previousCredentialHash: null,
+      actor: AN_AGENT,
+    };
     return registry.change(hostId, (held) => register(order, held, [], 30, TERMS, MINT));
   }
 
@@ -229,7 +277,13 @@ export class TestStores {
   }
 
   async decommission({ hostId }: Pick<StoredServer, 'hostId'>, registry = this.registry): Promise<Date> {
-    const order = { by: { kind: 'operator' }, actor: AN_OPERATOR, generation: null, force: true, reason: 'test' } as const;
+    const order = {
+      by: { kind: 'operator' },
+      actor: AN_OPERATOR,
+      generation: null,
+      force: true,
+      reason: 'test',
+    } as const;
     return (await registry.change(hostId, (held) => decommission(order, held, CLEAN_UP_TIMING))).removeBy;
   }
 
@@ -240,23 +294,55 @@ export class TestStores {
     return server;
   }
 
-  purge({ hostId, generation }: Pick<StoredServer, 'hostId' | 'generation'>, over: Partial<PurgeOrder> = {}, registry: Pick<Registry, 'change'> = this.registry): Promise<PurgeAnswer> {
-    const order: PurgeOrder = { generation, reason: 'scrapped', force: false, actor: AN_OPERATOR, planId: null, ...over };
+  purge(
+    { hostId, generation }: Pick<StoredServer, 'hostId' | 'generation'>,
+    over: Partial<PurgeOrder> = {},
+    registry: Pick<Registry, 'change'> = this.registry,
+  ): Promise<PurgeAnswer> {
+    const order: PurgeOrder = {
+      generation,
+      reason: 'scrapped',
+      force: false,
+      actor: AN_OPERATOR,
+      planId: null,
+      ...over,
+    };
     return registry.change(hostId, (held) => purge(hostId, order, held));
   }
 
   /** The id of a plan to purge these. */
   async savedPlan(...servers: readonly Pick<StoredServer, 'hostId' | 'generation'>[]): Promise<string> {
     const createdAt = this.clock.now();
-    const candidates = servers.map(({ hostId, generation }) => ({ hostId, generation, friendlyName: 'ps', ipAddress: '192.0.2.11', lastHeartbeatAt: null, blockedBy: null }));
-    const plan = { planId: randomUUID(), filter: { friendlyName: 'ps' }, candidates, createdAt, fleetSize: 100, createdBy: 'anna', expiresAt: new Date(createdAt.getTime() + PLAN_LIFETIME_MS) };
+    const candidates = servers.map(({ hostId, generation }) => ({
+      hostId,
+      generation,
+      friendlyName: 'ps',
+      ipAddress: '192.0.2.11',
+      lastHeartbeatAt: null,
+      blockedBy: null,
+    }));
+    const plan = {
+      planId: randomUUID(),
+      filter: { friendlyName: 'ps' },
+      candidates,
+      createdAt,
+      fleetSize: 100,
+      createdBy: 'anna',
+      expiresAt: new Date(createdAt.getTime() + PLAN_LIFETIME_MS),
+    };
     await this.plans.save(plan);
     return plan.planId;
   }
 
   /** A heartbeat that its sender is about to be told 30 s for. */
   beat(server: StoredServer, over: Partial<Heartbeat> = {}, waiting: Partial<WaitingHeartbeat> = {}): WaitingHeartbeat {
-    return { beat: aHeartbeat({ ...server, agentVersion: '9.63.7187.1', ...over }), toldIntervalSeconds: 30, leaseSeconds: 180, carried: false, ...waiting };
+    return {
+      beat: aHeartbeat({ ...server, agentVersion: '9.63.7187.1', ...over }),
+      toldIntervalSeconds: 30,
+      leaseSeconds: 180,
+      carried: false,
+      ...waiting,
+    };
   }
 
   async write(...group: readonly WaitingHeartbeat[]): Promise<HeartbeatVerdict[]> {
@@ -266,7 +352,9 @@ export class TestStores {
 
   /** `accepted`, `carry`, or the code of a refusal. */
   async outcomes(...group: readonly WaitingHeartbeat[]): Promise<string[]> {
-    return (await this.write(...group)).map((verdict) => (verdict.outcome === 'refused' ? verdict.fault.code : verdict.outcome));
+    return (await this.write(...group)).map((verdict) =>
+      verdict.outcome === 'refused' ? verdict.fault.code : verdict.outcome,
+    );
   }
 
   /** Everything that is true of the fleet, row by row. */
@@ -281,13 +369,17 @@ export class TestStores {
   }
 
   async kinds(hostId: string): Promise<string[]> {
-    const rows = await this.site.rows<{ kind: string }>('SELECT kind FROM event WHERE host_id = ? ORDER BY at, id', [hostId]);
+    const rows = await this.site.rows<{ kind: string }>('SELECT kind FROM event WHERE host_id = ? ORDER BY at, id', [
+      hostId,
+    ]);
     return rows.map(({ kind }) => kind);
   }
 
   /** In which of the tables a host id has rows: 1 or 0 for entry, lease, health, names and tombstone. */
   async rowsOf(hostId: string): Promise<number[]> {
-    const found = FLEET_TABLES.map((table) => this.site.rows('SELECT host_id FROM ?? WHERE host_id = ? LIMIT 1', [table, hostId]));
+    const found = FLEET_TABLES.map((table) =>
+      this.site.rows('SELECT host_id FROM ?? WHERE host_id = ? LIMIT 1', [table, hostId]),
+    );
     return (await Promise.all(found)).map(({ length }) => length);
   }
 }

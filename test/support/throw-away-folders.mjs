@@ -30,7 +30,9 @@ async function isLeftOver(folder, { isRunning, startOf }) {
   try {
     const { uid, mtimeMs } = await stat(folder);
     if (uid !== process.getuid?.()) return false; // another user's, theirs to sweep
-    const owner = await readFile(join(folder, 'owner.json'), 'utf8').then(JSON.parse).catch(() => undefined);
+    const owner = await readFile(join(folder, 'owner.json'), 'utf8')
+      .then(JSON.parse)
+      .catch(() => undefined);
     if (!owner) return Date.now() - mtimeMs > OWNER_WITHIN_MS;
     return !isRunning(owner.pid) || (owner.start !== null && startOf(owner.pid) !== owner.start);
   } catch (error) {

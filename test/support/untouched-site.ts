@@ -28,7 +28,8 @@ export class UntouchedSite {
     const { errors } = answer.body as { errors?: { field: string; message: string }[] };
     if (code === 'validation_failed') {
       expect(errors?.length).toBeGreaterThan(0);
-      for (const error of errors ?? []) expect(error).toEqual({ field: expect.stringMatching(/./), message: expect.stringMatching(/./) });
+      for (const error of errors ?? [])
+        expect(error).toEqual({ field: expect.stringMatching(/./), message: expect.stringMatching(/./) });
     }
     if (field) expect(errors?.map((error) => error.field)).toContain(field);
     await this.untouched();

@@ -90,9 +90,20 @@ export class AppModule {
         { provide: Metrics, useValue: useCases.metrics },
         { provide: KeyKeeper, useValue: useCases.keys },
         { provide: Cursors, useValue: useCases.cursors },
-        { provide: APP_GUARD, useFactory: (callers: Callers) => new AccessGuard(callers, answerWithinMs), inject: [Callers] },
+        {
+          provide: APP_GUARD,
+          useFactory: (callers: Callers) => new AccessGuard(callers, answerWithinMs),
+          inject: [Callers],
+        },
         { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
-        { provide: APP_FILTER, useFactory: (randomness: Randomness, callers: Callers) => new ProblemFilter(randomness, async (request, permission) => recogniseWithin(answerWithinMs, callers, request, permission)), inject: [Randomness, Callers] },
+        {
+          provide: APP_FILTER,
+          useFactory: (randomness: Randomness, callers: Callers) =>
+            new ProblemFilter(randomness, async (request, permission) =>
+              recogniseWithin(answerWithinMs, callers, request, permission),
+            ),
+          inject: [Randomness, Callers],
+        },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],
     };

@@ -17,7 +17,10 @@ describe('the command line', () => {
   it.each([
     [['--restore'], "Unknown option '--restore'. The options are --help, --insecure, --new-admin-key, "],
     [['restored'], "Unexpected argument 'restored'. The options are "],
-    [['--migrate-only', '--restored'], '--migrate-only makes the schema and ends: start again with --restored after it.'],
+    [
+      ['--migrate-only', '--restored'],
+      '--migrate-only makes the schema and ends: start again with --restored after it.',
+    ],
     [['--migrate-only', '--new-admin-key'], 'start again with --new-admin-key after it.'],
     [['--restored=no'], "Option '--restored' does not take an argument. The options are "],
   ])('%j is refused by name', (args, message) => {

@@ -36,15 +36,24 @@ export interface CommandLine {
 export function readCommandLine(args: readonly string[]): CommandLine {
   const values = parsed(args);
   const { help, insecure, restored, 'new-admin-key': newAdminKey, 'migrate-only': migrateOnly } = values;
-  if (migrateOnly && (restored || newAdminKey)) throw new CommandLineError(`--migrate-only makes the schema and ends: start again with ${restored ? '--restored' : '--new-admin-key'} after it.`);
+  if (migrateOnly && (restored || newAdminKey))
+    throw new CommandLineError(
+      `--migrate-only makes the schema and ends: start again with ${restored ? '--restored' : '--new-admin-key'} after it.`,
+    );
   return { help, insecure, migrateOnly, newAdminKey, restored };
 }
 
-function parsed(args: readonly string[]): ReturnType<typeof parseArgs<{ args: string[]; options: typeof OPTIONS }>>['values'] {
+function parsed(
+  args: readonly string[],
+): ReturnType<typeof parseArgs<{ args: string[]; options: typeof OPTIONS }>>['values'] {
   try {
     return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (error) {
-    const known = Object.keys(OPTIONS).map((name) => `--${name}`).join(', ');
-    throw new CommandLineError(`${(error as Error).message.split('. ')[0]}. The options are ${known}. Everything else is a setting (README.md).`);
+    const known = Object.keys(OPTIONS)
+      .map((name) => `--${name}`)
+      .join(', ');
+    throw new CommandLineError(
+      `${(error as Error).message.split('. ')[0]}. The options are ${known}. Everything else is a setting (README.md).`,
+    );
   }
 }

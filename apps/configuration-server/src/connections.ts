@@ -63,9 +63,15 @@ export class Connections {
   /** False when everybody is being answered. */
   private makeRoom(): boolean {
     const idle = [...this.carrying].filter((socket) => !isAtWork(socket));
-    const asksNothing = [...this.greeting.values(), ...idle.filter((socket) => socket.bytesWritten === 0 || wasAnsweredEarly(socket))];
+    const asksNothing = [
+      ...this.greeting.values(),
+      ...idle.filter((socket) => socket.bytesWritten === 0 || wasAnsweredEarly(socket)),
+    ];
     const oldOf = (sockets: readonly Socket[], share: number): readonly Socket[] => {
-      const most = Math.min(Math.max(CLOSED_TOGETHER, this.open.size / share), Math.max(0, sockets.length - this.open.size / YOUNG_SHARE));
+      const most = Math.min(
+        Math.max(CLOSED_TOGETHER, this.open.size / share),
+        Math.max(0, sockets.length - this.open.size / YOUNG_SHARE),
+      );
       return [...sockets].sort((a, b) => whenAsked(a) - whenAsked(b)).slice(0, most);
     };
     const neverAsked = oldOf(asksNothing, NEVER_ASKED_SHARE);

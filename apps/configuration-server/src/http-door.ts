@@ -51,7 +51,11 @@ interface DoorSettings {
 }
 
 /** The HTTP server with every route of the contract; not listening yet. */
-export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread, clients, refusedConnections }: DoorSettings, logger: Logger): Promise<NestFastifyApplication> {
+export async function openHttpDoor(
+  useCases: UseCases,
+  { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread, clients, refusedConnections }: DoorSettings,
+  logger: Logger,
+): Promise<NestFastifyApplication> {
   everyRouteStatesItsPermission();
   everyBodyHasItsCheck(DESCRIBED_CONTROLLERS);
   const { randomness, metrics } = useCases;
@@ -78,7 +82,11 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   };
   const adapter = new FastifyAdapter({
     ...fastifySettings,
-    ...(tls ? { https: { ...server, ...TLS_OPTIONS, cert: tls.certificate, key: tls.key, handshakeTimeout: requestTimeoutMs } } : { http: server }),
+    ...(tls
+      ? {
+          https: { ...server, ...TLS_OPTIONS, cert: tls.certificate, key: tls.key, handshakeTimeout: requestTimeoutMs },
+        }
+      : { http: server }),
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionTimeout: requestTimeoutMs + LONGEST_SILENCE_MS,
@@ -103,13 +111,22 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
     answerBrokenRequest(undefined, socket.resume(), metrics);
   });
   // A listener after that of listening itself: else what fails later, as when the machine has no more files, would end the process.
-  fastify.server.once('listening', () => fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken')));
+  fastify.server.once('listening', () =>
+    fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken')),
+  );
   const otherMethods = new OtherMethods(fastify);
   applyRules(fastify, useCases, clients, tls !== null);
   await serveDocs(fastify, useCases.callers);
   const pipelines = { turns: new RequestTurns(), unread };
-  const closePlain = openPlainLane(fastify.server, useCases, { pipelines, clients, event: tls ? 'secureConnection' : 'connection', requestTimeoutMs, keepAliveMs: KEEP_ALIVE_MS });
-  if (refusedConnections) expectProxyHeaders(fastify.server, { clients, isTls: tls !== null, requestTimeoutMs, refused: refusedConnections });
+  const closePlain = openPlainLane(fastify.server, useCases, {
+    pipelines,
+    clients,
+    event: tls ? 'secureConnection' : 'connection',
+    requestTimeoutMs,
+    keepAliveMs: KEEP_ALIVE_MS,
+  });
+  if (refusedConnections)
+    expectProxyHeaders(fastify.server, { clients, isTls: tls !== null, requestTimeoutMs, refused: refusedConnections });
   fastify.addHook('preClose', (done) => {
     closePlain();
     done();
@@ -121,7 +138,9 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
   const lane = Fastify(fastifySettings);
   applyRules(lane, useCases, clients, tls !== null);
   lane.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, randomness));
-  lane.setNotFoundHandler((request, reply) => sendProblem(new RequestProblem('route_not_found'), request, reply, randomness));
+  lane.setNotFoundHandler((request, reply) =>
+    sendProblem(new RequestProblem('route_not_found'), request, reply, randomness),
+  );
   await serveHeartbeats(lane, useCases);
   await lane.ready();
   openLane(fastify.server, lane);
@@ -129,14 +148,21 @@ export async function openHttpDoor(useCases: UseCases, { tls, requestTimeoutMs =
 }
 
 /** What holds for every request, through whichever Fastify it comes. */
-function applyRules(fastify: FastifyInstance, { metrics, receiver, refusedRequests }: UseCases, clients: ClientAddresses, isTls: boolean): void {
+function applyRules(
+  fastify: FastifyInstance,
+  { metrics, receiver, refusedRequests }: UseCases,
+  clients: ClientAddresses,
+  isTls: boolean,
+): void {
   const safe = safeHeaders(isTls);
   fastify.decorateRequest('clientAddress', {
     getter(this: FastifyRequest) {
       return clients.ofRequest(this.raw);
     },
   });
-  const permissions = new Map(routePermissions().map(({ method, path, permission }) => [`${method} /${path}`, permission]));
+  const permissions = new Map(
+    routePermissions().map(({ method, path, permission }) => [`${method} /${path}`, permission]),
+  );
   fastify.decorateRequest('statedPermission', {
     getter(this: FastifyRequest) {
       return permissions.get(`${this.method === 'HEAD' ? 'GET' : this.method} ${this.routeOptions.url}`);

@@ -13,8 +13,15 @@ describe('a replica that starts on a node of a cluster', () => {
   ])('%s', async (_what, rows, pauses, reconciled) => {
     const left = [...rows];
     const [paused, followed]: [number[], unknown[]] = [[], []];
-    const clock = { now: () => NOON, reconcile: async (at: Date, isMoving: boolean) => void followed.push([at.getTime() - NOON.getTime(), isMoving]) };
-    await joinSite(async () => ({ notedAt: after(left.shift() ?? 0) }), clock, async (ms) => void paused.push(ms));
+    const clock = {
+      now: () => NOON,
+      reconcile: async (at: Date, isMoving: boolean) => void followed.push([at.getTime() - NOON.getTime(), isMoving]),
+    };
+    await joinSite(
+      async () => ({ notedAt: after(left.shift() ?? 0) }),
+      clock,
+      async (ms) => void paused.push(ms),
+    );
     expect([paused, followed]).toEqual([pauses, reconciled]);
   });
 });

@@ -14,12 +14,22 @@ export class KeptDatabase {
     private readonly logger: Logger,
     private readonly progress: (line: string) => void,
   ) {
-    this.looking = new RepeatingJob('keep the private database', () => this.look(), () => LOOK_EVERY_MS, logger);
+    this.looking = new RepeatingJob(
+      'keep the private database',
+      () => this.look(),
+      () => LOOK_EVERY_MS,
+      logger,
+    );
     this.looking.start();
   }
 
   static async open(directory: string, logger: Logger, progress: (line: string) => void): Promise<KeptDatabase> {
-    return new KeptDatabase(await openPrivateDatabase({ directory, size: 'serving', progress }), directory, logger, progress);
+    return new KeptDatabase(
+      await openPrivateDatabase({ directory, size: 'serving', progress }),
+      directory,
+      logger,
+      progress,
+    );
   }
 
   get address(): PrivateDatabase['address'] {

@@ -29,7 +29,8 @@ const ELSEWHERE = 'not in this data directory: it was made by the server that us
 /** After a restore, or when another replica has made a new one since. */
 const NOT_VALID = 'not in this data directory: the secret in its file is not valid in this database';
 
-const placeOf = ({ path, state }: SecretFile): string => (state === 'valid' ? asTyped(path) : state === 'absent' ? ELSEWHERE : NOT_VALID);
+const placeOf = ({ path, state }: SecretFile): string =>
+  state === 'valid' ? asTyped(path) : state === 'absent' ? ELSEWHERE : NOT_VALID;
 
 /** A path as a person would type it where `npm start` was typed. */
 function asTyped(path: string): string {
@@ -65,7 +66,9 @@ async function run(): Promise<void> {
   let stopAsked: (signal: string) => void = () => undefined;
   const asked = new Promise<string>((resolve) => (stopAsked = resolve));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked(signal));
-  process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a promise was rejected and nobody looked'));
+  process.on('unhandledRejection', (reason) =>
+    logger.error({ err: reason }, 'a promise was rejected and nobody looked'),
+  );
 
   const server = await serve(settings, logger, print, options);
   print(welcome(server));
@@ -79,7 +82,9 @@ async function run(): Promise<void> {
 run().then(
   () => process.exit(0),
   (error: unknown) => {
-    const told = [CommandLineError, SettingsError, DirectoryInUse, UnsafeFile, CannotStart].some((kind) => error instanceof kind);
+    const told = [CommandLineError, SettingsError, DirectoryInUse, UnsafeFile, CannotStart].some(
+      (kind) => error instanceof kind,
+    );
     const expected = told || (error instanceof Error && error.name === 'DatabaseProgramMissing');
     console.error(expected ? (error as Error).message : error);
     process.exit(1);

@@ -17,8 +17,16 @@ export async function migrateOnly(settings: Settings, logger: Logger, progress: 
       undoing.add(() => claim.release());
     }
     const parts = { settings, randomness: new SystemRandomness(), logger, progress, undoing };
-    const made = await bringSchemaUpToDate(await openDatabase(dataDirectory, parts), `${hostname()}:${process.pid}`, parts);
-    progress(made.length === 0 ? 'The schema was up to date already.' : `The schema is up to date: ${made.length} migrations made, the last ${made.at(-1)}.`);
+    const made = await bringSchemaUpToDate(
+      await openDatabase(dataDirectory, parts),
+      `${hostname()}:${process.pid}`,
+      parts,
+    );
+    progress(
+      made.length === 0
+        ? 'The schema was up to date already.'
+        : `The schema is up to date: ${made.length} migrations made, the last ${made.at(-1)}.`,
+    );
   } finally {
     await undoing.run(logger);
   }

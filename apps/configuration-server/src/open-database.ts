@@ -41,9 +41,14 @@ export interface StartParts {
 }
 
 /** The database that is named, or a private one in the data directory. @throws CannotStart */
-export async function openDatabase(dataDirectory: string, { settings, randomness, logger, progress, undoing }: StartParts): Promise<OpenDatabase> {
+export async function openDatabase(
+  dataDirectory: string,
+  { settings, randomness, logger, progress, undoing }: StartParts,
+): Promise<OpenDatabase> {
   const address = settings.database ?? (await privateDatabase(dataDirectory, logger, progress, undoing));
-  const servers = new DatabaseServers(address, (change) => logger.warn(change, 'another database server is used from now on; connections to the earlier one were closed'));
+  const servers = new DatabaseServers(address, (change) =>
+    logger.warn(change, 'another database server is used from now on; connections to the earlier one were closed'),
+  );
   const database = new Database(servers, randomness, { connections: 1, lockWaitSeconds: 3 });
   undoing.add(() => database.close());
   const clock = new SystemClock(() => readDatabaseClock(database));
@@ -57,20 +62,32 @@ export async function openDatabase(dataDirectory: string, { settings, randomness
 }
 
 /** Makes the schema that of this version; writes nothing when it is already, or is a later one. Returns the migrations made. @throws CannotStart */
-export async function bringSchemaUpToDate({ servers, database, clock }: OpenDatabase, replica: string, { settings, randomness, progress }: StartParts): Promise<readonly string[]> {
-  const { user, database: schema } = settings.database ?? { user: 'the private user', database: 'the private database' };
+export async function bringSchemaUpToDate(
+  { servers, database, clock }: OpenDatabase,
+  replica: string,
+  { settings, randomness, progress }: StartParts,
+): Promise<readonly string[]> {
+  const { user, database: schema } = settings.database ?? {
+    user: 'the private user',
+    database: 'the private database',
+  };
   try {
     const { pending, unknown } = await schemaDifference((sql) => database.rows(sql));
     if (unknown.length > 0) throw new SchemaFromTheFuture(unknown);
     if (pending.length === 0) return [];
     const { address } = await servers.choose();
-    await whileSaying(progress, 'Bringing the schema up to date', migrateDatabase(address, clock, replica, randomness)).catch((error: unknown) => {
+    await whileSaying(
+      progress,
+      'Bringing the schema up to date',
+      migrateDatabase(address, clock, replica, randomness),
+    ).catch((error: unknown) => {
       if (isRightMissing(error)) throw new CannotStart(rightMissing(schema, user, pending, error), { cause: error });
       throw error;
     });
     return pending;
   } catch (error) {
-    if (error instanceof SchemaFromTheFuture) throw new CannotStart(`The database ${schema} cannot be used: ${error.message}.`, { cause: error });
+    if (error instanceof SchemaFromTheFuture)
+      throw new CannotStart(`The database ${schema} cannot be used: ${error.message}.`, { cause: error });
     throw error;
   }
 }
@@ -84,31 +101,46 @@ async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
   const before = clock.databaseDifferenceMs;
   await clock.synchronise().catch((error: unknown) => logger.debug({ err: error }, 'clock not synchronised'));
   const differenceSeconds = clock.databaseDifferenceMs / 1000;
-  if (before === 0 && differenceSeconds !== 0) logger.warn({ differenceSeconds }, "the clock of this database node differs from the site's and is not followed");
-  if (before !== 0 && differenceSeconds === 0) logger.info("the clock of this database node agrees with the site's again");
+  if (before === 0 && differenceSeconds !== 0)
+    logger.warn({ differenceSeconds }, "the clock of this database node differs from the site's and is not followed");
+  if (before !== 0 && differenceSeconds === 0)
+    logger.info("the clock of this database node agrees with the site's again");
 }
 
 /** The first connection to a database that is not ours. */
 async function reach(database: DatabaseSettings, clock: SystemClock, progress: (line: string) => void): Promise<void> {
-  const where = 'socketPath' in database ? database.socketPath : [database, ...database.others].map(({ host, port }) => `${host}:${port}`).join(',');
+  const where =
+    'socketPath' in database
+      ? database.socketPath
+      : [database, ...database.others].map(({ host, port }) => `${host}:${port}`).join(',');
   try {
     await whileSaying(progress, `Looking for the database at ${where}`, clock.synchronise());
   } catch (error) {
-    throw new CannotStart(`DATABASE_URL: the database ${database.database} at ${where} cannot be used as ${database.user}: ${await reasonOf(error, database)}`, { cause: error });
+    throw new CannotStart(
+      `DATABASE_URL: the database ${database.database} at ${where} cannot be used as ${database.user}: ${await reasonOf(error, database)}`,
+      { cause: error },
+    );
   }
 }
 
 async function reasonOf(error: unknown, database: DatabaseSettings): Promise<string> {
   const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (await demandsTls(reason, database)) return 'the database demands TLS: add ?ssl=required to DATABASE_URL (or ssl=verify-ca or verify-identity with sslCa)';
+  if (await demandsTls(reason, database))
+    return 'the database demands TLS: add ?ssl=required to DATABASE_URL (or ssl=verify-ca or verify-identity with sslCa)';
   if (reason instanceof FleetError) return 'it does not answer';
   const said = errorMessage(reason) || String(errorCode(reason));
   const mayNeedCertificate = errorNumber(reason) === ACCESS_DENIED && 'ssl' in database && !database.ssl?.cert;
-  if (mayNeedCertificate) return `${said} (where the database demands a certificate of this user, add sslCert and sslKey to DATABASE_URL)`;
+  if (mayNeedCertificate)
+    return `${said} (where the database demands a certificate of this user, add sslCert and sslKey to DATABASE_URL)`;
   return reason instanceof NoPrimary ? `no server takes writes: ${said}` : said;
 }
 
-async function privateDatabase(dataDirectory: string, logger: Logger, progress: (line: string) => void, undoing: Undoing): Promise<DatabaseAddress> {
+async function privateDatabase(
+  dataDirectory: string,
+  logger: Logger,
+  progress: (line: string) => void,
+  undoing: Undoing,
+): Promise<DatabaseAddress> {
   const database = await KeptDatabase.open(join(dataDirectory, 'database'), logger, progress);
   undoing.add(() => database.stop());
   return database.address;

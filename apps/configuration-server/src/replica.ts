@@ -137,10 +137,33 @@ export class Replica {
   }
 
   /** Composes all of it; listens to nobody and does nothing by itself yet. */
-  static async make({ name, settings, servers, clock, siteClock, randomness, identifiers, logger, passphraseFile, removalRecorder, directory = NO_DATA_DIRECTORY, requestTimeoutMs, answerWithinMs, unreadLimits, readyForMs, longestUnreadExportMs }: ReplicaParts): Promise<Replica> {
+  static async make({
+    name,
+    settings,
+    servers,
+    clock,
+    siteClock,
+    randomness,
+    identifiers,
+    logger,
+    passphraseFile,
+    removalRecorder,
+    directory = NO_DATA_DIRECTORY,
+    requestTimeoutMs,
+    answerWithinMs,
+    unreadLimits,
+    readyForMs,
+    longestUnreadExportMs,
+  }: ReplicaParts): Promise<Replica> {
     const { version, versionPolicy, reregistrationProof: proofPolicy, lease: leaseTiming } = settings;
-    const database = new Database(servers, randomness, { connections: settings.databaseConnections, lockWaitSeconds: LOCK_WAIT_SECONDS });
-    const heartbeatDatabase = new Database(servers, randomness, { connections: HEARTBEAT_CONNECTIONS, lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS });
+    const database = new Database(servers, randomness, {
+      connections: settings.databaseConnections,
+      lockWaitSeconds: LOCK_WAIT_SECONDS,
+    });
+    const heartbeatDatabase = new Database(servers, randomness, {
+      connections: HEARTBEAT_CONNECTIONS,
+      lockWaitSeconds: HEARTBEAT_LOCK_WAIT_SECONDS,
+    });
 
     const stamps = new StampsInFlight();
     const registry = new RegistryStore(database, clock, identifiers, stamps);
@@ -154,17 +177,40 @@ export class Replica {
     const cursors = new Cursors(new SignedText(await secrets.sharedKey('cursor_hmac', newSharedKey())));
 
     const availability = availabilityTiming(leaseTiming.leaseSeconds);
-    const listening = new ListeningClock(new ListeningStore(heartbeatDatabase, identifiers, name, availability), clock, availability, async (row, isMoving) => siteClock?.reconcile(row.notedAt, isMoving));
+    const listening = new ListeningClock(
+      new ListeningStore(heartbeatDatabase, identifiers, name, availability),
+      clock,
+      availability,
+      async (row, isMoving) => siteClock?.reconcile(row.notedAt, isMoving),
+    );
     const events = new EventReader(database, clock, listening);
     const reader = new FleetReader(database, clock, version, stamps, listening);
     const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
     const leases = new LeaseStore(heartbeatDatabase, identifiers, version, stamps);
     const heartbeatLimits = heartbeatLimitsWithin(await readMaxPacketBytes(database), settings.heartbeats);
-    const receiver = new HeartbeatReceiver(leases, listening, clock, randomness, version, leaseTiming, heartbeatLimits, pauseMs);
-    const cleanUp = new CleanUp(removals, () => listening.cleanUpMoment, settings.cleanUp, settings.eventRetentionDays, name);
+    const receiver = new HeartbeatReceiver(
+      leases,
+      listening,
+      clock,
+      randomness,
+      version,
+      leaseTiming,
+      heartbeatLimits,
+      pauseMs,
+    );
+    const cleanUp = new CleanUp(
+      removals,
+      () => listening.cleanUpMoment,
+      settings.cleanUp,
+      settings.eventRetentionDays,
+      name,
+    );
     const promise = new CleanUpPromise(new RemovalStore(heartbeatDatabase, clock, identifiers), clock);
     const refused = new RefusedCallers(clock, registry);
-    const limits = { ofKeys: new RateLimit(settings.limits.keyRequestsPerSecond, clock), ofStrangers: new RateLimit(settings.limits.strangerRequestsPerSecond, clock) };
+    const limits = {
+      ofKeys: new RateLimit(settings.limits.keyRequestsPerSecond, clock),
+      ofStrangers: new RateLimit(settings.limits.strangerRequestsPerSecond, clock),
+    };
     const databaseDifferenceMs = (): number => siteClock?.databaseDifferenceMs ?? 0;
     const consistency = new ConsistencyCheck(new ConsistencyStore(database, clock, identifiers), registry, clock);
     const unread = new UnreadResponses(unreadLimits);
@@ -172,16 +218,55 @@ export class Replica {
     const refusedRequests = new RefusedRequests(registry, clock, limitedLog);
     const refusedConnections = settings.http.proxyProtocol ? new RefusedConnections(limitedLog) : null;
     const clients = new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader);
-    const metrics = new Metrics({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, refusedRequests, servers });
-    const status = new ReplicaStatus({ replica: name, version, versionPolicy }, database, heartbeatDatabase, clock, listening, receiver, promise, removals, databaseDifferenceMs, new RestoreStore(database, clock, identifiers), directory, readyForMs);
+    const metrics = new Metrics({
+      receiver,
+      listening,
+      refused,
+      promise,
+      databaseDifferenceMs,
+      unread,
+      consistency,
+      limitedLog,
+      refusedConnections,
+      refusedRequests,
+      servers,
+    });
+    const status = new ReplicaStatus(
+      { replica: name, version, versionPolicy },
+      database,
+      heartbeatDatabase,
+      clock,
+      listening,
+      receiver,
+      promise,
+      removals,
+      databaseDifferenceMs,
+      new RestoreStore(database, clock, identifiers),
+      directory,
+      readyForMs,
+    );
     const views = new FleetViews(reader, registry, cursors, version);
-    const keeper = new KeyKeeper(keys, new SystemSecrets(), passphraseFile, identifiers, clock, settings.passphraseOverlapSeconds);
+    const keeper = new KeyKeeper(
+      keys,
+      new SystemSecrets(),
+      passphraseFile,
+      identifiers,
+      clock,
+      settings.passphraseOverlapSeconds,
+    );
     const registrationRate = new RegistrationRate(clock, randomness, settings.registrations, neighbourhoodOf);
     const useCases: UseCases = {
       clock,
       randomness,
       callers: new Callers(keys, credentials, refused, limits, settings.metricsNeedReader),
-      registrar: new Registrar(changes, credentials, randomness, () => receiver.fleetSize, { version, versionPolicy, leaseTiming, proofPolicy }, registrationRate),
+      registrar: new Registrar(
+        changes,
+        credentials,
+        randomness,
+        () => receiver.fleetSize,
+        { version, versionPolicy, leaseTiming, proofPolicy },
+        registrationRate,
+      ),
       receiver,
       refusedHeartbeats: new RefusedHeartbeats(registry),
       refusedRequests,
@@ -198,24 +283,85 @@ export class Replica {
       cursors,
       answerWithinMs,
     };
-    const http = await openHttpDoor(useCases, { tls: settings.http.tls, requestTimeoutMs, unread, clients, refusedConnections }, logger);
-    const certificate = settings.http.tls && new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer, clock, logger);
+    const http = await openHttpDoor(
+      useCases,
+      { tls: settings.http.tls, requestTimeoutMs, unread, clients, refusedConnections },
+      logger,
+    );
+    const certificate =
+      settings.http.tls &&
+      new TlsCertificate(settings.http.tls, http.getHttpServer() as unknown as HttpsServer, clock, logger);
     if (certificate) metrics.observe(certificate);
-    const connections = new Connections(http.getHttpServer(), settings.http.tls !== null, Math.min(settings.http.mostConnections, mostSockets()));
+    const connections = new Connections(
+      http.getHttpServer(),
+      settings.http.tls !== null,
+      Math.min(settings.http.mostConnections, mostSockets()),
+    );
 
     const recorder = new AvailabilityRecorder(receiver, listening, siteClock, logger);
 
     const jobs = [
-      new RepeatingJob('record availability', () => recorder.record(), (failed) => (failed ? Math.min(RECORD_AGAIN_MS, availability.recordIntervalMs) : availability.recordIntervalMs), logger),
-      new RepeatingJob('expire heartbeats', async () => receiver.expire(), () => EXPIRE_HEARTBEATS_MS, logger),
-      new RepeatingJob('count the fleet', async () => (receiver.fleetSize = await counter.senders()), () => COUNT_FLEET_MS, logger),
+      new RepeatingJob(
+        'record availability',
+        () => recorder.record(),
+        (failed) => (failed ? Math.min(RECORD_AGAIN_MS, availability.recordIntervalMs) : availability.recordIntervalMs),
+        logger,
+      ),
+      new RepeatingJob(
+        'expire heartbeats',
+        async () => receiver.expire(),
+        () => EXPIRE_HEARTBEATS_MS,
+        logger,
+      ),
+      new RepeatingJob(
+        'count the fleet',
+        async () => (receiver.fleetSize = await counter.senders()),
+        () => COUNT_FLEET_MS,
+        logger,
+      ),
       ...(certificate ? certificateJobs(certificate, logger) : []),
-      new RepeatingJob('note the use of keys', () => keys.noteUses(), () => NOTE_KEY_USE_MS, logger),
-      new RepeatingJob('settle a rotation', () => keeper.settleRotation(), () => SETTLE_ROTATION_MS, logger),
-      new RepeatingJob('clean up', () => cleanUpPass(cleanUp, promise, metrics, logger), () => nextPassDelayMs(settings.cleanUp, randomness.fraction()), logger),
-      new RepeatingJob('check the consistency', () => consistencyPass(consistency, logger), (failed) => (failed ? CHECK_CONSISTENCY_AGAIN_MS : CHECK_CONSISTENCY_MS * (1 + randomness.fraction() / 10)), logger),
+      new RepeatingJob(
+        'note the use of keys',
+        () => keys.noteUses(),
+        () => NOTE_KEY_USE_MS,
+        logger,
+      ),
+      new RepeatingJob(
+        'settle a rotation',
+        () => keeper.settleRotation(),
+        () => SETTLE_ROTATION_MS,
+        logger,
+      ),
+      new RepeatingJob(
+        'clean up',
+        () => cleanUpPass(cleanUp, promise, metrics, logger),
+        () => nextPassDelayMs(settings.cleanUp, randomness.fraction()),
+        logger,
+      ),
+      new RepeatingJob(
+        'check the consistency',
+        () => consistencyPass(consistency, logger),
+        (failed) => (failed ? CHECK_CONSISTENCY_AGAIN_MS : CHECK_CONSISTENCY_MS * (1 + randomness.fraction() / 10)),
+        logger,
+      ),
     ];
-    return new Replica(database, heartbeatDatabase, secrets, keys, keeper, certificate, listening, recorder, receiver, cleanUp, consistency, status, http, connections, jobs);
+    return new Replica(
+      database,
+      heartbeatDatabase,
+      secrets,
+      keys,
+      keeper,
+      certificate,
+      listening,
+      recorder,
+      receiver,
+      cleanUp,
+      consistency,
+      status,
+      http,
+      connections,
+      jobs,
+    );
   }
 
   /** Begins to listen on the clock and to sweep. A rotation that an earlier start left half done is settled before anybody asks. */
@@ -239,13 +385,24 @@ export class Replica {
 }
 
 const certificateJobs = (certificate: TlsCertificate, logger: Logger): RepeatingJob[] => [
-  new RepeatingJob('renew the certificate', () => certificate.renewAndLog(), () => RENEW_CERTIFICATE_MS, logger),
-  new RepeatingJob('check the validity of the certificate', async () => certificate.warnWhenInvalid(), () => CHECK_VALIDITY_MS, logger),
+  new RepeatingJob(
+    'renew the certificate',
+    () => certificate.renewAndLog(),
+    () => RENEW_CERTIFICATE_MS,
+    logger,
+  ),
+  new RepeatingJob(
+    'check the validity of the certificate',
+    async () => certificate.warnWhenInvalid(),
+    () => CHECK_VALIDITY_MS,
+    logger,
+  ),
 ];
 
 async function consistencyPass(consistency: ConsistencyCheck, logger: Logger): Promise<void> {
   const { found, repaired } = await consistency.pass();
-  if (found.size > 0) logger.error({ found: Object.fromEntries(found), repaired }, 'stored rows contradicted each other');
+  if (found.size > 0)
+    logger.error({ found: Object.fromEntries(found), repaired }, 'stored rows contradicted each other');
 }
 
 async function cleanUpPass(cleanUp: CleanUp, promise: CleanUpPromise, metrics: Metrics, logger: Logger): Promise<void> {

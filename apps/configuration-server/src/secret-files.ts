@@ -2,7 +2,16 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassphraseFile } from '@app/fleet';
 import type { AdminKey, KeyRingStore, SecretStore } from '@app/fleet-mysql';
-import { isPassphrase, newApiKey, newPassphrase, prefixOf, readPrivateFile, sha256, UnsafeFile, writePrivateFile } from '@app/platform';
+import {
+  isPassphrase,
+  newApiKey,
+  newPassphrase,
+  prefixOf,
+  readPrivateFile,
+  sha256,
+  UnsafeFile,
+  writePrivateFile,
+} from '@app/platform';
 
 /** The passphrase and the first admin key in a data directory, readable to its owner alone. */
 export class SecretFiles extends PassphraseFile {
@@ -18,7 +27,8 @@ export class SecretFiles extends PassphraseFile {
 
   /** @throws UnsafeFile for one that another user may have planted, or may read. */
   async mustBePrivate(): Promise<void> {
-    for (const path of [this.passphrase, this.adminKey]) for (const name of [path, pendingOf(path), renewedOf(path)]) await readSecret(name);
+    for (const path of [this.passphrase, this.adminKey])
+      for (const name of [path, pendingOf(path), renewedOf(path)]) await readSecret(name);
   }
 
   prepare(passphrase: string): Promise<void> {
@@ -39,7 +49,10 @@ export class SecretFiles extends PassphraseFile {
   /** SHA-256 of the secrets in the files; null where there is none. */
   async hashes(): Promise<{ readonly passphrase: Buffer | null; readonly adminKey: Buffer | null }> {
     const [passphrase, adminKey] = await Promise.all([readSecret(this.passphrase), readSecret(this.adminKey)]);
-    return { passphrase: passphrase === null ? null : sha256(passphrase), adminKey: adminKey === null ? null : sha256(adminKey) };
+    return {
+      passphrase: passphrase === null ? null : sha256(passphrase),
+      adminKey: adminKey === null ? null : sha256(adminKey),
+    };
   }
 
   async preparedHash(): Promise<string | null> {
@@ -62,7 +75,12 @@ const writeSecret = (path: string, secret: string): Promise<void> => writePrivat
  * their names after it does: killed at any moment, the next start either finishes or begins anew. Of replicas that start
  * at once, one wins, and only its files stay: true for that one.
  */
-export async function settleSecrets(secrets: SecretStore, keys: KeyRingStore, files: SecretFiles, progress: (line: string) => void): Promise<boolean> {
+export async function settleSecrets(
+  secrets: SecretStore,
+  keys: KeyRingStore,
+  files: SecretFiles,
+  progress: (line: string) => void,
+): Promise<boolean> {
   await settleRenewal(keys, files);
   const begun = await readPending(files);
   if (!begun && (await secrets.haveFirstSecrets())) return false;
@@ -117,7 +135,8 @@ async function settleRenewal(keys: KeyRingStore, { adminKey: path }: SecretFiles
 /** What an earlier start was about to make; the key is renamed last, so its pending file says whether it came to an end. */
 async function readPending(files: SecretFiles): Promise<{ passphrase: string; adminKey: string } | null> {
   const adminKey = await readSecret(pendingOf(files.adminKey));
-  const passphrase = (await readSecret(pendingOf(files.passphrase))) ?? (adminKey && (await readSecret(files.passphrase)));
+  const passphrase =
+    (await readSecret(pendingOf(files.passphrase))) ?? (adminKey && (await readSecret(files.passphrase)));
   return passphrase && adminKey ? { passphrase, adminKey } : null;
 }
 
@@ -129,7 +148,12 @@ async function writeNew(files: SecretFiles): Promise<{ passphrase: string; admin
 }
 
 /** A file of that name from another database is the only copy of its secret: it is kept beside the new one. */
-async function putInPlace(path: string, passphrase: string, adminKey: string, progress: (line: string) => void): Promise<void> {
+async function putInPlace(
+  path: string,
+  passphrase: string,
+  adminKey: string,
+  progress: (line: string) => void,
+): Promise<void> {
   const there = await readSecret(path);
   if (there !== null && there !== passphrase && there !== adminKey) {
     const kept = `${path}.${Date.now()}`;

@@ -7,7 +7,15 @@ import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { durabilityWarnings, isClusterNode, readListening } from '@app/fleet-mysql';
-import { claimDirectory, errorCode, errorMessage, mustBePrivateFolder, SystemRandomness, UuidIdentifiers, type Settings } from '@app/platform';
+import {
+  claimDirectory,
+  errorCode,
+  errorMessage,
+  mustBePrivateFolder,
+  SystemRandomness,
+  UuidIdentifiers,
+  type Settings,
+} from '@app/platform';
 import { CannotStart } from './cannot-start.js';
 import { makeDataDirectory } from './data-directory.js';
 import { joinSite } from './join-site.js';
@@ -43,7 +51,12 @@ export interface RunningServer {
 }
 
 /** Starts all of it: database, schema, secrets, jobs, HTTP. What was begun is undone when a later step fails. */
-export async function serve(settings: Settings, logger: Logger, progress: (line: string) => void, options: StartOptions): Promise<RunningServer> {
+export async function serve(
+  settings: Settings,
+  logger: Logger,
+  progress: (line: string) => void,
+  options: StartOptions,
+): Promise<RunningServer> {
   const undoing = new Undoing();
   try {
     return await begin(settings, logger, progress, options, undoing);
@@ -53,7 +66,13 @@ export async function serve(settings: Settings, logger: Logger, progress: (line:
   }
 }
 
-async function begin(settings: Settings, logger: Logger, progress: (line: string) => void, { newAdminKey, restored }: StartOptions, undoing: Undoing): Promise<RunningServer> {
+async function begin(
+  settings: Settings,
+  logger: Logger,
+  progress: (line: string) => void,
+  { newAdminKey, restored }: StartOptions,
+  undoing: Undoing,
+): Promise<RunningServer> {
   const dataDirectory = resolve(settings.dataDirectory);
   await makeDataDirectory(dataDirectory);
   await mustBePrivateFolder(dataDirectory);
@@ -67,22 +86,45 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
   const parts = { settings, randomness, logger, progress, undoing };
   const opened = await openDatabase(dataDirectory, parts);
   const { servers, database: setUp, clock } = opened;
-  for (const warning of await durabilityWarnings(setUp)) logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
+  for (const warning of await durabilityWarnings(setUp))
+    logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
 
   const identifiers = new UuidIdentifiers();
   // Two containers may share a host name and both be process 1.
   const name = `${hostname()}:${process.pid}:${identifiers.at(clock.now()).slice(-8)}`;
   await bringSchemaUpToDate(opened, name, parts);
 
-  if (await isClusterNode(setUp)) await joinSite(() => readListening(setUp, clock.now()), clock, (ms) => pause(ms));
+  if (await isClusterNode(setUp))
+    await joinSite(
+      () => readListening(setUp, clock.now()),
+      clock,
+      (ms) => pause(ms),
+    );
 
   const directory = new DataDirectory(dataDirectory, files, logger);
   undoing.add(() => directory.stop());
-  const replica = await Replica.make({ name, settings, servers, clock, siteClock: clock, randomness, identifiers, logger, passphraseFile: files, removalRecorder: directory.removedHosts, directory });
+  const replica = await Replica.make({
+    name,
+    settings,
+    servers,
+    clock,
+    siteClock: clock,
+    randomness,
+    identifiers,
+    logger,
+    passphraseFile: files,
+    removalRecorder: directory.removedHosts,
+    directory,
+  });
   undoing.add(() => stopServing(replica));
-  if (restored && !(await replica.secrets.haveFirstSecrets())) throw new CannotStart('--restored: the database is empty. Load the backup first (docs/backup-and-restore.md).');
+  if (restored && !(await replica.secrets.haveFirstSecrets()))
+    throw new CannotStart('--restored: the database is empty. Load the backup first (docs/backup-and-restore.md).');
   const isNewDatabase = await settleSecrets(replica.secrets, replica.keys, files, progress);
-  await directory.settle({ replica: name, database: setUp, clock, identifiers, randomness, keys: replica.keys }, { isRestored: restored, isNewDatabase }, progress);
+  await directory.settle(
+    { replica: name, database: setUp, clock, identifiers, randomness, keys: replica.keys },
+    { isRestored: restored, isNewDatabase },
+    progress,
+  );
   if (newAdminKey) {
     await renewAdminKey(replica.secrets, files);
     progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they are in wrong hands.`);
@@ -98,10 +140,17 @@ async function begin(settings: Settings, logger: Logger, progress: (line: string
 
 async function secretFiles(files: SecretFiles, { keys }: Replica): Promise<RunningServer['files']> {
   const { passphrase, adminKey } = await files.hashes();
-  const stateOf = (hash: Buffer | null, isValid: boolean): SecretFile['state'] => (hash === null ? 'absent' : isValid ? 'valid' : 'not valid');
+  const stateOf = (hash: Buffer | null, isValid: boolean): SecretFile['state'] =>
+    hash === null ? 'absent' : isValid ? 'valid' : 'not valid';
   return {
-    passphrase: { path: files.passphrase, state: stateOf(passphrase, passphrase !== null && (await keys.passphraseState(passphrase)) === 'valid') },
-    adminKey: { path: files.adminKey, state: stateOf(adminKey, adminKey !== null && (await keys.isApiKeyValid(adminKey))) },
+    passphrase: {
+      path: files.passphrase,
+      state: stateOf(passphrase, passphrase !== null && (await keys.passphraseState(passphrase)) === 'valid'),
+    },
+    adminKey: {
+      path: files.adminKey,
+      state: stateOf(adminKey, adminKey !== null && (await keys.isApiKeyValid(adminKey))),
+    },
   };
 }
 
@@ -130,7 +179,10 @@ async function freeAddress({ host, port }: Settings['http']): Promise<string> {
     await new Promise((closed) => probe.close(closed));
     return address;
   } catch (error) {
-    const why = errorCode(error) === 'EADDRINUSE' ? 'another program listens there. Stop it, or choose another HTTP_PORT' : errorMessage(error);
+    const why =
+      errorCode(error) === 'EADDRINUSE'
+        ? 'another program listens there. Stop it, or choose another HTTP_PORT'
+        : errorMessage(error);
     throw new CannotStart(`HTTP_PORT ${port} on ${host} cannot be used: ${why}.`, { cause: error });
   }
 }

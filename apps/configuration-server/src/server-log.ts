@@ -4,10 +4,20 @@ import { pino, type DestinationStream, type Logger } from 'pino';
 function errorFacts(error: unknown): unknown {
   if (!(error instanceof Error) && !(typeof error === 'object' && error !== null && 'message' in error)) return error;
   const { name, message, stack, code, errno, cause } = error as Error & { code?: unknown; errno?: unknown };
-  return { name, message, ...(code !== undefined && { code }), ...(errno !== undefined && { errno }), stack, ...(cause !== undefined && { cause: errorFacts(cause) }) };
+  return {
+    name,
+    message,
+    ...(code !== undefined && { code }),
+    ...(errno !== undefined && { errno }),
+    stack,
+    ...(cause !== undefined && { cause: errorFacts(cause) }),
+  };
 }
 
 /** JSON lines with RFC 3339 instants. */
 export function serverLog(level: string, destination: DestinationStream): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFacts } }, destination);
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: errorFacts } },
+    destination,
+  );
 }

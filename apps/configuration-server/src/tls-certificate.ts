@@ -68,7 +68,10 @@ export class TlsCertificate {
       this.logger.info({ expiresAt: this.expiresAt }, 'another TLS certificate is served from now on');
       this.warnWhenInvalid();
     } catch (error) {
-      this.logger.error({ reason: errorMessage(error) }, 'the TLS certificate and key on disk cannot be served; the one before stays');
+      this.logger.error(
+        { reason: errorMessage(error) },
+        'the TLS certificate and key on disk cannot be served; the one before stays',
+      );
     }
   }
 

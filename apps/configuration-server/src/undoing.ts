@@ -10,7 +10,9 @@ export class Undoing {
 
   async run(logger: Logger): Promise<void> {
     for (const step of this.steps.splice(0)) {
-      await step().catch((error: unknown) => logger.error({ err: error }, 'a step of stopping failed; the others go on'));
+      await step().catch((error: unknown) =>
+        logger.error({ err: error }, 'a step of stopping failed; the others go on'),
+      );
     }
   }
 }

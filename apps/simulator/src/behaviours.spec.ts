@@ -26,9 +26,12 @@ describe('a fleet shared out by a mix', () => {
   });
 });
 
-it.each(BEHAVIOUR_NAMES.flatMap((name) => [0, 0.5, 0.999].map((fraction) => [name, fraction] as const)))('%s acts in order and within the run, by chance %d', (name, fraction) => {
-  const behaviour: Behaviour = BEHAVIOURS[name];
-  const moments = behaviour.moments(fraction).map(({ at }) => at);
-  expect(moments).toEqual([...moments].sort((a, b) => a - b));
-  for (const at of moments) expect(at > 0 && at < 1).toBe(true);
-});
+it.each(BEHAVIOUR_NAMES.flatMap((name) => [0, 0.5, 0.999].map((fraction) => [name, fraction] as const)))(
+  '%s acts in order and within the run, by chance %d',
+  (name, fraction) => {
+    const behaviour: Behaviour = BEHAVIOURS[name];
+    const moments = behaviour.moments(fraction).map(({ at }) => at);
+    expect(moments).toEqual([...moments].sort((a, b) => a - b));
+    for (const at of moments) expect(at > 0 && at < 1).toBe(true);
+  },
+);

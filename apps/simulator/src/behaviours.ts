@@ -41,9 +41,19 @@ export const BEHAVIOURS = {
     ],
   },
   clones: { meaning: 'two machines send under one host id', senders: 2, moments: never },
-  'skewed-clock': { meaning: 'its clock is up to ten minutes off', clockSkewMs: (fraction) => (2 * fraction - 1) * LARGEST_SKEW_MS, moments: never },
-  'restart-storm': { meaning: 'all register again in one second', moments: () => [{ at: 1 / 2, action: 'register_again' }] },
-  'mass-decommission': { meaning: 'all unregister in one second', moments: () => [{ at: 2 / 3, action: 'unregister' }] },
+  'skewed-clock': {
+    meaning: 'its clock is up to ten minutes off',
+    clockSkewMs: (fraction) => (2 * fraction - 1) * LARGEST_SKEW_MS,
+    moments: never,
+  },
+  'restart-storm': {
+    meaning: 'all register again in one second',
+    moments: () => [{ at: 1 / 2, action: 'register_again' }],
+  },
+  'mass-decommission': {
+    meaning: 'all unregister in one second',
+    moments: () => [{ at: 2 / 3, action: 'unregister' }],
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourName = keyof typeof BEHAVIOURS;
@@ -52,7 +62,15 @@ export const BEHAVIOUR_NAMES = Object.keys(BEHAVIOURS) as BehaviourName[];
 /** Parts of the fleet that behave alike. */
 export type Mix = Readonly<Partial<Record<BehaviourName, number>>>;
 
-export const DEFAULT_MIX: Mix = { steady: 60, flapping: 10, 'lost-site': 10, clones: 5, 'skewed-clock': 5, 'restart-storm': 5, 'mass-decommission': 5 };
+export const DEFAULT_MIX: Mix = {
+  steady: 60,
+  flapping: 10,
+  'lost-site': 10,
+  clones: 5,
+  'skewed-clock': 5,
+  'restart-storm': 5,
+  'mass-decommission': 5,
+};
 
 /** How each of `count` servers behaves: the parts of the mix, in its order, rounded so that they add up. */
 export function shareOut(mix: Mix, count: number): BehaviourName[] {

@@ -32,7 +32,9 @@ function secretIn(file: string): string {
 
 function passphraseIn(file: string): string {
   if (existsSync(file)) return secretIn(file);
-  throw new OptionsError(`${file} is not there: start the configuration server in this folder first (npm start), or name the file with --passphrase-file`);
+  throw new OptionsError(
+    `${file} is not there: start the configuration server in this folder first (npm start), or name the file with --passphrase-file`,
+  );
 }
 
 /** @throws OptionsError when no configuration server is there: a whole run against nobody would tell nothing. */
@@ -46,13 +48,23 @@ async function mustAnswer(client: ConfigurationServerClient, url: string): Promi
 }
 
 /** @throws OptionsError when the files belong to another configuration server: the whole fleet would be refused. */
-async function mustBeLetIn(client: ConfigurationServerClient, passphrase: string, key: string | null, { url, seed, passphraseFile, keyFile }: Options): Promise<void> {
-  const unlessRefused = (code: ProblemCode, file: string, option: string) => (error: unknown): void => {
-    const codes: readonly string[] = [code, 'authentication_attempts_exceeded'];
-    if (error instanceof Refused && codes.includes(error.problem.code)) throw new OptionsError(`${file} is not of the configuration server at ${url}: name its own with ${option}`);
-  };
+async function mustBeLetIn(
+  client: ConfigurationServerClient,
+  passphrase: string,
+  key: string | null,
+  { url, seed, passphraseFile, keyFile }: Options,
+): Promise<void> {
+  const unlessRefused =
+    (code: ProblemCode, file: string, option: string) =>
+    (error: unknown): void => {
+      const codes: readonly string[] = [code, 'authentication_attempts_exceeded'];
+      if (error instanceof Refused && codes.includes(error.problem.code))
+        throw new OptionsError(`${file} is not of the configuration server at ${url}: name its own with ${option}`);
+    };
   const hostId = hostIdOf(seed, 0);
-  await client.preflight(hostId, passphrase, factsOf({ name: 'steady', number: 0, hostId })).catch(unlessRefused('passphrase_rejected', passphraseFile, '--passphrase-file'));
+  await client
+    .preflight(hostId, passphrase, factsOf({ name: 'steady', number: 0, hostId }))
+    .catch(unlessRefused('passphrase_rejected', passphraseFile, '--passphrase-file'));
   if (key) await client.fleet(key).catch(unlessRefused('api_key_rejected', keyFile, '--key-file'));
 }
 
@@ -74,7 +86,10 @@ async function simulate(options: Options): Promise<void> {
   const surroundings = { client, passphrase, tally, time, runSeconds: seconds, intervalSeconds, random };
   const appearanceMs = Math.min(LONGEST_APPEARANCE_MS, (seconds * 1000) / 10);
   const lives = shareOut(mix, servers).map(async (name, number) => {
-    const server = new SimulatedServer({ name, number, hostId: hostIdOf(seed, number), fraction: random() }, surroundings);
+    const server = new SimulatedServer(
+      { name, number, hostId: hostIdOf(seed, number), fraction: random() },
+      surroundings,
+    );
     await time.wait((appearanceMs * number) / servers);
     await server.live();
   });

@@ -17,8 +17,25 @@ describe('the options of the demo', () => {
   });
 
   it('are taken as given', () => {
-    const given = ['--servers', '10000', '--mix', 'steady:9,clones', '--interval', '2', '--url', 'http://127.0.0.1:9/', '--seed', '3'];
-    expect(readOptions(given, 7)).toMatchObject({ servers: 10_000, mix: { steady: 9, clones: 1 }, intervalSeconds: 2, url: 'http://127.0.0.1:9', seed: 3 });
+    const given = [
+      '--servers',
+      '10000',
+      '--mix',
+      'steady:9,clones',
+      '--interval',
+      '2',
+      '--url',
+      'http://127.0.0.1:9/',
+      '--seed',
+      '3',
+    ];
+    expect(readOptions(given, 7)).toMatchObject({
+      servers: 10_000,
+      mix: { steady: 9, clones: 1 },
+      intervalSeconds: 2,
+      url: 'http://127.0.0.1:9',
+      seed: 3,
+    });
   });
 
   it('ask for help', () => {

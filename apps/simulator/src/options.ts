@@ -20,7 +20,9 @@ export const USAGE = `npm run demo -- [options]      a fleet of simulated proces
 
   --servers N            how many (500)
   --seconds N            how long they live (60)
-  --mix NAME:PART,...    how they behave (${Object.entries(DEFAULT_MIX).map(([name, part]) => `${name}:${part}`).join(',')})
+  --mix NAME:PART,...    how they behave (${Object.entries(DEFAULT_MIX)
+    .map(([name, part]) => `${name}:${part}`)
+    .join(',')})
   --interval SECONDS     beat so often, whatever the server tells
   --url URL              the configuration server (http://127.0.0.1:8080)
   --passphrase-file F    (.data/connection.passphrase)
@@ -45,7 +47,8 @@ const OPTIONS = {
 export function readOptions(args: readonly string[], chosenSeed: number): Options | null {
   const values = parsed(args);
   if (values.help) return null;
-  if (!URL.canParse(values.url) || !/^https?:/.test(values.url)) throw new OptionsError(`--url must be an http or https address, not "${values.url}"`);
+  if (!URL.canParse(values.url) || !/^https?:/.test(values.url))
+    throw new OptionsError(`--url must be an http or https address, not "${values.url}"`);
   return {
     servers: positive('servers', values.servers, 1_000_000),
     seconds: positive('seconds', values.seconds, 86_400),
@@ -68,7 +71,8 @@ function parsed(args: readonly string[]) {
 
 function positive(name: string, text: string, most: number): number {
   const number = Number(text);
-  if (!/^\d+$/.test(text) || number < 1 || number > most) throw new OptionsError(`--${name} must be a whole number from 1 to ${most}, not "${text}"`);
+  if (!/^\d+$/.test(text) || number < 1 || number > most)
+    throw new OptionsError(`--${name} must be a whole number from 1 to ${most}, not "${text}"`);
   return number;
 }
 

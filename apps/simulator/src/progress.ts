@@ -40,6 +40,8 @@ export class Progress {
   private async connections(): Promise<string> {
     if (this.key === null) return '';
     const fleet = await this.client.fleet(this.key).catch(() => null);
-    return fleet ? `, ${fleet.connectionState.Connected} connected, ${fleet.connectionState.Disconnected} disconnected` : '';
+    return fleet
+      ? `, ${fleet.connectionState.Connected} connected, ${fleet.connectionState.Disconnected} disconnected`
+      : '';
   }
 }

@@ -102,7 +102,9 @@ export class SimulatedServer {
     if (sender === 0) await this.register();
     while (!this.surroundings.time.isOver && !this.gone) {
       if (this.registration && !this.silent && !(await this.beat(this.registration, instanceId))) return;
-      await this.surroundings.time.wait((this.surroundings.intervalSeconds ?? this.registration?.intervalSeconds ?? 1) * 1000);
+      await this.surroundings.time.wait(
+        (this.surroundings.intervalSeconds ?? this.registration?.intervalSeconds ?? 1) * 1000,
+      );
     }
   }
 
@@ -111,8 +113,14 @@ export class SimulatedServer {
     const { client, passphrase, tally } = this.surroundings;
     while (!this.surroundings.time.isOver && !this.gone) {
       try {
-        const answer = await tally.timed(this.fate.name, 'registered', () => client.register(this.fate.hostId, passphrase, this.registrationRequest()));
-        this.registration = { generation: answer.generation, credential: answer.credential, intervalSeconds: answer.heartbeatIntervalSeconds };
+        const answer = await tally.timed(this.fate.name, 'registered', () =>
+          client.register(this.fate.hostId, passphrase, this.registrationRequest()),
+        );
+        this.registration = {
+          generation: answer.generation,
+          credential: answer.credential,
+          intervalSeconds: answer.heartbeatIntervalSeconds,
+        };
         return;
       } catch (error) {
         if (!(await this.mayTryAgain(error))) return this.leave();
@@ -121,7 +129,11 @@ export class SimulatedServer {
   }
 
   private registrationRequest(): RegisterRequest {
-    return { ...factsOf(this.fate), sentAt: this.itsClock(), previousCredential: this.registration?.credential ?? null };
+    return {
+      ...factsOf(this.fate),
+      sentAt: this.itsClock(),
+      previousCredential: this.registration?.credential ?? null,
+    };
   }
 
   /** False when this sender is to be silent from now on. */
@@ -139,7 +151,8 @@ export class SimulatedServer {
           protectedMachineCount: 0,
         }),
       );
-      if (this.registration?.credential === credential) this.registration = { ...this.registration, intervalSeconds: answer.heartbeatIntervalSeconds };
+      if (this.registration?.credential === credential)
+        this.registration = { ...this.registration, intervalSeconds: answer.heartbeatIntervalSeconds };
       return true;
     } catch (error) {
       if (this.registration?.credential !== credential) return true; // it registered again meanwhile

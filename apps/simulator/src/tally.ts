@@ -41,7 +41,10 @@ export class Tally {
   }
 
   get refusals(): number {
-    return [...this.byBehaviour.values()].reduce((sum, { refusals }) => sum + [...refusals.values()].reduce((a, b) => a + b, 0), 0);
+    return [...this.byBehaviour.values()].reduce(
+      (sum, { refusals }) => sum + [...refusals.values()].reduce((a, b) => a + b, 0),
+      0,
+    );
   }
 
   /** The latency in milliseconds that this share of the calls stayed below. */

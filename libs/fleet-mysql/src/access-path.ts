@@ -13,7 +13,12 @@ export interface PageLimits {
 
 export const PAGE_LIMITS: PageLimits = { examinedInOrder: 3_000, collectedByHostId: 5_000, collectedOtherwise: 3_000 };
 
-const TABLES = { p: 'process_server', l: 'process_server_lease', h: 'process_server_health', n: 'process_server_name' } as const;
+const TABLES = {
+  p: 'process_server',
+  l: 'process_server_lease',
+  h: 'process_server_health',
+  n: 'process_server_name',
+} as const;
 export type Alias = keyof typeof TABLES;
 
 /** Where a query begins: what is read first, under the name by which the other tables are joined to it. */
@@ -34,12 +39,25 @@ export interface FilterCondition extends Fragment {
 const indexOf = (alias: Alias, index: string): string => `${TABLES[alias]} AS ${alias} FORCE INDEX (${index})`;
 
 /** A walk along an index, in the order of the page. */
-export const inOrderOf = (alias: Alias, index: string): Start => ({ alias, from: fragment(indexOf(alias, index)), looks: [] });
+export const inOrderOf = (alias: Alias, index: string): Start => ({
+  alias,
+  from: fragment(indexOf(alias, index)),
+  looks: [],
+});
 
-export const byIndex = (alias: Alias, index: string, { sql, parameters }: Fragment, isInKeyOrder = false): FilterCondition => ({
+export const byIndex = (
+  alias: Alias,
+  index: string,
+  { sql, parameters }: Fragment,
+  isInKeyOrder = false,
+): FilterCondition => ({
   sql,
   parameters,
-  start: { alias, from: fragment(indexOf(alias, index)), looks: [fragment(`FROM ${indexOf(alias, index)} WHERE ${sql}`, ...parameters)] },
+  start: {
+    alias,
+    from: fragment(indexOf(alias, index)),
+    looks: [fragment(`FROM ${indexOf(alias, index)} WHERE ${sql}`, ...parameters)],
+  },
   isInKeyOrder,
 });
 
@@ -74,7 +92,12 @@ export class Ways {
   ) {
     this.starts = conditions.map(({ start }) => start).filter((start) => start !== inOrder);
     this.looks = this.starts.flatMap(({ looks }, way) =>
-      looks.map(({ sql, parameters }) => fragment(`(SELECT ${way} AS way, COUNT(*) AS entries FROM (SELECT 1 ${sql} LIMIT ${most + 1}) AS found)`, ...parameters)),
+      looks.map(({ sql, parameters }) =>
+        fragment(
+          `(SELECT ${way} AS way, COUNT(*) AS entries FROM (SELECT 1 ${sql} LIMIT ${most + 1}) AS found)`,
+          ...parameters,
+        ),
+      ),
     );
   }
 
@@ -100,7 +123,10 @@ export class Ways {
   async shortest(database: Pick<Database, 'rows'>): Promise<number> {
     if (this.isOne) return IN_ORDER;
     const { looks } = this;
-    const counts = await database.rows<{ way: number; entries: number }>(looks.map(({ sql }) => sql).join(' UNION ALL '), looks.flatMap(({ parameters }) => parameters));
+    const counts = await database.rows<{ way: number; entries: number }>(
+      looks.map(({ sql }) => sql).join(' UNION ALL '),
+      looks.flatMap(({ parameters }) => parameters),
+    );
     const totals = new Map<number, number>();
     for (const { way, entries } of counts) totals.set(way, (totals.get(way) ?? 0) + entries);
     const [fewest] = [...totals].sort(([, a], [, b]) => a - b);
@@ -109,7 +135,8 @@ export class Ways {
 }
 
 /** Where a walk by host id begins: at the one value of an index where a condition asks for it, else at the first entry. */
-export const byHostId = (conditions: readonly FilterCondition[]): Start => conditions.find(({ isInKeyOrder }) => isInKeyOrder)?.start ?? inOrderOf('p', 'PRIMARY');
+export const byHostId = (conditions: readonly FilterCondition[]): Start =>
+  conditions.find(({ isInKeyOrder }) => isInKeyOrder)?.start ?? inOrderOf('p', 'PRIMARY');
 
 const NARROWEST_FIRST: readonly Alias[] = ['l', 'h', 'p'];
 
@@ -121,6 +148,8 @@ export function lookedUp(conditions: readonly FilterCondition[]): Alias[] {
 
 /** The tables of a query, in the order and by the index that its start says; each further one by its primary key. */
 export function joinedFrom({ alias: first, from }: Pick<Start, 'alias' | 'from'>, others: readonly Alias[]): Fragment {
-  const joins = others.filter((alias) => alias !== first).map((alias) => `STRAIGHT_JOIN ${TABLES[alias]} AS ${alias} ON ${alias}.host_id = ${first}.host_id`);
+  const joins = others
+    .filter((alias) => alias !== first)
+    .map((alias) => `STRAIGHT_JOIN ${TABLES[alias]} AS ${alias} ON ${alias}.host_id = ${first}.host_id`);
   return { sql: [`FROM ${from.sql}`, ...joins].join('\n    '), parameters: from.parameters };
 }

@@ -42,9 +42,15 @@ const MORE_THAN_ONE_ROW = 1242;
 export type Answer = RowDataPacket[] | ResultSetHeader;
 
 /** By callback: the driver's own promises note a stack trace for every statement. */
-export const answerOf = (connection: Pick<Connection, 'query'>, options: QueryOptions, parameters: readonly unknown[] = []): Promise<Answer> =>
+export const answerOf = (
+  connection: Pick<Connection, 'query'>,
+  options: QueryOptions,
+  parameters: readonly unknown[] = [],
+): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    connection.query<RowDataPacket[]>(options, [...parameters], (error, answer) => (error ? reject(error) : resolve(answer)));
+    connection.query<RowDataPacket[]>(options, [...parameters], (error, answer) =>
+      error ? reject(error) : resolve(answer),
+    );
   });
 
 /** A transaction on one connection. */
@@ -92,7 +98,10 @@ export class ConnectionTransaction implements Transaction {
 
   /** A statement that fails keeps those behind it from being run; so a subquery of two rows ends it where too few rows were matched. */
   private async writeJoined(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
-    const check = { sql: 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))', parameters: [expected] };
+    const check = {
+      sql: 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))',
+      parameters: [expected],
+    };
     try {
       await this.askEach([first, check, ...rest, { sql: 'COMMIT', parameters: [] }]);
       this.isCommitted = true;
@@ -115,7 +124,11 @@ export class ConnectionTransaction implements Transaction {
     this.beginning = [];
     const all = [...beginning, ...statements];
     const sql = all.map((statement) => statement.sql).join(';');
-    const answer = await answerOf(this.connection, this.timed(sql), all.flatMap(({ parameters }) => parameters));
+    const answer = await answerOf(
+      this.connection,
+      this.timed(sql),
+      all.flatMap(({ parameters }) => parameters),
+    );
     const answers = all.length === 1 ? [answer] : (answer as unknown as Answer[]);
     return answers.slice(beginning.length);
   }

@@ -23,7 +23,10 @@ export class ConsistencyStore implements Inconsistencies {
   async look(after: string, limit: number): Promise<{ damaged: DamagedHost[]; next: string | null }> {
     const [end] = await this.database.rows<{ host_id: string }>(READ_END_OF_RANGE, [after, limit - 1]);
     const upTo = end?.host_id ?? LARGEST_ID;
-    const suspects = await this.database.rows<{ host_id: string }>(READ_SUSPECTS, parametersOfReadSuspects(after, upTo));
+    const suspects = await this.database.rows<{ host_id: string }>(
+      READ_SUSPECTS,
+      parametersOfReadSuspects(after, upTo),
+    );
     const hostIds = suspects.map(({ host_id }) => host_id).sort();
     const damaged: DamagedHost[] = [];
     for (let from = 0; from < hostIds.length; from += READ_AT_ONCE) {
@@ -42,9 +45,28 @@ export class ConsistencyStore implements Inconsistencies {
         await transaction.write(TAKE_TALLY, [Buffer.from(eventId), this.clock.now()]);
         const differences = await transaction.rows<TallyRow>(READ_TALLY_DIFFERENCES);
         if (differences.length === 0) return 0; // another replica was first
-        await transaction.write(INSERT_TALLY, [differences.map(({ version_key, decommissioned, entries }) => [version_key, decommissioned, entries])]);
-        const detail = { found: ['tally_mismatch'], added: differences.map(({ version_key, decommissioned, entries }) => ({ versionKey: version_key, decommissioned: decommissioned === 1, entries })) };
-        await insertEvents(transaction, [{ id: eventId, at: this.clock.now(), kind: 'inconsistency_repaired', hostId: null, generation: null, ...ownDoing(ACTOR), detail }]);
+        await transaction.write(INSERT_TALLY, [
+          differences.map(({ version_key, decommissioned, entries }) => [version_key, decommissioned, entries]),
+        ]);
+        const detail = {
+          found: ['tally_mismatch'],
+          added: differences.map(({ version_key, decommissioned, entries }) => ({
+            versionKey: version_key,
+            decommissioned: decommissioned === 1,
+            entries,
+          })),
+        };
+        await insertEvents(transaction, [
+          {
+            id: eventId,
+            at: this.clock.now(),
+            kind: 'inconsistency_repaired',
+            hostId: null,
+            generation: null,
+            ...ownDoing(ACTOR),
+            detail,
+          },
+        ]);
         return differences.length;
       },
       { provedByEvents: [eventId], giveUpAt },

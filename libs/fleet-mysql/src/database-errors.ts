@@ -16,7 +16,17 @@ const REFUSES_WRITES = new Set([1290, 1836, 1792, 1047]);
  * Deadlock or failed certification, lock wait, a row that changed since it was read, a COMMIT that failed; and a server that
  * takes no writes for now: see above, no connection to spare for us, disk or table full.
  */
-const TRY_AGAIN = new Set([DEADLOCK, LOCK_WAIT_TIMEOUT, ROW_CHANGED, ERROR_DURING_COMMIT, ...REFUSES_WRITES, 1203, 1226, 1021, 1114]);
+const TRY_AGAIN = new Set([
+  DEADLOCK,
+  LOCK_WAIT_TIMEOUT,
+  ROW_CHANGED,
+  ERROR_DURING_COMMIT,
+  ...REFUSES_WRITES,
+  1203,
+  1226,
+  1021,
+  1114,
+]);
 /** The server is going, or it ended our connection or query, or it has no connection to spare. */
 const SERVER_GONE = new Set([1053, 1077, 1079, 1152, 1159, 1161, 1317, 1927, 1040, 1158, 1160]);
 const CONNECTION_CODES = new Set([
@@ -53,13 +63,20 @@ export const isDuplicateKey = (error: unknown): boolean => errorNumber(error) ==
 export const isOutOfTime = (error: unknown): boolean => OUT_OF_TIME.has(errorNumber(error));
 
 /** Whether the server refused it as a server that takes no writes; of a COMMIT, its cause tells. */
-export const isRefusedByServer = (error: unknown): boolean => REFUSES_WRITES.has(errorNumber(error)) || (error instanceof CommitOutcomeUnknown && isRefusedByServer(error.cause));
+export const isRefusedByServer = (error: unknown): boolean =>
+  REFUSES_WRITES.has(errorNumber(error)) || (error instanceof CommitOutcomeUnknown && isRefusedByServer(error.cause));
 
 /** The connection cannot be used again; during COMMIT it says that the outcome is unknown. */
 export function isConnectionLost(error: unknown): boolean {
   const code = property(error, 'code');
-  const closed = error instanceof Error && /closed state|connection is closed|Connection lost|Pool is closed/i.test(error.message);
-  return closed || property(error, 'fatal') === true || SERVER_GONE.has(errorNumber(error)) || (typeof code === 'string' && CONNECTION_CODES.has(code));
+  const closed =
+    error instanceof Error && /closed state|connection is closed|Connection lost|Pool is closed/i.test(error.message);
+  return (
+    closed ||
+    property(error, 'fatal') === true ||
+    SERVER_GONE.has(errorNumber(error)) ||
+    (typeof code === 'string' && CONNECTION_CODES.has(code))
+  );
 }
 
 /** The whole transaction may succeed when it is tried again. */

@@ -85,7 +85,8 @@ export async function readServerState(connection: Connection | PoolConnection, t
   const value = await variables(connection, READ_STATE, timeout);
   const isClusterNode = value.get('wsrep_on') === 'ON';
   const readOnly = READ_ONLY.find((name) => !['OFF', '0', undefined].includes(value.get(name)));
-  const isApart = isClusterNode && (await variables(connection, READ_CLUSTER_STATE, timeout)).get('wsrep_ready') === 'OFF';
+  const isApart =
+    isClusterNode && (await variables(connection, READ_CLUSTER_STATE, timeout)).get('wsrep_ready') === 'OFF';
   return {
     identity: IDENTITY.map((name) => value.get(name) ?? '').join(' '),
     refusesWrites: readOnly ? `${readOnly} is ${value.get(readOnly)}` : isApart ? 'wsrep_ready is OFF' : null,
@@ -93,7 +94,11 @@ export async function readServerState(connection: Connection | PoolConnection, t
   };
 }
 
-async function variables(connection: Connection | PoolConnection, sql: string, timeout: number): Promise<Map<string, string>> {
+async function variables(
+  connection: Connection | PoolConnection,
+  sql: string,
+  timeout: number,
+): Promise<Map<string, string>> {
   const rows = (await answerOf(connection, { sql, timeout })) as Record<string, string>[];
   return new Map(rows.map((row) => Object.values(row) as [string, string]));
 }
@@ -201,7 +206,8 @@ export class DatabaseServers {
 }
 
 /** How an operator knows a server. */
-export const nameOf = (server: ServerAddress | undefined): string => server?.socketPath ?? `${server?.host}:${server?.port}`;
+export const nameOf = (server: ServerAddress | undefined): string =>
+  server?.socketPath ?? `${server?.host}:${server?.port}`;
 
 /** On a connection of its own, opened by no pool. */
 async function stateOf(server: ServerAddress): Promise<ServerState | Error> {

@@ -1,7 +1,15 @@
 import type { PoolConnection } from 'mysql2';
 import { FleetError, type Randomness } from '@app/fleet';
 import { answerOf, ConnectionTransaction, type Transaction } from './connection-transaction.js';
-import { CommitOutcomeUnknown, errorNumber, isConnectionLost, isDuplicateKey, isOutOfTime, isRolledBack, isTransient } from './database-errors.js';
+import {
+  CommitOutcomeUnknown,
+  errorNumber,
+  isConnectionLost,
+  isDuplicateKey,
+  isOutOfTime,
+  isRolledBack,
+  isTransient,
+} from './database-errors.js';
 import { DatabaseServers, type DatabaseAddress } from './database-servers.js';
 import { CLEAN_WITHIN_MS, PrimaryPool, type SessionSettings } from './primary-pool.js';
 
@@ -53,7 +61,14 @@ export class Database {
   /** A single read, in 5 s unless told. @throws FleetError `database_unavailable` when no server answers. */
   async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs = GIVE_UP_AFTER_MS): Promise<Row[]> {
     const giveUpAt = performance.now() + withinMs;
-    return this.attempting((leftMs) => this.onConnection((connection) => new ConnectionTransaction(connection, leftMs, false).rows<Row>(sql, parameters), leftMs), giveUpAt);
+    return this.attempting(
+      (leftMs) =>
+        this.onConnection(
+          (connection) => new ConnectionTransaction(connection, leftMs, false).rows<Row>(sql, parameters),
+          leftMs,
+        ),
+      giveUpAt,
+    );
   }
 
   /** A single SELECT that the server itself ends after so long: null then. */
@@ -61,7 +76,10 @@ export class Database {
     const seconds = ms / 1000;
     // MariaDB reads the first comment, MySQL the second, and a MariaDB that knows such hints both.
     if (!sql.startsWith('SELECT ')) throw new Error('only a SELECT can be limited');
-    const limited = sql.replace('SELECT ', `/*M!100600 SET STATEMENT max_statement_time = ${seconds} FOR */ SELECT /*+ MAX_EXECUTION_TIME(${ms}) */ `);
+    const limited = sql.replace(
+      'SELECT ',
+      `/*M!100600 SET STATEMENT max_statement_time = ${seconds} FOR */ SELECT /*+ MAX_EXECUTION_TIME(${ms}) */ `,
+    );
     return this.rows<Row>(limited, parameters).catch((error: unknown) => {
       if (isOutOfTime(error)) return null;
       throw error;
@@ -74,26 +92,33 @@ export class Database {
    * After a COMMIT of unknown outcome `mayBeUnderWay` tells `work` to wait for whatever is locked: it may be that attempt's.
    * @throws FleetError `database_unavailable` after 5 s; what `work` throws otherwise.
    */
-  async transaction<A>(work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>, options: TransactionOptions = {}): Promise<A> {
+  async transaction<A>(
+    work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>,
+    options: TransactionOptions = {},
+  ): Promise<A> {
     let sent: SentCommit<A> | null = null;
     const committed = async (transaction: Transaction): Promise<boolean> =>
-      (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.provedByEvents])).length === 1;
-    const attempt = (leftMs: () => number) => async (connection: PoolConnection): Promise<A> => {
-      const transaction = new ConnectionTransaction(connection, leftMs, !(await this.isClusterNode(connection)));
-      if (sent && options.provedByEvents && (await committed(transaction))) return sent.answer;
-      await transaction.begin();
-      const answer = await work(transaction, sent?.isUnknown ?? false);
-      if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
-      try {
-        await transaction.commit();
-      } catch (error) {
-        // The answer of an attempt that may have been done is kept: one that was rolled back after it is none.
-        if (!(sent?.isUnknown && isRolledBack(error))) sent = { answer, isUnknown: !isRolledBack(error) };
-        throw isRolledBack(error) ? error : new CommitOutcomeUnknown(error);
-      }
-      return answer;
-    };
-    const isFinal = (error: unknown): boolean => !(sent?.isUnknown && options.provedByEvents) && (options.final ?? []).includes(errorNumber(error));
+      (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.provedByEvents]))
+        .length === 1;
+    const attempt =
+      (leftMs: () => number) =>
+      async (connection: PoolConnection): Promise<A> => {
+        const transaction = new ConnectionTransaction(connection, leftMs, !(await this.isClusterNode(connection)));
+        if (sent && options.provedByEvents && (await committed(transaction))) return sent.answer;
+        await transaction.begin();
+        const answer = await work(transaction, sent?.isUnknown ?? false);
+        if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
+        try {
+          await transaction.commit();
+        } catch (error) {
+          // The answer of an attempt that may have been done is kept: one that was rolled back after it is none.
+          if (!(sent?.isUnknown && isRolledBack(error))) sent = { answer, isUnknown: !isRolledBack(error) };
+          throw isRolledBack(error) ? error : new CommitOutcomeUnknown(error);
+        }
+        return answer;
+      };
+    const isFinal = (error: unknown): boolean =>
+      !(sent?.isUnknown && options.provedByEvents) && (options.final ?? []).includes(errorNumber(error));
     return this.attempting((leftMs) => this.onConnection(attempt(leftMs), leftMs), options.giveUpAt, isFinal);
   }
 
@@ -130,7 +155,11 @@ export class Database {
       return answer;
     } catch (error) {
       if (isConnectionLost(error)) connection.destroy();
-      else await answerOf(connection, { sql: 'ROLLBACK', timeout: CLEAN_WITHIN_MS }).then(() => connection.release(), () => connection.destroy());
+      else
+        await answerOf(connection, { sql: 'ROLLBACK', timeout: CLEAN_WITHIN_MS }).then(
+          () => connection.release(),
+          () => connection.destroy(),
+        );
       throw error;
     }
   }

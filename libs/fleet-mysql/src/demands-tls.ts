@@ -18,7 +18,11 @@ export async function demandsTls(error: unknown, { others: _others, ...address }
 
 function isLetInWithTls(address: DatabaseAddress): Promise<boolean> {
   return new Promise((resolve) => {
-    const connection = createConnection({ ...address, ssl: { rejectUnauthorized: false }, connectTimeout: ASK_WITHIN_MS } as ConnectionOptions);
+    const connection = createConnection({
+      ...address,
+      ssl: { rejectUnauthorized: false },
+      connectTimeout: ASK_WITHIN_MS,
+    } as ConnectionOptions);
     connection.on('error', () => undefined);
     connection.connect((error) => {
       connection.destroy();

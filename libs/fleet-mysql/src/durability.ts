@@ -8,13 +8,19 @@ export async function durabilityWarnings(database: Database): Promise<string[]> 
   const value = new Map(rows.map((row) => Object.values(row) as [string, string]));
   const warnings: string[] = [];
   if (value.get('innodb_flush_log_at_trx_commit') !== '1') {
-    warnings.push(`innodb_flush_log_at_trx_commit is ${value.get('innodb_flush_log_at_trx_commit')}: a crash of the database's machine can lose acknowledged calls; set it to 1`);
+    warnings.push(
+      `innodb_flush_log_at_trx_commit is ${value.get('innodb_flush_log_at_trx_commit')}: a crash of the database's machine can lose acknowledged calls; set it to 1`,
+    );
   }
   if (value.get('innodb_doublewrite') === 'OFF') {
-    warnings.push('innodb_doublewrite is OFF: a crash while a page is written can lose acknowledged calls; set it to ON');
+    warnings.push(
+      'innodb_doublewrite is OFF: a crash while a page is written can lose acknowledged calls; set it to ON',
+    );
   }
   if (value.get('log_bin') === 'ON' && value.get('sync_binlog') !== '1' && value.get('wsrep_on') !== 'ON') {
-    warnings.push(`sync_binlog is ${value.get('sync_binlog')}: a crash can leave replicas without acknowledged calls; set it to 1`);
+    warnings.push(
+      `sync_binlog is ${value.get('sync_binlog')}: a crash can leave replicas without acknowledged calls; set it to 1`,
+    );
   }
   return warnings;
 }
@@ -25,7 +31,9 @@ export const isClusterNode = async (database: Database): Promise<boolean> =>
 
 /** The database's own clock, and the server that showed it: only to measure the offset of ours. */
 export async function readDatabaseClock(database: Database): Promise<{ readonly at: Date; readonly server: string }> {
-  const [row] = await database.rows<{ at: Date; server: string }>(`SELECT UTC_TIMESTAMP(3) AS at, CONCAT(@@hostname, ':', @@port) AS server`);
+  const [row] = await database.rows<{ at: Date; server: string }>(
+    `SELECT UTC_TIMESTAMP(3) AS at, CONCAT(@@hostname, ':', @@port) AS server`,
+  );
   if (!row) throw new Error('the database returned no time');
   return row;
 }
@@ -40,6 +48,7 @@ const MIN_PACKET_BYTES = 1_048_576;
 export async function readMaxPacketBytes(database: Database): Promise<number> {
   const [row] = await database.rows<{ bytes: number }>('SELECT @@max_allowed_packet AS bytes');
   const bytes = row?.bytes ?? 0;
-  if (bytes < MIN_PACKET_BYTES) throw new Error(`max_allowed_packet is ${bytes} bytes: set it to ${MIN_PACKET_BYTES} or more, 16 MiB is usual`);
+  if (bytes < MIN_PACKET_BYTES)
+    throw new Error(`max_allowed_packet is ${bytes} bytes: set it to ${MIN_PACKET_BYTES} or more, 16 MiB is usual`);
   return bytes;
 }

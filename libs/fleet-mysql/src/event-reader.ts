@@ -63,7 +63,12 @@ export class EventReader {
   }
 
   /** By instant and id. */
-  async page(filter: EventFilter, limit: number, given: EventPosition | null, order: EventOrder = 'oldest'): Promise<EventPage> {
+  async page(
+    filter: EventFilter,
+    limit: number,
+    given: EventPosition | null,
+    order: EventOrder = 'oldest',
+  ): Promise<EventPage> {
     const asOf = this.clock.now();
     const isNewest = order === 'newest';
     const position = given && !isNewest ? this.resumed(given, asOf) : given;
@@ -76,7 +81,9 @@ export class EventReader {
       ...(filter.to ? [{ sql: 'e.at < ?', parameters: [filter.to] }] : []),
       ...(position ? [afterPosition(position, isNewest)] : []),
       // Events from before a step back lie in the future: a reader that goes on meets them when their time comes.
-      ...(position && !isNewest && this.steps?.steppedBack ? [{ sql: 'e.at <= ?', parameters: [new Date(asOf.getTime() + REPLICAS_MAY_DIFFER_MS)] }] : []),
+      ...(position && !isNewest && this.steps?.steppedBack
+        ? [{ sql: 'e.at <= ?', parameters: [new Date(asOf.getTime() + REPLICAS_MAY_DIFFER_MS)] }]
+        : []),
     ];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
     const rows = await this.database.rows<EventRow>(
@@ -85,8 +92,12 @@ export class EventReader {
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );
     const items = rows.slice(0, limit).map(eventOf);
-    if (isNewest) return { items, next: rows.length > limit ? (lastOf(items) ?? position ?? NEWEST) : null, follow: null, asOf };
-    const follow = { ...followPosition(items, position, asOf), ...(this.steps && { listenedMs: this.steps.listenedMsAt(asOf) }) };
+    if (isNewest)
+      return { items, next: rows.length > limit ? (lastOf(items) ?? position ?? NEWEST) : null, follow: null, asOf };
+    const follow = {
+      ...followPosition(items, position, asOf),
+      ...(this.steps && { listenedMs: this.steps.listenedMsAt(asOf) }),
+    };
     return { items, next: rows.length > limit ? follow : null, follow, asOf };
   }
 
@@ -102,7 +113,10 @@ function indexFor({ hostId, actor, kind, kinds }: EventFilter): string {
   return actor || kind || kinds ? '' : 'FORCE INDEX (by_instant)';
 }
 
-function afterPosition({ at, id }: EventPosition, isNewest: boolean): { readonly sql: string; readonly parameters: unknown[] } {
+function afterPosition(
+  { at, id }: EventPosition,
+  isNewest: boolean,
+): { readonly sql: string; readonly parameters: unknown[] } {
   const further = isNewest ? '<' : '>';
   const instant = new Date(at);
   return { sql: `(e.at ${further} ? OR (e.at = ? AND e.id ${further} ?))`, parameters: [instant, instant, id] };

@@ -30,8 +30,10 @@ export function healthSql(asOf: AsOf): Fragment {
   const aheadFrom = reportsAheadFrom(asOf.at);
   const window = [windowStart, aheadFrom];
   const fresh = (reportedAt: string): string => `(h.${reportedAt} > ? AND h.${reportedAt} < ?)`;
-  const freshLoad = (status: 'Healthy' | 'Warning' | 'Critical'): string => `(h.load_rank = ${statusRank(status)} AND ${fresh('load_reported_at')})`;
-  const freshCertificate = (ends: string): string => `(h.certificate_expires_at ${ends} AND ${fresh('certificate_reported_at')})`;
+  const freshLoad = (status: 'Healthy' | 'Warning' | 'Critical'): string =>
+    `(h.load_rank = ${statusRank(status)} AND ${fresh('load_reported_at')})`;
+  const freshCertificate = (ends: string): string =>
+    `(h.certificate_expires_at ${ends} AND ${fresh('certificate_reported_at')})`;
   return fragment(
     `CASE
        WHEN p.decommissioned_at IS NOT NULL THEN 'None'
@@ -65,7 +67,8 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
   const slot = loadSlotOf(windowStart);
   const some = (table: string, index: string, condition: string, ...parameters: unknown[]): Fragment =>
     fragment(`FROM ${table} AS x FORCE INDEX (${index}) WHERE ${condition}`, ...parameters);
-  const unwell = (index: string, condition: string, ...parameters: unknown[]): Fragment => some('process_server_health', index, condition, ...parameters);
+  const unwell = (index: string, condition: string, ...parameters: unknown[]): Fragment =>
+    some('process_server_health', index, condition, ...parameters);
   switch (health) {
     case 'Critical':
       return [
@@ -83,7 +86,13 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
       return [
         some('process_server', 'by_decommission', 'x.decommissioned_at IS NOT NULL'),
         // A lease ends after the last sign of life, or moments before when it is ended at once: those whose lease ended longer ago are Critical, or decommissioned.
-        some('process_server_lease', 'by_end', 'x.ends_listened_ms > ? AND x.ends_listened_ms <= ?', asOf.listenedMs - 2 * HEALTH_WINDOW_MS, asOf.listenedMs),
+        some(
+          'process_server_lease',
+          'by_end',
+          'x.ends_listened_ms > ? AND x.ends_listened_ms <= ?',
+          asOf.listenedMs - 2 * HEALTH_WINDOW_MS,
+          asOf.listenedMs,
+        ),
         unwell('by_load', 'x.load_rank = 0'),
         unwell('by_load', 'x.load_rank IN (1, 2, 3) AND x.load_slot <= ?', slot),
         unwell('by_load', 'x.load_rank IN (1, 2, 3) AND x.load_slot >= ?', loadSlotOf(reportsAheadFrom(asOf.at))),
@@ -92,7 +101,10 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
 }
 
 /** The keys of the earliest and the latest version that is Supported. */
-export const supportedKeys = (ours: Version): [string, string] => [versionKey(earliestSupported(ours)), versionKey(ours)];
+export const supportedKeys = (ours: Version): [string, string] => [
+  versionKey(earliestSupported(ours)),
+  versionKey(ours),
+];
 
 function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, ours: Version): Fragment {
   const window = supportedKeys(ours);
@@ -107,7 +119,8 @@ function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, our
 }
 
 /** That a column of name keys begins with the key of a prefix. */
-export const namePrefix = (column: string, prefix: string): Fragment => fragment(`${column} LIKE ?`, likePrefix(nameKey(prefix)));
+export const namePrefix = (column: string, prefix: string): Fragment =>
+  fragment(`${column} LIKE ?`, likePrefix(nameKey(prefix)));
 
 const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
 
@@ -115,23 +128,44 @@ const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) =
 export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version): FilterCondition[] {
   const conditions: FilterCondition[] = [];
   if (filter.connectionState) {
-    conditions.push(byIndex('l', 'by_end', fragment(`l.ends_listened_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.listenedMs)));
+    conditions.push(
+      byIndex(
+        'l',
+        'by_end',
+        fragment(`l.ends_listened_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.listenedMs),
+      ),
+    );
   }
-  if (filter.lifecycle) conditions.push(byIndex('p', 'by_decommission', fragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`)));
+  if (filter.lifecycle)
+    conditions.push(
+      byIndex(
+        'p',
+        'by_decommission',
+        fragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`),
+      ),
+    );
   if (filter.versionStatus) conditions.push(byIndex('p', 'by_version', versionCondition(filter.versionStatus, ours)));
   if (filter.health) {
     const { sql, parameters } = healthSql(asOf);
     const found = filter.health === 'Normal' ? [] : healthCandidates(filter.health, asOf);
     conditions.push(byCandidates(found, fragment(`${sql} = ?`, ...parameters, filter.health)));
   }
-  if (filter.ipAddress !== undefined) conditions.push(byIndex('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress), true));
-  if (filter.friendlyName !== undefined) conditions.push(byIndex('p', 'by_name', namePrefix('p.name_key', filter.friendlyName)));
-  if (filter.machineId !== undefined) conditions.push(byIndex('p', 'by_machine', fragment('p.machine_id = ?', filter.machineId), true));
-  if (filter.possibleDuplicate !== undefined) conditions.push(byCandidates([], fragment(`${filter.possibleDuplicate ? '' : 'NOT '}${isDuplicatedSql('p')}`)));
-  if (filter.passphraseId !== undefined) conditions.push(byIndex('p', 'by_passphrase', fragment('p.passphrase_id = ?', filter.passphraseId), true));
-  if (filter.neverConnected) conditions.push(byIndex('l', 'by_never_connected', fragment('l.never_connected = 1'), true));
+  if (filter.ipAddress !== undefined)
+    conditions.push(byIndex('p', 'by_address', fragment('p.ip_address = ?', filter.ipAddress), true));
+  if (filter.friendlyName !== undefined)
+    conditions.push(byIndex('p', 'by_name', namePrefix('p.name_key', filter.friendlyName)));
+  if (filter.machineId !== undefined)
+    conditions.push(byIndex('p', 'by_machine', fragment('p.machine_id = ?', filter.machineId), true));
+  if (filter.possibleDuplicate !== undefined)
+    conditions.push(byCandidates([], fragment(`${filter.possibleDuplicate ? '' : 'NOT '}${isDuplicatedSql('p')}`)));
+  if (filter.passphraseId !== undefined)
+    conditions.push(byIndex('p', 'by_passphrase', fragment('p.passphrase_id = ?', filter.passphraseId), true));
+  if (filter.neverConnected)
+    conditions.push(byIndex('l', 'by_never_connected', fragment('l.never_connected = 1'), true));
   if (filter.silentForSeconds !== undefined) {
-    conditions.push(byIndex('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000)));
+    conditions.push(
+      byIndex('l', 'by_heard', fragment('l.heard_listened_ms <= ?', asOf.listenedMs - filter.silentForSeconds * 1000)),
+    );
   }
   return conditions;
 }

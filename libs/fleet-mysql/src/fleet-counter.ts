@@ -29,13 +29,16 @@ const MANY = 50_000;
 /** A count that has to look at everybody takes seconds. */
 const COUNT_WITHIN_MS = 30_000;
 
-const READ_DISCONNECTED = 'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_end) WHERE l.ends_listened_ms <= ?';
+const READ_DISCONNECTED =
+  'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_end) WHERE l.ends_listened_ms <= ?';
 
-const COUNT_NEVER_CONNECTED = 'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_never_connected) WHERE l.never_connected = 1';
+const COUNT_NEVER_CONNECTED =
+  'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (by_never_connected) WHERE l.never_connected = 1';
 
 const READ_PASSPHRASE_OF_NOW = 'SELECT MAX(s.id) AS id FROM passphrase AS s WHERE s.retires_at IS NULL';
 /** Param: the passphrase of now, twice. */
-const READ_EARLIER = 'SELECT COUNT(*) FROM process_server AS e FORCE INDEX (by_passphrase) WHERE e.passphrase_id < ? OR e.passphrase_id > ?';
+const READ_EARLIER =
+  'SELECT COUNT(*) FROM process_server AS e FORCE INDEX (by_passphrase) WHERE e.passphrase_id < ? OR e.passphrase_id > ?';
 
 /**
  * Counts the fleet without looking at it: versions and lifecycles from the tally that every change keeps, the Disconnected by
@@ -53,7 +56,9 @@ export class FleetCounter {
   async count(): Promise<{ readonly numbers: FleetNumbers; readonly asOf: AsOf }> {
     const { now: at, listenedMs } = await readMoment(this.database, this.clock);
     const asOf = { at, listenedMs };
-    const perhapsUnwell = (['Critical', 'Warning', 'None'] as const).flatMap((health) => healthCandidates(health, asOf));
+    const perhapsUnwell = (['Critical', 'Warning', 'None'] as const).flatMap((health) =>
+      healthCandidates(health, asOf),
+    );
     const from = (await this.areMany(perhapsUnwell)) ? EVERYBODY : among(perhapsUnwell);
     const health = healthSql(asOf);
     const ofNow = (await this.database.rows<{ id: string | null }>(READ_PASSPHRASE_OF_NOW))[0]?.id ?? '';
@@ -70,13 +75,20 @@ export class FleetCounter {
 
   /** Entries that have sent a heartbeat: those that the interval between two heartbeats grows with. */
   async senders(): Promise<number> {
-    const [row] = await this.database.rows<{ senders: number }>(`SELECT (${COUNT_ENTRIES}) - (${COUNT_NEVER_CONNECTED}) AS senders`);
+    const [row] = await this.database.rows<{ senders: number }>(
+      `SELECT (${COUNT_ENTRIES}) - (${COUNT_NEVER_CONNECTED}) AS senders`,
+    );
     return Math.max(0, row?.senders ?? 0);
   }
 
   private async areMany(candidates: readonly Fragment[]): Promise<boolean> {
-    const counts = candidates.map(({ sql }) => `(SELECT COUNT(*) FROM (SELECT x.host_id ${sql} LIMIT ${this.many}) AS few)`);
-    const [row] = await this.database.rows<{ entries: number }>(`SELECT ${counts.join(' + ')} AS entries`, candidates.flatMap(({ parameters }) => parameters));
+    const counts = candidates.map(
+      ({ sql }) => `(SELECT COUNT(*) FROM (SELECT x.host_id ${sql} LIMIT ${this.many}) AS few)`,
+    );
+    const [row] = await this.database.rows<{ entries: number }>(
+      `SELECT ${counts.join(' + ')} AS entries`,
+      candidates.flatMap(({ parameters }) => parameters),
+    );
     return row !== undefined && row.entries >= this.many;
   }
 
@@ -95,11 +107,17 @@ export class FleetCounter {
       lifecycle: { Registered: registered, Decommissioned: decommissioned },
       connectionState: { Connected: total - disconnected, Disconnected: disconnected },
       versionStatus: { Supported: supported, NotSupported: total - supported },
-      health: { None: decommissioned + none, Normal: registered - critical - warning - none, Warning: warning, Critical: critical },
+      health: {
+        None: decommissioned + none,
+        Normal: registered - critical - warning - none,
+        Warning: warning,
+        Critical: critical,
+      },
       onEarlierPassphrase: sum('earlier passphrase'),
     };
   }
 }
 
 const EVERYBODY = joinedFrom(inOrderOf('p', 'PRIMARY'), ['p', 'l', 'h']);
-const among = (perhaps: readonly Fragment[]): Fragment => joinedFrom({ alias: 'c', from: candidatesOf(perhaps) }, ['p', 'l', 'h']);
+const among = (perhaps: readonly Fragment[]): Fragment =>
+  joinedFrom({ alias: 'c', from: candidatesOf(perhaps) }, ['p', 'l', 'h']);

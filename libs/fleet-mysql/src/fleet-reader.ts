@@ -1,6 +1,17 @@
 import { type Clock, type FleetFilter, type ListedServer, type ListeningClock, type Version } from '@app/fleet';
 import type { Database, Statement } from './database.js';
-import { byHostId, inOrderOf, joinedFrom, lookedUp, PAGE_LIMITS, Ways, type Alias, type FilterCondition, type PageLimits, type Start } from './access-path.js';
+import {
+  byHostId,
+  inOrderOf,
+  joinedFrom,
+  lookedUp,
+  PAGE_LIMITS,
+  Ways,
+  type Alias,
+  type FilterCondition,
+  type PageLimits,
+  type Start,
+} from './access-path.js';
 import { isDuplicatedSql } from './duplicates.js';
 import { filterConditions, namePrefix, type AsOf } from './filters.js';
 import type { Fragment } from './fragment.js';
@@ -129,13 +140,21 @@ export class FleetReader {
     const conditions: Fragment[] = [...filters, ...walk, ...bound(walkAsOf ?? asOf)];
     const tables = lookedUp(filters);
     const stretchOf = async (way: number): Promise<Position | null> =>
-      ways.isInOrder(way) && filters.some(({ start }) => start !== ways.start(way)) ? this.endOfStretch(ways.start(way), SORTS[sort], walk, position) : null;
-    const statement = (way: number, end: Position | null): Statement => pageStatement(ways.start(way), SORTS[sort], tables, conditions, { position, end }, limit + 1);
+      ways.isInOrder(way) && filters.some(({ start }) => start !== ways.start(way))
+        ? this.endOfStretch(ways.start(way), SORTS[sort], walk, position)
+        : null;
+    const statement = (way: number, end: Position | null): Statement =>
+      pageStatement(ways.start(way), SORTS[sort], tables, conditions, { position, end }, limit + 1);
     const { rows, end } = await this.readByWay(JSON.stringify([sort, filter]), ways, limit, stretchOf, statement);
     const shown = rows.slice(0, limit);
     const last = shown.at(-1);
     const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : end;
-    return { items: shown.map((row) => Object.assign(listedOf(row), { possibleDuplicate: row.duplicated === 1 })), next, asOf, walkAsOf: walkAsOf ?? settled };
+    return {
+      items: shown.map((row) => Object.assign(listedOf(row), { possibleDuplicate: row.duplicated === 1 })),
+      next,
+      asOf,
+      walkAsOf: walkAsOf ?? settled,
+    };
   }
 
   /** By the way of before, while it is a short one and fills the page. */
@@ -166,7 +185,12 @@ export class FleetReader {
   }
 
   /** Where a page that walks in its order ends although it may not be full; null when fewer entries are left. */
-  private async endOfStretch(start: Start, { column }: Sort, walk: readonly Fragment[], position: Position | null): Promise<Position | null> {
+  private async endOfStretch(
+    start: Start,
+    { column }: Sort,
+    walk: readonly Fragment[],
+    position: Position | null,
+  ): Promise<Position | null> {
     const id = `${start.alias}.host_id`;
     const { sql, parameters } = start.looks[0] ?? { sql: `FROM ${start.from.sql} WHERE TRUE`, parameters: [] };
     const all = [...walk, ...(position ? [afterPosition(column, id, position)] : [])];
@@ -186,10 +210,21 @@ interface Stretch {
   readonly end: Position | null;
 }
 
-function pageStatement(start: Start, { column, tables }: Sort, first: readonly Alias[], conditions: readonly Fragment[], { position, end }: Stretch, limit: number): Statement {
+function pageStatement(
+  start: Start,
+  { column, tables }: Sort,
+  first: readonly Alias[],
+  conditions: readonly Fragment[],
+  { position, end }: Stretch,
+  limit: number,
+): Statement {
   const from = joinedFrom(start, [...first, ...tables]);
   const id = `${start.alias}.host_id`;
-  const all = [...conditions, ...(position ? [afterPosition(column, id, position)] : []), ...(end ? [upTo(column, id, end)] : [])];
+  const all = [
+    ...conditions,
+    ...(position ? [afterPosition(column, id, position)] : []),
+    ...(end ? [upTo(column, id, end)] : []),
+  ];
   const where = all.length > 0 ? `WHERE ${all.map(({ sql }) => sql).join(' AND ')}` : '';
   return {
     sql: `SELECT e.*, ${isDuplicatedSql('e')} AS duplicated

@@ -6,7 +6,8 @@ import { parametersOfReadHosts, READ_HOSTS } from './statements/hosts.js';
 type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
 
 /** A line of `READ_HOSTS`. */
-interface HostRow extends Nullable<EntryRow>, Nullable<Omit<TombstoneRow, 'host_id' | 'generation' | 'friendly_name' | 'ip_address'>> {
+interface HostRow
+  extends Nullable<EntryRow>, Nullable<Omit<TombstoneRow, 'host_id' | 'generation' | 'friendly_name' | 'ip_address'>> {
   readonly known_host_id: string;
   readonly lease_generation: number | null;
   readonly retired: number | null;
@@ -32,7 +33,10 @@ const LOST_LEASE = {
 };
 
 /** What is known of these hosts, from one view of the data; nothing of those that are left out. */
-export async function readRecords(reader: Pick<Transaction, 'rows'>, hostIds: readonly string[]): Promise<Map<string, HostRecord>> {
+export async function readRecords(
+  reader: Pick<Transaction, 'rows'>,
+  hostIds: readonly string[],
+): Promise<Map<string, HostRecord>> {
   if (hostIds.length === 0) return new Map();
   const rows = await reader.rows<HostRow>(READ_HOSTS, parametersOfReadHosts(hostIds));
   return new Map(rows.map((row) => [row.known_host_id, recordOf(row)]));
@@ -46,7 +50,10 @@ function recordOf(row: HostRow): HostRecord {
   return { entry: entry && asRepaired(entry, damage), tombstone: entry ? null : rows.tombstone, damage };
 }
 
-const asRepaired = (entry: ProcessServer, { generation, isDecommissioned }: { generation: number; isDecommissioned: boolean }): ProcessServer => ({
+const asRepaired = (
+  entry: ProcessServer,
+  { generation, isDecommissioned }: { generation: number; isDecommissioned: boolean },
+): ProcessServer => ({
   ...entry,
   generation,
   decommission: isDecommissioned ? entry.decommission : null,
@@ -54,7 +61,8 @@ const asRepaired = (entry: ProcessServer, { generation, isDecommissioned }: { ge
 
 function rowsOf(row: HostRow): HostRows {
   return {
-    entry: row.generation === null ? null : { generation: row.generation, isDecommissioned: row.decommissioned_at !== null },
+    entry:
+      row.generation === null ? null : { generation: row.generation, isDecommissioned: row.decommissioned_at !== null },
     lease: row.lease_generation === null ? null : { generation: row.lease_generation, isRetired: row.retired === 1 },
     hasHealth: row.has_health === 1,
     names: row.names,

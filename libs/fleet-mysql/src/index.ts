@@ -5,7 +5,14 @@ export { errorNumber, isRightMissing } from './database-errors.js';
 export { demandsTls } from './demands-tls.js';
 export { DatabaseServers, nameOf, NoPrimary, type DatabaseAddress, type ServerChange } from './database-servers.js';
 export { durabilityWarnings, isClusterNode, readDatabaseClock, readMaxPacketBytes } from './durability.js';
-export { EventReader, EVENTS_SETTLE_MS, type EventFilter, type EventOrder, type EventPage, type EventPosition } from './event-reader.js';
+export {
+  EventReader,
+  EVENTS_SETTLE_MS,
+  type EventFilter,
+  type EventOrder,
+  type EventPage,
+  type EventPosition,
+} from './event-reader.js';
 export type { AsOf } from './filters.js';
 export { FleetCounter, type FleetNumbers } from './fleet-counter.js';
 export { FleetReader, type Page, type PageOrder, type Position, type SortKey } from './fleet-reader.js';

@@ -1,4 +1,18 @@
-import { keyNameOf, nameKey, type Actor, type ApiKey, type Clock, type FleetEvent, type HeldKeys, type Identifiers, type KeyDecision, type KeyRing, type KeyWrite, type Passphrase, type Role } from '@app/fleet';
+import {
+  keyNameOf,
+  nameKey,
+  type Actor,
+  type ApiKey,
+  type Clock,
+  type FleetEvent,
+  type HeldKeys,
+  type Identifiers,
+  type KeyDecision,
+  type KeyRing,
+  type KeyWrite,
+  type Passphrase,
+  type Role,
+} from '@app/fleet';
 import { RecordChanged, type Database, type Statement, type Transaction } from './database.js';
 import { LONGEST_WAITING_LINE } from './primary-pool.js';
 import { Lately } from './lately.js';
@@ -66,15 +80,22 @@ const keyOf = (row: KeyRow): ApiKey => ({
   lastUsedAt: row.last_used_at,
 });
 
-const passphraseOf = ({ id, created_at, retires_at }: PassphraseRow): Passphrase => ({ passphraseId: id, createdAt: created_at, retiresAt: retires_at });
+const passphraseOf = ({ id, created_at, retires_at }: PassphraseRow): Passphrase => ({
+  passphraseId: id,
+  createdAt: created_at,
+  retiresAt: retires_at,
+});
 
 /** API keys and passphrases: what callers are recognised by, and how that changes. */
 export class KeyRingStore implements KeyRing {
   /** One read for all who register at the same moment. */
-  private readonly passphraseReads = new Together<void, readonly StoredPassphrase[]>(async (askers) => {
-    const valid = await this.database.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [this.clock.now()]);
-    return askers.map(() => fulfilled(valid));
-  }, { most: LONGEST_WAITING_LINE, groups: 1 });
+  private readonly passphraseReads = new Together<void, readonly StoredPassphrase[]>(
+    async (askers) => {
+      const valid = await this.database.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [this.clock.now()]);
+      return askers.map(() => fulfilled(valid));
+    },
+    { most: LONGEST_WAITING_LINE, groups: 1 },
+  );
   private readonly uses = new Map<string, Date>();
   /** Ids of keys that were valid, by hash. */
   private readonly validBefore: Lately<string>;
@@ -87,13 +108,18 @@ export class KeyRingStore implements KeyRing {
     this.validBefore = new Lately(clock, LATELY_MS);
   }
 
-  change<A>(caller: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A> {
+  change<A>(
+    caller: Actor,
+    about: { readonly name?: string; readonly keyId?: string },
+    decide: (held: HeldKeys) => KeyDecision<A>,
+  ): Promise<A> {
     const eventId = this.identifiers.at(this.clock.now());
     const work = async (transaction: Transaction, mayBeUnderWay: boolean): Promise<A> => {
       const now = this.clock.now();
       await transaction.write(TAKE_RING, [Buffer.from(eventId), now]);
       // The attempt before this one was committed after all: the next look finds its event, and answers with it.
-      if (mayBeUnderWay && (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0) throw new RecordChanged();
+      if (mayBeUnderWay && (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0)
+        throw new RecordChanged();
       const { answer, change } = decide(await this.held(transaction, caller, about, now));
       if (change) {
         const event: FleetEvent = { ...change.event, id: eventId, at: now, hostId: null, generation: null };
@@ -117,7 +143,9 @@ export class KeyRingStore implements KeyRing {
     return this.database.transaction(async (transaction) => {
       const now = this.clock.now();
       await transaction.write(TAKE_RING, [Buffer.from(this.identifiers.at(now)), now]);
-      return (await transaction.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [now])).some((valid) => valid.hash.equals(wanted));
+      return (await transaction.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [now])).some((valid) =>
+        valid.hash.equals(wanted),
+      );
     });
   }
 
@@ -160,17 +188,37 @@ export class KeyRingStore implements KeyRing {
   async noteUses(): Promise<void> {
     const uses = [...this.uses].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MOST_USES_NOTED);
     if (uses.length === 0) return;
-    await this.database.transaction((transaction) => transaction.writeEach(uses.map(([keyId, at]) => ({ sql: NOTE_USE, parameters: [at, at, keyId] }))));
+    await this.database.transaction((transaction) =>
+      transaction.writeEach(uses.map(([keyId, at]) => ({ sql: NOTE_USE, parameters: [at, at, keyId] }))),
+    );
     for (const [keyId, at] of uses) if (this.uses.get(keyId) === at) this.uses.delete(keyId);
   }
 
-  private async held(transaction: Transaction, caller: Actor, { name, keyId }: { readonly name?: string; readonly keyId?: string }, now: Date): Promise<HeldKeys> {
-    const about = keyId === undefined ? { sql: READ_KEY_BY_NAME, value: name && nameKey(name) } : { sql: READ_KEY_BY_ID, value: keyId };
+  private async held(
+    transaction: Transaction,
+    caller: Actor,
+    { name, keyId }: { readonly name?: string; readonly keyId?: string },
+    now: Date,
+  ): Promise<HeldKeys> {
+    const about =
+      keyId === undefined
+        ? { sql: READ_KEY_BY_NAME, value: name && nameKey(name) }
+        : { sql: READ_KEY_BY_ID, value: keyId };
     const [key] = about.value === undefined ? [] : await transaction.rows<KeyRow>(about.sql, [about.value]);
-    const [count] = await transaction.rows<{ others: number }>(COUNT_OTHER_ADMIN_KEYS, [key?.id ?? '', now, key?.expires_at ?? null]);
+    const [count] = await transaction.rows<{ others: number }>(COUNT_OTHER_ADMIN_KEYS, [
+      key?.id ?? '',
+      now,
+      key?.expires_at ?? null,
+    ]);
     const passphrases = await transaction.rows<PassphraseRow>(READ_VALID_PASSPHRASES, [now]);
     const valid = await transaction.rows(READ_VALID_KEY, [nameKey(keyNameOf(caller)), now]);
-    return { now, isCallerIn: valid.length === 1, apiKey: key ? keyOf(key) : null, otherAdminKeys: count?.others ?? 0, passphrases: passphrases.map(passphraseOf) };
+    return {
+      now,
+      isCallerIn: valid.length === 1,
+      apiKey: key ? keyOf(key) : null,
+      otherAdminKeys: count?.others ?? 0,
+      passphrases: passphrases.map(passphraseOf),
+    };
   }
 }
 
@@ -178,7 +226,22 @@ function statementsOf(write: KeyWrite): Statement[] {
   switch (write.to) {
     case 'api_key_created': {
       const { keyId, name, role, prefix, createdAt, createdBy, expiresAt } = write.apiKey;
-      return [{ sql: INSERT_KEY, parameters: [keyId, name, nameKey(name), Buffer.from(write.hash, 'hex'), role, prefix, createdAt, createdBy, expiresAt] }];
+      return [
+        {
+          sql: INSERT_KEY,
+          parameters: [
+            keyId,
+            name,
+            nameKey(name),
+            Buffer.from(write.hash, 'hex'),
+            role,
+            prefix,
+            createdAt,
+            createdBy,
+            expiresAt,
+          ],
+        },
+      ];
     }
     case 'api_key_revoked':
       return [{ sql: REVOKE_KEY, parameters: [write.at, write.keyId] }];

@@ -34,11 +34,20 @@ import {
   RENEW_HELD_LEASES,
   WRITE_VERSION,
 } from './statements/leases.js';
-import { forgetRow, heldLeaseRow, loadRow, reportRow, writeLoads, writeReports, type HeartbeatRow } from './statements/heartbeat-rows.js';
+import {
+  forgetRow,
+  heldLeaseRow,
+  loadRow,
+  reportRow,
+  writeLoads,
+  writeReports,
+  type HeartbeatRow,
+} from './statements/heartbeat-rows.js';
 import { TallyChange, versionKeyOf } from './statements/tally.js';
 import type { StampsInFlight } from './stamps-in-flight.js';
 
-type Whereabouts = { held: LeaseOnRecord; said: string } | { locked: true } | { gone: Pick<Tombstone, 'removal' | 'generation'> | null };
+type Whereabouts =
+  { held: LeaseOnRecord; said: string } | { locked: true } | { gone: Pick<Tombstone, 'removal' | 'generation'> | null };
 
 const CARRY: HeartbeatVerdict = { outcome: 'carry' };
 
@@ -72,22 +81,35 @@ export class LeaseStore implements Leases {
     this.ourVersion = formatVersion(version);
   }
 
-  async writeGroup(group: readonly WaitingHeartbeat[], moment: () => Moment, withinMs: number): Promise<HeartbeatVerdict[]> {
+  async writeGroup(
+    group: readonly WaitingHeartbeat[],
+    moment: () => Moment,
+    withinMs: number,
+  ): Promise<HeartbeatVerdict[]> {
     const giveUpAt = performance.now() + withinMs;
     const claims = group.map((waiting) => new Claim(waiting, this.said(waiting.beat)));
     const inKeyOrder = [...claims].sort(byHostId);
     const eventIds = new Map<string, string>();
     await this.stamps.during((stamp) =>
-      this.withoutWaiting(inKeyOrder, giveUpAt, (transaction, mayWait) => this.writeIn(transaction, inKeyOrder, stamp(moment()), mayWait, eventIds)),
+      this.withoutWaiting(inKeyOrder, giveUpAt, (transaction, mayWait) =>
+        this.writeIn(transaction, inKeyOrder, stamp(moment()), mayWait, eventIds),
+      ),
     );
     return claims.map(({ verdict }) => verdict);
   }
 
   /** First all together; when a row is locked for longer than a second, those that are free. */
-  private async withoutWaiting(claims: readonly Claim[], giveUpAt: number, work: (transaction: Transaction, mayWait: boolean) => Promise<void>): Promise<void> {
+  private async withoutWaiting(
+    claims: readonly Claim[],
+    giveUpAt: number,
+    work: (transaction: Transaction, mayWait: boolean) => Promise<void>,
+  ): Promise<void> {
     if (!claims.some(({ waiting }) => waiting.carried)) {
       try {
-        return await this.database.transaction((transaction) => work(transaction, true), { final: [LOCK_WAIT_TIMEOUT], giveUpAt });
+        return await this.database.transaction((transaction) => work(transaction, true), {
+          final: [LOCK_WAIT_TIMEOUT],
+          giveUpAt,
+        });
       } catch (error) {
         if (errorNumber(error) !== LOCK_WAIT_TIMEOUT) throw error;
       }
@@ -95,24 +117,48 @@ export class LeaseStore implements Leases {
     return this.database.transaction((transaction) => work(transaction, false), { giveUpAt });
   }
 
-  private async writeIn(transaction: Transaction, claims: readonly Claim[], moment: Moment, mayWait: boolean, eventIds: Map<string, string>): Promise<void> {
+  private async writeIn(
+    transaction: Transaction,
+    claims: readonly Claim[],
+    moment: Moment,
+    mayWait: boolean,
+    eventIds: Map<string, string>,
+  ): Promise<void> {
     const renewals = mayWait ? claims.filter(({ waiting }) => waiting.beat.agentVersion !== null) : [];
-    const renewed = renewals.length === 0 ? 0 : await transaction.writeWhole(renewal(renewals, moment), claims.length, healthStatements(claims, moment));
+    const renewed =
+      renewals.length === 0
+        ? 0
+        : await transaction.writeWhole(renewal(renewals, moment), claims.length, healthStatements(claims, moment));
     if (renewed === claims.length) {
       for (const claim of claims) claim.verdict = accepted(claim.waiting.beat.agentVersion ?? '', moment);
       return;
     }
     await this.judgeEach(transaction, claims, renewed, moment, eventIds);
-    for (const { sql, parameters } of healthStatements(claims.filter(({ verdict }) => verdict.outcome === 'accepted'), moment)) {
+    for (const { sql, parameters } of healthStatements(
+      claims.filter(({ verdict }) => verdict.outcome === 'accepted'),
+      moment,
+    )) {
       await transaction.write(sql, parameters);
     }
   }
 
   /** Judges those that were not renewed; `renewed` is how many were. */
-  private async judgeEach(transaction: Transaction, claims: readonly Claim[], renewed: number, moment: Moment, eventIds: Map<string, string>): Promise<void> {
-    const whereabouts = await this.lookUp(transaction, claims.map(({ hostId }) => hostId));
+  private async judgeEach(
+    transaction: Transaction,
+    claims: readonly Claim[],
+    renewed: number,
+    moment: Moment,
+    eventIds: Map<string, string>,
+  ): Promise<void> {
+    const whereabouts = await this.lookUp(
+      transaction,
+      claims.map(({ hostId }) => hostId),
+    );
     const asBefore = new Set(
-      claims.filter(({ hostId, said, waiting }) => renewed > 0 && waiting.beat.agentVersion !== null && isRenewed(whereabouts.get(hostId), said, moment)),
+      claims.filter(
+        ({ hostId, said, waiting }) =>
+          renewed > 0 && waiting.beat.agentVersion !== null && isRenewed(whereabouts.get(hostId), said, moment),
+      ),
     );
     const isSure = asBefore.size === renewed; // otherwise somebody else wrote one meanwhile: to judge one that was renewed does no harm
     const withNews: JudgedClaim[] = [];
@@ -146,24 +192,42 @@ export class LeaseStore implements Leases {
       const factsOf = new Map(facts.map((row) => [row.host_id, row]));
       for (const lease of leases) {
         const registered = factsOf.get(lease.host_id);
-        if (registered) found.set(lease.host_id, { held: onRecordOf(lease, registered), said: lease.said.toString('hex') });
+        if (registered)
+          found.set(lease.host_id, { held: onRecordOf(lease, registered), said: lease.said.toString('hex') });
       }
     }
     const missing = hostIds.filter((hostId) => !found.has(hostId));
     if (missing.length > 0) {
-      const rows = await transaction.rows<{ host_id: string; removal: Tombstone['removal'] | null; generation: number }>(READ_WHEREABOUTS, [missing, missing]);
-      for (const { host_id, removal, generation } of rows) found.set(host_id, removal === null ? { locked: true } : { gone: { removal, generation } });
+      const rows = await transaction.rows<{
+        host_id: string;
+        removal: Tombstone['removal'] | null;
+        generation: number;
+      }>(READ_WHEREABOUTS, [missing, missing]);
+      for (const { host_id, removal, generation } of rows)
+        found.set(host_id, removal === null ? { locked: true } : { gone: { removal, generation } });
     }
     return found;
   }
 
-  private async renewHeld(transaction: Transaction, claims: readonly JudgedClaim[], { now, listenedMs }: Moment, eventIds: Map<string, string>): Promise<void> {
+  private async renewHeld(
+    transaction: Transaction,
+    claims: readonly JudgedClaim[],
+    { now, listenedMs }: Moment,
+    eventIds: Map<string, string>,
+  ): Promise<void> {
     if (claims.length === 0) return;
     const judged = claims.map(({ claim, onRecord }) => {
       const { beat } = claim.waiting;
-      return { claim, beat, onRecord, ...boundedNews(heartbeatNews(beat, onRecord, now, listenedMs, this.version), onRecord.eventBounds, now) };
+      return {
+        claim,
+        beat,
+        onRecord,
+        ...boundedNews(heartbeatNews(beat, onRecord, now, listenedMs, this.version), onRecord.eventBounds, now),
+      };
     });
-    const rows = judged.map(({ claim: { waiting, said }, onRecord, bounds }) => heldLeaseRow(waiting, said, onRecord, bounds, listenedMs));
+    const rows = judged.map(({ claim: { waiting, said }, onRecord, bounds }) =>
+      heldLeaseRow(waiting, said, onRecord, bounds, listenedMs),
+    );
     await transaction.write(RENEW_HELD_LEASES, [JSON.stringify(rows), ...keptHeartbeat(now), listenedMs]);
     const forgotten = judged.map(({ beat }) => forgetRow(beat)).filter((row) => row !== null);
     if (forgotten.length > 0) await transaction.write(FORGET_REPORTS, [JSON.stringify(forgotten)]);
@@ -173,7 +237,12 @@ export class LeaseStore implements Leases {
     for (const { beat, onRecord, news } of judged) {
       const version = beat.agentVersion === null ? null : parseVersion(beat.agentVersion);
       if (version && beat.agentVersion !== onRecord.agentVersion) {
-        await transaction.write(WRITE_VERSION, [formatVersion(version), versionKey(version), beat.hostId, beat.generation]);
+        await transaction.write(WRITE_VERSION, [
+          formatVersion(version),
+          versionKey(version),
+          beat.hostId,
+          beat.generation,
+        ]);
         tally.add(versionKeyOf(onRecord.agentVersion), false, -1);
         tally.add(versionKey(version), false, 1);
       }
@@ -199,10 +268,25 @@ export class LeaseStore implements Leases {
    * A digest of all that a heartbeat is judged by, 32 hex digits: the same again is no news. It is kept with the lease when a
    * heartbeat was accepted, and cleared by a registration. No part of it can hold a line break; nobody said is told by `null`.
    */
-  private said({ generation, credentialHash, machineId, instanceId, agentVersion, sourceAddress, withdrawn, ignored }: Heartbeat): string {
+  private said({
+    generation,
+    credentialHash,
+    machineId,
+    instanceId,
+    agentVersion,
+    sourceAddress,
+    withdrawn,
+    ignored,
+  }: Heartbeat): string {
     const text = `${generation}\n${credentialHash}\n${machineId}\n${instanceId}\n${agentVersion}\n${sourceAddress}\n${this.ourVersion}`;
     if (ignored === null && withdrawn === null) return this.identifiers.digest(text);
-    return this.identifiers.digest([text, ...(ignored ? [...ignored.unusable, ...ignored.fields] : []), ...(withdrawn ? ['', ...withdrawn] : [])].join('\n'));
+    return this.identifiers.digest(
+      [
+        text,
+        ...(ignored ? [...ignored.unusable, ...ignored.fields] : []),
+        ...(withdrawn ? ['', ...withdrawn] : []),
+      ].join('\n'),
+    );
   }
 
   private refusalEvents(beat: Heartbeat, fault: FleetFault, at: Date): FleetEvent[] {
@@ -215,7 +299,11 @@ export class LeaseStore implements Leases {
   }
 }
 
-const authorOf = ({ sourceAddress, requestId }: Heartbeat): EventAuthor => ({ actor: 'process-server', sourceAddress, requestId });
+const authorOf = ({ sourceAddress, requestId }: Heartbeat): EventAuthor => ({
+  actor: 'process-server',
+  sourceAddress,
+  requestId,
+});
 
 /** Renews those who said just what they said before; matches as many. */
 function renewal(claims: readonly Claim[], { now, listenedMs }: Moment): Statement {
@@ -253,6 +341,16 @@ interface JudgedClaim {
 
 /** Whether RENEW_AS_BEFORE must have matched it. */
 const isRenewed = (found: Whereabouts | undefined, said: string, { listenedMs }: Moment): boolean =>
-  found !== undefined && 'held' in found && found.said === said && !found.held.retired && !found.held.revoked && found.held.endsAtListenedMs > listenedMs;
+  found !== undefined &&
+  'held' in found &&
+  found.said === said &&
+  !found.held.retired &&
+  !found.held.revoked &&
+  found.held.endsAtListenedMs > listenedMs;
 
-const accepted = (agentVersion: string, { now, listenedMs }: Moment): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion, at: now, listenedMs });
+const accepted = (agentVersion: string, { now, listenedMs }: Moment): HeartbeatVerdict => ({
+  outcome: 'accepted',
+  agentVersion,
+  at: now,
+  listenedMs,
+});

@@ -18,7 +18,15 @@ import {
 } from '@app/fleet';
 import { RecordChanged, type Database, type Transaction } from './database.js';
 import { LOCK_WAIT_TIMEOUT } from './database-errors.js';
-import { BEGIN_LISTENING, COUNT_WITNESSES, heartbeatProof, LOCK_FREE_WITNESSES, MOVE_LISTENING, READ_LISTENING, READ_LISTENING_AND_FLOOR } from './statements/availability.js';
+import {
+  BEGIN_LISTENING,
+  COUNT_WITNESSES,
+  heartbeatProof,
+  LOCK_FREE_WITNESSES,
+  MOVE_LISTENING,
+  READ_LISTENING,
+  READ_LISTENING_AND_FLOOR,
+} from './statements/availability.js';
 import { eventStatements } from './statements/events.js';
 
 interface ListeningRow {
@@ -34,7 +42,15 @@ interface ListeningRow {
 /** The time that a heartbeat has, about: what takes longer proves nothing. */
 const PROVE_WITHIN_MS = 2_000;
 
-const listeningOf = ({ listened_ms, noted_at, run_ahead_ms, unsteady_listened_ms, stepped_listened_ms, stepped_back_listened_ms, stepped_back_to }: ListeningRow): Listening => ({
+const listeningOf = ({
+  listened_ms,
+  noted_at,
+  run_ahead_ms,
+  unsteady_listened_ms,
+  stepped_listened_ms,
+  stepped_back_listened_ms,
+  stepped_back_to,
+}: ListeningRow): Listening => ({
   listenedMs: listened_ms,
   notedAt: noted_at,
   runAheadMs: run_ahead_ms,
@@ -43,7 +59,14 @@ const listeningOf = ({ listened_ms, noted_at, run_ahead_ms, unsteady_listened_ms
   steppedBack: stepped_back_to && { listenedMs: stepped_back_listened_ms ?? 0, to: stepped_back_to },
 });
 
-const valuesOf = ({ listenedMs, notedAt, runAheadMs, unsteadyAtListenedMs, steppedAtListenedMs, steppedBack }: Listening): unknown[] => [
+const valuesOf = ({
+  listenedMs,
+  notedAt,
+  runAheadMs,
+  unsteadyAtListenedMs,
+  steppedAtListenedMs,
+  steppedBack,
+}: Listening): unknown[] => [
   ...[listenedMs, notedAt, runAheadMs, unsteadyAtListenedMs, steppedAtListenedMs],
   ...[steppedBack?.listenedMs ?? null, steppedBack?.to ?? null],
 ];
@@ -62,12 +85,19 @@ export async function readMoment(reader: Pick<Transaction, 'rows'>, clock: Clock
 }
 
 /** The same, with the site's generation floor: what a change of a host's record is decided by. */
-export async function readMomentAndFloor(reader: Pick<Transaction, 'rows'>, clock: Clock): Promise<Moment & { readonly generationFloor: number }> {
+export async function readMomentAndFloor(
+  reader: Pick<Transaction, 'rows'>,
+  clock: Clock,
+): Promise<Moment & { readonly generationFloor: number }> {
   type Row = { [Column in keyof ListeningRow]: ListeningRow[Column] | null } & { readonly generation_floor: number };
   const [row] = await reader.rows<Row>(READ_LISTENING_AND_FLOOR);
   const now = clock.now();
   const isRecorded = row !== undefined && row.noted_at !== null;
-  return { now, listenedMs: isRecorded ? listenedMsAt(listeningOf(row as ListeningRow), now) : 0, generationFloor: row?.generation_floor ?? 0 };
+  return {
+    now,
+    listenedMs: isRecorded ? listenedMsAt(listeningOf(row as ListeningRow), now) : 0,
+    generationFloor: row?.generation_floor ?? 0,
+  };
 }
 
 /** While heartbeats fail, rows may be locked from outside: the rows of one witness must be free, unless none of them is there any more. */
@@ -85,7 +115,12 @@ const PROVE_READY_WITHIN_MS = 1_000;
 /** Whether the writes of a heartbeat commit within a second, whatever they change. */
 export function commitsHeartbeats(database: Database, now: Date): Promise<boolean> {
   const options = { final: [LOCK_WAIT_TIMEOUT], giveUpAt: performance.now() + PROVE_READY_WITHIN_MS };
-  return database.transaction((transaction) => transaction.writeEach(heartbeatProof(now)), options).then(() => true, () => false);
+  return database
+    .transaction((transaction) => transaction.writeEach(heartbeatProof(now)), options)
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 /** Its database is the heartbeats' own: what keeps them from being written keeps L from moving on, and nothing else does. */
@@ -114,7 +149,8 @@ export class ListeningStore implements ListeningNotes {
         if (record.listening === before) return record;
         const move = { sql: MOVE_LISTENING, parameters: [...valuesOf(record.listening), row.noted_at] };
         // Locked no longer than it takes to write: a replica that stops meanwhile would hold up the others.
-        if ((await transaction.writeWhole(move, 1, eventStatements(this.eventsOf(record, eventId, now)))) !== 1) throw new RecordChanged();
+        if ((await transaction.writeWhole(move, 1, eventStatements(this.eventsOf(record, eventId, now)))) !== 1)
+          throw new RecordChanged();
         return record;
       },
       { provedByEvents: [eventId], final: [LOCK_WAIT_TIMEOUT], giveUpAt: performance.now() + PROVE_WITHIN_MS },
@@ -125,6 +161,16 @@ export class ListeningStore implements ListeningNotes {
     const found = outage ?? step;
     if (!found) return [];
     const detail = { from: found.from.toISOString(), to: found.to.toISOString() };
-    return [{ id, at, kind: outage ? 'listening_outage' : 'clock_stepped', hostId: null, generation: null, ...ownDoing(this.replica), detail }];
+    return [
+      {
+        id,
+        at,
+        kind: outage ? 'listening_outage' : 'clock_stepped',
+        hostId: null,
+        generation: null,
+        ...ownDoing(this.replica),
+        detail,
+      },
+    ];
   }
 }

@@ -19,7 +19,8 @@ const CREATE_CLAIM = `
   ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`;
 const FIRST_CLAIM = `INSERT IGNORE INTO migration_claim (id, holder, expires_at) VALUES (1, '', '2000-01-01 00:00:00.000')`;
 /** Params: holder, until, holder, now. Matches when it is free, run out, or ours. */
-const TAKE_CLAIM = 'UPDATE migration_claim SET holder = ?, expires_at = ? WHERE id = 1 AND (holder = ? OR expires_at < ?)';
+const TAKE_CLAIM =
+  'UPDATE migration_claim SET holder = ?, expires_at = ? WHERE id = 1 AND (holder = ? OR expires_at < ?)';
 const RELEASE_CLAIM = `UPDATE migration_claim SET expires_at = '2000-01-01 00:00:00.000' WHERE id = 1 AND holder = ?`;
 
 const READ_APPLIED = 'SELECT m.name FROM migrations AS m';
@@ -35,7 +36,9 @@ export interface SchemaDifference {
 /** The schema has migrations that this version does not know. */
 export class SchemaFromTheFuture extends Error {
   constructor(unknown: readonly string[]) {
-    super(`its schema was changed by a later version: this one does not know ${unknown.join(', ')}. Start the later version, or restore a backup from before`);
+    super(
+      `its schema was changed by a later version: this one does not know ${unknown.join(', ')}. Start the later version, or restore a backup from before`,
+    );
   }
 }
 
@@ -48,11 +51,19 @@ export async function schemaDifference(read: (sql: string) => Promise<{ name: st
       throw error;
     },
   );
-  return { pending: known.filter((name) => !applied.includes(name)), unknown: applied.filter((name) => !known.includes(name)) };
+  return {
+    pending: known.filter((name) => !applied.includes(name)),
+    unknown: applied.filter((name) => !known.includes(name)),
+  };
 }
 
 /** `migrate` on a connection of its own. TypeORM is loaded only here: most starts find nothing to do. */
-export async function migrateDatabase(address: ServerAddress, clock: Clock, replica: string, randomness: Randomness): Promise<void> {
+export async function migrateDatabase(
+  address: ServerAddress,
+  clock: Clock,
+  replica: string,
+  randomness: Randomness,
+): Promise<void> {
   const { fleetDataSource } = await import('./data-source.js');
   const dataSource = await fleetDataSource(address).initialize();
   try {
@@ -67,13 +78,23 @@ export async function migrateDatabase(address: ServerAddress, clock: Clock, repl
  * repetition: it is tried again after a deadlock, which on a cluster is also the answer to a claim that another node took first.
  * @throws SchemaFromTheFuture
  */
-export async function migrate(dataSource: DataSource, clock: Clock, replica: string, randomness: Randomness): Promise<void> {
+export async function migrate(
+  dataSource: DataSource,
+  clock: Clock,
+  replica: string,
+  randomness: Randomness,
+): Promise<void> {
   const again = <A>(step: () => Promise<A>): Promise<A> => retried(step, randomness);
   await again(() => dataSource.query(CREATE_CLAIM));
   await again(() => dataSource.query(FIRST_CLAIM));
   const take = async (): Promise<boolean> => {
     const now = clock.now();
-    const { affectedRows } = await dataSource.query<{ affectedRows: number }>(TAKE_CLAIM, [replica, new Date(now.getTime() + CLAIM_MS), replica, now]);
+    const { affectedRows } = await dataSource.query<{ affectedRows: number }>(TAKE_CLAIM, [
+      replica,
+      new Date(now.getTime() + CLAIM_MS),
+      replica,
+      now,
+    ]);
     return affectedRows === 1;
   };
   while (!(await again(take))) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));

@@ -1,4 +1,14 @@
-import { machinesFault, PLANS_KEPT_PER_CALLER, type Clock, type FleetFilter, type PlanCandidate, type PlanResult, type PurgePlan, type PurgePlans, type Version } from '@app/fleet';
+import {
+  machinesFault,
+  PLANS_KEPT_PER_CALLER,
+  type Clock,
+  type FleetFilter,
+  type PlanCandidate,
+  type PlanResult,
+  type PurgePlan,
+  type PurgePlans,
+  type Version,
+} from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { byHostId, joinedFrom, Ways } from './access-path.js';
 import { filterConditions } from './filters.js';
@@ -41,7 +51,8 @@ const READ_SURPLUS_PLANS = `
    ORDER BY g.created_at DESC, g.id DESC
    LIMIT 100 OFFSET ?`;
 /** Param: ids. A plan that is being applied stays. */
-const DELETE_PLANS = 'DELETE g FROM purge_plan AS g FORCE INDEX (PRIMARY) WHERE g.id IN (?) AND g.result IS NULL AND g.purges = 0';
+const DELETE_PLANS =
+  'DELETE g FROM purge_plan AS g FORCE INDEX (PRIMARY) WHERE g.id IN (?) AND g.result IS NULL AND g.purges = 0';
 /** Waits for the purges that are being written in the plan's name. Param: plan id. */
 const LOCK_UNAPPLIED = 'SELECT g.id FROM purge_plan AS g WHERE g.id = ? AND g.result IS NULL FOR UPDATE';
 /** Params: plan id, host ids. */
@@ -74,13 +85,20 @@ export class PlanStore implements PurgePlans {
       friendlyName: row.friendly_name,
       ipAddress: row.ip_address,
       lastHeartbeatAt: row.last_heartbeat_at?.toISOString() ?? null,
-      blockedBy: machinesFault({ protectedMachineCount: row.protected_machine_count, protectedMachinesUnknown: row.protected_machines_unknown === 1 })?.code ?? null,
+      blockedBy:
+        machinesFault({
+          protectedMachineCount: row.protected_machine_count,
+          protectedMachinesUnknown: row.protected_machines_unknown === 1,
+        })?.code ?? null,
     }));
   }
 
   async remaining(filter: FleetFilter, afterHostId: string, most: number): Promise<number> {
     const { sql, parameters, id } = await this.silentThatMatch(filter);
-    const [row] = await this.database.rows<{ entries: number }>(`SELECT COUNT(*) AS entries FROM (SELECT ${id} ${sql} AND ${id} > ? LIMIT ?) AS counted`, [...parameters, afterHostId, most]);
+    const [row] = await this.database.rows<{ entries: number }>(
+      `SELECT COUNT(*) AS entries FROM (SELECT ${id} ${sql} AND ${id} > ? LIMIT ?) AS counted`,
+      [...parameters, afterHostId, most],
+    );
     return row?.entries ?? 0;
   }
 
@@ -134,7 +152,10 @@ export class PlanStore implements PurgePlans {
   async saveResult(planId: string, result: PlanResult): Promise<PlanResult> {
     await this.database.transaction(async (transaction) => {
       if ((await transaction.rows(LOCK_UNAPPLIED, [planId])).length === 0) return;
-      await transaction.write(STORE_RESULT, [JSON.stringify(await withPurgesOfOthers(transaction, planId, result)), planId]);
+      await transaction.write(STORE_RESULT, [
+        JSON.stringify(await withPurgesOfOthers(transaction, planId, result)),
+        planId,
+      ]);
     });
     return (await this.find(planId))?.result ?? result;
   }
@@ -145,13 +166,22 @@ export class PlanStore implements PurgePlans {
   }
 }
 
-async function withPurgesOfOthers(transaction: Transaction, planId: string, { purged, skipped }: PlanResult): Promise<PlanResult> {
+async function withPurgesOfOthers(
+  transaction: Transaction,
+  planId: string,
+  { purged, skipped }: PlanResult,
+): Promise<PlanResult> {
   if (skipped.length === 0) return { purged, skipped };
-  const rows = await transaction.rows<{ host_id: string; friendly_name: string; ip_address: string; removed_at: Date }>(READ_PURGED_BY, [
-    planId,
-    skipped.map(({ hostId }) => hostId),
-  ]);
+  const rows = await transaction.rows<{ host_id: string; friendly_name: string; ip_address: string; removed_at: Date }>(
+    READ_PURGED_BY,
+    [planId, skipped.map(({ hostId }) => hostId)],
+  );
   const purgedAfterAll = new Set(rows.map(({ host_id }) => host_id));
-  const others = rows.map((row) => ({ hostId: row.host_id, friendlyName: row.friendly_name, ipAddress: row.ip_address, purgedAt: row.removed_at.toISOString() }));
+  const others = rows.map((row) => ({
+    hostId: row.host_id,
+    friendlyName: row.friendly_name,
+    ipAddress: row.ip_address,
+    purgedAt: row.removed_at.toISOString(),
+  }));
   return { purged: [...purged, ...others], skipped: skipped.filter(({ hostId }) => !purgedAfterAll.has(hostId)) };
 }

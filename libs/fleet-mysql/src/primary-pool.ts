@@ -12,7 +12,8 @@ export interface SessionSettings {
 export const CLEAN_WITHIN_MS = 1_000;
 /** Callers that may wait for a connection; more are told at once that the database is not to be had. */
 export const LONGEST_WAITING_LINE = 5_000;
-const SESSION_SQL_MODE = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
+const SESSION_SQL_MODE =
+  'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
 
 /** Connections to the server in use, whose sessions are all alike. When another server is chosen, they are closed. */
 export class PrimaryPool {
@@ -37,12 +38,18 @@ export class PrimaryPool {
   /** A connection, unless none is free in time: one that comes later goes straight back. */
   connectionWithin(ms: number): Promise<PoolConnection> {
     return new Promise((resolve, reject) => {
-      const late = (): void => reject(new FleetError({ code: 'database_unavailable' }, this.lastError ? { cause: this.lastError } : undefined));
+      const late = (): void =>
+        reject(
+          new FleetError({ code: 'database_unavailable' }, this.lastError ? { cause: this.lastError } : undefined),
+        );
       let givenUp = false;
-      const timer = setTimeout(() => {
-        givenUp = true;
-        late();
-      }, Math.max(1, ms));
+      const timer = setTimeout(
+        () => {
+          givenUp = true;
+          late();
+        },
+        Math.max(1, ms),
+      );
       const take = (server: ChosenServer): void =>
         this.poolOf(server).getConnection((error, connection) => {
           clearTimeout(timer);
@@ -53,7 +60,11 @@ export class PrimaryPool {
         });
       const { current } = this.servers;
       if (current) take(current);
-      else this.servers.choose().then(take).catch((error: unknown) => (clearTimeout(timer), reject(error as Error)));
+      else
+        this.servers
+          .choose()
+          .then(take)
+          .catch((error: unknown) => (clearTimeout(timer), reject(error as Error)));
     });
   }
 
@@ -106,7 +117,9 @@ export class PrimaryPool {
     // A session that could not be set up is of no use: the error closes it, and the next query says so.
     const ready = (error: unknown): void => void (error && connection.destroy());
     const set = (sql: string): unknown => connection.query({ sql, timeout: CLEAN_WITHIN_MS }, ready);
-    set(`SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}, lock_wait_timeout = ${lockWaitSeconds}`);
+    set(
+      `SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}, lock_wait_timeout = ${lockWaitSeconds}`,
+    );
     set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
     // On a Galera node: a read sees all that was committed anywhere before it. Elsewhere unknown, and not needed.
     connection.query({ sql: 'SET SESSION wsrep_sync_wait = 1', timeout: CLEAN_WITHIN_MS }, () => undefined);

@@ -83,8 +83,15 @@ const byHostId = (a: Wish, b: Wish): number => (a.hostId < b.hostId ? -1 : 1);
  */
 export class RegistryStore implements Registry {
   private readonly notedRefusals = new Set<string>();
-  private readonly changes = new Together<Wish, unknown>((wishes, giveUpAt) => this.changeFree(wishes, giveUpAt), CHANGES_TOGETHER, ({ hostId }) => hostId);
-  private readonly looks = new Together<Whereabouts, Neighbour[]>((asked) => this.readNeighbours(asked), CHANGES_TOGETHER);
+  private readonly changes = new Together<Wish, unknown>(
+    (wishes, giveUpAt) => this.changeFree(wishes, giveUpAt),
+    CHANGES_TOGETHER,
+    ({ hostId }) => hostId,
+  );
+  private readonly looks = new Together<Whereabouts, Neighbour[]>(
+    (asked) => this.readNeighbours(asked),
+    CHANGES_TOGETHER,
+  );
 
   constructor(
     private readonly database: Database,
@@ -95,7 +102,12 @@ export class RegistryStore implements Registry {
 
   change<A>(hostId: string, decide: (held: HeldRecord) => Decision<A>): Promise<A> {
     const now = this.clock.now();
-    return this.changes.ask({ hostId, decide, silenceEventId: this.identifiers.at(now), eventId: this.identifiers.at(now) }) as Promise<A>;
+    return this.changes.ask({
+      hostId,
+      decide,
+      silenceEventId: this.identifiers.at(now),
+      eventId: this.identifiers.at(now),
+    }) as Promise<A>;
   }
 
   async find(hostId: string): Promise<HeldRecord> {
@@ -131,7 +143,8 @@ export class RegistryStore implements Registry {
       if (error instanceof FleetError) throw error;
       return null;
     });
-    if (outcomes || wishes.length === 1) return wishes.map((wish) => outcomes?.get(wish) ?? this.changeLater(wish, giveUpAt));
+    if (outcomes || wishes.length === 1)
+      return wishes.map((wish) => outcomes?.get(wish) ?? this.changeLater(wish, giveUpAt));
     const middle = Math.ceil(wishes.length / 2);
     const halves = [wishes.slice(0, middle), wishes.slice(middle)].map((half) =>
       this.changeFree(half, giveUpAt).catch((error: unknown) => half.map((): Outcome<unknown> => rejected(error))),
@@ -153,48 +166,81 @@ export class RegistryStore implements Registry {
   }
 
   /** Decides and writes in one transaction, in key order. Those whose record could not be locked have no outcome. */
-  private async write(wishes: readonly Wish[], locks: typeof LOCK_HOSTS | typeof LOCK_FREE_HOSTS, giveUpAt: number): Promise<Map<Wish, PromiseSettledResult<unknown>>> {
+  private async write(
+    wishes: readonly Wish[],
+    locks: typeof LOCK_HOSTS | typeof LOCK_FREE_HOSTS,
+    giveUpAt: number,
+  ): Promise<Map<Wish, PromiseSettledResult<unknown>>> {
     const inKeyOrder = [...wishes].sort(byHostId);
     const hostIds = inKeyOrder.map(({ hostId }) => hostId);
-    const decide = async (transaction: Transaction, lock: string, stamp: (moment: Moment) => Moment): Promise<Map<Wish, PromiseSettledResult<unknown>>> => {
-      const locked = new Set((await transaction.rows<{ host_id: string }>(lock, [hostIds])).map(({ host_id }) => host_id));
+    const decide = async (
+      transaction: Transaction,
+      lock: string,
+      stamp: (moment: Moment) => Moment,
+    ): Promise<Map<Wish, PromiseSettledResult<unknown>>> => {
+      const locked = new Set(
+        (await transaction.rows<{ host_id: string }>(lock, [hostIds])).map(({ host_id }) => host_id),
+      );
       const { generationFloor, ...read } = await readMomentAndFloor(transaction, this.clock);
       const moment = stamp(read);
       let records = await readRecords(transaction, hostIds);
       const withoutLease = hostIds.filter((hostId) => records.get(hostId)?.damage?.kinds.includes('lease_missing'));
       if (lock === LOCK_HOSTS && withoutLease.length > 0) {
-        for (const { host_id } of await transaction.rows<{ host_id: string }>(LOCK_ENTRIES, [withoutLease])) locked.add(host_id);
+        for (const { host_id } of await transaction.rows<{ host_id: string }>(LOCK_ENTRIES, [withoutLease]))
+          locked.add(host_id);
         records = await readRecords(transaction, hostIds);
       }
       const outcomes = new Map<Wish, PromiseSettledResult<unknown>>();
       const changes: Change[] = [];
       for (const wish of inKeyOrder) {
         const record = records.get(wish.hostId) ?? NOTHING_KNOWN;
-        if (record.entry === null || locked.has(wish.hostId)) outcomes.set(wish, decided(wish, { ...moment, generationFloor, ...record }, changes));
+        if (record.entry === null || locked.has(wish.hostId))
+          outcomes.set(wish, decided(wish, { ...moment, generationFloor, ...record }, changes));
         else if (lock === LOCK_HOSTS) throw new RecordChanged(); // it registered after the look for its lock
       }
       const late = await withRetiredPassphrase(transaction, changes, this.clock);
       for (const { wish } of late) outcomes.set(wish, rejected(new FleetError({ code: 'passphrase_rejected' })));
-      await writeChanges(transaction, changes.filter((change) => !late.includes(change)), moment);
+      await writeChanges(
+        transaction,
+        changes.filter((change) => !late.includes(change)),
+        moment,
+      );
       return outcomes;
     };
     // While a COMMIT before may still be under way, everybody's lock is waited for: then that attempt is dead, or its event is found.
     return this.stamps.during((stamp) =>
-      this.database.transaction((transaction, mayBeUnderWay) => decide(transaction, mayBeUnderWay ? LOCK_HOSTS : locks, stamp), {
-        provedByEvents: wishes.map(({ eventId }) => eventId),
-        final: wishes.length > 1 ? CAUSED_BY_ONE_HOST : [],
-        giveUpAt,
-      }),
+      this.database.transaction(
+        (transaction, mayBeUnderWay) => decide(transaction, mayBeUnderWay ? LOCK_HOSTS : locks, stamp),
+        {
+          provedByEvents: wishes.map(({ eventId }) => eventId),
+          final: wishes.length > 1 ? CAUSED_BY_ONE_HOST : [],
+          giveUpAt,
+        },
+      ),
     );
   }
 
   private async readNeighbours(asked: readonly Whereabouts[]): Promise<PromiseSettledResult<Neighbour[]>[]> {
     const found = asked.map((): Neighbour[] => []);
-    const rows = await this.database.rows<{ place: number; host_id: string; friendly_name: string; ip_address: string; machine_id: string }>(
+    const rows = await this.database.rows<{
+      place: number;
+      host_id: string;
+      friendly_name: string;
+      ip_address: string;
+      machine_id: string;
+    }>(
       asked.map(() => READ_NEIGHBOURS).join(' UNION ALL '),
-      asked.flatMap(({ hostId, facts }, place) => [facts.ipAddress, nameKey(facts.friendlyName), facts.machineId].flatMap((value) => [place, value, hostId])),
+      asked.flatMap(({ hostId, facts }, place) =>
+        [facts.ipAddress, nameKey(facts.friendlyName), facts.machineId].flatMap((value) => [place, value, hostId]),
+      ),
     );
-    for (const row of rows) found[row.place]?.push({ hostId: row.host_id, friendlyName: row.friendly_name, ipAddress: row.ip_address, machineId: row.machine_id });
+    for (const row of rows)
+      found[row.place]?.push({
+        hostId: row.host_id,
+        friendlyName: row.friendly_name,
+        ipAddress: row.ip_address,
+        machineId: row.machine_id,
+      });
     return found.map(fulfilled);
   }
 }
@@ -216,32 +262,50 @@ function decided(wish: Wish, held: HeldRecord, changes: Change[]): PromiseSettle
 }
 
 /** Registrations whose passphrase was retired while they waited in line: whoever rotates it is told that it lets nobody in any more. */
-async function withRetiredPassphrase(transaction: Transaction, changes: readonly Change[], clock: Clock): Promise<readonly Change[]> {
-  const passphraseOf = ({ write }: Change): string | null => (write.to === 'registered' ? write.entry.passphraseId : null);
+async function withRetiredPassphrase(
+  transaction: Transaction,
+  changes: readonly Change[],
+  clock: Clock,
+): Promise<readonly Change[]> {
+  const passphraseOf = ({ write }: Change): string | null =>
+    write.to === 'registered' ? write.entry.passphraseId : null;
   const asked = new Set(changes.map(passphraseOf).filter((id) => id !== null));
   if (asked.size === 0) return [];
   const passphrases = await transaction.rows<{ id: string; retires_at: Date | null }>(HOLD_PASSPHRASES, [[...asked]]);
   const now = clock.now(); // not as it was before it waited for a rotation
-  const retired = new Set<string | null>(passphrases.filter(({ retires_at }) => isRetired({ retiresAt: retires_at }, now)).map(({ id }) => id));
+  const retired = new Set<string | null>(
+    passphrases.filter(({ retires_at }) => isRetired({ retiresAt: retires_at }, now)).map(({ id }) => id),
+  );
   return retired.size === 0 ? [] : changes.filter((change) => retired.has(passphraseOf(change)));
 }
 
 /** Writes what was decided, each change with its event. */
-async function writeChanges(transaction: Transaction, changes: readonly Change[], { now, listenedMs }: Moment): Promise<void> {
+async function writeChanges(
+  transaction: Transaction,
+  changes: readonly Change[],
+  { now, listenedMs }: Moment,
+): Promise<void> {
   const registrations: Registration[] = [];
   const statements: GuardedStatement[] = [];
   const tally = new TallyChange();
   for (const { wish, held, write } of changes) {
     const { entry, damage } = held;
     if (damage) statements.push(...repairStatements(wish.hostId, entry, damage, listenedMs));
-    if (entry) tally.add(versionKeyOf(entry.facts.agentVersion), damage?.rows.entry?.isDecommissioned ?? entry.decommission !== null, -1);
+    if (entry)
+      tally.add(
+        versionKeyOf(entry.facts.agentVersion),
+        damage?.rows.entry?.isDecommissioned ?? entry.decommission !== null,
+        -1,
+      );
     if ('entry' in write && write.entry) tally.addEntry(write.entry, 1);
     if (write.to === 'repaired') continue;
-    if (write.to === 'registered') registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
+    if (write.to === 'registered')
+      registrations.push({ before: held.entry, tombstone: held.tombstone, entry: write.entry });
     else if (write.to === 'remembered') statements.push(...writeTombstone(write.tombstone));
     else if (write.to === 'removed') statements.push(...(await removal(transaction, write, listenedMs)));
     else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
-    else if (write.entry.decommission) statements.push(...markDecommissioned(write.entry, write.entry.decommission, listenedMs));
+    else if (write.entry.decommission)
+      statements.push(...markDecommissioned(write.entry, write.entry.decommission, listenedMs));
   }
   statements.push(...insertEntries(registrations.filter(({ before }) => before === null)));
   const renamed: ProcessServer[] = [];
@@ -250,11 +314,25 @@ async function writeChanges(transaction: Transaction, changes: readonly Change[]
     statements.push(...updateEntry(before, entry));
     if (nameKey(before.facts.friendlyName) !== nameKey(entry.facts.friendlyName)) renamed.push(entry);
   }
-  statements.push(...(await nextNames(transaction, renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })), now)));
-  await transaction.writeEach([...statements, ...tally.statements(), ...eventStatements(changes.flatMap(({ events }) => events))]);
+  statements.push(
+    ...(await nextNames(
+      transaction,
+      renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })),
+      now,
+    )),
+  );
+  await transaction.writeEach([
+    ...statements,
+    ...tally.statements(),
+    ...eventStatements(changes.flatMap(({ events }) => events)),
+  ]);
 }
 
-async function removal(transaction: Transaction, { tombstone, evenIfConnected, entryGeneration }: Extract<RecordWrite, { to: 'removed' }>, listenedMs: number): Promise<GuardedStatement[]> {
+async function removal(
+  transaction: Transaction,
+  { tombstone, evenIfConnected, entryGeneration }: Extract<RecordWrite, { to: 'removed' }>,
+  listenedMs: number,
+): Promise<GuardedStatement[]> {
   const { planId } = tombstone;
   if (planId && (await transaction.write(COUNT_PURGE_OF_PLAN, [planId])) === 0) throw new PlanAlreadyApplied(planId);
   return deleteEntry(tombstone, listenedMs, evenIfConnected, entryGeneration);

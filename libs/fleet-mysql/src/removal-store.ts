@@ -1,4 +1,17 @@
-import { ownDoing, type CleanUpBatch, type CleanUpPass, type Clock, type Due, type DuePosition, type FleetEvent, type Identifiers, type Old, type RemovalRecorder, type Removals, type Tombstone } from '@app/fleet';
+import {
+  ownDoing,
+  type CleanUpBatch,
+  type CleanUpPass,
+  type Clock,
+  type Due,
+  type DuePosition,
+  type FleetEvent,
+  type Identifiers,
+  type Old,
+  type RemovalRecorder,
+  type Removals,
+  type Tombstone,
+} from '@app/fleet';
 import type { Database, Transaction } from './database.js';
 import { insertEvents } from './statements/events.js';
 import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_WALK_MS } from './statements/names.js';
@@ -55,28 +68,57 @@ export class RemovalStore implements Removals {
     const eventIds = new Map(rows.map(({ host_id }) => [host_id, this.identifiers.at(now)]));
     const hostIds = [...eventIds.keys()].sort();
     // A commit whose outcome is unknown is done again: what was removed is not found a second time.
-    const removed = await this.database.transaction((transaction) => this.remove(transaction, hostIds, due, now, eventIds));
+    const removed = await this.database.transaction((transaction) =>
+      this.remove(transaction, hostIds, due, now, eventIds),
+    );
     if (removed.length > 0) await this.recorder?.recordRemovals(removed);
-    return { removed: removed.length, next: rows.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null };
+    return {
+      removed: removed.length,
+      next: rows.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null,
+    };
   }
 
-  private async remove(transaction: Transaction, hostIds: string[], due: Due, now: Date, eventIds: Map<string, string>): Promise<Tombstone[]> {
+  private async remove(
+    transaction: Transaction,
+    hostIds: string[],
+    due: Due,
+    now: Date,
+    eventIds: Map<string, string>,
+  ): Promise<Tombstone[]> {
     const held = await transaction.rows<{ host_id: string }>(LOCK_DUE_LEASES, [hostIds]);
     if (held.length === 0) return [];
-    const rows = await transaction.rows<DueRow>(RECHECK_DUE, [held.map(({ host_id }) => host_id), ...dueParameters(due)]);
+    const rows = await transaction.rows<DueRow>(RECHECK_DUE, [
+      held.map(({ host_id }) => host_id),
+      ...dueParameters(due),
+    ]);
     if (rows.length === 0) return [];
     const gone = rows.map(({ host_id }) => host_id);
     await transaction.write(DELETE_HEALTH_OF, [gone]);
     await transaction.write(DELETE_LEASES_OF, [gone]);
     await transaction.write(DELETE_NAMES_OF, [gone]);
-    await transaction.write(DELETE_DUE_ENTRIES, [rows.map((row) => [row.host_id, row.generation]), ...dueParameters(due)]);
+    await transaction.write(DELETE_DUE_ENTRIES, [
+      rows.map((row) => [row.host_id, row.generation]),
+      ...dueParameters(due),
+    ]);
     await transaction.write(INSERT_TOMBSTONES, [
-      rows.map((row) => [row.host_id, row.generation, row.friendly_name, row.ip_address, now, ACTOR, row.decommission_reason, 'clean_up']),
+      rows.map((row) => [
+        row.host_id,
+        row.generation,
+        row.friendly_name,
+        row.ip_address,
+        now,
+        ACTOR,
+        row.decommission_reason,
+        'clean_up',
+      ]),
     ]);
     const tally = new TallyChange();
     for (const { version_key } of rows) tally.add(version_key, true, -1);
     await transaction.writeEach(tally.statements());
-    await insertEvents(transaction, rows.map((row) => removedEvent(row, now, eventIds)));
+    await insertEvents(
+      transaction,
+      rows.map((row) => removedEvent(row, now, eventIds)),
+    );
     return rows.map((row) => tombstoneOf(row, now));
   }
 
@@ -87,7 +129,11 @@ export class RemovalStore implements Removals {
     });
   }
 
-  private async forget(transaction: Transaction, { eventsBefore, plansExpiredBefore, now }: Old, limit: number): Promise<number> {
+  private async forget(
+    transaction: Transaction,
+    { eventsBefore, plansExpiredBefore, now }: Old,
+    limit: number,
+  ): Promise<number> {
     const events = await transaction.write(DELETE_OLD_EVENTS, [eventsBefore, limit]);
     const plans = await transaction.write(DELETE_OLD_PLANS, [plansExpiredBefore, limit]);
     const names = await transaction.write(DELETE_OLD_NAMES, [new Date(now.getTime() - 2 * NAME_WALK_MS), limit]);
@@ -95,11 +141,15 @@ export class RemovalStore implements Removals {
   }
 
   async recordPass({ at, by, removed, error }: CleanUpPass): Promise<void> {
-    await this.database.transaction((transaction) => transaction.write(RECORD_PASS, [at, by, removed, error?.slice(0, 500) ?? null]));
+    await this.database.transaction((transaction) =>
+      transaction.write(RECORD_PASS, [at, by, removed, error?.slice(0, 500) ?? null]),
+    );
   }
 
   async lastPass(): Promise<CleanUpPass | null> {
-    const [row] = await this.database.rows<{ at: Date; replica: string; removed: number; error: string | null }>(READ_LAST_PASS);
+    const [row] = await this.database.rows<{ at: Date; replica: string; removed: number; error: string | null }>(
+      READ_LAST_PASS,
+    );
     return row ? { at: row.at, by: row.replica, removed: row.removed, error: row.error } : null;
   }
 
@@ -127,7 +177,10 @@ async function addUpTally(transaction: Transaction, limit: number): Promise<numb
   const sums = new TallyChange();
   for (const { version_key, decommissioned, entries } of rows) sums.add(version_key, decommissioned === 1, entries);
   if (sums.rows.length === rows.length) return 0;
-  await transaction.writeEach([{ sql: DELETE_TALLY_ROWS, parameters: [rows.map(({ id }) => id)], matches: rows.length }, ...sums.statements()]);
+  await transaction.writeEach([
+    { sql: DELETE_TALLY_ROWS, parameters: [rows.map(({ id }) => id)], matches: rows.length },
+    ...sums.statements(),
+  ]);
   return rows.length;
 }
 

@@ -96,31 +96,65 @@ export class RestoreStore {
    */
   begin(order: RestoreOrder): Promise<boolean> {
     const now = this.clock.now();
-    const [eventId, epochId, passphraseId, keyId, keyEventId] = [0, 1, 2, 3, 4].map(() => this.identifiers.at(now)) as [string, string, string, string, string];
+    const [eventId, epochId, passphraseId, keyId, keyEventId] = [0, 1, 2, 3, 4].map(() => this.identifiers.at(now)) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     const work = async (transaction: Transaction): Promise<boolean> => {
       await transaction.write(TAKE_RING, [Buffer.from(eventId), now]);
       const [row] = await transaction.rows<SiteRow>(LOCK_SITE);
       if (!row || row.epoch_id !== order.epochId) return false;
-      const [{ highest } = { highest: null }] = await transaction.rows<{ highest: number | null }>(READ_HIGHEST_GENERATION);
-      const floor = floorAfterRestore(Math.max(highest ?? 0, row.generation_floor, order.knownGeneration), order.fraction);
+      const [{ highest } = { highest: null }] = await transaction.rows<{ highest: number | null }>(
+        READ_HIGHEST_GENERATION,
+      );
+      const floor = floorAfterRestore(
+        Math.max(highest ?? 0, row.generation_floor, order.knownGeneration),
+        order.fraction,
+      );
       const epoch = Math.max(row.epoch, order.knownEpoch) + 1;
       const keysRevoked = await transaction.write(REVOKE_ALL_KEYS, [now]);
       await transaction.write(RETIRE_PASSPHRASES, [now, now]);
       await transaction.write(MAKE_PASSPHRASE_VALID, [passphraseId, order.passphraseHash, now]);
-      await insertAdminKey(transaction, { keyId, eventId: keyEventId, name: `admin ${now.toISOString()}`, createdAt: now, ...order.adminKey });
+      await insertAdminKey(transaction, {
+        keyId,
+        eventId: keyEventId,
+        name: `admin ${now.toISOString()}`,
+        createdAt: now,
+        ...order.adminKey,
+      });
       await transaction.write(EXPIRE_PLANS, [now, now]);
       await transaction.write(BEGIN_EPOCH, [epoch, epochId, floor, now]);
-      const detail = { epoch, generationFloor: floor, keysRevoked, replica: order.replica, systemUser: order.systemUser };
-      const event: FleetEvent = { id: eventId, at: now, kind: 'database_restored', hostId: null, generation: null, ...ownDoing(ACTOR), detail };
+      const detail = {
+        epoch,
+        generationFloor: floor,
+        keysRevoked,
+        replica: order.replica,
+        systemUser: order.systemUser,
+      };
+      const event: FleetEvent = {
+        id: eventId,
+        at: now,
+        kind: 'database_restored',
+        hostId: null,
+        generation: null,
+        ...ownDoing(ACTOR),
+        detail,
+      };
       await insertEvents(transaction, [event]);
       return true;
     };
-    return this.database.transaction(work, { provedByEvents: [eventId], giveUpAt: performance.now() + BEGIN_WITHIN_MS });
+    return this.database.transaction(work, {
+      provedByEvents: [eventId],
+      giveUpAt: performance.now() + BEGIN_WITHIN_MS,
+    });
   }
 
   /** Revokes the credential of every registration from before the restore. Repeated, it revokes what is left. */
   async revokeLeases({ generationFloor }: SiteEpoch): Promise<void> {
-    for (let after = ''; after !== LARGEST_ID; ) {
+    for (let after = ''; after !== LARGEST_ID;) {
       const [end] = await this.database.rows<{ host_id: string }>(READ_END_OF_LEASES, [after, REVOKED_AT_ONCE - 1]);
       const upTo = end?.host_id ?? LARGEST_ID;
       const from = after;

@@ -123,7 +123,12 @@ export function json<Value>(column: unknown): Value {
 
 function proxyOf(row: EntryRow): ProxyFacts | null {
   if (row.proxy_used === null) return null;
-  return { used: row.proxy_used === 1, address: row.proxy_address, port: row.proxy_port, authenticated: row.proxy_authenticated === 1 };
+  return {
+    used: row.proxy_used === 1,
+    address: row.proxy_address,
+    port: row.proxy_port,
+    authenticated: row.proxy_authenticated === 1,
+  };
 }
 
 function factsOf(row: EntryRow): ProcessServerFacts {
@@ -188,7 +193,12 @@ function healthOf(row: EntryRow): ReportedHealth {
   return {
     ...judgedOf(row),
     load: row.load_reported_at && loadOf(row),
-    loadExceededAt: { cpu: row.cpu_exceeded_at, memory: row.memory_exceeded_at, cache: row.cache_exceeded_at, upload: row.upload_exceeded_at },
+    loadExceededAt: {
+      cpu: row.cpu_exceeded_at,
+      memory: row.memory_exceeded_at,
+      cache: row.cache_exceeded_at,
+      upload: row.upload_exceeded_at,
+    },
     services: row.services === null ? null : json<ServiceState[]>(row.services),
     protectedMachineCount: row.protected_machine_count,
     protectedMachinesUnknown: row.protected_machines_unknown === 1,
@@ -226,7 +236,11 @@ export function listedOf(row: ListedRow): ListedServer {
     generation: row.generation,
     facts: { friendlyName: row.friendly_name, ipAddress: row.ip_address, agentVersion: row.agent_version },
     decommission: row.decommissioned_at && { removeBy: row.remove_by ?? row.decommissioned_at },
-    lease: { lastHeartbeatAt: row.last_heartbeat_at, heardAtListenedMs: row.heard_listened_ms, endsAtListenedMs: row.ends_listened_ms },
+    lease: {
+      lastHeartbeatAt: row.last_heartbeat_at,
+      heardAtListenedMs: row.heard_listened_ms,
+      endsAtListenedMs: row.ends_listened_ms,
+    },
     health: judgedOf(row),
   };
 }

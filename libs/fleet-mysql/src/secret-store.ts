@@ -28,7 +28,9 @@ export class SecretStore {
 
   /** The key by this name: the one offered, unless a replica was first. */
   async sharedKey(name: SharedKey, offered: Buffer): Promise<Buffer> {
-    await this.database.transaction((transaction) => transaction.write(OFFER_SECRET, [name, offered, this.clock.now()]));
+    await this.database.transaction((transaction) =>
+      transaction.write(OFFER_SECRET, [name, offered, this.clock.now()]),
+    );
     const [row] = await this.database.rows<{ value: Buffer }>(READ_SECRET, [name]);
     if (!row) throw new Error(`the shared key ${name} could not be kept`);
     return row.value;
@@ -45,7 +47,9 @@ export class SecretStore {
    */
   async firstSecrets(passphraseHash: Buffer, adminKey: AdminKey): Promise<boolean> {
     const createdAt = this.clock.now();
-    const [passphraseId = '', keyId = '', passphraseEvent = '', keyEvent = ''] = Array.from({ length: 4 }, () => this.identifiers.at(createdAt));
+    const [passphraseId = '', keyId = '', passphraseEvent = '', keyEvent = ''] = Array.from({ length: 4 }, () =>
+      this.identifiers.at(createdAt),
+    );
     return this.database.transaction(
       async (transaction) => {
         if ((await transaction.write(OFFER_SECRET, [FIRST_SECRETS, passphraseHash, createdAt])) === 0) return false;
@@ -63,7 +67,10 @@ export class SecretStore {
     const createdAt = this.clock.now();
     const [keyId, eventId] = [this.identifiers.at(createdAt), this.identifiers.at(createdAt)];
     const name = `admin ${createdAt.toISOString()}`;
-    return this.database.transaction((transaction) => insertAdminKey(transaction, { keyId, eventId, name, createdAt, ...key }), { provedByEvents: [eventId] });
+    return this.database.transaction(
+      (transaction) => insertAdminKey(transaction, { keyId, eventId, name, createdAt, ...key }),
+      { provedByEvents: [eventId] },
+    );
   }
 }
 
@@ -75,10 +82,21 @@ export interface NewAdminKey extends AdminKey {
 }
 
 /** With its event. */
-export async function insertAdminKey(transaction: Transaction, { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey): Promise<void> {
+export async function insertAdminKey(
+  transaction: Transaction,
+  { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey,
+): Promise<void> {
   const role: Role = 'admin';
   await transaction.write(INSERT_KEY, [keyId, name, nameKey(name), hash, role, prefix, createdAt, ACTOR, null]);
   await insertEvents(transaction, [ourEvent(eventId, createdAt, 'api_key_created', { keyId, name, role, prefix })]);
 }
 
-const ourEvent = (id: string, at: Date, kind: FleetEvent['kind'], detail: object): FleetEvent => ({ id, at, kind, hostId: null, generation: null, ...ownDoing(ACTOR), detail: { ...detail } });
+const ourEvent = (id: string, at: Date, kind: FleetEvent['kind'], detail: object): FleetEvent => ({
+  id,
+  at,
+  kind,
+  hostId: null,
+  generation: null,
+  ...ownDoing(ACTOR),
+  detail: { ...detail },
+});

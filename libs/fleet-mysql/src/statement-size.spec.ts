@@ -11,7 +11,10 @@ describe('groups of heartbeats', () => {
     [16 * MIB, 500, 2_000],
     [1_024 * MIB, 500, 2_000],
     [1, 1, 1],
-  ])('for a server that takes statements of %d bytes hold at most %d heartbeats and %d services', (maxPacketBytes, groupSize, servicesInGroup) => {
-    expect(heartbeatLimitsWithin(maxPacketBytes, LIMITS)).toEqual({ ...LIMITS, groupSize, servicesInGroup });
-  });
+  ])(
+    'for a server that takes statements of %d bytes hold at most %d heartbeats and %d services',
+    (maxPacketBytes, groupSize, servicesInGroup) => {
+      expect(heartbeatLimitsWithin(maxPacketBytes, LIMITS)).toEqual({ ...LIMITS, groupSize, servicesInGroup });
+    },
+  );
 });

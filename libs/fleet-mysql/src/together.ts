@@ -47,7 +47,8 @@ export class Together<Item, Answer> {
         refuse(new FleetError({ code: 'database_unavailable' }));
         return;
       }
-      const settle = (outcome: PromiseSettledResult<Answer>): void => (outcome.status === 'fulfilled' ? answer(outcome.value) : refuse(outcome.reason));
+      const settle = (outcome: PromiseSettledResult<Answer>): void =>
+        outcome.status === 'fulfilled' ? answer(outcome.value) : refuse(outcome.reason);
       this.waiting.push({ item, key: this.keyOf(item), giveUpAt: giveUpAtFromNow(), settle });
       if (this.groupsAtWork < this.limits.groups) void this.workOn();
     });
@@ -57,8 +58,13 @@ export class Together<Item, Answer> {
     this.groupsAtWork += 1;
     await Promise.resolve(); // what is asked in the same turn goes with the first
     for (let group = this.takeGroup(); group[0]; group = this.takeGroup()) {
-      const outcomes = await this.work(group.map(({ item }) => item), group[0].giveUpAt).catch((error: unknown) => group.map(() => rejected(error)));
-      group.forEach((waiting, index) => this.end(waiting, outcomes[index] ?? rejected(new Error('a group was answered in part'))));
+      const outcomes = await this.work(
+        group.map(({ item }) => item),
+        group[0].giveUpAt,
+      ).catch((error: unknown) => group.map(() => rejected(error)));
+      group.forEach((waiting, index) =>
+        this.end(waiting, outcomes[index] ?? rejected(new Error('a group was answered in part'))),
+      );
     }
     this.groupsAtWork -= 1;
   }
@@ -80,7 +86,8 @@ export class Together<Item, Answer> {
     const group: Waiting<Item, Answer>[] = [];
     const left: Waiting<Item, Answer>[] = [];
     for (const waiting of this.waiting) {
-      if (waiting.giveUpAt <= performance.now()) waiting.settle(rejected(new FleetError({ code: 'database_unavailable' })));
+      if (waiting.giveUpAt <= performance.now())
+        waiting.settle(rejected(new FleetError({ code: 'database_unavailable' })));
       else if (group.length === this.limits.most || this.keysAtWork.has(waiting.key)) left.push(waiting);
       else {
         this.keysAtWork.add(waiting.key);

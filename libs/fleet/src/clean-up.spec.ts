@@ -15,7 +15,9 @@ interface Leaving {
 }
 
 const isAfter = (one: Leaving, position: DuePosition | null): boolean =>
-  !position || one.decommissionedAt > position.decommissionedAt || (+one.decommissionedAt === +position.decommissionedAt && one.hostId > position.hostId);
+  !position ||
+  one.decommissionedAt > position.decommissionedAt ||
+  (+one.decommissionedAt === +position.decommissionedAt && one.hostId > position.hostId);
 
 class RemovalsInMemory extends Removals {
   readonly batches: number[] = [];
@@ -32,10 +34,16 @@ class RemovalsInMemory extends Removals {
     super();
   }
 
-  override async removeDue({ decommissionedAt, listenedMs }: Due, limit: number, after: DuePosition | null): Promise<CleanUpBatch> {
+  override async removeDue(
+    { decommissionedAt, listenedMs }: Due,
+    limit: number,
+    after: DuePosition | null,
+  ): Promise<CleanUpBatch> {
     if (this.failure && this.batches.length > 0) throw this.failure;
     this.dues.push({ decommissionedAt, listenedMs });
-    const due = this.leaving.filter((one) => decommissionedAt && one.decommissionedAt <= decommissionedAt && isAfter(one, after)).slice(0, limit);
+    const due = this.leaving
+      .filter((one) => decommissionedAt && one.decommissionedAt <= decommissionedAt && isAfter(one, after))
+      .slice(0, limit);
     const free = due.filter(({ held }) => !held);
     this.leaving = this.leaving.filter((one) => !free.includes(one));
     this.batches.push(free.length);
@@ -64,11 +72,17 @@ class RemovalsInMemory extends Removals {
   }
 }
 
-const promiseOf = (due: ConstructorParameters<typeof RemovalsInMemory>[0]): CleanUpPromise => new CleanUpPromise(new RemovalsInMemory(due), { now: () => new Date(NOON), monotonicMs: () => 0 });
+const promiseOf = (due: ConstructorParameters<typeof RemovalsInMemory>[0]): CleanUpPromise =>
+  new CleanUpPromise(new RemovalsInMemory(due), { now: () => new Date(NOON), monotonicMs: () => 0 });
 const AT_NOON: CleanUpMoment = { now: NOON, listenedMs: 5_000_000, hasJustStepped: false, isSteady: true };
-const cleanUpOf = (removals: Removals, over: Partial<CleanUpMoment> = {}): CleanUp => new CleanUp(removals, () => ({ ...AT_NOON, ...over }), TIMING, 400, 'replica-1');
+const cleanUpOf = (removals: Removals, over: Partial<CleanUpMoment> = {}): CleanUp =>
+  new CleanUp(removals, () => ({ ...AT_NOON, ...over }), TIMING, 400, 'replica-1');
 const leaving = (count: number, decommissionedAt: Date, held = false): Leaving[] =>
-  Array.from({ length: count }, (_, number) => ({ hostId: `${held ? 'a' : 'b'}-${String(number).padStart(5, '0')}`, decommissionedAt, held }));
+  Array.from({ length: count }, (_, number) => ({
+    hostId: `${held ? 'a' : 'b'}-${String(number).padStart(5, '0')}`,
+    decommissionedAt,
+    held,
+  }));
 
 describe('a pass of the clean-up', () => {
   it.each([
@@ -85,11 +99,14 @@ describe('a pass of the clean-up', () => {
   it.each([
     [false, msAfter(NOON, -300_000)],
     [true, null],
-  ])('goes by both clocks, or by the availability clock alone when the wall clock has just stepped (%s)', async (hasJustStepped, decommissionedAt) => {
-    const removals = new RemovalsInMemory([]);
-    await cleanUpOf(removals, { hasJustStepped }).pass();
-    expect(removals.dues).toEqual([{ decommissionedAt, listenedMs: 4_700_000 }]);
-  });
+  ])(
+    'goes by both clocks, or by the availability clock alone when the wall clock has just stepped (%s)',
+    async (hasJustStepped, decommissionedAt) => {
+      const removals = new RemovalsInMemory([]);
+      await cleanUpOf(removals, { hasJustStepped }).pass();
+      expect(removals.dues).toEqual([{ decommissionedAt, listenedMs: 4_700_000 }]);
+    },
+  );
 
   it('forgets nothing that is old until the wall clock has been steady for a day', async () => {
     const removals = new RemovalsInMemory([], 0);
@@ -115,7 +132,11 @@ describe('a pass of the clean-up', () => {
     const removals = new RemovalsInMemory([], 1_000);
     await cleanUpOf(removals).pass();
     expect(removals.oldEvents).toBe(0);
-    expect(removals.forgotten[0]).toEqual({ eventsBefore: msAfter(NOON, -400 * 86_400_000), plansExpiredBefore: msAfter(NOON, -86_400_000), now: NOON });
+    expect(removals.forgotten[0]).toEqual({
+      eventsBefore: msAfter(NOON, -400 * 86_400_000),
+      plansExpiredBefore: msAfter(NOON, -86_400_000),
+      now: NOON,
+    });
   });
 
   it('forgets at most 6,000 of what is old, so that nothing which is due waits for it; the rest is left to the next', async () => {

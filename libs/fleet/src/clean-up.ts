@@ -59,7 +59,10 @@ export class CleanUp {
   private due(): Due {
     const { now, listenedMs, hasJustStepped } = this.moment();
     const graceMs = this.timing.graceSeconds * 1000;
-    return { decommissionedAt: hasJustStepped ? null : new Date(now.getTime() - graceMs), listenedMs: listenedMs - graceMs };
+    return {
+      decommissionedAt: hasJustStepped ? null : new Date(now.getTime() - graceMs),
+      listenedMs: listenedMs - graceMs,
+    };
   }
 
   private async forgetOld(): Promise<void> {
@@ -72,7 +75,11 @@ export class CleanUp {
   private old(): Old | null {
     const { now, isSteady } = this.moment();
     if (!isSteady) return null;
-    return { eventsBefore: new Date(now.getTime() - this.eventRetentionDays * 24 * 3_600_000), plansExpiredBefore: new Date(now.getTime() - PLAN_RETENTION_MS), now };
+    return {
+      eventsBefore: new Date(now.getTime() - this.eventRetentionDays * 24 * 3_600_000),
+      plansExpiredBefore: new Date(now.getTime() - PLAN_RETENTION_MS),
+      now,
+    };
   }
 }
 

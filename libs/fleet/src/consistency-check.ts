@@ -33,9 +33,10 @@ export class ConsistencyCheck {
   async pass(): Promise<ConsistencyReport> {
     const at = this.clock.now();
     const found = new Map<InconsistencyKind, number>();
-    const add = (kind: InconsistencyKind, by: number): void => void (by > 0 && found.set(kind, by + (found.get(kind) ?? 0)));
+    const add = (kind: InconsistencyKind, by: number): void =>
+      void (by > 0 && found.set(kind, by + (found.get(kind) ?? 0)));
     let repaired = 0;
-    for (let after: string | null = ''; after !== null && !this.stopping; ) {
+    for (let after: string | null = ''; after !== null && !this.stopping;) {
       const { damaged, next } = await this.inconsistencies.look(after, HOSTS_IN_ONE_LOOK);
       for (const { hostId, kinds } of damaged) {
         for (const kind of kinds) add(kind, 1);

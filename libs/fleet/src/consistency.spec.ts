@@ -4,11 +4,27 @@ import type { CredentialMint, HeldRecord } from './ports.js';
 import type { HostRows } from './process-server.js';
 import { purge } from './purge.js';
 import { register, type RegistrationTerms } from './registration.js';
-import { aProcessServer, aSilentServer, aTombstone, AN_OPERATOR, held, HOST_ID, someFacts, TIMING } from './testing/examples.js';
+import {
+  aProcessServer,
+  aSilentServer,
+  aTombstone,
+  AN_OPERATOR,
+  held,
+  HOST_ID,
+  someFacts,
+  TIMING,
+} from './testing/examples.js';
 import { parseVersion, type Version } from './version.js';
 
-const TERMS: RegistrationTerms = { version: parseVersion('9.63.7187.1') as Version, versionPolicy: 'same-or-earlier', leaseTiming: TIMING, proofPolicy: 'address' };
-const MINT: CredentialMint = { mint: (hostId, generation) => ({ credential: `of ${hostId} ${generation}`, credentialHash: `hash ${generation}` }) };
+const TERMS: RegistrationTerms = {
+  version: parseVersion('9.63.7187.1') as Version,
+  versionPolicy: 'same-or-earlier',
+  leaseTiming: TIMING,
+  proofPolicy: 'address',
+};
+const MINT: CredentialMint = {
+  mint: (hostId, generation) => ({ credential: `of ${hostId} ${generation}`, credentialHash: `hash ${generation}` }),
+};
 
 const NOTHING: HostRows = { entry: null, lease: null, hasHealth: false, names: 0, currentNames: 0, tombstone: null };
 const WHOLE: HostRows = {
@@ -29,10 +45,18 @@ describe('the rows of a host', () => {
     ['with two names that hold now', { currentNames: 2 }, ['name_mismatch']],
     ['with a lease of an earlier generation', { lease: { generation: 2, isRetired: false } }, ['generation_mismatch']],
     ['with a lease of a later generation', { lease: { generation: 4, isRetired: false } }, ['generation_mismatch']],
-    ['leaving, with a lease that is not retired', { entry: { generation: 3, isDecommissioned: true } }, ['retirement_mismatch']],
+    [
+      'leaving, with a lease that is not retired',
+      { entry: { generation: 3, isDecommissioned: true } },
+      ['retirement_mismatch'],
+    ],
     ['registered, with a retired lease', { lease: { generation: 3, isRetired: true } }, ['retirement_mismatch']],
     ['with a tombstone', { tombstone: aTombstone({ generation: 2 }) }, ['entry_with_tombstone']],
-    ['an entry alone', { lease: null, hasHealth: false, names: 0, currentNames: 0 }, ['lease_missing', 'health_missing', 'name_mismatch']],
+    [
+      'an entry alone',
+      { lease: null, hasHealth: false, names: 0, currentNames: 0 },
+      ['lease_missing', 'health_missing', 'name_mismatch'],
+    ],
     ['a lease alone', { ...NOTHING, lease: { generation: 3, isRetired: false } }, ['orphan']],
     ['health with a tombstone', { ...NOTHING, hasHealth: true, tombstone: aTombstone() }, ['orphan']],
     ['an old name alone', { ...NOTHING, names: 1 }, ['orphan']],
@@ -44,7 +68,10 @@ describe('the rows of a host', () => {
 
   it('that are whole are no damage; others have the highest generation of all', () => {
     expect(damageOf(WHOLE)).toBeNull();
-    expect(damageOf({ ...WHOLE, lease: { generation: 5, isRetired: false }, tombstone: aTombstone({ generation: 4 }) })?.generation).toBe(5);
+    expect(
+      damageOf({ ...WHOLE, lease: { generation: 5, isRetired: false }, tombstone: aTombstone({ generation: 4 }) })
+        ?.generation,
+    ).toBe(5);
     expect(damageOf({ ...WHOLE, tombstone: aTombstone({ generation: 9 }) })?.generation).toBe(9);
   });
 
@@ -52,7 +79,11 @@ describe('the rows of a host', () => {
     ['stays decommissioned when its lease is no later one', 3, true],
     ['is registered again when its lease is a later one', 4, false],
   ])('an entry that is leaving %s', (_what, leaseGeneration, isDecommissioned) => {
-    const damage = damageOf({ ...WHOLE, entry: { generation: 3, isDecommissioned: true }, lease: { generation: leaseGeneration, isRetired: false } });
+    const damage = damageOf({
+      ...WHOLE,
+      entry: { generation: 3, isDecommissioned: true },
+      lease: { generation: leaseGeneration, isRetired: false },
+    });
     expect(damage?.isDecommissioned).toBe(isDecommissioned);
   });
 });
@@ -73,7 +104,11 @@ describe('a repair', () => {
     const { answer, change } = repair(damaged());
     expect(answer).toEqual(['generation_mismatch']);
     expect(change?.write).toMatchObject({ to: 'repaired', entry: { generation: 5 } });
-    expect(change?.event).toMatchObject({ kind: 'inconsistency_repaired', generation: 5, detail: { found: ['generation_mismatch'], result: 'entry_completed', entryGeneration: 3, leaseGeneration: 5 } });
+    expect(change?.event).toMatchObject({
+      kind: 'inconsistency_repaired',
+      generation: 5,
+      detail: { found: ['generation_mismatch'], result: 'entry_completed', entryGeneration: 3, leaseGeneration: 5 },
+    });
   });
 
   it.each([
@@ -88,14 +123,25 @@ describe('a repair', () => {
 
   it('deletes rows without an entry', () => {
     const { change } = repair(damaged({ ...NOTHING, names: 1 }));
-    expect(change).toMatchObject({ write: { to: 'repaired', entry: null }, event: { detail: { result: 'orphans_deleted' } } });
+    expect(change).toMatchObject({
+      write: { to: 'repaired', entry: null },
+      event: { detail: { result: 'orphans_deleted' } },
+    });
   });
 });
 
 describe('damaged rows', () => {
   it('are registered over with the generation after the highest', () => {
-    const order = { hostId: HOST_ID, facts: someFacts(), sentAt: null, passphraseId: 'passphrase-1', previousCredentialHash: null, actor: AN_OPERATOR };
-    const generationAfter = (record: HeldRecord): number => register(order, record, [], 30, TERMS, MINT).answer.generation;
+    const order = {
+      hostId: HOST_ID,
+      facts: someFacts(),
+      sentAt: null,
+      passphraseId: 'passphrase-1',
+      previousCredentialHash: null,
+      actor: AN_OPERATOR,
+    };
+    const generationAfter = (record: HeldRecord): number =>
+      register(order, record, [], 30, TERMS, MINT).answer.generation;
     expect(generationAfter(damaged())).toBe(6);
     expect(generationAfter(damaged({ ...NOTHING, lease: { generation: 5, isRetired: false } }))).toBe(6);
     expect(lastGeneration(damaged())).toBe(5);
@@ -103,6 +149,9 @@ describe('damaged rows', () => {
 
   it.each([3, 5])('are purged by the generation that lists show, or the highest: %d', (generation) => {
     const order = { generation, reason: 'scrapped', force: true, actor: AN_OPERATOR, planId: null };
-    expect(purge(HOST_ID, order, damaged()).change?.write).toMatchObject({ to: 'removed', tombstone: { generation: 5 } });
+    expect(purge(HOST_ID, order, damaged()).change?.write).toMatchObject({
+      to: 'removed',
+      tombstone: { generation: 5 },
+    });
   });
 });

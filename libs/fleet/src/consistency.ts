@@ -5,7 +5,14 @@ import type { Damage, HostRows, InconsistencyKind, ProcessServer, Tombstone } fr
 const ACTOR = 'consistency-check';
 
 /** Everything that is wrong with the rows of one host; empty when nothing is. */
-export function inconsistenciesOf({ entry, lease, hasHealth, names, currentNames, tombstone }: HostRows): InconsistencyKind[] {
+export function inconsistenciesOf({
+  entry,
+  lease,
+  hasHealth,
+  names,
+  currentNames,
+  tombstone,
+}: HostRows): InconsistencyKind[] {
   if (!entry) return lease || hasHealth || names > 0 ? ['orphan'] : [];
   const kinds: InconsistencyKind[] = [];
   if (!lease) kinds.push('lease_missing');
@@ -29,7 +36,11 @@ export function damageOf(rows: HostRows): Damage | null {
 }
 
 /** The generation of the last registration of a host id; 0 when there was none. */
-export const lastGeneration = ({ entry, tombstone, damage }: Pick<HeldRecord, 'entry' | 'tombstone' | 'damage'>): number =>
+export const lastGeneration = ({
+  entry,
+  tombstone,
+  damage,
+}: Pick<HeldRecord, 'entry' | 'tombstone' | 'damage'>): number =>
   damage?.generation ?? entry?.generation ?? tombstone?.generation ?? 0;
 
 /**

@@ -4,13 +4,31 @@ import { FleetError } from './fleet-fault.js';
 import { NOTHING_REPORTED } from './health.js';
 import type { HeldRecord } from './ports.js';
 import { connectionStateAt } from './process-server.js';
-import { aLease, aLeavingServer, AN_OPERATOR, aProcessServer, aSilentServer, aTombstone, held, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
+import {
+  aLease,
+  aLeavingServer,
+  AN_OPERATOR,
+  aProcessServer,
+  aSilentServer,
+  aTombstone,
+  held,
+  LISTENED_AT_NOON,
+  msAfter,
+  NOON,
+} from './testing/examples.js';
 
 const TIMING = { graceSeconds: 300, intervalSeconds: 60 };
 const ITSELF: DecommissionBy = { kind: 'process_server', generation: 3, credentialHash: 'aa'.repeat(32) };
 const OPERATOR: DecommissionBy = { kind: 'operator' };
 
-const anOrder = (by: DecommissionBy, over: Partial<DecommissionOrder> = {}): DecommissionOrder => ({ by, actor: AN_OPERATOR, generation: null, force: false, reason: null, ...over });
+const anOrder = (by: DecommissionBy, over: Partial<DecommissionOrder> = {}): DecommissionOrder => ({
+  by,
+  actor: AN_OPERATOR,
+  generation: null,
+  force: false,
+  reason: null,
+  ...over,
+});
 const leaving = (order: DecommissionOrder, record: HeldRecord) => decommission(order, record, TIMING);
 const protecting = (protectedMachineCount: number | null) => ({ ...NOTHING_REPORTED, protectedMachineCount });
 
@@ -38,14 +56,22 @@ describe('decommissioning', () => {
     expect(answer).toEqual({ at: NOON, by: 'anna', reason: null, removeBy: msAfter(NOON, 420_000) });
     expect(change?.write).toEqual({
       to: 'decommissioned',
-      entry: { ...record.entry, decommission: answer, lease: { ...record.entry?.lease, endsAtListenedMs: LISTENED_AT_NOON - 1_500 } },
+      entry: {
+        ...record.entry,
+        decommission: answer,
+        lease: { ...record.entry?.lease, endsAtListenedMs: LISTENED_AT_NOON - 1_500 },
+      },
     });
     expect(change?.event).toMatchObject({ kind: 'decommissioned', generation: 3, actor: 'anna' });
   });
 
   it.each([
     ['while its lease runs', aProcessServer(), undefined],
-    ['after its lease has ended', aSilentServer(), { from: msAfter(NOON, -120_000).toISOString(), to: NOON.toISOString() }],
+    [
+      'after its lease has ended',
+      aSilentServer(),
+      { from: msAfter(NOON, -120_000).toISOString(), to: NOON.toISOString() },
+    ],
   ])('by the process server itself %s: the silence that it ends', (_case, entry, silence) => {
     expect(leaving(anOrder(ITSELF), held({ entry })).change?.endedSilence?.detail).toEqual(silence);
   });
@@ -58,7 +84,9 @@ describe('decommissioning', () => {
 
   it('does not move the end of a lease that has ended before', () => {
     const entry = aProcessServer({ lease: aLease({ endsAtListenedMs: 5 }) });
-    expect(leaving(anOrder(ITSELF), held({ entry })).change?.write).toMatchObject({ entry: { lease: { endsAtListenedMs: 5 } } });
+    expect(leaving(anOrder(ITSELF), held({ entry })).change?.write).toMatchObject({
+      entry: { lease: { endsAtListenedMs: 5 } },
+    });
   });
 
   it.each([
@@ -73,14 +101,49 @@ describe('decommissioning', () => {
 describe('a process server that asks to leave is refused', () => {
   it.each([
     ['when it was purged', held({ tombstone: aTombstone() }), ITSELF, { code: 'generation_retired', removal: 'purge' }],
-    ['when it has been cleaned up', held({ tombstone: aTombstone({ removal: 'clean_up' }) }), ITSELF, { code: 'generation_retired', removal: 'clean_up' }],
+    [
+      'when it has been cleaned up',
+      held({ tombstone: aTombstone({ removal: 'clean_up' }) }),
+      ITSELF,
+      { code: 'generation_retired', removal: 'clean_up' },
+    ],
     ['when nobody knows it', held(), ITSELF, { code: 'process_server_not_found' }],
-    ['by an older generation', held({ entry: aProcessServer({ generation: 4 }) }), ITSELF, { code: 'generation_superseded', given: 3, current: 4 }],
-    ['by a newer generation', held({ entry: aProcessServer({ generation: 2 }) }), ITSELF, { code: 'generation_unknown', given: 3, current: 2 }],
-    ['by a revoked credential', held({ entry: aProcessServer({ lease: aLease({ revoked: true }) }) }), ITSELF, { code: 'credential_revoked' }],
-    ['by another credential', held({ entry: aProcessServer() }), { ...ITSELF, credentialHash: 'bb'.repeat(32) }, { code: 'credential_rejected' }],
-    ['by another credential while it is leaving', held({ entry: aLeavingServer() }), { ...ITSELF, credentialHash: 'bb'.repeat(32) }, { code: 'credential_rejected' }],
-    ['by an older generation while a newer one is leaving', held({ entry: aLeavingServer({ generation: 4 }) }), ITSELF, { code: 'generation_retired', removal: 'clean_up' }],
+    [
+      'by an older generation',
+      held({ entry: aProcessServer({ generation: 4 }) }),
+      ITSELF,
+      { code: 'generation_superseded', given: 3, current: 4 },
+    ],
+    [
+      'by a newer generation',
+      held({ entry: aProcessServer({ generation: 2 }) }),
+      ITSELF,
+      { code: 'generation_unknown', given: 3, current: 2 },
+    ],
+    [
+      'by a revoked credential',
+      held({ entry: aProcessServer({ lease: aLease({ revoked: true }) }) }),
+      ITSELF,
+      { code: 'credential_revoked' },
+    ],
+    [
+      'by another credential',
+      held({ entry: aProcessServer() }),
+      { ...ITSELF, credentialHash: 'bb'.repeat(32) },
+      { code: 'credential_rejected' },
+    ],
+    [
+      'by another credential while it is leaving',
+      held({ entry: aLeavingServer() }),
+      { ...ITSELF, credentialHash: 'bb'.repeat(32) },
+      { code: 'credential_rejected' },
+    ],
+    [
+      'by an older generation while a newer one is leaving',
+      held({ entry: aLeavingServer({ generation: 4 }) }),
+      ITSELF,
+      { code: 'generation_retired', removal: 'clean_up' },
+    ],
   ] as const)('%s', (_case, record, by, fault) => {
     expect(refusal(anOrder(by), record)).toEqual(fault);
   });
@@ -90,7 +153,11 @@ describe('an operator is refused', () => {
   it.each([
     ['for one that nobody knows', held(), { code: 'process_server_not_found' }],
     ['for one that is gone', held({ tombstone: aTombstone() }), { code: 'generation_retired', removal: 'purge' }],
-    ['for a Disconnected one', held({ entry: aSilentServer({ health: protecting(0) }) }), { code: 'process_server_disconnected' }],
+    [
+      'for a Disconnected one',
+      held({ entry: aSilentServer({ health: protecting(0) }) }),
+      { code: 'process_server_disconnected' },
+    ],
   ] as const)('%s', (_case, record, fault) => {
     expect(refusal(anOrder(OPERATOR), record)).toEqual(fault);
   });
@@ -107,12 +174,32 @@ describe('an operator is refused', () => {
 describe('the generation that the caller saw', () => {
   it.each([
     ['is the present one', held({ entry: aProcessServer({ health: protecting(0) }) }), 3, null],
-    ['was replaced', held({ entry: aProcessServer({ health: protecting(0) }) }), 2, { code: 'generation_superseded', given: 2, current: 3 }],
-    ['was replaced by one that is Disconnected', held({ entry: aSilentServer() }), 2, { code: 'generation_superseded', given: 2, current: 3 }],
-    ['is not known', held({ entry: aProcessServer({ health: protecting(0) }) }), 4, { code: 'generation_unknown', given: 4, current: 3 }],
+    [
+      'was replaced',
+      held({ entry: aProcessServer({ health: protecting(0) }) }),
+      2,
+      { code: 'generation_superseded', given: 2, current: 3 },
+    ],
+    [
+      'was replaced by one that is Disconnected',
+      held({ entry: aSilentServer() }),
+      2,
+      { code: 'generation_superseded', given: 2, current: 3 },
+    ],
+    [
+      'is not known',
+      held({ entry: aProcessServer({ health: protecting(0) }) }),
+      4,
+      { code: 'generation_unknown', given: 4, current: 3 },
+    ],
     ['is gone', held({ tombstone: aTombstone() }), 3, { code: 'generation_retired', removal: 'purge' }],
     ['is leaving', held({ entry: aLeavingServer() }), 3, null],
-    ['was replaced by one that is leaving', held({ entry: aLeavingServer() }), 2, { code: 'generation_superseded', given: 2, current: 3 }],
+    [
+      'was replaced by one that is leaving',
+      held({ entry: aLeavingServer() }),
+      2,
+      { code: 'generation_superseded', given: 2, current: 3 },
+    ],
   ] as const)('%s', (_case, record, generation, fault) => {
     expect(refusal(anOrder(OPERATOR, { generation }), record)).toEqual(fault);
   });
@@ -155,10 +242,15 @@ describe('protected machines', () => {
     const record = held({ entry: aProcessServer({ health: protecting(count) }) });
     const { answer, change } = leaving(anOrder(by, { force: true, reason: '  moved by hand ' }), record);
     expect(answer.reason).toBe('moved by hand');
-    expect(change?.event).toMatchObject({ kind: 'decommissioned_by_force', detail: { reason: 'moved by hand', protectedMachineCount: count } });
+    expect(change?.event).toMatchObject({
+      kind: 'decommissioned_by_force',
+      detail: { reason: 'moved by hand', protectedMachineCount: count },
+    });
   });
 
   it.each([null, '', '   '])('force without a reason (%j) is refused', (reason) => {
-    expect(refusal(anOrder(OPERATOR, { force: true, reason }), held({ entry: aProcessServer() }))).toEqual({ code: 'reason_required' });
+    expect(refusal(anOrder(OPERATOR, { force: true, reason }), held({ entry: aProcessServer() }))).toEqual({
+      code: 'reason_required',
+    });
   });
 });

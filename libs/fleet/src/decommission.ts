@@ -39,7 +39,11 @@ function mayAct({ by, generation }: DecommissionOrder, held: HeldRecord): Proces
   const { entry, tombstone, listenedMs } = held;
   if (by.kind === 'process_server') {
     const leaving = entry?.decommission && entry.generation === by.generation;
-    const onRecord = entry && { generation: entry.generation, ...entry.lease, retired: entry.decommission !== null && !leaving };
+    const onRecord = entry && {
+      generation: entry.generation,
+      ...entry.lease,
+      retired: entry.decommission !== null && !leaving,
+    };
     const fault = credentialFault(by, onRecord, tombstone);
     if (fault) throw new FleetError(fault);
   }
@@ -58,7 +62,8 @@ function mayAct({ by, generation }: DecommissionOrder, held: HeldRecord): Proces
 function mustBeFree({ health }: ProcessServer, by: DecommissionBy): void {
   const { protectedMachineCount, protectedMachinesUnknown } = health;
   if (protectedMachineCount) throw new FleetError({ code: 'machines_protected', protectedMachineCount });
-  if (protectedMachinesUnknown || (protectedMachineCount === null && by.kind === 'operator')) throw new FleetError({ code: 'machines_unknown' });
+  if (protectedMachinesUnknown || (protectedMachineCount === null && by.kind === 'operator'))
+    throw new FleetError({ code: 'machines_unknown' });
 }
 
 /**
@@ -66,7 +71,11 @@ function mustBeFree({ health }: ProcessServer, by: DecommissionBy): void {
  * @throws FleetError the refusals of a heartbeat for a process server; `process_server_disconnected`
  * for an operator; `generation_superseded`, `generation_unknown` when the named generation is not the present one; `machines_protected`, `machines_unknown`; `reason_required` when forced without.
  */
-export function decommission(order: DecommissionOrder, held: HeldRecord, timing: CleanUpTiming): Decision<Decommission> {
+export function decommission(
+  order: DecommissionOrder,
+  held: HeldRecord,
+  timing: CleanUpTiming,
+): Decision<Decommission> {
   const { by, actor, force } = order;
   const entry = mayAct(order, held);
   if (entry.decommission) return { answer: entry.decommission };
@@ -75,7 +84,10 @@ export function decommission(order: DecommissionOrder, held: HeldRecord, timing:
   if (!force) mustBeFree(entry, by);
   const { now, listenedMs } = held;
   const leaving: Decommission = { at: now, by: actor.name, reason, removeBy: removeByFrom(now, timing) };
-  const lease = { ...entry.lease, endsAtListenedMs: Math.min(entry.lease.endsAtListenedMs, listenedMs - REPLICAS_DIFFER_MS) };
+  const lease = {
+    ...entry.lease,
+    endsAtListenedMs: Math.min(entry.lease.endsAtListenedMs, listenedMs - REPLICAS_DIFFER_MS),
+  };
   return {
     answer: leaving,
     change: {

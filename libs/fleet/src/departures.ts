@@ -14,9 +14,14 @@ export class Departures {
 
   /** @throws FleetError as `decommission`. */
   decommission(hostId: string, order: DecommissionOrder): Promise<Decommission> {
-    const work = (): Promise<Decommission> => this.registry.change(hostId, (held) => decommission(order, held, this.timing));
+    const work = (): Promise<Decommission> =>
+      this.registry.change(hostId, (held) => decommission(order, held, this.timing));
     if (order.by.kind === 'operator') return work();
-    return notingRefusals(this.registry, { hostId, generation: order.by.generation, actor: order.actor, call: 'decommission' }, work);
+    return notingRefusals(
+      this.registry,
+      { hostId, generation: order.by.generation, actor: order.actor, call: 'decommission' },
+      work,
+    );
   }
 
   /** Not a departure yet: what it says from now on does not count. @throws FleetError as `revokeCredential`. */

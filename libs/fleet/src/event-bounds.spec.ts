@@ -1,12 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
-import { boundedNews, MOST_IN_AN_HOUR, NO_EVENTS_YET, type EventBounds, type HeartbeatNews, type NewsKind } from './event-bounds.js';
+import {
+  boundedNews,
+  MOST_IN_AN_HOUR,
+  NO_EVENTS_YET,
+  type EventBounds,
+  type HeartbeatNews,
+  type NewsKind,
+} from './event-bounds.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const HOUR = 3_600_000;
 const VERSION_CHANGED: HeartbeatNews = { kind: 'version_changed', detail: { from: '1.0.0.0', to: '1.0.0.1' } };
 
 /** The events of one piece of news at each of these instants, in ms after noon. */
-function eventsAt(instants: readonly number[], news: (turn: number) => HeartbeatNews = () => VERSION_CHANGED): { at: number; detail: object }[] {
+function eventsAt(
+  instants: readonly number[],
+  news: (turn: number) => HeartbeatNews = () => VERSION_CHANGED,
+): { at: number; detail: object }[] {
   let bounds: EventBounds = NO_EVENTS_YET;
   return instants.flatMap((at, turn) => {
     const bounded = boundedNews([news(turn)], bounds, msAfter(NOON, at));
@@ -15,7 +25,8 @@ function eventsAt(instants: readonly number[], news: (turn: number) => Heartbeat
   });
 }
 
-const every = (ms: number, times: number, from = 0): number[] => Array.from({ length: times }, (_, turn) => from + turn * ms);
+const every = (ms: number, times: number, from = 0): number[] =>
+  Array.from({ length: times }, (_, turn) => from + turn * ms);
 
 describe('news of one kind', () => {
   it.each<[string, number[], number[]]>([
@@ -23,10 +34,18 @@ describe('news of one kind', () => {
     ['the eleventh is none', every(1, 30), every(1, 10)],
     ['an hour begins with its first event', [0, HOUR - 1, HOUR], [0, HOUR - 1, HOUR]],
     ['the eleventh after an hour is one', [...every(1, 11), HOUR - 1, HOUR], [...every(1, 10), HOUR]],
-    ['20 a second for three hours are 10 an hour', every(50, (3 * HOUR) / 50), [...every(50, 10), ...every(50, 10, HOUR), ...every(50, 10, 2 * HOUR)]],
+    [
+      '20 a second for three hours are 10 an hour',
+      every(50, (3 * HOUR) / 50),
+      [...every(50, 10), ...every(50, 10, HOUR), ...every(50, 10, 2 * HOUR)],
+    ],
     ['a clock that steps back a little changes nothing', [...every(1, 11), -1_000, -HOUR + 1], every(1, 10)],
     ['a clock that steps back by hours begins another hour', [...every(1, 11), -HOUR], [...every(1, 10), -HOUR]],
-    ['a clock that steps ahead by years and back again is bounded by its steps', [...every(1, 11), 9_000 * HOUR, ...every(1, 11, 100)], [...every(1, 10), 9_000 * HOUR, ...every(1, 10, 100)]],
+    [
+      'a clock that steps ahead by years and back again is bounded by its steps',
+      [...every(1, 11), 9_000 * HOUR, ...every(1, 11, 100)],
+      [...every(1, 10), 9_000 * HOUR, ...every(1, 10, 100)],
+    ],
   ])('%s', (_what, instants, written) => {
     expect(eventsAt(instants).map(({ at }) => at)).toEqual(written);
   });
@@ -45,13 +64,21 @@ describe('news of one kind', () => {
   });
 
   it('is counted apart from news of other kinds', () => {
-    const { bounds } = boundedNews(Array.from({ length: 20 }, () => VERSION_CHANGED), NO_EVENTS_YET, NOON);
+    const { bounds } = boundedNews(
+      Array.from({ length: 20 }, () => VERSION_CHANGED),
+      NO_EVENTS_YET,
+      NOON,
+    );
     expect(boundedNews([{ kind: 'silence_ended', detail: {} }], bounds, NOON).news).toHaveLength(1);
   });
 });
 
 describe('news that there is once for ever', () => {
-  const above = (version: string): HeartbeatNews => ({ kind: 'version_newer_than_configuration_server', detail: {}, key: version });
+  const above = (version: string): HeartbeatNews => ({
+    kind: 'version_newer_than_configuration_server',
+    detail: {},
+    key: version,
+  });
 
   it('is not counted again when it is repeated, whatever the hour', () => {
     const first = boundedNews([above('2.0.0.0')], NO_EVENTS_YET, NOON);

@@ -34,7 +34,11 @@ export const NO_EVENTS_YET: EventBounds = {};
 const HOUR_MS = 3_600_000;
 
 /** Of the news of a heartbeat those that become events, and the bounds afterwards: the same object when no news was counted. */
-export function boundedNews(news: readonly HeartbeatNews[], before: EventBounds, now: Date): { readonly news: HeartbeatNews[]; readonly bounds: EventBounds } {
+export function boundedNews(
+  news: readonly HeartbeatNews[],
+  before: EventBounds,
+  now: Date,
+): { readonly news: HeartbeatNews[]; readonly bounds: EventBounds } {
   const events: HeartbeatNews[] = [];
   let bounds = before;
   for (const one of news) {
@@ -48,12 +52,17 @@ export function boundedNews(news: readonly HeartbeatNews[], before: EventBounds,
 }
 
 /** An hour that has passed, or that a clock which stepped has left far behind or ahead, is over; the event that begins the next one tells how many were suppressed. */
-function counted(news: HeartbeatNews, bound: Bound | undefined, nowMs: number): { readonly next: Bound; readonly event: HeartbeatNews | null } {
+function counted(
+  news: HeartbeatNews,
+  bound: Bound | undefined,
+  nowMs: number,
+): { readonly next: Bound; readonly event: HeartbeatNews | null } {
   const key = news.key === undefined ? {} : { lastKey: news.key };
   if (!bound || Math.abs(nowMs - bound.sinceMs) >= HOUR_MS) {
     const detail = bound?.suppressed ? { ...news.detail, suppressed: bound.suppressed } : news.detail;
     return { next: { sinceMs: nowMs, written: 1, suppressed: 0, ...key }, event: { ...news, detail } };
   }
-  if (bound.written >= MOST_IN_AN_HOUR[news.kind]) return { next: { ...bound, suppressed: bound.suppressed + 1 }, event: null };
+  if (bound.written >= MOST_IN_AN_HOUR[news.kind])
+    return { next: { ...bound, suppressed: bound.suppressed + 1 }, event: null };
   return { next: { ...bound, written: bound.written + 1, ...key }, event: news };
 }

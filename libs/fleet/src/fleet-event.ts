@@ -62,7 +62,11 @@ export interface FleetEvent {
 /** Whose doing an event is. */
 export type EventAuthor = Pick<FleetEvent, 'actor' | 'sourceAddress' | 'requestId'>;
 
-export const calledBy = ({ name, address, requestId }: Actor): EventAuthor => ({ actor: name, sourceAddress: address, requestId });
+export const calledBy = ({ name, address, requestId }: Actor): EventAuthor => ({
+  actor: name,
+  sourceAddress: address,
+  requestId,
+});
 /** Nobody called: the configuration server itself, or a part of it. */
 export const ownDoing = (actor: string): EventAuthor => ({ actor, sourceAddress: null, requestId: null });
 

@@ -19,9 +19,24 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   generation_unknown: [{ code: 'generation_unknown', given: 4, current: 3 }, 'reregister'],
   generations_exhausted: [{ code: 'generations_exhausted', largest: 4_294_967_295 }, 'ask_operator'],
   process_server_not_found: [{ code: 'process_server_not_found' }, 'reregister'],
-  host_id_conflict: [{ code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' }, 'ask_operator'],
-  host_id_in_use: [{ code: 'host_id_in_use', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2', acceptsAddress: true, retryAfterSeconds: 60 }, 'retry'],
-  version_newer_than_configuration_server: [{ code: 'version_newer_than_configuration_server', upgradeFirst: 'Upgrade the configuration server first.' }, 'ask_operator'],
+  host_id_conflict: [
+    { code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' },
+    'ask_operator',
+  ],
+  host_id_in_use: [
+    {
+      code: 'host_id_in_use',
+      registeredAddress: '192.0.2.1',
+      otherAddress: '192.0.2.2',
+      acceptsAddress: true,
+      retryAfterSeconds: 60,
+    },
+    'retry',
+  ],
+  version_newer_than_configuration_server: [
+    { code: 'version_newer_than_configuration_server', upgradeFirst: 'Upgrade the configuration server first.' },
+    'ask_operator',
+  ],
   version_not_exact: [{ code: 'version_not_exact', upgradeFirst: 'Upgrade the process server first.' }, 'upgrade'],
   invalid_data_port: [{ code: 'invalid_data_port', dataPort: 443 }, 'ask_operator'],
   clock_in_future: [{ code: 'clock_in_future', aheadSeconds: 901 }, 'ask_operator'],
@@ -35,7 +50,10 @@ const FAULTS: Record<FleetFault['code'], [FleetFault, Instruction | null]> = {
   plan_expired: [{ code: 'plan_expired', expiredAt: NOON }, null],
   plan_count_mismatch: [{ code: 'plan_count_mismatch', expected: 2, planned: 3 }, null],
   share_not_acknowledged: [{ code: 'share_not_acknowledged', candidates: 16, fleetSize: 100 }, null],
-  registration_rate_exceeded: [{ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: 1000, windowSeconds: 10, retryAfterSeconds: 5 }, 'retry'],
+  registration_rate_exceeded: [
+    { code: 'registration_rate_exceeded', of: 'new_host_ids', limit: 1000, windowSeconds: 10, retryAfterSeconds: 5 },
+    'retry',
+  ],
   heartbeat_rate_exceeded: [{ code: 'heartbeat_rate_exceeded', perSecond: 20, heartbeatIntervalSeconds: 30 }, 'retry'],
   heartbeat_queue_full: [{ code: 'heartbeat_queue_full' }, 'retry'],
   not_listening: [{ code: 'not_listening' }, 'retry'],
@@ -64,8 +82,20 @@ describe('an explanation', () => {
   it.each([
     [{ code: 'generation_superseded', given: 3, current: 4 }, ['3', '4']],
     [{ code: 'generation_unknown', given: 9, current: 4 }, ['9', '4']],
-    [{ code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' }, ['192.0.2.1', '192.0.2.2']],
-    [{ code: 'host_id_in_use', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2', acceptsAddress: true, retryAfterSeconds: 61 }, ['previousCredential', 'address', '61 s']],
+    [
+      { code: 'host_id_conflict', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2' },
+      ['192.0.2.1', '192.0.2.2'],
+    ],
+    [
+      {
+        code: 'host_id_in_use',
+        registeredAddress: '192.0.2.1',
+        otherAddress: '192.0.2.2',
+        acceptsAddress: true,
+        retryAfterSeconds: 61,
+      },
+      ['previousCredential', 'address', '61 s'],
+    ],
     [{ code: 'machines_protected', protectedMachineCount: 7 }, ['7']],
     [{ code: 'process_server_connected', leaseExpiresAt: NOON }, [NOON.toISOString()]],
     [{ code: 'plan_expired', expiredAt: NOON }, [NOON.toISOString()]],
@@ -81,7 +111,13 @@ describe('an explanation', () => {
   });
 
   it('of a host id in use offers the address as a proof only where it is one, and never names it', () => {
-    const fault = { code: 'host_id_in_use', registeredAddress: '192.0.2.1', otherAddress: '192.0.2.2', acceptsAddress: false, retryAfterSeconds: 61 } as const;
+    const fault = {
+      code: 'host_id_in_use',
+      registeredAddress: '192.0.2.1',
+      otherAddress: '192.0.2.2',
+      acceptsAddress: false,
+      retryAfterSeconds: 61,
+    } as const;
     expect(new FleetError(fault).explanation).not.toMatch(/address/);
     expect(new FleetError({ ...fault, acceptsAddress: true }).explanation).not.toContain('192.0.2.1');
   });

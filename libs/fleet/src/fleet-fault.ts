@@ -19,7 +19,11 @@ export type FleetFault =
   | { readonly code: 'process_server_not_found' }
   | { readonly code: 'generations_exhausted'; readonly largest: number }
   | ({ readonly code: 'host_id_conflict' } & ConflictingAddresses)
-  | ({ readonly code: 'host_id_in_use'; readonly acceptsAddress: boolean; readonly retryAfterSeconds: number } & ConflictingAddresses)
+  | ({
+      readonly code: 'host_id_in_use';
+      readonly acceptsAddress: boolean;
+      readonly retryAfterSeconds: number;
+    } & ConflictingAddresses)
   | { readonly code: 'version_newer_than_configuration_server' | 'version_not_exact'; readonly upgradeFirst: string }
   | { readonly code: 'invalid_data_port'; readonly dataPort: number }
   | { readonly code: 'clock_in_future'; readonly aheadSeconds: number }
@@ -31,7 +35,13 @@ export type FleetFault =
   | { readonly code: 'plan_expired'; readonly expiredAt: Date }
   | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
   | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
-  | { readonly code: 'registration_rate_exceeded'; readonly of: 'new_host_ids' | 'host_id'; readonly limit: number; readonly windowSeconds: number; readonly retryAfterSeconds: number }
+  | {
+      readonly code: 'registration_rate_exceeded';
+      readonly of: 'new_host_ids' | 'host_id';
+      readonly limit: number;
+      readonly windowSeconds: number;
+      readonly retryAfterSeconds: number;
+    }
   | { readonly code: 'heartbeat_rate_exceeded'; readonly perSecond: number; readonly heartbeatIntervalSeconds: number }
   | { readonly code: 'heartbeat_queue_full' | 'not_listening' | 'database_unavailable' | 'shutting_down' };
 

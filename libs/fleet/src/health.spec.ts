@@ -1,6 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { healthAt, isRunning, loadStatus, loadStatuses, loadStatusesAt, NOTHING_REPORTED, roundedPercent, servicesStatusAt, certificateStatusAt, afterRegistration, statusRank, type ComponentStatus, type HealthInputs, type Load } from './health.js';
+import {
+  healthAt,
+  isRunning,
+  loadStatus,
+  loadStatuses,
+  loadStatusesAt,
+  NOTHING_REPORTED,
+  roundedPercent,
+  servicesStatusAt,
+  certificateStatusAt,
+  afterRegistration,
+  statusRank,
+  type ComponentStatus,
+  type HealthInputs,
+  type Load,
+} from './health.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const MINUTE_MS = 60_000;
@@ -84,9 +99,12 @@ describe('a load signal', () => {
     [1, 0, 'Critical'],
     [null, 100, 'Unknown'],
     [1, null, 'Unknown'],
-  ] as const)('with %d bytes pending at %d bytes a second is %s', (pendingUploadBytes, throughputBytesPerSecond, status) => {
-    expect(loadStatuses(aLoad({ pendingUploadBytes, throughputBytesPerSecond })).upload).toBe(status);
-  });
+  ] as const)(
+    'with %d bytes pending at %d bytes a second is %s',
+    (pendingUploadBytes, throughputBytesPerSecond, status) => {
+      expect(loadStatuses(aLoad({ pendingUploadBytes, throughputBytesPerSecond })).upload).toBe(status);
+    },
+  );
 });
 
 it.each([
@@ -153,9 +171,24 @@ describe('a service', () => {
 });
 
 describe('overall health', () => {
-  const heard = (over: Partial<HealthInputs> = {}): HealthInputs => ({ decommissioned: false, connected: true, silentMs: 0, reported: NOTHING_REPORTED, ...over });
+  const heard = (over: Partial<HealthInputs> = {}): HealthInputs => ({
+    decommissioned: false,
+    connected: true,
+    silentMs: 0,
+    reported: NOTHING_REPORTED,
+    ...over,
+  });
   const reporting = (loadStatus: ComponentStatus, over: Partial<HealthInputs['reported']> = {}): HealthInputs =>
-    heard({ reported: { ...NOTHING_REPORTED, loadReportedAt: NOON, servicesReportedAt: NOON, certificateReportedAt: NOON, loadStatus, ...over } });
+    heard({
+      reported: {
+        ...NOTHING_REPORTED,
+        loadReportedAt: NOON,
+        servicesReportedAt: NOON,
+        certificateReportedAt: NOON,
+        loadStatus,
+        ...over,
+      },
+    });
 
   it.each([
     ['Unknown', 'None'],
@@ -223,7 +256,18 @@ describe('overall health', () => {
   it('never looks healthy when nobody has said anything', () => {
     expect(healthAt(NOON, heard())).toBe('None');
     expect(healthAt(NOON, heard({ reported: { ...NOTHING_REPORTED, loadStatus: 'Healthy' } }))).toBe('None');
-    expect(healthAt(NOON, heard({ reported: { ...NOTHING_REPORTED, certificateReportedAt: NOON, certificateExpiresAt: msAfter(NOON, 90 * DAY_MS) } }))).toBe('None');
+    expect(
+      healthAt(
+        NOON,
+        heard({
+          reported: {
+            ...NOTHING_REPORTED,
+            certificateReportedAt: NOON,
+            certificateExpiresAt: msAfter(NOON, 90 * DAY_MS),
+          },
+        }),
+      ),
+    ).toBe('None');
   });
 
   const SERVICES_DOWN = { servicesDownAt: msAfter(NOON, -DAY_MS) };
@@ -232,7 +276,9 @@ describe('overall health', () => {
     [15 * MINUTE_MS, 'Normal'],
     [-10 * MINUTE_MS, 'Normal'],
   ])('with services that are down, %d ms after they were reported, is %s', (ageMs, health) => {
-    expect(healthAt(NOON, reporting('Healthy', { ...SERVICES_DOWN, servicesReportedAt: msAfter(NOON, -ageMs) }))).toBe(health);
+    expect(healthAt(NOON, reporting('Healthy', { ...SERVICES_DOWN, servicesReportedAt: msAfter(NOON, -ageMs) }))).toBe(
+      health,
+    );
   });
 
   it.each([
@@ -240,7 +286,12 @@ describe('overall health', () => {
     [15 * MINUTE_MS, 'Normal'],
     [-10 * MINUTE_MS, 'Normal'],
   ])('with a certificate that has ended, %d ms after it was reported, is %s', (ageMs, health) => {
-    expect(healthAt(NOON, reporting('Healthy', { certificateExpiresAt: NOON, certificateReportedAt: msAfter(NOON, -ageMs) }))).toBe(health);
+    expect(
+      healthAt(
+        NOON,
+        reporting('Healthy', { certificateExpiresAt: NOON, certificateReportedAt: msAfter(NOON, -ageMs) }),
+      ),
+    ).toBe(health);
   });
 
   it.each([
@@ -248,7 +299,13 @@ describe('overall health', () => {
     [15 * MINUTE_MS, 'Critical'],
   ])('of a Disconnected one, whatever it reported, after %d ms of silence is %s', (silentMs, health) => {
     for (const load of ['Healthy', 'Warning', 'Critical'] as const) {
-      expect(healthAt(NOON, { ...reporting(load, { ...SERVICES_DOWN, certificateExpiresAt: NOON }), connected: false, silentMs })).toBe(health);
+      expect(
+        healthAt(NOON, {
+          ...reporting(load, { ...SERVICES_DOWN, certificateExpiresAt: NOON }),
+          connected: false,
+          silentMs,
+        }),
+      ).toBe(health);
     }
   });
 
@@ -267,7 +324,9 @@ describe('the load signals of a report', () => {
   ])('of %d ms ago are %s', (ageMs, status) => {
     const reported = { load: aLoad(), loadReportedAt: msAfter(NOON, -ageMs) };
     expect(new Set(Object.values(loadStatusesAt({ now: NOON, connected: true }, reported)))).toEqual(new Set([status]));
-    expect(new Set(Object.values(loadStatusesAt({ now: NOON, connected: false }, reported)))).toEqual(new Set(['Unknown']));
+    expect(new Set(Object.values(loadStatusesAt({ now: NOON, connected: false }, reported)))).toEqual(
+      new Set(['Unknown']),
+    );
   });
 });
 
@@ -282,8 +341,12 @@ describe('services', () => {
     [RUNNING, null, 'Healthy'],
     [STOPPED, NOON, 'Warning'],
   ])('%j, down since %j, are %s', (services, servicesDownAt, status) => {
-    expect(servicesStatusAt({ now: NOON, connected: true }, { services, servicesReportedAt: NOON, servicesDownAt })).toBe(status);
-    expect(servicesStatusAt({ now: NOON, connected: false }, { services, servicesReportedAt: NOON, servicesDownAt })).toBe('Unknown');
+    expect(
+      servicesStatusAt({ now: NOON, connected: true }, { services, servicesReportedAt: NOON, servicesDownAt }),
+    ).toBe(status);
+    expect(
+      servicesStatusAt({ now: NOON, connected: false }, { services, servicesReportedAt: NOON, servicesDownAt }),
+    ).toBe('Unknown');
   });
 
   it.each([
@@ -291,13 +354,28 @@ describe('services', () => {
     [15 * MINUTE_MS, 'Unknown'],
     [-10 * MINUTE_MS, 'Unknown'],
   ])('reported %d ms ago are %s', (ageMs, status) => {
-    expect(servicesStatusAt({ now: NOON, connected: true }, { services: RUNNING, servicesReportedAt: msAfter(NOON, -ageMs), servicesDownAt: null })).toBe(status);
+    expect(
+      servicesStatusAt(
+        { now: NOON, connected: true },
+        { services: RUNNING, servicesReportedAt: msAfter(NOON, -ageMs), servicesDownAt: null },
+      ),
+    ).toBe(status);
   });
 
   it('and the certificate are forgotten by a registration; load and counts are not', () => {
     const counts = { load: aLoad(), loadReportedAt: NOON, protectedMachineCount: 3, replicationPairCount: 4 };
-    const condition = { services: STOPPED, servicesReportedAt: NOON, servicesDownAt: NOON, certificateExpiresAt: NOON, certificateReportedAt: NOON, certificateKnownAt: NOON };
-    expect(afterRegistration({ ...NOTHING_REPORTED, ...counts, ...condition })).toEqual({ ...NOTHING_REPORTED, ...counts });
+    const condition = {
+      services: STOPPED,
+      servicesReportedAt: NOON,
+      servicesDownAt: NOON,
+      certificateExpiresAt: NOON,
+      certificateReportedAt: NOON,
+      certificateKnownAt: NOON,
+    };
+    expect(afterRegistration({ ...NOTHING_REPORTED, ...counts, ...condition })).toEqual({
+      ...NOTHING_REPORTED,
+      ...counts,
+    });
   });
 });
 
@@ -309,6 +387,14 @@ it.each([
   [true, msAfter(NOON, -15 * MINUTE_MS), 0, 'Unknown'],
   [true, null, 0, 'Unknown'],
   [false, NOON, 0, 'Unknown'],
-])('connected %j, a certificate reported at %j with %d ms left is %s', (connected, certificateReportedAt, leftMs, status) => {
-  expect(certificateStatusAt({ now: NOON, connected }, { certificateExpiresAt: msAfter(NOON, leftMs), certificateReportedAt })).toBe(status);
-});
+])(
+  'connected %j, a certificate reported at %j with %d ms left is %s',
+  (connected, certificateReportedAt, leftMs, status) => {
+    expect(
+      certificateStatusAt(
+        { now: NOON, connected },
+        { certificateExpiresAt: msAfter(NOON, leftMs), certificateReportedAt },
+      ),
+    ).toBe(status);
+  },
+);

@@ -77,11 +77,17 @@ export const roundedPercent = (percent: number): number => Math.round(percent * 
 export const HEALTH_WINDOW_MS = 15 * 60_000;
 const REPORT_SLOT_MS = 5 * 60_000;
 /** From here on a report is from before a step backwards of the clock, and says nothing of now: five to ten minutes ahead, so that a store can keep reports by five minutes. */
-export const reportsAheadFrom = (now: Date): Date => new Date((Math.floor(now.getTime() / REPORT_SLOT_MS) + 2) * REPORT_SLOT_MS);
+export const reportsAheadFrom = (now: Date): Date =>
+  new Date((Math.floor(now.getTime() / REPORT_SLOT_MS) + 2) * REPORT_SLOT_MS);
 export const CERTIFICATE_WARNING_MS = 60 * 24 * 3_600_000;
 
 /** A store keeps a status by its rank, so that it can be filtered: 0 unknown to 3 critical. */
-export const STATUS_BY_RANK = ['Unknown', 'Healthy', 'Warning', 'Critical'] as const satisfies readonly ComponentStatus[];
+export const STATUS_BY_RANK = [
+  'Unknown',
+  'Healthy',
+  'Warning',
+  'Critical',
+] as const satisfies readonly ComponentStatus[];
 export const statusRank = (status: ComponentStatus): number => STATUS_BY_RANK.indexOf(status);
 
 const worst = (statuses: readonly ComponentStatus[]): ComponentStatus =>
@@ -94,7 +100,8 @@ function above(value: number | null, warning: number, critical: number): Compone
 }
 
 /** More of a part than there is of the whole says nothing of either. */
-const percentOf = (part: number | null, whole: number | null): number | null => (part === null || !whole || part > whole ? null : (100 * part) / whole);
+const percentOf = (part: number | null, whole: number | null): number | null =>
+  part === null || !whole || part > whole ? null : (100 * part) / whole;
 
 /** How long the upload of what is pending will take; nothing pending needs no time, whatever the throughput. */
 function uploadMinutes({ pendingUploadBytes, throughputBytesPerSecond }: Load): number | null {
@@ -116,7 +123,8 @@ export function loadStatuses(load: Load): Record<LoadSignal, ComponentStatus> {
 }
 
 /** The worst load signal; with no bad one, a single unknown signal leaves the whole Unknown. */
-export const loadStatus = (load: Load | null): ComponentStatus => (load ? worstLoadStatus(loadStatuses(load)) : 'Unknown');
+export const loadStatus = (load: Load | null): ComponentStatus =>
+  load ? worstLoadStatus(loadStatuses(load)) : 'Unknown';
 
 export function worstLoadStatus(signals: Readonly<Record<LoadSignal, ComponentStatus>>): ComponentStatus {
   const statuses = Object.values(signals);
@@ -139,14 +147,21 @@ export interface HealthMoment {
 }
 
 /** The load signals as far as they still say something: a load of a quarter of an hour ago is no longer known. */
-export function loadStatusesAt({ now, connected }: HealthMoment, { load, loadReportedAt }: Pick<ReportedHealth, 'load' | 'loadReportedAt'>): ReturnType<typeof loadStatuses> {
+export function loadStatusesAt(
+  { now, connected }: HealthMoment,
+  { load, loadReportedAt }: Pick<ReportedHealth, 'load' | 'loadReportedAt'>,
+): ReturnType<typeof loadStatuses> {
   return load && connected && isFresh(now, loadReportedAt) ? loadStatuses(load) : NOTHING_KNOWN;
 }
 
 /** Whether all services run; Unknown when no report of the last 15 minutes lists any. */
 export function servicesStatusAt(
   { now, connected }: HealthMoment,
-  { services, servicesReportedAt, servicesDownAt }: Pick<ReportedHealth, 'services' | 'servicesReportedAt' | 'servicesDownAt'>,
+  {
+    services,
+    servicesReportedAt,
+    servicesDownAt,
+  }: Pick<ReportedHealth, 'services' | 'servicesReportedAt' | 'servicesDownAt'>,
 ): ComponentStatus {
   if (!connected || !isFresh(now, servicesReportedAt) || services?.length === 0) return 'Unknown';
   return servicesDownAt ? 'Warning' : services ? 'Healthy' : 'Unknown';
@@ -155,7 +170,10 @@ export function servicesStatusAt(
 /** Warning from 60 days before the certificate ends, Critical from its end on; Unknown when no report of the last 15 minutes names it. */
 export function certificateStatusAt(
   { now, connected }: HealthMoment,
-  { certificateExpiresAt, certificateReportedAt }: Pick<ReportedHealth, 'certificateExpiresAt' | 'certificateReportedAt'>,
+  {
+    certificateExpiresAt,
+    certificateReportedAt,
+  }: Pick<ReportedHealth, 'certificateExpiresAt' | 'certificateReportedAt'>,
 ): ComponentStatus {
   if (!certificateExpiresAt || !connected || !isFresh(now, certificateReportedAt)) return 'Unknown';
   const leftMs = certificateExpiresAt.getTime() - now.getTime();
@@ -164,8 +182,14 @@ export function certificateStatusAt(
 }
 
 /** A service has not been running for 15 minutes, and no report since says that all do. Reports that say nothing of services end no outage. */
-const areServicesDown = ({ now, connected }: HealthMoment, { servicesReportedAt, servicesDownAt }: Pick<ReportedHealth, 'servicesReportedAt' | 'servicesDownAt'>): boolean =>
-  connected && servicesDownAt !== null && isFresh(now, servicesReportedAt) && now.getTime() - servicesDownAt.getTime() >= HEALTH_WINDOW_MS;
+const areServicesDown = (
+  { now, connected }: HealthMoment,
+  { servicesReportedAt, servicesDownAt }: Pick<ReportedHealth, 'servicesReportedAt' | 'servicesDownAt'>,
+): boolean =>
+  connected &&
+  servicesDownAt !== null &&
+  isFresh(now, servicesReportedAt) &&
+  now.getTime() - servicesDownAt.getTime() >= HEALTH_WINDOW_MS;
 
 export const isRunning = ({ state }: ServiceState): boolean => state.toLowerCase() === 'running';
 
@@ -175,7 +199,15 @@ export interface HealthInputs {
   readonly connected: boolean;
   /** L now minus L at the last sign of life. */
   readonly silentMs: number;
-  readonly reported: Pick<ReportedHealth, 'loadReportedAt' | 'loadStatus' | 'servicesReportedAt' | 'servicesDownAt' | 'certificateExpiresAt' | 'certificateReportedAt'>;
+  readonly reported: Pick<
+    ReportedHealth,
+    | 'loadReportedAt'
+    | 'loadStatus'
+    | 'servicesReportedAt'
+    | 'servicesDownAt'
+    | 'certificateExpiresAt'
+    | 'certificateReportedAt'
+  >;
 }
 
 /** Overall health at an instant: the worst single signal. One that is leaving has none, and so has one that is Disconnected until its silence is Critical. */
@@ -209,7 +241,12 @@ export interface HealthError {
   readonly since: Date | null;
 }
 
-const CODE_OF_SIGNAL = { cpu: 'cpu_high', memory: 'memory_high', cache: 'cache_space_low', upload: 'upload_slow' } as const;
+const CODE_OF_SIGNAL = {
+  cpu: 'cpu_high',
+  memory: 'memory_high',
+  cache: 'cache_space_low',
+  upload: 'upload_slow',
+} as const;
 
 interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'connected' | 'silentMs'> {
   /** The last sign of life, by the wall. */
@@ -218,7 +255,10 @@ interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'conne
 }
 
 /** Every signal that makes the health worse than Normal; the worst of them is what `healthAt` says. */
-export function healthErrorsAt(now: Date, { decommissioned, connected, silentMs, lastHeardAt, reported }: HealthErrorInputs): HealthError[] {
+export function healthErrorsAt(
+  now: Date,
+  { decommissioned, connected, silentMs, lastHeardAt, reported }: HealthErrorInputs,
+): HealthError[] {
   if (decommissioned) return [];
   const { loadReportedAt, loadExceededAt, servicesDownAt } = reported;
   const moment = { now, connected };
@@ -227,16 +267,27 @@ export function healthErrorsAt(now: Date, { decommissioned, connected, silentMs,
   const statuses = loadStatusesAt(moment, reported);
   for (const signal of ['cpu', 'memory', 'cache', 'upload'] as const) {
     const level = statuses[signal];
-    if (level === 'Warning' || level === 'Critical') errors.push({ code: CODE_OF_SIGNAL[signal], level, since: loadExceededAt[signal] ?? loadReportedAt });
+    if (level === 'Warning' || level === 'Critical')
+      errors.push({ code: CODE_OF_SIGNAL[signal], level, since: loadExceededAt[signal] ?? loadReportedAt });
   }
-  if (areServicesDown(moment, reported)) errors.push({ code: 'services_not_running', level: 'Warning', since: servicesDownAt });
+  if (areServicesDown(moment, reported))
+    errors.push({ code: 'services_not_running', level: 'Warning', since: servicesDownAt });
   const certificate = certificateStatusAt(moment, reported);
-  if (certificate === 'Critical') errors.push({ code: 'certificate_expired', level: 'Critical', since: certificateProblemSince(reported, 0) });
-  if (certificate === 'Warning') errors.push({ code: 'certificate_expiring', level: 'Warning', since: certificateProblemSince(reported, CERTIFICATE_WARNING_MS) });
+  if (certificate === 'Critical')
+    errors.push({ code: 'certificate_expired', level: 'Critical', since: certificateProblemSince(reported, 0) });
+  if (certificate === 'Warning')
+    errors.push({
+      code: 'certificate_expiring',
+      level: 'Warning',
+      since: certificateProblemSince(reported, CERTIFICATE_WARNING_MS),
+    });
   return errors;
 }
 
 /** A certificate that was reported late has been known to be bad only since then. */
-function certificateProblemSince({ certificateExpiresAt, certificateKnownAt }: ReportedHealth, beforeEndMs: number): Date {
+function certificateProblemSince(
+  { certificateExpiresAt, certificateKnownAt }: ReportedHealth,
+  beforeEndMs: number,
+): Date {
   return new Date(Math.max((certificateExpiresAt?.getTime() ?? 0) - beforeEndMs, certificateKnownAt?.getTime() ?? 0));
 }

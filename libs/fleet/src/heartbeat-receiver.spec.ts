@@ -27,10 +27,19 @@ interface Group {
 class LeasesByHand extends Leases {
   readonly groups: Group[] = [];
 
-  override writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment, withinMs: number): Promise<HeartbeatVerdict[]> {
+  override writeGroup(
+    beats: readonly WaitingHeartbeat[],
+    moment: () => Moment,
+    withinMs: number,
+  ): Promise<HeartbeatVerdict[]> {
     return new Promise((resolve, reject) => {
       const { now, listenedMs } = moment();
-      const accepted = ({ agentVersion }: Heartbeat): HeartbeatVerdict => ({ outcome: 'accepted', agentVersion: agentVersion ?? '9.63.7187.1', at: now, listenedMs });
+      const accepted = ({ agentVersion }: Heartbeat): HeartbeatVerdict => ({
+        outcome: 'accepted',
+        agentVersion: agentVersion ?? '9.63.7187.1',
+        at: now,
+        listenedMs,
+      });
       this.groups.push({
         beats,
         hosts: beats.map(({ beat }) => beat.hostId),
@@ -67,8 +76,18 @@ interface Parts {
 async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Parts = {}) {
   const time = { now: NOON };
   const clock = { now: () => time.now, monotonicMs: () => time.now.getTime() };
-  const row = { listenedMs: 500_000, runAheadMs: 1_500, unsteadyAtListenedMs: 0, steppedAtListenedMs: null, steppedBack: null };
-  const listening = new ListeningClock({ note: async (now) => ({ listening: { ...row, notedAt: now }, outage: null, step: null }) }, clock, availabilityTiming(180));
+  const row = {
+    listenedMs: 500_000,
+    runAheadMs: 1_500,
+    unsteadyAtListenedMs: 0,
+    steppedAtListenedMs: null,
+    steppedBack: null,
+  };
+  const listening = new ListeningClock(
+    { note: async (now) => ({ listening: { ...row, notedAt: now }, outage: null, step: null }) },
+    clock,
+    availabilityTiming(180),
+  );
   await listening.note();
   const leases = new LeasesByHand();
   const pauses: number[] = [];
@@ -87,7 +106,8 @@ async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Part
   /** Sends it and goes on: what becomes of it is in `answer` once it has been answered. */
   const send = async (beat: Partial<Heartbeat>): Promise<{ answer: HeartbeatAnswer | string | null }> => {
     const sent: { answer: HeartbeatAnswer | string | null } = { answer: null };
-    const name = (error: unknown): string => (error instanceof FleetError ? error.fault.code : `thrown: ${String(error)}`);
+    const name = (error: unknown): string =>
+      error instanceof FleetError ? error.fault.code : `thrown: ${String(error)}`;
     receiver.receive(aHeartbeat({ credentialHash: `credential of ${beat.hostId}`, ...beat }), {
       answer: (answer) => void (sent.answer = answer),
       refuse: (error) => void (sent.answer = name(error)),
@@ -185,7 +205,9 @@ describe('the answer', () => {
     await send({ hostId: 'first' });
     const [refused, accepted] = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
     await leases.group(0).commit();
-    await leases.group(1).commit({ a: { outcome: 'refused', fault: { code: 'generation_retired', removal: 'purge' } } });
+    await leases
+      .group(1)
+      .commit({ a: { outcome: 'refused', fault: { code: 'generation_retired', removal: 'purge' } } });
     expect(refused.answer).toBe('generation_retired');
     expect(accepted.answer).toMatchObject({ instruction: 'none' });
   });
@@ -211,7 +233,15 @@ describe('the answer', () => {
 });
 
 describe('two heartbeats of one host that wait together', () => {
-  const LOAD = { cpuPercent: 5, totalMemoryBytes: 1, availableMemoryBytes: 1, totalCacheBytes: 1, freeCacheBytes: 1, throughputBytesPerSecond: 1, pendingUploadBytes: 0 };
+  const LOAD = {
+    cpuPercent: 5,
+    totalMemoryBytes: 1,
+    availableMemoryBytes: 1,
+    totalCacheBytes: 1,
+    freeCacheBytes: 1,
+    throughputBytesPerSecond: 1,
+    pendingUploadBytes: 0,
+  };
 
   it('of the same sender are merged: the later one, with what only the earlier one carried', async () => {
     const { leases, send } = await aReceiver({ fractions: [0, 0, 0.5] });
@@ -220,7 +250,14 @@ describe('two heartbeats of one host that wait together', () => {
     const later = await send({ hostId: 'a', protectedMachineCount: 4, agentVersion: '9.62.0.0' });
     await leases.group(0).commit();
     expect(leases.group(1).beats.map(({ beat }) => beat)).toEqual([
-      aHeartbeat({ hostId: 'a', credentialHash: 'credential of a', load: LOAD, protectedMachineCount: 4, skewMs: 10, agentVersion: '9.62.0.0' }),
+      aHeartbeat({
+        hostId: 'a',
+        credentialHash: 'credential of a',
+        load: LOAD,
+        protectedMachineCount: 4,
+        skewMs: 10,
+        agentVersion: '9.62.0.0',
+      }),
     ]);
     await leases.group(1).commit();
     expect(earlier.answer).not.toBeNull();
@@ -238,10 +275,14 @@ describe('two heartbeats of one host that wait together', () => {
     const one = await send({ hostId: 'a' });
     const another = await send({ hostId: 'a', ...other });
     await leases.group(0).commit();
-    expect(leases.group(1).beats.map(({ beat }) => beat)).toEqual([aHeartbeat({ hostId: 'a', credentialHash: 'credential of a' })]);
+    expect(leases.group(1).beats.map(({ beat }) => beat)).toEqual([
+      aHeartbeat({ hostId: 'a', credentialHash: 'credential of a' }),
+    ]);
     await leases.group(1).commit();
     expect([one.answer === null, another.answer === null]).toEqual([false, true]);
-    expect(leases.group(2).beats.map(({ beat }) => beat)).toEqual([aHeartbeat({ hostId: 'a', credentialHash: 'credential of a', ...other })]);
+    expect(leases.group(2).beats.map(({ beat }) => beat)).toEqual([
+      aHeartbeat({ hostId: 'a', credentialHash: 'credential of a', ...other }),
+    ]);
     await leases.group(2).commit();
     expect(another.answer).toMatchObject({ instruction: 'none' });
   });
@@ -250,10 +291,16 @@ describe('two heartbeats of one host that wait together', () => {
     const { leases, receiver, send } = await aReceiver();
     await send({ hostId: 'first' });
     await send({ hostId: 'a' });
-    const others = [await send({ hostId: 'a', instanceId: 'b', skewMs: 1 }), await send({ hostId: 'a', instanceId: 'b', skewMs: 2 })];
+    const others = [
+      await send({ hostId: 'a', instanceId: 'b', skewMs: 1 }),
+      await send({ hostId: 'a', instanceId: 'b', skewMs: 2 }),
+    ];
     for (const number of [0, 1, 2]) await leases.group(number).commit();
     expect(leases.group(2).beats.map(({ beat }) => beat.skewMs)).toEqual([2]);
-    expect(others.map(({ answer }) => answer)).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+    expect(others.map(({ answer }) => answer)).toEqual([
+      expect.objectContaining({ instruction: 'none' }),
+      expect.objectContaining({ instruction: 'none' }),
+    ]);
     expect(receiver.queueLength).toBe(0);
   });
 });
@@ -264,8 +311,12 @@ describe('heartbeats of more senders of one host than can be right', () => {
     await send({ hostId: 'first' });
     await send({ hostId: 'a', credentialHash: 'old 0' });
     const old: { answer: HeartbeatAnswer | string | null }[] = [];
-    for (let number = 1; number <= 30; number += 1) old.push(await send({ hostId: 'a', credentialHash: `old ${number}` }));
-    expect(old.map(({ answer }) => answer)).toEqual([...Array<null>(8).fill(null), ...Array<string>(22).fill('heartbeat_rate_exceeded')]);
+    for (let number = 1; number <= 30; number += 1)
+      old.push(await send({ hostId: 'a', credentialHash: `old ${number}` }));
+    expect(old.map(({ answer }) => answer)).toEqual([
+      ...Array<null>(8).fill(null),
+      ...Array<string>(22).fill('heartbeat_rate_exceeded'),
+    ]);
     const newest = await send({ hostId: 'a', generation: 9, credentialHash: 'newest' });
     expect([newest.answer, old[7]?.answer]).toEqual([null, 'heartbeat_rate_exceeded']);
     expect([receiver.queueLength, (await send({ hostId: 'b' })).answer]).toEqual([10, null]);
@@ -277,7 +328,8 @@ describe('heartbeats of more senders of one host than can be right', () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     await send({ hostId: 'a' });
-    for (let number = 0; number < 20; number += 1) expect((await send({ hostId: 'a', credentialHash: 'other', skewMs: number })).answer).toBeNull();
+    for (let number = 0; number < 20; number += 1)
+      expect((await send({ hostId: 'a', credentialHash: 'other', skewMs: number })).answer).toBeNull();
     for (const number of [0, 1]) await leases.group(number).commit();
     expect(leases.group(2).beats.map(({ beat }) => beat.skewMs)).toEqual([19]);
   });
@@ -308,7 +360,10 @@ describe('a heartbeat whose row is locked', () => {
       ['a', true],
     ]);
     await leases.group(2).commit();
-    expect([locked.answer, next.answer]).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+    expect([locked.answer, next.answer]).toEqual([
+      expect.objectContaining({ instruction: 'none' }),
+      expect.objectContaining({ instruction: 'none' }),
+    ]);
   });
 
   it('is looked at again only after a pause while there is nothing else to write', async () => {
@@ -345,7 +400,10 @@ describe('a heartbeat whose row is locked', () => {
     expect(both?.beat).toMatchObject({ protectedMachineCount: 3, skewMs: 2 });
     expect(both?.carried).toBe(true);
     await leases.group(1).commit();
-    const told = { heartbeatIntervalSeconds: both?.toldIntervalSeconds, leaseExpiresAt: msAfter(NOON, (both?.leaseSeconds ?? 0) * 1000) };
+    const told = {
+      heartbeatIntervalSeconds: both?.toldIntervalSeconds,
+      leaseExpiresAt: msAfter(NOON, (both?.leaseSeconds ?? 0) * 1000),
+    };
     expect([earlier.answer, later.answer]).toEqual([expect.objectContaining(told), expect.objectContaining(told)]);
   });
 
@@ -372,7 +430,9 @@ describe('a heartbeat whose row is locked', () => {
     for (const beat of [{ instanceId: 'b' }, { skewMs: 2 }]) await send({ hostId: 'a', ...beat });
     await leases.group(1).commit({ a: CARRY });
     await leases.group(2).commit();
-    expect(leases.group(3).beats.map(({ beat }) => [beat.instanceId, beat.skewMs])).toEqual([[aHeartbeat({}).instanceId, 2]]);
+    expect(leases.group(3).beats.map(({ beat }) => [beat.instanceId, beat.skewMs])).toEqual([
+      [aHeartbeat({}).instanceId, 2],
+    ]);
   });
 
   it('does not hold up another sender of its host for good', async () => {
@@ -382,7 +442,10 @@ describe('a heartbeat whose row is locked', () => {
     await leases.group(0).commit({ a: CARRY });
     await leases.group(1).commit();
     await leases.group(2).commit();
-    expect([locked.answer, other.answer]).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+    expect([locked.answer, other.answer]).toEqual([
+      expect.objectContaining({ instruction: 'none' }),
+      expect.objectContaining({ instruction: 'none' }),
+    ]);
   });
 });
 
@@ -477,14 +540,17 @@ describe('heartbeats that cannot be committed', () => {
   it.each([
     [1_799, [null, null]],
     [1_800, ['database_unavailable', 'database_unavailable']],
-  ])('are answered within two seconds of their arrival, whether they are being written or wait: after %d ms %j', async (ms, answers) => {
-    const { receiver, time, send } = await aReceiver();
-    const sent = [await send({ hostId: 'in flight' }), await send({ hostId: 'waits' })];
-    time.now = msAfter(NOON, ms);
-    receiver.expire();
-    expect(sent.map(({ answer }) => answer)).toEqual(answers);
-    expect(receiver.queueLength).toBe(ms < 1_800 ? 2 : 0);
-  });
+  ])(
+    'are answered within two seconds of their arrival, whether they are being written or wait: after %d ms %j',
+    async (ms, answers) => {
+      const { receiver, time, send } = await aReceiver();
+      const sent = [await send({ hostId: 'in flight' }), await send({ hostId: 'waits' })];
+      time.now = msAfter(NOON, ms);
+      receiver.expire();
+      expect(sent.map(({ answer }) => answer)).toEqual(answers);
+      expect(receiver.queueLength).toBe(ms < 1_800 ? 2 : 0);
+    },
+  );
 
   it('leave the younger ones waiting, and are answered once though their group is committed after all', async () => {
     const { receiver, leases, time, send } = await aReceiver();
@@ -493,12 +559,20 @@ describe('heartbeats that cannot be committed', () => {
     const young = [await send({ hostId: 'c' }), await send({ hostId: 'b', instanceId: 'y' })];
     time.now = msAfter(NOON, 1_800);
     receiver.expire();
-    expect([old, other, ...young].map(({ answer }) => answer)).toEqual(['database_unavailable', 'database_unavailable', null, null]);
+    expect([old, other, ...young].map(({ answer }) => answer)).toEqual([
+      'database_unavailable',
+      'database_unavailable',
+      null,
+      null,
+    ]);
     await leases.group(0).commit();
     expect(old.answer).toBe('database_unavailable');
     await leases.group(1).commit();
     await leases.group(2).commit();
-    expect(young.map(({ answer }) => answer)).toEqual([expect.objectContaining({ instruction: 'none' }), expect.objectContaining({ instruction: 'none' })]);
+    expect(young.map(({ answer }) => answer)).toEqual([
+      expect.objectContaining({ instruction: 'none' }),
+      expect.objectContaining({ instruction: 'none' }),
+    ]);
     expect(receiver.queueLength).toBe(0);
   });
 
@@ -523,8 +597,18 @@ describe('heartbeats that cannot be committed', () => {
     await leases.group(3).commit();
     await leases.group(4).fail(new Error('packet too large'));
     await leases.group(5).commit();
-    expect(leases.groups.slice(1).map(({ hosts }) => hosts)).toEqual([['a', 'b', 'c'], ['a', 'b'], ['a'], ['b'], ['c']]);
-    expect(sent.map(({ answer }) => answer)).toEqual([expect.objectContaining({ instruction: 'none' }), 'thrown: Error: packet too large', expect.objectContaining({ instruction: 'none' })]);
+    expect(leases.groups.slice(1).map(({ hosts }) => hosts)).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b'],
+      ['a'],
+      ['b'],
+      ['c'],
+    ]);
+    expect(sent.map(({ answer }) => answer)).toEqual([
+      expect.objectContaining({ instruction: 'none' }),
+      'thrown: Error: packet too large',
+      expect.objectContaining({ instruction: 'none' }),
+    ]);
   });
 
   it('that wait behind a sender whose heartbeat has waited too long are written', async () => {
@@ -537,7 +621,10 @@ describe('heartbeats that cannot be committed', () => {
     receiver.expire();
     await leases.group(0).commit();
     await leases.group(1).commit();
-    expect([old.answer, young.answer]).toEqual(['database_unavailable', expect.objectContaining({ instruction: 'none' })]);
+    expect([old.answer, young.answer]).toEqual([
+      'database_unavailable',
+      expect.objectContaining({ instruction: 'none' }),
+    ]);
   });
 
   it('of a group that is written in halves are all answered at their deadline, once', async () => {

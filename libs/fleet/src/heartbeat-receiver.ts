@@ -51,7 +51,10 @@ const LONGEST_LINE_OF_HOST = 8;
 const CARRY_PAUSE_MS = 25;
 
 const sameSender = (a: Heartbeat, b: Heartbeat): boolean =>
-  a.generation === b.generation && a.credentialHash === b.credentialHash && a.instanceId === b.instanceId && a.machineId === b.machineId;
+  a.generation === b.generation &&
+  a.credentialHash === b.credentialHash &&
+  a.instanceId === b.instanceId &&
+  a.machineId === b.machineId;
 
 /** Two of one sender as one, with the numbers of the earlier one and the patience of whichever has waited longer; whoever waits for either is answered. */
 const joined = (earlier: Waiting, later: Waiting): Waiting => ({
@@ -118,7 +121,8 @@ export class HeartbeatReceiver {
    */
   takeProgress(): { readonly canCommit: boolean; readonly witnesses: readonly string[] } {
     let oldestMs = Infinity;
-    for (const waiting of [this.inFlight, this.next.values()]) for (const { sinceMs } of waiting) oldestMs = Math.min(oldestMs, sinceMs);
+    for (const waiting of [this.inFlight, this.next.values()])
+      for (const { sinceMs } of waiting) oldestMs = Math.min(oldestMs, sinceMs);
     return { canCommit: this.accepts && this.progress.take(oldestMs), witnesses: this.progress.witnesses };
   }
 
@@ -130,14 +134,18 @@ export class HeartbeatReceiver {
   /** Answers those that have waited too long; what becomes of them in the database is not known. To be called about ten times a second. */
   expire(): void {
     const latestMs = this.clock.monotonicMs() - ANSWER_WITHIN_MS;
-    for (const waiting of this.inFlight) if (waiting.sinceMs <= latestMs && this.inFlight.delete(waiting)) this.fail(waiting);
+    for (const waiting of this.inFlight)
+      if (waiting.sinceMs <= latestMs && this.inFlight.delete(waiting)) this.fail(waiting);
     for (const [hostId, waiting] of this.next) {
       if (waiting.sinceMs > latestMs) continue;
       this.next.delete(hostId);
       this.fail(waiting);
     }
     for (const [hostId, line] of this.later) {
-      this.later.set(hostId, line.filter(({ sinceMs }) => sinceMs > latestMs));
+      this.later.set(
+        hostId,
+        line.filter(({ sinceMs }) => sinceMs > latestMs),
+      );
       for (const waiting of line) if (waiting.sinceMs <= latestMs) this.fail(waiting);
     }
   }
@@ -203,7 +211,10 @@ export class HeartbeatReceiver {
     this.later.set(hostId, line);
     if (line.length <= LONGEST_LINE_OF_HOST) return;
     const oldest = Math.min(...line.map(({ beat }) => beat.generation));
-    const [over] = line.splice(line.findLastIndex(({ beat }) => beat.generation === oldest), 1);
+    const [over] = line.splice(
+      line.findLastIndex(({ beat }) => beat.generation === oldest),
+      1,
+    );
     if (over) this.refuse(over, new FleetError(this.rateExceeded()));
   }
 
@@ -249,7 +260,9 @@ export class HeartbeatReceiver {
     for (const waiting of group) this.inFlight.add(waiting);
     const nowMs = this.clock.monotonicMs();
     const latestMs = Math.max(...group.map(({ sinceMs }) => sinceMs));
-    const verdicts = await this.leases.writeGroup(group, () => this.moment(), latestMs + ANSWER_WITHIN_MS - nowMs).catch(asError);
+    const verdicts = await this.leases
+      .writeGroup(group, () => this.moment(), latestMs + ANSWER_WITHIN_MS - nowMs)
+      .catch(asError);
     if (verdicts instanceof Error) return this.writeApart(group, verdicts);
     const answers = new Answers(this.version);
     return group.filter((waiting, index) => {
@@ -319,7 +332,10 @@ class Answers {
     return answer;
   }
 
-  private make({ agentVersion, at, listenedMs }: Accepted, { toldIntervalSeconds, leaseSeconds }: Told): HeartbeatAnswer {
+  private make(
+    { agentVersion, at, listenedMs }: Accepted,
+    { toldIntervalSeconds, leaseSeconds }: Told,
+  ): HeartbeatAnswer {
     const version = parseVersion(agentVersion);
     const status = version ? versionStatus(version, this.configurationServer) : 'NotSupported';
     const olderThanOurs = version !== null && compareVersions(version, this.configurationServer) < 0;

@@ -1,6 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { EVENT_KINDS, refusalKey } from './fleet-event.js';
-import { credentialFault, heartbeatFault, heartbeatNews, instancesAfter, refusalKind, type Instances, type LeaseOnRecord } from './heartbeat.js';
+import {
+  credentialFault,
+  heartbeatFault,
+  heartbeatNews,
+  instancesAfter,
+  refusalKind,
+  type Instances,
+  type LeaseOnRecord,
+} from './heartbeat.js';
 import { aHeartbeat, aLeaseOnRecord, HOST_ID, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
 import { parseVersion, type Version } from './version.js';
 
@@ -9,20 +17,74 @@ const OTHER_MACHINE = 'machine-2';
 
 describe('a heartbeat is refused by the first of these that is true', () => {
   /** In the order of the contract: each row makes one more thing true, and all the rows after it are true as well. */
-  const everythingWrong: LeaseOnRecord = aLeaseOnRecord({ retired: true, revoked: true, generation: 4, credentialHash: OTHER_HASH, machineId: OTHER_MACHINE });
+  const everythingWrong: LeaseOnRecord = aLeaseOnRecord({
+    retired: true,
+    revoked: true,
+    generation: 4,
+    credentialHash: OTHER_HASH,
+    machineId: OTHER_MACHINE,
+  });
 
   it.each([
-    ['a newer generation than that of the purge', everythingWrong, { removal: 'purge', generation: 4 }, 5, { code: 'generation_unknown', given: 5, current: 4 }],
-    ['a newer generation than that of the clean-up', null, { removal: 'clean_up', generation: 4 }, 5, { code: 'generation_unknown', given: 5, current: 4 }],
-    ['a newer generation than that of an entry that is leaving', everythingWrong, null, 5, { code: 'generation_unknown', given: 5, current: 4 }],
-    ['a tombstone of a purge', everythingWrong, { removal: 'purge', generation: 3 }, 3, { code: 'generation_retired', removal: 'purge' }],
-    ['a tombstone of the clean-up', everythingWrong, { removal: 'clean_up', generation: 3 }, 3, { code: 'generation_retired', removal: 'clean_up' }],
+    [
+      'a newer generation than that of the purge',
+      everythingWrong,
+      { removal: 'purge', generation: 4 },
+      5,
+      { code: 'generation_unknown', given: 5, current: 4 },
+    ],
+    [
+      'a newer generation than that of the clean-up',
+      null,
+      { removal: 'clean_up', generation: 4 },
+      5,
+      { code: 'generation_unknown', given: 5, current: 4 },
+    ],
+    [
+      'a newer generation than that of an entry that is leaving',
+      everythingWrong,
+      null,
+      5,
+      { code: 'generation_unknown', given: 5, current: 4 },
+    ],
+    [
+      'a tombstone of a purge',
+      everythingWrong,
+      { removal: 'purge', generation: 3 },
+      3,
+      { code: 'generation_retired', removal: 'purge' },
+    ],
+    [
+      'a tombstone of the clean-up',
+      everythingWrong,
+      { removal: 'clean_up', generation: 3 },
+      3,
+      { code: 'generation_retired', removal: 'clean_up' },
+    ],
     ['an entry that is leaving', everythingWrong, null, 3, { code: 'generation_retired', removal: 'clean_up' }],
     ['nobody knows the host id', null, null, 3, { code: 'process_server_not_found' }],
-    ['an older generation', { ...everythingWrong, retired: false }, null, 3, { code: 'generation_superseded', given: 3, current: 4 }],
-    ['a newer generation', { ...everythingWrong, retired: false }, null, 5, { code: 'generation_unknown', given: 5, current: 4 }],
+    [
+      'an older generation',
+      { ...everythingWrong, retired: false },
+      null,
+      3,
+      { code: 'generation_superseded', given: 3, current: 4 },
+    ],
+    [
+      'a newer generation',
+      { ...everythingWrong, retired: false },
+      null,
+      5,
+      { code: 'generation_unknown', given: 5, current: 4 },
+    ],
     ['a revoked credential', { ...everythingWrong, retired: false }, null, 4, { code: 'credential_revoked' }],
-    ['another credential', { ...everythingWrong, retired: false, revoked: false }, null, 4, { code: 'credential_rejected' }],
+    [
+      'another credential',
+      { ...everythingWrong, retired: false, revoked: false },
+      null,
+      4,
+      { code: 'credential_rejected' },
+    ],
     [
       'another machine',
       aLeaseOnRecord({ generation: 4, machineId: OTHER_MACHINE, sourceAddress: '192.0.2.99' }),
@@ -38,7 +100,9 @@ describe('a heartbeat is refused by the first of these that is true', () => {
   it('but of what stands before machine and instance, a credential alone is judged the same', () => {
     const onRecord = aLeaseOnRecord({ machineId: OTHER_MACHINE });
     expect(credentialFault(aHeartbeat({ machineId: 'machine-1' }), onRecord, null)).toBeNull();
-    expect(credentialFault(aHeartbeat({ credentialHash: OTHER_HASH }), onRecord, null)).toEqual({ code: 'credential_rejected' });
+    expect(credentialFault(aHeartbeat({ credentialHash: OTHER_HASH }), onRecord, null)).toEqual({
+      code: 'credential_rejected',
+    });
   });
 });
 
@@ -52,12 +116,29 @@ describe('two senders under one host id', () => {
     ['the first instance is accepted', { instanceId: 'a' }, {}, null],
     ['the present instance is accepted', { instanceId: 'b' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
     ['the next instance is accepted', { instanceId: 'c' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
-    ['an instance that a later one has replaced is a conflict', { instanceId: 'a' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, CONFLICT],
-    ['one that was replaced twice too', { instanceId: 'a' }, { instanceId: 'c', replacedInstanceIds: ['b', 'a'] }, CONFLICT],
+    [
+      'an instance that a later one has replaced is a conflict',
+      { instanceId: 'a' },
+      { instanceId: 'b', replacedInstanceIds: ['a'] },
+      CONFLICT,
+    ],
+    [
+      'one that was replaced twice too',
+      { instanceId: 'a' },
+      { instanceId: 'c', replacedInstanceIds: ['b', 'a'] },
+      CONFLICT,
+    ],
     ['no instance id is accepted', { instanceId: null }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
-    ['an instance that is both present and replaced is the present one', { instanceId: 'a' }, { instanceId: 'a', replacedInstanceIds: ['a'] }, null],
+    [
+      'an instance that is both present and replaced is the present one',
+      { instanceId: 'a' },
+      { instanceId: 'a', replacedInstanceIds: ['a'] },
+      null,
+    ],
   ] as const)('%s', (_case, said, known, fault) => {
-    expect(heartbeatFault(aHeartbeat({ ...said, sourceAddress: '192.0.2.12' }), aLeaseOnRecord(known), null)).toEqual(fault);
+    expect(heartbeatFault(aHeartbeat({ ...said, sourceAddress: '192.0.2.12' }), aLeaseOnRecord(known), null)).toEqual(
+      fault,
+    );
   });
 
   it.each([
@@ -67,14 +148,21 @@ describe('two senders under one host id', () => {
     ['b', { instanceId: 'a', replacedInstanceIds: [] }, { instanceId: 'b', replacedInstanceIds: ['a'] }],
     [null, { instanceId: 'b', replacedInstanceIds: ['a'] }, { instanceId: 'b', replacedInstanceIds: ['a'] }],
     ['c', { instanceId: 'b', replacedInstanceIds: ['a'] }, { instanceId: 'c', replacedInstanceIds: ['b', 'a'] }],
-  ] satisfies [string | null, Instances, Instances][])('after a heartbeat of instance %j, %j becomes %j', (instanceId, before, after) => {
-    expect(instancesAfter({ instanceId }, before)).toEqual(after);
-  });
+  ] satisfies [string | null, Instances, Instances][])(
+    'after a heartbeat of instance %j, %j becomes %j',
+    (instanceId, before, after) => {
+      expect(instancesAfter({ instanceId }, before)).toEqual(after);
+    },
+  );
 
   it.each([
     ['a clone', ['source', 'source', 'clone', 'source', 'clone'], [3]],
     ['two clones', ['source', 'clone', 'other', 'source', 'clone', 'other'], [3, 4]],
-    ['a crowd', ['1', '2', '3', '4', '5', '6', '7', '8', '9', '1', '2', '3', '4', '5', '6', '7', '8', '9'], [9, 10, 11, 12, 13, 14, 15, 16]],
+    [
+      'a crowd',
+      ['1', '2', '3', '4', '5', '6', '7', '8', '9', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+      [9, 10, 11, 12, 13, 14, 15, 16],
+    ],
     ['restarts', ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11'], []],
   ])('%s in turn with its source: told of at the first that comes back', (_case, senders, conflicts) => {
     let known: Instances = { instanceId: null, replacedInstanceIds: [] };
@@ -89,8 +177,11 @@ describe('two senders under one host id', () => {
 
 describe('the news of an accepted heartbeat', () => {
   const OURS = parseVersion('9.63.7187.1') as Version;
-  const news = (beat: Parameters<typeof aHeartbeat>[0], onRecord: Partial<LeaseOnRecord> = {}, listenedMs = LISTENED_AT_NOON) =>
-    heartbeatNews(aHeartbeat(beat), aLeaseOnRecord(onRecord), NOON, listenedMs, OURS);
+  const news = (
+    beat: Parameters<typeof aHeartbeat>[0],
+    onRecord: Partial<LeaseOnRecord> = {},
+    listenedMs = LISTENED_AT_NOON,
+  ) => heartbeatNews(aHeartbeat(beat), aLeaseOnRecord(onRecord), NOON, listenedMs, OURS);
 
   it('is none when nothing is new', () => {
     expect(news({})).toEqual([]);
@@ -113,7 +204,9 @@ describe('the news of an accepted heartbeat', () => {
   });
 
   it('of another version tells both', () => {
-    expect(news({ agentVersion: '9.62.1.1' })).toEqual([{ kind: 'version_changed', detail: { from: '9.63.7187.1', to: '9.62.1.1' } }]);
+    expect(news({ agentVersion: '9.62.1.1' })).toEqual([
+      { kind: 'version_changed', detail: { from: '9.63.7187.1', to: '9.62.1.1' } },
+    ]);
   });
 
   it('of a version above ours is told once for ever: by a key of host, generation and both versions', () => {
@@ -129,12 +222,21 @@ describe('the news of an accepted heartbeat', () => {
   });
 
   it('of another source address tells both', () => {
-    expect(news({ sourceAddress: '192.0.2.99' })).toEqual([{ kind: 'source_address_changed', detail: { from: '192.0.2.11', to: '192.0.2.99' } }]);
+    expect(news({ sourceAddress: '192.0.2.99' })).toEqual([
+      { kind: 'source_address_changed', detail: { from: '192.0.2.11', to: '192.0.2.99' } },
+    ]);
   });
 
   it('can be all four', () => {
-    const kinds = news({ agentVersion: '9.64.0.0', sourceAddress: '192.0.2.99' }, { endsAtListenedMs: 0 }).map(({ kind }) => kind);
-    expect(kinds).toEqual(['silence_ended', 'version_changed', 'version_newer_than_configuration_server', 'source_address_changed']);
+    const kinds = news({ agentVersion: '9.64.0.0', sourceAddress: '192.0.2.99' }, { endsAtListenedMs: 0 }).map(
+      ({ kind }) => kind,
+    );
+    expect(kinds).toEqual([
+      'silence_ended',
+      'version_changed',
+      'version_newer_than_configuration_server',
+      'source_address_changed',
+    ]);
   });
 });
 

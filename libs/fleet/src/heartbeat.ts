@@ -7,7 +7,8 @@ import { silenceEnded } from './silence.js';
 import { compareVersions, parseVersion, type Version } from './version.js';
 
 /** What a store forgets when a heartbeat carries it in a form that cannot be used. */
-export type ForgettableMember = 'skewMs' | 'services' | 'protectedMachineCount' | 'replicationPairCount' | 'certificateExpiresAt';
+export type ForgettableMember =
+  'skewMs' | 'services' | 'protectedMachineCount' | 'replicationPairCount' | 'certificateExpiresAt';
 
 /** Members that a heartbeat withdraws by sending `null`. */
 export type WithdrawableMember = 'load' | 'services' | 'certificateExpiresAt';
@@ -87,29 +88,43 @@ export function credentialFault(
   tombstone: Pick<Tombstone, 'removal' | 'generation'> | null,
 ): FleetFault | null {
   const current = Math.max(onRecord?.generation ?? 0, tombstone?.generation ?? 0);
-  if ((onRecord || tombstone) && generation > current) return { code: 'generation_unknown', given: generation, current };
+  if ((onRecord || tombstone) && generation > current)
+    return { code: 'generation_unknown', given: generation, current };
   if (tombstone) return { code: 'generation_retired', removal: tombstone.removal };
   if (onRecord?.retired) return { code: 'generation_retired', removal: 'clean_up' };
   if (!onRecord) return { code: 'process_server_not_found' };
-  if (generation < onRecord.generation) return { code: 'generation_superseded', given: generation, current: onRecord.generation };
+  if (generation < onRecord.generation)
+    return { code: 'generation_superseded', given: generation, current: onRecord.generation };
   if (onRecord.revoked) return { code: 'credential_revoked' };
   return credentialHash === onRecord.credentialHash ? null : { code: 'credential_rejected' };
 }
 
 /** The refusal of a heartbeat, in the order of the contract; null when it renews the lease. */
-export function heartbeatFault(beat: Heartbeat, onRecord: LeaseOnRecord | null, tombstone: Pick<Tombstone, 'removal' | 'generation'> | null): FleetFault | null {
+export function heartbeatFault(
+  beat: Heartbeat,
+  onRecord: LeaseOnRecord | null,
+  tombstone: Pick<Tombstone, 'removal' | 'generation'> | null,
+): FleetFault | null {
   const fault = credentialFault(beat, onRecord, tombstone);
   if (fault || !onRecord) return fault;
   const otherMachine = beat.machineId !== null && beat.machineId !== onRecord.machineId;
   const replacedInstance =
-    beat.instanceId !== null && beat.instanceId !== onRecord.instanceId && onRecord.replacedInstanceIds.includes(beat.instanceId);
+    beat.instanceId !== null &&
+    beat.instanceId !== onRecord.instanceId &&
+    onRecord.replacedInstanceIds.includes(beat.instanceId);
   return otherMachine || replacedInstance
     ? { code: 'host_id_conflict', registeredAddress: onRecord.sourceAddress, otherAddress: beat.sourceAddress }
     : null;
 }
 
 /** What an accepted heartbeat tells that was not known: the end of a silence, another version, a version above ours, another address. */
-export function heartbeatNews(beat: Heartbeat, onRecord: LeaseOnRecord, now: Date, listenedMs: number, configurationServer: Version): HeartbeatNews[] {
+export function heartbeatNews(
+  beat: Heartbeat,
+  onRecord: LeaseOnRecord,
+  now: Date,
+  listenedMs: number,
+  configurationServer: Version,
+): HeartbeatNews[] {
   const news: HeartbeatNews[] = [];
   if (listenedMs >= onRecord.endsAtListenedMs) {
     news.push(silenceEnded(onRecord.lastHeardAt, now));
@@ -139,7 +154,10 @@ export const REPLACED_INSTANCES_KEPT = 8;
 export type Instances = Pick<LeaseOnRecord, 'instanceId' | 'replacedInstanceIds'>;
 
 /** The instances to remember: a new one replaces the present one. */
-export function instancesAfter(beat: Pick<Heartbeat, 'instanceId'>, { instanceId, replacedInstanceIds }: Instances): Instances {
+export function instancesAfter(
+  beat: Pick<Heartbeat, 'instanceId'>,
+  { instanceId, replacedInstanceIds }: Instances,
+): Instances {
   if (beat.instanceId === null || beat.instanceId === instanceId) return { instanceId, replacedInstanceIds };
   const replaced = instanceId === null ? replacedInstanceIds : [instanceId, ...replacedInstanceIds];
   return { instanceId: beat.instanceId, replacedInstanceIds: replaced.slice(0, REPLACED_INSTANCES_KEPT) };

@@ -8,7 +8,15 @@ export {
 } from './decommission.js';
 export { Departures } from './departures.js';
 export { boundedNews, MOST_IN_AN_HOUR, NO_EVENTS_YET, type EventBounds, type NewsKind } from './event-bounds.js';
-export { calledBy, EVENT_KINDS, ownDoing, refusalKey, type EventAuthor, type EventKind, type FleetEvent } from './fleet-event.js';
+export {
+  calledBy,
+  EVENT_KINDS,
+  ownDoing,
+  refusalKey,
+  type EventAuthor,
+  type EventKind,
+  type FleetEvent,
+} from './fleet-event.js';
 export type { FleetFilter } from './fleet-filter.js';
 export { FleetError, instructionFor, type FleetFault, type Instruction } from './fleet-fault.js';
 export {
@@ -53,7 +61,12 @@ export {
   type WithdrawableMember,
   type WaitingHeartbeat,
 } from './heartbeat.js';
-export { HeartbeatReceiver, type HeartbeatAnswer, type HeartbeatCaller, type HeartbeatLimits } from './heartbeat-receiver.js';
+export {
+  HeartbeatReceiver,
+  type HeartbeatAnswer,
+  type HeartbeatCaller,
+  type HeartbeatLimits,
+} from './heartbeat-receiver.js';
 export { KeyKeeper, type KeyPage } from './key-keeper.js';
 export {
   isRetired,
@@ -145,7 +158,18 @@ export {
 export { damageOf, inconsistenciesOf, lastGeneration, repair } from './consistency.js';
 export { ConsistencyCheck, type ConsistencyReport } from './consistency-check.js';
 export { machinesFault, purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
-export { applyFault, LARGEST_PLAN, MOST_REMAINING, PLAN_LIFETIME_MS, PLANS_KEPT_PER_CALLER, PlanAlreadyApplied, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+export {
+  applyFault,
+  LARGEST_PLAN,
+  MOST_REMAINING,
+  PLAN_LIFETIME_MS,
+  PLANS_KEPT_PER_CALLER,
+  PlanAlreadyApplied,
+  type ApplyOrder,
+  type PlanCandidate,
+  type PlanResult,
+  type PurgePlan,
+} from './purge-plan.js';
 export { PurgePlanner } from './purge-planner.js';
 export { RecordingRegistry } from './recording-registry.js';
 export {

@@ -1,4 +1,17 @@
-import { callerMustBeIn, createApiKey, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type ApiKeyOrder, type HeldKeys, type KeyDecision, type MadeSecret, type Passphrase, type Rotation } from './key-ring.js';
+import {
+  callerMustBeIn,
+  createApiKey,
+  keysListed,
+  revokeApiKey,
+  rotatePassphrase,
+  type ApiKey,
+  type ApiKeyOrder,
+  type HeldKeys,
+  type KeyDecision,
+  type MadeSecret,
+  type Passphrase,
+  type Rotation,
+} from './key-ring.js';
 import type { Clock, Identifiers, KeyRing, PassphraseFile, SecretMint } from './ports.js';
 import type { Actor } from './process-server.js';
 
@@ -26,7 +39,9 @@ export class KeyKeeper {
   /** The key is told once. @throws FleetError as `createApiKey`. */
   async createApiKey(order: ApiKeyOrder): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
     const { secret, ...made } = this.mint.apiKey();
-    const apiKey = await this.change(order.actor, { name: order.name }, (held) => createApiKey(order, this.named(made), held));
+    const apiKey = await this.change(order.actor, { name: order.name }, (held) =>
+      createApiKey(order, this.named(made), held),
+    );
     return { apiKey, key: secret };
   }
 
@@ -76,11 +91,17 @@ export class KeyKeeper {
     await this.settle();
     const { secret, ...made } = this.mint.passphrase();
     await this.file.prepare(secret);
-    const rotation = await this.change(actor, {}, (held) => rotatePassphrase(actor, overlapSeconds, this.named(made), held));
+    const rotation = await this.change(actor, {}, (held) =>
+      rotatePassphrase(actor, overlapSeconds, this.named(made), held),
+    );
     return { ...rotation, file: await this.file.putInPlace() };
   }
 
-  private change<A>(actor: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A> {
+  private change<A>(
+    actor: Actor,
+    about: { readonly name?: string; readonly keyId?: string },
+    decide: (held: HeldKeys) => KeyDecision<A>,
+  ): Promise<A> {
     return this.ring.change(actor, about, (held) => {
       callerMustBeIn(held);
       return decide(held);

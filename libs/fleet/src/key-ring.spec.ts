@@ -1,12 +1,29 @@
 import { describe, expect, it } from '@jest/globals';
 import { FleetError } from './fleet-fault.js';
-import { callerMustBeIn, createApiKey, isRetired, keysListed, revokeApiKey, rotatePassphrase, type ApiKey, type HeldKeys, type MadeSecret } from './key-ring.js';
+import {
+  callerMustBeIn,
+  createApiKey,
+  isRetired,
+  keysListed,
+  revokeApiKey,
+  rotatePassphrase,
+  type ApiKey,
+  type HeldKeys,
+  type MadeSecret,
+} from './key-ring.js';
 import { NOON } from './testing/examples.js';
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
 const made: MadeSecret = { id: 'new', hash: 'ab', prefix: 'csk_12345678' };
 const after = (seconds: number): Date => new Date(NOON.getTime() + seconds * 1000);
-const held = (over: Partial<HeldKeys> = {}): HeldKeys => ({ now: NOON, isCallerIn: true, apiKey: null, otherAdminKeys: 0, passphrases: [], ...over });
+const held = (over: Partial<HeldKeys> = {}): HeldKeys => ({
+  now: NOON,
+  isCallerIn: true,
+  apiKey: null,
+  otherAdminKeys: 0,
+  passphrases: [],
+  ...over,
+});
 const aKey = (over: Partial<ApiKey> = {}): ApiKey => ({
   keyId: 'key-1',
   name: 'portal',
@@ -37,19 +54,39 @@ describe('a new API key', () => {
     ['of a name that there is', null, aKey(), 'api_key_name_taken'],
     ['of a name that there was', null, aKey({ revokedAt: NOON }), 'api_key_name_taken'],
   ])('%s', (_what, expiresAt, apiKey, fault) => {
-    expect(faultOf(() => createApiKey({ name: 'portal', role: 'reader', expiresAt, actor }, made, held({ apiKey })))).toBe(fault);
+    expect(
+      faultOf(() => createApiKey({ name: 'portal', role: 'reader', expiresAt, actor }, made, held({ apiKey }))),
+    ).toBe(fault);
   });
 
   it('has an event that says who made it, from where, and how it begins, but not what it is', () => {
-    const { answer, change } = createApiKey({ name: 'portal', role: 'operator', expiresAt: after(60), actor }, made, held());
-    expect(answer).toMatchObject({ keyId: 'new', name: 'portal', role: 'operator', createdAt: NOON, createdBy: 'operator:admin', revokedAt: null, lastUsedAt: null });
+    const { answer, change } = createApiKey(
+      { name: 'portal', role: 'operator', expiresAt: after(60), actor },
+      made,
+      held(),
+    );
+    expect(answer).toMatchObject({
+      keyId: 'new',
+      name: 'portal',
+      role: 'operator',
+      createdAt: NOON,
+      createdBy: 'operator:admin',
+      revokedAt: null,
+      lastUsedAt: null,
+    });
     expect(change?.write).toEqual({ to: 'api_key_created', apiKey: answer, hash: 'ab' });
     expect(change?.event).toEqual({
       kind: 'api_key_created',
       actor: 'operator:admin',
       sourceAddress: '192.0.2.7',
       requestId: 'request-1',
-      detail: { keyId: 'new', name: 'portal', role: 'operator', prefix: 'csk_12345678', expiresAt: after(60).toISOString() },
+      detail: {
+        keyId: 'new',
+        name: 'portal',
+        role: 'operator',
+        prefix: 'csk_12345678',
+        expiresAt: after(60).toISOString(),
+      },
     });
   });
 });
@@ -70,7 +107,12 @@ describe('revoking', () => {
     const { answer, change } = revokeApiKey(actor, held({ apiKey: aKey() }));
     expect(answer.revokedAt).toBe(NOON);
     expect(change?.write).toEqual({ to: 'api_key_revoked', keyId: 'key-1', at: NOON });
-    expect(change?.event).toMatchObject({ kind: 'api_key_revoked', actor: 'operator:admin', sourceAddress: '192.0.2.7', detail: { keyId: 'key-1', name: 'portal' } });
+    expect(change?.event).toMatchObject({
+      kind: 'api_key_revoked',
+      actor: 'operator:admin',
+      sourceAddress: '192.0.2.7',
+      detail: { keyId: 'key-1', name: 'portal' },
+    });
   });
 
   it('a second time changes nothing and answers the same', () => {
@@ -90,13 +132,24 @@ describe('a rotation', () => {
       hash: 'ab',
       earlierRetireAt: after(overlapSeconds),
     });
-    expect(change?.event).toMatchObject({ kind: 'passphrase_rotated', detail: { passphraseId: 'new', earlier: ['old'], earlierRetireAt: after(overlapSeconds).toISOString() } });
+    expect(change?.event).toMatchObject({
+      kind: 'passphrase_rotated',
+      detail: { passphraseId: 'new', earlier: ['old'], earlierRetireAt: after(overlapSeconds).toISOString() },
+    });
   });
 });
 
-it.each(['api_keys_listed', 'passphrases_listed'] as const)('a look is an event that writes nothing else: %s', (kind) => {
-  expect(keysListed(kind, actor)).toEqual({ answer: undefined, change: { event: { kind, actor: 'operator:admin', sourceAddress: '192.0.2.7', requestId: 'request-1', detail: {} } } });
-});
+it.each(['api_keys_listed', 'passphrases_listed'] as const)(
+  'a look is an event that writes nothing else: %s',
+  (kind) => {
+    expect(keysListed(kind, actor)).toEqual({
+      answer: undefined,
+      change: {
+        event: { kind, actor: 'operator:admin', sourceAddress: '192.0.2.7', requestId: 'request-1', detail: {} },
+      },
+    });
+  },
+);
 
 it('a caller whose key was revoked meanwhile changes nothing, and is told so', () => {
   expect(() => callerMustBeIn(held({ isCallerIn: false }))).toThrow('api_key_rejected');

@@ -46,7 +46,12 @@ export interface HeldKeys {
 export type KeyWrite =
   | { readonly to: 'api_key_created'; readonly apiKey: ApiKey; readonly hash: string }
   | { readonly to: 'api_key_revoked'; readonly keyId: string; readonly at: Date }
-  | { readonly to: 'passphrase_rotated'; readonly passphrase: Passphrase; readonly hash: string; readonly earlierRetireAt: Date };
+  | {
+      readonly to: 'passphrase_rotated';
+      readonly passphrase: Passphrase;
+      readonly hash: string;
+      readonly earlierRetireAt: Date;
+    };
 
 type KeyEvent = Omit<FleetEvent, 'id' | 'at' | 'hostId' | 'generation'>;
 
@@ -72,7 +77,8 @@ export interface MadeSecret {
 }
 
 /** From then on a passphrase lets nobody in; READ_VALID_PASSPHRASES asks for the others. */
-export const isRetired = ({ retiresAt }: Pick<Passphrase, 'retiresAt'>, now: Date): boolean => retiresAt !== null && retiresAt <= now;
+export const isRetired = ({ retiresAt }: Pick<Passphrase, 'retiresAt'>, now: Date): boolean =>
+  retiresAt !== null && retiresAt <= now;
 
 /**
  * The key of a caller may have been revoked while his call waited: then he changes nothing more.
@@ -82,15 +88,36 @@ export function callerMustBeIn({ isCallerIn }: Pick<HeldKeys, 'isCallerIn'>): vo
   if (!isCallerIn) throw new FleetError({ code: 'api_key_rejected' });
 }
 
-const eventOf = (kind: EventKind, actor: Actor, detail: object): KeyEvent => ({ kind, ...calledBy(actor), detail: { ...detail } });
+const eventOf = (kind: EventKind, actor: Actor, detail: object): KeyEvent => ({
+  kind,
+  ...calledBy(actor),
+  detail: { ...detail },
+});
 
 /** @throws FleetError `api_key_name_taken`, `expiry_not_in_future`. */
-export function createApiKey({ name, role, expiresAt, actor }: ApiKeyOrder, { id, hash, prefix }: MadeSecret, held: HeldKeys): KeyDecision<ApiKey> {
+export function createApiKey(
+  { name, role, expiresAt, actor }: ApiKeyOrder,
+  { id, hash, prefix }: MadeSecret,
+  held: HeldKeys,
+): KeyDecision<ApiKey> {
   if (held.apiKey) throw new FleetError({ code: 'api_key_name_taken', name: held.apiKey.name });
   if (expiresAt && expiresAt <= held.now) throw new FleetError({ code: 'expiry_not_in_future' });
-  const apiKey: ApiKey = { keyId: id, name, role, prefix, createdAt: held.now, createdBy: actor.name, expiresAt, revokedAt: null, lastUsedAt: null };
+  const apiKey: ApiKey = {
+    keyId: id,
+    name,
+    role,
+    prefix,
+    createdAt: held.now,
+    createdBy: actor.name,
+    expiresAt,
+    revokedAt: null,
+    lastUsedAt: null,
+  };
   const detail = { keyId: id, name, role, prefix, expiresAt: expiresAt?.toISOString() ?? null };
-  return { answer: apiKey, change: { write: { to: 'api_key_created', apiKey, hash }, event: eventOf('api_key_created', actor, detail) } };
+  return {
+    answer: apiKey,
+    change: { write: { to: 'api_key_created', apiKey, hash }, event: eventOf('api_key_created', actor, detail) },
+  };
 }
 
 /**
@@ -104,7 +131,10 @@ export function revokeApiKey(actor: Actor, { apiKey, otherAdminKeys, now }: Held
   const { keyId, name, role, prefix } = apiKey;
   return {
     answer: { ...apiKey, revokedAt: now },
-    change: { write: { to: 'api_key_revoked', keyId, at: now }, event: eventOf('api_key_revoked', actor, { keyId, name, role, prefix }) },
+    change: {
+      write: { to: 'api_key_revoked', keyId, at: now },
+      event: eventOf('api_key_revoked', actor, { keyId, name, role, prefix }),
+    },
   };
 }
 
@@ -116,13 +146,25 @@ export interface Rotation {
 }
 
 /** A new passphrase; all earlier ones retire after the overlap, those that were about to retire sooner as they were. */
-export function rotatePassphrase(actor: Actor, overlapSeconds: number, { id, hash }: MadeSecret, { now, passphrases }: HeldKeys): KeyDecision<Rotation> {
+export function rotatePassphrase(
+  actor: Actor,
+  overlapSeconds: number,
+  { id, hash }: MadeSecret,
+  { now, passphrases }: HeldKeys,
+): KeyDecision<Rotation> {
   const earlierRetireAt = new Date(now.getTime() + overlapSeconds * 1000);
   const passphrase: Passphrase = { passphraseId: id, createdAt: now, retiresAt: null };
-  const detail = { passphraseId: id, earlier: passphrases.map(({ passphraseId }) => passphraseId), earlierRetireAt: earlierRetireAt.toISOString() };
+  const detail = {
+    passphraseId: id,
+    earlier: passphrases.map(({ passphraseId }) => passphraseId),
+    earlierRetireAt: earlierRetireAt.toISOString(),
+  };
   return {
     answer: { passphraseId: id, createdAt: now, earlierRetireAt },
-    change: { write: { to: 'passphrase_rotated', passphrase, hash, earlierRetireAt }, event: eventOf('passphrase_rotated', actor, detail) },
+    change: {
+      write: { to: 'passphrase_rotated', passphrase, hash, earlierRetireAt },
+      event: eventOf('passphrase_rotated', actor, detail),
+    },
   };
 }
 

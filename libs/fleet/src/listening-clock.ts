@@ -1,5 +1,12 @@
 import type { CleanUpMoment } from './clean-up.js';
-import { hasJustStepped, isSteady, listenedMsAt, type AvailabilityRecord, type AvailabilityTiming, type Listening } from './listening.js';
+import {
+  hasJustStepped,
+  isSteady,
+  listenedMsAt,
+  type AvailabilityRecord,
+  type AvailabilityTiming,
+  type Listening,
+} from './listening.js';
 import type { Clock, ListeningNotes } from './ports.js';
 
 /** How a replica's clock is brought in line with the site's when they disagree: `isMoving` says that another replica has moved the row since this one looked. */
@@ -64,7 +71,12 @@ export class ListeningClock {
     if (!this.copy || this.recordedAtMs === null) throw new Error('the listening clock was read before its first note');
     const nowMs = this.clock.monotonicMs();
     const now = new Date(Math.min(this.clock.now().getTime(), this.copy.notedAt.getTime() + nowMs - this.recordedAtMs));
-    return { now, listenedMs: this.listenedMsAt(now), hasJustStepped: hasJustStepped(this.copy), isSteady: isSteady(this.copy) };
+    return {
+      now,
+      listenedMs: this.listenedMsAt(now),
+      hasJustStepped: hasJustStepped(this.copy),
+      isSteady: isSteady(this.copy),
+    };
   }
 
   /** L of this replica's last record, which is committed; 0 before the first. */
@@ -86,7 +98,10 @@ export class ListeningClock {
     const first = await this.attempt(witnesses, false);
     if (!('disagreesWith' in first)) return first;
     const { disagreesWith } = first;
-    await this.reconcile(disagreesWith, this.copy !== null && this.copy.notedAt.getTime() !== disagreesWith.notedAt.getTime());
+    await this.reconcile(
+      disagreesWith,
+      this.copy !== null && this.copy.notedAt.getTime() !== disagreesWith.notedAt.getTime(),
+    );
     const second = await this.attempt(witnesses, true);
     if ('disagreesWith' in second) throw new Error('a record disagrees although the clock was measured anew');
     return second;
@@ -95,7 +110,12 @@ export class ListeningClock {
   private async attempt(witnesses: readonly string[], isConfirmed: boolean): ReturnType<ListeningNotes['note']> {
     const atMs = this.clock.monotonicMs();
     const elapsedMs = this.recordedAtMs === null ? null : atMs - this.recordedAtMs;
-    const result = await this.notes.note(this.clock.now(), { failedBefore: this.failedBefore, elapsedMs, witnesses, isConfirmed });
+    const result = await this.notes.note(this.clock.now(), {
+      failedBefore: this.failedBefore,
+      elapsedMs,
+      witnesses,
+      isConfirmed,
+    });
     if ('disagreesWith' in result) return result;
     this.copy = result.listening;
     this.recordedAtMs = atMs;

@@ -1,12 +1,30 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ListeningClock } from './listening-clock.js';
-import { availabilityTiming, disagrees, earliestWallInstant, isSteady, listenedMsAt, noteListening, type AvailabilityAttempt, type AvailabilityRecord, type ClockDisagreement, type Listening } from './listening.js';
+import {
+  availabilityTiming,
+  disagrees,
+  earliestWallInstant,
+  isSteady,
+  listenedMsAt,
+  noteListening,
+  type AvailabilityAttempt,
+  type AvailabilityRecord,
+  type ClockDisagreement,
+  type Listening,
+} from './listening.js';
 import { ListeningNotes, type Clock } from './ports.js';
 import { msAfter, NOON } from './testing/examples.js';
 
 const TIMING = availabilityTiming(180);
-const noted: Listening = { listenedMs: 500_000, notedAt: NOON, runAheadMs: TIMING.runAheadMs, unsteadyAtListenedMs: 0, steppedAtListenedMs: null, steppedBack: null };
+const noted: Listening = {
+  listenedMs: 500_000,
+  notedAt: NOON,
+  runAheadMs: TIMING.runAheadMs,
+  unsteadyAtListenedMs: 0,
+  steppedAtListenedMs: null,
+  steppedBack: null,
+};
 const FIRST: AvailabilityAttempt = { failedBefore: false, elapsedMs: null, witnesses: [], isConfirmed: true };
 const DAY_MS = 86_400_000;
 
@@ -19,9 +37,12 @@ describe('how availability is recorded', () => {
     [8, { maxCountedGapMs: 2_000, recordIntervalMs: 500, runAheadMs: 625 }],
     [5, { maxCountedGapMs: 1_250, recordIntervalMs: 416, runAheadMs: 520 }],
     [1, { maxCountedGapMs: 250, recordIntervalMs: 83, runAheadMs: 103 }],
-  ])('follows a lease of %d s: at most a quarter of it counts, recorded three times in that', (leaseSeconds, timing) => {
-    expect(availabilityTiming(leaseSeconds)).toEqual(timing);
-  });
+  ])(
+    'follows a lease of %d s: at most a quarter of it counts, recorded three times in that',
+    (leaseSeconds, timing) => {
+      expect(availabilityTiming(leaseSeconds)).toEqual(timing);
+    },
+  );
 });
 
 describe('the listening clock', () => {
@@ -61,12 +82,21 @@ describe('the listening clock', () => {
     [14_000, 625],
     [7_200_000, 625],
   ])('after a record that failed, %d ms count as %d: no more than was shown already', (ms, countedMs) => {
-    const { listening } = noteListening(noted, msAfter(NOON, ms), { ...FIRST, failedBefore: true, elapsedMs: ms }, TIMING);
+    const { listening } = noteListening(
+      noted,
+      msAfter(NOON, ms),
+      { ...FIRST, failedBefore: true, elapsedMs: ms },
+      TIMING,
+    );
     expect(listening.listenedMs).toBe(500_000 + countedMs);
   });
 
   it.each([0, -1, -1_999, -2_000])('is not moved by a record that is %d ms later', (ms) => {
-    expect(noteListening(noted, msAfter(NOON, ms), FIRST, TIMING)).toEqual({ listening: noted, outage: null, step: null });
+    expect(noteListening(noted, msAfter(NOON, ms), FIRST, TIMING)).toEqual({
+      listening: noted,
+      outage: null,
+      step: null,
+    });
   });
 
   it.each([
@@ -91,7 +121,14 @@ describe('the listening clock', () => {
     const now = msAfter(NOON, ms);
     const listenedMs = 500_000 + countedMs;
     expect(noteListening(noted, now, { ...FIRST, elapsedMs }, TIMING)).toEqual({
-      listening: { listenedMs, notedAt: now, runAheadMs: TIMING.runAheadMs, unsteadyAtListenedMs: listenedMs, steppedAtListenedMs: listenedMs, steppedBack: isBack ? { listenedMs, to: now } : null },
+      listening: {
+        listenedMs,
+        notedAt: now,
+        runAheadMs: TIMING.runAheadMs,
+        unsteadyAtListenedMs: listenedMs,
+        steppedAtListenedMs: listenedMs,
+        steppedBack: isBack ? { listenedMs, to: now } : null,
+      },
       outage: null,
       step: { from: NOON, to: now },
     });
@@ -111,7 +148,10 @@ describe('the listening clock', () => {
   });
 
   it('never goes back, never outruns the wall, never takes back what it showed, and a stale copy never runs ahead of it', () => {
-    const gaps = fc.array(fc.record({ gapMs: fc.integer({ min: -2_000, max: 40_000 }), failedBefore: fc.boolean() }), { minLength: 1, maxLength: 12 });
+    const gaps = fc.array(fc.record({ gapMs: fc.integer({ min: -2_000, max: 40_000 }), failedBefore: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 12,
+    });
     fc.assert(
       fc.property(gaps, fc.nat(12), fc.integer({ min: 0, max: 60_000 }), (records, staleAt, aheadMs) => {
         let row = noted;
@@ -121,7 +161,9 @@ describe('the listening clock', () => {
           const now = msAfter(latest, gapMs);
           const { listening } = noteListening(row, now, { ...FIRST, failedBefore }, TIMING);
           expect(listening.listenedMs).toBeGreaterThanOrEqual(row.listenedMs);
-          expect(listening.listenedMs - row.listenedMs).toBeLessThanOrEqual(Math.max(0, listening.notedAt.getTime() - row.notedAt.getTime()));
+          expect(listening.listenedMs - row.listenedMs).toBeLessThanOrEqual(
+            Math.max(0, listening.notedAt.getTime() - row.notedAt.getTime()),
+          );
           expect(listening.listenedMs).toBeGreaterThanOrEqual(listenedMsAt(row, listening.notedAt));
           row = listening;
           rows.push(row);
@@ -159,7 +201,9 @@ class ListeningRow extends ListeningNotes {
     if (this.failing) throw new Error('the table is locked');
     this.time?.advance(this.waitsMs);
     if (this.row && !attempt.isConfirmed && disagrees(this.row, now, attempt)) return { disagreesWith: this.row };
-    const record = this.row ? noteListening(this.row, now, attempt, TIMING) : { listening: { ...noted, listenedMs: 0, notedAt: now }, outage: null, step: null };
+    const record = this.row
+      ? noteListening(this.row, now, attempt, TIMING)
+      : { listening: { ...noted, listenedMs: 0, notedAt: now }, outage: null, step: null };
     this.row = record.listening;
     return record;
   }
@@ -287,7 +331,10 @@ describe("a replica's copy of the listening clock", () => {
   it('takes no step for one when the clock that was measured anew agrees with what another replica recorded', async () => {
     const row = new ListeningRow();
     const [time, late] = [new TwoClocks(), new TwoClocks()];
-    const [one, other] = [new ListeningClock(row, time, TIMING), new ListeningClock(row, late, TIMING, async () => void (late.wallMs = time.wallMs))];
+    const [one, other] = [
+      new ListeningClock(row, time, TIMING),
+      new ListeningClock(row, late, TIMING, async () => void (late.wallMs = time.wallMs)),
+    ];
     await one.note();
     await other.note();
     time.wallMs -= 7_200_000;

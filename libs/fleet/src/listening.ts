@@ -22,7 +22,11 @@ export interface AvailabilityTiming {
 export function availabilityTiming(leaseSeconds: number): AvailabilityTiming {
   const maxCountedGapMs = Math.min(MAX_COUNTED_GAP_MS, leaseSeconds * 250);
   const recordIntervalMs = Math.min(MAX_RECORD_INTERVAL_MS, Math.floor(maxCountedGapMs / 3));
-  return { maxCountedGapMs, recordIntervalMs, runAheadMs: Math.min(maxCountedGapMs, Math.floor(recordIntervalMs * 1.25)) };
+  return {
+    maxCountedGapMs,
+    recordIntervalMs,
+    runAheadMs: Math.min(maxCountedGapMs, Math.floor(recordIntervalMs * 1.25)),
+  };
 }
 
 /**
@@ -88,18 +92,30 @@ export interface AvailabilityRecord {
 }
 
 /** L at a wall instant. It stops by itself soon after the last record, so a stale copy never runs ahead and no record takes back what was shown. */
-export function listenedMsAt({ listenedMs, notedAt, runAheadMs }: Pick<Listening, 'listenedMs' | 'notedAt' | 'runAheadMs'>, at: Date): number {
+export function listenedMsAt(
+  { listenedMs, notedAt, runAheadMs }: Pick<Listening, 'listenedMs' | 'notedAt' | 'runAheadMs'>,
+  at: Date,
+): number {
   return listenedMs + Math.min(Math.max(0, at.getTime() - notedAt.getTime()), runAheadMs);
 }
 
 /** Whether a record at `now` disagrees with the row by more than clocks may: one of them has stepped, or is wrong. A pause of all replicas looks the same as a leap to the first record of a replica. */
-export function disagrees({ notedAt }: Pick<Listening, 'notedAt'>, now: Date, { elapsedMs }: AvailabilityAttempt): boolean {
+export function disagrees(
+  { notedAt }: Pick<Listening, 'notedAt'>,
+  now: Date,
+  { elapsedMs }: AvailabilityAttempt,
+): boolean {
   const gapMs = now.getTime() - notedAt.getTime();
   return gapMs < -REPLICAS_MAY_DIFFER_MS || (elapsedMs !== null && gapMs - elapsedMs > REPLICAS_MAY_DIFFER_MS);
 }
 
 /** The row after a replica has recorded that it could commit heartbeats, and what this record found. L never moves back. */
-export function noteListening(listening: Listening, now: Date, attempt: AvailabilityAttempt, timing: AvailabilityTiming): AvailabilityRecord {
+export function noteListening(
+  listening: Listening,
+  now: Date,
+  attempt: AvailabilityAttempt,
+  timing: AvailabilityTiming,
+): AvailabilityRecord {
   const gapMs = now.getTime() - listening.notedAt.getTime();
   const { elapsedMs, failedBefore } = attempt;
   if (disagrees(listening, now, attempt)) return recordAfterStep(listening, now, gapMs < 0 ? null : elapsedMs, timing);
@@ -115,11 +131,23 @@ export function noteListening(listening: Listening, now: Date, attempt: Availabi
 }
 
 /** Backwards, L goes on from where it was; ahead, what has really elapsed counts, as far as it counts in any gap. */
-function recordAfterStep(before: Listening, now: Date, elapsedMs: number | null, { maxCountedGapMs, runAheadMs }: AvailabilityTiming): AvailabilityRecord {
+function recordAfterStep(
+  before: Listening,
+  now: Date,
+  elapsedMs: number | null,
+  { maxCountedGapMs, runAheadMs }: AvailabilityTiming,
+): AvailabilityRecord {
   const listenedMs = before.listenedMs + Math.min(elapsedMs ?? 0, maxCountedGapMs);
   const steppedBack = now < before.notedAt ? { listenedMs, to: now } : before.steppedBack;
   return {
-    listening: { listenedMs, notedAt: now, runAheadMs, unsteadyAtListenedMs: listenedMs, steppedAtListenedMs: listenedMs, steppedBack },
+    listening: {
+      listenedMs,
+      notedAt: now,
+      runAheadMs,
+      unsteadyAtListenedMs: listenedMs,
+      steppedAtListenedMs: listenedMs,
+      steppedBack,
+    },
     outage: null,
     step: { from: before.notedAt, to: now },
   };
@@ -128,10 +156,12 @@ function recordAfterStep(before: Listening, now: Date, elapsedMs: number | null,
 /** A clock that has just stepped does not say what is due: in this time the availability clock has removed whatever was due when it stepped. */
 const JUST_STEPPED_MS = 900_000;
 
-export const hasJustStepped = ({ listenedMs, steppedAtListenedMs }: Listening): boolean => steppedAtListenedMs !== null && listenedMs - steppedAtListenedMs < JUST_STEPPED_MS;
+export const hasJustStepped = ({ listenedMs, steppedAtListenedMs }: Listening): boolean =>
+  steppedAtListenedMs !== null && listenedMs - steppedAtListenedMs < JUST_STEPPED_MS;
 
 /** Whether the wall clock may decide what is deleted for good. */
-export const isSteady = ({ listenedMs, unsteadyAtListenedMs }: Listening): boolean => listenedMs - unsteadyAtListenedMs >= STEADY_FOR_MS;
+export const isSteady = ({ listenedMs, unsteadyAtListenedMs }: Listening): boolean =>
+  listenedMs - unsteadyAtListenedMs >= STEADY_FOR_MS;
 
 /** The earliest wall instant at which L can reach `listenedMs`: an outage of ours only moves it later. */
 export function earliestWallInstant(listenedMs: number, nowListenedMs: number, now: Date): Date {

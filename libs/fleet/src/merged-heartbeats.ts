@@ -11,7 +11,11 @@ export function mergedHeartbeats(earlier: Heartbeat, later: Heartbeat): Heartbea
 function withWithdrawn(merged: Heartbeat, { withdrawn: earlier }: Heartbeat, later: Heartbeat): Heartbeat {
   const withdrawnLast = later.withdrawn ?? [];
   const withdrawn = [...new Set([...withdrawnLast, ...(earlier ?? []).filter((member) => later[member] === null)])];
-  return { ...merged, ...Object.fromEntries(withdrawnLast.map((member) => [member, null])), withdrawn: withdrawn.length > 0 ? withdrawn : null };
+  return {
+    ...merged,
+    ...Object.fromEntries(withdrawnLast.map((member) => [member, null])),
+    withdrawn: withdrawn.length > 0 ? withdrawn : null,
+  };
 }
 
 const NOTHING_IGNORED: IgnoredMembers = { fields: [], unusable: [] };
@@ -20,7 +24,10 @@ function withIgnored(merged: Heartbeat, { ignored: earlier }: Heartbeat, later: 
   const { fields, unusable } = later.ignored ?? NOTHING_IGNORED;
   const earlierFields = (earlier?.fields ?? []).filter((field) => !isGiven(field, later));
   const earlierUnusable = (earlier?.unusable ?? []).filter((member) => later[member] === null);
-  const both: IgnoredMembers = { fields: [...new Set([...fields, ...earlierFields])], unusable: [...new Set([...unusable, ...earlierUnusable])] };
+  const both: IgnoredMembers = {
+    fields: [...new Set([...fields, ...earlierFields])],
+    unusable: [...new Set([...unusable, ...earlierUnusable])],
+  };
   return { ...merged, ...Object.fromEntries(both.unusable.map((member) => [member, null])), ignored: both };
 }
 

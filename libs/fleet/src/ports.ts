@@ -3,7 +3,14 @@ import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, WaitingHeartbeat } from './heartbeat.js';
 import type { ApiKey, HeldKeys, KeyDecision, MadeSecret, Passphrase } from './key-ring.js';
 import type { AvailabilityAttempt, AvailabilityRecord, ClockDisagreement } from './listening.js';
-import type { Actor, HostRecord, IdentityFacts, InconsistencyKind, ProcessServer, Tombstone } from './process-server.js';
+import type {
+  Actor,
+  HostRecord,
+  IdentityFacts,
+  InconsistencyKind,
+  ProcessServer,
+  Tombstone,
+} from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './purge-plan.js';
 
 /** The one clock that decides. */
@@ -78,7 +85,12 @@ export type RecordWrite =
   | { readonly to: 'revoked'; readonly entry: ProcessServer }
   /** Nothing but the repair of damaged rows. */
   | { readonly to: 'repaired'; readonly entry: ProcessServer | null }
-  | { readonly to: 'removed'; readonly tombstone: Tombstone; readonly evenIfConnected: boolean; /** Where it is not the tombstone's. */ readonly entryGeneration?: number }
+  | {
+      readonly to: 'removed';
+      readonly tombstone: Tombstone;
+      readonly evenIfConnected: boolean;
+      /** Where it is not the tombstone's. */ readonly entryGeneration?: number;
+    }
   /** Of a host that has no entry. */
   | { readonly to: 'remembered'; readonly tombstone: Tombstone };
 
@@ -122,7 +134,11 @@ export abstract class KeyRing {
    * with its event in one transaction.
    * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
    */
-  abstract change<A>(caller: Actor, about: { readonly name?: string; readonly keyId?: string }, decide: (held: HeldKeys) => KeyDecision<A>): Promise<A>;
+  abstract change<A>(
+    caller: Actor,
+    about: { readonly name?: string; readonly keyId?: string },
+    decide: (held: HeldKeys) => KeyDecision<A>,
+  ): Promise<A>;
   /** All that there ever were, in the order in which they were made, after this identity. */
   abstract apiKeys(limit: number, after: string | null): Promise<ApiKey[]>;
   abstract passphrases(limit: number, after: string | null): Promise<Passphrase[]>;
@@ -182,7 +198,10 @@ export interface DamagedHost {
 /** Finds rows that contradict each other. */
 export abstract class Inconsistencies {
   /** Looks at up to `limit` entries after this host id, and at rows without an entry among them. `next` is where to go on; null at the end. */
-  abstract look(after: string, limit: number): Promise<{ readonly damaged: readonly DamagedHost[]; readonly next: string | null }>;
+  abstract look(
+    after: string,
+    limit: number,
+  ): Promise<{ readonly damaged: readonly DamagedHost[]; readonly next: string | null }>;
   /** Makes the tally equal to the entries, with an event when it was not. Returns how many of its counts were wrong. */
   abstract repairTally(): Promise<number>;
 }
@@ -200,7 +219,11 @@ export abstract class Leases {
    * "ask again with the next group". Each attempt is made at a moment of its own, so that what waited is not written as of before.
    * @throws FleetError `database_unavailable` after `withinMs`.
    */
-  abstract writeGroup(beats: readonly WaitingHeartbeat[], moment: () => Moment, withinMs: number): Promise<HeartbeatVerdict[]>;
+  abstract writeGroup(
+    beats: readonly WaitingHeartbeat[],
+    moment: () => Moment,
+    withinMs: number,
+  ): Promise<HeartbeatVerdict[]>;
 }
 
 export abstract class ListeningNotes {

@@ -89,7 +89,10 @@ export function lifecycleOf({ decommission }: Pick<ListedServer, 'decommission'>
 }
 
 /** Connected while the lease runs on the listening clock. Registration grants the first lease, so there is always one to judge by. */
-export function connectionStateAt(listenedMs: number, { lease }: { readonly lease: Pick<Lease, 'endsAtListenedMs'> }): ConnectionState {
+export function connectionStateAt(
+  listenedMs: number,
+  { lease }: { readonly lease: Pick<Lease, 'endsAtListenedMs'> },
+): ConnectionState {
   return listenedMs < lease.endsAtListenedMs ? 'Connected' : 'Disconnected';
 }
 

@@ -1,14 +1,36 @@
 import { describe, expect, it } from '@jest/globals';
-import { applyFault, LARGEST_PLAN, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+import {
+  applyFault,
+  LARGEST_PLAN,
+  type ApplyOrder,
+  type PlanCandidate,
+  type PlanResult,
+  type PurgePlan,
+} from './purge-plan.js';
 import { PurgePlanner } from './purge-planner.js';
 import { FleetError } from './fleet-fault.js';
 import type { FleetFilter } from './fleet-filter.js';
 import { Identifiers, PurgePlans, Registry, type Decision, type HeldRecord, type Neighbour } from './ports.js';
 import { NOTHING_REPORTED } from './health.js';
 import type { HostRecord } from './process-server.js';
-import { AN_OPERATOR, aProcessServer, aSilentServer, aTombstone, LISTENED_AT_NOON, msAfter, NOON } from './testing/examples.js';
+import {
+  AN_OPERATOR,
+  aProcessServer,
+  aSilentServer,
+  aTombstone,
+  LISTENED_AT_NOON,
+  msAfter,
+  NOON,
+} from './testing/examples.js';
 
-const candidate = (number: number): PlanCandidate => ({ hostId: `host-${number}`, generation: 3, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', lastHeartbeatAt: null, blockedBy: null });
+const candidate = (number: number): PlanCandidate => ({
+  hostId: `host-${number}`,
+  generation: 3,
+  friendlyName: 'ps-berlin-1',
+  ipAddress: '192.0.2.11',
+  lastHeartbeatAt: null,
+  blockedBy: null,
+});
 const candidates = (count: number): PlanCandidate[] => Array.from({ length: count }, (_, number) => candidate(number));
 
 const aPlan = (count: number, fleetSize = 100): PurgePlan => ({
@@ -21,7 +43,14 @@ const aPlan = (count: number, fleetSize = 100): PurgePlan => ({
   expiresAt: msAfter(NOON, 840_000),
 });
 
-const anOrder = (over: Partial<ApplyOrder> = {}): ApplyOrder => ({ expectedCount: 1, reason: 'scrapped', acknowledgeShare: false, force: false, actor: AN_OPERATOR, ...over });
+const anOrder = (over: Partial<ApplyOrder> = {}): ApplyOrder => ({
+  expectedCount: 1,
+  reason: 'scrapped',
+  acknowledgeShare: false,
+  force: false,
+  actor: AN_OPERATOR,
+  ...over,
+});
 
 describe('a purge plan', () => {
   it.each([
@@ -60,7 +89,9 @@ describe('a purge plan', () => {
     [0, 0, false],
   ])('of %d in a fleet of %d needs a second confirmation: %s', (count, fleetSize, needed) => {
     const order = anOrder({ expectedCount: count });
-    expect(applyFault(aPlan(count, fleetSize), order, NOON)).toEqual(needed ? { code: 'share_not_acknowledged', candidates: count, fleetSize } : null);
+    expect(applyFault(aPlan(count, fleetSize), order, NOON)).toEqual(
+      needed ? { code: 'share_not_acknowledged', candidates: count, fleetSize } : null,
+    );
     expect(applyFault(aPlan(count, fleetSize), { ...order, acknowledgeShare: true }, NOON)).toBeNull();
   });
 });
@@ -80,7 +111,14 @@ class SmallFleet extends Registry {
   }
 
   override async find(hostId: string): Promise<HeldRecord> {
-    return { entry: null, tombstone: null, ...this.records.get(hostId), now: NOON, listenedMs: LISTENED_AT_NOON, generationFloor: 0 };
+    return {
+      entry: null,
+      tombstone: null,
+      ...this.records.get(hostId),
+      now: NOON,
+      listenedMs: LISTENED_AT_NOON,
+      generationFloor: 0,
+    };
   }
 
   override async neighbours(): Promise<Neighbour[]> {
@@ -143,7 +181,11 @@ function planner(records: Record<string, HostRecord> = {}) {
   return { plans, fleet, planning };
 }
 
-const faultOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => null, (error: unknown) => (error instanceof FleetError ? error.fault : error));
+const faultOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => null,
+    (error: unknown) => (error instanceof FleetError ? error.fault : error),
+  );
 
 describe('planning a purge', () => {
   it('by an empty filter is refused', async () => {
@@ -170,7 +212,13 @@ describe('planning a purge', () => {
     const { plans, planning } = planner();
     plans.matching = candidates(2);
     const { plan } = await planning.plan({ connectionState: 'Disconnected' }, 'anna');
-    expect(plan).toMatchObject({ planId: 'id-1', candidates: candidates(2), createdAt: NOON, createdBy: 'anna', expiresAt: msAfter(NOON, 900_000) });
+    expect(plan).toMatchObject({
+      planId: 'id-1',
+      candidates: candidates(2),
+      createdAt: NOON,
+      createdBy: 'anna',
+      expiresAt: msAfter(NOON, 900_000),
+    });
     expect(plans.saved.get('id-1')).toEqual({ plan, result: null });
   });
 });
@@ -193,7 +241,9 @@ describe('applying a plan', () => {
   it('judges each entry again, and says why it left one', async () => {
     const { planning, fleet, planId } = await planned();
     expect(await planning.apply(planId, anOrder({ expectedCount: 5 }))).toEqual({
-      purged: [{ hostId: 'host-0', friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: NOON.toISOString() }],
+      purged: [
+        { hostId: 'host-0', friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: NOON.toISOString() },
+      ],
       skipped: [
         { hostId: 'host-1', code: 'process_server_connected' },
         { hostId: 'host-2', code: 'generation_superseded' },
@@ -201,7 +251,12 @@ describe('applying a plan', () => {
         { hostId: 'host-4', code: 'process_server_not_found' },
       ],
     });
-    expect(fleet.records.get('host-0')?.tombstone).toMatchObject({ removal: 'purge', planId, reason: 'scrapped', removedBy: 'anna' });
+    expect(fleet.records.get('host-0')?.tombstone).toMatchObject({
+      removal: 'purge',
+      planId,
+      reason: 'scrapped',
+      removedBy: 'anna',
+    });
   });
 
   it.each([
@@ -214,7 +269,12 @@ describe('applying a plan', () => {
     fleet.records.set('host-0', { entry: aSilentServer({ hostId: 'host-0', health }), tombstone: null });
     fleet.records.set('host-1', { entry: aProcessServer({ hostId: 'host-1', health }), tombstone: null });
     const { skipped } = await planning.apply(planId, anOrder({ expectedCount: 5, force }));
-    expect(skipped.map(({ code }) => code).filter((code) => code !== 'process_server_not_found').sort()).toEqual(codes);
+    expect(
+      skipped
+        .map(({ code }) => code)
+        .filter((code) => code !== 'process_server_not_found')
+        .sort(),
+    ).toEqual(codes);
     expect(fleet.records.get('host-0')?.tombstone ? 'purged' : null).toBe(removal);
   });
 
@@ -226,7 +286,10 @@ describe('applying a plan', () => {
 
   it('twice at once answers the same twice', async () => {
     const { planning, planId } = await planned();
-    const [one, other] = await Promise.all([planning.apply(planId, anOrder({ expectedCount: 5 })), planning.apply(planId, anOrder({ expectedCount: 5 }))]);
+    const [one, other] = await Promise.all([
+      planning.apply(planId, anOrder({ expectedCount: 5 })),
+      planning.apply(planId, anOrder({ expectedCount: 5 })),
+    ]);
     expect(one).toEqual(other);
     expect(one?.purged).toHaveLength(1);
   });
@@ -234,7 +297,9 @@ describe('applying a plan', () => {
   it('that was stopped by the database is finished by the next attempt, which shows all that the plan purged', async () => {
     const { planning, fleet, plans, planId } = await planned();
     fleet.failsAt = 'host-4';
-    expect(await faultOf(planning.apply(planId, anOrder({ expectedCount: 5 })))).toEqual({ code: 'database_unavailable' });
+    expect(await faultOf(planning.apply(planId, anOrder({ expectedCount: 5 })))).toEqual({
+      code: 'database_unavailable',
+    });
     expect(plans.saved.get(planId)?.result).toBeNull();
     fleet.failsAt = null;
     const result = await planning.apply(planId, anOrder({ expectedCount: 5 }));
@@ -245,7 +310,9 @@ describe('applying a plan', () => {
     const { planning, fleet, plans, planId } = await planned();
     plans.size = 30;
     expect(await faultOf(planning.apply('another', anOrder()))).toEqual({ code: 'plan_not_found' });
-    expect(await faultOf(planning.apply(planId, anOrder({ expectedCount: 4 })))).toMatchObject({ code: 'plan_count_mismatch' });
+    expect(await faultOf(planning.apply(planId, anOrder({ expectedCount: 4 })))).toMatchObject({
+      code: 'plan_count_mismatch',
+    });
     expect(fleet.records.get('host-0')?.entry).not.toBeNull();
   });
 });

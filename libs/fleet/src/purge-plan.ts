@@ -34,7 +34,12 @@ export interface PurgePlan {
 }
 
 export interface PlanResult {
-  readonly purged: readonly { readonly hostId: string; readonly friendlyName: string; readonly ipAddress: string; readonly purgedAt: string }[];
+  readonly purged: readonly {
+    readonly hostId: string;
+    readonly friendlyName: string;
+    readonly ipAddress: string;
+    readonly purgedAt: string;
+  }[];
   readonly skipped: readonly { readonly hostId: string; readonly code: FleetFault['code'] }[];
 }
 
@@ -51,12 +56,18 @@ export interface ApplyOrder {
 }
 
 /** Whether a plan may be applied as ordered. */
-export function applyFault({ candidates, fleetSize, expiresAt }: PurgePlan, order: ApplyOrder, now: Date): FleetFault | null {
+export function applyFault(
+  { candidates, fleetSize, expiresAt }: PurgePlan,
+  order: ApplyOrder,
+  now: Date,
+): FleetFault | null {
   if (now >= expiresAt) return { code: 'plan_expired', expiredAt: expiresAt };
   if (!order.reason.trim()) return { code: 'reason_required' };
   if (order.expectedCount !== candidates.length) {
     return { code: 'plan_count_mismatch', expected: order.expectedCount, planned: candidates.length };
   }
   const large = candidates.length > LARGEST_QUIET_COUNT && candidates.length > LARGEST_QUIET_SHARE * fleetSize;
-  return large && !order.acknowledgeShare ? { code: 'share_not_acknowledged', candidates: candidates.length, fleetSize } : null;
+  return large && !order.acknowledgeShare
+    ? { code: 'share_not_acknowledged', candidates: candidates.length, fleetSize }
+    : null;
 }

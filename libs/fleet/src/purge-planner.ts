@@ -2,7 +2,17 @@ import { FleetError, type FleetFault } from './fleet-fault.js';
 import type { FleetFilter } from './fleet-filter.js';
 import type { Clock, Identifiers, PurgePlans, Registry } from './ports.js';
 import { purge, type PurgeAnswer } from './purge.js';
-import { applyFault, LARGEST_PLAN, MOST_REMAINING, PlanAlreadyApplied, PLAN_LIFETIME_MS, type ApplyOrder, type PlanCandidate, type PlanResult, type PurgePlan } from './purge-plan.js';
+import {
+  applyFault,
+  LARGEST_PLAN,
+  MOST_REMAINING,
+  PlanAlreadyApplied,
+  PLAN_LIFETIME_MS,
+  type ApplyOrder,
+  type PlanCandidate,
+  type PlanResult,
+  type PurgePlan,
+} from './purge-plan.js';
 
 /** Asked for at once, so that the store writes them together: a large plan is applied within the time of a call. */
 const PURGED_AT_ONCE = 100;
@@ -17,7 +27,10 @@ export class PurgePlanner {
   ) {}
 
   /** The first that match, and how many more do. @throws FleetError `empty_filter`. */
-  async plan(filter: FleetFilter, createdBy: string): Promise<{ readonly plan: PurgePlan; readonly remaining: number }> {
+  async plan(
+    filter: FleetFilter,
+    createdBy: string,
+  ): Promise<{ readonly plan: PurgePlan; readonly remaining: number }> {
     if (Object.keys(filter).length === 0) throw new FleetError({ code: 'empty_filter' });
     const candidates = await this.plans.candidates(filter, LARGEST_PLAN);
     const last = candidates[LARGEST_PLAN - 1];
@@ -61,11 +74,15 @@ export class PurgePlanner {
       for (const [index, outcome] of outcomes.entries()) {
         if (outcome.status === 'fulfilled') purged.push(outcome.value);
         else if (outcome.reason instanceof PlanAlreadyApplied) isApplied = true;
-        else if (!(outcome.reason instanceof FleetError) || outcome.reason.fault.code === 'database_unavailable') throw outcome.reason;
+        else if (!(outcome.reason instanceof FleetError) || outcome.reason.fault.code === 'database_unavailable')
+          throw outcome.reason;
         else skipped.push({ hostId: slice[index]?.hostId ?? '', code: outcome.reason.fault.code });
       }
     }
-    const result: PlanResult = { purged: purged.map((one) => ({ ...one, purgedAt: one.purgedAt.toISOString() })), skipped };
+    const result: PlanResult = {
+      purged: purged.map((one) => ({ ...one, purgedAt: one.purgedAt.toISOString() })),
+      skipped,
+    };
     return this.plans.saveResult(planId, result);
   }
 }

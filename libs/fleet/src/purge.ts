@@ -23,10 +23,18 @@ export interface PurgeAnswer {
   readonly purgedAt: Date;
 }
 
-const answerOf = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone): PurgeAnswer => ({ hostId, friendlyName, ipAddress, purgedAt: removedAt });
+const answerOf = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone): PurgeAnswer => ({
+  hostId,
+  friendlyName,
+  ipAddress,
+  purgedAt: removedAt,
+});
 
 /** What keeps an entry from being purged, unless that is forced: machines that are, or may be, protected through it. */
-export function machinesFault({ protectedMachineCount, protectedMachinesUnknown }: Pick<ReportedHealth, 'protectedMachineCount' | 'protectedMachinesUnknown'>): FleetFault | null {
+export function machinesFault({
+  protectedMachineCount,
+  protectedMachinesUnknown,
+}: Pick<ReportedHealth, 'protectedMachineCount' | 'protectedMachinesUnknown'>): FleetFault | null {
   if (protectedMachineCount) return { code: 'machines_protected', protectedMachineCount };
   return protectedMachinesUnknown ? { code: 'machines_unknown' } : null;
 }
@@ -46,12 +54,28 @@ export function purge(hostId: string, order: PurgeOrder, held: HeldRecord): Deci
   if (!entry) throw new FleetError({ code: 'generation_retired', removal: 'clean_up' });
   const evenIfConnected = force && planId === null;
   if (!evenIfConnected && connectionStateAt(listenedMs, entry) === 'Connected') {
-    throw new FleetError({ code: 'process_server_connected', leaseExpiresAt: earliestWallInstant(entry.lease.endsAtListenedMs, listenedMs, now) });
+    throw new FleetError({
+      code: 'process_server_connected',
+      leaseExpiresAt: earliestWallInstant(entry.lease.endsAtListenedMs, listenedMs, now),
+    });
   }
   const fault = force ? null : machinesFault(entry.health);
   if (fault) throw new FleetError(fault);
-  const { generation, facts: { friendlyName, ipAddress } } = entry;
-  const made: Tombstone = { hostId, generation, friendlyName, ipAddress, removedAt: now, removedBy: actor.name, reason, removal: 'purge', planId };
+  const {
+    generation,
+    facts: { friendlyName, ipAddress },
+  } = entry;
+  const made: Tombstone = {
+    hostId,
+    generation,
+    friendlyName,
+    ipAddress,
+    removedAt: now,
+    removedBy: actor.name,
+    reason,
+    removal: 'purge',
+    planId,
+  };
   return {
     answer: answerOf(made),
     change: {

@@ -37,7 +37,10 @@ export class RecordingRegistry extends Registry {
     return this.registry.noteRefusal(refusal);
   }
 
-  private async record({ tombstone }: HeldRecord, write: NonNullable<Decision<unknown>['change']>['write'] | undefined): Promise<void> {
+  private async record(
+    { tombstone }: HeldRecord,
+    write: NonNullable<Decision<unknown>['change']>['write'] | undefined,
+  ): Promise<void> {
     if (write && 'tombstone' in write) await this.recorder.recordRemovals([write.tombstone]);
     else if (!write && tombstone) await this.recorder.recordRemovals([tombstone]);
     else if (write?.to === 'registered' && tombstone) await this.recorder.recordRegistration(write.entry);

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { FleetEvent } from './fleet-event.js';
-import { currentRefusals, REFUSAL_EXPLANATIONS, REFUSAL_KINDS, refusalsAmong, type RefusalKind } from './refusal-explanations.js';
+import {
+  currentRefusals,
+  REFUSAL_EXPLANATIONS,
+  REFUSAL_KINDS,
+  refusalsAmong,
+  type RefusalKind,
+} from './refusal-explanations.js';
 import { aLease, aProcessServer, HOST_ID, msAfter, NOON } from './testing/examples.js';
 
 const HOUR_MS = 3_600_000;
@@ -19,7 +25,8 @@ const refusal = (kind: FleetEvent['kind'], afterNoonMs: number, generation: numb
   requestId: null,
   detail: {},
 });
-const current = (events: readonly FleetEvent[], server = SERVER): string[] => currentRefusals(server, refusalsAmong(events)).map(({ kind }) => kind);
+const current = (events: readonly FleetEvent[], server = SERVER): string[] =>
+  currentRefusals(server, refusalsAmong(events)).map(({ kind }) => kind);
 
 it.each(REFUSAL_KINDS)('%s has a meaning and an advice that does not say that it goes on by itself', (kind) => {
   const { meaning, whatToDo } = REFUSAL_EXPLANATIONS[kind];
@@ -30,11 +37,23 @@ it.each(REFUSAL_KINDS)('%s has a meaning and an advice that does not say that it
 describe('a refusal may still go on', () => {
   it.each<[string, RefusalKind, number, number | null, boolean]>([
     ['after the last accepted heartbeat', 'refused_credential_revoked', 0, 3, true],
-    ['up to an hour before it, for it is noted once an hour', 'refused_credential_rejected', HEARD_MS - HOUR_MS + 61_000, 3, true],
+    [
+      'up to an hour before it, for it is noted once an hour',
+      'refused_credential_rejected',
+      HEARD_MS - HOUR_MS + 61_000,
+      3,
+      true,
+    ],
     ['longer than an hour before it', 'refused_credential_rejected', HEARD_MS - HOUR_MS - 1, 3, false],
     ['of an earlier registration', 'refused_malformed_heartbeat', 0, 2, false],
     ['of an earlier registration that sends on', 'refused_generation_superseded', 0, 2, true],
-    ['of an earlier registration that sent before the present one', 'refused_generation_superseded', -HOUR_MS - 1, 2, true],
+    [
+      'of an earlier registration that sent before the present one',
+      'refused_generation_superseded',
+      -HOUR_MS - 1,
+      2,
+      true,
+    ],
     ['of a later registration', 'refused_generation_unknown', 0, 4, true],
     ['of a registration after the present one', 'refused_version', -HOUR_MS, null, true],
     ['of a registration before the present one', 'refused_version', -HOUR_MS - 1, null, false],
@@ -49,7 +68,15 @@ describe('a refusal may still go on', () => {
   });
 
   it('is told of once for each kind, the last one of all last', () => {
-    const events = [refusal('refused_version', -3, null), refusal('refused_credential_rejected', -2), refusal('refused_version', -1, null), refusal('source_address_changed', 0)];
-    expect(currentRefusals(SERVER, refusalsAmong(events)).map(({ event }) => event.id)).toEqual(['refused_credential_rejected -2', 'refused_version -1']);
+    const events = [
+      refusal('refused_version', -3, null),
+      refusal('refused_credential_rejected', -2),
+      refusal('refused_version', -1, null),
+      refusal('source_address_changed', 0),
+    ];
+    expect(currentRefusals(SERVER, refusalsAmong(events)).map(({ event }) => event.id)).toEqual([
+      'refused_credential_rejected -2',
+      'refused_version -1',
+    ]);
   });
 });

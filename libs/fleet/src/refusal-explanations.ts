@@ -38,7 +38,8 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
     whatToDo: 'Stop its agent if the removal was intended; otherwise register it again.',
   },
   refused_generation_superseded: {
-    meaning: 'An agent sends with an earlier registration of this host id: a second agent, or one that was restored to an earlier state',
+    meaning:
+      'An agent sends with an earlier registration of this host id: a second agent, or one that was restored to an earlier state',
     whatToDo: 'If it is the machine that is to keep the host id, register it again; otherwise stop that agent.',
   },
   refused_generation_unknown: {
@@ -51,7 +52,8 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
   },
   refused_credential_revoked: {
     meaning: 'It sends with a credential that an operator revoked',
-    whatToDo: 'Register it again with the passphrase; check the source address first if the credential was revoked because it leaked.',
+    whatToDo:
+      'Register it again with the passphrase; check the source address first if the credential was revoked because it leaked.',
   },
   refused_credential_rejected: {
     meaning: 'It sends with a credential that is not the one of its registration',
@@ -79,12 +81,14 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
   },
   refused_permission_denied: {
     meaning: 'A call had a secret that is valid, but not for that route',
-    whatToDo: 'Give the caller an API key with the role that the route asks for, or find out who uses the one that the event names.',
+    whatToDo:
+      'Give the caller an API key with the role that the route asks for, or find out who uses the one that the event names.',
   },
 };
 
 /** Whether another machine may have been refused under the host id: that says nothing of the one that holds it. */
-export const maybeOfAnother = (kind: RefusalKind): boolean => kind === 'refused_host_id_conflict' || kind === 'refused_host_id_in_use';
+export const maybeOfAnother = (kind: RefusalKind): boolean =>
+  kind === 'refused_host_id_conflict' || kind === 'refused_host_id_in_use';
 
 /** A refusal is noted once an hour: one noted up to an hour before the last accepted heartbeat may have gone on after it. */
 const NOTED_EVERY_MS = 3_600_000;
@@ -97,17 +101,25 @@ export interface Refusal extends RefusalExplanation {
 
 /** The refusals among these events, in their order. */
 export const refusalsAmong = (events: readonly FleetEvent[]): Refusal[] =>
-  events.flatMap((event) => (isRefusal(event.kind) ? [{ kind: event.kind, event, ...REFUSAL_EXPLANATIONS[event.kind] }] : []));
+  events.flatMap((event) =>
+    isRefusal(event.kind) ? [{ kind: event.kind, event, ...REFUSAL_EXPLANATIONS[event.kind] }] : [],
+  );
 
 /**
  * Of refusals from oldest to newest the last one of each kind that may still go on. A registration answers what was refused before it,
  * but for an agent that sends with an earlier one; what another machine may have sent goes on until it is no longer among the refusals.
  */
-export function currentRefusals({ generation, lease, registeredAt }: ProcessServer, refusals: readonly Refusal[]): Refusal[] {
+export function currentRefusals(
+  { generation, lease, registeredAt }: ProcessServer,
+  refusals: readonly Refusal[],
+): Refusal[] {
   const since = (lease.lastHeartbeatAt ?? registeredAt).getTime() - NOTED_EVERY_MS;
   const mayGoOn = ({ kind, event }: Refusal): boolean => {
     if (maybeOfAnother(kind)) return true;
-    const isAnswered = event.generation === null ? event.at < registeredAt : event.generation < generation && kind !== 'refused_generation_superseded';
+    const isAnswered =
+      event.generation === null
+        ? event.at < registeredAt
+        : event.generation < generation && kind !== 'refused_generation_superseded';
     return event.at.getTime() >= since && !isAnswered;
   };
   const ofEachKind = new Map<RefusalKind, Refusal>();

@@ -14,7 +14,11 @@ interface RefusedCall {
 }
 
 /** Does the work, and when it is refused in a way that an operator will want to see, notes that once an hour. */
-export async function notingRefusals<A>(registry: Registry, { hostId, generation, actor, ...called }: RefusedCall, work: () => Promise<A>): Promise<A> {
+export async function notingRefusals<A>(
+  registry: Registry,
+  { hostId, generation, actor, ...called }: RefusedCall,
+  work: () => Promise<A>,
+): Promise<A> {
   try {
     return await work();
   } catch (error) {
@@ -23,7 +27,9 @@ export async function notingRefusals<A>(registry: Registry, { hostId, generation
       const detail = { ...error.fault, ...called };
       const isOfMany = error.fault.code === 'registration_rate_exceeded' && error.fault.of === 'new_host_ids';
       // One that cannot be noted now is noted when it comes again; the answer stays what was decided.
-      await registry.noteRefusal({ kind, hostId: isOfMany ? null : hostId, generation, ...calledBy(actor), detail }).catch(() => undefined);
+      await registry
+        .noteRefusal({ kind, hostId: isOfMany ? null : hostId, generation, ...calledBy(actor), detail })
+        .catch(() => undefined);
     }
     throw error;
   }

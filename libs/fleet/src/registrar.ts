@@ -3,7 +3,15 @@ import { intervalToTell } from './lease.js';
 import type { CredentialMint, Randomness, Registry } from './ports.js';
 import { notingRefusals } from './refusals.js';
 import type { RegistrationRate } from './registration-rate.js';
-import { register, registrationFaults, registrationWarnings, type Finding, type RegistrationAnswer, type RegistrationOrder, type RegistrationTerms } from './registration.js';
+import {
+  register,
+  registrationFaults,
+  registrationWarnings,
+  type Finding,
+  type RegistrationAnswer,
+  type RegistrationOrder,
+  type RegistrationTerms,
+} from './registration.js';
 
 /** Lets process servers into the fleet. */
 export class Registrar {
@@ -32,13 +40,20 @@ export class Registrar {
   }
 
   /** What would be found if it registered now; writes nothing. */
-  async preflight(order: RegistrationOrder): Promise<{ readonly wouldRegister: boolean; readonly findings: readonly Finding[] }> {
+  async preflight(
+    order: RegistrationOrder,
+  ): Promise<{ readonly wouldRegister: boolean; readonly findings: readonly Finding[] }> {
     const { hostId, facts } = order;
     const held = await this.registry.find(hostId);
     const neighbours = await this.registry.neighbours(hostId, facts);
-    const refusals = registrationFaults(order, held, this.terms).map(
-      (fault): Finding => ({ code: fault.code, severity: 'refusal', message: new FleetError(fault).explanation }),
-    );
-    return { wouldRegister: refusals.length === 0, findings: [...refusals, ...registrationWarnings(order, held.now, neighbours, this.terms)] };
+    const refusals = registrationFaults(order, held, this.terms).map((fault): Finding => ({
+      code: fault.code,
+      severity: 'refusal',
+      message: new FleetError(fault).explanation,
+    }));
+    return {
+      wouldRegister: refusals.length === 0,
+      findings: [...refusals, ...registrationWarnings(order, held.now, neighbours, this.terms)],
+    };
   }
 }

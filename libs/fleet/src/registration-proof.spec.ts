@@ -10,22 +10,71 @@ const ANOTHER = '203.0.113.5';
 
 const connected = aProcessServer();
 const revoked = aProcessServer({ lease: aLease({ revoked: true }) });
-const sends = (previousCredentialHash: string | null, address: string): Claimant => ({ previousCredentialHash, address });
-const proofs = (entry: ProcessServer, claimant: Claimant): (string | null)[] => PROOF_POLICIES.map((policy) => registrationProof(entry, claimant, LISTENED_AT_NOON, policy));
+const sends = (previousCredentialHash: string | null, address: string): Claimant => ({
+  previousCredentialHash,
+  address,
+});
+const proofs = (entry: ProcessServer, claimant: Claimant): (string | null)[] =>
+  PROOF_POLICIES.map((policy) => registrationProof(entry, claimant, LISTENED_AT_NOON, policy));
 
 describe('the proof of a registration, where REREGISTRATION_PROOF is address, credential and none', () => {
   it.each([
-    ['Connected, its present credential, from another address', connected, sends(PRESENT, ANOTHER), ['credential', 'credential', 'credential']],
-    ['Connected, no credential, from the address of its heartbeats', connected, sends(null, ITS_ADDRESS), ['address', null, 'address']],
-    ['Connected, an earlier credential, from the address of its heartbeats', connected, sends(EARLIER, ITS_ADDRESS), ['address', null, 'address']],
+    [
+      'Connected, its present credential, from another address',
+      connected,
+      sends(PRESENT, ANOTHER),
+      ['credential', 'credential', 'credential'],
+    ],
+    [
+      'Connected, no credential, from the address of its heartbeats',
+      connected,
+      sends(null, ITS_ADDRESS),
+      ['address', null, 'address'],
+    ],
+    [
+      'Connected, an earlier credential, from the address of its heartbeats',
+      connected,
+      sends(EARLIER, ITS_ADDRESS),
+      ['address', null, 'address'],
+    ],
     ['Connected, no credential, from another address', connected, sends(null, ANOTHER), [null, null, 'none']],
-    ['Connected, an earlier credential, from another address', connected, sends(EARLIER, ANOTHER), [null, null, 'none']],
+    [
+      'Connected, an earlier credential, from another address',
+      connected,
+      sends(EARLIER, ANOTHER),
+      [null, null, 'none'],
+    ],
     ['revoked, its revoked credential, from another address', revoked, sends(PRESENT, ANOTHER), [null, null, 'none']],
-    ['revoked, from the address of its heartbeats', revoked, sends(null, ITS_ADDRESS), ['address', 'address', 'address']],
-    ['Disconnected, from another address', aSilentServer(), sends(null, ANOTHER), ['lease_ended', 'lease_ended', 'lease_ended']],
-    ['Disconnected, its present credential', aSilentServer(), sends(PRESENT, ANOTHER), ['credential', 'credential', 'credential']],
-    ['Disconnected and revoked, from another address', aSilentServer({ lease: aLease({ revoked: true, endsAtListenedMs: LISTENED_AT_NOON }) }), sends(PRESENT, ANOTHER), ['lease_ended', 'lease_ended', 'lease_ended']],
-    ['Decommissioned, from another address', aLeavingServer(), sends(null, ANOTHER), ['lease_ended', 'lease_ended', 'lease_ended']],
+    [
+      'revoked, from the address of its heartbeats',
+      revoked,
+      sends(null, ITS_ADDRESS),
+      ['address', 'address', 'address'],
+    ],
+    [
+      'Disconnected, from another address',
+      aSilentServer(),
+      sends(null, ANOTHER),
+      ['lease_ended', 'lease_ended', 'lease_ended'],
+    ],
+    [
+      'Disconnected, its present credential',
+      aSilentServer(),
+      sends(PRESENT, ANOTHER),
+      ['credential', 'credential', 'credential'],
+    ],
+    [
+      'Disconnected and revoked, from another address',
+      aSilentServer({ lease: aLease({ revoked: true, endsAtListenedMs: LISTENED_AT_NOON }) }),
+      sends(PRESENT, ANOTHER),
+      ['lease_ended', 'lease_ended', 'lease_ended'],
+    ],
+    [
+      'Decommissioned, from another address',
+      aLeavingServer(),
+      sends(null, ANOTHER),
+      ['lease_ended', 'lease_ended', 'lease_ended'],
+    ],
   ])('%s', (_case, entry, claimant, expected) => {
     expect(proofs(entry, claimant)).toEqual(expected);
   });

@@ -22,7 +22,12 @@ const LONGEST_RETRY_SECONDS = 300;
  * The proof that a registration of the same machine id has, or null. A revoked credential proves nothing; the address then
  * counts under every policy, so that its process server returns at once.
  */
-export function registrationProof(entry: ProcessServer, { previousCredentialHash, address }: Claimant, listenedMs: number, policy: ProofPolicy): RegistrationProof | null {
+export function registrationProof(
+  entry: ProcessServer,
+  { previousCredentialHash, address }: Claimant,
+  listenedMs: number,
+  policy: ProofPolicy,
+): RegistrationProof | null {
   const { lease } = entry;
   if (!lease.revoked && previousCredentialHash === lease.credentialHash) return 'credential';
   if (connectionStateAt(listenedMs, entry) === 'Disconnected') return 'lease_ended';
@@ -31,7 +36,12 @@ export function registrationProof(entry: ProcessServer, { previousCredentialHash
 }
 
 /** The refusal of a registration without proof. It can succeed when the lease has ended. */
-export function hostIdInUse({ lease }: ProcessServer, { address }: Claimant, listenedMs: number, policy: ProofPolicy): FleetFault {
+export function hostIdInUse(
+  { lease }: ProcessServer,
+  { address }: Claimant,
+  listenedMs: number,
+  policy: ProofPolicy,
+): FleetFault {
   const restSeconds = Math.ceil((lease.endsAtListenedMs - listenedMs) / 1000);
   return {
     code: 'host_id_in_use',

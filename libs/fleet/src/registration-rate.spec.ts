@@ -36,7 +36,12 @@ const anOrder = (address: string, passphraseId = 'p', hostId = 'h'): Registratio
 
 const clock = new HandClock();
 const rateOf = (newPerSecond: number, perServerPerHour: number, fraction = 0): RegistrationRate =>
-  new RegistrationRate(clock, new FixedFraction(fraction), { newPerSecond, perServerPerHour }, (address) => address.split('/')[0] ?? address);
+  new RegistrationRate(
+    clock,
+    new FixedFraction(fraction),
+    { newPerSecond, perServerPerHour },
+    (address) => address.split('/')[0] ?? address,
+  );
 
 function faultOf(work: () => void): FleetFault | null {
   try {
@@ -47,7 +52,8 @@ function faultOf(work: () => void): FleetFault | null {
   }
 }
 /** How many of these are admitted. */
-const admitted = (count: number, admit: (number: number) => void): number => Array.from({ length: count }, (_, number) => faultOf(() => admit(number))).filter((fault) => fault === null).length;
+const admitted = (count: number, admit: (number: number) => void): number =>
+  Array.from({ length: count }, (_, number) => faultOf(() => admit(number))).filter((fault) => fault === null).length;
 
 describe('new host ids', () => {
   it.each([
@@ -87,7 +93,13 @@ describe('new host ids', () => {
   ])('are told to return within a minute, spread: at a chance of %d after %d s', (fraction, retryAfterSeconds) => {
     const rate = rateOf(1, 1, fraction);
     admitted(10, () => rate.admitNew(anOrder('192.0.2.1')));
-    expect(faultOf(() => rate.admitNew(anOrder('192.0.2.1')))).toEqual({ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: 10, windowSeconds: 10, retryAfterSeconds });
+    expect(faultOf(() => rate.admitNew(anOrder('192.0.2.1')))).toEqual({
+      code: 'registration_rate_exceeded',
+      of: 'new_host_ids',
+      limit: 10,
+      windowSeconds: 10,
+      retryAfterSeconds,
+    });
   });
 
   it('are counted once when their transaction is tried again', () => {
@@ -124,7 +136,13 @@ describe('registrations of one host id', () => {
     const rate = rateOf(1, perServerPerHour);
     let fault: FleetFault | null = null;
     while (fault === null) fault = faultOf(() => rate.admitAgain(anOrder('192.0.2.1')));
-    expect(fault).toEqual({ code: 'registration_rate_exceeded', of: 'host_id', limit: perServerPerHour, windowSeconds: 3_600, retryAfterSeconds });
+    expect(fault).toEqual({
+      code: 'registration_rate_exceeded',
+      of: 'host_id',
+      limit: perServerPerHour,
+      windowSeconds: 3_600,
+      retryAfterSeconds,
+    });
   });
 });
 

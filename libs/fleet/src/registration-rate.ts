@@ -54,7 +54,13 @@ export class RegistrationRate {
     if (!isWithinAddress || !this.ofPassphrases.take(order.passphraseId, nowMs)) {
       const perSecond = this.limits.newPerSecond * (isWithinAddress ? ADDRESSES_PER_PASSPHRASE : 1);
       const retryAfterSeconds = SHORTEST_RETRY_SECONDS + Math.floor(this.randomness.fraction() * RETRY_SPREAD_SECONDS);
-      throw new FleetError({ code: 'registration_rate_exceeded', of: 'new_host_ids', limit: perSecond * BURST_SECONDS, windowSeconds: BURST_SECONDS, retryAfterSeconds });
+      throw new FleetError({
+        code: 'registration_rate_exceeded',
+        of: 'new_host_ids',
+        limit: perSecond * BURST_SECONDS,
+        windowSeconds: BURST_SECONDS,
+        retryAfterSeconds,
+      });
     }
     this.admitted.add(order);
   }
@@ -63,7 +69,13 @@ export class RegistrationRate {
   admitAgain(order: RegistrationOrder): void {
     if (this.admitted.has(order)) return;
     if (!this.ofServers.take(order.hostId, this.clock.monotonicMs())) {
-      throw new FleetError({ code: 'registration_rate_exceeded', of: 'host_id', limit: this.limits.perServerPerHour, windowSeconds: HOUR_SECONDS, retryAfterSeconds: this.serverRetrySeconds });
+      throw new FleetError({
+        code: 'registration_rate_exceeded',
+        of: 'host_id',
+        limit: this.limits.perServerPerHour,
+        windowSeconds: HOUR_SECONDS,
+        retryAfterSeconds: this.serverRetrySeconds,
+      });
     }
     this.admitted.add(order);
   }

@@ -5,11 +5,26 @@ import { afterRegistration, NOTHING_REPORTED } from './health.js';
 import { leaseSecondsFor, type LeaseTiming } from './lease.js';
 import { nameKey } from './name.js';
 import type { CredentialMint, Decision, HeldRecord, Neighbour } from './ports.js';
-import { connectionStateAt, type Actor, type IdentityFacts, type ProcessServer, type ProcessServerFacts } from './process-server.js';
+import {
+  connectionStateAt,
+  type Actor,
+  type IdentityFacts,
+  type ProcessServer,
+  type ProcessServerFacts,
+} from './process-server.js';
 import { hostIdInUse, registrationProof, type Claimant, type ProofPolicy } from './registration-proof.js';
 import { endedSilence } from './silence.js';
 import { sizingClassOf, type SizingClass } from './sizing.js';
-import { compareVersions, parseVersion, upgradePath, versionRefusal, versionStatus, type Version, type VersionPolicy, type VersionStatus } from './version.js';
+import {
+  compareVersions,
+  parseVersion,
+  upgradePath,
+  versionRefusal,
+  versionStatus,
+  type Version,
+  type VersionPolicy,
+  type VersionStatus,
+} from './version.js';
 
 /** A clock further ahead than this cannot register; one further off than the tolerance is warned of. */
 export const LARGEST_CLOCK_LEAD_MS = 15 * 60_000;
@@ -69,7 +84,10 @@ const agentVersionOf = ({ agentVersion }: ProcessServerFacts): Version => {
 /** Above every generation that the host id can have had, also in a history of the database that was lost. */
 const nextGeneration = (held: HeldRecord): number => Math.max(lastGeneration(held), held.generationFloor) + 1;
 
-const claimantOf = ({ previousCredentialHash, actor: { address } }: RegistrationOrder): Claimant => ({ previousCredentialHash, address });
+const claimantOf = ({ previousCredentialHash, actor: { address } }: RegistrationOrder): Claimant => ({
+  previousCredentialHash,
+  address,
+});
 
 /** Every reason why this order may not register now; empty when it may. */
 export function registrationFaults(order: RegistrationOrder, held: HeldRecord, terms: RegistrationTerms): FleetFault[] {
@@ -80,19 +98,27 @@ export function registrationFaults(order: RegistrationOrder, held: HeldRecord, t
   if (facts.dataPort === CONTROL_PORT) faults.push({ code: 'invalid_data_port', dataPort: facts.dataPort });
   const leadMs = sentAt ? sentAt.getTime() - held.now.getTime() : 0;
   if (leadMs > LARGEST_CLOCK_LEAD_MS) faults.push({ code: 'clock_in_future', aheadSeconds: Math.round(leadMs / 1000) });
-  if (nextGeneration(held) > LARGEST_GENERATION) faults.push({ code: 'generations_exhausted', largest: LARGEST_GENERATION });
+  if (nextGeneration(held) > LARGEST_GENERATION)
+    faults.push({ code: 'generations_exhausted', largest: LARGEST_GENERATION });
   const taken = held.entry && hostIdFault(order, held.entry, held, terms.proofPolicy);
   if (taken) faults.push(taken);
   return faults;
 }
 
 /** Why the registration may not replace this entry, or null. An entry from before a restore holds its host id no longer. */
-function hostIdFault(order: RegistrationOrder, entry: ProcessServer, { listenedMs, generationFloor }: HeldRecord, policy: ProofPolicy): FleetFault | null {
+function hostIdFault(
+  order: RegistrationOrder,
+  entry: ProcessServer,
+  { listenedMs, generationFloor }: HeldRecord,
+  policy: ProofPolicy,
+): FleetFault | null {
   const { facts, actor } = order;
   if (entry.generation <= generationFloor) return null;
   if (entry.facts.machineId === facts.machineId) {
     const claimant = claimantOf(order);
-    return registrationProof(entry, claimant, listenedMs, policy) === null ? hostIdInUse(entry, claimant, listenedMs, policy) : null;
+    return registrationProof(entry, claimant, listenedMs, policy) === null
+      ? hostIdInUse(entry, claimant, listenedMs, policy)
+      : null;
   }
   if (connectionStateAt(listenedMs, entry) === 'Disconnected') return null;
   return {
@@ -112,19 +138,32 @@ export function registrationWarnings(
   const warnings: Finding[] = [];
   const warn = (code: string, message: string): void => void warnings.push({ code, severity: 'warning', message });
   if (sizingClassOf(facts) === 'BelowTable') {
-    warn('below_sizing_table', 'The hardware is below the smallest supported size: 4 cores, 8 GB memory, 300 GB cache disk.');
+    warn(
+      'below_sizing_table',
+      'The hardware is below the smallest supported size: 4 cores, 8 GB memory, 300 GB cache disk.',
+    );
   }
   const version = agentVersionOf(facts);
   if (versionStatus(version, terms.version) === 'NotSupported' && compareVersions(version, terms.version) < 0) {
-    warn('version_not_supported', `Version ${facts.agentVersion} is out of support. Upgrade to ${upgradePath(version, terms.version).join(', then ')}.`);
+    warn(
+      'version_not_supported',
+      `Version ${facts.agentVersion} is out of support. Upgrade to ${upgradePath(version, terms.version).join(', then ')}.`,
+    );
   }
-  if (facts.dataPort === MISTYPED_DATA_PORT) warn('unusual_data_port', 'Data port 9433 is often a typing error for 9443.');
+  if (facts.dataPort === MISTYPED_DATA_PORT)
+    warn('unusual_data_port', 'Data port 9433 is often a typing error for 9443.');
   const skewMs = sentAt ? sentAt.getTime() - now.getTime() : 0;
   if (Math.abs(skewMs) > CLOCK_TOLERANCE_MS) {
-    warn('clock_skew', `The process server's clock is ${Math.abs(Math.round(skewMs / 1000))} s ${skewMs > 0 ? 'ahead' : 'behind'}.`);
+    warn(
+      'clock_skew',
+      `The process server's clock is ${Math.abs(Math.round(skewMs / 1000))} s ${skewMs > 0 ? 'ahead' : 'behind'}.`,
+    );
   }
   for (const other of neighbours) {
-    warn('possible_duplicate', `Host id ${other.hostId} (${other.friendlyName}, ${other.ipAddress}) has the same ${inCommon(other, facts).join(' and ')}.`);
+    warn(
+      'possible_duplicate',
+      `Host id ${other.hostId} (${other.friendlyName}, ${other.ipAddress}) has the same ${inCommon(other, facts).join(' and ')}.`,
+    );
   }
   return warnings;
 }
@@ -136,10 +175,14 @@ const inCommon = (one: IdentityFacts, other: IdentityFacts): string[] => [
 ];
 
 /** Members of the facts that differ, with both values. */
-function changesOf(before: ProcessServerFacts, after: ProcessServerFacts): Record<string, { from: unknown; to: unknown }> {
+function changesOf(
+  before: ProcessServerFacts,
+  after: ProcessServerFacts,
+): Record<string, { from: unknown; to: unknown }> {
   const changes: Record<string, { from: unknown; to: unknown }> = {};
   for (const key of Object.keys(after) as (keyof ProcessServerFacts)[]) {
-    if (JSON.stringify(before[key]) !== JSON.stringify(after[key])) changes[key] = { from: before[key], to: after[key] };
+    if (JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+      changes[key] = { from: before[key], to: after[key] };
   }
   return changes;
 }
@@ -214,7 +257,10 @@ export function register(
             cancelledRemoval: before.decommission !== null,
             lastHeartbeatAt: before.lease.lastHeartbeatAt?.toISOString() ?? null,
           }),
-          ...(before && !replaces && { proof: registrationProof(before, claimantOf(order), listenedMs, terms.proofPolicy) ?? 'none' }),
+          ...(before &&
+            !replaces && {
+              proof: registrationProof(before, claimantOf(order), listenedMs, terms.proofPolicy) ?? 'none',
+            }),
           ...(replaces && { machineIds: { before: before.facts.machineId, after: facts.machineId } }),
           ...(tombstone && { returnedAfter: tombstone.removal, removedAt: tombstone.removedAt.toISOString() }),
           ...(warnings.length > 0 && { warnings: warnings.map(({ code }) => code) }),

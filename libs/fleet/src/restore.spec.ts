@@ -20,14 +20,45 @@ describe('a database and a data directory', () => {
     ['of the same instant', DIRECTORY, SITE, 5_000, null, false],
     ['from before', DIRECTORY, SITE, 60_000, null, false],
     ['from later: the database is a backup', DIRECTORY, SITE, 4_999, 'database_older_than_data_directory', false],
-    ['found later once, and not settled since', { ...DIRECTORY, databaseIsOlder: true }, SITE, 60_000, 'database_older_than_data_directory', false],
-    ['from after the next restore', { ...DIRECTORY, epoch: 2, epochId: 'epoch-2' }, SITE, 60_000, 'database_older_than_data_directory', false],
+    [
+      'found later once, and not settled since',
+      { ...DIRECTORY, databaseIsOlder: true },
+      SITE,
+      60_000,
+      'database_older_than_data_directory',
+      false,
+    ],
+    [
+      'from after the next restore',
+      { ...DIRECTORY, epoch: 2, epochId: 'epoch-2' },
+      SITE,
+      60_000,
+      'database_older_than_data_directory',
+      false,
+    ],
     ['from before a restore elsewhere', DIRECTORY, { ...SITE, epoch: 2, epochId: 'epoch-2' }, 0, null, true],
-    ['found later, then restored elsewhere', { ...DIRECTORY, databaseIsOlder: true }, { ...SITE, epoch: 2, epochId: 'epoch-2' }, 0, null, true],
+    [
+      'found later, then restored elsewhere',
+      { ...DIRECTORY, databaseIsOlder: true },
+      { ...SITE, epoch: 2, epochId: 'epoch-2' },
+      0,
+      null,
+      true,
+    ],
     ['of another restore of the same backup', DIRECTORY, { ...SITE, epochId: 'other' }, 0, null, true],
-    ['of another site', { ...DIRECTORY, siteId: 'site-2', epochId: 'other' }, SITE, 60_000, 'data_directory_of_other_site', false],
+    [
+      'of another site',
+      { ...DIRECTORY, siteId: 'site-2', epochId: 'other' },
+      SITE,
+      60_000,
+      'data_directory_of_other_site',
+      false,
+    ],
   ] as const)('%s', (_case, directory, site, availableMs, difference, elsewhere) => {
-    expect([directoryDifference(directory, site, availableMs), wasRestoredElsewhere(directory, site)]).toEqual([difference, elsewhere]);
+    expect([directoryDifference(directory, site, availableMs), wasRestoredElsewhere(directory, site)]).toEqual([
+      difference,
+      elsewhere,
+    ]);
   });
 });
 
@@ -86,7 +117,12 @@ describe('a recorded removal, after a restore,', () => {
     ['raises a tombstone of an earlier one', aRecord({ generation: 5 }), held({ tombstone }), 'remembered'],
     ['leaves a tombstone of that generation', aRecord(), held({ tombstone }), null],
     ['leaves a tombstone of a later one', aRecord({ generation: 2 }), held({ tombstone }), null],
-    ['changes nothing when the host registered again', aRecord({ change: 'registered', generation: 5 }), held({ tombstone }), null],
+    [
+      'changes nothing when the host registered again',
+      aRecord({ change: 'registered', generation: 5 }),
+      held({ tombstone }),
+      null,
+    ],
   ])('%s', (_case, record, known, to) => {
     const { answer, change } = removeAgain(record, known);
     expect([answer, change?.write.to ?? null]).toEqual([to !== null, to]);
@@ -94,8 +130,18 @@ describe('a recorded removal, after a restore,', () => {
 
   it('keeps who removed it, when and why', () => {
     const { change } = removeAgain(aRecord({ generation: 5 }), held({ entry: aProcessServer() }));
-    expect(change?.write).toEqual({ to: 'removed', tombstone: { ...tombstone, generation: 5 }, evenIfConnected: true, entryGeneration: 3 });
-    expect(change?.event).toMatchObject({ kind: 'purged', generation: 5, actor: 'restore', detail: { removedBy: 'anna', reason: 'scrapped', afterRestore: true } });
+    expect(change?.write).toEqual({
+      to: 'removed',
+      tombstone: { ...tombstone, generation: 5 },
+      evenIfConnected: true,
+      entryGeneration: 3,
+    });
+    expect(change?.event).toMatchObject({
+      kind: 'purged',
+      generation: 5,
+      actor: 'restore',
+      detail: { removedBy: 'anna', reason: 'scrapped', afterRestore: true },
+    });
     expect(removeAgain(aRecord({ change: 'clean_up' }), held()).change?.event.kind).toBe('removed');
   });
 });

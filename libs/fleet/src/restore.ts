@@ -32,7 +32,11 @@ export interface DirectoryRecord extends SiteEpoch {
 export type DirectoryDifference = 'data_directory_of_other_site' | 'database_older_than_data_directory';
 
 /** Null where they agree, and where the directory has no record yet. */
-export function directoryDifference(directory: DirectoryRecord | null, site: SiteEpoch, availableMs: number): DirectoryDifference | null {
+export function directoryDifference(
+  directory: DirectoryRecord | null,
+  site: SiteEpoch,
+  availableMs: number,
+): DirectoryDifference | null {
   if (!directory) return null;
   if (directory.siteId !== site.siteId) return 'data_directory_of_other_site';
   if (site.epoch < directory.epoch) return 'database_older_than_data_directory';
@@ -42,7 +46,12 @@ export function directoryDifference(directory: DirectoryRecord | null, site: Sit
 
 /** Whether the restore of this database was done, or begun, with another data directory: then this one only adds what it knows. */
 export function wasRestoredElsewhere(directory: DirectoryRecord | null, site: SiteEpoch): boolean {
-  return directory !== null && directory.siteId === site.siteId && site.epoch >= directory.epoch && site.epochId !== directory.epochId;
+  return (
+    directory !== null &&
+    directory.siteId === site.siteId &&
+    site.epoch >= directory.epoch &&
+    site.epochId !== directory.epochId
+  );
 }
 
 /**
@@ -73,7 +82,10 @@ export function lastRemovalRecords(records: Iterable<RemovalRecord>, siteId: str
   const last = new Map<string, RemovalRecord>();
   for (const record of records) {
     const known = last.get(record.hostId);
-    const isLater = !known || record.generation > known.generation || (record.generation === known.generation && known.change === 'registered');
+    const isLater =
+      !known ||
+      record.generation > known.generation ||
+      (record.generation === known.generation && known.change === 'registered');
     if (record.siteId === siteId && isLater) last.set(record.hostId, record);
   }
   return last;
@@ -88,11 +100,23 @@ export function removeAgain(record: RemovalRecord, held: HeldRecord): Decision<b
   const { entry, tombstone } = held;
   const known = lastGeneration(held);
   if (change === 'registered' || known > generation || (tombstone && known === generation)) return { answer: false };
-  const made: Tombstone = { hostId, generation, friendlyName, ipAddress, removedAt: at, removedBy: by, reason, removal: change, planId: null };
+  const made: Tombstone = {
+    hostId,
+    generation,
+    friendlyName,
+    ipAddress,
+    removedAt: at,
+    removedBy: by,
+    reason,
+    removal: change,
+    planId: null,
+  };
   return {
     answer: true,
     change: {
-      write: entry ? { to: 'removed', tombstone: made, evenIfConnected: true, entryGeneration: entry.generation } : { to: 'remembered', tombstone: made },
+      write: entry
+        ? { to: 'removed', tombstone: made, evenIfConnected: true, entryGeneration: entry.generation }
+        : { to: 'remembered', tombstone: made },
       event: {
         kind: change === 'purge' ? 'purged' : 'removed',
         generation,

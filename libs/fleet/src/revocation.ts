@@ -20,7 +20,8 @@ export interface RevocationOrder {
 export function revokeCredential({ generation, reason, actor }: RevocationOrder, held: HeldRecord): Decision<void> {
   mustBeTheSeen(generation, held);
   const { entry, tombstone } = held;
-  if (!entry || entry.decommission) throw new FleetError({ code: 'generation_retired', removal: tombstone?.removal ?? 'clean_up' });
+  if (!entry || entry.decommission)
+    throw new FleetError({ code: 'generation_retired', removal: tombstone?.removal ?? 'clean_up' });
   if (entry.lease.revoked) return { answer: undefined };
   return {
     answer: undefined,

@@ -2,7 +2,10 @@ import type { EventAuthor, FleetEvent } from './fleet-event.js';
 import { connectionStateAt, type ProcessServer } from './process-server.js';
 
 /** The event that ends a silence, from the last sign of life to now, whichever call ends it. */
-export const silenceEnded = (from: Date, to: Date): Pick<FleetEvent, 'detail'> & { readonly kind: 'silence_ended' } => ({
+export const silenceEnded = (
+  from: Date,
+  to: Date,
+): Pick<FleetEvent, 'detail'> & { readonly kind: 'silence_ended' } => ({
   kind: 'silence_ended',
   detail: { from: from.toISOString(), to: to.toISOString() },
 });
@@ -14,7 +17,10 @@ interface Contact {
 }
 
 /** The event of the silence that a call of the process server itself ends; null while its lease runs, or after it was decommissioned. */
-export function endedSilence(entry: ProcessServer | null, { now, listenedMs, author }: Contact): Omit<FleetEvent, 'id' | 'at' | 'hostId'> | null {
+export function endedSilence(
+  entry: ProcessServer | null,
+  { now, listenedMs, author }: Contact,
+): Omit<FleetEvent, 'id' | 'at' | 'hostId'> | null {
   if (!entry || entry.decommission || connectionStateAt(listenedMs, entry) === 'Connected') return null;
   const { generation, lease, registeredAt } = entry;
   return { ...silenceEnded(lease.lastHeartbeatAt ?? registeredAt, now), generation, ...author };

@@ -21,5 +21,7 @@ it.each([
   [64, 512, 100, 'BelowTable'],
   [1, 0, 0, 'BelowTable'],
 ] as const)('%d cores, %d GB of memory and %d GB of cache are %s', (cpuCores, memory, cache, sizingClass) => {
-  expect(sizingClassOf({ cpuCores, memoryBytes: Math.round(memory * GB), cacheDiskBytes: Math.round(cache * GB) })).toBe(sizingClass);
+  expect(
+    sizingClassOf({ cpuCores, memoryBytes: Math.round(memory * GB), cacheDiskBytes: Math.round(cache * GB) }),
+  ).toBe(sizingClass);
 });

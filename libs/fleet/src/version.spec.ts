@@ -31,12 +31,28 @@ describe('a version', () => {
     expect(parseVersion(text)).toEqual(parts);
   });
 
-  it.each(['', '9', '9.63', '9.63.7187', '9.63.7187.1.2', '9.63.7187.', '.63.7187.1', '9..7187.1', '9.63.7187.x', 'v9.63.7187.1', ' 9.63.7187.1', '9.63.7187.1 ', '9.63.7187.1\n', '-9.63.7187.1', '9.63.7187.65536', '9.63.7187.100000', '9.6e1.1.1', '９.63.7187.1'])(
-    '%j is none',
-    (text) => {
-      expect(parseVersion(text)).toBeNull();
-    },
-  );
+  it.each([
+    '',
+    '9',
+    '9.63',
+    '9.63.7187',
+    '9.63.7187.1.2',
+    '9.63.7187.',
+    '.63.7187.1',
+    '9..7187.1',
+    '9.63.7187.x',
+    'v9.63.7187.1',
+    ' 9.63.7187.1',
+    '9.63.7187.1 ',
+    '9.63.7187.1\n',
+    '-9.63.7187.1',
+    '9.63.7187.65536',
+    '9.63.7187.100000',
+    '9.6e1.1.1',
+    '９.63.7187.1',
+  ])('%j is none', (text) => {
+    expect(parseVersion(text)).toBeNull();
+  });
 
   it('written out and read again is the same', () => {
     fc.assert(fc.property(anyVersion, (one) => expect(parseVersion(formatVersion(one))).toEqual(one)));
@@ -63,7 +79,9 @@ describe('the order of versions', () => {
   it('is the order of the keys', () => {
     const sign = (number: number): number => Math.sign(number);
     const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-    const near = fc.tuple(anyVersion, anyVersion).map(([a, b]): [Version, Version] => [a, { ...a, revision: b.revision, build: b.build }]);
+    const near = fc
+      .tuple(anyVersion, anyVersion)
+      .map(([a, b]): [Version, Version] => [a, { ...a, revision: b.revision, build: b.build }]);
     fc.assert(
       fc.property(fc.oneof(fc.tuple(anyVersion, anyVersion), near), ([a, b]) => {
         expect(byText(versionKey(a), versionKey(b))).toBe(sign(compareVersions(a, b)));

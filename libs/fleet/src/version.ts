@@ -59,7 +59,8 @@ export function earliestSupported({ major, minor }: Version): Version {
 /** N to N-4 is Supported; older, newer, or another major is NotSupported. */
 export function versionStatus(version: Version, configurationServer: Version): VersionStatus {
   const withinWindow =
-    compareVersions(version, configurationServer) <= 0 && compareVersions(version, earliestSupported(configurationServer)) >= 0;
+    compareVersions(version, configurationServer) <= 0 &&
+    compareVersions(version, earliestSupported(configurationServer)) >= 0;
   return withinWindow ? 'Supported' : 'NotSupported';
 }
 
@@ -70,7 +71,8 @@ export function versionStatus(version: Version, configurationServer: Version): V
 export function upgradePath(from: Version, to: Version): string[] {
   const steps: string[] = [];
   if (from.major === to.major) {
-    for (let minor = from.minor + SUPPORTED_MINORS; minor < to.minor; minor += SUPPORTED_MINORS) steps.push(`${to.major}.${minor}`);
+    for (let minor = from.minor + SUPPORTED_MINORS; minor < to.minor; minor += SUPPORTED_MINORS)
+      steps.push(`${to.major}.${minor}`);
   }
   return [...steps, formatVersion(to)];
 }
@@ -80,11 +82,17 @@ export function versionRefusal(
   version: Version,
   configurationServer: Version,
   policy: VersionPolicy,
-): { readonly code: 'version_newer_than_configuration_server' | 'version_not_exact'; readonly upgradeFirst: string } | null {
+): {
+  readonly code: 'version_newer_than_configuration_server' | 'version_not_exact';
+  readonly upgradeFirst: string;
+} | null {
   const order = compareVersions(version, configurationServer);
   if (order > 0) {
     const path = upgradePath(configurationServer, version).join(', then ');
-    return { code: 'version_newer_than_configuration_server', upgradeFirst: `Upgrade the configuration server first: to ${path}.` };
+    return {
+      code: 'version_newer_than_configuration_server',
+      upgradeFirst: `Upgrade the configuration server first: to ${path}.`,
+    };
   }
   if (order < 0 && policy === 'exact') {
     const path = upgradePath(version, configurationServer).join(', then ');

@@ -41,7 +41,10 @@ export class DatabaseProgramMissing extends Error {
  * The first usable server, MariaDB before MySQL unless a family is named. As root on Debian or Ubuntu a missing one is installed.
  * @throws DatabaseProgramMissing
  */
-export async function findDatabaseProgram(progress: (line: string) => void, family?: DatabaseFamily): Promise<DatabaseProgram> {
+export async function findDatabaseProgram(
+  progress: (line: string) => void,
+  family?: DatabaseFamily,
+): Promise<DatabaseProgram> {
   const found = await lookForProgram(family);
   if (found) return found;
   // Data made by MySQL stays MySQL's: installing MariaDB would not open it.
@@ -80,11 +83,17 @@ function foldersOnPath(): string[] {
 }
 
 async function isProgram(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(() => true, () => false);
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function canInstall(): Promise<boolean> {
-  const isDebian = await access('/etc/debian_version').then(() => true, () => false);
+  const isDebian = await access('/etc/debian_version').then(
+    () => true,
+    () => false,
+  );
   return isDebian && process.getuid?.() === 0 && (await runToItsEnd('apt-get', ['--version'])).ok;
 }
 
@@ -104,5 +113,7 @@ async function packageName(): Promise<string> {
   const plain = 'mariadb-server-core';
   const { ok, output } = await runToItsEnd('apt-cache', ['pkgnames', plain]);
   const names = ok ? output.split('\n').sort() : [];
-  return names.includes(plain) ? plain : (names.filter((name) => /^mariadb-server-core-[\d.]+$/.test(name)).at(-1) ?? plain);
+  return names.includes(plain)
+    ? plain
+    : (names.filter((name) => /^mariadb-server-core-[\d.]+$/.test(name)).at(-1) ?? plain);
 }

@@ -15,7 +15,8 @@ export function databasePassword(content: string, user: string): string {
   for (const line of lines) {
     section = SECTION.exec(line)?.[1]?.trim().toLowerCase() ?? section;
     const [, name, value] = /^\s*([^=;#\s][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (section === CREDENTIALS && name !== undefined && value !== undefined) values.set(name.toLowerCase(), unquoted(value));
+    if (section === CREDENTIALS && name !== undefined && value !== undefined)
+      values.set(name.toLowerCase(), unquoted(value));
   }
   const key = user === 'root' ? 'MySQLRootPassword' : 'MySQLUserPassword';
   const password = values.get(key.toLowerCase());

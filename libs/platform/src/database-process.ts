@@ -7,7 +7,16 @@ import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { type DatabaseProgram } from './database-binaries.js';
-import { endProcess, errorCode, errorMessage, isRunning, lastLinesOf, ownerOf, processesCalledWith, whileSaying } from './running-process.js';
+import {
+  endProcess,
+  errorCode,
+  errorMessage,
+  isRunning,
+  lastLinesOf,
+  ownerOf,
+  processesCalledWith,
+  whileSaying,
+} from './running-process.js';
 
 /** Where a MySQL-family server is reached: a Unix socket. */
 export interface PrivateDatabaseAddress {
@@ -67,14 +76,24 @@ export function databasesOn(data: string): RunningDatabase[] {
 }
 
 /** Starts the server and returns when it answers. @throws Error with the last lines of its log. */
-export async function startDatabase(program: DatabaseProgram, places: DatabasePlaces, size: DatabaseSize, login: Omit<Login, 'socketPath'>, progress: (line: string) => void): Promise<RunningDatabase> {
+export async function startDatabase(
+  program: DatabaseProgram,
+  places: DatabasePlaces,
+  size: DatabaseSize,
+  login: Omit<Login, 'socketPath'>,
+  progress: (line: string) => void,
+): Promise<RunningDatabase> {
   if (dirname(places.socket) !== places.data) await makeSocketFolder(dirname(places.socket));
   // MySQL refuses a socket whose lock names a process that lives, even when the number has gone to another program since.
   for (const stale of [places.socket, `${places.socket}.lock`]) await rm(stale, { force: true });
   await rename(places.log, `${places.log}.before`).catch(() => undefined); // none at the first start
   const log = openSync(places.log, 'a', 0o600);
   // A process group of its own: a Ctrl-C in the terminal reaches us, and we stop it in our own time.
-  const child = spawn(program.path, argumentsFor(program, places, size), { cwd: places.directory, detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(program.path, argumentsFor(program, places, size), {
+    cwd: places.directory,
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   let failure: string | undefined;
   child.once('error', (error) => (failure = error.message));
@@ -85,21 +104,38 @@ export async function startDatabase(program: DatabaseProgram, places: DatabasePl
 
   const running = { pid, socketPath: places.socket };
   try {
-    await whileSaying(progress, 'Starting the private database; after a crash it first recovers', untilItAnswers(running, { ...login, socketPath: places.socket }, START_WITHIN_MS, () => failure));
+    await whileSaying(
+      progress,
+      'Starting the private database; after a crash it first recovers',
+      untilItAnswers(running, { ...login, socketPath: places.socket }, START_WITHIN_MS, () => failure),
+    );
   } catch (error) {
     await endProcess(pid, 10_000);
-    throw new Error(`The private database did not start: ${errorMessage(error)}\n${await logOf(places)}\nThe whole log: ${places.log}`);
+    throw new Error(
+      `The private database did not start: ${errorMessage(error)}\n${await logOf(places)}\nThe whole log: ${places.log}`,
+    );
   }
   return running;
 }
 
 /** False when it ends, refuses the login, or gives no answer in time. */
-export async function answersWithin(waitMs: number, running: RunningDatabase, login: Omit<Login, 'socketPath'>): Promise<boolean> {
-  return untilItAnswers(running, { ...login, socketPath: running.socketPath }, waitMs, () => undefined).then(() => true, () => false);
+export async function answersWithin(
+  waitMs: number,
+  running: RunningDatabase,
+  login: Omit<Login, 'socketPath'>,
+): Promise<boolean> {
+  return untilItAnswers(running, { ...login, socketPath: running.socketPath }, waitMs, () => undefined).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Returns when it is gone. Never touches another program that has its number by now. */
-export async function endDatabase(places: DatabasePlaces, { pid, socketPath }: RunningDatabase, graceMs: number): Promise<void> {
+export async function endDatabase(
+  places: DatabasePlaces,
+  { pid, socketPath }: RunningDatabase,
+  graceMs: number,
+): Promise<void> {
   if (databasesOn(places.data).some((running) => running.pid === pid)) await endProcess(pid, graceMs);
   for (const left of [socketPath, `${socketPath}.lock`]) await rm(left, { force: true });
   const folder = dirname(socketPath);
@@ -144,7 +180,9 @@ function argumentsFor(program: DatabaseProgram, places: DatabasePlaces, size: Da
     '--max-connections=200',
     '--innodb-flush-log-at-trx-commit=1',
     `--innodb-buffer-pool-size=${size === 'serving' ? servingPoolMb() : 256}M`,
-    ...(hasRedoLogCapacity(program) ? [`--innodb-redo-log-capacity=${redoLogMb}M`] : [`--innodb-log-file-size=${redoLogMb}M`]),
+    ...(hasRedoLogCapacity(program)
+      ? [`--innodb-redo-log-capacity=${redoLogMb}M`]
+      : [`--innodb-log-file-size=${redoLogMb}M`]),
     ...(size === 'throw-away' ? ['--performance-schema=OFF'] : []),
   ];
 }
@@ -162,7 +200,10 @@ function servingPoolMb(): number {
 
 /** One and the same for one directory, so that the next start finds a server left behind. */
 function socketFolderFor(directory: string): string {
-  const name = createHash('sha256').update(`${process.getuid?.() ?? 0}:${directory}`).digest('hex').slice(0, 20);
+  const name = createHash('sha256')
+    .update(`${process.getuid?.() ?? 0}:${directory}`)
+    .digest('hex')
+    .slice(0, 20);
   return join(tmpdir(), `configuration-server-${name}`);
 }
 
@@ -177,7 +218,12 @@ async function makeSocketFolder(folder: string): Promise<void> {
   }
 }
 
-async function untilItAnswers({ pid }: RunningDatabase, login: Login, waitMs: number, failure: () => string | undefined): Promise<void> {
+async function untilItAnswers(
+  { pid }: RunningDatabase,
+  login: Login,
+  waitMs: number,
+  failure: () => string | undefined,
+): Promise<void> {
   const deadlineMs = performance.now() + waitMs;
   for (;;) {
     const refusal = await ask(login);
@@ -185,7 +231,8 @@ async function untilItAnswers({ pid }: RunningDatabase, login: Login, waitMs: nu
     const ended = failure() ?? (isRunning(pid) ? undefined : 'it has ended');
     if (ended !== undefined) throw new Error(ended);
     if (errorCode(refusal) === 'ER_ACCESS_DENIED_ERROR') throw refusal;
-    if (performance.now() > deadlineMs) throw new Error(`no answer within ${waitMs / 1000} s (${errorMessage(refusal)})`);
+    if (performance.now() > deadlineMs)
+      throw new Error(`no answer within ${waitMs / 1000} s (${errorMessage(refusal)})`);
     await pause(50);
   }
 }

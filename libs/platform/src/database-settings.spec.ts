@@ -5,14 +5,23 @@ import { databaseSettings, type DatabaseSettings } from './database-settings.js'
 const files = new Map<string, string>();
 beforeAll(async () => {
   const [ca, other] = [await generate([], { algorithm: 'sha256' }), await generate([], { algorithm: 'sha256' })];
-  const contents = { '/ca.pem': ca.cert, '/key.pem': ca.private, '/other-key.pem': other.private, '/text': 'no certificate', '/empty': ' \n', '/password': 'secret\n', '/ini': '[MySQLCredentials]\n' };
+  const contents = {
+    '/ca.pem': ca.cert,
+    '/key.pem': ca.private,
+    '/other-key.pem': other.private,
+    '/text': 'no certificate',
+    '/empty': ' \n',
+    '/password': 'secret\n',
+    '/ini': '[MySQLCredentials]\n',
+  };
   for (const [path, text] of Object.entries(contents)) files.set(path, text);
 });
 
 function read(url: string, passwordFile = ''): { settings: DatabaseSettings | null; faults: string[] } {
   const faults: string[] = [];
   const fault = (message: string): void => void faults.push(message);
-  const readFile = (name: string, path: string): string | null => files.get(path) ?? (fault(`${name}: no file ${path}`), null);
+  const readFile = (name: string, path: string): string | null =>
+    files.get(path) ?? (fault(`${name}: no file ${path}`), null);
   return { settings: databaseSettings(url, passwordFile, readFile, fault), faults };
 }
 
@@ -22,10 +31,27 @@ describe('DATABASE_URL', () => {
   it.each([
     ['mysql://fleet:secret@db/cs', { ...LOGIN, host: 'db', port: 3306, others: [] }],
     ['mariadb://fleet:s%40%2C%2F@[::1]:3307/cs', { ...LOGIN, password: 's@,/', host: '::1', port: 3307, others: [] }],
-    ['mysql://fleet:secret@h1:3306,h2:3307,h3/cs', { ...LOGIN, host: 'h1', port: 3306, others: [{ host: 'h2', port: 3307 }, { host: 'h3', port: 3306 }] }],
-    ['mysql://fleet:a@b,c@h1,[::1]:3307/cs', { ...LOGIN, password: 'a@b,c', host: 'h1', port: 3306, others: [{ host: '::1', port: 3307 }] }],
+    [
+      'mysql://fleet:secret@h1:3306,h2:3307,h3/cs',
+      {
+        ...LOGIN,
+        host: 'h1',
+        port: 3306,
+        others: [
+          { host: 'h2', port: 3307 },
+          { host: 'h3', port: 3306 },
+        ],
+      },
+    ],
+    [
+      'mysql://fleet:a@b,c@h1,[::1]:3307/cs',
+      { ...LOGIN, password: 'a@b,c', host: 'h1', port: 3306, others: [{ host: '::1', port: 3307 }] },
+    ],
     ['mysql://fleet:secret@localhost/cs?socket=/run/my.sock', { ...LOGIN, socketPath: '/run/my.sock' }],
-    ['mysql://fleet:secret@db/cs?ssl=required', { ...LOGIN, host: 'db', port: 3306, others: [], ssl: { rejectUnauthorized: false, verifyIdentity: false } }],
+    [
+      'mysql://fleet:secret@db/cs?ssl=required',
+      { ...LOGIN, host: 'db', port: 3306, others: [], ssl: { rejectUnauthorized: false, verifyIdentity: false } },
+    ],
   ])('%s is read', (url, settings) => {
     expect(read(url)).toEqual({ settings, faults: [] });
   });
@@ -33,9 +59,16 @@ describe('DATABASE_URL', () => {
   it('with TLS takes the certificates from their files', () => {
     const ca = files.get('/ca.pem')?.trim();
     const key = files.get('/key.pem')?.trim();
-    expect(read('mysql://fleet@db/cs?ssl=verify-ca&sslCa=/ca.pem')).toMatchObject({ faults: [], settings: { ssl: { ca, rejectUnauthorized: true, verifyIdentity: false } } });
-    expect(read('mysql://fleet@db/cs?ssl=verify-identity&sslCa=/ca.pem&sslCert=/ca.pem&sslKey=/key.pem')).toMatchObject({ faults: [], settings: { ssl: { ca, cert: ca, key, rejectUnauthorized: true, verifyIdentity: true } } });
-    expect(read('mysql://fleet@db/cs?ssl=required&sslCa=/ca.pem').settings).toMatchObject({ ssl: { rejectUnauthorized: false } });
+    expect(read('mysql://fleet@db/cs?ssl=verify-ca&sslCa=/ca.pem')).toMatchObject({
+      faults: [],
+      settings: { ssl: { ca, rejectUnauthorized: true, verifyIdentity: false } },
+    });
+    expect(read('mysql://fleet@db/cs?ssl=verify-identity&sslCa=/ca.pem&sslCert=/ca.pem&sslKey=/key.pem')).toMatchObject(
+      { faults: [], settings: { ssl: { ca, cert: ca, key, rejectUnauthorized: true, verifyIdentity: true } } },
+    );
+    expect(read('mysql://fleet@db/cs?ssl=required&sslCa=/ca.pem').settings).toMatchObject({
+      ssl: { rejectUnauthorized: false },
+    });
   });
 
   it('takes the password from a file', () => {
@@ -58,13 +91,21 @@ describe('DATABASE_URL', () => {
     ['mysql://fleet@db/cs?ssl=verify-ca&sslCa=/empty', 'DATABASE_URL: sslCa: the file is empty'],
     ['mysql://fleet@db/cs?ssl=verify-ca&sslCa=/text', 'DATABASE_URL: sslCa holds no certificate'],
     ['mysql://fleet@db/cs?ssl=required&sslCert=/ca.pem', 'sslCert and sslKey go together'],
-    ['mysql://fleet@db/cs?ssl=required&sslCert=/ca.pem&sslKey=/other-key.pem', 'sslCert and sslKey cannot be used: the key does not belong to the certificate'],
-    ['mysql://fleet@192.0.2.1/cs?ssl=verify-identity&sslCa=/ca.pem', 'ssl=verify-identity needs the name of the server, not the address 192.0.2.1'],
+    [
+      'mysql://fleet@db/cs?ssl=required&sslCert=/ca.pem&sslKey=/other-key.pem',
+      'sslCert and sslKey cannot be used: the key does not belong to the certificate',
+    ],
+    [
+      'mysql://fleet@192.0.2.1/cs?ssl=verify-identity&sslCa=/ca.pem',
+      'ssl=verify-identity needs the name of the server, not the address 192.0.2.1',
+    ],
   ])('%s is refused: %s', (url, fault) => {
     expect(read(url).faults).toEqual([expect.stringContaining(fault)]);
   });
 
   it('with a password file that lacks the password is refused', () => {
-    expect(read('mysql://fleet@db/cs', '/ini').faults).toEqual(['DATABASE_PASSWORD_FILE: MySQLUserPassword is missing in [MySQLCredentials]']);
+    expect(read('mysql://fleet@db/cs', '/ini').faults).toEqual([
+      'DATABASE_PASSWORD_FILE: MySQLUserPassword is missing in [MySQLCredentials]',
+    ]);
   });
 });

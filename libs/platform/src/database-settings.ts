@@ -27,7 +27,8 @@ export interface DatabaseHostSettings {
 /** A server reached by its Unix socket, or over TCP; or several, of which one at a time takes writes. */
 export type DatabaseSettings =
   | (DatabaseLogin & { readonly socketPath: string })
-  | (DatabaseLogin & DatabaseHostSettings & { readonly others: readonly DatabaseHostSettings[]; readonly ssl?: DatabaseTlsSettings });
+  | (DatabaseLogin &
+      DatabaseHostSettings & { readonly others: readonly DatabaseHostSettings[]; readonly ssl?: DatabaseTlsSettings });
 
 type Fault = (message: string) => void;
 /** The text of a file; null, and a fault by name, when it cannot be read. */
@@ -37,22 +38,33 @@ const MODES = ['required', 'verify-ca', 'verify-identity'];
 const FILES = ['sslCa', 'sslCert', 'sslKey'] as const;
 /** Only what is obeyed: a parameter that changes nothing would mislead. */
 const PARAMETERS = new Set(['socket', 'ssl', ...FILES]);
-const FORM = 'mysql://user@host:port/database (further hosts after commas) or mysql://user@localhost/database?socket=/path';
+const FORM =
+  'mysql://user@host:port/database (further hosts after commas) or mysql://user@localhost/database?socket=/path';
 
 /** Null after a fault. */
-export function databaseSettings(urlText: string, passwordFile: string, read: ReadFile, fault: Fault): DatabaseSettings | null {
+export function databaseSettings(
+  urlText: string,
+  passwordFile: string,
+  read: ReadFile,
+  fault: Fault,
+): DatabaseSettings | null {
   const urls = urlOfEachHost(urlText);
   const [url] = urls;
   const database = decoded(url?.pathname.slice(1));
   const [user, password] = [decoded(url?.username), decoded(url?.password)];
   const socketPath = url?.searchParams.get('socket') ?? null;
-  const usable = urls.length > 0 && urls.every(({ protocol, hostname }) => /^(mysql|mariadb):$/.test(protocol) && hostname) && database && !database.includes('/');
+  const usable =
+    urls.length > 0 &&
+    urls.every(({ protocol, hostname }) => /^(mysql|mariadb):$/.test(protocol) && hostname) &&
+    database &&
+    !database.includes('/');
   if (!url || !usable || user === null || password === null || (socketPath !== null && !socketPath.startsWith('/'))) {
     fault(`DATABASE_URL must read ${FORM}`);
     return null;
   }
   const unknown = [...url.searchParams.keys()].filter((name) => !PARAMETERS.has(name));
-  if (unknown.length > 0) fault(`DATABASE_URL: ${unknown.join(', ')} is no parameter; there are ${[...PARAMETERS].join(', ')}`);
+  if (unknown.length > 0)
+    fault(`DATABASE_URL: ${unknown.join(', ')} is no parameter; there are ${[...PARAMETERS].join(', ')}`);
   const fromFile = passwordFile ? read('DATABASE_PASSWORD_FILE', passwordFile) : null;
   const login = { user, password: fromFile === null ? password : passwordIn(fromFile, user, fault), database };
   if (socketPath !== null) {
@@ -60,7 +72,10 @@ export function databaseSettings(urlText: string, passwordFile: string, read: Re
     if (url.searchParams.has('ssl')) fault('DATABASE_URL: ssl goes with a host, not with a socket');
     return { ...login, socketPath };
   }
-  const [first, ...others] = urls.map(({ hostname, port }) => ({ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || 3306) }));
+  const [first, ...others] = urls.map(({ hostname, port }) => ({
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(port || 3306),
+  }));
   if (!first) return null;
   const ssl = tlsSettings(url.searchParams, [first, ...others], read, fault);
   return { ...login, ...first, others, ...(ssl && { ssl }) };
@@ -73,11 +88,17 @@ function urlOfEachHost(text: string): URL[] {
   return texts.every((each) => URL.canParse(each)) ? texts.map((each) => new URL(each)) : [];
 }
 
-function tlsSettings(parameters: URLSearchParams, hosts: readonly DatabaseHostSettings[], read: ReadFile, fault: Fault): DatabaseTlsSettings | null {
+function tlsSettings(
+  parameters: URLSearchParams,
+  hosts: readonly DatabaseHostSettings[],
+  read: ReadFile,
+  fault: Fault,
+): DatabaseTlsSettings | null {
   const mode = parameters.get('ssl');
   const said = (message: string): void => fault(`DATABASE_URL: ${message}`);
   if (mode === null) {
-    for (const name of FILES) if (parameters.has(name)) said(`${name} goes with ssl=required, verify-ca or verify-identity`);
+    for (const name of FILES)
+      if (parameters.has(name)) said(`${name} goes with ssl=required, verify-ca or verify-identity`);
     return null;
   }
   if (!MODES.includes(mode)) said(`ssl must be one of ${MODES.join(', ')}, not "${mode}"`);
@@ -90,15 +111,23 @@ function tlsSettings(parameters: URLSearchParams, hosts: readonly DatabaseHostSe
     const path = parameters.get(name);
     return path === null ? undefined : textOf(`DATABASE_URL: ${name}`, path);
   });
-  if (mode.startsWith('verify-') && ca === undefined) said(`ssl=${mode} needs sslCa, the certificate of the authority that signed the server's`);
+  if (mode.startsWith('verify-') && ca === undefined)
+    said(`ssl=${mode} needs sslCa, the certificate of the authority that signed the server's`);
   if ((cert === undefined) !== (key === undefined)) said('sslCert and sslKey go together');
   if (ca) mustWork('sslCa holds no certificate', () => new X509Certificate(ca), said);
   if (cert && key) mustWork('sslCert and sslKey cannot be used', () => usableTlsPair(cert, key), said);
   const verifyIdentity = mode === 'verify-identity';
   const address = hosts.find(({ host }) => isIP(host) !== 0);
   // The driver would compare the certificate with "localhost".
-  if (verifyIdentity && address) said(`ssl=verify-identity needs the name of the server, not the address ${address.host}`);
-  return { ...(mode !== 'required' && ca && { ca }), ...(cert && { cert }), ...(key && { key }), rejectUnauthorized: mode !== 'required', verifyIdentity };
+  if (verifyIdentity && address)
+    said(`ssl=verify-identity needs the name of the server, not the address ${address.host}`);
+  return {
+    ...(mode !== 'required' && ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
+    rejectUnauthorized: mode !== 'required',
+    verifyIdentity,
+  };
 }
 
 function mustWork(message: string, parse: () => unknown, fault: Fault): void {

@@ -13,12 +13,21 @@ export async function makeSystemTables(program: DatabaseProgram, argumentsForDat
   if (ok) return;
   // Ubuntu confines MySQL to /var/lib/mysql, and the server then says no more than "permission denied".
   const confined = program.family === 'mysql' && existsSync('/etc/apparmor.d/usr.sbin.mysqld');
-  const hint = confined ? "\nUbuntu's AppArmor profile for MySQL may forbid this folder. Set DATABASE_URL to a server that runs already instead." : '';
+  const hint = confined
+    ? "\nUbuntu's AppArmor profile for MySQL may forbid this folder. Set DATABASE_URL to a server that runs already instead."
+    : '';
   throw new Error(`${program.path} could not make its data:\n${lastLinesOf(output)}${hint}`);
 }
 
 /** As mariadb-install-db has it. */
-const BOOTSTRAP = ['--bootstrap', '--log-warnings=0', '--enforce-storage-engine=', '--max-allowed-packet=8M', '--net-buffer-length=16K', '--innodb-log-file-size=8M'];
+const BOOTSTRAP = [
+  '--bootstrap',
+  '--log-warnings=0',
+  '--enforce-storage-engine=',
+  '--max-allowed-packet=8M',
+  '--net-buffer-length=16K',
+  '--innodb-log-file-size=8M',
+];
 
 /** In this order; named `mysql_...` up to MariaDB 10.11 and `mariadb_...` later. */
 const SCRIPTS = ['system_tables.sql', 'performance_tables.sql', 'system_tables_data.sql'];
@@ -29,11 +38,20 @@ const SCRIPTS = ['system_tables.sql', 'performance_tables.sql', 'system_tables_d
  */
 async function mariadbTables(program: DatabaseProgram): Promise<string> {
   const folder = await shareFolderOf(program);
-  const scripts = await Promise.all(SCRIPTS.map((name) => readEither(join(folder, `mariadb_${name}`), join(folder, `mysql_${name}`)))).catch((error: unknown) => {
-    throw new Error(`${program.path} is there, but not all that belongs to it (${errorMessage(error)}). Install the whole server package of MariaDB.`);
+  const scripts = await Promise.all(
+    SCRIPTS.map((name) => readEither(join(folder, `mariadb_${name}`), join(folder, `mysql_${name}`))),
+  ).catch((error: unknown) => {
+    throw new Error(
+      `${program.path} is there, but not all that belongs to it (${errorMessage(error)}). Install the whole server package of MariaDB.`,
+    );
   });
   // One statement a line; the variables of newer and older versions for "root logs in by password".
-  const root = ['CREATE DATABASE IF NOT EXISTS mysql;', 'USE mysql;', 'SET @auth_root_socket=NULL;', 'SET @skip_auth_root_nopasswd=NULL;'];
+  const root = [
+    'CREATE DATABASE IF NOT EXISTS mysql;',
+    'USE mysql;',
+    'SET @auth_root_socket=NULL;',
+    'SET @skip_auth_root_nopasswd=NULL;',
+  ];
   return [...root, ...scripts, ''].join('\n');
 }
 

@@ -13,7 +13,11 @@ export interface DirectoryClaim {
 }
 
 export class DirectoryInUse extends Error {
-  constructor(readonly directory: string, readonly pid: number, readonly url: string | null) {
+  constructor(
+    readonly directory: string,
+    readonly pid: number,
+    readonly url: string | null,
+  ) {
     super(
       url === null
         ? `A configuration server is just starting from ${directory} (process ${pid}). Wait for it, or stop it first.`
@@ -95,7 +99,12 @@ async function read(path: string): Promise<Holder | undefined> {
   } catch {
     // not JSON: below
   }
-  return { claimId: createHash('sha256').update(text).digest('hex').slice(0, 36), pid: 0, processStart: null, url: null };
+  return {
+    claimId: createHash('sha256').update(text).digest('hex').slice(0, 36),
+    pid: 0,
+    processStart: null,
+    url: null,
+  };
 }
 
 /** Same number and same start: the number alone may have gone to another program. */

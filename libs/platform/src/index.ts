@@ -1,7 +1,13 @@
 export { claimDirectory, DirectoryInUse, type DirectoryClaim } from './directory-claim.js';
 export { openPrivateDatabase, type PrivateDatabase } from './private-database.js';
 export { isRunning } from './running-process.js';
-export { appendPrivateFile, mustBePrivateFolder, readPrivateFile, UnsafeFile, writePrivateFile } from './private-files.js';
+export {
+  appendPrivateFile,
+  mustBePrivateFolder,
+  readPrivateFile,
+  UnsafeFile,
+  writePrivateFile,
+} from './private-files.js';
 export { SystemRandomness, UuidIdentifiers } from './randomness.js';
 export { errorCode, errorMessage, whileSaying } from './running-process.js';
 export {
@@ -22,7 +28,15 @@ export {
 export type { DatabaseSettings } from './database-settings.js';
 export { mostSockets } from './descriptors.js';
 export { seededFractions } from './seeded-fractions.js';
-export { readSettings, SETTINGS, SettingsError, type ProxySettings, type Settings, type SettingRow, type TlsSettings } from './settings.js';
+export {
+  readSettings,
+  SETTINGS,
+  SettingsError,
+  type ProxySettings,
+  type Settings,
+  type SettingRow,
+  type TlsSettings,
+} from './settings.js';
 export { SystemClock } from './system-clock.js';
 export { readTextFile, textOfFile } from './text-file.js';
 export { usableTlsPair, type TlsValidity } from './tls-pair.js';

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -31,19 +41,28 @@ describe('a private file', () => {
     expect(await readPrivateFile(file('ours', mode))).toBe('secret\n');
   });
 
-  it.each([0o640, 0o604, 0o644, 0o620, 0o602, 0o610])('of mode %o is refused when it is a secret, with what to do', async (mode) => {
-    const path = file('open', mode);
-    await expect(readPrivateFile(path)).rejects.toThrow(`${path} is open to others (mode ${mode.toString(8)}): if it is yours, run "chmod 600 ${path}"`);
-  });
+  it.each([0o640, 0o604, 0o644, 0o620, 0o602, 0o610])(
+    'of mode %o is refused when it is a secret, with what to do',
+    async (mode) => {
+      const path = file('open', mode);
+      await expect(readPrivateFile(path)).rejects.toThrow(
+        `${path} is open to others (mode ${mode.toString(8)}): if it is yours, run "chmod 600 ${path}"`,
+      );
+    },
+  );
 
   it('that is no secret may be read by others, and not written by them', async () => {
     expect(await readPrivateFile(file('read', 0o644), { isSecret: false })).toBe('secret\n');
-    await expect(readPrivateFile(file('written', 0o664), { isSecret: false })).rejects.toThrow('is open to others (mode 664)');
+    await expect(readPrivateFile(file('written', 0o664), { isSecret: false })).rejects.toThrow(
+      'is open to others (mode 664)',
+    );
   });
 
   it('of another user is refused, also to root', async () => {
     const path = notOurs();
-    await expect(readPrivateFile(path)).rejects.toThrow(`${path} belongs to user ${lstatSync(path).uid}, and this server runs as user ${process.geteuid?.()}: if it is yours, run "chown`);
+    await expect(readPrivateFile(path)).rejects.toThrow(
+      `${path} belongs to user ${lstatSync(path).uid}, and this server runs as user ${process.geteuid?.()}: if it is yours, run "chown`,
+    );
   });
 
   it('that is a link, a folder or a pipe is refused and not waited for', async () => {
@@ -51,8 +70,10 @@ describe('a private file', () => {
     symlinkSync(join(folder, 'nothing'), join(folder, 'dangling'));
     mkdirSync(join(folder, 'folder'));
     execFileSync('mkfifo', [join(folder, 'pipe')]);
-    for (const name of ['link', 'dangling']) await expect(readPrivateFile(join(folder, name))).rejects.toThrow('is a symbolic link, which is not followed');
-    for (const name of ['folder', 'pipe']) await expect(readPrivateFile(join(folder, name))).rejects.toThrow('is not a regular file: remove it');
+    for (const name of ['link', 'dangling'])
+      await expect(readPrivateFile(join(folder, name))).rejects.toThrow('is a symbolic link, which is not followed');
+    for (const name of ['folder', 'pipe'])
+      await expect(readPrivateFile(join(folder, name))).rejects.toThrow('is not a regular file: remove it');
   });
 
   it('that is not there reads as none', async () => {
@@ -107,7 +128,9 @@ describe('a private folder', () => {
 
   it.each([0o770, 0o777, 0o1777, 0o720])('of mode %o is refused, with what to do', async (mode) => {
     chmodSync(folder, mode);
-    await expect(mustBePrivateFolder(folder)).rejects.toThrow(`${folder} can be written by others (mode ${(mode & 0o777).toString(8)}): run "chmod 700 ${folder}"`);
+    await expect(mustBePrivateFolder(folder)).rejects.toThrow(
+      `${folder} can be written by others (mode ${(mode & 0o777).toString(8)}): run "chmod 700 ${folder}"`,
+    );
   });
 
   it('of another user is refused, also to root', async () => {

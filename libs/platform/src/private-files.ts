@@ -23,7 +23,11 @@ const hasModes = (): boolean => process.geteuid !== undefined;
 /** The folder may be reached by a link. @throws UnsafeFile when another user owns it or may write to it, also when we are root. */
 export async function mustBePrivateFolder(path: string): Promise<void> {
   const found = await stat(path);
-  const fault = ownerFault(path, found) ?? (hasModes() && found.mode & WRITABLE_BY_OTHERS ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove what is not yours in it` : null);
+  const fault =
+    ownerFault(path, found) ??
+    (hasModes() && found.mode & WRITABLE_BY_OTHERS
+      ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove what is not yours in it`
+      : null);
   if (fault) throw new UnsafeFile(path, fault);
 }
 
@@ -81,7 +85,8 @@ function mustBePrivate(path: string, found: Stats, isSecret: boolean): void {
 }
 
 function fileFault(path: string, found: Stats, isSecret: boolean): string | null {
-  if (found.isSymbolicLink()) return 'is a symbolic link, which is not followed: put the file itself there, or remove the link';
+  if (found.isSymbolicLink())
+    return 'is a symbolic link, which is not followed: put the file itself there, or remove the link';
   if (!found.isFile()) return 'is not a regular file: remove it';
   const owner = ownerFault(path, found);
   if (owner || !hasModes() || !(found.mode & (isSecret ? OPEN_TO_OTHERS : WRITABLE_BY_OTHERS))) return owner;
@@ -90,7 +95,9 @@ function fileFault(path: string, found: Stats, isSecret: boolean): string | null
 
 function ownerFault(path: string, { uid }: Stats): string | null {
   const ours = process.geteuid?.() ?? uid;
-  return uid === ours ? null : `belongs to user ${uid}, and this server runs as user ${ours}: if it is yours, run "chown ${ours} ${path}"; otherwise remove it`;
+  return uid === ours
+    ? null
+    : `belongs to user ${uid}, and this server runs as user ${ours}: if it is yours, run "chown ${ours} ${path}"; otherwise remove it`;
 }
 
 const modeOf = ({ mode }: Stats): string => (mode & 0o777).toString(8);

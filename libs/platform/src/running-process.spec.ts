@@ -5,7 +5,8 @@ import { endProcess, isRunning, isZombie, processesCalledWith } from './running-
 
 const ours = [process.geteuid?.() ?? 0];
 
-const stat = (name: string, state: string, threads: number): string => `71 (${name}) ${state} 1 71 71 0 -1 4228364 9 0 0 0 1 2 0 0 20 0 ${threads} 0 5000 0 0`;
+const stat = (name: string, state: string, threads: number): string =>
+  `71 (${name}) ${state} 1 71 71 0 -1 4228364 9 0 0 0 1 2 0 0 20 0 ${threads} 0 5000 0 0`;
 
 it.each([
   ['sleeps', stat('mariadbd', 'S', 12), false],

@@ -64,7 +64,11 @@ export interface Outcome {
 }
 
 /** Runs a program with its output hidden. */
-export function runToItsEnd(program: string, args: readonly string[], { input = '', env = process.env } = {}): Promise<Outcome> {
+export function runToItsEnd(
+  program: string,
+  args: readonly string[],
+  { input = '', env = process.env } = {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
     let output = '';
     const child = spawn(program, args, { env });
@@ -129,25 +133,44 @@ async function isGoneWithin(pid: number, waitMs: number): Promise<boolean> {
 }
 
 /** Of proc_pid_stat(5): fields 3, 20 and 22, the last in ticks since the machine started. The second, a name, may hold spaces and brackets. */
-function fieldsOf(stat: string): { state?: string | undefined; threads?: string | undefined; start?: string | undefined } {
+function fieldsOf(stat: string): {
+  state?: string | undefined;
+  threads?: string | undefined;
+  start?: string | undefined;
+} {
   const fromThird = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { state: fromThird[0], threads: fromThird[17], start: fromThird[19] };
 }
 
 function processesOf(users: readonly number[]): CalledProcess[] {
-  const numbers = readdirIn('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
-  if (numbers.length > 0) return numbers.filter((pid) => users.includes(ownerOf(`/proc/${pid}`) ?? NaN)).map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
+  const numbers = readdirIn('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  if (numbers.length > 0)
+    return numbers
+      .filter((pid) => users.includes(ownerOf(`/proc/${pid}`) ?? NaN))
+      .map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
   const lines = askPs(['-A', '-o', 'uid=,pid=,command=']).matchAll(/^ *(\d+) +(\d+) +(.*)$/gm);
-  return [...lines].flatMap(([, uid, pid, commandLine = '']) => (users.includes(Number(uid)) ? [{ pid: Number(pid), commandLine }] : []));
+  return [...lines].flatMap(([, uid, pid, commandLine = '']) =>
+    users.includes(Number(uid)) ? [{ pid: Number(pid), commandLine }] : [],
+  );
 }
 
 /** Empty for a kernel's own. The first thread that has ended says nothing any more, but those that have not do. */
 function commandLineOf(pid: number): string {
-  return readProc(pid, 'cmdline') || readdirIn(`/proc/${pid}/task`).map((thread) => readProc(Number(thread), 'cmdline')).find(Boolean) || '';
+  return (
+    readProc(pid, 'cmdline') ||
+    readdirIn(`/proc/${pid}/task`)
+      .map((thread) => readProc(Number(thread), 'cmdline'))
+      .find(Boolean) ||
+    ''
+  );
 }
 
 function hasArgument(commandLine: string, argument: string): boolean {
-  return commandLine.includes('\0') ? commandLine.split('\0').includes(argument) : `${commandLine} `.includes(` ${argument} `);
+  return commandLine.includes('\0')
+    ? commandLine.split('\0').includes(argument)
+    : `${commandLine} `.includes(` ${argument} `);
 }
 
 function readdirIn(folder: string): string[] {
@@ -169,7 +192,12 @@ function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefined {
 function askPs(args: readonly string[]): string {
   try {
     const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
-    return execFileSync('ps', ['-ww', ...args], { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 64 * 2 ** 20 });
+    return execFileSync('ps', ['-ww', ...args], {
+      encoding: 'utf8',
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      maxBuffer: 64 * 2 ** 20,
+    });
   } catch {
     return ''; // ps says by its exit code that there is no such process
   }

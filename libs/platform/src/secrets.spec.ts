@@ -12,7 +12,12 @@ it.each([0, 1, 31, 32, 63, 64, 65, 200])('a keyed digest with a key of %d bytes 
 
 it('two credentials of one host id and generation differ in their random part', () => {
   const credentials = new HmacCredentials(randomBytes(32));
-  const [first, second] = [1, 2].map(() => Buffer.from(credentials.mint('5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e5f', 1).credential.slice('psc_'.length), 'base64url').subarray(4, 36));
+  const [first, second] = [1, 2].map(() =>
+    Buffer.from(
+      credentials.mint('5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e5f', 1).credential.slice('psc_'.length),
+      'base64url',
+    ).subarray(4, 36),
+  );
   expect(first).toHaveLength(32);
   expect(first).not.toEqual(second);
 });

@@ -11,7 +11,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const read = (environment: Record<string, string>, insecure = false) => readSettings({ environment, insecure, packageVersion: '1.2.3' });
+const read = (environment: Record<string, string>, insecure = false) =>
+  readSettings({ environment, insecure, packageVersion: '1.2.3' });
 const file = (name: string, content: string | Buffer): string => {
   const path = join(folder, name);
   writeFileSync(path, content);
@@ -24,13 +25,20 @@ function faultsOf(environment: Record<string, string>): string[] {
     return [];
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    return error.message.split('\n').slice(1).map((line) => line.trim());
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim());
   }
 }
 
 describe('settings', () => {
   it('have defaults that work', () => {
-    expect(read({})).toMatchObject({ http: { host: '127.0.0.1', port: 8080 }, database: null, version: { major: 1, minor: 2, build: 3, revision: 0 } });
+    expect(read({})).toMatchObject({
+      http: { host: '127.0.0.1', port: 8080 },
+      database: null,
+      version: { major: 1, minor: 2, build: 3, revision: 0 },
+    });
   });
 
   it.each([
@@ -44,7 +52,10 @@ describe('settings', () => {
     [{ TLS_KEY_FILE: '/no/such/file' }, 'TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together'],
     [{ DATABASE_URL: 'postgres://u@h/d' }, 'DATABASE_URL must read mysql://'],
     [{ DATABASE_PASSWORD_FILE: '/no/such/file' }, 'DATABASE_PASSWORD_FILE goes with DATABASE_URL'],
-    [{ TRUSTED_PROXIES: '10.0.0.0/8, proxy.example' }, 'TRUSTED_PROXIES: "proxy.example" is neither an address nor a CIDR network'],
+    [
+      { TRUSTED_PROXIES: '10.0.0.0/8, proxy.example' },
+      'TRUSTED_PROXIES: "proxy.example" is neither an address nor a CIDR network',
+    ],
     [{ PROXY_PROTOCOL: 'required' }, 'PROXY_PROTOCOL needs TRUSTED_PROXIES'],
     [{ PROXY_PROTOCOL: 'v2' }, 'PROXY_PROTOCOL must be one of off, required'],
     [{ TRUSTED_PROXY_HEADER: 'via' }, 'TRUSTED_PROXY_HEADER must be one of any, forwarded, x-forwarded-for'],
@@ -55,22 +66,32 @@ describe('settings', () => {
 
   it('are refused for a certificate that is none', () => {
     const text = file('text', 'no certificate');
-    expect(faultsOf({ TLS_CERTIFICATE_FILE: text, TLS_KEY_FILE: text })).toEqual([expect.stringMatching(/^TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used/)]);
+    expect(faultsOf({ TLS_CERTIFICATE_FILE: text, TLS_KEY_FILE: text })).toEqual([
+      expect.stringMatching(/^TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used/),
+    ]);
   });
 
   it('are refused for a certificate or key that is empty, by name', () => {
     const [empty, blank] = [file('empty', ''), file('blank', ' \n\t\n')];
-    expect(faultsOf({ TLS_CERTIFICATE_FILE: empty, TLS_KEY_FILE: blank })).toEqual(['TLS_CERTIFICATE_FILE: the file is empty', 'TLS_KEY_FILE: the file is empty']);
+    expect(faultsOf({ TLS_CERTIFICATE_FILE: empty, TLS_KEY_FILE: blank })).toEqual([
+      'TLS_CERTIFICATE_FILE: the file is empty',
+      'TLS_KEY_FILE: the file is empty',
+    ]);
   });
 
   it('are refused for a key that does not belong to the certificate, also one of another kind', async () => {
     const rsa = await generate([], { algorithm: 'sha256' });
-    for (const other of [await generate([], { algorithm: 'sha256' }), await generate([], { algorithm: 'sha256', keyType: 'ec' })]) {
-      expect(faultsOf({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', other.private) })).toEqual([
-        'TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: the key does not belong to the certificate',
-      ]);
+    for (const other of [
+      await generate([], { algorithm: 'sha256' }),
+      await generate([], { algorithm: 'sha256', keyType: 'ec' }),
+    ]) {
+      expect(
+        faultsOf({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', other.private) }),
+      ).toEqual(['TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: the key does not belong to the certificate']);
     }
-    expect(read({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', rsa.private) }).http.tls).toMatchObject({ certificate: rsa.cert, key: rsa.private });
+    expect(
+      read({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', rsa.private) }).http.tls,
+    ).toMatchObject({ certificate: rsa.cert, key: rsa.private });
   });
 
   it.each([
@@ -83,19 +104,38 @@ describe('settings', () => {
   it('are read from files with a byte order mark and lines of Windows', async () => {
     const { cert, private: key } = await generate([], { algorithm: 'sha256' });
     const marked = (name: string, text: string): string => file(name, `\ufeff${text.replaceAll('\n', '\r\n')}`);
-    const environment = { TLS_CERTIFICATE_FILE: marked('certificate', cert), TLS_KEY_FILE: marked('key', key), DATABASE_PASSWORD_FILE: marked('password', 'päss word\n') };
-    const settings = read({ ...environment, CONFIG_FILE: marked('settings', 'HTTP_PORT=1\n\n# a comment\nLEASE_SECONDS="240"\nDATABASE_URL=mysql://u@h/d\n') });
-    expect(settings).toMatchObject({ http: { port: 1 }, lease: { leaseSeconds: 240 }, database: { host: 'h', database: 'd', password: 'päss word' } });
+    const environment = {
+      TLS_CERTIFICATE_FILE: marked('certificate', cert),
+      TLS_KEY_FILE: marked('key', key),
+      DATABASE_PASSWORD_FILE: marked('password', 'päss word\n'),
+    };
+    const settings = read({
+      ...environment,
+      CONFIG_FILE: marked('settings', 'HTTP_PORT=1\n\n# a comment\nLEASE_SECONDS="240"\nDATABASE_URL=mysql://u@h/d\n'),
+    });
+    expect(settings).toMatchObject({
+      http: { port: 1 },
+      lease: { leaseSeconds: 240 },
+      database: { host: 'h', database: 'd', password: 'päss word' },
+    });
     expect(settings.http.tls?.certificate).toMatch(/^-----BEGIN CERTIFICATE-----\r\n/);
   });
 
-  it.each(['CONFIG_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE', 'DATABASE_PASSWORD_FILE'])('are refused from a file in UTF-16, by name: %s', (name) => {
-    const utf16 = file('utf16', Buffer.from('\ufeffHTTP_PORT=1\r\n', 'utf16le'));
-    expect(faultsOf({ DATABASE_URL: 'mysql://u@h/d', [name]: utf16 })).toContainEqual(expect.stringMatching(`^${name}: the file is in UTF-16; save it as UTF-8`));
-  });
+  it.each(['CONFIG_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE', 'DATABASE_PASSWORD_FILE'])(
+    'are refused from a file in UTF-16, by name: %s',
+    (name) => {
+      const utf16 = file('utf16', Buffer.from('\ufeffHTTP_PORT=1\r\n', 'utf16le'));
+      expect(faultsOf({ DATABASE_URL: 'mysql://u@h/d', [name]: utf16 })).toContainEqual(
+        expect.stringMatching(`^${name}: the file is in UTF-16; save it as UTF-8`),
+      );
+    },
+  );
 
   it('of a file yield to the environment', () => {
     const path = file('settings', '# a comment\n\nHTTP_PORT=1\nLEASE_SECONDS="240"\n');
-    expect(read({ CONFIG_FILE: path, HTTP_PORT: '2' })).toMatchObject({ http: { port: 2 }, lease: { leaseSeconds: 240 } });
+    expect(read({ CONFIG_FILE: path, HTTP_PORT: '2' })).toMatchObject({
+      http: { port: 2 },
+      lease: { leaseSeconds: 240 },
+    });
   });
 });

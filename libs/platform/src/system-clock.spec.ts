@@ -17,13 +17,16 @@ beforeEach(() => {
 const aheadMs = (): number => Math.round((clock.now().getTime() - Date.now()) / CLOSE_MS) * CLOSE_MS + 0;
 
 describe('the clock of the site', () => {
-  it.each([-2 * HOUR_MS, 0, 500 * 24 * HOUR_MS])('follows the clock of its database server, also when that steps by %d ms', async (ms) => {
-    await clock.synchronise();
-    clock.agreed();
-    shiftMs = ms;
-    await clock.synchronise();
-    expect([aheadMs(), clock.databaseDifferenceMs]).toEqual([ms, 0]);
-  });
+  it.each([-2 * HOUR_MS, 0, 500 * 24 * HOUR_MS])(
+    'follows the clock of its database server, also when that steps by %d ms',
+    async (ms) => {
+      await clock.synchronise();
+      clock.agreed();
+      shiftMs = ms;
+      await clock.synchronise();
+      expect([aheadMs(), clock.databaseDifferenceMs]).toEqual([ms, 0]);
+    },
+  );
 
   it('measures the clock of another server that differs, and does not follow it', async () => {
     await clock.synchronise();

@@ -53,7 +53,8 @@ export class SystemClock extends Clock {
   async synchronise(): Promise<number> {
     const { offsetMs, server } = await this.measure();
     const changeMs = offsetMs - this.offsetMs;
-    const isFollowed = server === this.reference || (this.reference === null && !this.hasAgreed) || Math.abs(changeMs) <= MAX_SLEW_MS;
+    const isFollowed =
+      server === this.reference || (this.reference === null && !this.hasAgreed) || Math.abs(changeMs) <= MAX_SLEW_MS;
     this.differenceMs = isFollowed ? 0 : changeMs;
     if (!isFollowed) return 0;
     this.reference = server;
@@ -97,7 +98,8 @@ export class SystemClock extends Clock {
       const sent = performance.now();
       const { at, server } = await this.readDatabaseClock();
       const roundTripMs = performance.now() - sent;
-      if (roundTripMs < best.roundTripMs) best = { roundTripMs, offsetMs: at.getTime() - (sent + roundTripMs / 2), server };
+      if (roundTripMs < best.roundTripMs)
+        best = { roundTripMs, offsetMs: at.getTime() - (sent + roundTripMs / 2), server };
     }
     return best;
   }

@@ -11,7 +11,11 @@ export class TrustedProxies {
    */
   static parse(text: string): TrustedProxies {
     const proxies = new TrustedProxies();
-    for (const entry of text.split(',').map((part) => part.trim()).filter(Boolean)) proxies.add(entry);
+    for (const entry of text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean))
+      proxies.add(entry);
     return proxies;
   }
 
@@ -24,7 +28,8 @@ export class TrustedProxies {
     const [, address = '', prefix] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
     const family = isIP(address);
     const bits = family === 4 ? 32 : 128;
-    if (family === 0 || address.includes('%') || Number(prefix ?? 0) > bits) throw new Error(`"${entry}" is neither an address nor a CIDR network`);
+    if (family === 0 || address.includes('%') || Number(prefix ?? 0) > bits)
+      throw new Error(`"${entry}" is neither an address nor a CIDR network`);
     this.list.addSubnet(address, Number(prefix ?? bits), family === 4 ? 'ipv4' : 'ipv6');
     this.isEmpty = false;
   }

@@ -47,9 +47,12 @@ describe('a label', () => {
     expect(labelFault(text, 255)).toContain(`characters that can be seen; ${named} is none`);
   });
 
-  it.each([' ps', '\u00a0ps', '\u3000ps', '\u2800', ' ', '\u200d', '\u200cps', '\ufe0f'])('does not begin with "%s": there is nothing to see', (text) => {
-    expect(labelFault(text, 255)).toBe('must not begin with white space');
-  });
+  it.each([' ps', '\u00a0ps', '\u3000ps', '\u2800', ' ', '\u200d', '\u200cps', '\ufe0f'])(
+    'does not begin with "%s": there is nothing to see',
+    (text) => {
+      expect(labelFault(text, 255)).toBe('must not begin with white space');
+    },
+  );
 
   it.each(['ps ', 'ps\u00a0', 'ps\u2003', 'ps\u2800'])('does not end like "%s"', (text) => {
     expect(labelFault(text, 255)).toBe('must not end with white space');
@@ -86,16 +89,39 @@ describe('an address', () => {
     expect(canonicalAddress(text)).toBe(canonical);
   });
 
-  it.each(['', '1.2.3', '1.2.3.256', '1.2.3.04', '0x7f.1.1.1', '::ffff:1.2.3.04', '::ffff:0x7f.1.1.1', '::1.2.3', '::1.2.3.256', '1.2.3.4::', '1::1.2.3.4:5', 'fe80::1%eth0', '::1.2.3.4%1', '[::1]', ':1.2.3.4', '1.2.3.4:1'])(
-    '"%s" is none',
-    (text) => {
-      expect(canonicalAddress(text)).toBeNull();
-    },
-  );
+  it.each([
+    '',
+    '1.2.3',
+    '1.2.3.256',
+    '1.2.3.04',
+    '0x7f.1.1.1',
+    '::ffff:1.2.3.04',
+    '::ffff:0x7f.1.1.1',
+    '::1.2.3',
+    '::1.2.3.256',
+    '1.2.3.4::',
+    '1::1.2.3.4:5',
+    'fe80::1%eth0',
+    '::1.2.3.4%1',
+    '[::1]',
+    ':1.2.3.4',
+    '1.2.3.4:1',
+  ])('"%s" is none', (text) => {
+    expect(canonicalAddress(text)).toBeNull();
+  });
 });
 
 describe('the address of a machine', () => {
-  it.each(['192.0.2.1', '127.0.0.1', '::1', '169.254.1.1', 'fe80::1', '2001:db8::1', '10.255.255.255', '::ffff:192.0.2.1'])('may be %s', (text) => {
+  it.each([
+    '192.0.2.1',
+    '127.0.0.1',
+    '::1',
+    '169.254.1.1',
+    'fe80::1',
+    '2001:db8::1',
+    '10.255.255.255',
+    '::ffff:192.0.2.1',
+  ])('may be %s', (text) => {
     expect(machineAddressFault(text)).toBeNull();
   });
 

@@ -21,7 +21,8 @@ const NO_ADDRESS = 'must be an IPv4 or IPv6 address';
 export const canonicalHostId = (text: string): string | null => (UUID.test(text) ? text.toLowerCase() : null);
 
 /** Four numbers from 0 to 255 without leading zeros. */
-const isDotted = (text: string): boolean => IPV4.test(text) && text.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255);
+const isDotted = (text: string): boolean =>
+  IPV4.test(text) && text.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255);
 
 /** An IPv6 address whose end is written as an IPv4 address, in groups alone: the parser would take `::1.2.3.4` for `::ffff:1.2.3.4`. */
 function inGroups(text: string): string {
@@ -58,10 +59,15 @@ export function isInstant(text: string): boolean {
   return day <= SHORTEST_MONTH || day === new Date(Date.UTC(year, month - 1, day)).getUTCDate();
 }
 
-const isVersion = (text: string): boolean => VERSION.exec(text)?.slice(1).every((part) => Number(part) <= 65_535) ?? false;
+const isVersion = (text: string): boolean =>
+  VERSION.exec(text)
+    ?.slice(1)
+    .every((part) => Number(part) <= 65_535) ?? false;
 /** As a database counts: by code points. Names are kept in NFC, which can be longer. */
-const isNoLongerThan = (text: string, most: number): boolean => [text, text.normalize('NFC')].every((form) => form.length <= most || [...form].length <= most);
-const codePoint = (character: string): string => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+const isNoLongerThan = (text: string, most: number): boolean =>
+  [text, text.normalize('NFC')].every((form) => form.length <= most || [...form].length <= most);
+const codePoint = (character: string): string =>
+  `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 
 /** What keeps a text from being what a label begins with: all that `labelFault` says, but it may break off at white space. */
 export function labelStartFault(text: string, most: number): string | null {
@@ -80,7 +86,8 @@ export const labelFault = (text: string, most: number): string | null =>
 function textCheck(name: string, faultOf: (text: string) => string | null) {
   return (options?: ValidationOptions): PropertyDecorator =>
     (target, propertyName) => {
-      const message = ({ property, value }: ValidationArguments): string => `${property} ${faultOf(typeof value === 'string' ? value : '')}`;
+      const message = ({ property, value }: ValidationArguments): string =>
+        `${property} ${faultOf(typeof value === 'string' ? value : '')}`;
       registerDecorator({
         name,
         target: target.constructor,
@@ -91,14 +98,30 @@ function textCheck(name: string, faultOf: (text: string) => string | null) {
     };
 }
 
-const unless = (isValid: (text: string) => boolean, fault: string) => (text: string): string | null => (isValid(text) ? null : fault);
+const unless =
+  (isValid: (text: string) => boolean, fault: string) =>
+  (text: string): string | null =>
+    isValid(text) ? null : fault;
 
-export const IsHostId = textCheck('isHostId', unless((text) => canonicalHostId(text) !== null, 'must be a UUID'));
-export const IsAddress = textCheck('isAddress', unless((text) => canonicalAddress(text) !== null, NO_ADDRESS));
+export const IsHostId = textCheck(
+  'isHostId',
+  unless((text) => canonicalHostId(text) !== null, 'must be a UUID'),
+);
+export const IsAddress = textCheck(
+  'isAddress',
+  unless((text) => canonicalAddress(text) !== null, NO_ADDRESS),
+);
 export const IsMachineAddress = textCheck('isMachineAddress', machineAddressFault);
-export const IsInstant = textCheck('isInstant', unless(isInstant, 'must be an RFC 3339 instant, e.g. 2026-11-23T09:00:00Z'));
-export const IsVersion = textCheck('isVersion', unless(isVersion, 'must have four numbers from 0 to 65535, e.g. 9.63.7187.1'));
+export const IsInstant = textCheck(
+  'isInstant',
+  unless(isInstant, 'must be an RFC 3339 instant, e.g. 2026-11-23T09:00:00Z'),
+);
+export const IsVersion = textCheck(
+  'isVersion',
+  unless(isVersion, 'must have four numbers from 0 to 65535, e.g. 9.63.7187.1'),
+);
 /** Text for people and names that people compare. A reason is one as well: the audit log has a line for each. */
 export const IsLabel = (most: number): PropertyDecorator => textCheck('isLabel', (text) => labelFault(text, most))();
 /** What labels are searched by: may end in white space, as a name that is being typed does. */
-export const IsLabelStart = (most: number): PropertyDecorator => textCheck('isLabelStart', (text) => labelStartFault(text, most))();
+export const IsLabelStart = (most: number): PropertyDecorator =>
+  textCheck('isLabelStart', (text) => labelStartFault(text, most))();

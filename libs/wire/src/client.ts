@@ -74,8 +74,17 @@ export class ConfigurationServerClient {
     await this.pool.close();
   }
 
-  private async call<Answer>(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, authorization: string | null, body?: object): Promise<Answer> {
-    const { statusCode, headers, body: answer } = await this.pool.request({
+  private async call<Answer>(
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+    path: string,
+    authorization: string | null,
+    body?: object,
+  ): Promise<Answer> {
+    const {
+      statusCode,
+      headers,
+      body: answer,
+    } = await this.pool.request({
       method,
       path,
       headers: { ...(authorization && { authorization }), ...(body && { 'content-type': 'application/json' }) },
@@ -83,7 +92,8 @@ export class ConfigurationServerClient {
     });
     const text = await answer.text();
     const isProblem = String(headers['content-type'] ?? '').startsWith('application/problem+json');
-    if (isProblem) throw new Refused(JSON.parse(text) as ProblemResponse, Number(headers['retry-after'] ?? Number.NaN) || null);
+    if (isProblem)
+      throw new Refused(JSON.parse(text) as ProblemResponse, Number(headers['retry-after'] ?? Number.NaN) || null);
     if (statusCode < 200 || statusCode > 299 || !text.startsWith('{')) throw new UnexpectedAnswer(statusCode);
     return JSON.parse(text) as Answer;
   }

@@ -4,7 +4,16 @@ import { describe, expect, it } from '@jest/globals';
 import { compiledCheck, type WireClass } from './compiled-check.js';
 import * as wire from './index.js';
 
-const { ApiKeyRequest, ApplyPurgeRequest, HeartbeatRequest, PurgePlanRequest, PurgeRequest, RegisterRequest, RevokeCredentialRequest, RotatePassphraseRequest } = wire;
+const {
+  ApiKeyRequest,
+  ApplyPurgeRequest,
+  HeartbeatRequest,
+  PurgePlanRequest,
+  PurgeRequest,
+  RegisterRequest,
+  RevokeCredentialRequest,
+  RotatePassphraseRequest,
+} = wire;
 
 const HEARTBEAT = {
   generation: 4_294_967_295,
@@ -66,17 +75,53 @@ const BODIES: readonly (readonly [WireClass, object])[] = [
 ];
 
 /** What JSON can hold, at the edges; each is put in the place of every member. */
-const ODD_VALUES = [undefined, null, true, 0, -1, 0.5, NaN, Infinity, 443, 2 ** 53, 4_294_967_296, '', ' ', 'x', '1', '10.0.0.1', '\u0000', '\ud800', 'x'.repeat(129), 'x'.repeat(501), [], [null], [{}], {}, { name: 'a' }];
+const ODD_VALUES = [
+  undefined,
+  null,
+  true,
+  0,
+  -1,
+  0.5,
+  NaN,
+  Infinity,
+  443,
+  2 ** 53,
+  4_294_967_296,
+  '',
+  ' ',
+  'x',
+  '1',
+  '10.0.0.1',
+  '\u0000',
+  '\ud800',
+  'x'.repeat(129),
+  'x'.repeat(501),
+  [],
+  [null],
+  [{}],
+  {},
+  { name: 'a' },
+];
 
 const passesClassValidator = (wireClass: WireClass, body: unknown): boolean =>
-  typeof body === 'object' && body !== null && !Array.isArray(body) &&
-  validateSync(plainToInstance(wireClass, body), { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true }).length === 0;
+  typeof body === 'object' &&
+  body !== null &&
+  !Array.isArray(body) &&
+  validateSync(plainToInstance(wireClass, body), {
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+  }).length === 0;
 
 /** With each member odd, left out, or of an odd member itself. */
 function variants(whole: object): object[] {
   return [...Object.entries(whole), ['unknown', undefined] as const].flatMap(([name, member]) => {
     const { [name]: _left, ...without } = whole as Record<string, unknown>;
-    const inner = Array.isArray(member) ? variants(member[0] as object).map((item) => [member[0], item]) : typeof member === 'object' && member !== null ? variants(member as object) : [];
+    const inner = Array.isArray(member)
+      ? variants(member[0] as object).map((item) => [member[0], item])
+      : typeof member === 'object' && member !== null
+        ? variants(member as object)
+        : [];
     return [without, ...[...ODD_VALUES, ...inner].map((value) => ({ ...whole, [name]: value }))];
   });
 }
@@ -90,12 +135,19 @@ describe('a check compiled from a wire class', () => {
     expect(bodies.filter((body) => !check(body)).length).toBeGreaterThan(40);
   });
 
-  it.each([[{ generation: 1 }], [{ ...HEARTBEAT, load: {} }], [{ ...HEARTBEAT, load: null, services: null }], [{ ...HEARTBEAT, services: [] }]])('lets pass what is well made: %j', (body) => {
+  it.each([
+    [{ generation: 1 }],
+    [{ ...HEARTBEAT, load: {} }],
+    [{ ...HEARTBEAT, load: null, services: null }],
+    [{ ...HEARTBEAT, services: [] }],
+  ])('lets pass what is well made: %j', (body) => {
     expect(compiledCheck(HeartbeatRequest)(body)).toBe(true);
   });
 
   it('knows every body that a route takes', () => {
-    const bodies = Object.values(wire as unknown as Record<string, unknown>).filter((one) => typeof one === 'function' && one.name.endsWith('Request'));
+    const bodies = Object.values(wire as unknown as Record<string, unknown>).filter(
+      (one) => typeof one === 'function' && one.name.endsWith('Request'),
+    );
     expect(new Set(BODIES.map(([wireClass]) => wireClass))).toEqual(new Set(bodies));
   });
 

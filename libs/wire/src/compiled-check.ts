@@ -1,6 +1,11 @@
 import { TransformationType } from 'class-transformer';
 import { defaultMetadataStorage } from 'class-transformer/cjs/storage.js';
-import { getMetadataStorage, type ValidationArguments, type ValidatorConstraintInterface, ValidationTypes } from 'class-validator';
+import {
+  getMetadataStorage,
+  type ValidationArguments,
+  type ValidatorConstraintInterface,
+  ValidationTypes,
+} from 'class-validator';
 
 export type WireClass = new () => object;
 export type Check = (value: unknown) => boolean;
@@ -21,7 +26,9 @@ export interface Field {
  * @throws Error for a decorator that it does not know: better no start than a hole.
  */
 export function compiledCheck(wireClass: WireClass): Check {
-  const fields = new Map(fieldsOf(wireClass).map((field) => [field.name, { ...field, checks: [...field.checks, ...nestedChecks(field)] }]));
+  const fields = new Map(
+    fieldsOf(wireClass).map((field) => [field.name, { ...field, checks: [...field.checks, ...nestedChecks(field)] }]),
+  );
   const required = [...fields.values()].filter(({ optional }) => !optional).map(({ name }) => name);
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -47,13 +54,21 @@ export function fieldsOf(wireClass: WireClass): Field[] {
   for (const metadata of getMetadataStorage().getTargetValidationMetadatas(wireClass, '', false, false)) {
     const field = byName.get(metadata.propertyName) ?? { optional: false, checks: [], nested: null };
     byName.set(metadata.propertyName, field);
-    if (defaultMetadataStorage.findTransformMetadatas(wireClass, metadata.propertyName, TransformationType.PLAIN_TO_CLASS).length > 0) {
+    if (
+      defaultMetadataStorage.findTransformMetadatas(wireClass, metadata.propertyName, TransformationType.PLAIN_TO_CLASS)
+        .length > 0
+    ) {
       throw new Error(`${wireClass.name}.${metadata.propertyName}: what is taken as it is cannot be transformed`);
     }
-    if (metadata.type === ValidationTypes.NESTED_VALIDATION) field.nested = { wireClass: typeOf(wireClass, metadata.propertyName), each: metadata.each };
+    if (metadata.type === ValidationTypes.NESTED_VALIDATION)
+      field.nested = { wireClass: typeOf(wireClass, metadata.propertyName), each: metadata.each };
     else if (metadata.name === 'isOptional') field.optional = true;
-    else if (metadata.type === ValidationTypes.CUSTOM_VALIDATION && !metadata.each && !metadata.validateIf) field.checks.push(...decoratorChecks(metadata));
-    else throw new Error(`${wireClass.name}.${metadata.propertyName}: no compiled check for ${metadata.name ?? metadata.type}`);
+    else if (metadata.type === ValidationTypes.CUSTOM_VALIDATION && !metadata.each && !metadata.validateIf)
+      field.checks.push(...decoratorChecks(metadata));
+    else
+      throw new Error(
+        `${wireClass.name}.${metadata.propertyName}: no compiled check for ${metadata.name ?? metadata.type}`,
+      );
   }
   return [...byName].map(([name, field]) => ({ name, ...field }));
 }
@@ -65,7 +80,15 @@ const DIRECT: Readonly<Record<string, (bound: number) => Check>> = {
   max: (most) => (value) => typeof value === 'number' && value <= most,
 };
 
-function decoratorChecks({ name = '', constraintCls, constraints }: { name?: string; constraintCls: unknown; constraints: unknown[] }): Check[] {
+function decoratorChecks({
+  name = '',
+  constraintCls,
+  constraints,
+}: {
+  name?: string;
+  constraintCls: unknown;
+  constraints: unknown[];
+}): Check[] {
   const direct = DIRECT[name];
   if (direct) return [direct((constraints ?? [])[0] as number)];
   const known = { constraints } as ValidationArguments; // all that the decorators in use look at

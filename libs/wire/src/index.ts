@@ -53,6 +53,18 @@ export {
   PurgeResponse,
   SkippedCandidate,
 } from './purge.wire.js';
-export { ExportEventsQuery, ListEventsQuery, ListProcessServersQuery, ListTimelineQuery, PageQuery } from './query.wire.js';
-export { FindingBody, PreflightResponse, ProxySettings, RegisterRequest, RegistrationResponse } from './registration.wire.js';
+export {
+  ExportEventsQuery,
+  ListEventsQuery,
+  ListProcessServersQuery,
+  ListTimelineQuery,
+  PageQuery,
+} from './query.wire.js';
+export {
+  FindingBody,
+  PreflightResponse,
+  ProxySettings,
+  RegisterRequest,
+  RegistrationResponse,
+} from './registration.wire.js';
 export { RevokeCredentialRequest, RevokeCredentialResponse } from './revocation.wire.js';

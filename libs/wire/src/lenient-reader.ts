@@ -21,17 +21,21 @@ export const MOST_IGNORED = 20;
 const LONGEST_NAME = 64;
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-const isJsonObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isJsonObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A name from outside, cut and on one line. */
-const shown = (name: string): string => (name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME)}…`).replace(UNSEEN, '\ufffd');
+const shown = (name: string): string =>
+  (name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME)}…`).replace(UNSEEN, '\ufffd');
 
 /**
  * A reader made once from a wire class's own decorators that keeps every member it can use. It reads only own members that the
  * class names and copies them into new objects, so that no name from outside reaches an object. Null for anything but a JSON object.
  * @throws Error as `compiledCheck`.
  */
-export function lenientReader<Body extends object>(wireClass: new () => Body): (value: unknown) => Reading<Body> | null {
+export function lenientReader<Body extends object>(
+  wireClass: new () => Body,
+): (value: unknown) => Reading<Body> | null {
   const reader = new ObjectReader(wireClass);
   return (value) => {
     if (!isJsonObject(value)) return null;
@@ -61,7 +65,8 @@ class ObjectReader {
 
   constructor(private readonly wireClass: WireClass) {
     this.fields = new Map(fieldsOf(wireClass).map((field) => [field.name, field]));
-    for (const { name, nested } of this.fields.values()) if (nested) this.nested.set(name, new ObjectReader(nested.wireClass));
+    for (const { name, nested } of this.fields.values())
+      if (nested) this.nested.set(name, new ObjectReader(nested.wireClass));
   }
 
   /** `path` is that of the object, with a dot at its end. */
@@ -76,7 +81,8 @@ class ObjectReader {
       }
     }
     for (const { name, optional } of this.fields.values()) {
-      if (!optional && !Object.hasOwn(source, name)) reading.faults.push({ field: path + name, message: `${path}${name} is missing` });
+      if (!optional && !Object.hasOwn(source, name))
+        reading.faults.push({ field: path + name, message: `${path}${name} is missing` });
     }
     return reading;
   }

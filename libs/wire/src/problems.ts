@@ -25,7 +25,10 @@ export const PROBLEMS = {
   generations_exhausted: { status: 409, title: 'This host id has no generation left' },
   generation_unknown: { status: 409, title: 'This registration is newer than what is known' },
   machines_protected: { status: 409, title: 'Machines are still protected through this process server' },
-  machines_unknown: { status: 409, title: 'It is not known whether machines are protected through this process server' },
+  machines_unknown: {
+    status: 409,
+    title: 'It is not known whether machines are protected through this process server',
+  },
   process_server_connected: { status: 409, title: 'The process server is connected' },
   process_server_disconnected: { status: 409, title: 'The process server is disconnected; purge it' },
   api_key_name_taken: { status: 409, title: 'There is or was an API key by this name' },
@@ -39,7 +42,7 @@ export const PROBLEMS = {
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },
   expectation_failed: { status: 417, title: 'The expectation of the request cannot be met' },
   version_newer_than_configuration_server: { status: 422, title: 'The version is newer than the configuration server' },
-  version_not_exact: { status: 422, title: 'The version is not the configuration server\'s' },
+  version_not_exact: { status: 422, title: "The version is not the configuration server's" },
   invalid_data_port: { status: 422, title: 'The data port cannot be used' },
   clock_in_future: { status: 422, title: 'The clock of the process server is ahead' },
   expiry_not_in_future: { status: 422, title: 'The expiry is not in the future' },
@@ -59,7 +62,8 @@ export type ProblemCode = keyof typeof PROBLEMS;
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 
 /** Whether a response with this code has a `Retry-After` header. */
-export const hasRetryAfter = (code: ProblemCode): boolean => code === 'host_id_in_use' || PROBLEMS[code].status === 429 || PROBLEMS[code].status === 503;
+export const hasRetryAfter = (code: ProblemCode): boolean =>
+  code === 'host_id_in_use' || PROBLEMS[code].status === 429 || PROBLEMS[code].status === 503;
 
 /** The `type` member of a problem. */
 export const problemType = (code: ProblemCode): string => `urn:configuration-server:problem:${code}`;

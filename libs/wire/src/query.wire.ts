@@ -3,10 +3,12 @@ import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } fro
 import { IsAddress, IsHostId, IsInstant, IsLabel, IsLabelStart } from './checks.js';
 
 /** Digits, perhaps with a sign, and nothing else: `Number` would take an empty text for 0, and `0x10` and `1e2` as well. The bounds of the member say the rest. */
-export const wholeNumber = ({ value }: { value: unknown }): unknown => (typeof value === 'string' && /^-?\d{1,300}$/.test(value) ? Number(value) || 0 : value);
+export const wholeNumber = ({ value }: { value: unknown }): unknown =>
+  typeof value === 'string' && /^-?\d{1,300}$/.test(value) ? Number(value) || 0 : value;
 
 /** `true` and `false` as a query spells them. */
-export const trueOrFalse = ({ value }: { value: unknown }): unknown => (value === 'true' ? true : value === 'false' ? false : value);
+export const trueOrFalse = ({ value }: { value: unknown }): unknown =>
+  value === 'true' ? true : value === 'false' ? false : value;
 
 /** Paging of every list. */
 export class PageQuery {

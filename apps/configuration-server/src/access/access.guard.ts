@@ -21,10 +21,19 @@ export class AccessGuard implements CanActivate {
     if (!permission) throw new Error(`route ${context.getHandler().name} states no permission`);
     const request = context.switchToHttp().getRequest<RecognisedRequest>();
     let isExpected = false;
-    const admission = recogniseWithin(this.answerWithinMs, this.callers, request, permission, () => (isExpected = true));
+    const admission = recogniseWithin(
+      this.answerWithinMs,
+      this.callers,
+      request,
+      permission,
+      () => (isExpected = true),
+    );
     if (isExpected && beginsEarly(context.getHandler())) request.admission = mindedLater(admission);
     else request.caller = await admission;
-    const problem = unknownQuery(context, Object.keys(request.query as object)) ?? unknownBody(context, request.body) ?? unknownPrecondition(request);
+    const problem =
+      unknownQuery(context, Object.keys(request.query as object)) ??
+      unknownBody(context, request.body) ??
+      unknownPrecondition(request);
     if (!problem) return true;
     await admission;
     throw problem;
@@ -35,7 +44,13 @@ export class AccessGuard implements CanActivate {
  * Who is calling, for a route of this permission; the request has its deadline from here.
  * @throws RequestProblem when the path names no host id, and otherwise by the promise: see `Callers.admit`.
  */
-export function recogniseWithin(withinMs: number, callers: Callers, request: RecognisedRequest, permission: Permission, expected?: () => void): Promise<Caller> {
+export function recogniseWithin(
+  withinMs: number,
+  callers: Callers,
+  request: RecognisedRequest,
+  permission: Permission,
+  expected?: () => void,
+): Promise<Caller> {
   request.permission = permission;
   request.deadline = new CallDeadline(withinMs);
   const { hostId: given } = request.params as { hostId?: string };
@@ -45,7 +60,8 @@ export function recogniseWithin(withinMs: number, callers: Callers, request: Rec
 
 /** Whether a route has a parameter of this kind. */
 function takes(context: ExecutionContext, kind: RouteParamtypes): boolean {
-  const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as Record<string, unknown> | undefined;
+  const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as
+    Record<string, unknown> | undefined;
   return Object.keys(parameters ?? {}).some((key) => key.startsWith(`${kind}:`));
 }
 
@@ -57,12 +73,20 @@ function unknownQuery(context: ExecutionContext, names: readonly string[]): Requ
 }
 
 const unknownBody = (context: ExecutionContext, body: unknown): RequestProblem | null =>
-  body === undefined || takes(context, RouteParamtypes.BODY) ? null : RequestProblem.field('body', 'this call takes no body');
+  body === undefined || takes(context, RouteParamtypes.BODY)
+    ? null
+    : RequestProblem.field('body', 'this call takes no body');
 
 /** To ignore If-Match would change what its sender did not see. */
-const unknownPrecondition = ({ method, headers }: Pick<RecognisedRequest, 'method' | 'headers'>): RequestProblem | null =>
-  headers['if-match'] === undefined || method === 'GET' || method === 'HEAD' ? null : new RequestProblem('if_match_not_supported', NO_IF_MATCH);
-const NO_IF_MATCH = 'ETags of this server are weak and If-Match does not protect a change. Name the generation that you saw instead: ?generation= of DELETE, generation in the body of a purge.';
+const unknownPrecondition = ({
+  method,
+  headers,
+}: Pick<RecognisedRequest, 'method' | 'headers'>): RequestProblem | null =>
+  headers['if-match'] === undefined || method === 'GET' || method === 'HEAD'
+    ? null
+    : new RequestProblem('if_match_not_supported', NO_IF_MATCH);
+const NO_IF_MATCH =
+  'ETags of this server are weak and If-Match does not protect a change. Name the generation that you saw instead: ?generation= of DELETE, generation in the body of a purge.';
 
 /** A promise that may fail before anybody waits for it: that would end the process. */
 function mindedLater<Value>(promise: Promise<Value>): Promise<Value> {

@@ -14,7 +14,10 @@ export class CallDeadline {
   /** @throws FleetError `database_unavailable` when `work` has not ended in time; what `work` throws. */
   within<Value>(work: Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new FleetError({ code: 'database_unavailable' })), Math.max(0, this.atMs - performance.now()));
+      const timer = setTimeout(
+        () => reject(new FleetError({ code: 'database_unavailable' })),
+        Math.max(0, this.atMs - performance.now()),
+      );
       const settled = (): void => clearTimeout(timer);
       work.then(resolve, reject).finally(settled);
     });

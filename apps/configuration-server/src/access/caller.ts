@@ -15,7 +15,15 @@ declare module 'fastify' {
 }
 
 /** What a caller must be. `reader` includes operators and admins, `operator` includes admins. `anyone` is not limited either: for health checks. */
-export type Permission = 'anyone' | 'passphrase' | 'process_server' | 'process_server_or_operator' | 'reader' | 'operator' | 'admin' | 'metrics';
+export type Permission =
+  | 'anyone'
+  | 'passphrase'
+  | 'process_server'
+  | 'process_server_or_operator'
+  | 'reader'
+  | 'operator'
+  | 'admin'
+  | 'metrics';
 
 /** Who is calling, as recognised at the door. */
 export type Caller =
@@ -59,7 +67,10 @@ export interface Recognised {
 }
 
 /** Whether it is a process server that asks: it alone is told what to do next. Where an operator may ask as well, an API key tells. */
-export function asksAsProcessServer({ permission = 'process_server', headers }: Pick<RecognisedRequest, 'permission' | 'headers'>): boolean {
+export function asksAsProcessServer({
+  permission = 'process_server',
+  headers,
+}: Pick<RecognisedRequest, 'permission' | 'headers'>): boolean {
   if (permission === 'process_server_or_operator') return !headers.authorization?.includes(` ${API_KEY_PREFIX}`);
   return permission === 'process_server' || permission === 'passphrase';
 }
@@ -72,4 +83,6 @@ export function recognised(request: RecognisedRequest): Recognised {
 }
 
 /** Parameter of a controller method: who is calling. */
-export const From = createParamDecorator((_: unknown, context: ExecutionContext) => recognised(context.switchToHttp().getRequest<RecognisedRequest>()));
+export const From = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  recognised(context.switchToHttp().getRequest<RecognisedRequest>()),
+);

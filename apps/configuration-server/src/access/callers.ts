@@ -1,7 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import { FleetError } from '@app/fleet';
 import type { KeyRingStore } from '@app/fleet-mysql';
-import { API_KEY_PREFIX, CREDENTIAL_PREFIX, type HmacCredentials, isApiKey, prefixOf, sameBytes, sha256 } from '@app/platform';
+import {
+  API_KEY_PREFIX,
+  CREDENTIAL_PREFIX,
+  type HmacCredentials,
+  isApiKey,
+  prefixOf,
+  sameBytes,
+  sha256,
+} from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
 import type { Caller, Permission, ProcessServerCaller, RecognisedRequest } from './caller.js';
 import type { RateLimit } from './rate-limit.js';
@@ -38,7 +46,12 @@ export class Callers {
    * when an API key is looked up that was valid a moment ago.
    * @throws RequestProblem, FleetError the problem of one that may not.
    */
-  async admit(permission: Permission, request: AskingRequest, hostId: string | null, expected = (): void => undefined): Promise<Caller> {
+  async admit(
+    permission: Permission,
+    request: AskingRequest,
+    hostId: string | null,
+    expected = (): void => undefined,
+  ): Promise<Caller> {
     const { headers } = request;
     const needed = permission === 'metrics' ? (this.metricsNeedReader ? 'reader' : 'anyone') : permission;
     if (permission === 'anyone') return { kind: 'anyone' };
@@ -117,11 +130,16 @@ export class Callers {
       request.quota = this.refused.exhaustedQuota;
       throw new FleetError({ code: 'authentication_attempts_exceeded' });
     }
-    throw secret === 'passphrase' ? new FleetError({ code: 'passphrase_rejected' }) : new RequestProblem('api_key_rejected');
+    throw secret === 'passphrase'
+      ? new FleetError({ code: 'passphrase_rejected' })
+      : new RequestProblem('api_key_rejected');
   }
 }
 
-function presented({ authorization = '' }: FastifyRequest['headers']): { readonly scheme: string; readonly token: string } {
+function presented({ authorization = '' }: FastifyRequest['headers']): {
+  readonly scheme: string;
+  readonly token: string;
+} {
   const [, scheme = '', token = ''] = /^(\S+) +(\S+) *$/.exec(authorization) ?? [];
   return { scheme, token };
 }

@@ -12,16 +12,29 @@ export interface Quota {
 }
 
 /** As draft-ietf-httpapi-ratelimit-headers-10 writes them. */
-export const rateLimitHeaders = ({ policy, limit, windowSeconds, remaining, resetSeconds }: Quota): Record<'ratelimit-policy' | 'ratelimit', string> => ({
+export const rateLimitHeaders = ({
+  policy,
+  limit,
+  windowSeconds,
+  remaining,
+  resetSeconds,
+}: Quota): Record<'ratelimit-policy' | 'ratelimit', string> => ({
   'ratelimit-policy': `"${policy}";q=${limit};w=${windowSeconds}`,
   ratelimit: `"${policy}";r=${remaining};t=${resetSeconds}`,
 });
 
 /** Of a caller that a rule of the fleet limits; null for any other fault. */
 export function exceededQuota(fault: FleetFault): Quota | null {
-  if (fault.code === 'heartbeat_rate_exceeded') return { policy: 'process-server', limit: fault.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
+  if (fault.code === 'heartbeat_rate_exceeded')
+    return { policy: 'process-server', limit: fault.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
   if (fault.code !== 'registration_rate_exceeded') return null;
-  return { policy: 'registrations', limit: fault.limit, windowSeconds: fault.windowSeconds, remaining: 0, resetSeconds: fault.retryAfterSeconds };
+  return {
+    policy: 'registrations',
+    limit: fault.limit,
+    windowSeconds: fault.windowSeconds,
+    remaining: 0,
+    resetSeconds: fault.retryAfterSeconds,
+  };
 }
 
 /** So many calls in one second from each caller, at this replica. */

@@ -16,7 +16,8 @@ const MOST_ADDRESSES = 10_000;
 const OTHERS = 'others';
 
 /** Whoever has one IPv6 address has the 64 bits behind it as well. */
-export const neighbourhoodOf = (address: string): string => (ipaddr.IPv6.isValid(address) ? ipaddr.IPv6.parse(address).parts.slice(0, 4).join(':') : address);
+export const neighbourhoodOf = (address: string): string =>
+  ipaddr.IPv6.isValid(address) ? ipaddr.IPv6.parse(address).parts.slice(0, 4).join(':') : address;
 
 /**
  * Counts wrong passphrases and keys by the address that they came from, at this replica, and tells when to slow down. What comes
@@ -53,7 +54,13 @@ export class RefusedCallers {
   /** Of an address that has had too many. */
   get exhaustedQuota(): Quota {
     const resetSeconds = Math.max(1, Math.ceil((this.windowEndsMs - this.clock.monotonicMs()) / 1000));
-    return { policy: 'wrong-secrets', limit: MOST_FROM_AN_ADDRESS, windowSeconds: WINDOW_MS / 1000, remaining: 0, resetSeconds };
+    return {
+      policy: 'wrong-secrets',
+      limit: MOST_FROM_AN_ADDRESS,
+      windowSeconds: WINDOW_MS / 1000,
+      remaining: 0,
+      resetSeconds,
+    };
   }
 
   private keyOf(neighbourhood: string): string {
@@ -71,8 +78,19 @@ export class RefusedCallers {
 
   /** Once an hour; one that cannot be noted now is noted with the next. */
   private async note(): Promise<void> {
-    const detail = { addresses: this.attempts.size, passphrases: this.kinds.passphrase, apiKeys: this.kinds.api_key, withinSeconds: WINDOW_MS / 1000 };
-    const refusal = { kind: 'refused_authentication', hostId: null, generation: null, ...ownDoing('configuration-server'), detail } as const;
+    const detail = {
+      addresses: this.attempts.size,
+      passphrases: this.kinds.passphrase,
+      apiKeys: this.kinds.api_key,
+      withinSeconds: WINDOW_MS / 1000,
+    };
+    const refusal = {
+      kind: 'refused_authentication',
+      hostId: null,
+      generation: null,
+      ...ownDoing('configuration-server'),
+      detail,
+    } as const;
     await this.registry.noteRefusal(refusal).catch(() => undefined);
   }
 }

@@ -5,9 +5,21 @@ import type { RecognisedRequest } from './caller.js';
 import { RefusedRequests } from './refused-requests.js';
 
 const aRequest = (over: object): RecognisedRequest =>
-  ({ id: 'r', method: 'GET', routeOptions: { url: '/v1/process-servers/:hostId' }, params: {}, clientAddress: '192.0.2.1', ...over }) as RecognisedRequest;
+  ({
+    id: 'r',
+    method: 'GET',
+    routeOptions: { url: '/v1/process-servers/:hostId' },
+    params: {},
+    clientAddress: '192.0.2.1',
+    ...over,
+  }) as RecognisedRequest;
 
-function made(): { refused: RefusedRequests; kinds: EventKind[]; pass: (ms: number) => void; isAway: { now: boolean } } {
+function made(): {
+  refused: RefusedRequests;
+  kinds: EventKind[];
+  pass: (ms: number) => void;
+  isAway: { now: boolean };
+} {
   const [kinds, isAway] = [[] as EventKind[], { now: false }];
   let at = Date.parse('2026-01-01T00:00:00Z');
   const registry = {
@@ -17,13 +29,19 @@ function made(): { refused: RefusedRequests; kinds: EventKind[]; pass: (ms: numb
     },
   };
   const log = { warn: () => undefined } as unknown as LimitedLog;
-  return { refused: new RefusedRequests(registry, { now: () => new Date(at) }, log), kinds, pass: (ms) => void (at += ms), isAway };
+  return {
+    refused: new RefusedRequests(registry, { now: () => new Date(at) }, log),
+    kinds,
+    pass: (ms) => void (at += ms),
+    isAway,
+  };
 }
 
 describe('events of refused callers', () => {
   it('are at most 100 of unknown callers in an hour, whatever addresses they use; known ones are not counted among them', async () => {
     const { refused, kinds, pass } = made();
-    for (let caller = 0; caller < 300; caller += 1) await refused.add(aRequest({ clientAddress: `192.0.${caller >> 8}.${caller & 255}` }), 'api_key_rejected');
+    for (let caller = 0; caller < 300; caller += 1)
+      await refused.add(aRequest({ clientAddress: `192.0.${caller >> 8}.${caller & 255}` }), 'api_key_rejected');
     expect([kinds.length, refused.suppressedEvents]).toEqual([100, 200]);
     await refused.add(aRequest({ presented: { keyId: 'k', keyName: 'portal' } }), 'permission_denied');
     expect(kinds.at(-1)).toBe('refused_permission_denied');
@@ -34,7 +52,9 @@ describe('events of refused callers', () => {
 
   it('are one for an IPv6 network, for each kind', async () => {
     const { refused, kinds } = made();
-    for (const clientAddress of ['2001:db8::1', '2001:db8::2']) for (const code of ['api_key_rejected', 'passphrase_rejected']) await refused.add(aRequest({ clientAddress }), code);
+    for (const clientAddress of ['2001:db8::1', '2001:db8::2'])
+      for (const code of ['api_key_rejected', 'passphrase_rejected'])
+        await refused.add(aRequest({ clientAddress }), code);
     expect(kinds).toEqual(['refused_api_key_rejected', 'refused_passphrase_rejected']);
   });
 
@@ -43,7 +63,8 @@ describe('events of refused callers', () => {
     isAway.now = true;
     for (let attempt = 0; attempt < 101; attempt += 1) await refused.add(aRequest({}), 'api_key_rejected');
     isAway.now = false;
-    for (const code of ['validation_failed', 'none', 'api_key_rejected', 'api_key_rejected']) await refused.add(aRequest({}), code);
+    for (const code of ['validation_failed', 'none', 'api_key_rejected', 'api_key_rejected'])
+      await refused.add(aRequest({}), code);
     expect(kinds).toEqual(['refused_api_key_rejected']);
   });
 });

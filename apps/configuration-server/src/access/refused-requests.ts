@@ -57,7 +57,9 @@ export class RefusedRequests {
     }
     audited.add(key);
     const author = calledBy({ name: known ?? 'unknown-caller', address, requestId: id });
-    const written = this.registry.noteRefusal({ kind, hostId: null, generation: null, ...author, detail: facts }, auditKey).catch(() => audited.delete(key)); // then the next one is written
+    const written = this.registry
+      .noteRefusal({ kind, hostId: null, generation: null, ...author, detail: facts }, auditKey)
+      .catch(() => audited.delete(key)); // then the next one is written
     return waitAtMost(LONGEST_WAIT_MS, written);
   }
 
@@ -70,4 +72,5 @@ export class RefusedRequests {
 }
 
 /** The method and the route as the documentation writes it: a path may hold anything. */
-const callOf = ({ method, routeOptions }: RecognisedRequest): string => `${method} ${(routeOptions.url ?? '').replace(/:(\w+)/g, '{$1}')}`;
+const callOf = ({ method, routeOptions }: RecognisedRequest): string =>
+  `${method} ${(routeOptions.url ?? '').replace(/:(\w+)/g, '{$1}')}`;

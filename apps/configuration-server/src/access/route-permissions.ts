@@ -10,7 +10,8 @@ export interface RoutePermission {
   readonly permission: Permission | undefined;
 }
 
-const metadata = <Value>(key: string, target: object): Value | undefined => Reflect.getMetadata(key, target) as Value | undefined;
+const metadata = <Value>(key: string, target: object): Value | undefined =>
+  Reflect.getMetadata(key, target) as Value | undefined;
 
 /** Every route of the contract with the permission that it states. */
 export function routePermissions(controllers: readonly Type[] = DESCRIBED_CONTROLLERS): RoutePermission[] {
@@ -18,10 +19,16 @@ export function routePermissions(controllers: readonly Type[] = DESCRIBED_CONTRO
     const prototype = controller.prototype as Record<string, object>;
     return Object.getOwnPropertyNames(prototype)
       .map((name) => prototype[name])
-      .filter((handler): handler is object => typeof handler === 'function' && metadata(METHOD_METADATA, handler) !== undefined)
+      .filter(
+        (handler): handler is object =>
+          typeof handler === 'function' && metadata(METHOD_METADATA, handler) !== undefined,
+      )
       .map((handler) => ({
         method: RequestMethod[metadata<RequestMethod>(METHOD_METADATA, handler) ?? RequestMethod.ALL],
-        path: [metadata<string>(PATH_METADATA, controller), metadata<string>(PATH_METADATA, handler)].join('/').replace(/\/+/g, '/').replace(/\/$/, ''),
+        path: [metadata<string>(PATH_METADATA, controller), metadata<string>(PATH_METADATA, handler)]
+          .join('/')
+          .replace(/\/+/g, '/')
+          .replace(/\/$/, ''),
         permission: permissionOf(handler),
       }));
   });
@@ -30,5 +37,6 @@ export function routePermissions(controllers: readonly Type[] = DESCRIBED_CONTRO
 /** @throws Error that names the routes without a permission: such a server does not start. */
 export function everyRouteStatesItsPermission(controllers?: readonly Type[]): void {
   const open = routePermissions(controllers).filter(({ permission }) => !permission);
-  if (open.length > 0) throw new Error(`Routes without a permission: ${open.map(({ method, path }) => `${method} ${path}`).join(', ')}`);
+  if (open.length > 0)
+    throw new Error(`Routes without a permission: ${open.map(({ method, path }) => `${method} ${path}`).join(', ')}`);
 }

@@ -5,14 +5,17 @@ import { clientAddress } from './client-address.js';
 const PROXY = '10.0.0.1';
 const trusted = TrustedProxies.parse('10.0.0.0/8, 2001:db8:aaaa::/48');
 const byForwarded = (forwarded: string, peer = PROXY): string => clientAddress(peer, { forwarded }, trusted);
-const byXForwardedFor = (xForwardedFor: string, peer = PROXY): string => clientAddress(peer, { xForwardedFor }, trusted);
+const byXForwardedFor = (xForwardedFor: string, peer = PROXY): string =>
+  clientAddress(peer, { xForwardedFor }, trusted);
 
 describe('the address of a client', () => {
   it('is that of the other end without a header, and whatever an untrusted one states', () => {
     expect(clientAddress(PROXY, {}, trusted)).toBe(PROXY);
     expect(byForwarded('for=192.0.2.7', '198.51.100.1')).toBe('198.51.100.1');
     expect(byXForwardedFor('192.0.2.7', '198.51.100.1')).toBe('198.51.100.1');
-    expect(clientAddress('198.51.100.1', { forwarded: 'for=192.0.2.7', xForwardedFor: '192.0.2.7' }, trusted)).toBe('198.51.100.1');
+    expect(clientAddress('198.51.100.1', { forwarded: 'for=192.0.2.7', xForwardedFor: '192.0.2.7' }, trusted)).toBe(
+      '198.51.100.1',
+    );
   });
 
   it.each([

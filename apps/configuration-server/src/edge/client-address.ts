@@ -23,13 +23,22 @@ type Trusted = Pick<TrustedProxies, 'includes'>;
  */
 export function clientAddress(peer: string, { forwarded, xForwardedFor }: ForwardingHeaders, trusted: Trusted): string {
   if (!trusted.includes(peer)) return peer;
-  const byForwarded = forwarded === undefined ? null : firstUntrusted(peer, elementsFromEnd(forwarded), forwardedNode, trusted);
-  const byXForwardedFor = xForwardedFor === undefined ? null : firstUntrusted(peer, xForwardedFor.split(',').reverse(), (entry) => entry, trusted);
+  const byForwarded =
+    forwarded === undefined ? null : firstUntrusted(peer, elementsFromEnd(forwarded), forwardedNode, trusted);
+  const byXForwardedFor =
+    xForwardedFor === undefined
+      ? null
+      : firstUntrusted(peer, xForwardedFor.split(',').reverse(), (entry) => entry, trusted);
   if (byForwarded !== null && byXForwardedFor !== null && byForwarded !== byXForwardedFor) return peer;
   return byForwarded ?? byXForwardedFor ?? peer;
 }
 
-function firstUntrusted(peer: string, entries: Iterable<string>, nodeOf: (entry: string) => string | null, trusted: Trusted): string {
+function firstUntrusted(
+  peer: string,
+  entries: Iterable<string>,
+  nodeOf: (entry: string) => string | null,
+  trusted: Trusted,
+): string {
   let hop = peer;
   for (const entry of entries) {
     const text = entry.trim();
@@ -66,7 +75,9 @@ const PAIRS = new RegExp(PAIR, 'g');
 /** What the parameter `for` of an element says; null when the element is malformed or says it not exactly once. */
 function forwardedNode(element: string): string | null {
   if (!ELEMENT.test(element)) return null;
-  const nodes = [...element.matchAll(PAIRS)].filter(([, name]) => name?.toLowerCase() === 'for').map(([, , value = '']) => value);
+  const nodes = [...element.matchAll(PAIRS)]
+    .filter(([, name]) => name?.toLowerCase() === 'for')
+    .map(([, , value = '']) => value);
   const [node] = nodes;
   if (nodes.length !== 1 || node === undefined) return null;
   return node.startsWith('"') ? node.slice(1, -1).replace(/\\(.)/g, '$1') : node;
@@ -119,7 +130,15 @@ export class ClientAddresses {
   /** The other end of a connection, or whom the PROXY protocol names in its place; to be asked first while the connection is open. */
   ofPeer(socket: Socket): Peer {
     let peer = this.peers.get(socket);
-    if (!peer) this.peers.set(socket, (peer = this.peer(this.named.get(endsOf(socket)) ?? canonicalAddress((socket.remoteAddress ?? '').replace(/%.*/, '')) ?? '0.0.0.0')));
+    if (!peer)
+      this.peers.set(
+        socket,
+        (peer = this.peer(
+          this.named.get(endsOf(socket)) ??
+            canonicalAddress((socket.remoteAddress ?? '').replace(/%.*/, '')) ??
+            '0.0.0.0',
+        )),
+      );
     return peer;
   }
 

@@ -3,7 +3,11 @@ import { readProxyHeader } from './proxy-header.js';
 
 const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 const v2 = (versionAndCommand: number, family: number, rest: string, length = rest.length / 2): Buffer =>
-  Buffer.concat([SIGNATURE, Buffer.from([versionAndCommand, family, length >> 8, length & 0xff]), Buffer.from(rest, 'hex')]);
+  Buffer.concat([
+    SIGNATURE,
+    Buffer.from([versionAndCommand, family, length >> 8, length & 0xff]),
+    Buffer.from(rest, 'hex'),
+  ]);
 const V4 = 'c0000207c0000201c8a801bb'; // 192.0.2.7 to 192.0.2.1, ports 51368 and 443
 const V6 = '20010db8000000000000000000000007' + '20010db8000000000000000000000001' + 'c8a801bb';
 const MAPPED = '00000000000000000000ffffc0000207' + '00000000000000000000ffffc0000201' + 'c8a801bb';
@@ -34,7 +38,8 @@ describe('a header of the PROXY protocol', () => {
   });
 
   it.each(HEADERS)('%s is incomplete up to its last byte', (_what, bytes) => {
-    for (let length = 0; length < bytes.length; length += 1) expect(readProxyHeader(bytes.subarray(0, length))).toBe('incomplete');
+    for (let length = 0; length < bytes.length; length += 1)
+      expect(readProxyHeader(bytes.subarray(0, length))).toBe('incomplete');
   });
 
   it.each<[string, Buffer]>([

@@ -41,7 +41,11 @@ export function expectProxyHeaders(server: Server, settings: ProxyProtocolSettin
   });
 }
 
-function readHeader(socket: Socket, { clients, isTls, requestTimeoutMs, refused }: ProxyProtocolSettings, serve: () => void): void {
+function readHeader(
+  socket: Socket,
+  { clients, isTls, requestTimeoutMs, refused }: ProxyProtocolSettings,
+  serve: () => void,
+): void {
   const peer = clients.ofPeer(socket);
   let received = Buffer.alloc(0);
   const refuse = (reason: string): void => {
@@ -50,7 +54,8 @@ function readHeader(socket: Socket, { clients, isTls, requestTimeoutMs, refused 
   };
   const late = (): void => refuse('its PROXY protocol header did not arrive in time');
   /** A health check over TCP alone ends without a byte. */
-  const ended = (): void => void (received.length > 0 ? refuse('it ended before its PROXY protocol header did') : socket.destroy());
+  const ended = (): void =>
+    void (received.length > 0 ? refuse('it ended before its PROXY protocol header did') : socket.destroy());
   const timer = setTimeout(late, Math.min(HEADER_WITHIN_MS, requestTimeoutMs)).unref();
   const read = (bytes: Buffer): void => {
     received = Buffer.concat([received, bytes]);

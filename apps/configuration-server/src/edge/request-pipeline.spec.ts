@@ -61,7 +61,7 @@ describe('requests that arrive before those before them are answered', () => {
 
   it('are all answered', async () => {
     client.write(REQUEST.repeat(2_000));
-    for (let begun = 0; begun < 2_000; ) {
+    for (let begun = 0; begun < 2_000;) {
       await nextTurn();
       const now = unanswered.splice(0);
       expect(now.length).toBeLessThanOrEqual(6);

@@ -90,7 +90,13 @@ export class RequestPipeline {
     let parsed = 0;
     if (this.waitsFor === 'nothing') {
       const { begun } = this;
-      while (parsed < bytes.length && this.begun === begun && this.unanswered.length < MOST_UNANSWERED && !socket.isPaused() && !this.isStopped) {
+      while (
+        parsed < bytes.length &&
+        this.begun === begun &&
+        this.unanswered.length < MOST_UNANSWERED &&
+        !socket.isPaused() &&
+        !this.isStopped
+      ) {
         const end = endOfSlice(bytes, parsed);
         this.parse.call(socket, bytes.subarray(parsed, end));
         parsed = end;

@@ -17,7 +17,8 @@ export class SlicedResponse extends ServerResponse {
   }
 
   override end(body?: unknown, encoding?: unknown, done?: unknown): this {
-    const isLong = (typeof body === 'string' || Buffer.isBuffer(body)) && body.length > SLICE_BYTES && this.req.method !== 'HEAD';
+    const isLong =
+      (typeof body === 'string' || Buffer.isBuffer(body)) && body.length > SLICE_BYTES && this.req.method !== 'HEAD';
     if (isLong) {
       this.rest = typeof body === 'string' ? Buffer.from(body) : body;
       this.ownBytes = typeof body === 'string' ? this.rest.length : 0;

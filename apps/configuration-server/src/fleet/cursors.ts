@@ -13,7 +13,8 @@ export class Cursors {
   open<State>(query: object, cursor: string | undefined): State | null {
     if (cursor === undefined) return null;
     const opened = this.signed.open(cursor);
-    if (!Array.isArray(opened) || JSON.stringify(opened[0]) !== JSON.stringify(query)) throw new RequestProblem('invalid_cursor');
+    if (!Array.isArray(opened) || JSON.stringify(opened[0]) !== JSON.stringify(query))
+      throw new RequestProblem('invalid_cursor');
     return opened[1] as State;
   }
 }

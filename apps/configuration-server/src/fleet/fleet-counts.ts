@@ -22,7 +22,8 @@ export class FleetCounts {
     if (this.latest && now < this.latest.freshUntil) return this.latest.answer;
     const counting = { freshUntil: Infinity, answer: this.count() };
     counting.answer.then(
-      () => (counting.freshUntil = now + Math.max(FRESH_MS, KEPT_FOR_TIMES_ITS_COST * (this.clock.monotonicMs() - now))),
+      () =>
+        (counting.freshUntil = now + Math.max(FRESH_MS, KEPT_FOR_TIMES_ITS_COST * (this.clock.monotonicMs() - now))),
       () => (counting.freshUntil = 0),
     );
     this.latest = counting;
@@ -35,7 +36,8 @@ export class FleetCounts {
     return {
       ...numbers,
       versionStatus: { ...numbers.versionStatus, Deprecated: 0, UpdateRequired: 0, SecurityUpdateRequired: 0 },
-      oldestDecommissionedAgeSeconds: oldest && Math.max(0, Math.floor((asOf.at.getTime() - oldest.at.getTime()) / 1000)),
+      oldestDecommissionedAgeSeconds:
+        oldest && Math.max(0, Math.floor((asOf.at.getTime() - oldest.at.getTime()) / 1000)),
       asOf: asOf.at.toISOString(),
     };
   }

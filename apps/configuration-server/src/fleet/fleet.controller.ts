@@ -44,18 +44,29 @@ export class FleetController {
   @Get('events/export')
   @Call({
     permits: 'reader',
-    summary: 'The audit log as JSON lines, oldest first, up to ten seconds ago. Two at once for each API key, four in all; one that is not read for 20 s is ended',
+    summary:
+      'The audit log as JSON lines, oldest first, up to ten seconds ago. Two at once for each API key, four in all; one that is not read for 20 s is ended',
     answers: {
       200: {
         type: null,
-        description: 'One event a line, as `GET /v1/events` shows them. An answer that ends before its last chunk is not whole',
+        description:
+          'One event a line, as `GET /v1/events` shows them. An answer that ends before its last chunk is not whole',
         mediaType: 'application/x-ndjson',
-        headers: { 'X-Exported-Until': { description: 'All before this instant are in it: `from` of the next export', schema: { type: 'string' } } },
+        headers: {
+          'X-Exported-Until': {
+            description: 'All before this instant are in it: `from` of the next export',
+            schema: { type: 'string' },
+          },
+        },
       },
     },
     problems: ['validation_failed'],
   })
-  async exportEvents(@Query() query: ExportEventsQuery, @From() { actor }: Recognised, @Res({ passthrough: true }) reply: FastifyReply): Promise<StreamableFile> {
+  async exportEvents(
+    @Query() query: ExportEventsQuery,
+    @From() { actor }: Recognised,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile> {
     const { until, lines } = await this.exports.export(query, actor.name);
     reply.type('application/x-ndjson; charset=utf-8').header('x-exported-until', until.toISOString());
     return new StreamableFile(lines); // of a stream as it is, Nest would not see that it failed before it is read on
@@ -65,7 +76,9 @@ export class FleetController {
   @Call({
     permits: 'reader',
     summary: 'The configuration server about itself',
-    answers: { 200: { type: ConfigurationServerResponse, description: 'Identity, version, addresses, listening and clean-up' } },
+    answers: {
+      200: { type: ConfigurationServerResponse, description: 'Identity, version, addresses, listening and clean-up' },
+    },
   })
   configurationServer(): Promise<ConfigurationServerResponse> {
     return this.status.describe();

@@ -15,7 +15,11 @@ export class HealthController {
   ) {}
 
   @Get('health/live')
-  @Call({ permits: 'anyone', summary: 'The process runs', answers: { 200: { type: LiveResponse, description: 'It does' } } })
+  @Call({
+    permits: 'anyone',
+    summary: 'The process runs',
+    answers: { 200: { type: LiveResponse, description: 'It does' } },
+  })
   live(): LiveResponse {
     return { status: 'live' };
   }
@@ -35,7 +39,9 @@ export class HealthController {
   @Call({
     permits: 'metrics',
     summary: 'Metrics of this replica, in the Prometheus text format',
-    answers: { 200: { type: null, description: 'For anyone, or for readers where so configured', mediaType: 'text/plain' } },
+    answers: {
+      200: { type: null, description: 'For anyone, or for readers where so configured', mediaType: 'text/plain' },
+    },
   })
   async scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     reply.type(this.metrics.contentType);

@@ -1,5 +1,12 @@
 import { Counter, Gauge, Registry as MetricRegistry } from 'prom-client';
-import { INCONSISTENCY_KINDS, type CleanUpPass, type CleanUpPromise, type ConsistencyCheck, type HeartbeatReceiver, type ListeningClock } from '@app/fleet';
+import {
+  INCONSISTENCY_KINDS,
+  type CleanUpPass,
+  type CleanUpPromise,
+  type ConsistencyCheck,
+  type HeartbeatReceiver,
+  type ListeningClock,
+} from '@app/fleet';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { RefusedCallers } from '../access/refused-callers.js';
 import type { RefusedRequests } from '../access/refused-requests.js';
@@ -33,11 +40,35 @@ export class Metrics {
   private readonly registry = new MetricRegistry();
   /** By problem code, and by status class there: a counter with labels would cost each answer more than it tells. */
   private readonly answers = new Map<string, number[]>();
-  private readonly removed = new Counter({ name: 'cs_clean_up_removed_total', help: 'Entries removed by the clean-up', registers: [this.registry] });
-  private readonly failedPasses = new Counter({ name: 'cs_clean_up_failed_passes_total', help: 'Clean-up passes that failed', registers: [this.registry] });
-  private readonly overdue = new Gauge({ name: 'cs_clean_up_overdue_seconds', help: 'How long an entry has stayed beyond its promise', registers: [this.registry] });
+  private readonly removed = new Counter({
+    name: 'cs_clean_up_removed_total',
+    help: 'Entries removed by the clean-up',
+    registers: [this.registry],
+  });
+  private readonly failedPasses = new Counter({
+    name: 'cs_clean_up_failed_passes_total',
+    help: 'Clean-up passes that failed',
+    registers: [this.registry],
+  });
+  private readonly overdue = new Gauge({
+    name: 'cs_clean_up_overdue_seconds',
+    help: 'How long an entry has stayed beyond its promise',
+    registers: [this.registry],
+  });
 
-  constructor({ receiver, listening, refused, promise, databaseDifferenceMs, unread, consistency, limitedLog, refusedConnections, refusedRequests, servers }: MetricSources) {
+  constructor({
+    receiver,
+    listening,
+    refused,
+    promise,
+    databaseDifferenceMs,
+    unread,
+    consistency,
+    limitedLog,
+    refusedConnections,
+    refusedRequests,
+    servers,
+  }: MetricSources) {
     const gauge = (name: string, help: string, value: () => number): void =>
       void new Gauge({
         name,
@@ -65,20 +96,48 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const [code, counts] of answers) counts.forEach((count, status) => this.inc({ status: `${status}xx`, code }, count));
+        for (const [code, counts] of answers)
+          counts.forEach((count, status) => this.inc({ status: `${status}xx`, code }, count));
       },
     });
     gauge('cs_heartbeat_queue_length', 'Heartbeats that wait for a commit', () => receiver.queueLength);
-    gauge('cs_listening', '1 while this replica can commit heartbeats', () => Number(receiver.accepts && listening.isListening && !receiver.isStalled));
-    gauge('cs_database_clock_difference_seconds', 'How far the clock of the present database node is ahead of the clock of the site, which does not follow it', () => databaseDifferenceMs() / 1000);
+    gauge('cs_listening', '1 while this replica can commit heartbeats', () =>
+      Number(receiver.accepts && listening.isListening && !receiver.isStalled),
+    );
+    gauge(
+      'cs_database_clock_difference_seconds',
+      'How far the clock of the present database node is ahead of the clock of the site, which does not follow it',
+      () => databaseDifferenceMs() / 1000,
+    );
     gauge('cs_fleet_size', 'Process servers that have sent a heartbeat, as last counted', () => receiver.fleetSize);
-    gauge('cs_refused_addresses', 'Addresses from which wrong passphrases or keys came in the last ten minutes', () => refused.addresses);
+    gauge(
+      'cs_refused_addresses',
+      'Addresses from which wrong passphrases or keys came in the last ten minutes',
+      () => refused.addresses,
+    );
     gauge('cs_http_unread_responses', 'Responses that wait to be read by their clients', () => unread.responses);
     gauge('cs_http_unread_bytes', 'Memory that these hold', () => unread.bytes);
-    counter('cs_http_unread_connections_closed_total', 'Connections closed because too much of all responses was not read', () => unread.closed);
-    counter('cs_log_lines_suppressed_total', 'Log lines about refused callers that were not written because there were too many', () => limitedLog.suppressed);
-    counter('cs_refusal_events_suppressed_total', 'Events of refused callers that were not written because there were too many in an hour', () => refusedRequests.suppressedEvents);
-    if (refusedConnections) counter('cs_proxy_protocol_refused_connections_total', 'Connections closed for want of a PROXY protocol header of a trusted proxy', () => refusedConnections.count);
+    counter(
+      'cs_http_unread_connections_closed_total',
+      'Connections closed because too much of all responses was not read',
+      () => unread.closed,
+    );
+    counter(
+      'cs_log_lines_suppressed_total',
+      'Log lines about refused callers that were not written because there were too many',
+      () => limitedLog.suppressed,
+    );
+    counter(
+      'cs_refusal_events_suppressed_total',
+      'Events of refused callers that were not written because there were too many in an hour',
+      () => refusedRequests.suppressedEvents,
+    );
+    if (refusedConnections)
+      counter(
+        'cs_proxy_protocol_refused_connections_total',
+        'Connections closed for want of a PROXY protocol header of a trusted proxy',
+        () => refusedConnections.count,
+      );
     counter('cs_database_server_changes_total', 'Changes of the database server in use', () => servers.changes);
     new Gauge({
       name: 'cs_inconsistencies',
@@ -86,7 +145,8 @@ export class Metrics {
       labelNames: ['kind'],
       registers: [this.registry],
       collect() {
-        if (consistency.last) for (const kind of INCONSISTENCY_KINDS) this.set({ kind }, consistency.last.found.get(kind) ?? 0);
+        if (consistency.last)
+          for (const kind of INCONSISTENCY_KINDS) this.set({ kind }, consistency.last.found.get(kind) ?? 0);
       },
     });
     this.readOverdue = () => new CallDeadline(READ_OVERDUE_WITHIN_MS).within(promise.overdueSeconds());
@@ -127,7 +187,10 @@ export class Metrics {
 
   /** The database may be away: then the last known overdue stays. */
   async text(): Promise<string> {
-    await this.readOverdue().then((seconds) => this.overdue.set(seconds), () => undefined);
+    await this.readOverdue().then(
+      (seconds) => this.overdue.set(seconds),
+      () => undefined,
+    );
     return this.registry.metrics();
   }
 }

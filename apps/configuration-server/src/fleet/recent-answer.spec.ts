@@ -9,7 +9,11 @@ let recent: RecentAnswer<string>;
 beforeEach(() => {
   nowMs = 0;
   questions = [];
-  recent = new RecentAnswer(() => new Promise((resolve, reject) => questions.push({ resolve, reject })), GOOD_FOR_MS, () => nowMs);
+  recent = new RecentAnswer(
+    () => new Promise((resolve, reject) => questions.push({ resolve, reject })),
+    GOOD_FOR_MS,
+    () => nowMs,
+  );
 });
 
 describe('an answer that many ask for', () => {

@@ -1,4 +1,14 @@
-import { FleetError, formatVersion, type CleanUpPromise, type Clock, type HeartbeatReceiver, type ListeningClock, type Removals, type Version, type VersionPolicy } from '@app/fleet';
+import {
+  FleetError,
+  formatVersion,
+  type CleanUpPromise,
+  type Clock,
+  type HeartbeatReceiver,
+  type ListeningClock,
+  type Removals,
+  type Version,
+  type VersionPolicy,
+} from '@app/fleet';
 import { commitsHeartbeats, readListening, type Database, type RestoreStore } from '@app/fleet-mysql';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { ConfigurationServerResponse, ReadyResponse } from '@app/wire';
@@ -97,9 +107,16 @@ export class ReplicaStatus {
   }
 
   private async lookReady(): Promise<ReadyResponse> {
-    if (this.listening.isFailing || !(await commitsHeartbeats(this.heartbeatDatabase, this.clock.now()))) throw new FleetError({ code: 'database_unavailable' });
-    const overdueSeconds = await new CallDeadline(READ_OVERDUE_WITHIN_MS).within(this.promise.overdueSeconds()).catch(() => 0); // reads may be slow where heartbeats are not
-    const degraded = [...(overdueSeconds > 0 ? ['clean_up_overdue'] : []), ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : []), ...this.directory.problems];
+    if (this.listening.isFailing || !(await commitsHeartbeats(this.heartbeatDatabase, this.clock.now())))
+      throw new FleetError({ code: 'database_unavailable' });
+    const overdueSeconds = await new CallDeadline(READ_OVERDUE_WITHIN_MS)
+      .within(this.promise.overdueSeconds())
+      .catch(() => 0); // reads may be slow where heartbeats are not
+    const degraded = [
+      ...(overdueSeconds > 0 ? ['clean_up_overdue'] : []),
+      ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : []),
+      ...this.directory.problems,
+    ];
     return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
   }
 }

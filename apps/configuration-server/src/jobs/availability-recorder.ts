@@ -27,7 +27,8 @@ export class AvailabilityRecorder {
     this.receiver.proved();
     if (step) this.siteClock?.disagreed();
     else this.siteClock?.agreed();
-    if (outage && this.hasRecorded) this.logger.warn(outage, 'no heartbeat could be committed for a while; leases stood still');
+    if (outage && this.hasRecorded)
+      this.logger.warn(outage, 'no heartbeat could be committed for a while; leases stood still');
     else if (outage) this.logger.info(outage, 'no replica was running for a while; leases stood still');
     this.hasRecorded = true;
     if (step) this.logger.warn(step, 'the wall clock of the database has stepped; leases go on unchanged');

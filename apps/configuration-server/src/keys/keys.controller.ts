@@ -22,7 +22,17 @@ const DEFAULT_LIMIT = 100;
 
 const instant = (at: Date | null): string | null => at && at.toISOString();
 
-const apiKeyBody = ({ keyId, name, role, prefix, createdAt, createdBy, expiresAt, revokedAt, lastUsedAt }: ApiKey): ApiKeyBody => ({
+const apiKeyBody = ({
+  keyId,
+  name,
+  role,
+  prefix,
+  createdAt,
+  createdBy,
+  expiresAt,
+  revokedAt,
+  lastUsedAt,
+}: ApiKey): ApiKeyBody => ({
   keyId,
   name,
   role,
@@ -56,8 +66,16 @@ export class KeysController {
     answers: { 201: { type: CreatedApiKey, description: 'The key, shown this once' } },
     problems: [...CHANGE_PROBLEMS, 'api_key_name_taken', 'expiry_not_in_future'],
   })
-  async createApiKey(@Body() { name, role, expiresAt }: ApiKeyRequest, @From() { actor }: Recognised): Promise<CreatedApiKey> {
-    const { apiKey, key } = await this.keys.createApiKey({ name: normalizedName(name), role, expiresAt: expiresAt ? new Date(expiresAt) : null, actor });
+  async createApiKey(
+    @Body() { name, role, expiresAt }: ApiKeyRequest,
+    @From() { actor }: Recognised,
+  ): Promise<CreatedApiKey> {
+    const { apiKey, key } = await this.keys.createApiKey({
+      name: normalizedName(name),
+      role,
+      expiresAt: expiresAt ? new Date(expiresAt) : null,
+      actor,
+    });
     return { ...apiKeyBody(apiKey), key };
   }
 
@@ -91,9 +109,21 @@ export class KeysController {
     answers: { 201: { type: PassphraseRotation, description: 'Where the new one is; no answer shows it' } },
     problems: CHANGE_PROBLEMS,
   })
-  async rotatePassphrase(@Body() { overlapSeconds }: RotatePassphraseRequest, @From() { actor }: Recognised): Promise<PassphraseRotation> {
-    const { passphraseId, createdAt, earlierRetireAt, file } = await this.keys.rotatePassphrase(actor, overlapSeconds ?? null);
-    return { passphraseId, createdAt: createdAt.toISOString(), earlierRetireAt: earlierRetireAt.toISOString(), replica: this.status.replica, file };
+  async rotatePassphrase(
+    @Body() { overlapSeconds }: RotatePassphraseRequest,
+    @From() { actor }: Recognised,
+  ): Promise<PassphraseRotation> {
+    const { passphraseId, createdAt, earlierRetireAt, file } = await this.keys.rotatePassphrase(
+      actor,
+      overlapSeconds ?? null,
+    );
+    return {
+      passphraseId,
+      createdAt: createdAt.toISOString(),
+      earlierRetireAt: earlierRetireAt.toISOString(),
+      replica: this.status.replica,
+      file,
+    };
   }
 
   @Get('passphrases')
@@ -104,7 +134,12 @@ export class KeysController {
     problems: ['validation_failed', 'invalid_cursor'],
   })
   passphrases(@Query() query: PageQuery, @From() { actor }: Recognised): Promise<PassphraseList> {
-    return this.page('passphrases', query, (limit, after) => this.keys.passphrases(actor, limit, after), passphraseBody);
+    return this.page(
+      'passphrases',
+      query,
+      (limit, after) => this.keys.passphrases(actor, limit, after),
+      passphraseBody,
+    );
   }
 
   private async page<Item, ItemBody>(
@@ -115,6 +150,10 @@ export class KeysController {
   ): Promise<{ items: ItemBody[]; nextCursor: string | null; asOf: string }> {
     const position = this.cursors.open<{ readonly after: string }>({ list }, cursor);
     const { items, next, asOf } = await read(limit, position?.after ?? null);
-    return { items: items.map(bodyOf), nextCursor: next && this.cursors.seal({ list }, { after: next }), asOf: asOf.toISOString() };
+    return {
+      items: items.map(bodyOf),
+      nextCursor: next && this.cursors.seal({ list }, { after: next }),
+      asOf: asOf.toISOString(),
+    };
   }
 }

@@ -9,7 +9,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const base = new DocumentBuilder()
     .setTitle('Configuration server')
     .setDescription(
-      'The registry of a site\'s process servers: registration, heartbeats, removal and queries. Instants are RFC 3339 in UTC, durations ' +
+      "The registry of a site's process servers: registration, heartbeats, removal and queries. Instants are RFC 3339 in UTC, durations " +
         'and sizes carry their unit in the name. Text is one line of characters that can be seen, without white space at its ' +
         'ends. Problems are RFC 9457; their `code` is stable. A path that does not exist is answered with 404 `route_not_found`, a method that a ' +
         'path does not have with 405 `method_not_allowed` and `Allow`. All text is UTF-8.',
@@ -22,20 +22,38 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('administration', 'API keys and the passphrase')
     .addTag('queries', 'What operators and the portal read')
     .addTag('operation', 'Health and metrics of a replica')
-    .addSecurity('passphrase', { type: 'apiKey', in: 'header', name: 'Authorization', description: '`Passphrase <passphrase>`' })
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'psc_…', description: 'Credential of a process server' }, 'credential')
+    .addSecurity('passphrase', {
+      type: 'apiKey',
+      in: 'header',
+      name: 'Authorization',
+      description: '`Passphrase <passphrase>`',
+    })
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', bearerFormat: 'psc_…', description: 'Credential of a process server' },
+      'credential',
+    )
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'csk_…', description: 'API key' }, 'apiKey')
     .build();
-  const document = SwaggerModule.createDocument(app, base, { operationIdFactory: (_controller, method) => method, autoTagControllers: false });
+  const document = SwaggerModule.createDocument(app, base, {
+    operationIdFactory: (_controller, method) => method,
+    autoTagControllers: false,
+  });
   const operations = operationsOf(document);
   for (const operation of operations) describeOperation(operation);
   const schemas = (document.components?.schemas ?? {}) as Record<string, Schema>;
   for (const { properties = {} } of Object.values(schemas)) {
     for (const [name, property] of Object.entries(properties)) sharpen(name, property);
   }
-  for (const name of requestSchemas(operations, schemas)) Object.assign(schemas[name] ?? {}, { additionalProperties: OPEN_SCHEMAS.includes(name) });
+  for (const name of requestSchemas(operations, schemas))
+    Object.assign(schemas[name] ?? {}, { additionalProperties: OPEN_SCHEMAS.includes(name) });
   delete document.info.contact; // the builder leaves it empty
-  const components = { ...document.components, schemas, headers: SHARED_HEADERS, responses: sharedProblems(operations), examples: PROBLEM_EXAMPLES };
+  const components = {
+    ...document.components,
+    schemas,
+    headers: SHARED_HEADERS,
+    responses: sharedProblems(operations),
+    examples: PROBLEM_EXAMPLES,
+  };
   return { ...document, components } as object as OpenAPIObject;
 }
 

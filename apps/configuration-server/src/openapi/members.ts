@@ -42,7 +42,10 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   code: 'validation_failed',
   status: 400,
 };
-const EXAMPLES_BY_FORMAT: Readonly<Record<string, string>> = { 'date-time': '2026-11-23T09:00:00.000Z', uuid: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10' };
+const EXAMPLES_BY_FORMAT: Readonly<Record<string, string>> = {
+  'date-time': '2026-11-23T09:00:00.000Z',
+  uuid: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10',
+};
 
 /** Without an example, a page that tries calls out sends the present: any other instant would be a clock that is off. */
 const PRESENT = 'sentAt';
@@ -57,7 +60,9 @@ export function sharpen(name: string, schema: Schema): void {
   }
   if (isText && INSTANT.test(schema.description ?? '')) schema.format = 'date-time';
   if (isText && IDENTITY.test(name)) schema.format = 'uuid';
-  const { example = schema.enum || name === PRESENT ? undefined : (EXAMPLES_BY_FORMAT[schema.format ?? ''] ?? EXAMPLES[name]) } = schema;
+  const {
+    example = schema.enum || name === PRESENT ? undefined : (EXAMPLES_BY_FORMAT[schema.format ?? ''] ?? EXAMPLES[name]),
+  } = schema;
   delete schema.example;
   if (example !== undefined) schema.examples = [example];
 }

@@ -18,19 +18,30 @@ interface Response {
 
 export interface Operation {
   readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>> };
+  readonly requestBody?: {
+    readonly content: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>>;
+  };
   readonly responses: Record<string, Response | { readonly $ref: string }>;
   security?: readonly Readonly<Record<string, unknown>>[];
 }
 
-export const operationsOf = ({ paths }: Pick<OpenAPIObject, 'paths'>): Operation[] => Object.values(paths).flatMap((methods) => Object.values(methods) as Operation[]);
+export const operationsOf = ({ paths }: Pick<OpenAPIObject, 'paths'>): Operation[] =>
+  Object.values(paths).flatMap((methods) => Object.values(methods) as Operation[]);
 
-const header = (description: string, type: 'string' | 'integer' = 'string'): Header => ({ description, schema: { type } });
+const header = (description: string, type: 'string' | 'integer' = 'string'): Header => ({
+  description,
+  schema: { type },
+});
 
 /** Headers that responses share; the responses refer to them. */
 export const SHARED_HEADERS: Readonly<Record<string, Header>> = {
-  'X-Request-Id': { ...header('Identifies the call in the audit log and in problems'), schema: { type: 'string', format: 'uuid' } },
-  'RateLimit-Policy': header('How often this caller may call: `"api-key";q=100;w=1` is 100 times in 1 s (draft-ietf-httpapi-ratelimit-headers-10)'),
+  'X-Request-Id': {
+    ...header('Identifies the call in the audit log and in problems'),
+    schema: { type: 'string', format: 'uuid' },
+  },
+  'RateLimit-Policy': header(
+    'How often this caller may call: `"api-key";q=100;w=1` is 100 times in 1 s (draft-ietf-httpapi-ratelimit-headers-10)',
+  ),
   RateLimit: header('What is left of that: `"api-key";r=99;t=1` is 99 calls in the next second'),
 };
 
@@ -76,4 +87,5 @@ function codesOf({ content }: Response): readonly string[] {
   return parts.flatMap(({ properties }) => (properties?.['code']?.enum ?? []) as string[]);
 }
 
-const pascalCase = (code: string): string => code.replace(/(?:^|_)([a-z])/g, (_whole, letter: string) => letter.toUpperCase());
+const pascalCase = (code: string): string =>
+  code.replace(/(?:^|_)([a-z])/g, (_whole, letter: string) => letter.toUpperCase());

@@ -38,14 +38,26 @@ export async function serveDocs(fastify: FastifyInstance, callers: Callers): Pro
       const [parameter] = Object.keys(request.query as object);
       if (parameter !== undefined) throw RequestProblem.unknownField(parameter);
       reply.header('etag', etag);
-      return isNamedIn(etag, request.headers['if-none-match']) ? reply.status(304).send() : reply.headers(headers).send(bytes);
+      return isNamedIn(etag, request.headers['if-none-match'])
+        ? reply.status(304).send()
+        : reply.headers(headers).send(bytes);
     });
   };
-  serve('/openapi.json', await readFile(OPENAPI_FILE), { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-cache' });
-  serve('/docs', Buffer.from(PAGE), { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': DOCS_POLICY });
+  serve('/openapi.json', await readFile(OPENAPI_FILE), {
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-cache',
+  });
+  serve('/docs', Buffer.from(PAGE), {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': DOCS_POLICY,
+  });
   serve('/docs/start.js', Buffer.from(START), { 'content-type': 'text/javascript; charset=utf-8' });
   const { resolve } = createRequire(import.meta.url);
-  for (const { name, type } of ASSETS) serve(`/docs/${name}`, await readFile(resolve(`swagger-ui-dist/${name}`)), { 'content-type': type, 'cache-control': 'max-age=3600' });
+  for (const { name, type } of ASSETS)
+    serve(`/docs/${name}`, await readFile(resolve(`swagger-ui-dist/${name}`)), {
+      'content-type': type,
+      'cache-control': 'max-age=3600',
+    });
   fastify.get('/docs/', (request, reply) => {
     callers.admitAnonymous(request);
     return reply.redirect('/docs');

@@ -6,6 +6,9 @@ import { openApiDocument } from './document.js';
 import { OPENAPI_FILE } from './openapi-file.js';
 
 /** Writes openapi.json. Run it from the build: the comments and checks of the wire classes get into the document there. */
-const app = await NestFactory.create(AppModule.around({} as UseCases, DESCRIBED_CONTROLLERS), new FastifyAdapter(), { logger: ['error'], abortOnError: false });
+const app = await NestFactory.create(AppModule.around({} as UseCases, DESCRIBED_CONTROLLERS), new FastifyAdapter(), {
+  logger: ['error'],
+  abortOnError: false,
+});
 writeFileSync(process.argv[2] ?? OPENAPI_FILE, `${JSON.stringify(openApiDocument(app), null, 2)}\n`);
 await app.close();

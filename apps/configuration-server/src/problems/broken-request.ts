@@ -41,14 +41,19 @@ export function answerBrokenRequest(code: string | undefined, socket: Socket, co
     return;
   }
   if (underWay?.req.complete) {
-    if (!waiting.has(socket)) underWay.once('close', () => waiting.delete(socket) && answerBrokenRequest(code, socket, counts));
+    if (!waiting.has(socket))
+      underWay.once('close', () => waiting.delete(socket) && answerBrokenRequest(code, socket, counts));
     waiting.add(socket);
     return;
   }
   const ending = setTimeout(() => socket.destroy(), LINGER_MS).unref(); // nobody else ends it: Node reads and times it no more
   socket.once('close', () => clearTimeout(ending));
   const requestId = randomUUID();
-  const problem = problemOf(new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'), requestId, false);
+  const problem = problemOf(
+    new RequestProblem(CODE_OF_BROKEN_REQUEST[code ?? ''] ?? 'malformed_request'),
+    requestId,
+    false,
+  );
   counts.answered(problem.status, problem.code);
   const body = JSON.stringify(problem);
   socket.end(

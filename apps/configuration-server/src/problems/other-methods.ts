@@ -29,7 +29,12 @@ export class OtherMethods {
         exposeHeadRoute: false,
         onRequest: (request, reply, done) => {
           reply.header('allow', allow);
-          done(new RequestProblem('method_not_allowed', `This path does not have the method ${request.method}; it has ${allow}.`));
+          done(
+            new RequestProblem(
+              'method_not_allowed',
+              `This path does not have the method ${request.method}; it has ${allow}.`,
+            ),
+          );
         },
         handler: () => undefined,
       });

@@ -17,7 +17,8 @@ export function refuseStrangeShape(value: unknown, path = 'body', depth = 0): vo
   for (const [name, member] of Object.entries(value)) {
     const memberPath = depth === 0 ? shownName(name) : `${path}.${shownName(name)}`;
     if (isNeverAField(name)) throw RequestProblem.unknownField(name, memberPath);
-    if (Array.isArray(value) && Array.isArray(member)) throw RequestProblem.field(memberPath, `${memberPath} must not be a list`);
+    if (Array.isArray(value) && Array.isArray(member))
+      throw RequestProblem.field(memberPath, `${memberPath} must not be a list`);
     refuseStrangeShape(member, memberPath, depth + 1);
   }
 }

@@ -51,7 +51,8 @@ interface Refusal {
 }
 
 function refusalOf(error: unknown): Refusal {
-  if (error instanceof RequestProblem) return { code: error.code, detail: error.detail, ...(error.errors && { errors: error.errors }) };
+  if (error instanceof RequestProblem)
+    return { code: error.code, detail: error.detail, ...(error.errors && { errors: error.errors }) };
   if (error instanceof FleetError) {
     const { fault, explanation } = error;
     const instruction = instructionFor(fault);
@@ -70,7 +71,12 @@ function refusalOf(error: unknown): Refusal {
   return { code, detail: PROBLEMS[code].title };
 }
 
-const CODES_OF_HEADS: ReadonlySet<ProblemCode> = new Set(['malformed_request', 'expectation_failed', 'unsupported_media_type', 'method_not_allowed']);
+const CODES_OF_HEADS: ReadonlySet<ProblemCode> = new Set([
+  'malformed_request',
+  'expectation_failed',
+  'unsupported_media_type',
+  'method_not_allowed',
+]);
 
 /** Whether a problem is with the head of a request: it is answered before the caller is recognised, since the head may not say who calls. */
 export const isAboutHead = (error: unknown): boolean => CODES_OF_HEADS.has(refusalOf(error).code);
@@ -98,6 +104,7 @@ export function problemOf(error: unknown, requestId: string, toProcessServer: bo
 /** Seconds to wait before another try, spread so that callers do not return in step; null where trying again is no use. */
 export function retryAfterSeconds(error: unknown, { status }: ProblemResponse, fraction: number): number | null {
   const spreadSeconds = Math.floor(fraction * 5);
-  if (error instanceof FleetError && 'retryAfterSeconds' in error.fault) return error.fault.retryAfterSeconds + spreadSeconds;
+  if (error instanceof FleetError && 'retryAfterSeconds' in error.fault)
+    return error.fault.retryAfterSeconds + spreadSeconds;
   return status === 503 || status === 429 ? 1 + spreadSeconds : null;
 }

@@ -27,22 +27,36 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<RecognisedRequest>();
-    const send = (problem: unknown): void => sendProblem(problem, request, http.getResponse<FastifyReply>(), this.randomness);
+    const send = (problem: unknown): void =>
+      sendProblem(problem, request, http.getResponse<FastifyReply>(), this.randomness);
     const { permission, statedPermission } = request;
     if (permission !== undefined || statedPermission === undefined || isAboutHead(error)) return send(error);
     void this.recognise(request, statedPermission).then(() => send(error), send);
   }
 }
 
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, randomness: Randomness): void {
+export function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  randomness: Randomness,
+): void {
   const problem = problemOf(error, request.id, asksAsProcessServer(request));
   if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
   const quota = error instanceof FleetError ? exceededQuota(error.fault) : null;
   if (quota) (request as RecognisedRequest).quota = quota;
   const retryAfter = retryAfterSeconds(error, problem, randomness.fraction());
   // Not before the quota is there again.
-  if (retryAfter !== null) reply.header('retry-after', Math.max(retryAfter, (problem.status === 429 && (request as RecognisedRequest).quota?.resetSeconds) || 0));
-  if (problem.status === 401) reply.header('www-authenticate', (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer');
+  if (retryAfter !== null)
+    reply.header(
+      'retry-after',
+      Math.max(retryAfter, (problem.status === 429 && (request as RecognisedRequest).quota?.resetSeconds) || 0),
+    );
+  if (problem.status === 401)
+    reply.header(
+      'www-authenticate',
+      (request as RecognisedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer',
+    );
   problemCodes.set(reply.raw, problem.code);
   noteRefusal(request.raw);
   reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route

@@ -5,7 +5,8 @@ const LONGEST_NAME = 64;
 const MOST_ERRORS = 20;
 
 /** A name that the caller made up, as an answer shows it. */
-export const shownName = (name: string): string => (name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME).toWellFormed()}…`);
+export const shownName = (name: string): string =>
+  name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME).toWellFormed()}…`;
 
 /** A refusal that has nothing to do with the fleet: the request itself is wrong. */
 export class RequestProblem extends Error {
@@ -23,7 +24,10 @@ export class RequestProblem extends Error {
 
   /** At least one. */
   static fields(errors: readonly FieldError[]): RequestProblem {
-    const detail = errors.length > MOST_ERRORS ? `${errors.length} things are wrong with the fields; here are the first ${MOST_ERRORS}.` : errors[0]?.message;
+    const detail =
+      errors.length > MOST_ERRORS
+        ? `${errors.length} things are wrong with the fields; here are the first ${MOST_ERRORS}.`
+        : errors[0]?.message;
     return new RequestProblem('validation_failed', detail, errors.slice(0, MOST_ERRORS));
   }
 

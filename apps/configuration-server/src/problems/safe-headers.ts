@@ -17,4 +17,5 @@ export const DOCS_POLICY = `default-src 'self'; style-src 'self' 'unsafe-inline'
 /** Over TLS: a browser that has been here once comes no other way for a year. */
 const STRICT_TRANSPORT: Header = ['strict-transport-security', 'max-age=31536000'];
 
-export const safeHeaders = (isTls: boolean): readonly Header[] => (isTls ? [...SAFE_HEADERS, STRICT_TRANSPORT] : SAFE_HEADERS);
+export const safeHeaders = (isTls: boolean): readonly Header[] =>
+  isTls ? [...SAFE_HEADERS, STRICT_TRANSPORT] : SAFE_HEADERS;

@@ -4,18 +4,38 @@ import { RequestProblem, shownName } from './request-problem.js';
 const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/i;
 
 /** What keeps a request from being understood by its head alone: to go on would be to pass over something that it says. Null when nothing does. */
-export function strangeHead({ httpVersion, method, url = '', headers, rawHeaders }: Pick<IncomingMessage, 'httpVersion' | 'method' | 'url' | 'headers' | 'rawHeaders'>): RequestProblem | null {
-  const { host, expect = '100-continue', 'content-encoding': coding = 'identity', 'transfer-encoding': transfer = 'chunked', 'content-type': type = '' } = headers;
-  if (host === undefined && httpVersion !== '1.0') return new RequestProblem('malformed_request', 'A request of HTTP/1.1 names its Host.');
+export function strangeHead({
+  httpVersion,
+  method,
+  url = '',
+  headers,
+  rawHeaders,
+}: Pick<IncomingMessage, 'httpVersion' | 'method' | 'url' | 'headers' | 'rawHeaders'>): RequestProblem | null {
+  const {
+    host,
+    expect = '100-continue',
+    'content-encoding': coding = 'identity',
+    'transfer-encoding': transfer = 'chunked',
+    'content-type': type = '',
+  } = headers;
+  if (host === undefined && httpVersion !== '1.0')
+    return new RequestProblem('malformed_request', 'A request of HTTP/1.1 names its Host.');
   const twice = saidTwice(rawHeaders);
   if (twice) return new RequestProblem('malformed_request', `The header ${twice} stands there twice.`);
-  if (expect.toLowerCase() !== '100-continue') return new RequestProblem('expectation_failed', 'The only expectation that is understood is 100-continue.');
+  if (expect.toLowerCase() !== '100-continue')
+    return new RequestProblem('expectation_failed', 'The only expectation that is understood is 100-continue.');
   if (coding.toLowerCase() !== 'identity' || transfer.toLowerCase() !== 'chunked') {
-    return new RequestProblem('unsupported_media_type', 'Send the body as it is, without a content coding such as gzip.');
+    return new RequestProblem(
+      'unsupported_media_type',
+      'Send the body as it is, without a content coding such as gzip.',
+    );
   }
   const [, charset = 'utf-8'] = CHARSET.exec(type) ?? [];
   if (!/^utf-?8$/i.test(charset)) return new RequestProblem('unsupported_media_type', 'Send the body in UTF-8.');
-  if ((method === 'GET' || method === 'HEAD') && (Number(headers['content-length'] ?? 0) > 0 || 'transfer-encoding' in headers)) {
+  if (
+    (method === 'GET' || method === 'HEAD') &&
+    (Number(headers['content-length'] ?? 0) > 0 || 'transfer-encoding' in headers)
+  ) {
     return RequestProblem.field('body', 'this call takes no body');
   }
   const name = undecodableParameter(url);

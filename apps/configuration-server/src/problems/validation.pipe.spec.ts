@@ -25,12 +25,22 @@ const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQue
   isIn: () => ['', 'connected', 1, [], {}].map((value): Case => [value, 'must be one of the following values: ']),
   isBoolean: () => ['yes', '', 1, []].map((value): Case => [value, 'must be a boolean value']),
   isString: () => [1, true, ['a', 'b'], {}].map((value): Case => [value, 'must be a string']),
-  isLabel: () => [1, '', LONG, ['a']].map((value): Case => [value, 'must be text of 1 to ']).concat([[' a', 'must not begin with white space'], ['a\n', 'must be one line of characters']]),
-  isLabelStart: () => [1, '', LONG, ['a']].map((value): Case => [value, 'must be text of 1 to ']).concat([[' a', 'must not begin with white space']]),
+  isLabel: () =>
+    [1, '', LONG, ['a']]
+      .map((value): Case => [value, 'must be text of 1 to '])
+      .concat([
+        [' a', 'must not begin with white space'],
+        ['a\n', 'must be one line of characters'],
+      ]),
+  isLabelStart: () =>
+    [1, '', LONG, ['a']]
+      .map((value): Case => [value, 'must be text of 1 to '])
+      .concat([[' a', 'must not begin with white space']]),
   isHostId: () => [1, '', 'x', {}].map((value): Case => [value, 'must be a UUID']),
   isAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
   isMachineAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
-  isInstant: () => [1, '', 'yesterday', '2026-02-30T00:00:00Z', {}].map((value): Case => [value, 'must be an RFC 3339 instant']),
+  isInstant: () =>
+    [1, '', 'yesterday', '2026-02-30T00:00:00Z', {}].map((value): Case => [value, 'must be an RFC 3339 instant']),
   isVersion: () => [1, '', '1.2.3', '1.2.3.65536'].map((value): Case => [value, 'must have four numbers']),
   isArray: () => [1, 'a', {}].map((value): Case => [value, 'must be an array']),
   isObject: () => [1, 'a', []].map((value): Case => [value, 'must be an object']),
@@ -43,14 +53,24 @@ const members = Object.values(wire)
     const checks = getMetadataStorage().getTargetValidationMetadatas(wireClass, '', false, false);
     return [...new Set(checks.map(({ propertyName }) => propertyName))].map((name) => {
       const own = checks.filter(({ propertyName }) => propertyName === name);
-      const bounds = new Map(own.map(({ name: check = '', constraints }) => [check, Number((constraints as unknown[] | undefined)?.[0])]));
-      return { where: `${wireClass.name}.${name}`, wireClass, name, bounds, kinds: [...bounds.keys()].filter((check) => check in KINDS) };
+      const bounds = new Map(
+        own.map(({ name: check = '', constraints }) => [check, Number((constraints as unknown[] | undefined)?.[0])]),
+      );
+      return {
+        where: `${wireClass.name}.${name}`,
+        wireClass,
+        name,
+        bounds,
+        kinds: [...bounds.keys()].filter((check) => check in KINDS),
+      };
     });
   });
 
 async function errorsOf(wireClass: wire.WireClass, value: object): Promise<readonly wire.FieldError[]> {
   const type = wireClass.name.endsWith('Query') ? 'query' : 'body';
-  const error = await validationPipe().transform(value, { type, metatype: wireClass }).catch((thrown: unknown) => thrown);
+  const error = await validationPipe()
+    .transform(value, { type, metatype: wireClass })
+    .catch((thrown: unknown) => thrown);
   return error instanceof RequestProblem ? (error.errors ?? []) : [];
 }
 
@@ -63,7 +83,10 @@ describe('a value that cannot be used is answered with the fault that it has', (
     expect(kinds).toHaveLength(1);
     for (const [value, message] of KINDS[kinds[0] ?? '']?.(bounds, wireClass.name.endsWith('Query')) ?? []) {
       const ofField = (await errorsOf(wireClass, { [name]: value })).filter(({ field }) => field === name);
-      expect([value, ofField]).toEqual([value, [{ field: name, message: expect.stringContaining(`${name} ${message}`) }]]);
+      expect([value, ofField]).toEqual([
+        value,
+        [{ field: name, message: expect.stringContaining(`${name} ${message}`) }],
+      ]);
     }
   });
 

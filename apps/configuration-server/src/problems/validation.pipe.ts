@@ -35,6 +35,8 @@ export const validationPipe = (): ValidationPipe =>
     transform: true,
     exceptionFactory: (errors) => {
       const fields = fieldErrors(errors);
-      return RequestProblem.fields(fields.length > 0 ? fields : [{ field: 'body', message: 'the body must be a JSON object' }]);
+      return RequestProblem.fields(
+        fields.length > 0 ? fields : [{ field: 'body', message: 'the body must be a JSON object' }],
+      );
     },
   });

@@ -1,12 +1,20 @@
 import { Body, Controller, Delete, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import { Departures, type DecommissionBy } from '@app/fleet';
-import { DecommissionQuery, DecommissionResponse, PurgeRequest, PurgeResponse, RevokeCredentialRequest, RevokeCredentialResponse } from '@app/wire';
+import {
+  DecommissionQuery,
+  DecommissionResponse,
+  PurgeRequest,
+  PurgeResponse,
+  RevokeCredentialRequest,
+  RevokeCredentialResponse,
+} from '@app/wire';
 import { CHANGE_PROBLEMS, Call } from '../access/call.decorator.js';
 import { From, type Caller, type Recognised } from '../access/caller.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 
-const decommissionBy = (caller: Caller): DecommissionBy => (caller.kind === 'process_server' ? caller : { kind: 'operator' });
+const decommissionBy = (caller: Caller): DecommissionBy =>
+  caller.kind === 'process_server' ? caller : { kind: 'operator' };
 
 @ApiParam({ name: 'hostId', description: 'UUID made once by the installer; case does not matter', format: 'uuid' })
 @Controller('v1/process-servers/:hostId')
@@ -37,7 +45,13 @@ export class DeparturesController {
     @Query() { force = false, generation, reason }: DecommissionQuery,
     @From() { caller, actor }: Recognised,
   ): Promise<DecommissionResponse> {
-    const { removeBy } = await this.departures.decommission(hostId, { by: decommissionBy(caller), actor, generation: generation ?? null, force, reason: reason ?? null });
+    const { removeBy } = await this.departures.decommission(hostId, {
+      by: decommissionBy(caller),
+      actor,
+      generation: generation ?? null,
+      force,
+      reason: reason ?? null,
+    });
     return { state: 'Decommissioned', removeBy: removeBy.toISOString() };
   }
 
@@ -63,7 +77,13 @@ export class DeparturesController {
     @Body() { generation, reason, force }: PurgeRequest,
     @From() { actor }: Recognised,
   ): Promise<PurgeResponse> {
-    const answer = await this.departures.purge(hostId, { generation, reason, force: force ?? false, actor, planId: null });
+    const answer = await this.departures.purge(hostId, {
+      generation,
+      reason,
+      force: force ?? false,
+      actor,
+      planId: null,
+    });
     return { ...answer, purgedAt: answer.purgedAt.toISOString() };
   }
 
@@ -73,7 +93,13 @@ export class DeparturesController {
     permits: 'operator',
     summary: 'Ends the credential of a process server, which is told to register again; its lease runs out by itself',
     answers: { 200: { type: RevokeCredentialResponse, description: 'It counts no more; asked again, the same' } },
-    problems: [...CHANGE_PROBLEMS, 'process_server_not_found', 'generation_superseded', 'generation_unknown', 'generation_retired'],
+    problems: [
+      ...CHANGE_PROBLEMS,
+      'process_server_not_found',
+      'generation_superseded',
+      'generation_unknown',
+      'generation_retired',
+    ],
   })
   async revokeCredential(
     @Param('hostId', hostIdPipe) hostId: string,

@@ -1,4 +1,14 @@
-import { connectionStateAt, currentRefusals, maybeOfAnother, REFUSAL_KINDS, refusalsAmong, type FleetEvent, type ProcessServer, type Refusal, type Version } from '@app/fleet';
+import {
+  connectionStateAt,
+  currentRefusals,
+  maybeOfAnother,
+  REFUSAL_KINDS,
+  refusalsAmong,
+  type FleetEvent,
+  type ProcessServer,
+  type Refusal,
+  type Version,
+} from '@app/fleet';
 import type { AsOf, EventReader } from '@app/fleet-mysql';
 import type { DiagnosisResponse, ListeningGap, RefusalBody } from '@app/wire';
 import type { FleetViews } from './fleet-views.js';
@@ -23,7 +33,12 @@ export class Diagnosis {
     const { server, asOf } = await this.views.entry(hostId);
     const summary = summaryOf(server, asOf, this.version, false);
     const lastHeardAt = server.lease.lastHeartbeatAt ?? server.registeredAt;
-    const outages = await this.events.page({ kind: 'listening_outage', from: lastHeardAt }, LARGEST_LOOK_BACK, null, 'newest');
+    const outages = await this.events.page(
+      { kind: 'listening_outage', from: lastHeardAt },
+      LARGEST_LOOK_BACK,
+      null,
+      'newest',
+    );
     const from = new Date(asOf.at.getTime() - EVENTS_SINCE_MS);
     const notable = await this.events.page({ hostId, kinds: NOTABLE_KINDS, from }, LARGEST_LOOK_BACK, null, 'newest');
     const recent = [...notable.items].reverse();
@@ -78,7 +93,9 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], current:
     );
   }
   if (health.protectedMachinesUnknown) {
-    hints.push('The last count of protected machines that it reported cannot be used: until it reports another one, it is removed only by force.');
+    hints.push(
+      'The last count of protected machines that it reported cannot be used: until it reports another one, it is removed only by force.',
+    );
   }
   const moved = recent.findLast(({ kind }) => kind === 'source_address_changed');
   if (moved) {
@@ -88,39 +105,59 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], current:
     );
   }
   if (lease.skewMs !== null && Math.abs(lease.skewMs) > NOTABLE_SKEW_MS) {
-    hints.push(`Set its clock: it is ${Math.round(Math.abs(lease.skewMs) / 1000)} s ${lease.skewMs > 0 ? 'ahead' : 'behind'}. That does not disconnect it, but it confuses logs.`);
+    hints.push(
+      `Set its clock: it is ${Math.round(Math.abs(lease.skewMs) / 1000)} s ${lease.skewMs > 0 ? 'ahead' : 'behind'}. That does not disconnect it, but it confuses logs.`,
+    );
   }
   return hints;
 }
 
 /** When it was last accepted; what is refused is no silence. */
 function lastAccepted({ lastHeartbeatAt }: ProcessServer['lease'], isRefused: boolean): string {
-  if (lastHeartbeatAt) return `Its last ${isRefused ? 'accepted ' : ''}heartbeat came at ${lastHeartbeatAt.toISOString()}`;
-  return isRefused ? 'It registered, and none of its heartbeats has been accepted' : 'It registered and never sent a heartbeat';
+  if (lastHeartbeatAt)
+    return `Its last ${isRefused ? 'accepted ' : ''}heartbeat came at ${lastHeartbeatAt.toISOString()}`;
+  return isRefused
+    ? 'It registered, and none of its heartbeats has been accepted'
+    : 'It registered and never sent a heartbeat';
 }
 
 const isHeartbeat = ({ event }: Refusal): boolean => event.detail['call'] === 'heartbeat';
 
 function refusedCalls(refusal: Refusal, isStillSending: boolean): string {
-  if (isHeartbeat(refusal)) return isStillSending ? 'It sends heartbeats, and they are refused' : 'Before that, some of its heartbeats were refused';
+  if (isHeartbeat(refusal))
+    return isStillSending
+      ? 'It sends heartbeats, and they are refused'
+      : 'Before that, some of its heartbeats were refused';
   return isStillSending ? 'Calls in its name are refused' : 'Before that, calls in its name were refused';
 }
 
-function explained(server: ProcessServer, { listenedMs }: AsOf, recent: readonly FleetEvent[], current: readonly Refusal[]): Pick<DiagnosisResponse, 'summary' | 'whatToDo'> {
+function explained(
+  server: ProcessServer,
+  { listenedMs }: AsOf,
+  recent: readonly FleetEvent[],
+  current: readonly Refusal[],
+): Pick<DiagnosisResponse, 'summary' | 'whatToDo'> {
   const { decommission, lease, facts } = server;
   if (decommission) {
     const nothing = current.length > 0 ? [] : ['Nothing.'];
     return {
       summary: `Decommissioned by ${decommission.by} at ${decommission.at.toISOString()}; gone by ${decommission.removeBy.toISOString()}.`,
-      whatToDo: [...current.map(refusalHint), [...nothing, 'If it was a mistake, register the process server again: that cancels the removal.'].join(' ')],
+      whatToDo: [
+        ...current.map(refusalHint),
+        [...nothing, 'If it was a mistake, register the process server again: that cancels the removal.'].join(' '),
+      ],
     };
   }
   const refused = current.findLast(({ kind }) => !maybeOfAnother(kind)) ?? current.at(-1);
-  const isStillSending = refused !== undefined && (lease.lastHeartbeatAt === null || refused.event.at > lease.lastHeartbeatAt);
+  const isStillSending =
+    refused !== undefined && (lease.lastHeartbeatAt === null || refused.event.at > lease.lastHeartbeatAt);
   const refusal = refused && ` ${refusedCalls(refused, isStillSending)}: ${refused.event.detail['code']}.`;
   const hints = hintsFor(server, recent, current);
   if (connectionStateAt(listenedMs, server) === 'Connected') {
-    return { summary: `Connected: its lease runs.${(isStillSending && refusal) || ''}`, whatToDo: hints.length > 0 ? hints : ['Nothing.'] };
+    return {
+      summary: `Connected: its lease runs.${(isStillSending && refusal) || ''}`,
+      whatToDo: hints.length > 0 ? hints : ['Nothing.'],
+    };
   }
   const silentSeconds = Math.floor((listenedMs - lease.heardAtListenedMs) / 1000);
   const summary = `Disconnected: ${lastAccepted(lease, current.some(isHeartbeat))}, ${silentSeconds} s ago as far as we listened, and its lease has ended.${refusal ?? ''}`;

@@ -37,7 +37,8 @@ export class EventExports {
     const last = given.to && given.to < settled ? given.to : settled;
     const until = given.from && given.from > last ? given.from : last; // nothing to tell yet: the next export begins where this one would have
     const filter = { ...given, to: until };
-    const after = (position: EventPosition | null): Promise<EventPage> => this.events.page(filter, SLICE_EVENTS, position);
+    const after = (position: EventPosition | null): Promise<EventPage> =>
+      this.events.page(filter, SLICE_EVENTS, position);
     this.begin(caller);
     try {
       return { until, lines: new EventLines(await after(null), after, this.longestUnreadMs, () => this.end(caller)) };
@@ -49,7 +50,8 @@ export class EventExports {
 
   private begin(caller: string): void {
     const ofCaller = this.running.filter((each) => each === caller);
-    if (this.running.length >= MOST_OF_ALL || ofCaller.length >= MOST_OF_A_CALLER) throw new FleetError({ code: 'request_rate_exceeded' });
+    if (this.running.length >= MOST_OF_ALL || ofCaller.length >= MOST_OF_A_CALLER)
+      throw new FleetError({ code: 'request_rate_exceeded' });
     this.running.push(caller);
   }
 

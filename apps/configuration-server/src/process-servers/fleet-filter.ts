@@ -1,11 +1,24 @@
 import { normalizedName, type FleetFilter } from '@app/fleet';
 import { canonicalAddress, type ListProcessServersQuery, type PurgePlanRequest } from '@app/wire';
 
-const FILTERS = ['connectionState', 'lifecycle', 'versionStatus', 'health', 'ipAddress', 'friendlyName', 'machineId', 'possibleDuplicate', 'passphraseId', 'silentForSeconds'] as const;
+const FILTERS = [
+  'connectionState',
+  'lifecycle',
+  'versionStatus',
+  'health',
+  'ipAddress',
+  'friendlyName',
+  'machineId',
+  'possibleDuplicate',
+  'passphraseId',
+  'silentForSeconds',
+] as const;
 
 /** The members of a query or body that narrow the fleet; those that were not given are left out. */
 export function fleetFilter(given: ListProcessServersQuery | PurgePlanRequest): FleetFilter {
-  const filter: FleetFilter = Object.fromEntries(FILTERS.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined && value !== null));
+  const filter: FleetFilter = Object.fromEntries(
+    FILTERS.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined && value !== null),
+  );
   return {
     ...filter,
     ...(filter.ipAddress !== undefined && { ipAddress: canonicalAddress(filter.ipAddress) ?? filter.ipAddress }),

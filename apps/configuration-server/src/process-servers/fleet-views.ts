@@ -25,16 +25,33 @@ export class FleetViews {
   ) {}
 
   /** @throws RequestProblem `invalid_cursor`. */
-  async list({ limit = DEFAULT_LIMIT, cursor, sort = 'hostId', ...filters }: ListProcessServersQuery): Promise<ProcessServerList> {
+  async list({
+    limit = DEFAULT_LIMIT,
+    cursor,
+    sort = 'hostId',
+    ...filters
+  }: ListProcessServersQuery): Promise<ProcessServerList> {
     const filter = fleetFilter(filters);
     const query = { list: 'process-servers', sort, filter };
     const state = this.cursors.open<WalkState>(query, cursor);
     const begun = state && { at: new Date(state.first.atMs), listenedMs: state.first.listenedMs };
-    const { items, next, asOf, walkAsOf } = await this.reader.page({ sort, filter, limit, position: state?.position ?? null, walkAsOf: begun });
-    if (sort === 'friendlyName' && asOf.at.getTime() - walkAsOf.at.getTime() > NAME_WALK_MS) throw new RequestProblem('invalid_cursor');
+    const { items, next, asOf, walkAsOf } = await this.reader.page({
+      sort,
+      filter,
+      limit,
+      position: state?.position ?? null,
+      walkAsOf: begun,
+    });
+    if (sort === 'friendlyName' && asOf.at.getTime() - walkAsOf.at.getTime() > NAME_WALK_MS)
+      throw new RequestProblem('invalid_cursor');
     return {
       items: items.map((server) => summaryOf(server, asOf, this.version, server.possibleDuplicate)),
-      nextCursor: next && this.cursors.seal(query, { position: next, first: { atMs: walkAsOf.at.getTime(), listenedMs: walkAsOf.listenedMs } } satisfies WalkState),
+      nextCursor:
+        next &&
+        this.cursors.seal(query, {
+          position: next,
+          first: { atMs: walkAsOf.at.getTime(), listenedMs: walkAsOf.listenedMs },
+        } satisfies WalkState),
       asOf: asOf.at.toISOString(),
     };
   }

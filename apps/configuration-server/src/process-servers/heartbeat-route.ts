@@ -19,7 +19,10 @@ type UsedHere = Pick<UseCases, 'callers' | 'receiver' | 'clock' | 'randomness' |
  * the commit. It asks in the same order as the others: host id, credential, query, body. What the compiled check does not
  * let pass is read member by member: a member that cannot be used is no reason to refuse a heartbeat.
  */
-export async function serveHeartbeats(fastify: FastifyInstance, { callers, receiver, clock, randomness, refusedHeartbeats }: UsedHere): Promise<void> {
+export async function serveHeartbeats(
+  fastify: FastifyInstance,
+  { callers, receiver, clock, randomness, refusedHeartbeats }: UsedHere,
+): Promise<void> {
   const controller = new HeartbeatsController(receiver, clock);
   const isHeartbeat = compiledCheck(HeartbeatRequest);
   const read = lenientReader(HeartbeatRequest);
@@ -44,7 +47,8 @@ export async function serveHeartbeats(fastify: FastifyInstance, { callers, recei
     acceptJson(scope, parseAnyJson);
     scope.setErrorHandler(refuse);
     scope.post('/v1/process-servers/:hostId/heartbeats', (request: RecognisedRequest, reply: FastifyReply): void => {
-      const sent = (response: HeartbeatResponse): void => sendAccepted(request, reply, textOf(response), receiver.isDraining);
+      const sent = (response: HeartbeatResponse): void =>
+        sendAccepted(request, reply, textOf(response), receiver.isDraining);
       const refused = (error: unknown): void => sendProblem(error, request, reply, randomness);
       const refusal = refusalOf(request.raw);
       try {
@@ -54,7 +58,9 @@ export async function serveHeartbeats(fastify: FastifyInstance, { callers, recei
         refuseAnyQuery(request);
         const { body } = request;
         const reading = isHeartbeat(body) ? null : mustBeUsable(read(body));
-        controller.heartbeat(hostId, reading?.usable ?? (body as HeartbeatRequest), recognised(request), reading).then(sent, refused);
+        controller
+          .heartbeat(hostId, reading?.usable ?? (body as HeartbeatRequest), recognised(request), reading)
+          .then(sent, refused);
       } catch (error) {
         refuse(error, request, reply);
       }
@@ -74,7 +80,18 @@ function mustBeUsable(reading: Reading<HeartbeatRequest> | null): Reading<Heartb
 function sendAccepted({ id }: RecognisedRequest, reply: FastifyReply, text: string, isDraining: boolean): void {
   reply.hijack();
   const length = String(Buffer.byteLength(text)); // names of ignored members may be in any script
-  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', length, 'x-request-id', id, 'x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
+  const headers = [
+    'content-type',
+    'application/json; charset=utf-8',
+    'content-length',
+    length,
+    'x-request-id',
+    id,
+    'x-content-type-options',
+    'nosniff',
+    'cache-control',
+    'no-store',
+  ];
   if (isDraining) headers.push('connection', 'close');
   reply.raw.writeHead(200, headers);
   reply.raw.end(text);

@@ -1,4 +1,13 @@
-import { FleetError, roundedPercent, type ForgettableMember, type Heartbeat, type HeartbeatAnswer, type IgnoredMembers, type Load, type WithdrawableMember } from '@app/fleet';
+import {
+  FleetError,
+  roundedPercent,
+  type ForgettableMember,
+  type Heartbeat,
+  type HeartbeatAnswer,
+  type IgnoredMembers,
+  type Load,
+  type WithdrawableMember,
+} from '@app/fleet';
 import type { HeartbeatRequest, HeartbeatResponse, LoadReport, Reading } from '@app/wire';
 import type { Recognised } from '../access/caller.js';
 import { canonicalVersion } from './registration.mapping.js';
@@ -29,7 +38,10 @@ const FORGETTABLE: Readonly<Partial<Record<keyof HeartbeatRequest, ForgettableMe
 
 function ignoredOf(leftOut: LeftOut): IgnoredMembers | null {
   if (!leftOut || leftOut.ignored.length === 0) return null;
-  return { fields: leftOut.ignored.map(({ field }) => field), unusable: leftOut.unusable.flatMap((name) => FORGETTABLE[name] ?? []) };
+  return {
+    fields: leftOut.ignored.map(({ field }) => field),
+    unusable: leftOut.unusable.flatMap((name) => FORGETTABLE[name] ?? []),
+  };
 }
 
 /** A load that cannot be used is a report all the same: of it, everything is unknown. */
@@ -46,8 +58,15 @@ function withdrawnBy({ load, services, certificateExpiresAt }: HeartbeatRequest)
 }
 
 /** @throws FleetError `credential_rejected` when the body names another generation than the credential was made for. */
-export function heartbeatOf(hostId: string, body: HeartbeatRequest, { caller, actor }: Recognised, now: Date, leftOut: LeftOut = null): Heartbeat {
-  if (caller.kind !== 'process_server' || caller.generation !== body.generation) throw new FleetError({ code: 'credential_rejected' });
+export function heartbeatOf(
+  hostId: string,
+  body: HeartbeatRequest,
+  { caller, actor }: Recognised,
+  now: Date,
+  leftOut: LeftOut = null,
+): Heartbeat {
+  if (caller.kind !== 'process_server' || caller.generation !== body.generation)
+    throw new FleetError({ code: 'credential_rejected' });
   const sentAt = instantOrNull(body.sentAt);
   return {
     hostId,

@@ -35,8 +35,15 @@ export class HeartbeatsController {
       'not_listening',
     ],
   })
-  heartbeat(@Param('hostId', hostIdPipe) hostId: string, @Body() body: HeartbeatRequest, @From() from: Recognised, leftOut: LeftOut = null): Promise<HeartbeatResponse> {
+  heartbeat(
+    @Param('hostId', hostIdPipe) hostId: string,
+    @Body() body: HeartbeatRequest,
+    @From() from: Recognised,
+    leftOut: LeftOut = null,
+  ): Promise<HeartbeatResponse> {
     const beat = heartbeatOf(hostId, body, from, this.clock.now(), leftOut);
-    return new Promise((resolve, refuse) => this.receiver.receive(beat, { answer: (answer) => resolve(responseTo(answer, leftOut)), refuse }));
+    return new Promise((resolve, refuse) =>
+      this.receiver.receive(beat, { answer: (answer) => resolve(responseTo(answer, leftOut)), refuse }),
+    );
   }
 }

@@ -11,13 +11,26 @@ export interface PlainHeartbeat {
   readonly forwarding: ForwardingHeaders;
 }
 
-const HEAD = /^POST \/v1\/process-servers\/([0-9A-Fa-f-]{36})\/heartbeats HTTP\/1\.1((?:\r\n[A-Za-z-]+: [!-~](?:[ -~]*[!-~])?)+)$/;
+const HEAD =
+  /^POST \/v1\/process-servers\/([0-9A-Fa-f-]{36})\/heartbeats HTTP\/1\.1((?:\r\n[A-Za-z-]+: [!-~](?:[ -~]*[!-~])?)+)$/;
 const HEAD_END = '\r\n\r\n';
 const LONGEST_HEAD_BYTES = 4_096;
 const LENGTH = /^[1-9]\d{0,4}$/;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 /** Headers that change nothing about an answer of ours, whatever they say. */
-const PASSED_OVER: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-control', 'sec-fetch-mode', 'user-agent', 'via', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-proto', 'x-real-ip']);
+const PASSED_OVER: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'sec-fetch-mode',
+  'user-agent',
+  'via',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-real-ip',
+]);
 
 const isHeartbeat = compiledCheck(HeartbeatRequest);
 
@@ -33,7 +46,14 @@ export function readPlainHeartbeat(bytes: Buffer): PlainHeartbeat | null {
   const headers = hostId && headersOf(lines);
   if (!headers) return null;
   const { host, authorization, connection = 'keep-alive', type = '', length = '' } = headers;
-  if (!host || !authorization || connection.toLowerCase() !== 'keep-alive' || !JSON_TYPE.test(type) || !LENGTH.test(length)) return null;
+  if (
+    !host ||
+    !authorization ||
+    connection.toLowerCase() !== 'keep-alive' ||
+    !JSON_TYPE.test(type) ||
+    !LENGTH.test(length)
+  )
+    return null;
   const bodyStart = headEnd + HEAD_END.length;
   if (bytes.length !== bodyStart + Number(length)) return null;
   try {
@@ -52,7 +72,15 @@ interface PlainHeaders extends ForwardingHeaders {
   length?: string;
 }
 
-const KNOWN: ReadonlyMap<string, keyof PlainHeaders> = new Map([['host', 'host'], ['authorization', 'authorization'], ['connection', 'connection'], ['content-type', 'type'], ['content-length', 'length'], ['forwarded', 'forwarded'], ['x-forwarded-for', 'xForwardedFor']]);
+const KNOWN: ReadonlyMap<string, keyof PlainHeaders> = new Map([
+  ['host', 'host'],
+  ['authorization', 'authorization'],
+  ['connection', 'connection'],
+  ['content-type', 'type'],
+  ['content-length', 'length'],
+  ['forwarded', 'forwarded'],
+  ['x-forwarded-for', 'xForwardedFor'],
+]);
 
 /** Null when one is not known or stands there twice. */
 function headersOf(lines: string): PlainHeaders | null {

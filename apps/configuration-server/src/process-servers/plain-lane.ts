@@ -30,7 +30,12 @@ export function openPlainLane(server: Server, useCases: UseCases, settings: Lane
   const [through] = server.listeners(settings.event) as ((this: Server, socket: Socket) => void)[];
   if (!through) throw new Error('the HTTP server has no connection listener');
   server.removeListener(settings.event, through);
-  const lane = { ...useCases, ...settings, answers: new WrittenAnswers(settings.keepAliveMs), nextTurn: new NextTurn() };
+  const lane = {
+    ...useCases,
+    ...settings,
+    answers: new WrittenAnswers(settings.keepAliveMs),
+    nextTurn: new NextTurn(),
+  };
   const open = new Set<PlainConnection>();
   server.on(settings.event, (socket: Socket) => {
     socket.on('error', closesByItself); // for as long as it lives, whoever serves it: one that fails with nobody looking would end the process
@@ -131,7 +136,11 @@ class PlainConnection implements HeartbeatCaller {
     try {
       const caller = this.lane.callers.processServer({ authorization }, hostId);
       this.requestId = randomUUID();
-      const actor = { name: 'process-server', address: this.lane.clients.of(this.socket, forwarding), requestId: this.requestId };
+      const actor = {
+        name: 'process-server',
+        address: this.lane.clients.of(this.socket, forwarding),
+        requestId: this.requestId,
+      };
       return heartbeatOf(hostId, body, { caller, actor }, this.lane.clock.now());
     } catch {
       return null;
@@ -219,7 +228,10 @@ class NextTurn {
 
 /** An answer as it goes over the connection: one text for all who share it, but for the id of each. */
 class WrittenAnswers {
-  private readonly made = new WeakMap<HeartbeatAnswer, { readonly before: string; readonly after: string; readonly afterTheLast: string }>();
+  private readonly made = new WeakMap<
+    HeartbeatAnswer,
+    { readonly before: string; readonly after: string; readonly afterTheLast: string }
+  >();
 
   constructor(private readonly keepAliveMs: number) {}
 
@@ -232,9 +244,15 @@ class WrittenAnswers {
   /** With the headers of every answer, in the order in which Node writes them. */
   private make(body: string): { before: string; after: string; afterTheLast: string } {
     const date = `Date: ${new Date().toUTCString()}`;
-    const after = (...headers: string[]): string => ['', 'x-content-type-options: nosniff', 'cache-control: no-store', ...headers, '', body].join('\r\n');
+    const after = (...headers: string[]): string =>
+      ['', 'x-content-type-options: nosniff', 'cache-control: no-store', ...headers, '', body].join('\r\n');
     return {
-      before: ['HTTP/1.1 200 OK', 'content-type: application/json; charset=utf-8', `content-length: ${body.length}`, 'x-request-id: '].join('\r\n'),
+      before: [
+        'HTTP/1.1 200 OK',
+        'content-type: application/json; charset=utf-8',
+        `content-length: ${body.length}`,
+        'x-request-id: ',
+      ].join('\r\n'),
       after: after(date, 'Connection: keep-alive', `Keep-Alive: timeout=${this.keepAliveMs / 1000}`),
       afterTheLast: after('connection: close', date),
     };

@@ -26,7 +26,12 @@ const DAY_MS = 24 * 3_600_000;
 const isoOrNull = (instant: Date | null): string | null => instant && instant.toISOString();
 
 /** One line of a list: the facts, and the states that follow from them at `asOf`. */
-export function summaryOf(server: ListedServer, { at, listenedMs }: AsOf, ours: Version, possibleDuplicate: boolean): ProcessServerSummary {
+export function summaryOf(
+  server: ListedServer,
+  { at, listenedMs }: AsOf,
+  ours: Version,
+  possibleDuplicate: boolean,
+): ProcessServerSummary {
   const { hostId, generation, facts, lease, decommission } = server;
   const version = parseVersion(facts.agentVersion);
   const connectionState = connectionStateAt(listenedMs, server);
@@ -56,17 +61,42 @@ function loadBody(reported: ReportedHealth, moment: HealthMoment): LoadBody | nu
   const { load, loadReportedAt } = reported;
   if (!load || !loadReportedAt) return null;
   const { cpu, memory, cache, upload } = loadStatusesAt(moment, reported);
-  return { reportedAt: loadReportedAt.toISOString(), ...load, cpuStatus: cpu, memoryStatus: memory, cacheStatus: cache, uploadStatus: upload };
+  return {
+    reportedAt: loadReportedAt.toISOString(),
+    ...load,
+    cpuStatus: cpu,
+    memoryStatus: memory,
+    cacheStatus: cache,
+    uploadStatus: upload,
+  };
 }
 
 /** Each with what is wrong and what to do; the thresholds are those of `health.ts`. */
 const HEALTH_ERROR_TEXT: Record<HealthErrorCode, readonly [summaryMessage: string, recommendedAction: string]> = {
-  heartbeat_missing: ['No heartbeat for 15 minutes or longer', 'Look at its diagnosis; check that its machine runs and reaches this server.'],
-  cpu_high: ['The processors are busy beyond 80 %', 'Move protected machines to another process server, or give it more cores.'],
-  memory_high: ['More than 80 % of the memory is in use', 'Move protected machines to another process server, or give it more memory.'],
-  cache_space_low: ['Less than 30 % of the cache disk is free', 'Check the upload to the target; below 20 % it slows its sources down.'],
-  upload_slow: ['What waits for upload needs more than 30 minutes', 'Check its network throughput and the churn of its machines.'],
-  services_not_running: ['A service has not been running for 15 minutes', 'Start the services that are listed as not running.'],
+  heartbeat_missing: [
+    'No heartbeat for 15 minutes or longer',
+    'Look at its diagnosis; check that its machine runs and reaches this server.',
+  ],
+  cpu_high: [
+    'The processors are busy beyond 80 %',
+    'Move protected machines to another process server, or give it more cores.',
+  ],
+  memory_high: [
+    'More than 80 % of the memory is in use',
+    'Move protected machines to another process server, or give it more memory.',
+  ],
+  cache_space_low: [
+    'Less than 30 % of the cache disk is free',
+    'Check the upload to the target; below 20 % it slows its sources down.',
+  ],
+  upload_slow: [
+    'What waits for upload needs more than 30 minutes',
+    'Check its network throughput and the churn of its machines.',
+  ],
+  services_not_running: [
+    'A service has not been running for 15 minutes',
+    'Start the services that are listed as not running.',
+  ],
   certificate_expired: ['Its certificate has expired', 'Renew the certificate and register it again.'],
   certificate_expiring: ['Its certificate ends within 60 days', 'Renew the certificate before it ends.'],
 };
@@ -77,7 +107,12 @@ function healthErrorBody({ code, level, since }: HealthError): HealthErrorBody {
 }
 
 /** Everything that is known of one process server. */
-export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possibleDuplicates: readonly Neighbour[]): ProcessServerDetail {
+export function detailOf(
+  server: ProcessServer,
+  asOf: AsOf,
+  ours: Version,
+  possibleDuplicates: readonly Neighbour[],
+): ProcessServerDetail {
   const { facts, lease, health, decommission } = server;
   const { certificateExpiresAt } = health;
   const moment = { now: asOf.at, connected: connectionStateAt(asOf.listenedMs, server) === 'Connected' };
@@ -115,7 +150,8 @@ export function detailOf(server: ProcessServer, asOf: AsOf, ours: Version, possi
     certificateExpiresAt: isoOrNull(certificateExpiresAt),
     certificateReportedAt: isoOrNull(health.certificateReportedAt),
     certificateStatus: certificateStatusAt(moment, health),
-    certificateRemainingDays: certificateExpiresAt && Math.floor((certificateExpiresAt.getTime() - asOf.at.getTime()) / DAY_MS),
+    certificateRemainingDays:
+      certificateExpiresAt && Math.floor((certificateExpiresAt.getTime() - asOf.at.getTime()) / DAY_MS),
     healthErrors: healthErrorsAt(asOf.at, {
       decommissioned: decommission !== null,
       connected: moment.connected,

@@ -1,7 +1,14 @@
 import { Controller, Get, Headers, Param, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { DiagnosisResponse, EventList, ListProcessServersQuery, ListTimelineQuery, ProcessServerDetail, ProcessServerList } from '@app/wire';
+import {
+  DiagnosisResponse,
+  EventList,
+  ListProcessServersQuery,
+  ListTimelineQuery,
+  ProcessServerDetail,
+  ProcessServerList,
+} from '@app/wire';
 import { Call } from '../access/call.decorator.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { isNamedIn } from '../edge/entity-tag.js';
@@ -9,7 +16,11 @@ import { Diagnosis } from './diagnosis.js';
 import { FleetViews } from './fleet-views.js';
 import { Timelines } from './timelines.js';
 
-const hostIdParam = ApiParam({ name: 'hostId', description: 'UUID of the process server; case does not matter', format: 'uuid' });
+const hostIdParam = ApiParam({
+  name: 'hostId',
+  description: 'UUID of the process server; case does not matter',
+  format: 'uuid',
+});
 
 const ETAG = { ETag: { description: 'Weak tag of what is shown', schema: { type: 'string' } } } as const;
 
@@ -41,7 +52,11 @@ export class ProcessServersController {
     permits: 'reader',
     summary: 'Everything that is known of one process server',
     answers: {
-      200: { type: ProcessServerDetail, description: 'With a weak ETag of the representation as computed now', headers: ETAG },
+      200: {
+        type: ProcessServerDetail,
+        description: 'With a weak ETag of the representation as computed now',
+        headers: ETAG,
+      },
       304: { type: null, description: 'Nothing has changed', headers: ETAG },
     },
     problems: ['validation_failed', 'process_server_not_found'],

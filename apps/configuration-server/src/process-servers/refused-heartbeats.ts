@@ -16,10 +16,13 @@ export class RefusedHeartbeats {
   /** One event for each host, kind and hour; one that cannot be written now is written when another heartbeat is refused. */
   async note(error: unknown, { hostId, generation }: ProcessServerCaller, actor: Actor): Promise<void> {
     const { code, status, detail: explanation } = problemOf(error, actor.requestId, false);
-    const kind: EventKind | null = error instanceof FleetError ? refusalKind(error.fault) : status < 500 ? 'refused_malformed_heartbeat' : null;
+    const kind: EventKind | null =
+      error instanceof FleetError ? refusalKind(error.fault) : status < 500 ? 'refused_malformed_heartbeat' : null;
     if (!kind) return;
     const detail = { code, call: 'heartbeat', explanation };
-    const noted = this.registry.noteRefusal({ kind, hostId, generation, ...calledBy(actor), detail }).catch(() => undefined);
+    const noted = this.registry
+      .noteRefusal({ kind, hostId, generation, ...calledBy(actor), detail })
+      .catch(() => undefined);
     await waitAtMost(LONGEST_NOTE_MS, noted);
   }
 }

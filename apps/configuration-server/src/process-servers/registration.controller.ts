@@ -19,7 +19,10 @@ export class RegistrationController {
     permits: 'passphrase',
     summary: 'Registers a process server, or registers it again',
     answers: {
-      200: { type: RegistrationResponse, description: 'Registered again: a new generation, and a pending removal is cancelled' },
+      200: {
+        type: RegistrationResponse,
+        description: 'Registered again: a new generation, and a pending removal is cancelled',
+      },
       201: { type: RegistrationResponse, description: 'Registered' },
     },
     problems: [
@@ -52,7 +55,11 @@ export class RegistrationController {
     answers: { 200: { type: PreflightResponse, description: 'What was found' } },
     problems: CHANGE_PROBLEMS,
   })
-  async preflight(@Param('hostId', hostIdPipe) hostId: string, @Body() body: RegisterRequest, @From() from: Recognised): Promise<PreflightResponse> {
+  async preflight(
+    @Param('hostId', hostIdPipe) hostId: string,
+    @Body() body: RegisterRequest,
+    @From() from: Recognised,
+  ): Promise<PreflightResponse> {
     const { wouldRegister, findings } = await this.registrar.preflight(registrationOrder(hostId, body, from));
     return { wouldRegister, findings: [...findings] };
   }

@@ -1,4 +1,12 @@
-import { formatVersion, normalizedName, parseVersion, type Actor, type ProcessServerFacts, type RegistrationAnswer, type RegistrationOrder } from '@app/fleet';
+import {
+  formatVersion,
+  normalizedName,
+  parseVersion,
+  type Actor,
+  type ProcessServerFacts,
+  type RegistrationAnswer,
+  type RegistrationOrder,
+} from '@app/fleet';
 import { sha256 } from '@app/platform';
 import { canonicalAddress, type ProxySettings, type RegisterRequest, type RegistrationResponse } from '@app/wire';
 import type { Recognised } from '../access/caller.js';
@@ -18,7 +26,11 @@ export function canonicalVersion(text: string): string {
   return version ? formatVersion(version) : text;
 }
 
-export function registrationOrder(hostId: string, body: RegisterRequest, { caller, actor }: Recognised): RegistrationOrder {
+export function registrationOrder(
+  hostId: string,
+  body: RegisterRequest,
+  { caller, actor }: Recognised,
+): RegistrationOrder {
   const { fqdn, dataPort, proxy, sentAt, previousCredential } = body;
   return {
     hostId,

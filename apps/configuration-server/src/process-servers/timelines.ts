@@ -10,7 +10,11 @@ const DEFAULT_LIMIT = 100;
 type Entry = Awaited<ReturnType<FleetViews['entry']>>;
 
 /** What a cursor is bound to; cursors from before there were two orders stay valid. */
-const boundTo = (list: 'events' | 'timeline', filter: object, order: EventOrder): object => ({ list, ...filter, ...(order === 'newest' && { order }) });
+const boundTo = (list: 'events' | 'timeline', filter: object, order: EventOrder): object => ({
+  list,
+  ...filter,
+  ...(order === 'newest' && { order }),
+});
 
 /** What happened: to one process server, or to the whole site. */
 export class Timelines {
@@ -24,21 +28,34 @@ export class Timelines {
   async audit({ limit = DEFAULT_LIMIT, cursor, order = 'oldest', ...given }: ListEventsQuery): Promise<EventList> {
     const filter = eventFilter(given);
     const query = boundTo('events', { filter }, order);
-    return this.body(query, await this.events.page(filter, limit, this.cursors.open<EventPosition>(query, cursor), order));
+    return this.body(
+      query,
+      await this.events.page(filter, limit, this.cursors.open<EventPosition>(query, cursor), order),
+    );
   }
 
   /**
    * With a silence that runs now as its newest item: on one page more when the last is full, oldest first.
    * @throws FleetError `process_server_not_found` when nothing was ever heard of the host id.
    */
-  async ofHost(hostId: string, { limit = DEFAULT_LIMIT, cursor, order = 'oldest', ...window }: ListTimelineQuery): Promise<EventList> {
+  async ofHost(
+    hostId: string,
+    { limit = DEFAULT_LIMIT, cursor, order = 'oldest', ...window }: ListTimelineQuery,
+  ): Promise<EventList> {
     const filter: EventFilter = { hostId, ...eventFilter(window) };
     const query = boundTo('timeline', filter, order);
     const position = this.cursors.open<EventPosition>(query, cursor);
-    return order === 'newest' ? this.newestFirst(query, filter, limit, position) : this.oldestFirst(query, filter, limit, position);
+    return order === 'newest'
+      ? this.newestFirst(query, filter, limit, position)
+      : this.oldestFirst(query, filter, limit, position);
   }
 
-  private async oldestFirst(query: object, filter: EventFilter, limit: number, position: EventPosition | null): Promise<EventList> {
+  private async oldestFirst(
+    query: object,
+    filter: EventFilter,
+    limit: number,
+    position: EventPosition | null,
+  ): Promise<EventList> {
     const page = await this.events.page(filter, limit, position);
     if (page.next) return this.body(query, page);
     const silence = await this.silenceIn(filter, page.items.length > 0 || position !== null);
@@ -47,7 +64,12 @@ export class Timelines {
     return { ...body, items: [...body.items, ...silence] };
   }
 
-  private async newestFirst(query: object, filter: EventFilter, limit: number, position: EventPosition | null): Promise<EventList> {
+  private async newestFirst(
+    query: object,
+    filter: EventFilter,
+    limit: number,
+    position: EventPosition | null,
+  ): Promise<EventList> {
     if (position) return this.body(query, await this.events.page(filter, limit, position, 'newest'));
     const silence = await this.silenceIn(filter, false);
     const body = this.body(query, await this.events.page(filter, limit - silence.length, null, 'newest'));
@@ -59,7 +81,8 @@ export class Timelines {
     const { hostId = '' } = filter;
     const entry = await this.entryOrNull(hostId);
     if (entry) return runningSilence(entry, filter);
-    if (!isKnown && (await this.events.page({ hostId }, 1, null)).items.length === 0) throw new FleetError({ code: 'process_server_not_found' });
+    if (!isKnown && (await this.events.page({ hostId }, 1, null)).items.length === 0)
+      throw new FleetError({ code: 'process_server_not_found' });
     return [];
   }
 
@@ -89,5 +112,15 @@ function runningSilence({ server, asOf }: Entry, { from: windowStart, to: window
   if (isEmptyWindow || (windowEnd && silentSince >= windowEnd) || (windowStart && asOf.at < windowStart)) return [];
   const from = silentSince.toISOString();
   const silentForSeconds = Math.floor((asOf.listenedMs - lease.heardAtListenedMs) / 1000);
-  return [{ id: null, at: from, kind: 'silence', hostId, generation, ...ownDoing('configuration-server'), detail: { from, to: null, silentForSeconds } }];
+  return [
+    {
+      id: null,
+      at: from,
+      kind: 'silence',
+      hostId,
+      generation,
+      ...ownDoing('configuration-server'),
+      detail: { from, to: null, silentForSeconds },
+    },
+  ];
 }

@@ -7,7 +7,10 @@ import { From, type Recognised } from '../access/caller.js';
 import { planIdPipe } from '../access/uuid.pipe.js';
 import { fleetFilter } from '../process-servers/fleet-filter.js';
 
-const applied = ({ purged, skipped }: PlanResult): ApplyPurgeResponse => ({ purged: [...purged], skipped: [...skipped] });
+const applied = ({ purged, skipped }: PlanResult): ApplyPurgeResponse => ({
+  purged: [...purged],
+  skipped: [...skipped],
+});
 
 @ApiTags('operator')
 @Controller('v1/purges')
@@ -17,13 +20,24 @@ export class PurgesController {
   @Post()
   @Call({
     permits: 'operator',
-    summary: 'Plans a purge: the first 1,000 that are Disconnected and match, and what would keep each from being purged. Changes no entry',
-    answers: { 201: { type: PurgePlanResponse, description: 'The plan; it lives 15 minutes, and of one caller the latest ten are kept' } },
+    summary:
+      'Plans a purge: the first 1,000 that are Disconnected and match, and what would keep each from being purged. Changes no entry',
+    answers: {
+      201: {
+        type: PurgePlanResponse,
+        description: 'The plan; it lives 15 minutes, and of one caller the latest ten are kept',
+      },
+    },
     problems: [...CHANGE_PROBLEMS, 'empty_filter'],
   })
   async plan(@Body() filter: PurgePlanRequest, @From() { actor }: Recognised): Promise<PurgePlanResponse> {
     const { plan, remaining } = await this.planner.plan(fleetFilter(filter), actor.name);
-    return { planId: plan.planId, candidates: [...plan.candidates], remaining, expiresAt: plan.expiresAt.toISOString() };
+    return {
+      planId: plan.planId,
+      candidates: [...plan.candidates],
+      remaining,
+      expiresAt: plan.expiresAt.toISOString(),
+    };
   }
 
   @Post(':planId/apply')
@@ -34,8 +48,20 @@ export class PurgesController {
     answers: { 200: { type: ApplyPurgeResponse, description: 'What became of each' } },
     problems: [...CHANGE_PROBLEMS, 'plan_not_found', 'plan_expired', 'plan_count_mismatch', 'share_not_acknowledged'],
   })
-  async apply(@Param('planId', planIdPipe) planId: string, @Body() body: ApplyPurgeRequest, @From() { actor }: Recognised): Promise<ApplyPurgeResponse> {
+  async apply(
+    @Param('planId', planIdPipe) planId: string,
+    @Body() body: ApplyPurgeRequest,
+    @From() { actor }: Recognised,
+  ): Promise<ApplyPurgeResponse> {
     const { expectedCount, reason, acknowledgeShare, force } = body;
-    return applied(await this.planner.apply(planId, { expectedCount, reason, acknowledgeShare: acknowledgeShare ?? false, force: force ?? false, actor }));
+    return applied(
+      await this.planner.apply(planId, {
+        expectedCount,
+        reason,
+        acknowledgeShare: acknowledgeShare ?? false,
+        force: force ?? false,
+        actor,
+      }),
+    );
   }
 }

@@ -39,7 +39,11 @@ export class DataDirectory implements DirectoryState {
   }
 
   /** Before anything is served: restores where that is asked for, and warns where the database contradicts the directory. */
-  async settle(parts: Omit<SiteHistoryParts, 'dataDirectory' | 'files' | 'removedHosts'>, start: StartOfHistory, progress: (line: string) => void): Promise<void> {
+  async settle(
+    parts: Omit<SiteHistoryParts, 'dataDirectory' | 'files' | 'removedHosts'>,
+    start: StartOfHistory,
+    progress: (line: string) => void,
+  ): Promise<void> {
     const { removedHosts, files } = this;
     const history = new SiteHistory({ ...parts, dataDirectory: this.path, files, removedHosts });
     this.history = history;
@@ -54,16 +58,27 @@ export class DataDirectory implements DirectoryState {
     if (advice) progress(`\n${advice}`);
   }
 
-  private summaryOf({ hasBegun, epoch, generationFloor, removed }: RestoreResult, { isRestored }: StartOfHistory): string {
-    if (hasBegun) return `The database was restored from a backup: epoch ${epoch}, ${removed} hosts removed again. All process servers register again, with generations above ${generationFloor}.`;
+  private summaryOf(
+    { hasBegun, epoch, generationFloor, removed }: RestoreResult,
+    { isRestored }: StartOfHistory,
+  ): string {
+    if (hasBegun)
+      return `The database was restored from a backup: epoch ${epoch}, ${removed} hosts removed again. All process servers register again, with generations above ${generationFloor}.`;
     const joined = `The database is in epoch ${epoch}, which an earlier start or another data directory began; ${removed} hosts that this data directory knows as removed were removed again.`;
-    return isRestored ? `${joined} No new epoch was begun. If a backup was loaded after that, stop the server, remove ${join(this.path, 'site.json')} and start with --restored again.` : joined;
+    return isRestored
+      ? `${joined} No new epoch was begun. If a backup was loaded after that, stop the server, remove ${join(this.path, 'site.json')} and start with --restored again.`
+      : joined;
   }
 
   /** From now on what it keeps follows the database. */
   keep(availableMs: () => number): void {
     this.availableMs = availableMs;
-    this.keeping = new RepeatingJob('keep the state of the site', () => this.keepOnce(), () => KEEP_EVERY_MS, this.logger);
+    this.keeping = new RepeatingJob(
+      'keep the state of the site',
+      () => this.keepOnce(),
+      () => KEEP_EVERY_MS,
+      this.logger,
+    );
     this.keeping.start();
   }
 

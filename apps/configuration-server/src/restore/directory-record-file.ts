@@ -14,10 +14,24 @@ export class DirectoryRecordFile {
   /** Null where there is none, and where it cannot be read as one. @throws UnsafeFile */
   async read(): Promise<DirectoryRecord | null> {
     try {
-      const record = JSON.parse((await readPrivateFile(this.path, { isSecret: false })) ?? 'null') as Partial<DirectoryRecord> | null;
+      const record = JSON.parse(
+        (await readPrivateFile(this.path, { isSecret: false })) ?? 'null',
+      ) as Partial<DirectoryRecord> | null;
       const { siteId, epoch, epochId, generationFloor, availableMs, databaseIsOlder } = record ?? {};
-      const isComplete = typeof siteId === 'string' && typeof epochId === 'string' && [epoch, generationFloor, availableMs].every(Number.isSafeInteger);
-      return isComplete ? ({ siteId, epoch, epochId, generationFloor, availableMs, databaseIsOlder: databaseIsOlder === true } as DirectoryRecord) : null;
+      const isComplete =
+        typeof siteId === 'string' &&
+        typeof epochId === 'string' &&
+        [epoch, generationFloor, availableMs].every(Number.isSafeInteger);
+      return isComplete
+        ? ({
+            siteId,
+            epoch,
+            epochId,
+            generationFloor,
+            availableMs,
+            databaseIsOlder: databaseIsOlder === true,
+          } as DirectoryRecord)
+        : null;
     } catch (error) {
       if (error instanceof UnsafeFile) throw error;
       return null;

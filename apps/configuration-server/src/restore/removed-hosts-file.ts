@@ -1,7 +1,13 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { lastRemovalRecords, RemovalRecorder, type ProcessServer, type RemovalRecord, type Tombstone } from '@app/fleet';
+import {
+  lastRemovalRecords,
+  RemovalRecorder,
+  type ProcessServer,
+  type RemovalRecord,
+  type Tombstone,
+} from '@app/fleet';
 import { appendPrivateFile, readPrivateFile, writePrivateFile } from '@app/platform';
 import { removalLine, removalRecordIn } from './removal-line.js';
 
@@ -37,15 +43,34 @@ export class RemovedHostsFile extends RemovalRecorder {
 
   override recordRemovals(tombstones: readonly Tombstone[]): Promise<void> {
     return this.record(
-      tombstones.map(({ hostId, generation, friendlyName, ipAddress, removedAt: at, removedBy: by, reason, removal: change }) => ({
-        ...{ siteId: this.siteId, hostId, generation, friendlyName, ipAddress },
-        ...{ at, by, reason, change },
-      })),
+      tombstones.map(
+        ({ hostId, generation, friendlyName, ipAddress, removedAt: at, removedBy: by, reason, removal: change }) => ({
+          ...{ siteId: this.siteId, hostId, generation, friendlyName, ipAddress },
+          ...{ at, by, reason, change },
+        }),
+      ),
     );
   }
 
-  override recordRegistration({ hostId, generation, registeredAt: at, facts: { friendlyName, ipAddress } }: ProcessServer): Promise<void> {
-    return this.record([{ siteId: this.siteId, hostId, generation, friendlyName, ipAddress, at, by: 'process-server', reason: null, change: 'registered' }]);
+  override recordRegistration({
+    hostId,
+    generation,
+    registeredAt: at,
+    facts: { friendlyName, ipAddress },
+  }: ProcessServer): Promise<void> {
+    return this.record([
+      {
+        siteId: this.siteId,
+        hostId,
+        generation,
+        friendlyName,
+        ipAddress,
+        at,
+        by: 'process-server',
+        reason: null,
+        change: 'registered',
+      },
+    ]);
   }
 
   /** Writes what waits; what is asked for meanwhile goes into the next write. */
@@ -103,7 +128,11 @@ export class RemovedHostsFile extends RemovalRecorder {
       if (this.isFailing) this.logger.info({ file: this.path }, 'removed hosts are recorded again');
       this.isFailing = false;
     } catch (error) {
-      if (!this.isFailing) this.logger.error({ err: error, file: this.path }, 'removed hosts cannot be recorded in the data directory: a restored database would not know of them');
+      if (!this.isFailing)
+        this.logger.error(
+          { err: error, file: this.path },
+          'removed hosts cannot be recorded in the data directory: a restored database would not know of them',
+        );
       this.isFailing = true;
       this.waiting = [...lines, ...this.waiting].slice(-MOST_REMEMBERED);
     }
@@ -112,7 +141,11 @@ export class RemovedHostsFile extends RemovalRecorder {
   private recordsIn(text: string, path: string): RemovalRecord[] {
     const lines = text.split('\n').filter((line) => line !== '');
     const records = lines.map(removalRecordIn).filter((record) => record !== null);
-    if (records.length < lines.length) this.logger.warn({ file: path, unusable: lines.length - records.length }, 'lines that are no record of a removed host are skipped');
+    if (records.length < lines.length)
+      this.logger.warn(
+        { file: path, unusable: lines.length - records.length },
+        'lines that are no record of a removed host are skipped',
+      );
     return records;
   }
 }

@@ -11,7 +11,16 @@ import {
   type Randomness,
   type Registry,
 } from '@app/fleet';
-import { ConsistencyStore, readListening, RegistryStore, RestoreStore, StampsInFlight, type Database, type KeyRingStore, type SiteRecord } from '@app/fleet-mysql';
+import {
+  ConsistencyStore,
+  readListening,
+  RegistryStore,
+  RestoreStore,
+  StampsInFlight,
+  type Database,
+  type KeyRingStore,
+  type SiteRecord,
+} from '@app/fleet-mysql';
 import { passphraseToKeep, prepareAdminKey, settlePrepared, type SecretFiles } from '../secret-files.js';
 import { DirectoryRecordFile } from './directory-record-file.js';
 import type { RemovedHostsFile } from './removed-hosts-file.js';
@@ -20,7 +29,8 @@ import type { RemovedHostsFile } from './removed-hosts-file.js';
 const REMOVED_AT_ONCE = 100;
 
 /** What is amiss between the database and the data directory. */
-export type SiteProblem = DirectoryDifference | 'passphrase_file_unknown' | 'removed_hosts_not_recorded' | 'data_directory_not_writable';
+export type SiteProblem =
+  DirectoryDifference | 'passphrase_file_unknown' | 'removed_hosts_not_recorded' | 'data_directory_not_writable';
 
 /** What a start has done to bring this data directory into the epoch of the database. */
 export interface RestoreResult {
@@ -68,7 +78,13 @@ export class SiteHistory {
    * Before anything is served. With `isRestored`, the operator says that the database is a backup; a new database was made by this
    * start. Null when nothing was restored. @throws FleetError `generations_exhausted`.
    */
-  async settle({ isRestored, isNewDatabase }: { readonly isRestored: boolean; readonly isNewDatabase: boolean }): Promise<RestoreResult | null> {
+  async settle({
+    isRestored,
+    isNewDatabase,
+  }: {
+    readonly isRestored: boolean;
+    readonly isNewDatabase: boolean;
+  }): Promise<RestoreResult | null> {
     const { identifiers, clock, removedHosts } = this.parts;
     const record = isNewDatabase ? null : await this.recordFile.read();
     let site = await this.store.findOrMake(record?.siteId ?? identifiers.at(clock.now()));
@@ -84,8 +100,10 @@ export class SiteHistory {
   /** One paragraph for the operator; null when nothing is amiss that a restore would settle. */
   get advice(): string | null {
     const directory = resolve(this.parts.dataDirectory);
-    const problem = this.difference ?? (this.isPassphraseUnknown && !this.parts.files.isReplaced ? 'passphrase_file_unknown' : null);
-    const restore = 'Process servers purged, keys revoked and passphrases retired since the backup are valid again. Stop every replica, and start one with: npm start -- --restored (docs/backup-and-restore.md).';
+    const problem =
+      this.difference ?? (this.isPassphraseUnknown && !this.parts.files.isReplaced ? 'passphrase_file_unknown' : null);
+    const restore =
+      'Process servers purged, keys revoked and passphrases retired since the backup are valid again. Stop every replica, and start one with: npm start -- --restored (docs/backup-and-restore.md).';
     switch (problem) {
       case 'data_directory_of_other_site':
         return `The data directory ${directory} belongs to another site than the database. Set DATA_DIRECTORY to the one of this site, or to a new one.`;
@@ -126,10 +144,22 @@ export class SiteHistory {
   private async beginEpoch(site: SiteRecord, record: DirectoryRecord | null): Promise<SiteRecord> {
     const { randomness, replica, keys, files, removedHosts } = this.parts;
     const recorded = [...(await removedHosts.lastRecords()).values()].map(({ generation }) => generation);
-    const knownGeneration = recorded.reduce((highest, generation) => Math.max(highest, generation), record?.generationFloor ?? 0);
+    const knownGeneration = recorded.reduce(
+      (highest, generation) => Math.max(highest, generation),
+      record?.generationFloor ?? 0,
+    );
     const passphraseHash = await passphraseToKeep(files);
     const adminKey = await prepareAdminKey(files);
-    await this.store.begin({ epochId: site.epochId, passphraseHash, adminKey, knownGeneration, knownEpoch: record?.epoch ?? 0, fraction: randomness.fraction(), replica, systemUser: systemUser() });
+    await this.store.begin({
+      epochId: site.epochId,
+      passphraseHash,
+      adminKey,
+      knownGeneration,
+      knownEpoch: record?.epoch ?? 0,
+      fraction: randomness.fraction(),
+      replica,
+      systemUser: systemUser(),
+    });
     await settlePrepared(keys, files);
     return this.store.findOrMake(site.siteId);
   }
@@ -140,7 +170,9 @@ export class SiteHistory {
     const records = [...(await removedHosts.lastRecords()).values()];
     let removed = 0;
     for (let from = 0; from < records.length; from += REMOVED_AT_ONCE) {
-      const changes = records.slice(from, from + REMOVED_AT_ONCE).map((record) => this.registry.change(record.hostId, (held) => removeAgain(record, held)));
+      const changes = records
+        .slice(from, from + REMOVED_AT_ONCE)
+        .map((record) => this.registry.change(record.hostId, (held) => removeAgain(record, held)));
       removed += (await Promise.all(changes)).filter(Boolean).length;
     }
     await new ConsistencyStore(database, clock, identifiers).repairTally();
@@ -148,14 +180,18 @@ export class SiteHistory {
     return removed;
   }
 
-  private async compare(record: DirectoryRecord | null, { siteId, epoch, epochId, generationFloor }: SiteRecord): Promise<void> {
+  private async compare(
+    record: DirectoryRecord | null,
+    { siteId, epoch, epochId, generationFloor }: SiteRecord,
+  ): Promise<void> {
     const { database, clock, keys, files } = this.parts;
     const { listenedMs: availableMs } = await readListening(database, clock.now());
     const site = { siteId, epoch, epochId, generationFloor };
     this.difference = directoryDifference(record, site, availableMs);
     const { passphrase } = await files.hashes();
     this.isPassphraseUnknown = passphrase !== null && (await keys.passphraseState(passphrase)) === 'unknown';
-    if (record && this.difference) this.record = { ...record, databaseIsOlder: this.difference === 'database_older_than_data_directory' };
+    if (record && this.difference)
+      this.record = { ...record, databaseIsOlder: this.difference === 'database_older_than_data_directory' };
     else this.record = { ...site, availableMs, databaseIsOlder: false };
     await this.recordFile.write(this.record).catch(() => (this.isUnwritable = true));
   }

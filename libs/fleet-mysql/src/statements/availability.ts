@@ -3,7 +3,8 @@ import { writeLoads, writeReports } from './heartbeat-rows.js';
 import { keptHeartbeat, RENEW_AS_BEFORE } from './leases.js';
 
 /** The clock's one row. No row: no replica has ever recorded on this database. */
-const LISTENING_COLUMNS = 'g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to';
+const LISTENING_COLUMNS =
+  'g.listened_ms, g.noted_at, g.run_ahead_ms, g.unsteady_listened_ms, g.stepped_listened_ms, g.stepped_back_listened_ms, g.stepped_back_to';
 export const READ_LISTENING = `SELECT ${LISTENING_COLUMNS} FROM listening AS g WHERE g.id = 1`;
 /** The same with the generation floor of the site; a line also where either row is missing. */
 export const READ_LISTENING_AND_FLOOR = `
@@ -47,7 +48,10 @@ export function heartbeatProof(now: Date): Statement[] {
     { sql: RENEW_AS_BEFORE, parameters: [lease, ...keptHeartbeat(now), 0, 0] },
     writeLoads([[NO_HOST, 0, 0, null, null, null, null, null, null, null]], now),
     writeReports([[NO_HOST, null, null, null, null, null]], now),
-    { sql: 'UPDATE process_server AS p SET p.agent_version = p.agent_version WHERE p.host_id = ?', parameters: [NO_HOST] },
+    {
+      sql: 'UPDATE process_server AS p SET p.agent_version = p.agent_version WHERE p.host_id = ?',
+      parameters: [NO_HOST],
+    },
     { sql: 'UPDATE event AS e SET e.kind = e.kind WHERE e.id = ?', parameters: [NO_HOST] },
     { sql: 'UPDATE fleet_tally AS t SET t.entries = t.entries WHERE t.id = 0', parameters: [] },
   ];

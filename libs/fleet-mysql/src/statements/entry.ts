@@ -7,7 +7,8 @@ import { versionKeyOf } from './tally.js';
  * Holds everything of these hosts until the end of the transaction: whoever changes an entry locks its lease row first. In
  * key order, and by the one index: what others hold would be waited for if a small table were read whole. Param: host ids.
  */
-export const LOCK_HOSTS = 'SELECT l.host_id FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) ORDER BY l.host_id FOR UPDATE';
+export const LOCK_HOSTS =
+  'SELECT l.host_id FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) ORDER BY l.host_id FOR UPDATE';
 /** The same, but for those that somebody else holds. */
 export const LOCK_FREE_HOSTS = `${LOCK_HOSTS} SKIP LOCKED`;
 
@@ -16,7 +17,8 @@ const DELETE_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation
 /** Params: host id, generation. */
 const DELETE_EARLIER_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation < ?';
 /** Finds those that registered and were removed while these registrations waited. Param: host ids. */
-const DELETE_UNSEEN_TOMBSTONES = 'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
+const DELETE_UNSEEN_TOMBSTONES =
+  'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
 
 /** Param: rows of a host id and a load rank of 0. */
 export const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_rank) VALUES ?';
@@ -58,7 +60,8 @@ const DELETE_LEASE_OF_THE_SILENT = `
   DELETE FROM process_server_lease
    WHERE host_id = ? AND generation = ? AND (ends_listened_ms <= ? OR ? = 1)`;
 /** Holds the plan until the purge is committed, so that a result is stored before it or knows of it. Param: plan id. Matches 1 while no result is stored. */
-export const COUNT_PURGE_OF_PLAN = 'UPDATE purge_plan AS g SET g.purges = g.purges + 1 WHERE g.id = ? AND g.result IS NULL';
+export const COUNT_PURGE_OF_PLAN =
+  'UPDATE purge_plan AS g SET g.purges = g.purges + 1 WHERE g.id = ? AND g.result IS NULL';
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 
@@ -147,16 +150,22 @@ export function insertEntries(registrations: readonly Registration[]): GuardedSt
   const hostIds = entries.map(({ hostId }) => hostId);
   return [
     insertRows('process_server', entries.map(entryColumns)),
-    ...registrations.flatMap(({ tombstone }) => (tombstone ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], matches: 1 }] : [])),
+    ...registrations.flatMap(({ tombstone }) =>
+      tombstone ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], matches: 1 }] : [],
+    ),
     { sql: DELETE_UNSEEN_TOMBSTONES, parameters: [hostIds], matches: 0 },
-    insertRows('process_server_lease', entries.map((entry) => ({ ...leaseColumns(entry), never_connected: 1 }))),
+    insertRows(
+      'process_server_lease',
+      entries.map((entry) => ({ ...leaseColumns(entry), never_connected: 1 })),
+    ),
     { sql: INSERT_HEALTH, parameters: [hostIds.map((hostId) => [hostId, 0])] },
     insertFirstNames(entries.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName }))),
   ];
 }
 
 /** The lease of an entry that has none. */
-export const insertLease = (entry: ProcessServer): GuardedStatement => insertRows('process_server_lease', [leaseColumns(entry)]);
+export const insertLease = (entry: ProcessServer): GuardedStatement =>
+  insertRows('process_server_lease', [leaseColumns(entry)]);
 
 /** The next generation of an entry, but for its name in the order of names. */
 export function updateEntry(before: ProcessServer, entry: ProcessServer): GuardedStatement[] {
@@ -173,12 +182,22 @@ function withdrawnReports(before: ProcessServer, { hostId, facts }: ProcessServe
   return services || servicesDownAt || certificateExpiresAt ? [{ sql: WITHDRAW_REPORTS, parameters: [hostId] }] : [];
 }
 
-export const markDecommissioned = (entry: ProcessServer, { at, by, reason, removeBy }: Decommission, listenedMs: number): GuardedStatement[] => [
-  { sql: MARK_DECOMMISSIONED, parameters: [at, listenedMs, by, reason, removeBy, entry.hostId, entry.generation], matches: 1 },
+export const markDecommissioned = (
+  entry: ProcessServer,
+  { at, by, reason, removeBy }: Decommission,
+  listenedMs: number,
+): GuardedStatement[] => [
+  {
+    sql: MARK_DECOMMISSIONED,
+    parameters: [at, listenedMs, by, reason, removeBy, entry.hostId, entry.generation],
+    matches: 1,
+  },
   { sql: RETIRE_LEASE, parameters: [entry.lease.endsAtListenedMs, entry.hostId, entry.generation], matches: 1 },
 ];
 
-export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedStatement[] => [{ sql: REVOKE_CREDENTIAL, parameters: [hostId, generation], matches: 1 }];
+export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedStatement[] => [
+  { sql: REVOKE_CREDENTIAL, parameters: [hostId, generation], matches: 1 },
+];
 
 /** A later removal than the one that is known, or the first one. */
 export const writeTombstone = (tombstone: Tombstone): GuardedStatement[] => [
@@ -186,8 +205,17 @@ export const writeTombstone = (tombstone: Tombstone): GuardedStatement[] => [
   insertRows('tombstone', [tombstoneColumns(tombstone)]),
 ];
 
-export const deleteEntry = (tombstone: Tombstone, listenedMs: number, evenIfConnected: boolean, generation = tombstone.generation): GuardedStatement[] => [
-  { sql: DELETE_LEASE_OF_THE_SILENT, parameters: [tombstone.hostId, generation, listenedMs, Number(evenIfConnected)], matches: 1 },
+export const deleteEntry = (
+  tombstone: Tombstone,
+  listenedMs: number,
+  evenIfConnected: boolean,
+  generation = tombstone.generation,
+): GuardedStatement[] => [
+  {
+    sql: DELETE_LEASE_OF_THE_SILENT,
+    parameters: [tombstone.hostId, generation, listenedMs, Number(evenIfConnected)],
+    matches: 1,
+  },
   { sql: DELETE_HEALTH, parameters: [tombstone.hostId] },
   { sql: DELETE_NAMES_OF, parameters: [[tombstone.hostId]] },
   { sql: DELETE_ENTRY, parameters: [tombstone.hostId, generation], matches: 1 },

@@ -2,7 +2,8 @@ import type { FleetEvent } from '@app/fleet';
 import type { Statement, Transaction } from '../database.js';
 
 /** Writes events with the transaction that made them true. Parameter: rows. A known id is an error: it has been committed before. */
-const INSERT_EVENTS = 'INSERT INTO event (id, at, kind, host_id, generation, actor, source_address, request_id, detail) VALUES ?';
+const INSERT_EVENTS =
+  'INSERT INTO event (id, at, kind, host_id, generation, actor, source_address, request_id, detail) VALUES ?';
 /** The same for events whose id is made from what they say: the first one stays. */
 const INSERT_EVENTS_ONCE = `${INSERT_EVENTS} ON DUPLICATE KEY UPDATE id = event.id`;
 
@@ -13,9 +14,13 @@ const valuesOf = (events: readonly FleetEvent[]): unknown[] =>
   ]);
 
 /** To be written with others. */
-export const eventStatements = (events: readonly FleetEvent[]): Statement[] => (events.length > 0 ? [{ sql: INSERT_EVENTS, parameters: [valuesOf(events)] }] : []);
+export const eventStatements = (events: readonly FleetEvent[]): Statement[] =>
+  events.length > 0 ? [{ sql: INSERT_EVENTS, parameters: [valuesOf(events)] }] : [];
 
-export async function insertEvents(transaction: Pick<Transaction, 'writeEach'>, events: readonly FleetEvent[]): Promise<void> {
+export async function insertEvents(
+  transaction: Pick<Transaction, 'writeEach'>,
+  events: readonly FleetEvent[],
+): Promise<void> {
   await transaction.writeEach(eventStatements(events));
 }
 

@@ -55,13 +55,31 @@ const exceededBits = (signals: Readonly<Record<LoadSignal, ComponentStatus>>): n
 const SAME_REPORT_AGAIN_MS = 60_000;
 
 /** When the same report was written if it is not to be written again: since a minute before, and not after now by more than clocks differ. */
-const sameReportFrom = (now: Date): readonly Date[] => [new Date(now.getTime() - SAME_REPORT_AGAIN_MS + 1), new Date(now.getTime() + SAME_REPORT_AGAIN_MS)];
+const sameReportFrom = (now: Date): readonly Date[] => [
+  new Date(now.getTime() - SAME_REPORT_AGAIN_MS + 1),
+  new Date(now.getTime() + SAME_REPORT_AGAIN_MS),
+];
 /** When a report was written that still counts now. */
-const countingFrom = (now: Date): readonly Date[] => [new Date(now.getTime() - HEALTH_WINDOW_MS + 1), new Date(reportsAheadFrom(now).getTime() - 1)];
+const countingFrom = (now: Date): readonly Date[] => [
+  new Date(now.getTime() - HEALTH_WINDOW_MS + 1),
+  new Date(reportsAheadFrom(now).getTime() - 1),
+];
 
 export function writeLoads(rows: readonly HeartbeatRow[], now: Date): Statement {
   const lasting = [...countingFrom(now), now];
-  return { sql: WRITE_LOADS, parameters: [JSON.stringify(rows), ...lasting, ...lasting, ...lasting, ...lasting, now, loadSlotOf(now), ...sameReportFrom(now)] };
+  return {
+    sql: WRITE_LOADS,
+    parameters: [
+      JSON.stringify(rows),
+      ...lasting,
+      ...lasting,
+      ...lasting,
+      ...lasting,
+      now,
+      loadSlotOf(now),
+      ...sameReportFrom(now),
+    ],
+  };
 }
 
 /** Text that comes from outside may be nothing but signs to escape, one by one, twice; bytes are written in hexadecimal, whatever they are. */
@@ -73,8 +91,15 @@ export function writeReports(rows: readonly HeartbeatRow[], now: Date): Statemen
 }
 
 /** For WRITE_REPORTS; null when there is nothing to report. */
-export function reportRow({ hostId, services, protectedMachineCount, replicationPairCount, certificateExpiresAt }: Heartbeat): HeartbeatRow | null {
-  if (!services && protectedMachineCount === null && replicationPairCount === null && !certificateExpiresAt) return null;
+export function reportRow({
+  hostId,
+  services,
+  protectedMachineCount,
+  replicationPairCount,
+  certificateExpiresAt,
+}: Heartbeat): HeartbeatRow | null {
+  if (!services && protectedMachineCount === null && replicationPairCount === null && !certificateExpiresAt)
+    return null;
   return [
     hostId,
     services && JSON.stringify(services),
@@ -106,7 +131,13 @@ export function forgetRow({ hostId, ignored, withdrawn }: Heartbeat): HeartbeatR
 const MOST_FIELDS_KEPT = 20;
 
 /** For RENEW_HELD_LEASES, which reads values by their names. */
-export function heldLeaseRow({ beat, leaseSeconds, toldIntervalSeconds }: WaitingHeartbeat, said: string, onRecord: LeaseOnRecord, bounds: EventBounds, listenedMs: number): object {
+export function heldLeaseRow(
+  { beat, leaseSeconds, toldIntervalSeconds }: WaitingHeartbeat,
+  said: string,
+  onRecord: LeaseOnRecord,
+  bounds: EventBounds,
+  listenedMs: number,
+): object {
   const { ignored } = beat;
   const { instanceId, replacedInstanceIds } = instancesAfter(beat, onRecord);
   return {

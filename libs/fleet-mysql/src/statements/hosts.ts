@@ -1,7 +1,13 @@
 import { ENTRY_COLUMNS } from '../rows.js';
 
 /** Every table that has rows of a host id. */
-const TABLES_OF_HOSTS = ['process_server', 'process_server_lease', 'process_server_health', 'process_server_name', 'tombstone'] as const;
+const TABLES_OF_HOSTS = [
+  'process_server',
+  'process_server_lease',
+  'process_server_health',
+  'process_server_name',
+  'tombstone',
+] as const;
 
 /**
  * All rows of these hosts, from one view of the data, whether they fit together or not; nothing of a host that has none.
@@ -23,7 +29,8 @@ export const READ_HOSTS = `
 export const parametersOfReadHosts = (hostIds: readonly string[]): unknown[] => TABLES_OF_HOSTS.map(() => hostIds);
 
 /** Where a range of so many entries ends. Params: after host id, their number less one. */
-export const READ_END_OF_RANGE = 'SELECT p.host_id FROM process_server AS p WHERE p.host_id > ? ORDER BY p.host_id LIMIT 1 OFFSET ?';
+export const READ_END_OF_RANGE =
+  'SELECT p.host_id FROM process_server AS p WHERE p.host_id > ? ORDER BY p.host_id LIMIT 1 OFFSET ?';
 
 const orphansOf = (table: string): string => `
   (SELECT c.host_id FROM ${table} AS c LEFT JOIN process_server AS p ON p.host_id = c.host_id
@@ -47,7 +54,17 @@ export const READ_SUSPECTS = `
   UNION ${orphansOf('process_server_health')}
   UNION ${orphansOf('process_server_name')}`;
 
-export const parametersOfReadSuspects = (after: string, upTo: string): string[] => [after, upTo, after, upTo, after, upTo, after, upTo];
+export const parametersOfReadSuspects = (after: string, upTo: string): string[] => [
+  after,
+  upTo,
+  after,
+  upTo,
+  after,
+  upTo,
+  after,
+  upTo,
+];
 
 /** Holds entries that have no lease to be held by. Param: host ids. */
-export const LOCK_ENTRIES = 'SELECT p.host_id FROM process_server AS p FORCE INDEX (PRIMARY) WHERE p.host_id IN (?) ORDER BY p.host_id FOR UPDATE';
+export const LOCK_ENTRIES =
+  'SELECT p.host_id FROM process_server AS p FORCE INDEX (PRIMARY) WHERE p.host_id IN (?) ORDER BY p.host_id FOR UPDATE';

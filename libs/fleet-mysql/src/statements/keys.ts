@@ -6,7 +6,8 @@ export const TAKE_RING = `
   INSERT INTO secret (name, value, created_at) VALUES ('key_ring', ?, ?)
   ON DUPLICATE KEY UPDATE value = VALUES(value), created_at = VALUES(created_at)`;
 
-const KEY_COLUMNS = 'k.id, k.name, k.role, k.prefix, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at';
+const KEY_COLUMNS =
+  'k.id, k.name, k.role, k.prefix, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at';
 
 /** Param: key of the name. Uses by_name_key. */
 export const READ_KEY_BY_NAME = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.name_key = ?`;
@@ -26,23 +27,29 @@ export const READ_KEY_OF_CALLER = `
    WHERE k.hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
 
 /** Params: key of the name, now. */
-export const READ_VALID_KEY = 'SELECT k.id FROM api_key AS k WHERE k.name_key = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)';
+export const READ_VALID_KEY =
+  'SELECT k.id FROM api_key AS k WHERE k.name_key = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)';
 
 /** Params: id, name, its key, hash, role, prefix, created at, created by, expires at. */
-export const INSERT_KEY = 'INSERT INTO api_key (id, name, name_key, hash, role, prefix, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
+export const INSERT_KEY =
+  'INSERT INTO api_key (id, name, name_key, hash, role, prefix, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
 /** Params: at, id. */
 export const REVOKE_KEY = 'UPDATE api_key AS k SET k.revoked_at = ? WHERE k.id = ? AND k.revoked_at IS NULL';
 /** Params: at (twice), id. */
-export const NOTE_USE = 'UPDATE api_key AS k SET k.last_used_at = GREATEST(COALESCE(k.last_used_at, ?), ?) WHERE k.id = ?';
+export const NOTE_USE =
+  'UPDATE api_key AS k SET k.last_used_at = GREATEST(COALESCE(k.last_used_at, ?), ?) WHERE k.id = ?';
 
 /** Param: now. Those that let somebody in. */
-export const READ_VALID_PASSPHRASES = 'SELECT s.id, s.hash, s.created_at, s.retires_at FROM passphrase AS s WHERE s.retires_at IS NULL OR s.retires_at > ? ORDER BY s.id';
+export const READ_VALID_PASSPHRASES =
+  'SELECT s.id, s.hash, s.created_at, s.retires_at FROM passphrase AS s WHERE s.retires_at IS NULL OR s.retires_at > ? ORDER BY s.id';
 /** Params: now, hash. A line for a passphrase that is or was valid. */
-export const READ_PASSPHRASE_STATE = 'SELECT s.retires_at IS NULL OR s.retires_at > ? AS is_valid FROM passphrase AS s WHERE s.hash = ?';
+export const READ_PASSPHRASE_STATE =
+  'SELECT s.retires_at IS NULL OR s.retires_at > ? AS is_valid FROM passphrase AS s WHERE s.hash = ?';
 /** Params: ids. None of them can be retired from then on until the reader has committed. */
 export const HOLD_PASSPHRASES = 'SELECT s.id, s.retires_at FROM passphrase AS s WHERE s.id IN (?) LOCK IN SHARE MODE';
 /** Params: after id, limit. */
-export const READ_PASSPHRASES = 'SELECT s.id, s.created_at, s.retires_at FROM passphrase AS s WHERE s.id > ? ORDER BY s.id LIMIT ?';
+export const READ_PASSPHRASES =
+  'SELECT s.id, s.created_at, s.retires_at FROM passphrase AS s WHERE s.id > ? ORDER BY s.id LIMIT ?';
 /** Params: id, hash, created at. */
 export const INSERT_PASSPHRASE = 'INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)';
 /** Params: at (twice). */

@@ -4,7 +4,10 @@ import type { Due } from '@app/fleet';
 const IS_DUE = '(p.decommissioned_at <= ? OR p.decommissioned_listened_ms <= ?)';
 
 /** A comparison with no instant is unknown, so it says nothing. */
-export const dueParameters = ({ decommissionedAt, listenedMs }: Due): readonly unknown[] => [decommissionedAt, listenedMs];
+export const dueParameters = ({ decommissionedAt, listenedMs }: Due): readonly unknown[] => [
+  decommissionedAt,
+  listenedMs,
+];
 
 /** The entries that are due, oldest first, without a lock. Params: `dueParameters`, from (twice), after host id, limit. Uses by_decommission. */
 export const READ_DUE = `
@@ -45,7 +48,8 @@ export const DELETE_HEALTH_OF = `
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
    WHERE l.host_id IN (?) AND l.retired = 1`;
 /** Param: host ids that are held. */
-export const DELETE_LEASES_OF = 'DELETE l FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) AND l.retired = 1';
+export const DELETE_LEASES_OF =
+  'DELETE l FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) AND l.retired = 1';
 
 /** Params: pairs of host id and generation, `dueParameters`. */
 export const DELETE_DUE_ENTRIES = `

@@ -29,20 +29,34 @@ const REPAIR_LEASE = `
    WHERE l.host_id = ?`;
 
 /** Makes the rows of a host that is held agree with each other, as `damage` says; `entry` is how its record shows it. */
-export function repairStatements(hostId: string, entry: ProcessServer | null, { rows, generation, isDecommissioned }: Damage, listenedMs: number): GuardedStatement[] {
+export function repairStatements(
+  hostId: string,
+  entry: ProcessServer | null,
+  { rows, generation, isDecommissioned }: Damage,
+  listenedMs: number,
+): GuardedStatement[] {
   if (!entry || !rows.entry) return deleteOrphans(hostId, rows);
   const statements: GuardedStatement[] = [];
   if (rows.tombstone) statements.push({ sql: DELETE_TOMBSTONES, parameters: [hostId] });
-  if (rows.entry.generation !== generation) statements.push({ sql: SET_GENERATION, parameters: [generation, hostId], matches: 1 });
-  if (rows.entry.isDecommissioned !== isDecommissioned) statements.push({ sql: CANCEL_REMOVAL, parameters: [hostId], matches: 1 });
+  if (rows.entry.generation !== generation)
+    statements.push({ sql: SET_GENERATION, parameters: [generation, hostId], matches: 1 });
+  if (rows.entry.isDecommissioned !== isDecommissioned)
+    statements.push({ sql: CANCEL_REMOVAL, parameters: [hostId], matches: 1 });
   const retired = Number(isDecommissioned);
   if (!rows.lease) statements.push(insertLease(entry));
   else if (rows.lease.generation !== generation || rows.lease.isRetired !== isDecommissioned) {
-    statements.push({ sql: REPAIR_LEASE, parameters: [generation, generation, retired, retired, listenedMs, hostId], matches: 1 });
+    statements.push({
+      sql: REPAIR_LEASE,
+      parameters: [generation, generation, retired, retired, listenedMs, hostId],
+      matches: 1,
+    });
   }
   if (!rows.hasHealth) statements.push({ sql: INSERT_HEALTH, parameters: [[[hostId, 0]]] });
   if (rows.currentNames !== 1) {
-    statements.push({ sql: DELETE_NAMES_OF, parameters: [[hostId]] }, insertFirstNames([{ hostId, name: entry.facts.friendlyName }]));
+    statements.push(
+      { sql: DELETE_NAMES_OF, parameters: [[hostId]] },
+      insertFirstNames([{ hostId, name: entry.facts.friendlyName }]),
+    );
   }
   return statements;
 }

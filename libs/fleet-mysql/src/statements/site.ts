@@ -1,11 +1,14 @@
 /** The site's one row; without it, the database was never served by a server that keeps one. */
-export const READ_SITE = 'SELECT s.site_id, s.epoch, s.epoch_id, s.generation_floor, s.restored_at, s.unfinished FROM site AS s WHERE s.id = 1';
+export const READ_SITE =
+  'SELECT s.site_id, s.epoch, s.epoch_id, s.generation_floor, s.restored_at, s.unfinished FROM site AS s WHERE s.id = 1';
 /** Holds the row until the end of the transaction. */
 export const LOCK_SITE = `${READ_SITE} FOR UPDATE`;
 /** The first replica's offer stays. Params: site id, epoch id. */
-export const OFFER_SITE = 'INSERT IGNORE INTO site (id, site_id, epoch, epoch_id, generation_floor, unfinished) VALUES (1, ?, 0, ?, 0, 0)';
+export const OFFER_SITE =
+  'INSERT IGNORE INTO site (id, site_id, epoch, epoch_id, generation_floor, unfinished) VALUES (1, ?, 0, ?, 0, 0)';
 /** Params: epoch, epoch id, generation floor, at. */
-export const BEGIN_EPOCH = 'UPDATE site AS s SET s.epoch = ?, s.epoch_id = ?, s.generation_floor = ?, s.restored_at = ?, s.unfinished = 1 WHERE s.id = 1';
+export const BEGIN_EPOCH =
+  'UPDATE site AS s SET s.epoch = ?, s.epoch_id = ?, s.generation_floor = ?, s.restored_at = ?, s.unfinished = 1 WHERE s.id = 1';
 /** Param: epoch id. */
 export const FINISH_EPOCH = 'UPDATE site AS s SET s.unfinished = 0 WHERE s.id = 1 AND s.epoch_id = ?';
 
@@ -30,4 +33,5 @@ export const REVOKE_LEASES = `
      SET l.revoked = 1
    WHERE l.host_id > ? AND l.host_id <= ? AND l.generation <= ? AND l.revoked = 0`;
 /** Where a range of so many leases ends. Params: after host id, their number less one. */
-export const READ_END_OF_LEASES = 'SELECT l.host_id FROM process_server_lease AS l WHERE l.host_id > ? ORDER BY l.host_id LIMIT 1 OFFSET ?';
+export const READ_END_OF_LEASES =
+  'SELECT l.host_id FROM process_server_lease AS l WHERE l.host_id > ? ORDER BY l.host_id LIMIT 1 OFFSET ?';

@@ -40,9 +40,11 @@ export const TAKE_TALLY = `
   ON DUPLICATE KEY UPDATE value = VALUES(value), created_at = VALUES(created_at)`;
 
 /** Rows to be added up, but for those that somebody else holds. Param: limit. */
-export const LOCK_TALLY_ROWS = 'SELECT t.id, t.version_key, t.decommissioned, t.entries FROM fleet_tally AS t ORDER BY t.id LIMIT ? FOR UPDATE SKIP LOCKED';
+export const LOCK_TALLY_ROWS =
+  'SELECT t.id, t.version_key, t.decommissioned, t.entries FROM fleet_tally AS t ORDER BY t.id LIMIT ? FOR UPDATE SKIP LOCKED';
 /** Param: ids that are held. */
-export const DELETE_TALLY_ROWS = 'DELETE t FROM fleet_tally AS t FORCE INDEX (PRIMARY) WHERE t.id IN (?) AND t.entries IS NOT NULL';
+export const DELETE_TALLY_ROWS =
+  'DELETE t FROM fleet_tally AS t FORCE INDEX (PRIMARY) WHERE t.id IN (?) AND t.entries IS NOT NULL';
 
 export function versionKeyOf(agentVersion: string): string {
   const version = parseVersion(agentVersion);
@@ -57,7 +59,11 @@ export class TallyChange {
   add(version: string, isDecommissioned: boolean, by: number): void {
     const decommissioned = Number(isDecommissioned);
     const key = `${version} ${decommissioned}`;
-    this.changes.set(key, { version_key: version, decommissioned, entries: by + (this.changes.get(key)?.entries ?? 0) });
+    this.changes.set(key, {
+      version_key: version,
+      decommissioned,
+      entries: by + (this.changes.get(key)?.entries ?? 0),
+    });
   }
 
   addEntry({ facts, decommission }: ProcessServer, by: number): void {
@@ -70,6 +76,8 @@ export class TallyChange {
 
   statements(): Statement[] {
     const { rows } = this;
-    return rows.length > 0 ? [{ sql: INSERT_TALLY, parameters: [rows.map((row) => [row.version_key, row.decommissioned, row.entries])] }] : [];
+    return rows.length > 0
+      ? [{ sql: INSERT_TALLY, parameters: [rows.map((row) => [row.version_key, row.decommissioned, row.entries])] }]
+      : [];
   }
 }

@@ -14,7 +14,11 @@ export const HOST_ID = '5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d0001';
 
 export const msAfter = (instant: Date, ms: number): Date => new Date(instant.getTime() + ms);
 
-export const TIMING: LeaseTiming = { heartbeatIntervalSeconds: 30, leaseSeconds: 180, heartbeatsPerSecondCeiling: 1_000 };
+export const TIMING: LeaseTiming = {
+  heartbeatIntervalSeconds: 30,
+  leaseSeconds: 180,
+  heartbeatsPerSecondCeiling: 1_000,
+};
 
 export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-1' };
 
@@ -77,7 +81,10 @@ export function aSilentServer(over: Partial<ProcessServer> = {}): ProcessServer 
 
 /** The same, decommissioned a minute before noon. */
 export function aLeavingServer(over: Partial<ProcessServer> = {}): ProcessServer {
-  return aSilentServer({ decommission: { at: msAfter(NOON, -60_000), by: 'anna', reason: null, removeBy: msAfter(NOON, 360_000) }, ...over });
+  return aSilentServer({
+    decommission: { at: msAfter(NOON, -60_000), by: 'anna', reason: null, removeBy: msAfter(NOON, 360_000) },
+    ...over,
+  });
 }
 
 export function aTombstone(over: Partial<Tombstone> = {}): Tombstone {
