@@ -14,8 +14,8 @@ module.exports = {
       '^migrations/',
       '^node_modules/(typeorm|mysql2)/',
     ]),
-    onlyTo('wire-is-shapes-only', '^libs/wire/', [
-      '^libs/wire/',
+    onlyTo('wire-is-shapes-only', '^libs/api-contract/', [
+      '^libs/api-contract/',
       '^node_modules/(class-validator|class-transformer|ipaddr[.]js|undici)/',
     ]),
     onlyTo('platform-is-below-the-apps', '^libs/platform/', [
@@ -27,7 +27,7 @@ module.exports = {
     onlyTo('migrations-know-rules-only', '^migrations/', ['^(migrations|libs/fleet)/', '^node_modules/typeorm/']),
     onlyTo('clients-speak-http-only', '^apps/simulator/', [
       '^apps/simulator/',
-      '^libs/(wire|platform)/',
+      '^libs/(api-contract|platform)/',
       '^(crypto|fs|util)$',
     ]),
     {

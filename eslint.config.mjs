@@ -22,7 +22,7 @@ export default tseslint.config(
   },
   // Nest reads parameter types at run time, so an import that looks like a type is not one there.
   {
-    files: ['apps/**/*.controller.ts', '**/*.wire.ts'],
+    files: ['apps/**/*.controller.ts', '**/*.dto.ts'],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {

@@ -41,7 +41,7 @@ export const project = {
 const asOnClusterNode = {
   ...project,
   displayName: 'as on a cluster node',
-  setupFiles: [...project.setupFiles, '<rootDir>/test/support/as-on-cluster-node.mjs'],
+  setupFiles: [...project.setupFiles, '<rootDir>/test/support/simulate-cluster-node.mjs'],
   testRegex:
     '/test/database/(database|registry-store|lease-store|removal-store|key-ring-store|consistency[a-z-]*)\\.spec\\.ts$',
 };
@@ -49,6 +49,6 @@ const asOnClusterNode = {
 export default {
   testTimeout: 30_000,
   maxWorkers: Math.max(2, availableParallelism() + 1), // tests of whole programs mostly wait
-  reporters: ['default', '<rootDir>/test/support/closing-line-reporter.mjs'],
+  reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   projects: [project, asOnClusterNode],
 };

@@ -31,10 +31,10 @@ export class CreateProcessServer1795400000001 implements MigrationInterface {
         decommission_reason VARCHAR(500) NULL,
         remove_by DATETIME(3) NULL,
         PRIMARY KEY (host_id),
-        KEY by_name (friendly_name, host_id),
-        KEY by_address (ip_address, host_id),
-        KEY by_version (version_key, host_id),
-        KEY by_decommission (decommissioned_at, host_id)
+        KEY ix_name_key (friendly_name, host_id),
+        KEY ix_ip_address (ip_address, host_id),
+        KEY ix_version_key (version_key, host_id),
+        KEY ix_decommissioned_at (decommissioned_at, host_id)
       ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`);
   }
 

@@ -10,19 +10,19 @@ export class CreateProcessServerLease1795400000002 implements MigrationInterface
         credential_hash BINARY(32) NOT NULL,
         retired TINYINT UNSIGNED NOT NULL,
         revoked TINYINT UNSIGNED NOT NULL,
-        said BINARY(16) NOT NULL,
+        report_fingerprint BINARY(16) NOT NULL,
         last_heartbeat_at DATETIME(3) NULL,
-        heard_listened_ms BIGINT NOT NULL,
-        ends_listened_ms BIGINT NOT NULL,
-        told_interval_seconds INT UNSIGNED NOT NULL,
+        last_seen_available_ms BIGINT NOT NULL,
+        expires_available_ms BIGINT NOT NULL,
+        assigned_interval_seconds INT UNSIGNED NOT NULL,
         instance_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
         previous_instance_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
         source_address VARCHAR(45) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
         skew_ms BIGINT NULL,
         PRIMARY KEY (host_id),
-        KEY by_end (ends_listened_ms, host_id),
-        KEY by_heard (heard_listened_ms, host_id),
-        CONSTRAINT lease_of_process_server FOREIGN KEY (host_id) REFERENCES process_server (host_id)
+        KEY ix_lease_expiry (expires_available_ms, host_id),
+        KEY ix_last_seen (last_seen_available_ms, host_id),
+        CONSTRAINT fk_lease_process_server FOREIGN KEY (host_id) REFERENCES process_server (host_id)
       ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`);
   }
 

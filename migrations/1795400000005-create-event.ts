@@ -13,9 +13,9 @@ export class CreateEvent1795400000005 implements MigrationInterface {
         actor VARCHAR(128) NOT NULL,
         detail JSON NOT NULL,
         PRIMARY KEY (id),
-        KEY by_instant (at, id),
-        KEY by_host (host_id, at, id),
-        KEY by_kind (kind, at, id)
+        KEY ix_at (at, id),
+        KEY ix_host (host_id, at, id),
+        KEY ix_kind (kind, at, id)
       ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`);
   }
 

@@ -4,15 +4,15 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class CreateListening1795400000006 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`
-      CREATE TABLE IF NOT EXISTS listening (
+      CREATE TABLE IF NOT EXISTS availability_clock (
         id TINYINT UNSIGNED NOT NULL,
-        listened_ms BIGINT NOT NULL,
-        noted_at DATETIME(3) NOT NULL,
+        available_ms BIGINT NOT NULL,
+        recorded_at DATETIME(3) NOT NULL,
         PRIMARY KEY (id)
       ) ENGINE=InnoDB`);
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('DROP TABLE listening');
+    await db.query('DROP TABLE availability_clock');
   }
 }

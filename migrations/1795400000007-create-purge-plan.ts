@@ -13,7 +13,7 @@ export class CreatePurgePlan1795400000007 implements MigrationInterface {
         candidates JSON NOT NULL,
         result JSON NULL,
         PRIMARY KEY (id),
-        KEY by_expiry (expires_at)
+        KEY ix_plan_expiry (expires_at)
       ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`);
   }
 

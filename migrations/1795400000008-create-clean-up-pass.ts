@@ -4,7 +4,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class CreateCleanUpPass1795400000008 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`
-      CREATE TABLE IF NOT EXISTS clean_up_pass (
+      CREATE TABLE IF NOT EXISTS clean_up_run (
         id TINYINT UNSIGNED NOT NULL,
         at DATETIME(3) NOT NULL,
         replica VARCHAR(128) NOT NULL,
@@ -15,6 +15,6 @@ export class CreateCleanUpPass1795400000008 implements MigrationInterface {
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('DROP TABLE clean_up_pass');
+    await db.query('DROP TABLE clean_up_run');
   }
 }

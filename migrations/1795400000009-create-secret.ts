@@ -4,7 +4,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class CreateSecret1795400000009 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`
-      CREATE TABLE IF NOT EXISTS secret (
+      CREATE TABLE IF NOT EXISTS shared_secret (
         name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
         value VARBINARY(64) NOT NULL,
         created_at DATETIME(3) NOT NULL,
@@ -13,6 +13,6 @@ export class CreateSecret1795400000009 implements MigrationInterface {
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('DROP TABLE secret');
+    await db.query('DROP TABLE shared_secret');
   }
 }

@@ -13,8 +13,8 @@ export class CreateApiKey1795400000011 implements MigrationInterface {
         expires_at DATETIME(3) NULL,
         revoked_at DATETIME(3) NULL,
         PRIMARY KEY (id),
-        UNIQUE KEY one_of_each (hash),
-        UNIQUE KEY by_name (name)
+        UNIQUE KEY uq_hash (hash),
+        UNIQUE KEY ix_name_key (name)
       ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`);
   }
 

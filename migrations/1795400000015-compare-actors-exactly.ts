@@ -4,19 +4,19 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class CompareActorsExactly1795400000015 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     const made = (await db.query(
-      `SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'event' AND INDEX_NAME = 'by_actor' LIMIT 1`,
+      `SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'event' AND INDEX_NAME = 'ix_actor' LIMIT 1`,
     )) as unknown[];
     if (made.length > 0) return;
     await db.query(`
       ALTER TABLE event
         MODIFY actor VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-        ADD KEY by_actor (actor, at, id)`);
+        ADD KEY ix_actor (actor, at, id)`);
   }
 
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
       ALTER TABLE event
-        DROP KEY by_actor,
+        DROP KEY ix_actor,
         MODIFY actor VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci NOT NULL`);
   }
 }

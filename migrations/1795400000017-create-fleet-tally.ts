@@ -8,7 +8,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class CreateFleetTally1795400000017 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`
-      CREATE TABLE IF NOT EXISTS fleet_tally (
+      CREATE TABLE IF NOT EXISTS fleet_counter_delta (
         id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
         version_key CHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
         decommissioned TINYINT UNSIGNED NOT NULL,
@@ -18,6 +18,6 @@ export class CreateFleetTally1795400000017 implements MigrationInterface {
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('DROP TABLE fleet_tally');
+    await db.query('DROP TABLE fleet_counter_delta');
   }
 }

@@ -13,7 +13,7 @@ const TABLES: readonly Keyed[] = [
   { table: 'process_server', id: 'host_id', name: 'friendly_name', key: 'name_key' },
   { table: 'api_key', id: 'id', name: 'name', key: 'name_key' },
   // Entries are sorted by these names, which are never shown: the key takes their place.
-  { table: 'process_server_name', id: 'host_id', name: 'name', key: 'name' },
+  { table: 'process_server_name_history', id: 'host_id', name: 'name', key: 'name' },
 ];
 const BATCH = 1_000;
 

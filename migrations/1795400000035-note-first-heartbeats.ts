@@ -7,7 +7,7 @@ export class NoteFirstHeartbeats1795400000035 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     if (!(await db.hasColumn('process_server_lease', 'never_connected'))) {
       await db.query(
-        'ALTER TABLE process_server_lease ADD COLUMN never_connected TINYINT UNSIGNED NOT NULL DEFAULT 0, ADD KEY by_never_connected (never_connected, host_id)',
+        'ALTER TABLE process_server_lease ADD COLUMN never_connected TINYINT UNSIGNED NOT NULL DEFAULT 0, ADD KEY ix_never_connected (never_connected, host_id)',
       );
     }
     for (let after: string | undefined = ''; after !== undefined;) {
@@ -25,6 +25,6 @@ export class NoteFirstHeartbeats1795400000035 implements MigrationInterface {
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query('ALTER TABLE process_server_lease DROP KEY by_never_connected, DROP COLUMN never_connected');
+    await db.query('ALTER TABLE process_server_lease DROP KEY ix_never_connected, DROP COLUMN never_connected');
   }
 }

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'openapi-'));
 const target = process.argv.includes('--check') ? join(folder, 'openapi.json') : committed;
 const { status } = spawnSync(
   process.execPath,
-  [join(root, 'dist/apps/configuration-server/src/openapi/write-openapi.js'), target],
+  [join(root, 'dist/apps/configuration-server/src/write-openapi.js'), target],
   { stdio: 'inherit' },
 );
 const same = status === 0 && readFileSync(target, 'utf8') === readFileSync(committed, 'utf8');

@@ -23,15 +23,15 @@ async function acquire(lock) {
   for (;;) {
     mkdirSync(lock, { recursive: true });
     const number = lastNumber(lock);
-    const last = number > 0 ? readHolder(lock, number) : undefined;
+    const last = number > 0 ? readOwner(lock, number) : undefined;
     if (last && isAlive(last)) {
       if (!said) console.log(`Process ${last.pid} is installing or building here; waiting for it ...`);
       said = true;
       await pause(200);
       continue;
     }
-    if (!addHolder(lock, number + 1)) continue;
-    if (number === 0 || (last && readHolder(lock, number)?.id === last.id)) return () => remove(lock);
+    if (!addOwner(lock, number + 1)) continue;
+    if (number === 0 || (last && readOwner(lock, number)?.id === last.id)) return () => remove(lock);
     rmSync(join(lock, `holder-${number + 1}`), { force: true }); // the lock was given back and taken anew meanwhile
   }
 }
@@ -59,10 +59,10 @@ function lastNumber(lock) {
 }
 
 /** False when another was faster. */
-function addHolder(lock, number) {
+function addOwner(lock, number) {
   const draft = join(lock, `draft-${randomUUID()}`);
   try {
-    writeFileSync(draft, JSON.stringify({ id: randomUUID(), pid: process.pid, start: startOf(process.pid) }));
+    writeFileSync(draft, JSON.stringify({ id: randomUUID(), pid: process.pid, start: processStartTime(process.pid) }));
     linkSync(draft, join(lock, `holder-${number}`));
     rmSync(draft, { force: true });
     return true;
@@ -73,7 +73,7 @@ function addHolder(lock, number) {
   }
 }
 
-function readHolder(lock, number) {
+function readOwner(lock, number) {
   try {
     return JSON.parse(readFileSync(join(lock, `holder-${number}`), 'utf8'));
   } catch (error) {
@@ -88,12 +88,12 @@ function isAlive({ pid, start }) {
   } catch (error) {
     if (error.code !== 'EPERM') return false;
   }
-  const now = startOf(pid);
+  const now = processStartTime(pid);
   return start === null || now === null || start === now;
 }
 
 /** When the process began (Linux), so that its number, given to another program, is not taken for it. */
-function startOf(pid) {
+function processStartTime(pid) {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? null;

@@ -122,10 +122,10 @@ function run([program, ...args]) {
     const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
     const command = [program, ...args].map((part) => basename(part)).join(' ');
     // Asked to stop, it ends only after what it began: the next start would meet a half-written folder.
-    const passOn = (signal) => child.kill(signal);
-    for (const signal of STOPPING) process.on(signal, passOn);
+    const forwardSignal = (signal) => child.kill(signal);
+    for (const signal of STOPPING) process.on(signal, forwardSignal);
     const ended = (outcome) => {
-      for (const signal of STOPPING) process.off(signal, passOn);
+      for (const signal of STOPPING) process.off(signal, forwardSignal);
       outcome();
     };
     child.once('error', (error) => ended(() => reject(new Error(`${command} cannot be run: ${error.message}`))));

@@ -10,12 +10,12 @@ CREATE TABLE api_key (
   expires_at datetime(3),
   revoked_at datetime(3),
   last_used_at datetime(3),
-  UNIQUE KEY by_name_key (name_key),
-  UNIQUE KEY one_of_each (hash),
+  UNIQUE KEY uq_name_key (name_key),
+  UNIQUE KEY uq_hash (hash),
   PRIMARY KEY (id)
 );
 
-CREATE TABLE clean_up_pass (
+CREATE TABLE clean_up_run (
   id tinyint unsigned NOT NULL,
   at datetime(3) NOT NULL,
   replica varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
@@ -34,14 +34,14 @@ CREATE TABLE event (
   source_address varchar(45) COLLATE ascii_bin,
   request_id char(36) COLLATE ascii_bin,
   detail json NOT NULL,
-  KEY by_actor (actor, at, id),
-  KEY by_host (host_id, at, id),
-  KEY by_instant (at, id),
-  KEY by_kind (kind, at, id),
+  KEY ix_actor (actor, at, id),
+  KEY ix_host (host_id, at, id),
+  KEY ix_at (at, id),
+  KEY ix_kind (kind, at, id),
   PRIMARY KEY (id)
 );
 
-CREATE TABLE fleet_tally (
+CREATE TABLE fleet_counter_delta (
   id bigint unsigned NOT NULL,
   version_key char(16) COLLATE ascii_bin NOT NULL,
   decommissioned tinyint unsigned NOT NULL,
@@ -49,21 +49,21 @@ CREATE TABLE fleet_tally (
   PRIMARY KEY (id)
 );
 
-CREATE TABLE listening (
+CREATE TABLE availability_clock (
   id tinyint unsigned NOT NULL,
-  listened_ms bigint NOT NULL,
-  noted_at datetime(3) NOT NULL,
+  available_ms bigint NOT NULL,
+  recorded_at datetime(3) NOT NULL,
   run_ahead_ms int unsigned NOT NULL,
-  unsteady_listened_ms bigint NOT NULL,
-  stepped_listened_ms bigint,
-  stepped_back_listened_ms bigint,
+  unsteady_available_ms bigint NOT NULL,
+  stepped_available_ms bigint,
+  stepped_back_available_ms bigint,
   stepped_back_to datetime(3),
   PRIMARY KEY (id)
 );
 
-CREATE TABLE migration_claim (
+CREATE TABLE migration_lock (
   id tinyint unsigned NOT NULL,
-  holder varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  owner varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
   expires_at datetime(3) NOT NULL,
   PRIMARY KEY (id)
 );
@@ -72,8 +72,8 @@ CREATE TABLE passphrase (
   id char(36) COLLATE ascii_bin NOT NULL,
   hash binary(32) NOT NULL,
   created_at datetime(3) NOT NULL,
-  retires_at datetime(3),
-  UNIQUE KEY one_of_each (hash),
+  expires_at datetime(3),
+  UNIQUE KEY uq_hash (hash),
   PRIMARY KEY (id)
 );
 
@@ -104,21 +104,21 @@ CREATE TABLE process_server (
   decommissioned_by varchar(128) COLLATE utf8mb4_unicode_520_ci,
   decommission_reason varchar(500) COLLATE utf8mb4_unicode_520_ci,
   remove_by datetime(3),
-  decommissioned_listened_ms bigint,
-  KEY by_address (ip_address, host_id),
-  KEY by_decommission (decommissioned_at, host_id),
-  KEY by_machine (machine_id, host_id),
-  KEY by_name (name_key, host_id),
-  KEY by_passphrase (passphrase_id, host_id),
-  KEY by_version (version_key, host_id),
+  decommissioned_available_ms bigint,
+  KEY ix_ip_address (ip_address, host_id),
+  KEY ix_decommissioned_at (decommissioned_at, host_id),
+  KEY ix_machine_id (machine_id, host_id),
+  KEY ix_name_key (name_key, host_id),
+  KEY ix_passphrase (passphrase_id, host_id),
+  KEY ix_version_key (version_key, host_id),
   PRIMARY KEY (host_id)
 );
 
 CREATE TABLE process_server_health (
   host_id char(36) COLLATE ascii_bin NOT NULL,
   load_reported_at datetime(3),
-  load_slot int unsigned,
-  load_rank tinyint unsigned NOT NULL,
+  load_report_bucket int unsigned,
+  load_severity tinyint unsigned NOT NULL,
   cpu_percent double,
   total_memory_bytes bigint unsigned,
   available_memory_bytes bigint unsigned,
@@ -139,9 +139,9 @@ CREATE TABLE process_server_health (
   services_reported_at datetime(3),
   certificate_reported_at datetime(3),
   certificate_known_at datetime(3),
-  KEY by_certificate (certificate_expires_at, host_id),
-  KEY by_load (load_rank, load_slot, host_id),
-  KEY by_services (services_down_at, host_id),
+  KEY ix_certificate_expiry (certificate_expires_at, host_id),
+  KEY ix_load (load_severity, load_report_bucket, host_id),
+  KEY ix_services_down (services_down_at, host_id),
   PRIMARY KEY (host_id),
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );
@@ -152,11 +152,11 @@ CREATE TABLE process_server_lease (
   credential_hash binary(32) NOT NULL,
   retired tinyint unsigned NOT NULL,
   revoked tinyint unsigned NOT NULL,
-  said binary(16) NOT NULL,
+  report_fingerprint binary(16) NOT NULL,
   last_heartbeat_at datetime(3),
-  heard_listened_ms bigint NOT NULL,
-  ends_listened_ms bigint NOT NULL,
-  told_interval_seconds int unsigned NOT NULL,
+  last_seen_available_ms bigint NOT NULL,
+  expires_available_ms bigint NOT NULL,
+  assigned_interval_seconds int unsigned NOT NULL,
   instance_id varchar(64) COLLATE utf8mb4_bin,
   replaced_instance_ids varchar(1100) COLLATE utf8mb4_bin NOT NULL,
   source_address varchar(45) COLLATE ascii_bin NOT NULL,
@@ -164,21 +164,21 @@ CREATE TABLE process_server_lease (
   ignored_fields varchar(3000) COLLATE utf8mb4_bin,
   event_bounds varchar(1000) COLLATE ascii_bin,
   never_connected tinyint unsigned NOT NULL,
-  KEY by_end (ends_listened_ms, host_id),
-  KEY by_heard (heard_listened_ms, host_id),
-  KEY by_never_connected (never_connected, host_id),
+  KEY ix_lease_expiry (expires_available_ms, host_id),
+  KEY ix_last_seen (last_seen_available_ms, host_id),
+  KEY ix_never_connected (never_connected, host_id),
   PRIMARY KEY (host_id),
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );
 
-CREATE TABLE process_server_name (
+CREATE TABLE process_server_name_history (
   host_id char(36) COLLATE ascii_bin NOT NULL,
-  from_at datetime(3) NOT NULL,
-  until_at datetime(3),
-  name varchar(255) COLLATE utf8mb4_bin NOT NULL,
-  KEY by_end (until_at),
-  KEY by_name (name, host_id),
-  PRIMARY KEY (host_id, from_at),
+  valid_from datetime(3) NOT NULL,
+  valid_until datetime(3),
+  name_key varchar(255) COLLATE utf8mb4_bin NOT NULL,
+  KEY ix_name_history_until (valid_until),
+  KEY ix_name_history_name (name_key, host_id),
+  PRIMARY KEY (host_id, valid_from),
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );
 
@@ -192,11 +192,11 @@ CREATE TABLE purge_plan (
   fleet_size int unsigned NOT NULL,
   purges int unsigned NOT NULL,
   result json,
-  KEY by_expiry (expires_at),
+  KEY ix_plan_expiry (expires_at),
   PRIMARY KEY (id)
 );
 
-CREATE TABLE secret (
+CREATE TABLE shared_secret (
   name varchar(32) COLLATE ascii_bin NOT NULL,
   value varbinary(64) NOT NULL,
   created_at datetime(3) NOT NULL,

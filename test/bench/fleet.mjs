@@ -16,12 +16,12 @@ const VERSION = '1.0.0.0';
 export const SHARED_ADDRESS = '10.250.0.1';
 const BEHIND_ONE_ADDRESS = 200;
 /** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. Of a million, one on nearly every page of the leases. */
-const LARGEST_SAMPLE = 33_333;
+const MAX_SAMPLE_SIZE = 33_333;
 const CREDENTIALS_A_STATEMENT = 5_000;
 /** Nobody looks whether there is what a row refers to; and so an empty table is filled in bulk, indexes and all. */
 const WITHOUT_CHECKS = 'unique_checks = 0, foreign_key_checks = 0';
 /** L when the fleet is made. */
-const LISTENED_MS = 1_000_000_000;
+const AVAILABLE_MS = 1_000_000_000;
 
 /** How long ago each was heard, in ms: in the order in which they will be heard again, as process servers with an interval are. */
 const AGO = (n, size) => `(30000 - ${n} * 30000 DIV ${size})`;
@@ -87,7 +87,7 @@ export async function makeFleet(directory, size) {
           [ids],
         );
         await connection.query(
-          'UPDATE process_server_lease SET retired = 1, ends_listened_ms = LEAST(ends_listened_ms, 1000000000) WHERE host_id IN (?)',
+          'UPDATE process_server_lease SET retired = 1, expires_available_ms = LEAST(expires_available_ms, 1000000000) WHERE host_id IN (?)',
           [ids],
         );
       }
@@ -131,7 +131,7 @@ async function addSecrets(connection) {
  */
 async function addEntries(address, connection, size) {
   await connection.query(
-    `INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, ${LISTENED_MS}, NOW(3)) ON DUPLICATE KEY UPDATE listened_ms = ${LISTENED_MS}, noted_at = NOW(3)`,
+    `INSERT INTO availability_clock (id, available_ms, recorded_at) VALUES (1, ${AVAILABLE_MS}, NOW(3)) ON DUPLICATE KEY UPDATE available_ms = ${AVAILABLE_MS}, recorded_at = NOW(3)`,
   );
   await connection.query(`SET ${WITHOUT_CHECKS}`);
   await connection.query(
@@ -155,24 +155,24 @@ async function addEntries(address, connection, size) {
     ],
     [
       'process_server_lease',
-      `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, last_heartbeat_at, heard_listened_ms, ends_listened_ms, told_interval_seconds, source_address, skew_ms)
+      `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, report_fingerprint, last_heartbeat_at, last_seen_available_ms, expires_available_ms, assigned_interval_seconds, source_address, skew_ms)
        SELECT ${HOST_ID('m')}, 1, UNHEX(SHA2(m, 256)), n MOD 1000 = 999, 0, REPEAT('\\0', 16), IF(n MOD 1000 < 10, NOW(3) - INTERVAL 1 DAY, NOW(3) - INTERVAL ${AGO('n', size)} * 1000 MICROSECOND),
-         IF(n MOD 1000 < 10, 500000000 + n, ${LISTENED_MS} - ${AGO('n', size)}), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - ${AGO('n', size)})), 30, '127.0.0.1', 0
+         IF(n MOD 1000 < 10, 500000000 + n, ${AVAILABLE_MS} - ${AGO('n', size)}), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - ${AGO('n', size)})), 30, '127.0.0.1', 0
          FROM numbers ORDER BY m`,
     ],
     [
       'process_server_health',
-      `INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes, free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, protected_machine_count)
+      `INSERT INTO process_server_health (host_id, load_severity, load_reported_at, load_report_bucket, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes, free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, protected_machine_count)
        SELECT ${HOST_ID('m')}, IF(n MOD 100 = 50, 2, 1), NOW(3), UNIX_TIMESTAMP() DIV 300, IF(n MOD 100 = 50, 85, 20), 17179869184, 8589934592, 644245094400, 500000000000, 1000000, 0, 20 FROM numbers ORDER BY m`,
     ],
     [
-      'process_server_name',
-      `INSERT INTO process_server_name (host_id, from_at, name) SELECT ${HOST_ID('m')}, '1970-01-02', CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n) FROM numbers ORDER BY m`,
+      'process_server_name_history',
+      `INSERT INTO process_server_name_history (host_id, valid_from, name_key) SELECT ${HOST_ID('m')}, '1970-01-02', CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n) FROM numbers ORDER BY m`,
     ],
   ];
   await Promise.all(tables.map(([table, fill]) => fillTable(address, table, fill)));
   await connection.query(
-    'INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server p GROUP BY 1, 2',
+    'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server p GROUP BY 1, 2',
   );
   await connection.query('DROP TABLE numbers');
   await connection.query('SET unique_checks = 1, foreign_key_checks = 1');
@@ -191,12 +191,12 @@ async function fillTable(address, table, fill) {
 const claimsOf = (hostId) => ({ machineId: hostId, instanceId: 'bench', agentVersion: VERSION });
 
 async function addCredentials(connection, credentials, size) {
-  const step = Math.max(1, Math.floor(size / LARGEST_SAMPLE));
+  const step = Math.max(1, Math.floor(size / MAX_SAMPLE_SIZE));
   const identifiers = new UuidIdentifiers();
   const sample = [];
   const isQuiet = (number) =>
     number % 1000 < 10 || number % 1000 === 999 || (number % 1000 >= 100 && number % 1000 < 120);
-  for (let number = 0; number < size && sample.length < LARGEST_SAMPLE; number += step) {
+  for (let number = 0; number < size && sample.length < MAX_SAMPLE_SIZE; number += step) {
     if (isQuiet(number)) continue; // silent, decommissioned or too old: stays as it is
     const hostId = hostIdOf(number);
     sample.push({ number, hostId, ...credentials.mint(hostId, 1) });
@@ -204,18 +204,18 @@ async function addCredentials(connection, credentials, size) {
   for (let from = 0; from < sample.length; from += CREDENTIALS_A_STATEMENT) {
     const rows = sample.slice(from, from + CREDENTIALS_A_STATEMENT).map(({ hostId, credentialHash }) => {
       const { machineId, instanceId, agentVersion } = claimsOf(hostId);
-      const said = identifiers.digest(
+      const fingerprint = identifiers.digest(
         [1, credentialHash, machineId, instanceId, agentVersion, '127.0.0.1', VERSION].join('\n'),
       );
-      return { hostId, credentialHash, said };
+      return { hostId, credentialHash, fingerprint };
     });
     await connection.query(
       `UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$.hostId',
            credential_hash CHAR(64) CHARACTER SET ascii PATH '$.credentialHash',
-           said CHAR(32) CHARACTER SET ascii PATH '$.said')) AS b
+           report_fingerprint CHAR(32) CHARACTER SET ascii PATH '$.fingerprint')) AS b
        STRAIGHT_JOIN process_server_lease AS l ON l.host_id = b.host_id
-          SET l.credential_hash = UNHEX(b.credential_hash), l.said = UNHEX(b.said), l.instance_id = 'bench', l.ends_listened_ms = l.heard_listened_ms + 180000`,
+          SET l.credential_hash = UNHEX(b.credential_hash), l.report_fingerprint = UNHEX(b.report_fingerprint), l.instance_id = 'bench', l.expires_available_ms = l.last_seen_available_ms + 180000`,
       [JSON.stringify(rows)],
     );
   }

@@ -1,7 +1,7 @@
 /** Heartbeats a second: against echoes, against the naive ways, at three sizes, and beside a clean-up. */
 import { join } from 'node:path';
-import { ratios, showSpread, spread } from './figures.mjs';
-import { memoryMiB, startEtcd, startRival, startServer } from './programs.mjs';
+import { ratios, formatSpread, spread } from './statistics.mjs';
+import { memoryMiB, startEtcd, startBaseline, startServer } from './programs.mjs';
 import { etcdKeepAlives, etcdPuts, heartbeats } from './requests.mjs';
 
 const CONNECTIONS = 512;
@@ -11,7 +11,7 @@ const SECONDS = 0.25;
 const LEAD_IN_SECONDS = 0.1;
 const WARM_UP_SECONDS = 0.3;
 const SECONDS_AT_SIZES = 0.3;
-const LONGEST_ROUND_SECONDS = 60;
+const MAX_ROUND_SECONDS = 60;
 const ETCD_LEASES = 2_000;
 
 /** Runs each target in turn, over and over, so that what is compared was measured side by side. */
@@ -34,8 +34,8 @@ async function interleaved(generator, targets, { connections = CONNECTIONS, seco
 }
 
 /** Once, before anything is measured: the first time after a start costs the database twice as much. */
-const everybodyBeats = (generator, set, port) =>
-  generator.run({ set, port, connections: CONNECTIONS, seconds: LONGEST_ROUND_SECONDS, once: true });
+const warmUpAll = (generator, set, port) =>
+  generator.run({ set, port, connections: CONNECTIONS, seconds: MAX_ROUND_SECONDS, once: true });
 
 const orderOf = ({ set, port, offset }, connections) => ({
   set,
@@ -60,16 +60,16 @@ const ECHOES = ['node:http echo', 'Fastify echo', 'Fastify echo, deferred'];
 const WRITERS = ['one UPDATE each', 'TypeORM save'];
 
 /** The main comparison, at 100,000 registered servers: beside those that write nothing, then beside those whose writing goes on for a while in the background. */
-export async function againstRivals({ generator, fleet, directory, say }) {
+export async function compareWithBaselines({ generator, fleet, directory, say }) {
   await generator.give('heartbeats', heartbeats(fleet.sample));
   const server = await startServer(fleet, join(directory, 'server'));
-  await everybodyBeats(generator, 'heartbeats', server.port);
-  const besideEchoes = await againstSome(
+  await warmUpAll(generator, 'heartbeats', server.port);
+  const besideEchoes = await compareWithSome(
     generator,
     { name: 'heartbeat, beside echoes', port: server.port },
-    await rivalsOf(ECHOES, fleet),
+    await baselinesOf(ECHOES, fleet),
   );
-  const writers = await rivalsOf(WRITERS, fleet);
+  const writers = await baselinesOf(WRITERS, fleet);
   const etcd = await startEtcd(join(directory, 'etcd'));
   if (etcd) {
     await generator.give('etcd puts', etcdPuts(fleet.sample));
@@ -79,7 +79,7 @@ export async function againstRivals({ generator, fleet, directory, say }) {
       { ...etcd, name: 'etcd lease keep-alive', set: 'etcd keep-alives' },
     );
   } else say('etcd is not installed: left out');
-  const besideWriters = await againstSome(generator, { name: 'heartbeat, beside writers', port: server.port }, writers);
+  const besideWriters = await compareWithSome(generator, { name: 'heartbeat, beside writers', port: server.port }, writers);
   await server.stop();
   return {
     rows: [...besideEchoes.rows, ...besideWriters.rows],
@@ -87,18 +87,18 @@ export async function againstRivals({ generator, fleet, directory, say }) {
   };
 }
 
-async function rivalsOf(kinds, fleet) {
-  const rivals = [];
-  for (const kind of kinds) rivals.push({ ...(await startRival(kind, fleet)), name: kind, set: 'heartbeats' });
-  return rivals;
+async function baselinesOf(kinds, fleet) {
+  const baselines = [];
+  for (const kind of kinds) baselines.push({ ...(await startBaseline(kind, fleet)), name: kind, set: 'heartbeats' });
+  return baselines;
 }
 
-async function againstSome(generator, heartbeat, others) {
-  const [ours, ...rivals] = await interleaved(generator, [{ ...heartbeat, set: 'heartbeats' }, ...others]);
+async function compareWithSome(generator, heartbeat, others) {
+  const [ours, ...baselines] = await interleaved(generator, [{ ...heartbeat, set: 'heartbeats' }, ...others]);
   for (const { stop } of others) await stop();
   return {
-    rows: [ours, ...rivals].map((target) => row(target)),
-    ratios: Object.fromEntries(rivals.map((rival) => [`heartbeat / ${rival.name}`, ratios(rates(ours), rates(rival))])),
+    rows: [ours, ...baselines].map((target) => row(target)),
+    ratios: Object.fromEntries(baselines.map((baseline) => [`heartbeat / ${baseline.name}`, ratios(rates(ours), rates(baseline))])),
   };
 }
 
@@ -128,19 +128,19 @@ export async function atSizes({ generator, fleets, directory }) {
   }
   const [smallest, ...compared] = targets;
   await generator.run({ ...orderOf({ ...smallest, offset: 0 }, CONNECTIONS), seconds: PAIRS * SECONDS_AT_SIZES });
-  for (const { set, port } of compared) await everybodyBeats(generator, set, port);
+  for (const { set, port } of compared) await warmUpAll(generator, set, port);
   await interleaved(generator, compared, { seconds: SECONDS_AT_SIZES });
   const memory = {};
   for (const { name, server } of targets) memory[name] = await memoryMiB(server);
   for (const { server } of targets) await server.stop();
   const [smaller, largest] = [compared[0], compared.at(-1)];
-  const heldMore = memory[largest.name].held - memory[smallest.name].held;
+  const lockedMore = memory[largest.name].held - memory[smallest.name].held;
   return {
     rows: compared.map((target) => row(target)),
     memory,
     ratios: {
       [`${largest.name} / ${smaller.name}`]: ratios(rates(largest), rates(smaller)),
-      [`MiB more held with ${largest.name} than with ${smallest.name}`]: spread([heldMore]),
+      [`MiB more held with ${largest.name} than with ${smallest.name}`]: spread([lockedMore]),
     },
   };
 }
@@ -160,7 +160,7 @@ export async function replicas({ generator, fleet, directory }) {
 }
 
 /** Latencies while entries are cleaned up, against the same load before. On 64 connections: a load that leaves the server some room. */
-export async function besideCleanUp({ generator, fleet, directory, entries, say }) {
+export async function duringCleanUp({ generator, fleet, directory, entries, say }) {
   const connections = 64;
   await generator.give('heartbeats of those who stay', heartbeats(fleet.staying));
   const server = await startServer(fleet, join(directory, 'server-clean-up'), {
@@ -190,7 +190,7 @@ export async function besideCleanUp({ generator, fleet, directory, entries, say 
   const p99 = (runs) => runs.map(({ p99Ms }) => p99Ms);
   const base = spread(p99(target.runs)).median;
   return {
-    rows: [row(target), row(during, `${showSpread(spread([leaving / seconds]))} removed a second`)],
+    rows: [row(target), row(during, `${formatSpread(spread([leaving / seconds]))} removed a second`)],
     ratios: { 'p99 during / without': spread(p99(during.runs).map((value) => value / base)) },
   };
 }

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
 /** Beyond the end of a run. */
-const LONGEST_ANSWER_MS = 15_000;
+const MAX_RESPONSE_MS = 15_000;
 const USED_AT_ONCE = 32;
 
 /** Requests by the name of their set. */
@@ -48,13 +48,13 @@ async function run({ set, port, connections, seconds, leadInSeconds = 0, offset 
   // One that is not answered at all ends the run as a failure, instead of never.
   const late = setTimeout(
     () => clients.forEach((client) => client.fail('a request was not answered in time')),
-    (leadInSeconds + seconds) * 1000 + 3 * LONGEST_ANSWER_MS,
+    (leadInSeconds + seconds) * 1000 + 3 * MAX_RESPONSE_MS,
   );
   try {
     if (areNew && !onlyOnce) await useEach(clients, take, noted);
     const beganAt = performance.now();
     let clock = onlyOnce ? clockFrom(beganAt, seconds) : null;
-    let withoutAnswer = clients.length;
+    let withoutResponse = clients.length;
     const work = (client) =>
       new Promise((finished, failed) => {
         let isFirst = true;
@@ -68,15 +68,15 @@ async function run({ set, port, connections, seconds, leadInSeconds = 0, offset 
           const now = performance.now();
           if (onlyOnce || (clock && now >= clock.startsAt && now <= clock.endsAt))
             latenciesUs.push(Math.round(tookMs * 1000));
-          if (isFirst) withoutAnswer -= 1;
+          if (isFirst) withoutResponse -= 1;
           isFirst = false;
-          if (withoutAnswer === 0) clock ??= clockFrom(Math.max(now, beganAt + leadInSeconds * 1000), seconds);
+          if (withoutResponse === 0) clock ??= clockFrom(Math.max(now, beganAt + leadInSeconds * 1000), seconds);
           sendNext();
         };
         sendNext();
       });
     await Promise.all(clients.map(work));
-    return figures({
+    return statistics({
       latenciesUs,
       statuses,
       next,
@@ -107,7 +107,7 @@ function clockFrom(startsAt, seconds) {
   };
 }
 
-function figures({ latenciesUs, statuses, next, busy, seconds }) {
+function statistics({ latenciesUs, statuses, next, busy, seconds }) {
   const sorted = Uint32Array.from(latenciesUs).sort();
   const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
   return {

@@ -62,7 +62,7 @@ export async function startServer(fleet, dataDirectory, settings = {}, isInspect
   return { port, pid: child.pid, inspectorPort, stop: () => stop(child) };
 }
 
-export async function startRival(kind, fleet) {
+export async function startBaseline(kind, fleet) {
   const port = await freePort();
   const child = await startProgram(
     process.execPath,

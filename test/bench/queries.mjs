@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { built } from './built.mjs';
 import { ADMIN_KEY, hostIdOf, SHARED_ADDRESS } from './fleet.mjs';
-import { ratios, spread } from './figures.mjs';
+import { ratios, spread } from './statistics.mjs';
 import { startServer } from './programs.mjs';
 import { gets } from './requests.mjs';
 
-const { Database, FleetCounter, FleetReader, StampsInFlight } = await built('libs/fleet-mysql/src/index.js');
+const { Database, FleetSummaryQuery, ProcessServerListQuery, PendingWrites } = await built('libs/fleet-mysql/src/index.js');
 const { SystemRandomness } = await built('libs/platform/src/index.js');
 
 const PAIRS = 10;
@@ -71,12 +71,12 @@ export async function pages({ generator, fleets, directory }) {
 /** Pages of 100 through the whole server, asked for again within seconds as a list is that somebody looks at, and the statement that reads such a page alone, in turn. */
 async function pagesAgainstQuery({ generator, fleet, server, database, filter, sort, seconds }) {
   const set = `list ${JSON.stringify(filter)} ${sort}`;
-  const reader = new FleetReader(database, { now: () => new Date() }, VERSION, new StampsInFlight());
+  const reader = new ProcessServerListQuery(database, { now: () => new Date() }, VERSION, new PendingWrites());
   await generator.give(
     set,
     gets(`/v1/process-servers?${new URLSearchParams({ limit: 100, sort, ...filter })}`, ADMIN_KEY),
   );
-  await reader.page({ sort, filter, limit: 100, position: null, walkAsOf: null });
+  await reader.page({ sort, filter, limit: 100, position: null, snapshot: null });
   const { sql, parameters } = database.last;
   const ours = [];
   const raw = [];
@@ -90,7 +90,7 @@ async function pagesAgainstQuery({ generator, fleet, server, database, filter, s
 
 /** What `GET /v1/fleet` counts once in five seconds, and a count that looks at every entry of one index. */
 async function countsAgainstScan(fleet, database, seconds) {
-  const counter = new FleetCounter(database, { now: () => new Date() }, VERSION);
+  const counter = new FleetSummaryQuery(database, { now: () => new Date() }, VERSION);
   const ours = [];
   const raw = [];
   for (let pair = 0; pair < PAIRS; pair += 1) {

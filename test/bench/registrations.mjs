@@ -1,8 +1,8 @@
 /** Registrations: new ones, repeated ones, and everybody at once. */
 import { join } from 'node:path';
-import { beating } from './beaters.mjs';
+import { beating } from './background-heartbeats.mjs';
 import { PASSPHRASE } from './fleet.mjs';
-import { ratios, spread } from './figures.mjs';
+import { ratios, spread } from './statistics.mjs';
 import { startServer } from './programs.mjs';
 import { heartbeats, registrations } from './requests.mjs';
 

@@ -6,14 +6,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { showSpread, table } from './figures.mjs';
+import { formatSpread, table } from './statistics.mjs';
 import { makeFleet } from './fleet.mjs';
-import { againstRivals, atSizes, besideCleanUp, replicas } from './heartbeats.mjs';
+import { compareWithBaselines, atSizes, duringCleanUp, replicas } from './heartbeats.mjs';
 import { startGenerator, stopAll } from './programs.mjs';
-import { pairs } from './pairs.mjs';
+import { pairs } from './filter-pairs.mjs';
 import { pages } from './queries.mjs';
 import { registering } from './registrations.mjs';
-import { besideSlowClients } from './slow-clients.mjs';
+import { withSlowClients } from './slow-clients.mjs';
 
 const LARGEST = Number(process.env.BENCH_LARGEST ?? 1_000_000);
 const MIDDLE = Math.min(100_000, LARGEST);
@@ -50,15 +50,15 @@ const fleetsOf = (sizes) => Promise.all(sizes.map(fleetOf));
 const ONLY_WHEN_NAMED = ['pairs', 'replicas', 'slow-clients'];
 
 const SECTIONS = {
-  rivals: async () => againstRivals({ generator, fleet: await fleetOf(MIDDLE), directory, say }),
+  baselines: async () => compareWithBaselines({ generator, fleet: await fleetOf(MIDDLE), directory, say }),
   replicas: async () => replicas({ generator, fleet: await fleetOf(MIDDLE), directory }),
-  'slow-clients': async () => besideSlowClients({ fleet: await fleetOf(MIDDLE), directory }),
+  'slow-clients': async () => withSlowClients({ fleet: await fleetOf(MIDDLE), directory }),
   sizes: async () => atSizes({ generator, fleets: await fleetsOf([1_000, ...SIZES]), directory }),
   queries: async () => pages({ generator, fleets: await fleetsOf(SIZES), directory }),
   pairs: async () => pairs({ fleet: await fleetOf(LARGEST) }),
   'clean-up': async () => {
     const fleet = await fleetOf(LARGEST);
-    return besideCleanUp({ generator, fleet, directory, entries: CLEANED_UP, say });
+    return duringCleanUp({ generator, fleet, directory, entries: CLEANED_UP, say });
   },
   registrations: async () => registering({ generator, fleet: await fleetOf(LARGEST), directory, storm: STORM, say }),
 };
@@ -77,7 +77,7 @@ function show(name, { rows, ratios, memory }) {
   const head = [name, ...used.map((column) => columns[column]), ...(hasBusy ? ['generator busy'] : []), ''];
   const body = rows.map((row) => [
     row.what,
-    ...used.map((column) => (row[column] ? showSpread(row[column]) : '')),
+    ...used.map((column) => (row[column] ? formatSpread(row[column]) : '')),
     ...(hasBusy ? [`${Math.round((row.generatorBusy ?? 0) * 100)} %`] : []),
     row.note ?? '',
   ]);
@@ -91,7 +91,7 @@ function show(name, { rows, ratios, memory }) {
     console.log(`${table(lines)}\n`);
   }
   if (Object.keys(ratios).length > 0)
-    console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, showSpread(value)]))}\n`);
+    console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, formatSpread(value)]))}\n`);
 }
 
 try {

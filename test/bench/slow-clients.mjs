@@ -2,8 +2,8 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { beating } from './beaters.mjs';
-import { ratios, spread } from './figures.mjs';
+import { beating } from './background-heartbeats.mjs';
+import { ratios, spread } from './statistics.mjs';
 import { startServer } from './programs.mjs';
 import { heartbeats } from './requests.mjs';
 
@@ -19,7 +19,7 @@ const BEGINNINGS = [
 ];
 
 /** With room for all of them, and with room for half: then those make room who ask for nothing. */
-export async function besideSlowClients({ fleet, directory }) {
+export async function withSlowClients({ fleet, directory }) {
   const rows = [];
   const measured = {};
   for (const [limit, room] of [
@@ -27,7 +27,7 @@ export async function besideSlowClients({ fleet, directory }) {
     [ATTACKERS / 2, 'room for half'],
   ]) {
     const server = await startServer(fleet, join(directory, `server-slow-${limit}`), {
-      HTTP_CONNECTIONS: String(limit),
+      HTTP_MAX_CONNECTIONS: String(limit),
     });
     await heard(server.port, fleet.sample, 1); // warm
     const without = await heard(server.port, fleet.sample, SECONDS);
@@ -59,12 +59,12 @@ export async function besideSlowClients({ fleet, directory }) {
 
 const rowsOf = (run, beside, note) =>
   Object.entries({ 'on a kept connection': run.kept, 'on a new one each': run.anew }).map(
-    ([which, { perSecond, p50Ms, p99Ms, longestMs, unanswered, statuses }]) => ({
+    ([which, { perSecond, p50Ms, p99Ms, maxMs, unanswered, statuses }]) => ({
       what: `heartbeat ${which}${beside}`,
       perSecond: spread([perSecond]),
       p50Ms: spread([p50Ms]),
       p99Ms: spread([p99Ms]),
-      note: [`longest ${longestMs.toFixed(1)} ms`, JSON.stringify(statuses), `${unanswered} unanswered`, note]
+      note: [`longest ${maxMs.toFixed(1)} ms`, JSON.stringify(statuses), `${unanswered} unanswered`, note]
         .filter(Boolean)
         .join(', '),
     }),

@@ -1,19 +1,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { versionKey, type FleetFilter, type Version } from '@app/fleet';
-import { FleetReader, type PageLimits, type Position, type SortKey } from '@app/fleet-mysql';
-import { loadSlotOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
+import { ProcessServerListQuery, type PageLimits, type Position, type SortKey } from '@app/fleet-mysql';
+import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
 
 /** More than a page is ever collected from, so that both ways to a page are taken. */
 const FLEET = 6_000;
 /** A third of the fleet is many. */
-const LIMITS: PageLimits = { examinedInOrder: 2_000, collectedByHostId: 2_000, collectedOtherwise: 2_000 };
+const LIMITS: PageLimits = { maxScanned: 2_000, maxCollectedByHostId: 2_000, maxCollectedOtherwise: 2_000 };
 const OLD: Version = { major: 9, minor: 1, build: 0, revision: 0 };
 
 let stores: TestStores;
-let reader: FleetReader;
-const newReader = (): FleetReader => new FleetReader(stores.database, stores.clock, OURS, stores.stamps, null, LIMITS);
+let reader: ProcessServerListQuery;
+const newReader = (): ProcessServerListQuery => new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, null, LIMITS);
 beforeAll(async () => {
   stores = await TestStores.open();
   await stores.fresh();
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const isSilent = (number: number): boolean => number % 1_000 === 1;
   const leaving = (number: number): Date | null => (number % 1_000 === 2 ? now : null);
   const version = (number: number): Version => (number % 1_000 === 3 ? OLD : OURS);
-  await stores.site.write(
+  await stores.testDatabase.write(
     `INSERT INTO process_server (host_id, generation, friendly_name, name_key, ip_address, data_port, os_type, os_version, agent_version, version_key,
        machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by) VALUES ?`,
     [
@@ -56,9 +56,9 @@ beforeAll(async () => {
       ]),
     ],
   );
-  await stores.site.write(
-    `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, said, heard_listened_ms, ends_listened_ms,
-       told_interval_seconds, source_address) VALUES ?`,
+  await stores.testDatabase.write(
+    `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, report_fingerprint, last_seen_available_ms, expires_available_ms,
+       assigned_interval_seconds, source_address) VALUES ?`,
     [
       numbers.map((n) => [
         id(n),
@@ -74,16 +74,16 @@ beforeAll(async () => {
       ]),
     ],
   );
-  await stores.site.write(
-    'INSERT INTO process_server_health (host_id, load_rank, load_reported_at, load_slot) VALUES ?',
-    [numbers.map((n) => (n % 1_000 === 4 ? [id(n), 0, null, null] : [id(n), 1, now, loadSlotOf(now)]))],
+  await stores.testDatabase.write(
+    'INSERT INTO process_server_health (host_id, load_severity, load_reported_at, load_report_bucket) VALUES ?',
+    [numbers.map((n) => (n % 1_000 === 4 ? [id(n), 0, null, null] : [id(n), 1, now, loadReportBucketOf(now)]))],
   );
-  await stores.site.write('INSERT INTO process_server_name (host_id, from_at, name) VALUES ?', [
+  await stores.testDatabase.write('INSERT INTO process_server_name_history (host_id, valid_from, name_key) VALUES ?', [
     numbers.map((n) => [id(n), new Date('1970-01-02T00:00:00Z'), `ps-${n % 100}-${n}`]),
   ]);
-  await stores.site.tally();
-  await stores.site.rows(
-    'ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name',
+  await stores.testDatabase.rebuildCounters();
+  await stores.testDatabase.rows(
+    'ANALYZE TABLE process_server, process_server_lease, process_server_health, process_server_name_history',
   );
 });
 afterAll(() => stores.close());
@@ -106,7 +106,7 @@ const explained = async (sql: string, parameters: readonly unknown[]): Promise<P
 async function plansOf(filter: FleetFilter, sort: SortKey): Promise<{ plans: PlanRow[][]; shown: number }> {
   const { reads } = stores.database;
   reads.length = 0;
-  const { items } = await reader.page({ sort, filter, limit: 100, position: null, walkAsOf: null });
+  const { items } = await reader.fetchPage({ sort, filter, limit: 100, position: null, snapshot: null });
   const asked = reads.filter(({ sql }) => sql.includes('process_server')).splice(0);
   const plans = [];
   for (const { sql, parameters } of asked) plans.push(await explained(sql, parameters));
@@ -140,8 +140,8 @@ const FILTERS: readonly (readonly [FleetFilter, number])[] = [
 /** The index that gives the order of a page. */
 const IN_ORDER: Readonly<Record<SortKey, string>> = {
   hostId: 'PRIMARY',
-  friendlyName: 'by_name',
-  lastHeartbeat: 'by_heard',
+  friendlyName: 'ix_name_history_name',
+  lastHeartbeat: 'ix_last_seen',
 };
 
 describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sorted by %s', (sort) => {
@@ -151,7 +151,7 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
     const [first, ...others] = plans.at(-1) ?? [];
     // Many match: the page is read in its order until it is full, and nothing is collected and sorted.
     // Under one passphrase entries lie in the order of their host ids as well.
-    const inOrder = sort === 'hostId' && filter.passphraseId ? 'by_passphrase' : IN_ORDER[sort];
+    const inOrder = sort === 'hostId' && filter.passphraseId ? 'ix_passphrase' : IN_ORDER[sort];
     if (count === 100)
       expect([first?.key, first?.Extra ?? '']).toEqual([inOrder, expect.not.stringMatching(/filesort|temporary/i)]);
     for (const { table, type } of others)
@@ -163,7 +163,7 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
       }
       // An index is walked only in the order of the page, where the limit ends the walk, or for a count that ends by itself.
       const walked = plan.filter(({ type }) => type === 'index').map(({ key }) => key);
-      expect(['PRIMARY', 'by_name', 'by_heard', 'by_end', 'by_decommission', 'by_version', undefined]).toContain(
+      expect(['PRIMARY', 'ix_name_history_name', 'ix_last_seen', 'ix_lease_expiry', 'ix_decommissioned_at', 'ix_version_key', undefined]).toContain(
         walked[0],
       );
       expect(walked.length).toBeLessThanOrEqual(1);
@@ -199,7 +199,7 @@ it('a page of one address by host id begins there at once, and sorts nothing', a
   const { plans } = await plansOf({ ipAddress: '10.0.7.1' }, 'hostId');
   expect(plans).toHaveLength(1);
   expect([plans[0]?.[0]?.key, plans[0]?.[0]?.Extra ?? '']).toEqual([
-    'by_address',
+    'ix_ip_address',
     expect.not.stringMatching(/filesort|temporary/i),
   ]);
 });
@@ -210,13 +210,13 @@ it('several conditions are looked at in one statement', async () => {
     'hostId',
   );
   expect(plans).toHaveLength(2);
-  expect(plans[1]?.[0]?.key).toBe('by_version');
+  expect(plans[1]?.[0]?.key).toBe('ix_version_key');
 });
 
 describe('the way to a page', () => {
   const DISCONNECTED: FleetFilter = { connectionState: 'Disconnected' };
   const pageOf = (filter: FleetFilter, by = reader) =>
-    by.page({ sort: 'hostId', filter, limit: 100, position: null, walkAsOf: null });
+    by.fetchPage({ sort: 'hostId', filter, limit: 100, position: null, snapshot: null });
   /** How many statements a page is made with. */
   const asked = async (filter: FleetFilter): Promise<number> => {
     stores.database.reads.length = 0;
@@ -225,7 +225,7 @@ describe('the way to a page', () => {
   };
   const A_MINUTE_S = 60;
   const swapped = (): Promise<unknown> =>
-    stores.site.write('UPDATE process_server_lease SET ends_listened_ms = -ends_listened_ms');
+    stores.testDatabase.write('UPDATE process_server_lease SET expires_available_ms = -expires_available_ms');
   beforeEach(() => stores.clock.advanceSeconds(A_MINUTE_S));
   afterEach(() => void (stores.database.isTooLong = () => false));
 
@@ -295,8 +295,8 @@ describe('a page of two filters with many matches each', () => {
   /** Nothing is both; and each is many of a fleet of which one half is silent. */
   const NOTHING: FleetFilter = { connectionState: 'Connected', silentForSeconds: 3_600 };
   const half = (by: string): Promise<unknown> =>
-    stores.site.write(
-      `UPDATE process_server_lease SET heard_listened_ms = heard_listened_ms ${by}, ends_listened_ms = ends_listened_ms ${by} WHERE host_id < '8'`,
+    stores.testDatabase.write(
+      `UPDATE process_server_lease SET last_seen_available_ms = last_seen_available_ms ${by}, expires_available_ms = expires_available_ms ${by} WHERE host_id < '8'`,
     );
   beforeAll(() => half('- 30000000'));
   afterAll(() => half('+ 30000000'));
@@ -307,18 +307,18 @@ describe('a page of two filters with many matches each', () => {
       let position: Position | null = null;
       let pages = 0;
       do {
-        const page: Awaited<ReturnType<typeof reader.page>> = await newReader().page({
+        const page: Awaited<ReturnType<typeof reader.fetchPage>> = await newReader().fetchPage({
           sort,
           filter: NOTHING,
           limit: 100,
           position,
-          walkAsOf: null,
+          snapshot: null,
         });
         expect(page.items).toEqual([]);
         position = page.next;
         pages += 1;
       } while (position && pages < 10);
-      expect([pages, position]).toEqual([FLEET / LIMITS.examinedInOrder + 1, null]); // the last finds nothing left
+      expect([pages, position]).toEqual([FLEET / LIMITS.maxScanned + 1, null]); // the last finds nothing left
     },
   );
 

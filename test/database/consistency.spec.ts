@@ -13,7 +13,7 @@ afterAll(() => stores.close());
 
 /** Writes what no call writes: without the checks of foreign keys. */
 async function damage(statements: readonly string[], hostId: string): Promise<void> {
-  const connection = await stores.site.connect();
+  const connection = await stores.testDatabase.connect();
   await connection.query('SET SESSION foreign_key_checks = 0');
   for (const sql of statements) await connection.query(sql, [hostId]);
   await connection.end();
@@ -47,13 +47,13 @@ const OF_AN_ENTRY: readonly DamageCase[] = [
   },
   {
     what: 'no name',
-    statements: ['DELETE FROM process_server_name WHERE host_id = ?'],
+    statements: ['DELETE FROM process_server_name_history WHERE host_id = ?'],
     kinds: ['name_mismatch'],
     generation: 2,
   },
   {
     what: 'two names',
-    statements: ["INSERT INTO process_server_name (host_id, from_at, name) VALUES (?, '2026-01-01', 'other')"],
+    statements: ["INSERT INTO process_server_name_history (host_id, valid_from, name_key) VALUES (?, '2026-01-01', 'other')"],
     kinds: ['name_mismatch'],
     generation: 2,
   },
@@ -87,7 +87,7 @@ const OF_AN_ENTRY: readonly DamageCase[] = [
   { what: 'a later tombstone', statements: [INSERT_TOMBSTONE(4)], kinds: ['entry_with_tombstone'], generation: 4 },
   {
     what: 'an entry row alone',
-    statements: ['process_server_lease', 'process_server_health', 'process_server_name'].map(
+    statements: ['process_server_lease', 'process_server_health', 'process_server_name_history'].map(
       (table) => `DELETE FROM ${table} WHERE host_id = ?`,
     ),
     kinds: ['lease_missing', 'health_missing', 'name_mismatch'],
@@ -108,7 +108,7 @@ async function damagedServer({ statements }: DamageCase): Promise<StoredServer> 
   const { hostId } = await stores.registered();
   const server = await stores.registered({}, hostId);
   await damage(statements, hostId);
-  await stores.site.tally();
+  await stores.testDatabase.rebuildCounters();
   return server;
 }
 
@@ -117,13 +117,13 @@ const check = (): Promise<ConsistencyReport> =>
     new ConsistencyStore(stores.database, stores.clock, stores.identifiers),
     stores.registry,
     stores.clock,
-  ).pass();
+  ).run();
 const foundBy = async (): Promise<Record<string, number>> => Object.fromEntries((await check()).found);
 
 /** Every row fits the others: what each test ends with. */
 async function expectWhole(): Promise<void> {
   expect(await foundBy()).toEqual({});
-  expect(await stores.site.tallyErrors()).toEqual([]);
+  expect(await stores.testDatabase.counterErrors()).toEqual([]);
 }
 
 describe.each(EVERY_CASE)('a host with $what', (example) => {
@@ -134,8 +134,8 @@ describe.each(EVERY_CASE)('a host with $what', (example) => {
     expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
     const lease = await stores.lease({ hostId });
     expect(lease).toMatchObject({ generation, retired: 0, revoked: 0 });
-    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
-    const kinds = await stores.kinds(hostId);
+    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.verify(hostId, credential)?.credentialHash);
+    const kinds = await stores.eventKinds(hostId);
     expect(kinds.filter((kind) => kind !== 'silence_ended')).toHaveLength(3);
     // An entry without a lease is Disconnected until it registers.
     expect(kinds.filter((kind) => kind === 'silence_ended')).toHaveLength(
@@ -143,7 +143,7 @@ describe.each(EVERY_CASE)('a host with $what', (example) => {
     );
     expect(
       await stores.outcomes(
-        stores.beat({ hostId, generation, credentialHash: MINT.open(hostId, credential)?.credentialHash ?? '' }),
+        stores.heartbeat({ hostId, generation, credentialHash: MINT.verify(hostId, credential)?.credentialHash ?? '' }),
       ),
     ).toEqual(['accepted']);
     await expectWhole();
@@ -151,8 +151,8 @@ describe.each(EVERY_CASE)('a host with $what', (example) => {
 
   it('does not keep those who register at the same moment from it', async () => {
     const { hostId } = await damagedServer(example);
-    const answers = await Promise.all([hostId, randomUUID(), randomUUID()].map((one) => stores.register(one)));
-    expect(answers.map(({ generation }) => generation)).toEqual([example.generation + 1, 1, 1]);
+    const responses = await Promise.all([hostId, randomUUID(), randomUUID()].map((one) => stores.register(one)));
+    expect(responses.map(({ generation }) => generation)).toEqual([example.generation + 1, 1, 1]);
     await expectWhole();
   });
 });
@@ -162,7 +162,7 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
     const { hostId } = await damagedServer(example);
     await stores.purge({ hostId, generation: 2 }, { force: true });
     expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
-    expect(await stores.site.rows('SELECT generation FROM tombstone WHERE host_id = ?', [hostId])).toEqual([
+    expect(await stores.testDatabase.rows('SELECT generation FROM tombstone WHERE host_id = ?', [hostId])).toEqual([
       { generation: example.generation },
     ]);
     await expectWhole();
@@ -175,14 +175,14 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
     expect(['process_server_disconnected', null]).toContain(outcome);
     if (outcome === null) {
       await check(); // one that was leaving already is not written by the call
-      await stores.pass(900);
+      await stores.advance(900);
       await new CleanUp(
         stores.removals,
-        () => stores.availability.cleanUpMoment,
+        () => stores.availabilityClock.cleanUpMoment,
         { graceSeconds: 300, intervalSeconds: 60 },
         400,
         'replica-1',
-      ).pass();
+      ).run();
       expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
     }
   });
@@ -191,12 +191,12 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
 describe('the consistency check', () => {
   it('finds nothing in a fleet that is whole, and writes nothing', async () => {
     await stores.registered();
-    await stores.leaving();
+    await stores.decommissioned();
     await stores.purge(await stores.registered(), { force: true });
     const before = await stores.contents();
-    const events = await stores.site.count('event');
+    const events = await stores.testDatabase.count('event');
     expect(await foundBy()).toEqual({});
-    expect([await stores.contents(), await stores.site.count('event')]).toEqual([before, events]);
+    expect([await stores.contents(), await stores.testDatabase.count('event')]).toEqual([before, events]);
   });
 
   it.each(EVERY_CASE)('finds $what, and repairs it with an event', async (example) => {
@@ -206,7 +206,7 @@ describe('the consistency check', () => {
       Object.fromEntries(example.kinds.map((kind) => [kind, 1])),
       1,
     ]);
-    expect((await stores.kinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
+    expect((await stores.eventKinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
     await expectWhole();
     const isGhost = example.what === 'a later tombstone';
     const expected = isGhost ? A_TOMBSTONE : example === WITHOUT_AN_ENTRY ? [0, 0, 0, 0, 0] : AN_ENTRY;
@@ -219,22 +219,22 @@ describe('the consistency check', () => {
       await damagedServer(OF_AN_ENTRY[5] as DamageCase),
     ];
     await check();
-    expect(await stores.outcomes(stores.beat(lost))).toEqual(['credential_revoked']);
-    expect(await stores.outcomes(stores.beat({ ...later, generation: 5 }))).toEqual(['accepted']);
+    expect(await stores.outcomes(stores.heartbeat(lost))).toEqual(['credential_revoked']);
+    expect(await stores.outcomes(stores.heartbeat({ ...later, generation: 5 }))).toEqual(['accepted']);
   });
 
   it('repairs a tally that is wrong once, by whichever replica, with an event', async () => {
     await stores.registered();
     await stores.registered({ agentVersion: '9.62.0.0' });
-    await stores.leaving();
-    await stores.site.write(
-      'INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT version_key, 0, 3 FROM process_server LIMIT 1',
+    await stores.decommissioned();
+    await stores.testDatabase.write(
+      'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) SELECT version_key, 0, 3 FROM process_server LIMIT 1',
     );
-    await stores.site.write('UPDATE fleet_tally SET entries = entries - 1 WHERE decommissioned = 1');
+    await stores.testDatabase.write('UPDATE fleet_counter_delta SET entries = entries - 1 WHERE decommissioned = 1');
     const reports = await Promise.all([check(), check()]);
     expect(reports.map(({ repaired }) => repaired).sort()).toEqual([0, 2]);
-    expect(await stores.site.tallyErrors()).toEqual([]);
-    expect(await stores.site.rows("SELECT host_id FROM event WHERE kind = 'inconsistency_repaired'")).toHaveLength(1);
+    expect(await stores.testDatabase.counterErrors()).toEqual([]);
+    expect(await stores.testDatabase.rows("SELECT host_id FROM event WHERE kind = 'inconsistency_repaired'")).toHaveLength(1);
   });
 
   it('looks at a fleet in ranges, and finds what is at their edges', async () => {
@@ -244,7 +244,7 @@ describe('the consistency check', () => {
     const store = new ConsistencyStore(stores.database, stores.clock, stores.identifiers);
     const found: string[] = [];
     for (let after: string | null = ''; after !== null;) {
-      const { damaged, next }: { damaged: { hostId: string }[]; next: string | null } = await store.look(after, 3);
+      const { damaged, next }: { damaged: { hostId: string }[]; next: string | null } = await store.scan(after, 3);
       found.push(...damaged.map(({ hostId }) => hostId));
       after = next;
     }
@@ -254,28 +254,28 @@ describe('the consistency check', () => {
   it('by two replicas at once repairs a host once', async () => {
     const { hostId } = await damagedServer(OF_AN_ENTRY[4] as DamageCase);
     await Promise.all([check(), check()]);
-    expect((await stores.kinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
+    expect((await stores.eventKinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
     await expectWhole();
   });
 });
 
 describe('the clean-up', () => {
   it('removes the other due entries when the rows of one contradict each other', async () => {
-    const damaged = await stores.leaving();
-    const due = await stores.leaving();
+    const damaged = await stores.decommissioned();
+    const due = await stores.decommissioned();
     await damage(['UPDATE process_server_lease SET retired = 0 WHERE host_id = ?'], damaged.hostId);
-    await stores.pass(900);
+    await stores.advance(900);
     const cleanUp = new CleanUp(
       stores.removals,
-      () => stores.availability.cleanUpMoment,
+      () => stores.availabilityClock.cleanUpMoment,
       { graceSeconds: 300, intervalSeconds: 60 },
       400,
       'replica-1',
     );
-    expect((await cleanUp.pass()).removed).toBe(1);
+    expect((await cleanUp.run()).removed).toBe(1);
     expect(await stores.rowsOf(due.hostId)).toEqual(A_TOMBSTONE);
     await check();
-    expect((await cleanUp.pass()).removed).toBe(1);
+    expect((await cleanUp.run()).removed).toBe(1);
     expect(await stores.rowsOf(damaged.hostId)).toEqual(A_TOMBSTONE);
   });
 });
@@ -283,6 +283,6 @@ describe('the clean-up', () => {
 describe('a heartbeat', () => {
   it('of a host whose rows are without an entry gets the instruction to register again', async () => {
     const server = await damagedServer(WITHOUT_AN_ENTRY);
-    expect(await stores.outcomes(stores.beat(server))).toEqual(['process_server_not_found']);
+    expect(await stores.outcomes(stores.heartbeat(server))).toEqual(['process_server_not_found']);
   });
 });

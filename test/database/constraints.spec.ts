@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => stores.close());
 
-const CHILDREN = ['process_server_lease', 'process_server_health', 'process_server_name'] as const;
+const CHILDREN = ['process_server_lease', 'process_server_health', 'process_server_name_history'] as const;
 const NO_PARENT_ROW = { errno: 1452 };
 const A_CHILD_ROW_IS_LEFT = { errno: 1451 };
 
@@ -17,20 +17,20 @@ describe('the database itself refuses', () => {
   it('a lease without its process server', async () => {
     const { hostId } = await stores.registered();
     const lease = { ...(await stores.lease({ hostId })), host_id: randomUUID() };
-    await expect(stores.site.write('INSERT INTO process_server_lease SET ?', [lease])).rejects.toMatchObject(
+    await expect(stores.testDatabase.write('INSERT INTO process_server_lease SET ?', [lease])).rejects.toMatchObject(
       NO_PARENT_ROW,
     );
   });
 
   it('health without its process server', async () => {
     await expect(
-      stores.site.write('INSERT INTO process_server_health SET host_id = ?, load_rank = 0', [randomUUID()]),
+      stores.testDatabase.write('INSERT INTO process_server_health SET host_id = ?, load_severity = 0', [randomUUID()]),
     ).rejects.toMatchObject(NO_PARENT_ROW);
   });
 
   it('a name without its process server', async () => {
-    const name = { host_id: randomUUID(), from_at: stores.clock.now(), name: 'n' };
-    await expect(stores.site.write('INSERT INTO process_server_name SET ?', [name])).rejects.toMatchObject(
+    const name = { host_id: randomUUID(), valid_from: stores.clock.now(), name_key: 'n' };
+    await expect(stores.testDatabase.write('INSERT INTO process_server_name_history SET ?', [name])).rejects.toMatchObject(
       NO_PARENT_ROW,
     );
   });
@@ -38,8 +38,8 @@ describe('the database itself refuses', () => {
   it.each(CHILDREN)('to drop a process server whose row in %s is left', async (left) => {
     const { hostId } = await stores.registered();
     for (const table of CHILDREN)
-      if (table !== left) await stores.site.write('DELETE FROM ?? WHERE host_id = ?', [table, hostId]);
-    await expect(stores.site.write('DELETE FROM process_server WHERE host_id = ?', [hostId])).rejects.toMatchObject(
+      if (table !== left) await stores.testDatabase.write('DELETE FROM ?? WHERE host_id = ?', [table, hostId]);
+    await expect(stores.testDatabase.write('DELETE FROM process_server WHERE host_id = ?', [hostId])).rejects.toMatchObject(
       A_CHILD_ROW_IS_LEFT,
     );
   });
@@ -49,9 +49,9 @@ describe('the database itself refuses', () => {
     async (table) => {
       const { hostId, generation } = await stores.registered();
       if (table === 'tombstone') await stores.purge({ hostId, generation }, { force: true });
-      const [row] = await stores.site.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
+      const [row] = await stores.testDatabase.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
       expect(row).toBeDefined();
-      await expect(stores.site.write('INSERT INTO ?? SET ?', [table, row])).rejects.toMatchObject({ errno: 1062 });
+      await expect(stores.testDatabase.write('INSERT INTO ?? SET ?', [table, row])).rejects.toMatchObject({ errno: 1062 });
     },
   );
 
@@ -59,9 +59,9 @@ describe('the database itself refuses', () => {
     const hash = Buffer.alloc(32, 1);
     const at = stores.clock.now();
     const passphrase = (): Promise<number> =>
-      stores.site.write('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)', [randomUUID(), hash, at]);
+      stores.testDatabase.write('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)', [randomUUID(), hash, at]);
     const apiKey = (byte: number): Promise<number> =>
-      stores.site.write('INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, ?, ?)', [
+      stores.testDatabase.write('INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, ?, ?)', [
         randomUUID(),
         'one name',
         'one name',
@@ -74,19 +74,19 @@ describe('the database itself refuses', () => {
     await expect(passphrase()).rejects.toMatchObject({ errno: 1062 });
     await expect(apiKey(2)).rejects.toMatchObject({ errno: 1062 });
     await expect(
-      stores.site.write('INSERT INTO listening (id, listened_ms, noted_at) VALUES (1, 0, ?)', [at]),
+      stores.testDatabase.write('INSERT INTO availability_clock (id, available_ms, recorded_at) VALUES (1, 0, ?)', [at]),
     ).rejects.toMatchObject({ errno: 1062 });
   });
 });
 
 it('every table of the fleet has a primary key, as a cluster needs it', async () => {
-  const tables = await stores.site.rows<{ name: string; keys_: number }>(
+  const tables = await stores.testDatabase.rows<{ name: string; keys_: number }>(
     `SELECT t.TABLE_NAME AS name, COUNT(c.CONSTRAINT_NAME) AS keys_
        FROM information_schema.TABLES AS t
        LEFT JOIN information_schema.TABLE_CONSTRAINTS AS c
          ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME AND c.CONSTRAINT_TYPE = 'PRIMARY KEY'
       WHERE t.TABLE_SCHEMA = ? GROUP BY t.TABLE_NAME`,
-    [stores.site.address.database],
+    [stores.testDatabase.address.database],
   );
   expect(tables.length).toBeGreaterThanOrEqual(12);
   expect(tables.filter(({ keys_ }) => keys_ !== 1)).toEqual([]);

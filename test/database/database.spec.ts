@@ -3,26 +3,26 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createApiKey, FleetError, nameKey, type Randomness } from '@app/fleet';
 import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
-import { CuttingProxy, type Cut } from '../support/cutting-proxy.js';
-import { fixedFraction } from '../support/hand-clock.js';
+import { CommitCuttingProxy, type Cut } from '../support/commit-cutting-proxy.js';
+import { fixedFraction } from '../support/manual-clock.js';
 import {
   A_TOMBSTONE,
   AN_ENTRY,
   AN_OPERATOR,
-  AS_ON_CLUSTER_NODE,
+  SIMULATE_CLUSTER_NODE,
   codeOf,
   MINT,
   OURS,
   TestStores,
-  type WatchedDatabase,
+  type SpyDatabase,
 } from '../support/test-stores.js';
 
 let stores: TestStores;
-let proxy: CuttingProxy;
-let database: WatchedDatabase;
+let proxy: CommitCuttingProxy;
+let database: SpyDatabase;
 beforeAll(async () => {
   stores = await TestStores.open();
-  proxy = await CuttingProxy.before(stores.site.address);
+  proxy = await CommitCuttingProxy.inFrontOf(stores.testDatabase.address);
   database = stores.connect(proxy.address);
 });
 beforeEach(() => stores.fresh());
@@ -43,10 +43,10 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect(proxy.cuts).toBe(before + 1);
     expect(generation).toBe(1);
     expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
-    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    expect(await stores.eventKinds(hostId)).toEqual(['registered']);
     const lease = await stores.lease({ hostId });
     expect(lease).toMatchObject({ generation: 1 });
-    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.open(hostId, credential)?.credentialHash);
+    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.verify(hostId, credential)?.credentialHash);
   });
 
   it('a registration again makes one generation, with the credential of the answer', async () => {
@@ -54,9 +54,9 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     proxy.cutNextCommit(cut);
     const { generation, credential } = await stores.register(hostId, {}, stores.registryOn(database));
     expect(generation).toBe(2);
-    expect(await stores.kinds(hostId)).toEqual(['registered', 'registered_again']);
+    expect(await stores.eventKinds(hostId)).toEqual(['registered', 'registered_again']);
     expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(
-      MINT.open(hostId, credential)?.credentialHash,
+      MINT.verify(hostId, credential)?.credentialHash,
     );
   });
 
@@ -66,22 +66,22 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     proxy.cutNextCommit(cut);
     expect((await stores.register(server.hostId, {}, stores.registryOn(database))).generation).toBe(2);
     expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged_by_force', 'registered']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged_by_force', 'registered']);
   });
 
   it('a purge removes once, with one event', async () => {
     const server = await stores.registered();
-    await stores.pass(180);
+    await stores.advance(180);
     proxy.cutNextCommit(cut);
     const { purgedAt } = await stores.purge(server, {}, stores.registryOn(database));
     expect(purgedAt).toEqual(stores.clock.now());
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged']);
   });
 
   it('a new API key is made once, with one event, and lets in whoever has the secret of the answer', async () => {
     const [caller, name] = [`caller ${randomUUID()}`, `key ${randomUUID()}`];
-    await stores.site.write(
+    await stores.testDatabase.write(
       "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, 'admin', NOW(3))",
       [randomUUID(), caller, nameKey(caller), randomBytes(32)],
     );
@@ -89,19 +89,19 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     const made = { id: randomUUID(), hash: randomBytes(32).toString('hex'), prefix: 'csk_12345678' };
     const actor = { ...AN_OPERATOR, name: `operator:${caller}` };
     proxy.cutNextCommit(cut);
-    const apiKey = await ring.change(actor, { name }, (held) =>
-      createApiKey({ name, role: 'reader', expiresAt: null, actor }, made, held),
+    const apiKey = await ring.change(actor, { name }, (locked) =>
+      createApiKey({ name, role: 'reader', expiresAt: null, actor }, made, locked),
     );
     expect(apiKey).toMatchObject({ keyId: made.id, name });
-    expect(await ring.apiKeyOf(Buffer.from(made.hash, 'hex'))).toMatchObject({ keyId: made.id });
-    expect((await stores.site.rows('SELECT id FROM event WHERE actor = ?', [actor.name])).length).toBe(1);
+    expect(await ring.findValidApiKey(Buffer.from(made.hash, 'hex'))).toMatchObject({ keyId: made.id });
+    expect((await stores.testDatabase.rows('SELECT id FROM event WHERE actor = ?', [actor.name])).length).toBe(1);
   });
 
   it('a decommissioning marks once, with one event', async () => {
     const server = await stores.registered();
     proxy.cutNextCommit(cut);
     await stores.decommission(server, stores.registryOn(database));
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
   it('a group of registrations makes one generation each, with the credentials of the answers, and waits for what may still be under way', async () => {
@@ -109,14 +109,14 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     database.statements.length = 0;
     proxy.cutNextCommit(cut);
     const registry = stores.registryOn(database);
-    const answers = await Promise.all([stores.register(again, {}, registry), stores.register(newcomer, {}, registry)]);
-    expect(answers.map(({ generation }) => generation)).toEqual([2, 1]);
-    for (const { hostId, credential } of answers) {
+    const responses = await Promise.all([stores.register(again, {}, registry), stores.register(newcomer, {}, registry)]);
+    expect(responses.map(({ generation }) => generation)).toEqual([2, 1]);
+    for (const { hostId, credential } of responses) {
       expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(
-        MINT.open(hostId, credential)?.credentialHash,
+        MINT.verify(hostId, credential)?.credentialHash,
       );
     }
-    expect([await stores.kinds(again), await stores.kinds(newcomer)]).toEqual([
+    expect([await stores.eventKinds(again), await stores.eventKinds(newcomer)]).toEqual([
       ['registered', 'registered_again'],
       ['registered'],
     ]);
@@ -128,13 +128,13 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
 
   it('the heartbeat that ends a silence is accepted, with one event', async () => {
     const server = await stores.registered();
-    await stores.pass(180);
-    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
+    await stores.advance(180);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites);
     const moment = await stores.moment();
     proxy.cutNextCommit(cut);
-    const [verdict] = await leases.writeGroup([stores.beat(server)], () => moment, 5_000);
+    const [verdict] = await leases.writeBatch([stores.heartbeat(server)], () => moment, 5_000);
     expect(verdict?.outcome).toBe('accepted');
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'silence_ended']);
     expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
   });
 });
@@ -156,9 +156,9 @@ describe.each([
     const { generation, credential } = await stores.register(hostId, {}, stores.registryOn(database));
     expect(proxy.cuts).toBe(before + 1);
     expect(generation).toBe(1);
-    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    expect(await stores.eventKinds(hostId)).toEqual(['registered']);
     expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(
-      MINT.open(hostId, credential)?.credentialHash,
+      MINT.verify(hostId, credential)?.credentialHash,
     );
   });
 });
@@ -172,19 +172,19 @@ describe.each([
 ])('when COMMIT of heartbeats fails with error %d, committed: %s,', (errno, committed) => {
   it('a group of heartbeats with news is accepted and written, with its events', async () => {
     const servers = [await stores.registered(), await stores.registered()];
-    await stores.pass(180);
-    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
+    await stores.advance(180);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites);
     const moment = await stores.moment();
     proxy.failNextCommit({ errno, committed });
-    const verdicts = await leases.writeGroup(
-      servers.map((server) => stores.beat(server)),
+    const verdicts = await leases.writeBatch(
+      servers.map((server) => stores.heartbeat(server)),
       () => moment,
       5_000,
     );
     expect(verdicts.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted']);
     for (const server of servers) {
       expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
-      expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+      expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'silence_ended']);
     }
   });
 });
@@ -192,15 +192,15 @@ describe.each([
 describe('a transaction', () => {
   it('sends the statements of a group in one round trip; on a cluster node, where that is not safe, each in its own', async () => {
     const server = await stores.registered();
-    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.stamps);
-    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }), 5_000);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites);
+    await leases.writeBatch([stores.heartbeat(server)], () => ({ now: stores.clock.now(), availableMs: 0 }), 5_000);
     proxy.sent.length = 0;
-    await leases.writeGroup([stores.beat(server)], () => ({ now: stores.clock.now(), listenedMs: 0 }), 5_000);
+    await leases.writeBatch([stores.heartbeat(server)], () => ({ now: stores.clock.now(), availableMs: 0 }), 5_000);
     const sent = proxy.sent.map((text) =>
       ['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT'].filter((part) => text.includes(part)),
     );
     expect(sent).toEqual(
-      AS_ON_CLUSTER_NODE
+      SIMULATE_CLUSTER_NODE
         ? [['START TRANSACTION'], ['UPDATE JSON_TABLE'], ['COMMIT']]
         : [['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT']],
     );
@@ -217,7 +217,7 @@ describe('a transaction', () => {
       crossing.transaction(async (transaction) => {
         const attempt = (attempts += 1);
         const count =
-          'UPDATE process_server_lease SET told_interval_seconds = told_interval_seconds + 1 WHERE host_id = ?';
+          'UPDATE process_server_lease SET assigned_interval_seconds = assigned_interval_seconds + 1 WHERE host_id = ?';
         await transaction.write(count, [first]);
         if ((arrived += 1) === 2) meet();
         await met;
@@ -226,8 +226,8 @@ describe('a transaction', () => {
       });
     await Promise.all([touch(one.hostId, other.hostId), touch(other.hostId, one.hostId)]);
     expect(attempts).toBe(3);
-    expect((await stores.lease(one))?.['told_interval_seconds']).toBe(32);
-    expect((await stores.lease(other))?.['told_interval_seconds']).toBe(32);
+    expect((await stores.lease(one))?.['assigned_interval_seconds']).toBe(32);
+    expect((await stores.lease(other))?.['assigned_interval_seconds']).toBe(32);
   });
 
   it('that throws leaves nothing behind, and its connection is as good as before', async () => {
@@ -277,7 +277,7 @@ describe('a transaction', () => {
           )
         )[0]?.friendly_name;
       expect(await name()).toBe('ps-berlin-1');
-      await stores.site.write("UPDATE process_server SET friendly_name = 'renamed' WHERE host_id = ?", [server.hostId]);
+      await stores.testDatabase.write("UPDATE process_server SET friendly_name = 'renamed' WHERE host_id = ?", [server.hostId]);
       expect(await name()).toBe('renamed');
     });
   });
@@ -303,14 +303,14 @@ describe('a read with a limit', () => {
     ['counts', `SELECT COUNT(*) AS found FROM ${A_TRILLION}`],
     ['sorts', `SELECT t0.d AS found FROM ${A_TRILLION} ORDER BY RAND(1)`],
   ])('is ended by the server while it %s, and its connection is as good as before', async (_what, sql) => {
-    const quick = new Database(stores.site.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 1 });
-    expect(await quick.rowsWithin(50, sql)).toBeNull();
-    expect(await quick.rowsWithin(4_000, 'SELECT ? AS one', [1])).toEqual([{ one: 1 }]);
+    const quick = new Database(stores.testDatabase.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 1 });
+    expect(await quick.queryWithServerTimeout(50, sql)).toBeNull();
+    expect(await quick.queryWithServerTimeout(4_000, 'SELECT ? AS one', [1])).toEqual([{ one: 1 }]);
     await quick.close();
   });
 
   it('throws what is wrong with it', async () => {
-    expect(await codeOf(database.rowsWithin(4_000, 'SELECT 1 FROM no_such_table'))).toContain('no_such_table');
+    expect(await codeOf(database.queryWithServerTimeout(4_000, 'SELECT 1 FROM no_such_table'))).toContain('no_such_table');
   });
 });
 
@@ -338,7 +338,7 @@ describe('a database where nothing listens', () => {
     const passMs = movedTime();
     let pauses = 0;
     const absent = await nobody({
-      fraction: () => {
+      random: () => {
         pauses += 1;
         passMs(1_300);
         return 0;

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createApiKey, KeyKeeper, revokeApiKey, type ApiKey, type Role } from '@app/fleet';
+import { createApiKey, KeyService, revokeApiKey, type ApiKey, type Role } from '@app/fleet';
 import { KeyRingStore } from '@app/fleet-mysql';
-import { sha256, SystemSecrets } from '@app/platform';
-import { RecordChanged } from '../../libs/fleet-mysql/src/database.js';
-import { PassphraseInMemory } from '../support/passphrase-in-memory.js';
+import { sha256, RandomSecretGenerator } from '@app/platform';
+import { OptimisticLockError } from '../../libs/fleet-mysql/src/database.js';
+import { InMemoryPassphraseFile } from '../support/in-memory-passphrase-file.js';
 import { TestStores } from '../support/test-stores.js';
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
@@ -12,18 +12,18 @@ const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'reques
 let stores: TestStores;
 let one: KeyRingStore;
 let other: KeyRingStore;
-let keeper: KeyKeeper;
-const file = new PassphraseInMemory();
+let keeper: KeyService;
+const file = new InMemoryPassphraseFile();
 beforeAll(async () => {
   stores = await TestStores.open();
   one = new KeyRingStore(stores.database, stores.clock, stores.identifiers);
   other = new KeyRingStore(stores.connect(), stores.clock, stores.identifiers);
-  keeper = new KeyKeeper(one, new SystemSecrets(), file, stores.identifiers, stores.clock, 86_400);
+  keeper = new KeyService(one, new RandomSecretGenerator(), file, stores.identifiers, stores.clock, 86_400);
 });
 beforeEach(async () => {
-  for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event']) await stores.testDatabase.write('DELETE FROM ??', [table]);
   // The key of whoever asks, behind all others in the list.
-  await stores.site.write(
+  await stores.testDatabase.write(
     "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'admin', 'admin', ?, 'operator', NOW(3))",
     ['f'.repeat(36), randomBytes(32)],
   );
@@ -40,61 +40,61 @@ const outcomes = async (works: readonly Promise<unknown>[]): Promise<string[]> =
     .map((outcome) => (outcome.status === 'fulfilled' ? 'done' : String((outcome.reason as Error).message)))
     .sort();
 const kinds = async (): Promise<string[]> =>
-  (await stores.site.rows<{ kind: string }>('SELECT kind FROM event ORDER BY id')).map(({ kind }) => kind);
+  (await stores.testDatabase.rows<{ kind: string }>('SELECT kind FROM event ORDER BY id')).map(({ kind }) => kind);
 
 describe('an API key', () => {
   it('lets in whoever has it until it is revoked', async () => {
     const { apiKey, key } = await make('portal');
-    expect(await other.apiKeyOf(sha256(key))).toEqual({ keyId: apiKey.keyId, name: 'portal', role: 'reader' });
+    expect(await other.findValidApiKey(sha256(key))).toEqual({ keyId: apiKey.keyId, name: 'portal', role: 'reader' });
     await keeper.revokeApiKey(apiKey.keyId, actor);
-    expect(await other.apiKeyOf(sha256(key))).toBeNull();
+    expect(await other.findValidApiKey(sha256(key))).toBeNull();
     expect(await kinds()).toEqual(['api_key_created', 'api_key_revoked']);
   });
 
   it('of one name is made once, whoever asks at the same moment, and however the name is written', async () => {
     const hash = (): { id: string; hash: string; prefix: string } => ({
-      id: stores.identifiers.at(stores.clock.now()),
+      id: stores.identifiers.newId(stores.clock.now()),
       hash: randomBytes(32).toString('hex'),
       prefix: 'csk_',
     });
     const asked = ['portal', 'Portal', 'PORTAL', 'portal'].map(
       (name, index) =>
-        [one, other][index % 2]?.change(actor, { name }, (held) =>
-          createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), held),
+        [one, other][index % 2]?.change(actor, { name }, (locked) =>
+          createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), locked),
         ) ?? Promise.reject(new Error('nobody')),
     );
     expect(await outcomes(asked)).toEqual(['api_key_name_taken', 'api_key_name_taken', 'api_key_name_taken', 'done']);
-    expect([await stores.site.count('api_key'), await kinds()]).toEqual([2, ['api_key_created']]);
+    expect([await stores.testDatabase.count('api_key'), await kinds()]).toEqual([2, ['api_key_created']]);
   });
 
   it('is not refused as known already by an attempt that found the one before it still under way: that one has the answer', async () => {
     const database = stores.connect();
     const whole = database.transaction.bind(database);
     database.transaction = async (work, options) => {
-      const answer = await whole(work, options);
-      await whole(async (transaction) => expect(work(transaction, true)).rejects.toThrow(RecordChanged));
-      return answer;
+      const response = await whole(work, options);
+      await whole(async (transaction) => expect(work(transaction, true)).rejects.toThrow(OptimisticLockError));
+      return response;
     };
-    const unlucky = new KeyKeeper(
+    const unlucky = new KeyService(
       new KeyRingStore(database, stores.clock, stores.identifiers),
-      new SystemSecrets(),
+      new RandomSecretGenerator(),
       file,
       stores.identifiers,
       stores.clock,
       86_400,
     );
     const { key } = await unlucky.createApiKey({ name: 'portal', role: 'reader', expiresAt: null, actor });
-    expect(await other.apiKeyOf(sha256(key))).toMatchObject({ name: 'portal' });
+    expect(await other.findValidApiKey(sha256(key))).toMatchObject({ name: 'portal' });
     expect(await kinds()).toEqual(['api_key_created']);
   });
 
   it('of the last admin stays, also when two of them revoke each other at the same moment', async () => {
     for (let round = 0; round < 10; round += 1) {
-      await stores.site.write("DELETE FROM api_key WHERE role = 'admin'");
+      await stores.testDatabase.write("DELETE FROM api_key WHERE role = 'admin'");
       const made = [await make('anna', 'admin'), await make('berta', 'admin')];
       const asked = made.map(
         ({ apiKey }, index) =>
-          [one, other][index]?.change(actor, { keyId: apiKey.keyId }, (held) => revokeApiKey(actor, held)) ??
+          [one, other][index]?.change(actor, { keyId: apiKey.keyId }, (locked) => revokeApiKey(actor, locked)) ??
           Promise.reject(new Error('nobody')),
       );
       expect(await outcomes(asked)).toEqual(['done', 'last_admin_key']);
@@ -128,16 +128,16 @@ describe('an API key', () => {
       keeper.revokeApiKey(apiKey.keyId, anna),
     ];
     expect(await outcomes(calls)).toEqual(Array.from(calls, () => 'api_key_rejected'));
-    expect([await stores.site.count('passphrase'), await kinds()]).toEqual([0, ['api_key_created', 'api_key_revoked']]);
+    expect([await stores.testDatabase.count('passphrase'), await kinds()]).toEqual([0, ['api_key_created', 'api_key_revoked']]);
   });
 
   it('is listed with its last use, which is written now and then', async () => {
     const [{ key }, second] = [await make('portal'), await make('csctl', 'operator')];
     stores.clock.advanceSeconds(60);
     const usedAt = stores.clock.now();
-    await one.apiKeyOf(sha256(key));
+    await one.findValidApiKey(sha256(key));
     stores.clock.advanceSeconds(60);
-    await one.noteUses();
+    await one.flushKeyUsage();
     const first = await keeper.apiKeys(actor, 1, null);
     expect(first.items).toMatchObject([
       { name: 'portal', prefix: key.slice(0, 12), lastUsedAt: usedAt, createdBy: 'operator:admin' },

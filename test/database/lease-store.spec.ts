@@ -12,9 +12,9 @@ beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
 /** A server whose last heartbeat said the same as the next one will. */
-async function beating(over: Partial<Heartbeat> = {}): Promise<StoredServer> {
+async function sendingHeartbeats(over: Partial<Heartbeat> = {}): Promise<StoredServer> {
   const server = await stores.registered();
-  await stores.write(stores.beat(server, over));
+  await stores.write(stores.heartbeat(server, over));
   return server;
 }
 
@@ -31,10 +31,10 @@ const aLoad = (over: Partial<Load> = {}): Load => ({
 
 describe('a renewal without news', () => {
   it('is one statement, whatever the size of the group', async () => {
-    const servers = await Promise.all(Array.from({ length: 20 }, () => beating()));
-    await stores.pass(30);
+    const servers = await Promise.all(Array.from({ length: 20 }, () => sendingHeartbeats()));
+    await stores.advance(30);
     stores.heartbeatDatabase.statements.length = 0;
-    expect(await stores.outcomes(...servers.map((server) => stores.beat(server)))).toEqual(
+    expect(await stores.outcomes(...servers.map((server) => stores.heartbeat(server)))).toEqual(
       servers.map(() => 'accepted'),
     );
     expect(stores.heartbeatDatabase.statements).toHaveLength(1);
@@ -42,87 +42,87 @@ describe('a renewal without news', () => {
     for (const server of servers) {
       expect(await stores.lease(server)).toMatchObject({
         last_heartbeat_at: stores.clock.now(),
-        heard_listened_ms: 30_000,
-        ends_listened_ms: 210_000,
+        last_seen_available_ms: 30_000,
+        expires_available_ms: 210_000,
       });
     }
   });
 
   it('keeps what the sender was told', async () => {
-    const server = await beating();
-    await stores.write(stores.beat(server, { skewMs: -17 }, { toldIntervalSeconds: 60, leaseSeconds: 360 }));
+    const server = await sendingHeartbeats();
+    await stores.write(stores.heartbeat(server, { skewMs: -17 }, { assignedIntervalSeconds: 60, leaseSeconds: 360 }));
     expect(await stores.lease(server)).toMatchObject({
-      told_interval_seconds: 60,
-      ends_listened_ms: 360_000,
+      assigned_interval_seconds: 60,
+      expires_available_ms: 360_000,
       skew_ms: -17,
     });
-    await stores.write(stores.beat(server));
-    expect(await stores.lease(server)).toMatchObject({ told_interval_seconds: 30, skew_ms: -17 });
+    await stores.write(stores.heartbeat(server));
+    expect(await stores.lease(server)).toMatchObject({ assigned_interval_seconds: 30, skew_ms: -17 });
   });
 
   it('never moves back: neither the end of the lease, nor the sign of life, nor its instant', async () => {
-    const server = await beating();
-    await stores.pass(60);
-    await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
+    const server = await sendingHeartbeats();
+    await stores.advance(60);
+    await stores.write(stores.heartbeat(server, {}, { leaseSeconds: 600 }));
     const before = await stores.lease(server);
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
     expect(
-      await stores.leases.writeGroup([stores.beat(server)], () => ({ now: earlier, listenedMs: 20_000 }), 5_000),
+      await stores.leases.writeBatch([stores.heartbeat(server)], () => ({ now: earlier, availableMs: 20_000 }), 5_000),
     ).toMatchObject([{ outcome: 'accepted' }]);
     expect(await stores.lease(server)).toEqual(before);
   });
 
   it('of a heartbeat with news never moves back either', async () => {
-    const server = await beating();
-    await stores.pass(60);
-    await stores.write(stores.beat(server, {}, { leaseSeconds: 600 }));
+    const server = await sendingHeartbeats();
+    await stores.advance(60);
+    await stores.write(stores.heartbeat(server, {}, { leaseSeconds: 600 }));
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
-    await stores.leases.writeGroup(
-      [stores.beat(server, { instanceId: 'new' })],
-      () => ({ now: earlier, listenedMs: 20_000 }),
+    await stores.leases.writeBatch(
+      [stores.heartbeat(server, { instanceId: 'new' })],
+      () => ({ now: earlier, availableMs: 20_000 }),
       5_000,
     );
     expect(await stores.lease(server)).toMatchObject({
       last_heartbeat_at: stores.clock.now(),
-      heard_listened_ms: 60_000,
-      ends_listened_ms: 660_000,
+      last_seen_available_ms: 60_000,
+      expires_available_ms: 660_000,
       instance_id: 'new',
     });
   });
 
   it('leaves every other row alone', async () => {
-    const [server, other] = [await beating(), await beating()];
+    const [server, other] = [await sendingHeartbeats(), await sendingHeartbeats()];
     const before = await stores.lease(other);
-    await stores.pass(30);
-    await stores.write(stores.beat(server));
+    await stores.advance(30);
+    await stores.write(stores.heartbeat(server));
     expect(await stores.lease(other)).toEqual(before);
   });
 
   it('of a group in any order is answered in the order that was asked', async () => {
     const [one, gone, two] = [
-      await beating(),
+      await sendingHeartbeats(),
       { hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) },
-      await beating(),
+      await sendingHeartbeats(),
     ];
-    const group = [two, gone, one].sort(() => -1);
-    expect(await stores.outcomes(...group.map((server) => stores.beat(server)))).toEqual(
-      group.map((server) => (server === gone ? 'process_server_not_found' : 'accepted')),
+    const batch = [two, gone, one].sort(() => -1);
+    expect(await stores.outcomes(...batch.map((server) => stores.heartbeat(server)))).toEqual(
+      batch.map((server) => (server === gone ? 'process_server_not_found' : 'accepted')),
     );
   });
 });
 
 describe('a heartbeat that may not speak for the entry changes nothing and inserts nothing', () => {
-  const REFUSED: [string, () => Promise<StoredServer>, string][] = [
+  const REJECTIONS: [string, () => Promise<StoredServer>, string][] = [
     [
       'of a host id that nobody knows',
       async () => ({ hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) }),
       'process_server_not_found',
     ],
-    ['of one that is leaving', () => stores.leaving(), 'generation_retired'],
+    ['of one that is leaving', () => stores.decommissioned(), 'generation_retired'],
     [
       'of one that was purged',
       async () => {
-        const server = await beating();
+        const server = await sendingHeartbeats();
         await stores.purge(server, { force: true });
         return server;
       },
@@ -131,8 +131,8 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     [
       'of one that the clean-up has removed',
       async () => {
-        const server = await stores.leaving();
-        await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), listenedMs: -1 }, 500, null);
+        const server = await stores.decommissioned();
+        await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), availableMs: -1 }, 500, null);
         return server;
       },
       'generation_retired',
@@ -140,8 +140,8 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     [
       'whose credential was revoked',
       async () => {
-        const server = await beating();
-        await stores.site.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [server.hostId]);
+        const server = await sendingHeartbeats();
+        await stores.testDatabase.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [server.hostId]);
         return server;
       },
       'credential_revoked',
@@ -149,7 +149,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     [
       'of an older generation',
       async () => {
-        const server = await beating();
+        const server = await sendingHeartbeats();
         await stores.register(server.hostId);
         return server;
       },
@@ -157,28 +157,28 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     ],
     [
       'of a generation that is still to come',
-      async () => ({ ...(await beating()), generation: 2 }),
+      async () => ({ ...(await sendingHeartbeats()), generation: 2 }),
       'generation_unknown',
     ],
     [
       'with another credential',
-      async () => ({ ...(await beating()), credentialHash: 'bb'.repeat(32) }),
+      async () => ({ ...(await sendingHeartbeats()), credentialHash: 'bb'.repeat(32) }),
       'credential_rejected',
     ],
   ];
 
-  it.each(REFUSED)('%s, alone or beside one that is accepted', async (_case, make, code) => {
-    const refused = await make();
-    const accepted = await beating();
-    await stores.pass(10);
+  it.each(REJECTIONS)('%s, alone or beside one that is accepted', async (_case, make, code) => {
+    const rejected = await make();
+    const accepted = await sendingHeartbeats();
+    await stores.advance(10);
     const before = await stores.contents();
-    const withNews = { load: aLoad(), protectedMachineCount: 9, agentVersion: '9.62.0.0' };
+    const changed = { load: aLoad(), protectedMachineCount: 9, agentVersion: '9.62.0.0' };
     const sameAsBefore = { protectedMachineCount: 9 };
-    for (const said of [withNews, sameAsBefore]) {
-      expect(await stores.outcomes(stores.beat(refused, said))).toEqual([code]);
+    for (const report of [changed, sameAsBefore]) {
+      expect(await stores.outcomes(stores.heartbeat(rejected, report))).toEqual([code]);
       expect(await stores.contents()).toEqual(before);
     }
-    expect(await stores.outcomes(stores.beat(refused, sameAsBefore), stores.beat(accepted))).toEqual([
+    expect(await stores.outcomes(stores.heartbeat(rejected, sameAsBefore), stores.heartbeat(accepted))).toEqual([
       code,
       'accepted',
     ]);
@@ -190,15 +190,15 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
         ]),
       );
     expect(rowsOf(await stores.contents())).toEqual(rowsOf(before));
-    expect(await stores.lease(accepted)).toMatchObject({ heard_listened_ms: 10_000 });
+    expect(await stores.lease(accepted)).toMatchObject({ last_seen_available_ms: 10_000 });
   });
 
   it('from another machine, or of an instance that was replaced: a conflict with both addresses', async () => {
-    const server = await beating({ instanceId: 'first' });
-    await stores.write(stores.beat(server, { instanceId: 'second', sourceAddress: '192.0.2.20' }));
+    const server = await sendingHeartbeats({ instanceId: 'first' });
+    await stores.write(stores.heartbeat(server, { instanceId: 'second', sourceAddress: '192.0.2.20' }));
     const before = await stores.contents();
-    for (const said of [{ instanceId: 'first' }, { machineId: 'machine-2' }]) {
-      expect(await stores.write(stores.beat(server, { ...said, sourceAddress: '192.0.2.30' }))).toEqual([
+    for (const report of [{ instanceId: 'first' }, { machineId: 'machine-2' }]) {
+      expect(await stores.write(stores.heartbeat(server, { ...report, sourceAddress: '192.0.2.30' }))).toEqual([
         {
           outcome: 'refused',
           fault: { code: 'host_id_conflict', registeredAddress: '192.0.2.20', otherAddress: '192.0.2.30' },
@@ -209,49 +209,49 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
   });
 
   it('is an event once for a host, a kind and an hour', async () => {
-    const server = await stores.leaving();
-    for (let beats = 0; beats < 3; beats += 1) await stores.write(stores.beat(server));
-    const refusals = async (): Promise<number> =>
-      (await stores.kinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired').length;
-    expect(await refusals()).toBe(1);
+    const server = await stores.decommissioned();
+    for (let heartbeats = 0; heartbeats < 3; heartbeats += 1) await stores.write(stores.heartbeat(server));
+    const rejections = async (): Promise<number> =>
+      (await stores.eventKinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired').length;
+    expect(await rejections()).toBe(1);
     stores.clock.advanceSeconds(3_600);
-    await stores.write(stores.beat(server));
-    expect(await refusals()).toBe(2);
+    await stores.write(stores.heartbeat(server));
+    expect(await rejections()).toBe(2);
   });
 });
 
 describe('a locked row', () => {
   it('does not hold the others: they are accepted, it is carried, and accepted once it is free', async () => {
-    const servers = [await beating(), await beating(), await beating()];
+    const servers = [await sendingHeartbeats(), await sendingHeartbeats(), await sendingHeartbeats()];
     const [first, locked, last] = servers.sort((a, b) => (a.hostId < b.hostId ? -1 : 1)) as [
       StoredServer,
       StoredServer,
       StoredServer,
     ];
-    await stores.pass(20);
-    const letGo = await stores.hold(locked);
-    const group = [stores.beat(first), stores.beat(locked), stores.beat(last)];
-    expect(await stores.outcomes(...group)).toEqual(['accepted', 'carry', 'accepted']);
-    expect(await stores.lease(first)).toMatchObject({ heard_listened_ms: 20_000 });
-    expect(await stores.lease(last)).toMatchObject({ heard_listened_ms: 20_000 });
-    expect(await stores.lease(locked)).toMatchObject({ heard_listened_ms: 0 });
-    expect(await stores.outcomes(stores.beat(locked, {}, { carried: true }))).toEqual(['carry']);
-    await letGo();
-    expect(await stores.outcomes(stores.beat(locked, {}, { carried: true }))).toEqual(['accepted']);
-    expect(await stores.lease(locked)).toMatchObject({ heard_listened_ms: 20_000 });
+    await stores.advance(20);
+    const unlock = await stores.lockLease(locked);
+    const batch = [stores.heartbeat(first), stores.heartbeat(locked), stores.heartbeat(last)];
+    expect(await stores.outcomes(...batch)).toEqual(['accepted', 'carry', 'accepted']);
+    expect(await stores.lease(first)).toMatchObject({ last_seen_available_ms: 20_000 });
+    expect(await stores.lease(last)).toMatchObject({ last_seen_available_ms: 20_000 });
+    expect(await stores.lease(locked)).toMatchObject({ last_seen_available_ms: 0 });
+    expect(await stores.outcomes(stores.heartbeat(locked, {}, { deferred: true }))).toEqual(['carry']);
+    await unlock();
+    expect(await stores.outcomes(stores.heartbeat(locked, {}, { deferred: true }))).toEqual(['accepted']);
+    expect(await stores.lease(locked)).toMatchObject({ last_seen_available_ms: 20_000 });
   });
 
   it('whose holder removes it is told what became of it', async () => {
-    const server = await stores.leaving();
-    const other = await beating();
-    const letGo = await stores.hold(server);
-    expect(await stores.outcomes(stores.beat(server, {}, { carried: true }), stores.beat(other))).toEqual([
+    const server = await stores.decommissioned();
+    const other = await sendingHeartbeats();
+    const unlock = await stores.lockLease(server);
+    expect(await stores.outcomes(stores.heartbeat(server, {}, { deferred: true }), stores.heartbeat(other))).toEqual([
       'carry',
       'accepted',
     ]);
-    await letGo();
-    await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), listenedMs: -1 }, 500, null);
-    expect(await stores.write(stores.beat(server, {}, { carried: true }))).toEqual([
+    await unlock();
+    await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), availableMs: -1 }, 500, null);
+    expect(await stores.write(stores.heartbeat(server, {}, { deferred: true }))).toEqual([
       { outcome: 'refused', fault: { code: 'generation_retired', removal: 'clean_up' } },
     ]);
   });
@@ -288,11 +288,11 @@ describe('health', () => {
       servicesDownAt: null,
       protectedMachinesUnknown: false,
     };
-    await stores.write(stores.beat(server, report));
+    await stores.write(stores.heartbeat(server, report));
     expect(await health(server)).toEqual(expected);
-    await stores.pass(10);
+    await stores.advance(10);
     stores.heartbeatDatabase.statements.length = 0;
-    await stores.write(stores.beat(server, { load: aLoad({ cpuPercent: 99 }) }));
+    await stores.write(stores.heartbeat(server, { load: aLoad({ cpuPercent: 99 }) }));
     expect(stores.heartbeatDatabase.statements).toHaveLength(2);
     expect(await health(server)).toEqual({
       ...expected,
@@ -304,7 +304,7 @@ describe('health', () => {
   });
 
   it('that a heartbeat does not carry stays as it was', async () => {
-    const server = await beating({
+    const server = await sendingHeartbeats({
       load: aLoad(),
       services: RUNNING,
       protectedMachineCount: 3,
@@ -312,19 +312,19 @@ describe('health', () => {
       certificateExpiresAt: stores.clock.now(),
     });
     const before = await health(server);
-    await stores.pass(10);
-    await stores.write(stores.beat(server));
+    await stores.advance(10);
+    await stores.write(stores.heartbeat(server));
     expect(await health(server)).toEqual(before);
-    await stores.write(stores.beat(server, { protectedMachineCount: 0 }));
+    await stores.write(stores.heartbeat(server, { protectedMachineCount: 0 }));
     expect(await health(server)).toEqual({ ...before, protectedMachineCount: 0 });
-    await stores.write(stores.beat(server, { replicationPairCount: 0 }));
+    await stores.write(stores.heartbeat(server, { replicationPairCount: 0 }));
     expect(await health(server)).toEqual({ ...before, protectedMachineCount: 0, replicationPairCount: 0 });
   });
 
   it('of a new load report replaces the whole report: what it leaves out is unknown', async () => {
-    const server = await beating({ load: aLoad() });
+    const server = await sendingHeartbeats({ load: aLoad() });
     const sparse = aLoad({ cpuPercent: null, totalMemoryBytes: null, pendingUploadBytes: null });
-    await stores.write(stores.beat(server, { load: sparse }));
+    await stores.write(stores.heartbeat(server, { load: sparse }));
     expect((await health(server))?.load).toEqual(sparse);
   });
 
@@ -334,29 +334,29 @@ describe('health', () => {
     ['a warning', aLoad({ cpuPercent: 81 }), 2],
     ['a critical one', aLoad({ freeCacheBytes: 0 }), 3],
   ])('is ranked for the filters: %s', async (_case, load, rank) => {
-    const server = await beating({ load });
+    const server = await sendingHeartbeats({ load });
     expect(
-      await stores.site.rows('SELECT load_rank FROM process_server_health WHERE host_id = ?', [server.hostId]),
-    ).toEqual([{ load_rank: rank }]);
+      await stores.testDatabase.rows('SELECT load_severity FROM process_server_health WHERE host_id = ?', [server.hostId]),
+    ).toEqual([{ load_severity: rank }]);
   });
 
   it('remembers since when a service has been down, until all run again', async () => {
-    const server = await beating({ services: RUNNING });
-    await stores.pass(10);
+    const server = await sendingHeartbeats({ services: RUNNING });
+    await stores.advance(10);
     const since = stores.clock.now();
-    await stores.write(stores.beat(server, { services: STOPPED }));
-    await stores.pass(10);
-    await stores.write(stores.beat(server, { services: [...RUNNING, ...STOPPED] }));
+    await stores.write(stores.heartbeat(server, { services: STOPPED }));
+    await stores.advance(10);
+    await stores.write(stores.heartbeat(server, { services: [...RUNNING, ...STOPPED] }));
     expect((await health(server))?.servicesDownAt).toEqual(since);
-    await stores.write(stores.beat(server));
+    await stores.write(stores.heartbeat(server));
     expect((await health(server))?.servicesDownAt).toEqual(since);
-    await stores.write(stores.beat(server, { services: RUNNING }));
+    await stores.write(stores.heartbeat(server, { services: RUNNING }));
     expect(await health(server)).toMatchObject({ servicesDownAt: null, services: RUNNING });
   });
 
   it('of one server does not touch another of the group', async () => {
-    const [one, other] = [await beating(), await beating()];
-    await stores.write(stores.beat(one, { protectedMachineCount: 1 }), stores.beat(other, { replicationPairCount: 2 }));
+    const [one, other] = [await sendingHeartbeats(), await sendingHeartbeats()];
+    await stores.write(stores.heartbeat(one, { protectedMachineCount: 1 }), stores.heartbeat(other, { replicationPairCount: 2 }));
     expect(await health(one)).toMatchObject({ protectedMachineCount: 1, replicationPairCount: null });
     expect(await health(other)).toMatchObject({ protectedMachineCount: null, replicationPairCount: 2 });
   });
@@ -364,13 +364,13 @@ describe('health', () => {
 
 describe('the news of a heartbeat', () => {
   it('that ends a silence is one event, from the last sign of life until now', async () => {
-    const server = await beating();
+    const server = await sendingHeartbeats();
     const from = stores.clock.now();
-    await stores.pass(180);
-    await stores.write(stores.beat(server));
-    await stores.write(stores.beat(server));
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'silence_ended']);
-    const [event] = (await stores.events.page({ hostId: server.hostId, kind: 'silence_ended' }, 10, null)).items;
+    await stores.advance(180);
+    await stores.write(stores.heartbeat(server));
+    await stores.write(stores.heartbeat(server));
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+    const [event] = (await stores.events.fetchPage({ hostId: server.hostId, kind: 'silence_ended' }, 10, null)).items;
     expect(event).toMatchObject({
       generation: 1,
       at: stores.clock.now(),
@@ -382,95 +382,95 @@ describe('the news of a heartbeat', () => {
     [179, ['registered']],
     [180, ['registered', 'silence_ended']],
   ])('after %d s of listening is %j', async (seconds, kinds) => {
-    const server = await beating();
-    await stores.pass(seconds);
-    await stores.write(stores.beat(server));
-    expect(await stores.kinds(server.hostId)).toEqual(kinds);
+    const server = await sendingHeartbeats();
+    await stores.advance(seconds);
+    await stores.write(stores.heartbeat(server));
+    expect(await stores.eventKinds(server.hostId)).toEqual(kinds);
   });
 
   it('is no silence of theirs when it was an outage of ours', async () => {
-    const server = await beating();
+    const server = await sendingHeartbeats();
     stores.clock.advanceSeconds(7_200);
-    await stores.availability.note();
-    await stores.write(stores.beat(server));
-    expect(await stores.kinds(server.hostId)).toEqual(['registered']);
+    await stores.availabilityClock.tick();
+    await stores.write(stores.heartbeat(server));
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered']);
   });
 
   it('of another version is one event, and the entry has that version from then on', async () => {
-    const server = await beating();
-    await stores.write(stores.beat(server, { agentVersion: '9.62.10.0' }));
-    await stores.write(stores.beat(server, { agentVersion: '9.62.10.0' }));
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_changed']);
+    const server = await sendingHeartbeats();
+    await stores.write(stores.heartbeat(server, { agentVersion: '9.62.10.0' }));
+    await stores.write(stores.heartbeat(server, { agentVersion: '9.62.10.0' }));
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'version_changed']);
     expect(
-      await stores.site.rows('SELECT agent_version, version_key FROM process_server WHERE host_id = ?', [
+      await stores.testDatabase.rows('SELECT agent_version, version_key FROM process_server WHERE host_id = ?', [
         server.hostId,
       ]),
     ).toEqual([{ agent_version: '9.62.10.0', version_key: '0009003e000a0000' }]);
   });
 
   it('of a version above ours is one event for ever, also after it was gone for a while', async () => {
-    const server = await beating();
+    const server = await sendingHeartbeats();
     for (const agentVersion of ['9.64.0.0', '9.64.0.0', '9.63.7187.1', '9.64.0.0'])
-      await stores.write(stores.beat(server, { agentVersion }));
-    const kinds = await stores.kinds(server.hostId);
+      await stores.write(stores.heartbeat(server, { agentVersion }));
+    const kinds = await stores.eventKinds(server.hostId);
     expect(kinds.filter((kind) => kind === 'version_newer_than_configuration_server')).toHaveLength(1);
     expect(kinds.filter((kind) => kind === 'version_changed')).toHaveLength(3);
   });
 
   it('is told again when the configuration server itself was rolled back', async () => {
-    const server = await beating();
+    const server = await sendingHeartbeats();
     const rolledBack = new LeaseStore(
       stores.heartbeatDatabase,
       stores.identifiers,
       { ...OURS, minor: 62 },
-      stores.stamps,
+      stores.pendingWrites,
     );
     const moment = await stores.moment();
-    for (let beats = 0; beats < 2; beats += 1) {
-      expect(await rolledBack.writeGroup([stores.beat(server)], () => moment, 5_000)).toMatchObject([
+    for (let heartbeats = 0; heartbeats < 2; heartbeats += 1) {
+      expect(await rolledBack.writeBatch([stores.heartbeat(server)], () => moment, 5_000)).toMatchObject([
         { outcome: 'accepted' },
       ]);
     }
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'version_newer_than_configuration_server']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'version_newer_than_configuration_server']);
   });
 
   it('without a version is judged and answered by the registered one', async () => {
     const server = await stores.registered({ agentVersion: '9.61.0.0' });
-    expect(await stores.write(stores.beat(server, { agentVersion: null }))).toMatchObject([
+    expect(await stores.write(stores.heartbeat(server, { agentVersion: null }))).toMatchObject([
       { outcome: 'accepted', agentVersion: '9.61.0.0' },
     ]);
-    expect(await stores.kinds(server.hostId)).toEqual(['registered']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered']);
   });
 
   it('of an instance is remembered with those before it', async () => {
-    const server = await beating();
+    const server = await sendingHeartbeats();
     const instances = async () => {
       const row = await stores.lease(server);
       return [row?.['instance_id'], JSON.parse(String(row?.['replaced_instance_ids']))];
     };
     expect(await instances()).toEqual([null, []]);
-    await stores.write(stores.beat(server, { instanceId: 'first' }));
+    await stores.write(stores.heartbeat(server, { instanceId: 'first' }));
     expect(await instances()).toEqual(['first', []]);
-    await stores.write(stores.beat(server, { instanceId: 'second' }));
+    await stores.write(stores.heartbeat(server, { instanceId: 'second' }));
     expect(await instances()).toEqual(['second', ['first']]);
-    await stores.write(stores.beat(server));
+    await stores.write(stores.heartbeat(server));
     expect(await instances()).toEqual(['second', ['first']]);
   });
 
   it('of another source address is remembered, and an event', async () => {
-    const server = await beating();
-    await stores.write(stores.beat(server, { sourceAddress: '2001:db8::2' }));
+    const server = await sendingHeartbeats();
+    await stores.write(stores.heartbeat(server, { sourceAddress: '2001:db8::2' }));
     expect(await stores.lease(server)).toMatchObject({ source_address: '2001:db8::2' });
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'source_address_changed']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'source_address_changed']);
   });
 });
 
 describe('a heartbeat beside a registration of the same host', () => {
   it('either renews the lease that was there, or is superseded: never a mixture', async () => {
     for (let round = 0; round < 8; round += 1) {
-      const server = await beating();
-      await stores.pass(10);
-      const [outcome] = await Promise.all([stores.outcomes(stores.beat(server)), stores.register(server.hostId)]);
+      const server = await sendingHeartbeats();
+      await stores.advance(10);
+      const [outcome] = await Promise.all([stores.outcomes(stores.heartbeat(server)), stores.register(server.hostId)]);
       expect(['accepted', 'generation_superseded', 'carry']).toContain(outcome[0]);
       expect(await stores.lease(server)).toMatchObject({ generation: 2, last_heartbeat_at: null, instance_id: null });
       expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);

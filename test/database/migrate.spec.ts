@@ -5,7 +5,7 @@ import type { Clock } from '@app/fleet';
 import { fleetDataSource } from '../../libs/fleet-mysql/src/data-source.js';
 import { migrate } from '../../libs/fleet-mysql/src/migrate.js';
 import { MIGRATIONS } from '../../migrations/index.js';
-import { fixedFraction, HandClock } from '../support/hand-clock.js';
+import { fixedFraction, ManualClock } from '../support/manual-clock.js';
 import { TestDatabase } from '../support/test-database.js';
 
 /** A migrated schema, to compare with; each test has an empty one beside it. */
@@ -55,14 +55,14 @@ const NAMES = MIGRATIONS.map(({ name }) => name);
 
 describe('migrating', () => {
   it('an empty schema makes every table, each migration done once', async () => {
-    await migrate(await replica(), new HandClock(), 'replica-1', fixedFraction(0));
+    await migrate(await replica(), new ManualClock(), 'replica-1', fixedFraction(0));
     expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
     expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
   });
 
   it('by two replicas that start on an empty schema at once does each migration once', async () => {
     const [one, other, third] = [await replica(), await replica(), await replica()];
-    const clock = new HandClock();
+    const clock = new ManualClock();
     await Promise.all([
       migrate(one, clock, 'replica-1', fixedFraction(0)),
       migrate(other, clock, 'replica-2', fixedFraction(0)),
@@ -82,34 +82,34 @@ describe('migrating', () => {
         throw Object.assign(new Error('Deadlock found when trying to get lock'), { errno: 1213 });
       return query<T>(sql, ...(rest as [unknown[]]));
     };
-    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
+    await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
     expect(failed.size).toBeGreaterThanOrEqual(4);
     expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
   });
 
   it('again changes nothing', async () => {
     const dataSource = await replica();
-    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
+    await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
     const before = [await tablesOf(schema), await doneIn(schema)];
-    await migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0));
+    await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
     expect([await tablesOf(schema), await doneIn(schema)]).toEqual(before);
   });
 
   it.each(NAMES)('after a server died between %s and its note goes on where it was', async (name) => {
     const dataSource = await replica();
-    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
-    await migrated.write('INSERT INTO ??.listening (id, listened_ms, noted_at) VALUES (1, 7, ?)', [schema, new Date()]);
+    await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
+    await migrated.write('INSERT INTO ??.availability_clock (id, available_ms, recorded_at) VALUES (1, 7, ?)', [schema, new Date()]);
     const before = await tablesOf(schema);
     expect(await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, name])).toBe(1);
-    await migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0));
+    await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
     expect(await tablesOf(schema)).toEqual(before);
     expect((await doneIn(schema)).map((done) => done.name).sort()).toEqual([...NAMES].sort());
-    expect(await migrated.rows('SELECT listened_ms FROM ??.listening', [schema])).toEqual([{ listened_ms: 7 }]);
+    expect(await migrated.rows('SELECT available_ms FROM ??.availability_clock', [schema])).toEqual([{ available_ms: 7 }]);
   });
 
   it('gives existing names their keys', async () => {
     const dataSource = await replica();
-    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
+    await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
     const names = ['Mu\u0308n', 'MÜN', 'ホスト', 'ps-1', 'PS-1'];
     const id = (number: number): string => `5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d000${number}`;
     const entry = (name: string, number: number): unknown[] => [
@@ -135,7 +135,7 @@ describe('migrating', () => {
          machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at) VALUES ?`,
       [schema, names.map(entry)],
     );
-    await migrated.write('INSERT INTO ??.process_server_name (host_id, from_at, until_at, name) VALUES ?', [
+    await migrated.write('INSERT INTO ??.process_server_name_history (host_id, valid_from, valid_until, name_key) VALUES ?', [
       schema,
       [
         ...names.map((name, number) => [id(number), new Date('2026-11-02'), null, name]),
@@ -147,23 +147,23 @@ describe('migrating', () => {
       [schema, id(0), randomBytes(32)],
     );
     await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, 'FillNameKeys1795400000033']);
-    await migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0));
+    await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
     const column = async (sql: string): Promise<unknown[]> =>
       (await migrated.rows<{ name: string }>(sql, [schema])).map(({ name }) => name);
     const keys = ['mün', 'mün', 'ホスト', 'ps-1', 'ps-1'];
     expect(await column('SELECT name_key AS name FROM ??.process_server ORDER BY host_id')).toEqual(keys);
-    expect(await column('SELECT name FROM ??.process_server_name WHERE until_at IS NULL ORDER BY host_id')).toEqual(
+    expect(await column('SELECT name_key AS name FROM ??.process_server_name_history WHERE valid_until IS NULL ORDER BY host_id')).toEqual(
       keys,
     );
-    expect(await column('SELECT name FROM ??.process_server_name WHERE until_at IS NOT NULL')).toEqual(['earlier']);
+    expect(await column('SELECT name_key AS name FROM ??.process_server_name_history WHERE valid_until IS NOT NULL')).toEqual(['earlier']);
     expect(await column('SELECT name_key AS name FROM ??.api_key')).toEqual(['portal']);
   });
 
   it('waits for a replica that migrates, and not for one that has died', async () => {
     const dataSource = await replica();
-    const start = new HandClock().now();
-    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
-    await migrated.write("UPDATE ??.migration_claim SET holder = 'dead', expires_at = ? WHERE id = 1", [
+    const start = new ManualClock().now();
+    await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
+    await migrated.write("UPDATE ??.migration_lock SET owner = 'dead', expires_at = ? WHERE id = 1", [
       schema,
       new Date(start.getTime() + 15_000),
     ]);
@@ -184,13 +184,13 @@ describe('migrating', () => {
 
   it('refuses a schema that a later version has changed while it waited for its turn', async () => {
     const dataSource = await replica();
-    await migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0));
+    await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
     await migrated.write(
       "INSERT INTO ??.migrations (timestamp, name) VALUES (1999999999999, 'AddTheFuture1999999999999')",
       [schema],
     );
     await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, NAMES.at(-1)]);
-    await expect(migrate(dataSource, new HandClock(), 'replica-2', fixedFraction(0))).rejects.toThrow(
+    await expect(migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0))).rejects.toThrow(
       'AddTheFuture1999999999999',
     );
     expect((await doneIn(schema)).map(({ name }) => name)).not.toContain(NAMES.at(-1));
@@ -199,8 +199,8 @@ describe('migrating', () => {
   it('that fails gives the claim back and says why', async () => {
     const dataSource = await replica();
     await migrated.write('CREATE TABLE ??.migrations (id INT PRIMARY KEY)', [schema]);
-    await expect(migrate(dataSource, new HandClock(), 'replica-1', fixedFraction(0))).rejects.toThrow();
-    expect(await migrated.rows('SELECT expires_at FROM ??.migration_claim', [schema])).toEqual([
+    await expect(migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0))).rejects.toThrow();
+    expect(await migrated.rows('SELECT expires_at FROM ??.migration_lock', [schema])).toEqual([
       { expires_at: new Date('2000-01-01T00:00:00.000Z') },
     ]);
   });

@@ -41,12 +41,12 @@ describe('the candidates of a plan', () => {
   it('are those that match and are Disconnected, whatever the filter says', async () => {
     const silent = await stores.registered({ friendlyName: 'ps-1' });
     const beaten = await stores.registered({ friendlyName: 'ps-2' });
-    await stores.write(stores.beat(beaten));
+    await stores.write(stores.heartbeat(beaten));
     const lastHeartbeatAt = stores.clock.now().toISOString();
     await stores.registered({ friendlyName: 'other' });
-    await stores.pass(100);
+    await stores.advance(100);
     const alive = await stores.registered({ friendlyName: 'ps-3' });
-    await stores.pass(80);
+    await stores.advance(80);
     const found = await stores.plans.candidates({ friendlyName: 'ps-' }, 10);
     expect(found.map(({ hostId }) => hostId)).toEqual([silent, beaten].map(({ hostId }) => hostId).sort());
     expect(found.find(({ hostId }) => hostId === beaten.hostId)).toEqual({
@@ -67,7 +67,7 @@ describe('the candidates of a plan', () => {
     [180, 1],
   ])('after %d s of silence are %d', async (seconds, count) => {
     await stores.registered();
-    await stores.pass(seconds);
+    await stores.advance(seconds);
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toHaveLength(count);
   });
 
@@ -76,11 +76,11 @@ describe('the candidates of a plan', () => {
     ['of any kind', { silentForSeconds: 1 }, ['ghost', 'returned', 'sender']],
   ] as const)('%s', async (_what, filter, names) => {
     await stores.registered({ friendlyName: 'ghost' });
-    await stores.write(stores.beat(await stores.registered({ friendlyName: 'sender' })));
+    await stores.write(stores.heartbeat(await stores.registered({ friendlyName: 'sender' })));
     const returned = await stores.registered({ friendlyName: 'returned' });
-    await stores.write(stores.beat(returned));
+    await stores.write(stores.heartbeat(returned));
     await stores.register(returned.hostId, { friendlyName: 'returned' });
-    await stores.pass(400);
+    await stores.advance(400);
     expect((await stores.plans.candidates(filter, 10)).map(({ friendlyName }) => friendlyName).sort()).toEqual(names);
   });
 
@@ -91,18 +91,18 @@ describe('the candidates of a plan', () => {
     [null, 1, 'machines_unknown'],
   ])('with a last count of %j, unusable: %d, say what keeps them: %j', async (count, unknown, blockedBy) => {
     const { hostId } = await stores.registered();
-    await stores.site.write(
+    await stores.testDatabase.write(
       'UPDATE process_server_health SET protected_machine_count = ?, protected_machines_unknown = ? WHERE host_id = ?',
       [count, unknown, hostId],
     );
-    await stores.pass(180);
+    await stores.advance(180);
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toMatchObject([{ hostId, blockedBy }]);
   });
 
   it('are counted beyond those of the plan, up to a bound', async () => {
     const ids = [];
     for (let number = 0; number < 5; number += 1) ids.push((await stores.registered()).hostId);
-    await stores.pass(180);
+    await stores.advance(180);
     await stores.registered();
     const second = ids.sort()[1] ?? '';
     expect([
@@ -113,7 +113,7 @@ describe('the candidates of a plan', () => {
 
   it('are at most as many as asked for', async () => {
     for (let number = 0; number < 4; number += 1) await stores.registered();
-    await stores.pass(180);
+    await stores.advance(180);
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 3)).toHaveLength(3);
   });
 
@@ -127,7 +127,7 @@ describe('the candidates of a plan', () => {
     ['PS-', 'ps-1', 1],
   ])('by the prefix %j of the name %j are %d: no sign in it is a wildcard', async (friendlyName, name, count) => {
     await stores.registered({ friendlyName: name });
-    await stores.pass(180);
+    await stores.advance(180);
     expect(await stores.plans.candidates({ friendlyName }, 10)).toHaveLength(count);
   });
 });
@@ -143,7 +143,7 @@ describe('plans that are not applied', () => {
     };
     for (let number = 0; number < 12; number += 1) {
       await save('anna');
-      if (number === 0) await stores.site.write('UPDATE purge_plan SET purges = 1');
+      if (number === 0) await stores.testDatabase.write('UPDATE purge_plan SET purges = 1');
       if (number === 1) await stores.plans.saveResult(saved.at(-1)?.planId ?? '', { purged: [], skipped: [] });
     }
     await save('ホスト');
@@ -152,7 +152,7 @@ describe('plans that are not applied', () => {
     expect(kept).toEqual(saved.map(() => true));
     await save('anna');
     expect(await stores.plans.find(saved[2]?.planId ?? '')).toBeNull();
-    expect(await stores.site.count('purge_plan')).toBe(23);
+    expect(await stores.testDatabase.count('purge_plan')).toBe(23);
   });
 });
 
@@ -171,7 +171,7 @@ describe('a plan', () => {
     const kept = await stores.plans.saveResult(plan.planId, aResult('first'));
     await stores.plans.save(plan);
     expect(await stores.plans.find(plan.planId)).toEqual({ plan, result: kept });
-    expect(await stores.site.count('purge_plan')).toBe(1);
+    expect(await stores.testDatabase.count('purge_plan')).toBe(1);
   });
 
   it('keeps its first result', async () => {
@@ -198,7 +198,7 @@ describe('a plan that is applied twice at once', () => {
   it('counts as purged what one apply skipped and the other purged', async () => {
     const [purgedByOther, left] = [await stores.registered(), await stores.registered()];
     const planId = await stores.savedPlan(purgedByOther, left);
-    await stores.pass(180);
+    await stores.advance(180);
     await stores.purge(purgedByOther, { planId });
     const code = 'process_server_connected' as const;
     const skipped = [purgedByOther, left].map(({ hostId }) => ({ hostId, code }));
@@ -218,7 +218,7 @@ describe('a plan that is applied twice at once', () => {
   it('purges nothing more once a result is stored', async () => {
     const server = await stores.registered();
     const planId = await stores.savedPlan(server);
-    await stores.pass(180);
+    await stores.advance(180);
     await stores.plans.saveResult(planId, { purged: [], skipped: [] });
     await expect(stores.purge(server, { planId })).rejects.toThrow(PlanAlreadyApplied);
     expect((await stores.registry.find(server.hostId)).entry).not.toBeNull();
@@ -228,7 +228,7 @@ describe('a plan that is applied twice at once', () => {
 it('the size of the fleet counts every entry once', async () => {
   expect(await stores.plans.fleetSize()).toBe(0);
   await stores.registered();
-  await stores.leaving();
+  await stores.decommissioned();
   const purged = await stores.registered();
   await stores.purge(purged, { force: true });
   expect(await stores.plans.fleetSize()).toBe(2);

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { calledBy, FleetError, NOTHING_REPORTED, ownDoing, type FleetEvent } from '@app/fleet';
+import { callerAuthor, FleetError, NO_REPORT, systemAuthor, type FleetEvent } from '@app/fleet';
 import { someFacts } from '../../libs/fleet/src/testing/examples.js';
 import {
   A_TOMBSTONE,
@@ -43,10 +43,10 @@ describe('a registration', () => {
       registeredAt: now,
       decommission: null,
       lease: {
-        credentialHash: MINT.open(hostId, credential)?.credentialHash,
+        credentialHash: MINT.verify(hostId, credential)?.credentialHash,
         lastHeartbeatAt: null,
-        endsAtListenedMs: 180_000,
-        heardAtListenedMs: 0,
+        expiresAvailableMs: 180_000,
+        lastSeenAvailableMs: 0,
         sourceAddress: '192.0.2.11',
       },
       health: { load: null, protectedMachineCount: null },
@@ -56,7 +56,7 @@ describe('a registration', () => {
   it('is refused when its passphrase was retired while it waited; those beside it are not', async () => {
     const [of1, of2, retired, retiring] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
     const now = stores.clock.now();
-    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES ?', [
+    await stores.testDatabase.write('INSERT INTO passphrase (id, hash, created_at, expires_at) VALUES ?', [
       [
         [retired, randomBytes(32), now, now],
         [retiring, randomBytes(32), now, new Date(now.getTime() + 60_000)],
@@ -71,7 +71,7 @@ describe('a registration', () => {
       { status: 'fulfilled', value: { generation: 1 } },
     ]);
     expect((await stores.registry.find(of1)).entry).toBeNull();
-    expect((await stores.site.rows('SELECT id FROM event WHERE host_id = ?', [of1])).length).toBe(0);
+    expect((await stores.testDatabase.rows('SELECT id FROM event WHERE host_id = ?', [of1])).length).toBe(0);
   });
 
   it.each([[null], [{ used: false, address: null, port: null, authenticated: false }], [PROXY]])(
@@ -84,9 +84,9 @@ describe('a registration', () => {
 
   it('again replaces every fact and the credential, and starts a first lease', async () => {
     const old = await stores.registered({ fqdn: 'old.example', proxy: PROXY });
-    await stores.write(stores.beat(old, { instanceId: 'i', skewMs: 5 }));
-    await stores.site.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [old.hostId]);
-    await stores.pass(200);
+    await stores.write(stores.heartbeat(old, { instanceId: 'i', skewMs: 5 }));
+    await stores.testDatabase.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [old.hostId]);
+    await stores.advance(200);
     const facts = { ipAddress: '192.0.2.99', dataPort: 9444, agentVersion: '9.62.0.0', cpuCores: 4 };
     const { generation, credential } = await stores.register(old.hostId, facts);
     expect(generation).toBe(2);
@@ -95,28 +95,28 @@ describe('a registration', () => {
       facts: someFacts(facts),
       registeredAt: stores.clock.now(),
       lease: {
-        credentialHash: MINT.open(old.hostId, credential)?.credentialHash,
+        credentialHash: MINT.verify(old.hostId, credential)?.credentialHash,
         revoked: false,
         lastHeartbeatAt: null,
-        endsAtListenedMs: 380_000,
+        expiresAvailableMs: 380_000,
         instanceId: null,
         replacedInstanceIds: [],
         skewMs: null,
       },
     });
-    expect(await stores.kinds(old.hostId)).toEqual(['registered', 'silence_ended', 'registered_again']);
+    expect(await stores.eventKinds(old.hostId)).toEqual(['registered', 'silence_ended', 'registered_again']);
   });
 
   it('again after a silence writes the end of the silence once, also when two register at the same moment', async () => {
     const server = await stores.registered();
-    await stores.write(stores.beat(server));
+    await stores.write(stores.heartbeat(server));
     const from = stores.clock.now().toISOString();
-    await stores.pass(200);
+    await stores.advance(200);
     await Promise.all([
       stores.register(server.hostId),
       stores.register(server.hostId, {}, stores.registryOn(stores.connect())),
     ]);
-    const { items } = await stores.events.page({ hostId: server.hostId, kind: 'silence_ended' }, 10, null);
+    const { items } = await stores.events.fetchPage({ hostId: server.hostId, kind: 'silence_ended' }, 10, null);
     expect(items).toMatchObject([
       {
         generation: 1,
@@ -125,7 +125,7 @@ describe('a registration', () => {
         detail: { from, to: stores.clock.now().toISOString() },
       },
     ]);
-    expect((await stores.kinds(server.hostId)).sort()).toEqual([
+    expect((await stores.eventKinds(server.hostId)).sort()).toEqual([
       'registered',
       'registered_again',
       'registered_again',
@@ -145,7 +145,7 @@ describe('a registration', () => {
       pendingUploadBytes: 0,
     };
     await stores.write(
-      stores.beat(server, {
+      stores.heartbeat(server, {
         load,
         services: [{ name: 'obengine', state: 'Stopped' }],
         protectedMachineCount: 3,
@@ -156,23 +156,23 @@ describe('a registration', () => {
     expect(reported?.protectedMachineCount).toBe(3);
     await stores.register(server.hostId);
     expect((await stores.registry.find(server.hostId)).entry?.health).toEqual({
-      ...NOTHING_REPORTED,
+      ...NO_REPORT,
       load,
       loadReportedAt: reported?.loadReportedAt,
       loadStatus: 'Healthy',
       protectedMachineCount: 3,
     });
-    await stores.pass(180);
+    await stores.advance(180);
     await stores.register(server.hostId, { machineId: 'machine-2' });
-    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual(NOTHING_REPORTED);
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'registered_again', 'silence_ended', 'replaced']);
+    expect((await stores.registry.find(server.hostId)).entry?.health).toEqual(NO_REPORT);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'registered_again', 'silence_ended', 'replaced']);
   });
 
   it('cancels a removal and clears every trace of it', async () => {
-    const { hostId } = await stores.leaving();
+    const { hostId } = await stores.decommissioned();
     expect((await stores.registry.find(hostId)).entry?.decommission).not.toBeNull();
     await stores.register(hostId);
-    const [row] = await stores.site.rows(
+    const [row] = await stores.testDatabase.rows(
       'SELECT decommissioned_at, decommissioned_by, decommission_reason, remove_by FROM process_server WHERE host_id = ?',
       [hostId],
     );
@@ -197,23 +197,23 @@ describe('a registration', () => {
     for (let round = 0; round < 5; round += 1) {
       const hostId = randomUUID();
       const other = stores.registryOn(stores.connect());
-      const answers = await Promise.all([stores.register(hostId), stores.register(hostId, {}, other)]);
-      expect(answers.map(({ generation }) => generation).sort()).toEqual([1, 2]);
-      const winner = answers.find(({ generation }) => generation === 2);
+      const responses = await Promise.all([stores.register(hostId), stores.register(hostId, {}, other)]);
+      expect(responses.map(({ generation }) => generation).sort()).toEqual([1, 2]);
+      const winner = responses.find(({ generation }) => generation === 2);
       const { entry } = await stores.registry.find(hostId);
       expect(entry).toMatchObject({
         generation: 2,
-        lease: { credentialHash: MINT.open(hostId, winner?.credential ?? '')?.credentialHash },
+        lease: { credentialHash: MINT.verify(hostId, winner?.credential ?? '')?.credentialHash },
       });
-      expect((await stores.kinds(hostId)).sort()).toEqual(['registered', 'registered_again']);
+      expect((await stores.eventKinds(hostId)).sort()).toEqual(['registered', 'registered_again']);
     }
   });
 
   it('of ten at the same moment over an entry makes ten generations with ten events', async () => {
     const { hostId } = await stores.registered();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => stores.register(hostId)));
-    expect(answers.map(({ generation }) => generation).sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
-    expect(await stores.kinds(hostId)).toHaveLength(11);
+    const responses = await Promise.all(Array.from({ length: 10 }, () => stores.register(hostId)));
+    expect(responses.map(({ generation }) => generation).sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(await stores.eventKinds(hostId)).toHaveLength(11);
   });
 });
 
@@ -221,18 +221,18 @@ describe('a change', () => {
   it('that is refused writes nothing', async () => {
     const { hostId } = await stores.registered();
     const before = await stores.contents();
-    const refused = stores.registry.change(hostId, () => {
+    const rejected = stores.registry.change(hostId, () => {
       throw new FleetError({ code: 'reason_required' });
     });
-    expect(await codeOf(refused)).toBe('reason_required');
+    expect(await codeOf(rejected)).toBe('reason_required');
     expect(await stores.contents()).toEqual(before);
-    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    expect(await stores.eventKinds(hostId)).toEqual(['registered']);
   });
 
   it('without a write has no event', async () => {
     const { hostId } = await stores.registered();
-    expect(await stores.registry.change(hostId, ({ entry }) => ({ answer: entry?.generation }))).toBe(1);
-    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    expect(await stores.registry.change(hostId, ({ entry }) => ({ result: entry?.generation }))).toBe(1);
+    expect(await stores.eventKinds(hostId)).toEqual(['registered']);
   });
 
   it('whose guarded statement matches nothing is decided anew, on what is there by then', async () => {
@@ -240,39 +240,39 @@ describe('a change', () => {
     const seen: (number | undefined)[] = [];
     const moved = async (sql: string): Promise<void> => {
       if (!/^\s*UPDATE process_server AS p SET/.test(sql) || seen.length > 1) return;
-      await stores.site.write('UPDATE process_server SET generation = 7 WHERE host_id = ?', [hostId]);
+      await stores.testDatabase.write('UPDATE process_server SET generation = 7 WHERE host_id = ?', [hostId]);
     };
     stores.database.before = moved;
     const answer = await stores.registry.change(hostId, ({ entry }) => {
       seen.push(entry?.generation);
       if (!entry) throw new Error('it is gone');
       const next = { ...entry, generation: entry.generation + 1 };
-      if (entry.generation === 7) return { answer: 'decided anew' };
+      if (entry.generation === 7) return { result: 'decided anew' };
       return {
-        answer: 'lost',
+        result: 'lost',
         change: {
           write: { to: 'registered', entry: next },
-          event: { kind: 'registered_again', generation: next.generation, ...ownDoing('a'), detail: {} },
+          event: { kind: 'registered_again', generation: next.generation, ...systemAuthor('a'), detail: {} },
         },
       };
     });
     expect([answer, seen]).toEqual(['decided anew', [1, 7]]);
-    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    expect(await stores.eventKinds(hostId)).toEqual(['registered']);
   });
 
   it('of one host is not held up by another host', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
-    const letGo = await stores.hold(one);
+    const unlock = await stores.lockLease(one);
     await stores.decommission(other);
-    expect(await stores.kinds(other.hostId)).toContain('decommissioned_by_force');
-    await letGo();
+    expect(await stores.eventKinds(other.hostId)).toContain('decommissioned_by_force');
+    await unlock();
   });
 });
 
 describe('changes asked for at the same moment', () => {
   const locks = (): number =>
     stores.database.statements.filter((sql) => /FROM process_server_lease .* FOR UPDATE/.test(sql)).length;
-  const refused = (hostId: string): Promise<unknown> =>
+  const rejected = (hostId: string): Promise<unknown> =>
     stores.registry.change(hostId, () => {
       throw new FleetError({ code: 'reason_required' });
     });
@@ -294,23 +294,23 @@ describe('changes asked for at the same moment', () => {
       await stores.purge(returning, { force: true });
       const newcomers = Array.from({ length: 5 }, () => randomUUID());
       stores.database.statements.length = 0;
-      const answers = await Promise.all([
+      const responses = await Promise.all([
         ...newcomers.map((hostId) => stores.register(hostId, {}, registry)),
         stores.register(again.hostId, { machineId: 'machine-1' }, registry),
         stores.register(renamed.hostId, { friendlyName: 'another' }, registry),
         stores.register(returning.hostId, {}, registry),
       ]);
       await Promise.all([stores.decommission(leaving, registry), stores.purge(purged, { force: true }, registry)]);
-      expect(answers.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
-      for (const { hostId } of answers) expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
-      expect(await Promise.all(newcomers.map((hostId) => stores.kinds(hostId)))).toEqual(
+      expect(responses.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
+      for (const { hostId } of responses) expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
+      expect(await Promise.all(newcomers.map((hostId) => stores.eventKinds(hostId)))).toEqual(
         newcomers.map(() => ['registered']),
       );
-      expect(await stores.kinds(renamed.hostId)).toEqual(['registered', 'registered_again']);
-      expect(await stores.kinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+      expect(await stores.eventKinds(renamed.hostId)).toEqual(['registered', 'registered_again']);
+      expect(await stores.eventKinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
       expect(await stores.rowsOf(purged.hostId)).toEqual(A_TOMBSTONE);
       expect(
-        await stores.site.rows('SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at', [
+        await stores.testDatabase.rows('SELECT name_key AS name FROM process_server_name_history WHERE host_id = ? ORDER BY valid_from', [
           renamed.hostId,
         ]),
       ).toEqual([{ name: 'ps-berlin-1' }, { name: 'another' }]);
@@ -320,31 +320,31 @@ describe('changes asked for at the same moment', () => {
 
   it('are refused and accepted each by itself', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
-    const outcomes = await Promise.all([codeOf(refused(one.hostId)), codeOf(stores.decommission(other))]);
+    const outcomes = await Promise.all([codeOf(rejected(one.hostId)), codeOf(stores.decommission(other))]);
     expect(outcomes).toEqual(['reason_required', null]);
-    expect(await stores.kinds(one.hostId)).toEqual(['registered']);
-    expect(await stores.kinds(other.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.eventKinds(one.hostId)).toEqual(['registered']);
+    expect(await stores.eventKinds(other.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
   it('do not wait for a host that somebody else holds, which is changed when it is free', async () => {
-    const [held, free] = [await stores.registered(), await stores.registered()];
-    const letGo = await stores.hold(held);
-    const waiting = stores.decommission(held);
+    const [locked, free] = [await stores.registered(), await stores.registered()];
+    const unlock = await stores.lockLease(locked);
+    const waiting = stores.decommission(locked);
     await Promise.all([stores.decommission(free), stores.register(randomUUID())]);
-    expect(await stores.kinds(free.hostId)).toEqual(['registered', 'decommissioned_by_force']);
-    expect(await stores.kinds(held.hostId)).toEqual(['registered']);
-    await letGo();
+    expect(await stores.eventKinds(free.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.eventKinds(locked.hostId)).toEqual(['registered']);
+    await unlock();
     await waiting;
-    expect(await stores.kinds(held.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.eventKinds(locked.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
   it('leave a connection to others, however many ask for one host that somebody else holds', async () => {
-    const held = await stores.registered();
-    const letGo = await stores.hold(held);
-    const waiting = Promise.all(Array.from({ length: 20 }, () => stores.register(held.hostId)));
+    const locked = await stores.registered();
+    const unlock = await stores.lockLease(locked);
+    const waiting = Promise.all(Array.from({ length: 20 }, () => stores.register(locked.hostId)));
     await stores.register(randomUUID());
-    expect(await stores.kinds(held.hostId)).toEqual(['registered']);
-    await letGo();
+    expect(await stores.eventKinds(locked.hostId)).toEqual(['registered']);
+    await unlock();
     expect((await waiting).map(({ generation }) => generation)).toEqual(
       Array.from({ length: 20 }, (_, number) => number + 2),
     );
@@ -358,7 +358,7 @@ describe('changes asked for at the same moment', () => {
     const outcomes = await Promise.allSettled([purged, stores.decommission(other)]);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
     expect(await stores.rowsOf(one.hostId)).toEqual(AN_ENTRY);
-    expect(await stores.kinds(other.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.eventKinds(other.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 });
 
@@ -374,8 +374,8 @@ describe('a group of changes of which one host loses against another replica, ag
       const isLost = rows.length > 1 && rows.some((row) => row[3] === contested.hostId);
       if (isLost && (failed += 1)) throw Object.assign(new Error('made on purpose'), { errno });
     };
-    const answers = await Promise.all(servers.map(({ hostId }) => stores.register(hostId)));
-    expect(answers.map(({ generation }) => generation)).toEqual(servers.map(() => 2));
+    const responses = await Promise.all(servers.map(({ hostId }) => stores.register(hostId)));
+    expect(responses.map(({ generation }) => generation)).toEqual(servers.map(() => 2));
     expect([groups, failed]).toEqual([7, 3]);
   });
 });
@@ -383,11 +383,11 @@ describe('a group of changes of which one host loses against another replica, ag
 describe('a decommissioning', () => {
   it('marks the entry, retires its lease and ends it at once', async () => {
     const server = await stores.registered();
-    await stores.pass(20);
+    await stores.advance(20);
     const removeBy = await stores.decommission(server);
     expect((await stores.registry.find(server.hostId)).entry).toMatchObject({
       decommission: { at: stores.clock.now(), by: 'anna', reason: 'test', removeBy },
-      lease: { endsAtListenedMs: 20_000 - 1_500 },
+      lease: { expiresAvailableMs: 20_000 - 1_500 },
     });
     expect(await stores.lease(server)).toMatchObject({ retired: 1 });
   });
@@ -399,14 +399,14 @@ describe('a decommissioning', () => {
       stores.decommission(server, stores.registryOn(stores.connect())),
     ]);
     expect(one).toEqual(other);
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 });
 
 describe('a purge', () => {
   it('leaves nothing but the tombstone and the events', async () => {
     const server = await stores.registered();
-    await stores.pass(180);
+    await stores.advance(180);
     const planId = await stores.savedPlan(server);
     await stores.purge(server, { planId });
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
@@ -422,18 +422,18 @@ describe('a purge', () => {
       ipAddress: '192.0.2.11',
     });
     expect(tombstone?.planId).toBe(planId);
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged']);
   });
 
   it('twice at the same moment removes once, with one event and one answer', async () => {
     const server = await stores.registered();
-    await stores.pass(180);
+    await stores.advance(180);
     const [one, other] = await Promise.all([
       stores.purge(server),
       stores.purge(server, {}, stores.registryOn(stores.connect())),
     ]);
     expect(one).toEqual(other);
-    expect(await stores.kinds(server.hostId)).toEqual(['registered', 'purged']);
+    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged']);
   });
 
   it('is decided by its statement: an entry that is Connected is not removed, whatever was decided before', async () => {
@@ -441,7 +441,7 @@ describe('a purge', () => {
     let looks = 0;
     const answer = await stores.registry.change(hostId, ({ now }) => {
       looks += 1;
-      if (looks > 1) return { answer: 'looked again' };
+      if (looks > 1) return { result: 'looked again' };
       const tombstone = {
         hostId,
         generation: 1,
@@ -454,16 +454,16 @@ describe('a purge', () => {
         planId: null,
       } as const;
       return {
-        answer: 'purged',
+        result: 'purged',
         change: {
-          write: { to: 'removed', tombstone, evenIfConnected: false },
-          event: { kind: 'purged', generation: 1, ...ownDoing('anna'), detail: {} },
+          write: { to: 'removed', tombstone, allowConnected: false },
+          event: { kind: 'purged', generation: 1, ...systemAuthor('anna'), detail: {} },
         },
       };
     });
     expect(answer).toBe('looked again');
     expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
-    expect(await stores.kinds(hostId)).toEqual(['registered']);
+    expect(await stores.eventKinds(hostId)).toEqual(['registered']);
   });
 });
 
@@ -479,7 +479,7 @@ describe('neighbours', () => {
     });
     const sameMachine = await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.97' });
     await stores.registered({ friendlyName: 'another', ipAddress: '192.0.2.98', machineId: 'machine-4' });
-    const found = await stores.registry.neighbours(me.hostId, {
+    const found = await stores.registry.findPossibleDuplicates(me.hostId, {
       ipAddress: '192.0.2.11',
       friendlyName: 'ps-berlin-1',
       machineId: 'machine-1',
@@ -498,7 +498,7 @@ describe('neighbours', () => {
   it('are a few, however many there are', async () => {
     for (let number = 0; number < 12; number += 1) await stores.registered({ friendlyName: `n${number}` });
     expect(
-      await stores.registry.neighbours(randomUUID(), {
+      await stores.registry.findPossibleDuplicates(randomUUID(), {
         ipAddress: '192.0.2.11',
         friendlyName: 'none',
         machineId: 'none',
@@ -510,10 +510,10 @@ describe('neighbours', () => {
 describe('a refusal', () => {
   const HOUR_MS = 3_600_000;
   const note = (hostId: string, over: Partial<FleetEvent> = {}, registry = stores.registry): Promise<void> =>
-    registry.noteRefusal({
+    registry.recordRejection({
       kind: 'refused_host_id_conflict',
       generation: null,
-      ...calledBy(AN_OPERATOR),
+      ...callerAuthor(AN_OPERATOR),
       detail: { first: true },
       ...over,
       hostId,
@@ -526,13 +526,13 @@ describe('a refusal', () => {
     await Promise.all([note(hostId), note(hostId, {}, other)]);
     stores.clock.advanceMs(59 * 60_000 + 59_999);
     await note(hostId, { detail: { first: false } });
-    expect(await stores.kinds(hostId)).toEqual(['refused_host_id_conflict']);
+    expect(await stores.eventKinds(hostId)).toEqual(['refused_host_id_conflict']);
     await note(hostId, { kind: 'refused_version' });
     await note(randomUUID());
-    expect(await stores.kinds(hostId)).toEqual(['refused_host_id_conflict', 'refused_version']);
+    expect(await stores.eventKinds(hostId)).toEqual(['refused_host_id_conflict', 'refused_version']);
     stores.clock.advanceMs(1);
     await Promise.all([note(hostId), note(hostId, {}, other)]);
-    expect(await stores.kinds(hostId)).toEqual([
+    expect(await stores.eventKinds(hostId)).toEqual([
       'refused_host_id_conflict',
       'refused_version',
       'refused_host_id_conflict',

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { CleanUpBatch, Due, Old } from '@app/fleet';
+import type { CleanUpBatch, Due, RetentionLimits } from '@app/fleet';
 import { RemovalStore } from '@app/fleet-mysql';
-import { versionKeyOf } from '../../libs/fleet-mysql/src/statements/tally.js';
+import { versionKeyOf } from '../../libs/fleet-mysql/src/statements/counters.js';
 import { A_TOMBSTONE, AN_ENTRY, type StoredServer, TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
@@ -15,9 +15,9 @@ beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
 /** Older than this, with the names that no walk needs now. */
-const old = (before: Date): Old => ({ eventsBefore: before, plansExpiredBefore: before, now: stores.clock.now() });
+const old = (before: Date): RetentionLimits => ({ eventsBefore: before, plansExpiredBefore: before, now: stores.clock.now() });
 /** Due by the wall clock alone. */
-const by = (decommissionedAt: Date): Due => ({ decommissionedAt, listenedMs: -1 });
+const by = (decommissionedAt: Date): Due => ({ decommissionedAt, availableMs: -1 });
 /** As a pass does it now, a grace of 300 s after the decommissioning. */
 const removeDue = (limit = 500, removals = stores.removals): Promise<CleanUpBatch> =>
   removals.removeDue(by(new Date(stores.clock.now().getTime() - 300_000)), limit, null);
@@ -25,7 +25,7 @@ const removeDue = (limit = 500, removals = stores.removals): Promise<CleanUpBatc
 async function leaving(count: number): Promise<StoredServer[]> {
   const servers: StoredServer[] = [];
   for (let number = 0; number < count; number += 1)
-    servers.push(await stores.leaving({ friendlyName: `ps-${number}` }));
+    servers.push(await stores.decommissioned({ friendlyName: `ps-${number}` }));
   return servers;
 }
 
@@ -58,7 +58,7 @@ describe('an entry that is leaving', () => {
       removal: 'clean_up',
       planId: null,
     });
-    const { items } = await stores.events.page({ hostId: server?.hostId ?? '', kind: 'removed' }, 10, null);
+    const { items } = await stores.events.fetchPage({ hostId: server?.hostId ?? '', kind: 'removed' }, 10, null);
     expect(items).toMatchObject([
       {
         at: stores.clock.now(),
@@ -123,7 +123,7 @@ describe('a batch', () => {
     };
     expect((await removeDue()).removed).toBe(1);
     expect([await stores.rowsOf(back.hostId), await stores.rowsOf(gone.hostId)]).toEqual([AN_ENTRY, A_TOMBSTONE]);
-    expect(await stores.kinds(back.hostId)).toEqual(['registered', 'decommissioned_by_force', 'registered_again']);
+    expect(await stores.eventKinds(back.hostId)).toEqual(['registered', 'decommissioned_by_force', 'registered_again']);
     expect((await stores.registry.find(back.hostId)).entry).toMatchObject({ generation: 2, decommission: null });
   });
 
@@ -144,10 +144,10 @@ describe('a batch', () => {
   it('passes over a lease that somebody holds, and the next one takes it', async () => {
     const [held, free] = (await leaving(2)) as [StoredServer, StoredServer];
     stores.clock.advanceSeconds(300);
-    const letGo = await stores.hold(held);
+    const unlock = await stores.lockLease(held);
     expect((await removeDue()).removed).toBe(1);
     expect([await stores.rowsOf(held.hostId), await stores.rowsOf(free.hostId)]).toEqual([AN_ENTRY, A_TOMBSTONE]);
-    await letGo();
+    await unlock();
     expect((await removeDue()).removed).toBe(1);
     expect(await stores.rowsOf(held.hostId)).toEqual(A_TOMBSTONE);
   });
@@ -160,19 +160,19 @@ describe('a batch', () => {
     expect(batches.reduce((sum, { removed }) => sum + removed, rest.removed)).toBe(20);
     for (const { hostId } of servers) {
       expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
-      expect((await stores.kinds(hostId)).filter((kind) => kind === 'removed')).toHaveLength(1);
+      expect((await stores.eventKinds(hostId)).filter((kind) => kind === 'removed')).toHaveLength(1);
     }
   });
 });
 
 describe('what is old', () => {
   const anEvent = (at: Date): Promise<number> =>
-    stores.site.write(
-      "INSERT INTO event (id, at, kind, actor, detail) VALUES (?, ?, 'listening_outage', 'test', '{}')",
+    stores.testDatabase.write(
+      "INSERT INTO event (id, at, kind, actor, detail) VALUES (?, ?, 'service_outage', 'test', '{}')",
       [randomUUID(), at],
     );
   const aPlan = (expiresAt: Date): Promise<number> =>
-    stores.site.write(
+    stores.testDatabase.write(
       "INSERT INTO purge_plan (id, created_at, created_by, expires_at, filter, candidates) VALUES (?, ?, 'anna', ?, '{}', '[]')",
       [randomUUID(), expiresAt, expiresAt],
     );
@@ -183,65 +183,65 @@ describe('what is old', () => {
       await anEvent(new Date(before.getTime() + ms));
       await aPlan(new Date(before.getTime() + ms));
     }
-    expect(await stores.removals.forgetOld(old(before), 500)).toBe(false);
-    expect([await stores.site.count('event'), await stores.site.count('purge_plan')]).toEqual([2, 2]);
+    expect(await stores.removals.deleteExpired(old(before), 500)).toBe(false);
+    expect([await stores.testDatabase.count('event'), await stores.testDatabase.count('purge_plan')]).toEqual([2, 2]);
   });
 
   it('is forgotten of names once no walk by name can need them: two hours after the last rename took their place', async () => {
     const { hostId } = await stores.registered({ friendlyName: 'old' });
     await stores.register(hostId, { friendlyName: 'new' });
     const names = async (): Promise<unknown[]> => {
-      const rows = await stores.site.rows<{ name: string }>(
-        'SELECT name FROM process_server_name WHERE host_id = ? ORDER BY from_at',
+      const rows = await stores.testDatabase.rows<{ name: string }>(
+        'SELECT name_key AS name FROM process_server_name_history WHERE host_id = ? ORDER BY valid_from',
         [hostId],
       );
       return rows.map(({ name }) => name);
     };
     stores.clock.advanceSeconds(7_200 + 10);
-    await stores.removals.forgetOld(old(new Date(0)), 500);
+    await stores.removals.deleteExpired(old(new Date(0)), 500);
     expect(await names()).toEqual(['old', 'new']);
     stores.clock.advanceMs(1);
-    await stores.removals.forgetOld(old(new Date(0)), 500);
+    await stores.removals.deleteExpired(old(new Date(0)), 500);
     expect(await names()).toEqual(['new']);
   });
 
   it('is forgotten in batches, the oldest first', async () => {
     const before = stores.clock.now();
     for (const ms of [-5, -4, -3]) await anEvent(new Date(before.getTime() + ms));
-    expect(await stores.removals.forgetOld(old(before), 2)).toBe(true);
-    expect(await stores.site.rows('SELECT at FROM event')).toEqual([{ at: new Date(before.getTime() - 3) }]);
-    expect(await stores.removals.forgetOld(old(before), 2)).toBe(false);
-    expect(await stores.site.count('event')).toBe(0);
+    expect(await stores.removals.deleteExpired(old(before), 2)).toBe(true);
+    expect(await stores.testDatabase.rows('SELECT at FROM event')).toEqual([{ at: new Date(before.getTime() - 3) }]);
+    expect(await stores.removals.deleteExpired(old(before), 2)).toBe(false);
+    expect(await stores.testDatabase.count('event')).toBe(0);
   });
 });
 
 describe('the tally of the fleet', () => {
   const rows = (): Promise<unknown[]> =>
-    stores.site.rows('SELECT version_key, decommissioned, entries FROM fleet_tally ORDER BY 1, 2');
+    stores.testDatabase.rows('SELECT version_key, decommissioned, entries FROM fleet_counter_delta ORDER BY 1, 2');
 
   it('is added up to a row for each version and lifecycle, and says the same', async () => {
     await stores.registered({ agentVersion: '9.62.0.0' });
     await stores.registered();
     await stores.purge(await stores.registered(), { force: true });
-    await stores.leaving();
+    await stores.decommissioned();
     expect(await rows()).toHaveLength(7);
-    expect(await stores.removals.forgetOld(old(new Date(0)), 500)).toBe(false);
+    expect(await stores.removals.deleteExpired(old(new Date(0)), 500)).toBe(false);
     expect(await rows()).toEqual([
       { version_key: versionKeyOf('9.62.0.0'), decommissioned: 0, entries: 1 },
       { version_key: versionKeyOf('9.63.7187.1'), decommissioned: 0, entries: 1 },
       { version_key: versionKeyOf('9.63.7187.1'), decommissioned: 1, entries: 1 },
     ]);
-    expect(await stores.site.tallyErrors()).toEqual([]);
+    expect(await stores.testDatabase.counterErrors()).toEqual([]);
   });
 
   it('follows whatever becomes of an entry', async () => {
     const server = await stores.registered();
     const follow = async (change: Promise<unknown>): Promise<void> =>
-      void (await change, expect(await stores.site.tallyErrors()).toEqual([]));
+      void (await change, expect(await stores.testDatabase.counterErrors()).toEqual([]));
     await follow(stores.register(server.hostId, { agentVersion: '9.62.0.0' }));
     await follow(stores.registered());
     const again = await stores.registered({}, server.hostId);
-    await follow(stores.write(stores.beat(again, { agentVersion: '9.61.0.0' })));
+    await follow(stores.write(stores.heartbeat(again, { agentVersion: '9.61.0.0' })));
     await follow(stores.decommission(again));
     await follow(stores.register(server.hostId, { agentVersion: '9.60.0.0' }));
     await follow(stores.decommission(server));
@@ -254,26 +254,26 @@ describe('the tally of the fleet', () => {
   it('passes over rows that somebody else is adding up', async () => {
     await stores.registered();
     await stores.registered();
-    const holder = await stores.site.connect();
-    await holder.query('START TRANSACTION');
-    await holder.query('SELECT id FROM fleet_tally ORDER BY id LIMIT 1 FOR UPDATE');
+    const lockHolder = await stores.testDatabase.connect();
+    await lockHolder.query('START TRANSACTION');
+    await lockHolder.query('SELECT id FROM fleet_counter_delta ORDER BY id LIMIT 1 FOR UPDATE');
     await stores.registered();
-    await stores.removals.forgetOld(old(new Date(0)), 500);
-    await holder.query('ROLLBACK');
-    await holder.end();
-    expect(await stores.site.tallyErrors()).toEqual([]);
+    await stores.removals.deleteExpired(old(new Date(0)), 500);
+    await lockHolder.query('ROLLBACK');
+    await lockHolder.end();
+    expect(await stores.testDatabase.counterErrors()).toEqual([]);
     expect(await stores.plans.fleetSize()).toBe(3);
   });
 });
 
 describe('the clean-up as it is seen', () => {
   it('is its last pass, by whichever replica', async () => {
-    expect(await stores.removals.lastPass()).toBeNull();
+    expect(await stores.removals.lastRun()).toBeNull();
     const at = stores.clock.now();
-    await stores.removals.recordPass({ at, by: 'replica-1', removed: 3, error: null });
-    expect(await other.lastPass()).toEqual({ at, by: 'replica-1', removed: 3, error: null });
-    await other.recordPass({ at, by: 'replica-2', removed: 0, error: 'x'.repeat(900) });
-    expect(await stores.removals.lastPass()).toEqual({ at, by: 'replica-2', removed: 0, error: 'x'.repeat(500) });
+    await stores.removals.recordRun({ at, by: 'replica-1', removed: 3, error: null });
+    expect(await other.lastRun()).toEqual({ at, by: 'replica-1', removed: 3, error: null });
+    await other.recordRun({ at, by: 'replica-2', removed: 0, error: 'x'.repeat(900) });
+    expect(await stores.removals.lastRun()).toEqual({ at, by: 'replica-2', removed: 0, error: 'x'.repeat(500) });
   });
 
   it('is the oldest entry that is leaving', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  NOTHING_REPORTED,
+  NO_REPORT,
   type ForgettableMember,
   type Heartbeat,
   type IgnoredMembers,
@@ -29,7 +29,7 @@ const health = async (server: StoredServer): Promise<Partial<ReportedHealth> | u
 const fields = async (server: StoredServer): Promise<readonly string[] | undefined> =>
   (await entry(server))?.lease.ignoredFields;
 const detailsOf = async ({ hostId }: StoredServer, kind: 'version_changed' | 'source_address_changed') =>
-  (await stores.events.page({ hostId, kind }, 1_000, null)).items.map(({ detail }) => detail);
+  (await stores.events.fetchPage({ hostId, kind }, 1_000, null)).items.map(({ detail }) => detail);
 
 describe('a value that cannot be used', () => {
   it.each<[ForgettableMember & keyof ReportedHealth, Partial<Heartbeat>]>([
@@ -46,9 +46,9 @@ describe('a value that cannot be used', () => {
       ...reported,
     };
     const server = await stores.registered();
-    await stores.write(stores.beat(server, all));
+    await stores.write(stores.heartbeat(server, all));
     const before = await health(server);
-    await stores.write(stores.beat(server, ignored([member], member)));
+    await stores.write(stores.heartbeat(server, ignored([member], member)));
     const certificate =
       member === 'certificateExpiresAt' ? { certificateReportedAt: null, certificateKnownAt: null } : {};
     expect(await health(server)).toEqual({
@@ -57,49 +57,49 @@ describe('a value that cannot be used', () => {
       [member]: null,
       protectedMachinesUnknown: member === 'protectedMachineCount',
     });
-    await stores.write(stores.beat(server, reported));
+    await stores.write(stores.heartbeat(server, reported));
     expect(await health(server)).toEqual({ ...before, ...reported });
   });
 
   it('does not end an outage of services', async () => {
     const server = await stores.registered();
-    await stores.write(stores.beat(server, { services: STOPPED }));
+    await stores.write(stores.heartbeat(server, { services: STOPPED }));
     const since = stores.clock.now();
-    await stores.pass(10);
-    await stores.write(stores.beat(server, ignored(['services.0.name'], 'services')));
+    await stores.advance(10);
+    await stores.write(stores.heartbeat(server, ignored(['services.0.name'], 'services')));
     expect(await health(server)).toMatchObject({ services: null, servicesDownAt: since });
   });
 
   it('makes the clock skew unknown until it is measured again', async () => {
     const server = await stores.registered();
     const skew = async () => (await entry(server))?.lease.skewMs;
-    await stores.write(stores.beat(server, { skewMs: 5_000 }));
-    await stores.write(stores.beat(server, ignored(['sentAt'], 'skewMs')));
+    await stores.write(stores.heartbeat(server, { skewMs: 5_000 }));
+    await stores.write(stores.heartbeat(server, ignored(['sentAt'], 'skewMs')));
     expect(await skew()).toBeNull();
-    await stores.write(stores.beat(server, ignored(['sentAt'], 'skewMs')));
+    await stores.write(stores.heartbeat(server, ignored(['sentAt'], 'skewMs')));
     expect(await skew()).toBeNull();
-    await stores.write(stores.beat(server, { skewMs: 7_000 }));
+    await stores.write(stores.heartbeat(server, { skewMs: 7_000 }));
     expect(await skew()).toBe(7_000);
   });
 
   it('of a count of machines keeps the server from being purged, also when later heartbeats carry no count', async () => {
     const server = await stores.registered();
-    await stores.write(stores.beat(server, { protectedMachineCount: 0 }));
-    await stores.write(stores.beat(server, UNUSABLE_COUNT));
-    await stores.write(stores.beat(server));
-    await stores.pass(180);
+    await stores.write(stores.heartbeat(server, { protectedMachineCount: 0 }));
+    await stores.write(stores.heartbeat(server, UNUSABLE_COUNT));
+    await stores.write(stores.heartbeat(server));
+    await stores.advance(180);
     expect(await codeOf(stores.purge(server))).toBe('machines_unknown');
-    await stores.write(stores.beat(server, { protectedMachineCount: 0 }));
-    await stores.pass(180);
+    await stores.write(stores.heartbeat(server, { protectedMachineCount: 0 }));
+    await stores.advance(180);
     expect(await codeOf(stores.purge(server))).toBeNull();
   });
 
   it('of a count of machines holds for the next registration of the machine, not for another machine', async () => {
     const server = await stores.registered();
-    await stores.write(stores.beat(server, UNUSABLE_COUNT));
+    await stores.write(stores.heartbeat(server, UNUSABLE_COUNT));
     await stores.register(server.hostId);
     expect(await health(server)).toMatchObject({ protectedMachinesUnknown: true });
-    await stores.pass(180);
+    await stores.advance(180);
     await stores.register(server.hostId, { machineId: 'machine-2' });
     expect(await health(server)).toMatchObject({ protectedMachinesUnknown: false });
   });
@@ -121,7 +121,7 @@ describe('a value that is withdrawn', () => {
   it.each<[WithdrawableMember, Partial<ReportedHealth>]>([
     [
       'load',
-      { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NOTHING_REPORTED.loadExceededAt },
+      { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NO_REPORT.loadExceededAt },
     ],
     ['services', { services: null, servicesReportedAt: null, servicesDownAt: null }],
     ['certificateExpiresAt', { certificateExpiresAt: null, certificateReportedAt: null, certificateKnownAt: null }],
@@ -136,24 +136,24 @@ describe('a value that is withdrawn', () => {
         certificateExpiresAt: END,
       };
       const server = await stores.registered();
-      await stores.write(stores.beat(server, all));
+      await stores.write(stores.heartbeat(server, all));
       const before = await health(server);
-      await stores.write(stores.beat(server, { withdrawn: [member] }));
+      await stores.write(stores.heartbeat(server, { withdrawn: [member] }));
       expect(await health(server)).toEqual({ ...before, ...gone });
       stores.heartbeatDatabase.statements.length = 0;
-      expect(await stores.outcomes(stores.beat(server, { withdrawn: [member] }))).toEqual(['accepted']);
+      expect(await stores.outcomes(stores.heartbeat(server, { withdrawn: [member] }))).toEqual(['accepted']);
       expect(stores.heartbeatDatabase.statements).toHaveLength(1);
-      await stores.write(stores.beat(server, { [member]: all[member] }));
+      await stores.write(stores.heartbeat(server, { [member]: all[member] }));
       expect(await health(server)).toEqual(before);
     },
   );
 
   it('is another heartbeat than one with an unusable value of it', async () => {
     const server = await stores.registered();
-    await stores.write(stores.beat(server, { services: STOPPED }));
-    await stores.write(stores.beat(server, ignored(['services'], 'services')));
+    await stores.write(stores.heartbeat(server, { services: STOPPED }));
+    await stores.write(stores.heartbeat(server, ignored(['services'], 'services')));
     expect(await health(server)).toMatchObject({ services: null, servicesDownAt: stores.clock.now() });
-    await stores.write(stores.beat(server, { withdrawn: ['services'] }));
+    await stores.write(stores.heartbeat(server, { withdrawn: ['services'] }));
     expect(await health(server)).toMatchObject({ services: null, servicesDownAt: null });
   });
 });
@@ -176,9 +176,9 @@ describe('since when a signal of the load is above its threshold', () => {
       { freeCacheBytes: 29 },
       { cpuPercent: 81 },
     ]) {
-      await stores.write(stores.beat(server, { load: { ...LOAD, ...over } }));
+      await stores.write(stores.heartbeat(server, { load: { ...LOAD, ...over } }));
       seen.push(await exceeded(server));
-      await stores.pass(10);
+      await stores.advance(10);
     }
     expect(seen).toEqual([
       [0, null, null, null],
@@ -195,9 +195,9 @@ describe('since when a signal of the load is above its threshold', () => {
   ])('%d s after the report before is %d', async (seconds, since) => {
     const server = await stores.registered();
     const busy = { load: { ...LOAD, cpuPercent: 99 } };
-    await stores.write(stores.beat(server, busy));
-    await stores.pass(seconds);
-    await stores.write(stores.beat(server, busy));
+    await stores.write(stores.heartbeat(server, busy));
+    await stores.advance(seconds);
+    await stores.write(stores.heartbeat(server, busy));
     expect((await exceeded(server))[0]).toBe(since);
   });
 });
@@ -211,35 +211,35 @@ describe('when services and certificate were reported', () => {
   it('is written at once for other values, and once a minute for the same', async () => {
     const server = await stores.registered();
     const first = stores.clock.now();
-    await stores.write(stores.beat(server, { services: RUNNING, certificateExpiresAt: END }));
-    await stores.pass(59);
-    await stores.write(stores.beat(server, { services: RUNNING, certificateExpiresAt: END }));
+    await stores.write(stores.heartbeat(server, { services: RUNNING, certificateExpiresAt: END }));
+    await stores.advance(59);
+    await stores.write(stores.heartbeat(server, { services: RUNNING, certificateExpiresAt: END }));
     expect(await reported(server)).toEqual([first, first, first]);
-    await stores.pass(1);
+    await stores.advance(1);
     const minute = stores.clock.now();
-    await stores.write(stores.beat(server, { services: RUNNING, certificateExpiresAt: END }));
+    await stores.write(stores.heartbeat(server, { services: RUNNING, certificateExpiresAt: END }));
     expect(await reported(server)).toEqual([minute, minute, first]);
-    await stores.pass(1);
+    await stores.advance(1);
     const other = stores.clock.now();
-    await stores.write(stores.beat(server, { services: STOPPED, certificateExpiresAt: new Date(END.getTime() + 1) }));
+    await stores.write(stores.heartbeat(server, { services: STOPPED, certificateExpiresAt: new Date(END.getTime() + 1) }));
     expect(await reported(server)).toEqual([other, other, other]);
-    await stores.pass(10);
-    await stores.write(stores.beat(server));
+    await stores.advance(10);
+    await stores.write(stores.heartbeat(server));
     expect(await reported(server)).toEqual([other, other, other]);
   });
 
   it('an empty list of services neither begins nor ends an outage', async () => {
     const server = await stores.registered();
-    await stores.write(stores.beat(server, { services: [] }));
+    await stores.write(stores.heartbeat(server, { services: [] }));
     expect(await health(server)).toMatchObject({ services: [], servicesDownAt: null });
-    await stores.write(stores.beat(server, { services: STOPPED }));
+    await stores.write(stores.heartbeat(server, { services: STOPPED }));
     const since = stores.clock.now();
-    await stores.pass(10);
-    await stores.write(stores.beat(server, { services: [] }));
+    await stores.advance(10);
+    await stores.write(stores.heartbeat(server, { services: [] }));
     expect(await health(server)).toMatchObject({ services: [], servicesDownAt: since });
-    await stores.write(stores.beat(server, { services: STOPPED }));
+    await stores.write(stores.heartbeat(server, { services: STOPPED }));
     expect(await health(server)).toMatchObject({ servicesDownAt: since });
-    await stores.write(stores.beat(server, { services: RUNNING }));
+    await stores.write(stores.heartbeat(server, { services: RUNNING }));
     expect(await health(server)).toMatchObject({ servicesDownAt: null });
   });
 });
@@ -248,24 +248,24 @@ describe('the names of ignored members', () => {
   it('are kept with the lease until another heartbeat carries others, or none', async () => {
     const server = await stores.registered();
     for (const names of [['mood'], ['mood', 'queueDepth'], []]) {
-      await stores.write(stores.beat(server, names.length > 0 ? ignored(names) : {}));
+      await stores.write(stores.heartbeat(server, names.length > 0 ? ignored(names) : {}));
       expect(await fields(server)).toEqual(names);
     }
   });
 
   it('are forgotten by a registration', async () => {
     const server = await stores.registered();
-    await stores.write(stores.beat(server, ignored(['mood'])));
+    await stores.write(stores.heartbeat(server, ignored(['mood'])));
     await stores.register(server.hostId);
     expect(await fields(server)).toEqual([]);
   });
 
   it('that are the same again cost one statement, as a heartbeat without any', async () => {
     const server = await stores.registered();
-    for (const said of [{}, ignored(['protectedMachineCount', 'mood'], 'protectedMachineCount')]) {
-      await stores.write(stores.beat(server, said));
+    for (const heartbeatFields of [{}, ignored(['protectedMachineCount', 'mood'], 'protectedMachineCount')]) {
+      await stores.write(stores.heartbeat(server, heartbeatFields));
       stores.heartbeatDatabase.statements.length = 0;
-      expect(await stores.outcomes(stores.beat(server, said))).toEqual(['accepted']);
+      expect(await stores.outcomes(stores.heartbeat(server, heartbeatFields))).toEqual(['accepted']);
       expect(stores.heartbeatDatabase.statements).toHaveLength(1);
     }
   });
@@ -276,7 +276,7 @@ describe('the names of ignored members', () => {
       { length: 40 },
       (_, number) => `services.63.${letter.repeat(64 / letter.length)}…${number % 10}`,
     );
-    expect(await stores.outcomes(stores.beat(server, ignored(names)))).toEqual(['accepted']);
+    expect(await stores.outcomes(stores.heartbeat(server, ignored(names)))).toEqual(['accepted']);
     expect(await fields(server)).toEqual(names.slice(0, 20));
   });
 });
@@ -285,7 +285,7 @@ describe('events that heartbeats cause', () => {
   const alternate = async (server: StoredServer, times: number): Promise<void> => {
     for (let turn = 0; turn < times; turn += 1) {
       await stores.write(
-        stores.beat(server, { agentVersion: `9.62.0.${turn % 2}`, sourceAddress: `192.0.2.${20 + (turn % 2)}` }),
+        stores.heartbeat(server, { agentVersion: `9.62.0.${turn % 2}`, sourceAddress: `192.0.2.${20 + (turn % 2)}` }),
       );
     }
   };
@@ -303,8 +303,8 @@ describe('events that heartbeats cause', () => {
     expect(await detailsOf(other, 'version_changed')).toHaveLength(3);
 
     stores.clock.advanceSeconds(3_600);
-    await stores.availability.note();
-    await stores.write(stores.beat(server, { agentVersion: '9.62.0.1', sourceAddress: '192.0.2.21' }));
+    await stores.availabilityClock.tick();
+    await stores.write(stores.heartbeat(server, { agentVersion: '9.62.0.1', sourceAddress: '192.0.2.21' }));
     expect((await detailsOf(server, 'version_changed')).slice(10)).toEqual([
       { from: '9.62.0.0', to: '9.62.0.1', suppressed: 15 },
     ]);
@@ -316,7 +316,7 @@ describe('events that heartbeats cause', () => {
   it('are bounded across registrations', async () => {
     const server = await stores.registered();
     await alternate(server, 12);
-    await stores.pass(180);
+    await stores.advance(180);
     const again = await stores.registered({ agentVersion: '9.61.0.0' }, server.hostId);
     await alternate(again, 4);
     expect(await detailsOf(server, 'version_changed')).toHaveLength(10);
@@ -325,8 +325,8 @@ describe('events that heartbeats cause', () => {
   it('of versions above ours are bounded', async () => {
     const server = await stores.registered();
     for (let turn = 0; turn < 15; turn += 1)
-      await stores.write(stores.beat(server, { agentVersion: `9.64.0.${turn}` }));
-    const kinds = await stores.kinds(server.hostId);
+      await stores.write(stores.heartbeat(server, { agentVersion: `9.64.0.${turn}` }));
+    const kinds = await stores.eventKinds(server.hostId);
     expect(kinds.filter((kind) => kind === 'version_newer_than_configuration_server')).toHaveLength(10);
   });
 });

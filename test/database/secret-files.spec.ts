@@ -2,10 +2,10 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { KeyKeeper } from '@app/fleet';
+import { KeyService } from '@app/fleet';
 import { KeyRingStore, SecretStore } from '@app/fleet-mysql';
-import { newApiKey, sameBytes, sha256, SystemSecrets } from '@app/platform';
-import { renewAdminKey, SecretFiles, settleSecrets } from '../../apps/configuration-server/src/secret-files.js';
+import { newApiKey, constantTimeEqual, sha256, RandomSecretGenerator } from '@app/platform';
+import { issueAdditionalAdminKey, SecretFiles, ensureInitialSecrets } from '../../apps/configuration-server/src/data-directory/secret-files.js';
 import { TestStores } from '../support/test-stores.js';
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => stores.close());
 beforeEach(async () => {
-  for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event']) await stores.testDatabase.write('DELETE FROM ??', [table]);
   folder = await mkdtemp(join(tmpdir(), 'secret-files-'));
   files = new SecretFiles(folder);
   await start();
@@ -30,13 +30,13 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const start = async (): Promise<void> => {
-  await settleSecrets(secrets, keys, files, () => undefined);
-  await keeper().settleRotation();
+  await ensureInitialSecrets(secrets, keys, files, () => undefined);
+  await keeper().recoverRotation();
 };
 const passphrase = async (): Promise<string> => (await readFile(files.passphrase, 'utf8')).trim();
 const isValid = async (text: string): Promise<boolean> =>
-  (await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(text)));
-const keeper = (): KeyKeeper => new KeyKeeper(keys, new SystemSecrets(), files, stores.identifiers, stores.clock, 60);
+  (await keys.validPassphrases()).some(({ hash }) => constantTimeEqual(hash, sha256(text)));
+const keeper = (): KeyService => new KeyService(keys, new RandomSecretGenerator(), files, stores.identifiers, stores.clock, 60);
 
 describe('a rotated passphrase', () => {
   it('is in the file of the first one, for its owner alone', async () => {
@@ -52,12 +52,12 @@ describe('a rotated passphrase', () => {
 
   it('is put in place by the next start when the server was killed after the database knew it', async () => {
     class Killed extends SecretFiles {
-      override putInPlace(): Promise<string> {
+      override commit(): Promise<string> {
         return Promise.reject(new Error('killed'));
       }
     }
     const first = await passphrase();
-    const dying = new KeyKeeper(keys, new SystemSecrets(), new Killed(folder), stores.identifiers, stores.clock, 0);
+    const dying = new KeyService(keys, new RandomSecretGenerator(), new Killed(folder), stores.identifiers, stores.clock, 0);
     await expect(dying.rotatePassphrase(actor, null)).rejects.toThrow('killed');
     expect([await passphrase(), await isValid(first)]).toEqual([first, false]);
     await start();
@@ -71,16 +71,16 @@ describe('a rotated passphrase', () => {
     ['is put in place as soon as it is known that the database has it', true],
     ['is forgotten as soon as it is known that the database has it not', false],
   ])('whose answer from the database never came %s, while the server runs', async (_what, isCommitted) => {
-    class AnswerLost extends KeyRingStore {
+    class ResponseLost extends KeyRingStore {
       override async change<A>(...[caller, about, decide]: Parameters<KeyRingStore['change']>): Promise<A> {
         if (isCommitted) await super.change(caller, about, decide);
         throw new Error('database_unavailable');
       }
     }
     const first = await passphrase();
-    const unlucky = new KeyKeeper(
-      new AnswerLost(stores.database, stores.clock, stores.identifiers),
-      new SystemSecrets(),
+    const unlucky = new KeyService(
+      new ResponseLost(stores.database, stores.clock, stores.identifiers),
+      new RandomSecretGenerator(),
       files,
       stores.identifiers,
       stores.clock,
@@ -88,7 +88,7 @@ describe('a rotated passphrase', () => {
     );
     await expect(unlucky.rotatePassphrase(actor, null)).rejects.toThrow('database_unavailable');
     expect(await passphrase()).toBe(first);
-    await unlucky.settleRotation();
+    await unlucky.recoverRotation();
     expect([(await passphrase()) === first, await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual(
       [!isCommitted, true, ['admin.key', 'connection.passphrase']],
     );
@@ -96,7 +96,7 @@ describe('a rotated passphrase', () => {
 
   it('is forgotten by the next start when the database never knew it', async () => {
     const first = await passphrase();
-    await files.prepare('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
+    await files.stage('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
     await start();
     expect([await passphrase(), await isValid(first), (await readdir(folder)).sort()]).toEqual([
       first,
@@ -120,9 +120,9 @@ describe('another admin key, for an operator who has none any more,', () => {
 
   it('is in the file of the first, which lets somebody in as before', async () => {
     const first = await adminKey();
-    await renewAdminKey(secrets, files);
+    await issueAdditionalAdminKey(secrets, files);
     const second = await adminKey();
-    expect(await Promise.all([first, second].map((key) => keys.apiKeyOf(sha256(key))))).toMatchObject([
+    expect(await Promise.all([first, second].map((key) => keys.findValidApiKey(sha256(key))))).toMatchObject([
       { role: 'admin' },
       { role: 'admin' },
     ]);
@@ -132,7 +132,7 @@ describe('another admin key, for an operator who has none any more,', () => {
   it.each([
     ['in the first replica', async () => undefined],
     ['in another replica, which has no passphrase', () => rm(files.passphrase)],
-    ['while a rotation was under way', () => files.prepare('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA')],
+    ['while a rotation was under way', () => files.stage('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA')],
   ])(
     'is put in place by the next start when the server was killed after the database knew it, %s',
     async (_where, leave) => {
@@ -142,13 +142,13 @@ describe('another admin key, for an operator who has none any more,', () => {
           throw new Error('killed');
         }
       }
-      await expect(renewAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files)).rejects.toThrow(
+      await expect(issueAdditionalAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files)).rejects.toThrow(
         'killed',
       );
       await leave();
       const there = await readdir(folder);
-      await settleSecrets(secrets, keys, files, (line) => expect(line).toBe('nothing to tell'));
-      expect([await keys.apiKeyOf(sha256(await adminKey())), (await names()).length]).toMatchObject([
+      await ensureInitialSecrets(secrets, keys, files, (line) => expect(line).toBe('nothing to tell'));
+      expect([await keys.findValidApiKey(sha256(await adminKey())), (await names()).length]).toMatchObject([
         { name: (await names())[1] },
         2,
       ]);

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 const firstKey = (hash: Buffer): { hash: Buffer; prefix: string } => ({ hash, prefix: 'csk_first' });
 beforeEach(async () => {
-  for (const table of ['secret', 'passphrase', 'api_key', 'event']) await stores.site.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event']) await stores.testDatabase.write('DELETE FROM ??', [table]);
 });
 afterAll(() => stores.close());
 
@@ -23,52 +23,52 @@ describe('a key that the replicas share', () => {
   it('is the same for both, also when they offer theirs at the same moment', async () => {
     const [mine, yours] = [randomBytes(32), randomBytes(32)];
     const [first, second] = await Promise.all([
-      one.sharedKey('credential_hmac', mine),
-      other.sharedKey('credential_hmac', yours),
+      one.getOrCreateSharedKey('credential_hmac', mine),
+      other.getOrCreateSharedKey('credential_hmac', yours),
     ]);
     expect(first.equals(second)).toBe(true);
     expect([mine, yours].some((offered) => offered.equals(first))).toBe(true);
-    expect((await one.sharedKey('credential_hmac', randomBytes(32))).equals(first)).toBe(true);
+    expect((await one.getOrCreateSharedKey('credential_hmac', randomBytes(32))).equals(first)).toBe(true);
   });
 
   it('is one for each name', async () => {
     const [mac, cursor] = [randomBytes(32), randomBytes(32)];
-    expect((await one.sharedKey('credential_hmac', mac)).equals(mac)).toBe(true);
-    expect((await one.sharedKey('cursor_hmac', cursor)).equals(cursor)).toBe(true);
+    expect((await one.getOrCreateSharedKey('credential_hmac', mac)).equals(mac)).toBe(true);
+    expect((await one.getOrCreateSharedKey('cursor_hmac', cursor)).equals(cursor)).toBe(true);
   });
 });
 
 describe('the first secrets', () => {
   it('of two replicas at the same moment are those of one, and only that one is told so', async () => {
     const hashes = Array.from({ length: 4 }, () => randomBytes(32)) as [Buffer, Buffer, Buffer, Buffer];
-    expect([await one.haveFirstSecrets(), await other.haveFirstSecrets()]).toEqual([false, false]);
+    expect([await one.hasInitialSecrets(), await other.hasInitialSecrets()]).toEqual([false, false]);
     const won = await Promise.all([
-      one.firstSecrets(hashes[0], firstKey(hashes[1])),
-      other.firstSecrets(hashes[2], firstKey(hashes[3])),
+      one.createInitialSecrets(hashes[0], firstKey(hashes[1])),
+      other.createInitialSecrets(hashes[2], firstKey(hashes[3])),
     ]);
     expect([...won].sort()).toEqual([false, true]);
     const [passphraseHash, keyHash] = won[0] ? [hashes[0], hashes[1]] : [hashes[2], hashes[3]];
     const passphrases = await keys.validPassphrases();
     expect(passphrases).toHaveLength(1);
     expect(passphrases[0]?.hash.equals(passphraseHash)).toBe(true);
-    expect(await keys.apiKeyOf(keyHash)).toMatchObject({ name: 'admin', role: 'admin' });
-    expect(await stores.site.count('api_key')).toBe(1);
-    const kinds = await stores.site.rows<{ kind: string }>('SELECT kind FROM event');
+    expect(await keys.findValidApiKey(keyHash)).toMatchObject({ name: 'admin', role: 'admin' });
+    expect(await stores.testDatabase.count('api_key')).toBe(1);
+    const kinds = await stores.testDatabase.rows<{ kind: string }>('SELECT kind FROM event');
     expect(kinds.map(({ kind }) => kind).sort()).toEqual(['api_key_created', 'passphrase_created']);
-    expect([await one.haveFirstSecrets(), await other.haveFirstSecrets()]).toEqual([true, true]);
+    expect([await one.hasInitialSecrets(), await other.hasInitialSecrets()]).toEqual([true, true]);
   });
 
   it('are not made a second time, also when their passphrase has been retired', async () => {
-    expect(await one.firstSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(true);
-    await stores.site.write('DELETE FROM passphrase');
-    expect(await other.firstSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(false);
+    expect(await one.createInitialSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(true);
+    await stores.testDatabase.write('DELETE FROM passphrase');
+    expect(await other.createInitialSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(false);
     expect(await keys.validPassphrases()).toEqual([]);
   });
 
   it('tell no secret in their events', async () => {
     const [passphraseHash, keyHash] = [randomBytes(32), randomBytes(32)];
-    await one.firstSecrets(passphraseHash, firstKey(keyHash));
-    const text = JSON.stringify(await stores.site.rows('SELECT CAST(detail AS CHAR) AS detail FROM event'));
+    await one.createInitialSecrets(passphraseHash, firstKey(keyHash));
+    const text = JSON.stringify(await stores.testDatabase.rows('SELECT CAST(detail AS CHAR) AS detail FROM event'));
     for (const hash of [passphraseHash, keyHash]) {
       expect(text).not.toContain(hash.toString('hex'));
       expect(text).not.toContain(hash.toString('base64'));
@@ -85,7 +85,7 @@ describe('what lets a caller in', () => {
     [0, false],
     [-1, false],
   ])('a passphrase that retires in %j ms is valid: %s', async (ms, valid) => {
-    await stores.site.write('INSERT INTO passphrase (id, hash, created_at, retires_at) VALUES (?, ?, ?, ?)', [
+    await stores.testDatabase.write('INSERT INTO passphrase (id, hash, created_at, expires_at) VALUES (?, ?, ?, ?)', [
       randomUUID(),
       randomBytes(32),
       stores.clock.now(),
@@ -103,11 +103,11 @@ describe('what lets a caller in', () => {
     [1, -1, false],
   ])('a key that expires in %j ms and was revoked at %j ms is valid: %s', async (expiresMs, revokedMs, valid) => {
     const hash = randomBytes(32);
-    await stores.site.write(
+    await stores.testDatabase.write(
       'INSERT INTO api_key (id, name, hash, role, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
       [randomUUID(), 'portal', hash, 'reader', stores.clock.now(), inMs(expiresMs), inMs(revokedMs)],
     );
-    expect((await keys.apiKeyOf(hash)) !== null).toBe(valid);
-    expect(await keys.apiKeyOf(randomBytes(32))).toBeNull();
+    expect((await keys.findValidApiKey(hash)) !== null).toBe(valid);
+    expect(await keys.findValidApiKey(randomBytes(32))).toBeNull();
   });
 });

@@ -5,11 +5,11 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingRegistry } from '@app/fleet';
 import { KeyRingStore, RemovalStore, SecretStore } from '@app/fleet-mysql';
-import { sameBytes, sha256 } from '@app/platform';
-import { RemovedHostsFile } from '../../apps/configuration-server/src/restore/removed-hosts-file.js';
-import { SiteHistory, type RestoreResult } from '../../apps/configuration-server/src/restore/site-history.js';
-import { SecretFiles, settleSecrets } from '../../apps/configuration-server/src/secret-files.js';
-import { fixedFraction } from '../support/hand-clock.js';
+import { constantTimeEqual, sha256 } from '@app/platform';
+import { RemovedHostsFile } from '../../apps/configuration-server/src/data-directory/removed-hosts-file.js';
+import { SiteHistory, type RestoreResult } from '../../apps/configuration-server/src/data-directory/site-history.js';
+import { SecretFiles, ensureInitialSecrets } from '../../apps/configuration-server/src/data-directory/secret-files.js';
+import { fixedFraction } from '../support/manual-clock.js';
 import { TestStores, type StoredServer } from '../support/test-stores.js';
 
 /** A replica as far as it has a data directory. */
@@ -36,10 +36,10 @@ beforeAll(async () => {
 afterAll(() => stores.close());
 beforeEach(async () => {
   await stores.fresh();
-  for (const table of ['secret', 'passphrase', 'api_key', 'site']) await stores.site.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'site']) await stores.testDatabase.write('DELETE FROM ??', [table]);
   first = await aReplica();
-  await settleSecrets(secrets, keys, first.files, () => undefined);
-  await first.history.settle({ isRestored: false, isNewDatabase: true });
+  await ensureInitialSecrets(secrets, keys, first.files, () => undefined);
+  await first.history.reconcile({ isRestored: false, isNewDatabase: true });
 });
 afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
@@ -72,8 +72,8 @@ async function restart(
   isRestored: boolean,
 ): Promise<Replica & { readonly result: RestoreResult | null }> {
   const next = await aReplica(folder);
-  await settleSecrets(secrets, keys, next.files, () => undefined);
-  return { ...next, result: await next.history.settle({ isRestored, isNewDatabase: false }) };
+  await ensureInitialSecrets(secrets, keys, next.files, () => undefined);
+  return { ...next, result: await next.history.reconcile({ isRestored, isNewDatabase: false }) };
 }
 
 const textOf = async (path: string): Promise<string> => (await readFile(path, 'utf8')).trim();
@@ -86,15 +86,15 @@ const linesOf = async ({
 const hasValidSecrets = async ({ files }: Replica): Promise<boolean[]> => {
   const [passphrase, key] = await Promise.all([textOf(files.passphrase), textOf(files.adminKey)]);
   return [
-    (await keys.validPassphrases()).some(({ hash }) => sameBytes(hash, sha256(passphrase))),
+    (await keys.validPassphrases()).some(({ hash }) => constantTimeEqual(hash, sha256(passphrase))),
     await keys.isApiKeyValid(sha256(key)),
   ];
 };
 const validKeys = async (): Promise<number> =>
   (await keys.apiKeys(100, null)).filter(({ revokedAt }) => revokedAt === null).length;
-const epochs = (): Promise<unknown[]> => stores.site.rows('SELECT epoch, generation_floor, unfinished FROM site');
+const epochs = (): Promise<unknown[]> => stores.testDatabase.rows('SELECT epoch, generation_floor, unfinished FROM site');
 const restoredEvents = async (): Promise<number> =>
-  (await stores.site.rows(`SELECT id FROM event WHERE kind = 'database_restored'`)).length;
+  (await stores.testDatabase.rows(`SELECT id FROM event WHERE kind = 'database_restored'`)).length;
 const recording = ({ removedHosts }: Replica): RecordingRegistry =>
   new RecordingRegistry(stores.registry, removedHosts);
 const purge = (replica: Replica, server: StoredServer): Promise<unknown> =>
@@ -102,7 +102,7 @@ const purge = (replica: Replica, server: StoredServer): Promise<unknown> =>
 
 /** The rows of these hosts as they were in the backup. */
 async function restoreEntry({ hostId }: StoredServer): Promise<StoredServer> {
-  await stores.site.write('DELETE FROM tombstone WHERE host_id = ?', [hostId]);
+  await stores.testDatabase.write('DELETE FROM tombstone WHERE host_id = ?', [hostId]);
   return stores.registered({}, hostId);
 }
 
@@ -147,11 +147,11 @@ describe('a restore', () => {
       'removed-hosts.jsonl',
       'site.json',
     ]);
-    expect(await stores.outcomes(stores.beat(server), stores.beat(purged))).toEqual([
+    expect(await stores.outcomes(stores.heartbeat(server), stores.heartbeat(purged))).toEqual([
       'credential_revoked',
       'generation_retired',
     ]);
-    expect([(await stores.register(server.hostId)).generation, await stores.site.tallyErrors()]).toEqual([
+    expect([(await stores.register(server.hostId)).generation, await stores.testDatabase.counterErrors()]).toEqual([
       FIRST_FLOOR + 1,
       [],
     ]);
@@ -169,7 +169,7 @@ describe('a restore', () => {
 
   it('on two replicas at once is done once, and each adds the removals that it knows', async () => {
     const second = await aReplica();
-    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     const purged = [await stores.registered(), await stores.registered()] as const;
     await purge(first, purged[0]);
     await purge(second, purged[1]);
@@ -183,7 +183,7 @@ describe('a restore', () => {
     ]);
     const names = (await Promise.all([first, second].map(({ folder }) => readdir(folder)))).flat();
     expect(names.filter((name) => /\.(new|renewed)$/.test(name))).toEqual([]);
-    expect(await stores.outcomes(...purged.map((server) => stores.beat(server)))).toEqual([
+    expect(await stores.outcomes(...purged.map((server) => stores.heartbeat(server)))).toEqual([
       'generation_retired',
       'generation_retired',
     ]);
@@ -194,21 +194,21 @@ describe('a restore', () => {
 
   it('is completed with what another data directory knows when that is started later, without the option', async () => {
     const second = await aReplica();
-    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     const [purged, returned] = [await stores.registered(), await stores.registered()];
     await purge(second, purged);
     await purge(second, returned);
     for (const server of [purged, returned]) await restoreEntry(server);
     await restart(first, true);
-    expect(await stores.outcomes(stores.beat(purged))).toEqual(['credential_revoked']);
+    expect(await stores.outcomes(stores.heartbeat(purged))).toEqual(['credential_revoked']);
     await stores.register(returned.hostId);
 
     expect((await restart(second, false)).result).toMatchObject({ epoch: 1, removed: 1 });
-    expect(await stores.outcomes(stores.beat(purged), stores.beat(returned))).toEqual([
+    expect(await stores.outcomes(stores.heartbeat(purged), stores.heartbeat(returned))).toEqual([
       'generation_retired',
       'generation_superseded',
     ]);
-    expect([await stores.rowsOf(purged.hostId), (await stores.kinds(purged.hostId)).slice(0, 4)]).toEqual([
+    expect([await stores.rowsOf(purged.hostId), (await stores.eventKinds(purged.hostId)).slice(0, 4)]).toEqual([
       [0, 0, 0, 0, 1],
       ['registered', 'purged_by_force', 'registered', 'purged'],
     ]);
@@ -217,18 +217,18 @@ describe('a restore', () => {
 
   it('is not begun by a data directory that does not know the last one, which says so', async () => {
     const second = await aReplica();
-    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     await restart(first, true);
     const stale = await restart(second, true);
     expect([stale.result, await epochs()]).toMatchObject([{ hasBegun: false, epoch: 1 }, [{ epoch: 1 }]]);
     await rm(join(second.folder, 'site.json'));
-    await stores.pass(60); // each restore names its admin key by its instant
+    await stores.advance(60); // each restore names its admin key by its instant
     expect((await restart(second, true)).result).toMatchObject({ hasBegun: true, epoch: 2 });
   });
 
   it('reads the files of other replicas that were placed in the data directory, and no line that is none', async () => {
     const second = await aReplica();
-    await second.history.settle({ isRestored: false, isNewDatabase: false });
+    await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     const purged = await stores.registered();
     await purge(second, purged);
     await restoreEntry(purged);
@@ -244,11 +244,11 @@ describe('a restore', () => {
     await purge(first, server);
     const { generation } = await stores.register(server.hostId, {}, recording(first));
     expect((await linesOf(first)).map(({ change }) => change)).toEqual(['purge', 'registered']);
-    await stores.site.write('DELETE FROM process_server_name');
+    await stores.testDatabase.write('DELETE FROM process_server_name_history');
     for (const table of ['process_server_lease', 'process_server_health', 'process_server'])
-      await stores.site.write('DELETE FROM ??', [table]);
+      await stores.testDatabase.write('DELETE FROM ??', [table]);
     expect((await restart(first, true)).result).toMatchObject({ removed: 0 });
-    expect([generation, await stores.outcomes(stores.beat({ ...server, generation }))]).toEqual([
+    expect([generation, await stores.outcomes(stores.heartbeat({ ...server, generation }))]).toEqual([
       2,
       ['process_server_not_found'],
     ]);
@@ -266,29 +266,29 @@ describe('a restore', () => {
       [],
       0o600,
     ]);
-    expect(await stores.site.count('passphrase')).toBe(2);
+    expect(await stores.testDatabase.count('passphrase')).toBe(2);
   });
 
   it('ends the purge plans of the backup', async () => {
     await stores.savedPlan(await stores.registered());
     await restart(first, true);
-    expect(await stores.site.rows('SELECT expires_at FROM purge_plan')).toEqual([{ expires_at: stores.clock.now() }]);
+    expect(await stores.testDatabase.rows('SELECT expires_at FROM purge_plan')).toEqual([{ expires_at: stores.clock.now() }]);
   });
 });
 
 describe('a data directory', () => {
   it('finds the database older once its availability clock was kept, until a restore', async () => {
-    await stores.pass(60);
-    await first.history.keep(60_000);
-    await stores.site.write('UPDATE listening SET listened_ms = 59999');
+    await stores.advance(60);
+    await first.history.save(60_000);
+    await stores.testDatabase.write('UPDATE availability_clock SET available_ms = 59999');
     const found = await restart(first, false);
     expect([found.result, found.history.problems, found.history.advice]).toEqual([
       null,
       ['database_older_than_data_directory'],
       expect.stringContaining('npm start -- --restored'),
     ]);
-    await stores.pass(600);
-    await found.history.keep(700_000);
+    await stores.advance(600);
+    await found.history.save(700_000);
     expect((await restart(first, false)).history.problems).toEqual(['database_older_than_data_directory']);
     const { history } = await restart(first, true);
     expect([history.problems, history.advice]).toEqual([[], null]);
@@ -298,7 +298,7 @@ describe('a data directory', () => {
     const purged = await stores.registered();
     await purge(first, purged);
     await restoreEntry(purged);
-    await stores.site.write(`UPDATE site SET site_id = 'site-2', epoch_id = 'site-2'`);
+    await stores.testDatabase.write(`UPDATE site SET site_id = 'site-2', epoch_id = 'site-2'`);
     const found = await restart(first, false);
     expect([found.history.problems, found.history.advice]).toEqual([
       ['data_directory_of_other_site'],
@@ -312,17 +312,17 @@ describe('a data directory', () => {
     await writeFile(first.files.passphrase, 'AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
     const { history, files } = await restart(first, false);
     expect(history.problems).toEqual(['passphrase_file_unknown']);
-    await files.prepare('BBBBB-BBBBB-BBBBB-BBBBB-BBBBB-BBBBB');
-    await files.putInPlace();
+    await files.stage('BBBBB-BBBBB-BBBBB-BBBBB-BBBBB-BBBBB');
+    await files.commit();
     expect([history.problems, history.advice]).toEqual([[], null]);
   });
 
   it('knows of purges and of the clean-up before they are answered, for its owner alone', async () => {
-    const [purged, left] = [await stores.registered(), await stores.leaving()];
+    const [purged, left] = [await stores.registered(), await stores.decommissioned()];
     await purge(first, purged);
-    await stores.pass(300);
+    await stores.advance(300);
     const removals = new RemovalStore(stores.database, stores.clock, stores.identifiers, first.removedHosts);
-    await removals.removeDue({ decommissionedAt: stores.clock.now(), listenedMs: 0 }, 10, null);
+    await removals.removeDue({ decommissionedAt: stores.clock.now(), availableMs: 0 }, 10, null);
     expect(await linesOf(first)).toMatchObject([
       { hostId: purged.hostId, generation: 1, change: 'purge', by: 'anna', reason: 'scrapped' },
       { hostId: left.hostId, generation: 1, change: 'clean_up', by: 'clean-up' },
@@ -345,7 +345,7 @@ describe('a data directory', () => {
     await stores.purge(server, { force: true }, new RecordingRegistry(stores.registry, removedHosts));
     expect(history.problems).toEqual(['removed_hosts_not_recorded']);
     await mkdir(folder);
-    await removedHosts.writeWaiting();
+    await removedHosts.flush();
     expect([history.problems, await linesOf({ folder })]).toMatchObject([[], [{ hostId: server.hostId }]]);
   });
 
@@ -362,7 +362,7 @@ describe('a data directory', () => {
   it('keeps one line for each host', async () => {
     const [server, other] = [await stores.registered(), await stores.registered()];
     await purge(first, server);
-    await stores.pass(60);
+    await stores.advance(60);
     await restoreEntry(server);
     await purge(first, { ...server, generation: 1 });
     await purge(first, other);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { SETTINGS } from '@app/platform';
-import { PROBLEM_CODES, PROBLEMS } from '@app/wire';
+import { PROBLEM_CODES, PROBLEMS } from '@app/api-contract';
 import { projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 
 const withoutPadding = (row: string): string => row.replace(/ +\|/g, ' |');
@@ -11,9 +11,9 @@ const rowsThatBeginWith = (name: string): string[] => lines.filter((line) => lin
 
 describe('README.md', () => {
   it.each(
-    SETTINGS.map(({ name, unit, byDefault, meaning }) => [
+    SETTINGS.map(({ name, unit, defaultValue, meaning }) => [
       name,
-      `| \`${name}\` | ${unit} | ${byDefault} | ${meaning} |`,
+      `| \`${name}\` | ${unit} | ${defaultValue} | ${meaning} |`,
     ]),
   )('has the setting %s with its unit and default', (name, row) =>
     expect(rowsThatBeginWith(name)).toEqual([withoutPadding(row)]),

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 /** A temporary folder for all that the run makes. Database servers that an interrupted run leaves in it are ended. */
 export default async function globalSetup() {
   const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
-  const { databasesOn } = await import(new URL('database-process.js', platform));
-  const { endProcess } = await import(new URL('running-process.js', platform));
+  const { findServersForDataDir } = await import(new URL('database-process.js', platform));
+  const { terminateProcess } = await import(new URL('running-process.js', platform));
   const folder = await mkdtemp(join(tmpdir(), 'configuration-server-failover-'));
   process.env.TMPDIR = folder;
   const remove = async () => {
     for (const name of await readdir(folder)) {
-      for (const { pid } of databasesOn(join(folder, name, 'private-database'))) await endProcess(pid, 5_000);
+      for (const { pid } of findServersForDataDir(join(folder, name, 'private-database'))) await terminateProcess(pid, 5_000);
     }
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from '../support/server-program.js';
-import { OwnServer } from '../support/own-server.js';
+import { DedicatedDatabaseServer } from '../support/dedicated-database-server.js';
 
 const REPLICATION_USER = 'replication';
 /** Longer than any commit waits here, so that no commit is acknowledged without the replica. */
@@ -22,14 +22,14 @@ const OPTIONS = [
 /** Two MariaDB servers with semi-synchronous replication: `read_only` is off on the primary alone. */
 export class ReplicatedPair {
   private constructor(
-    private present: OwnServer,
-    private other: OwnServer,
+    private present: DedicatedDatabaseServer,
+    private other: DedicatedDatabaseServer,
   ) {}
 
   static async start(): Promise<ReplicatedPair> {
     const [first, second] = await Promise.all([
-      OwnServer.start([...OPTIONS, '--server-id=1']),
-      OwnServer.start([...OPTIONS, '--server-id=2']),
+      DedicatedDatabaseServer.start([...OPTIONS, '--server-id=1']),
+      DedicatedDatabaseServer.start([...OPTIONS, '--server-id=2']),
     ]);
     for (const { root } of [first, second]) {
       await root.query(
@@ -43,11 +43,11 @@ export class ReplicatedPair {
     return pair;
   }
 
-  get primary(): OwnServer {
+  get primary(): DedicatedDatabaseServer {
     return this.present;
   }
 
-  get replica(): OwnServer {
+  get replica(): DedicatedDatabaseServer {
     return this.other;
   }
 
@@ -95,7 +95,7 @@ export class ReplicatedPair {
   }
 }
 
-async function attach(replica: OwnServer, primary: OwnServer): Promise<void> {
+async function attach(replica: DedicatedDatabaseServer, primary: DedicatedDatabaseServer): Promise<void> {
   await replica.root.query(
     `SET GLOBAL gtid_slave_pos = '${(await replica.rows<{ gtid: string }>('SELECT @@GLOBAL.gtid_binlog_pos AS gtid'))[0]?.gtid ?? ''}'`,
   );
@@ -109,7 +109,7 @@ async function attach(replica: OwnServer, primary: OwnServer): Promise<void> {
   });
 }
 
-async function applied(replica: OwnServer, gtid: string): Promise<void> {
+async function applied(replica: DedicatedDatabaseServer, gtid: string): Promise<void> {
   const [waited] = await replica.rows<{ result: number }>(
     `SELECT MASTER_GTID_WAIT('${gtid}', ${CATCH_UP_SECONDS}) AS result`,
   );
@@ -117,6 +117,6 @@ async function applied(replica: OwnServer, gtid: string): Promise<void> {
     throw new Error(`the replica has not applied ${gtid}: ${JSON.stringify(await replication(replica))}`);
 }
 
-async function replication(server: OwnServer): Promise<Record<string, unknown>> {
+async function replication(server: DedicatedDatabaseServer): Promise<Record<string, unknown>> {
   return (await server.rows('SHOW SLAVE STATUS'))[0] ?? {};
 }

@@ -5,7 +5,7 @@ import { registrationOf, type ServerProgram } from '../support/server-program.js
 
 /** At each replica. */
 const REGISTERING_CALLERS = 3;
-const BEATING_CALLERS = 4;
+const HEARTBEAT_CALLERS = 4;
 const PAUSE_MS = 50;
 const READING_CALLERS = 8;
 const HEALTH_CHECK_EVERY_MS = 100;
@@ -24,7 +24,7 @@ export interface Reply {
   readonly status: number;
   readonly body: Record<string, unknown>;
   readonly sentAtMs: number;
-  readonly answeredAtMs: number;
+  readonly respondedAtMs: number;
 }
 
 /** One replica: the writes that it acknowledged since the load was started, and its readiness every 100 ms. */
@@ -66,10 +66,10 @@ export class WriteLoad {
       const registering = Array.from({ length: REGISTERING_CALLERS }, () =>
         this.repeat(PAUSE_MS, () => this.register(replica)),
       );
-      const beating = Array.from({ length: BEATING_CALLERS }, (_, caller) =>
-        this.repeat(PAUSE_MS, this.beatingCaller(replica, index * BEATING_CALLERS + caller)),
+      const sendingHeartbeats = Array.from({ length: HEARTBEAT_CALLERS }, (_, caller) =>
+        this.repeat(PAUSE_MS, this.heartbeatCaller(replica, index * HEARTBEAT_CALLERS + caller)),
       );
-      return [...registering, ...beating, this.repeat(HEALTH_CHECK_EVERY_MS, () => this.checkHealth(replica))];
+      return [...registering, ...sendingHeartbeats, this.repeat(HEALTH_CHECK_EVERY_MS, () => this.checkHealth(replica))];
     });
     this.running = Promise.all(callers);
   }
@@ -81,17 +81,17 @@ export class WriteLoad {
 
   /** Reads every acknowledged host at each replica; the responses that are not its registration. */
   async unreadable(): Promise<string[]> {
-    const faults: string[] = [];
+    const violations: string[] = [];
     const left = this.replicas.flatMap((replica) => this.hosts.map((host) => ({ replica, host })));
     const caller = async (): Promise<void> => {
       for (let read = left.pop(); read; read = left.pop()) {
         const { status, body } = await this.read('read', read.replica, read.host.hostId);
         if (status !== 200 || body['generation'] !== read.host.generation)
-          faults.push(`${read.host.hostId}: ${status} ${JSON.stringify(body)}`);
+          violations.push(`${read.host.hostId}: ${status} ${JSON.stringify(body)}`);
       }
     };
     await Promise.all(Array.from({ length: READING_CALLERS }, caller));
-    return faults;
+    return violations;
   }
 
   async close(): Promise<void> {
@@ -132,8 +132,8 @@ export class WriteLoad {
   }
 
   /** Each caller has its own hosts, so that the heartbeats of a host come one after the other. */
-  private beatingCaller(replica: LoadedReplica, caller: number): () => Promise<void> {
-    const callers = this.replicas.length * BEATING_CALLERS;
+  private heartbeatCaller(replica: LoadedReplica, caller: number): () => Promise<void> {
+    const callers = this.replicas.length * HEARTBEAT_CALLERS;
     let turn = 0;
     return async () => {
       const own = this.hosts.filter((_, index) => index % callers === caller);
@@ -180,7 +180,7 @@ export class WriteLoad {
         status,
         body: text ? (JSON.parse(text) as Reply['body']) : {},
         sentAtMs,
-        answeredAtMs: performance.now(),
+        respondedAtMs: performance.now(),
       };
     };
     try {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ClockProxy } from '../support/clock-proxy.js';
-import { RunningFleet, type BeatingServer } from '../support/running-fleet.js';
+import { RunningFleet, type HeartbeatSender } from '../support/running-fleet.js';
 import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 import { TestDatabase } from '../support/test-database.js';
 
@@ -24,7 +24,7 @@ let fleet: RunningFleet;
 
 beforeEach(async () => {
   database = await TestDatabase.make();
-  proxy = await ClockProxy.before(database.address);
+  proxy = await ClockProxy.inFrontOf(database.address);
   folder = await ServerFolder.make({ ...SETTINGS, DATABASE_URL: proxy.url });
   program = await folder.start();
   fleet = await RunningFleet.of(folder, program, 2, 500);
@@ -36,7 +36,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-type About = { asOf: string; listening: { listenedMs: number } };
+type About = { asOf: string; listening: { availableMs: number } };
 type Events = { items: { kind: string; hostId: string | null }[]; followCursor: string };
 
 const about = async (): Promise<About> => (await fleet.read<About>('/v1/configuration-server')).body;
@@ -51,27 +51,27 @@ async function step(shiftMs: number): Promise<void> {
     90_000,
   );
 }
-const isGone = async (server: BeatingServer): Promise<boolean> => (await fleet.stateOf(server)) === '404';
-const kindsOf = (events: Events, { hostId }: BeatingServer): string[] =>
+const isGone = async (server: HeartbeatSender): Promise<boolean> => (await fleet.stateOf(server)) === '404';
+const kindsOf = (events: Events, { hostId }: HeartbeatSender): string[] =>
   events.items.filter((event) => event.hostId === hostId).map(({ kind }) => kind);
 
 describe('a wall clock of the database that steps', () => {
   it('back two hours: the dead become Disconnected, what is due is removed, counts are fresh, and no reader of events misses one', async () => {
-    const [alive, dies] = fleet.servers as [BeatingServer, BeatingServer];
+    const [alive, dies] = fleet.servers as [HeartbeatSender, HeartbeatSender];
     const leaves = await fleet.add();
-    fleet.silence(leaves);
+    fleet.stopHeartbeats(leaves);
     await fleet.unregister(leaves);
     const follow = (await fleet.read<Events>('/v1/events?limit=1000')).body.followCursor;
     const countedAt = (await fleet.read<{ asOf: string }>('/v1/fleet')).body.asOf;
     const before = await about();
 
     await step(-2 * HOUR_MS);
-    fleet.silence(dies);
+    fleet.stopHeartbeats(dies);
     const late = await fleet.add();
-    fleet.silence(late);
+    fleet.stopHeartbeats(late);
     await fleet.unregister(late);
     const after = await about();
-    expect(after.listening.listenedMs).toBeGreaterThan(before.listening.listenedMs);
+    expect(after.listening.availableMs).toBeGreaterThan(before.listening.availableMs);
     await fleet.until('the dead one is Disconnected', async () => (await fleet.stateOf(dies)) === 'Disconnected');
     await fleet.until('both that left are removed', async () => (await isGone(leaves)) && (await isGone(late)));
     expect(await fleet.stateOf(alive)).toBe('Connected');
@@ -91,7 +91,7 @@ describe('a wall clock of the database that steps', () => {
   });
 
   it('ahead by 500 days for a minute: nothing is forgotten, no lease ends, and afterwards the dead become Disconnected', async () => {
-    const [alive, dies] = fleet.servers as [BeatingServer, BeatingServer];
+    const [alive, dies] = fleet.servers as [HeartbeatSender, HeartbeatSender];
     const events = await fleet.kinds();
     await step(500 * DAY_MS);
     const passes = async (): Promise<string | null> =>
@@ -102,7 +102,7 @@ describe('a wall clock of the database that steps', () => {
     expect(await fleet.kinds()).toEqual(expect.arrayContaining(events));
     expect(await Promise.all([fleet.stateOf(alive), fleet.stateOf(dies)])).toEqual(['Connected', 'Connected']);
     await step(0);
-    fleet.silence(dies);
+    fleet.stopHeartbeats(dies);
     await fleet.until('the dead one is Disconnected', async () => (await fleet.stateOf(dies)) === 'Disconnected');
     expect(await fleet.stateOf(alive)).toBe('Connected');
     const kinds = await fleet.kinds();

@@ -15,7 +15,7 @@ interface Known {
   /** The last accepted heartbeat's. */
   readonly counter: number | null;
   /** Just before that heartbeat was sent, by our clock; null for a generation without one. */
-  readonly beatSentAtMs: number | null;
+  readonly heartbeatSentAtMs: number | null;
   /** `removeBy` or `purgedAt`, as answered. */
   readonly promised: string | null;
   /** Of every change: its kind and generation. */
@@ -38,7 +38,7 @@ const NOWHERE: Known = {
   generation: 0,
   credential: null,
   counter: null,
-  beatSentAtMs: null,
+  heartbeatSentAtMs: null,
   promised: null,
   events: [],
 };
@@ -75,14 +75,14 @@ function accepted(
         generation: generation + 1,
         credential: null,
         counter: isGone(known) ? null : known.counter,
-        beatSentAtMs: null,
+        heartbeatSentAtMs: null,
         promised: null,
         events: [...events, event],
       };
       return { status: isGone(known) ? 201 : 200, known: next };
     }
     case 'heartbeat':
-      return state === 'registered' ? { status: 200, known: { ...known, counter, beatSentAtMs: sentAtMs } } : null;
+      return state === 'registered' ? { status: 200, known: { ...known, counter, heartbeatSentAtMs: sentAtMs } } : null;
     case 'heartbeat of an older generation':
       return null;
     case 'unregister':
@@ -112,7 +112,7 @@ function accepted(
 }
 
 /** How the call may be refused, as status and code. */
-function refusals(kind: CallKind, known: Known): string[] {
+function rejections(kind: CallKind, known: Known): string[] {
   if (kind === 'heartbeat of an older generation' && known.state === 'registered') return ['409 generation_superseded'];
   if (kind === 'purge' && known.state === 'registered') return ['409 process_server_connected'];
   return accepted(kind, known, { counter: 0, sentAtMs: 0 }) ? [] : ['410 generation_retired'];
@@ -160,11 +160,11 @@ class Host {
         .filter((outcome) => outcome.status === status);
       const [outcome] = fitting;
       if (!outcome) throw this.contradiction(kind, reply);
-      this.known = this.withAnswer(kind, outcome.known, reply);
+      this.known = this.withResponse(kind, outcome.known, reply);
       return;
     }
     if (status === 429) return;
-    const fitting = before.find((known) => refusals(kind, known).includes(`${status} ${String(body['code'])}`));
+    const fitting = before.find((known) => rejections(kind, known).includes(`${status} ${String(body['code'])}`));
     if (!fitting) throw this.contradiction(kind, reply);
     this.known = fitting;
   }
@@ -181,25 +181,25 @@ class Host {
       throw new Error(
         `${this.hostId} lost or invented something.\nstored:   ${stored.key}\npossible: ${possible.map(keyOf).join('\n          ')}`,
       );
-    const faults = [
+    const violations = [
       found.state === 'registered' &&
         found.credential &&
         hashOf(found.credential) !== stored.credentialHash &&
         'the acknowledged credential is not the stored one',
       found.state === 'registered' &&
-        found.beatSentAtMs !== null &&
-        !((stored.lastHeartbeatAtMs ?? 0) >= found.beatSentAtMs - CLOCK_TOLERANCE_MS) &&
+        found.heartbeatSentAtMs !== null &&
+        !((stored.lastHeartbeatAtMs ?? 0) >= found.heartbeatSentAtMs - CLOCK_TOLERANCE_MS) &&
         'the last heartbeat is earlier than the acknowledged one',
       found.promised &&
         found.promised !== stored.promised &&
         `${found.promised} was promised, ${stored.promised} is stored`,
     ].filter(Boolean);
-    if (faults.length > 0) throw new Error(`${this.hostId} (${stored.key}): ${faults.join('; ')}`);
+    if (violations.length > 0) throw new Error(`${this.hostId} (${stored.key}): ${violations.join('; ')}`);
     this.known = found;
     this.maybe = null;
   }
 
-  private withAnswer(kind: CallKind, known: Known, reply: Reply): Known {
+  private withResponse(kind: CallKind, known: Known, reply: Reply): Known {
     const { generation, credential, removeBy, purgedAt, hostId } = reply.body;
     if (kind === 'register') {
       if (generation !== known.generation || hostId !== this.hostId) throw this.contradiction(kind, reply);
@@ -452,7 +452,7 @@ const ORPHANS = `
        + (SELECT COUNT(*) FROM process_server AS ps LEFT JOIN process_server_lease AS l ON l.host_id = ps.host_id WHERE l.host_id IS NULL)
        + (SELECT COUNT(*) FROM process_server AS ps LEFT JOIN process_server_health AS h ON h.host_id = ps.host_id WHERE h.host_id IS NULL)
        + (SELECT COUNT(*) FROM process_server AS ps JOIN tombstone AS t ON t.host_id = ps.host_id)
-       + (SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_tally AS t
+       + (SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
                                                UNION ALL SELECT ps.version_key, ps.decommissioned_at IS NOT NULL, -1 FROM process_server AS ps) AS both_sides
                                  GROUP BY both_sides.version_key, both_sides.decommissioned HAVING SUM(both_sides.entries) <> 0) AS tally_errors) AS orphans`;
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ServerFolder, type ServerProgram } from '../support/server-program.js';
-import { seededFractions } from '@app/platform';
+import { seededRandom } from '@app/platform';
 import { CrashLoad } from './crash-load.js';
 
 /** 8 for every day; CRASH_ROUNDS=200 for a release. CRASH_SEED repeats the choices of an earlier run, though not its timing. */
@@ -28,10 +28,10 @@ let folder: ServerFolder;
 let load: CrashLoad;
 let fraction: () => number;
 let watch: NodeJS.Timeout;
-let mostDatabases = 0;
+let maxDatabases = 0;
 
 beforeEach(async () => {
-  fraction = seededFractions(SEED);
+  fraction = seededRandom(SEED);
   load = new CrashLoad(fraction);
   folder = await ServerFolder.make({
     // Six of the told intervals are the shortest lease: who is silent for two rounds can be purged.
@@ -39,10 +39,10 @@ beforeEach(async () => {
     LEASE_SECONDS: '1',
     CLEAN_UP_GRACE_SECONDS: '1',
     CLEAN_UP_INTERVAL_SECONDS: '1',
-    HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
+    MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
     LOG_LEVEL: 'fatal',
   });
-  watch = setInterval(() => (mostDatabases = Math.max(mostDatabases, folder.databasePids().length)), 100);
+  watch = setInterval(() => (maxDatabases = Math.max(maxDatabases, folder.databasePids().length)), 100);
 });
 
 afterEach(async () => {
@@ -70,7 +70,7 @@ it(`no acknowledged call is lost in ${ROUNDS} crashes (seed ${SEED})`, async () 
   await check();
   expect(await server.stop()).toEqual({ code: 0, signal: null });
   expect(folder.databasePids()).toEqual([]);
-  expect(mostDatabases).toBe(1);
+  expect(maxDatabases).toBe(1);
   const killed = Object.entries(kills)
     .map(([kind, count]) => `${kind} ${count}`)
     .join(', ');

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { readSettings } from '@app/platform';
 import { MIGRATIONS } from '../../migrations/index.js';
-import { CannotStart } from '../../apps/configuration-server/src/cannot-start.js';
-import { migrateOnly } from '../../apps/configuration-server/src/migrate-only.js';
-import { serve } from '../../apps/configuration-server/src/serve.js';
-import { serverLog } from '../../apps/configuration-server/src/server-log.js';
-import { OwnServer } from '../support/own-server.js';
+import { StartupError } from '../../apps/configuration-server/src/startup/startup-error.js';
+import { migrateOnly } from '../../apps/configuration-server/src/startup/migrate-only.js';
+import { startServer } from '../../apps/configuration-server/src/startup/bootstrap.js';
+import { createLogger } from '../../apps/configuration-server/src/startup/logger.js';
+import { DedicatedDatabaseServer } from '../support/dedicated-database-server.js';
 import { ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
@@ -17,7 +17,7 @@ jest.setTimeout(240_000);
 const LIFETIME = { algorithm: 'sha256', notBeforeDate: new Date('2020-01-01'), notAfterDate: new Date('2040-01-01') };
 
 let folder: string;
-let database: OwnServer;
+let database: DedicatedDatabaseServer;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'database-start-'));
@@ -47,7 +47,7 @@ beforeAll(async () => {
     'client-key.pem': client.private,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  database = await OwnServer.start([
+  database = await DedicatedDatabaseServer.start([
     `--ssl-ca=${join(folder, 'ca.pem')}`,
     `--ssl-cert=${join(folder, 'server.pem')}`,
     `--ssl-key=${join(folder, 'server-key.pem')}`,
@@ -75,7 +75,7 @@ const settingsFor = (url: string, data: string) =>
     insecure: false,
     packageVersion: '1.0.0',
   });
-const silent = serverLog('silent', { write: () => undefined });
+const silent = createLogger('silent', { write: () => undefined });
 
 /** What `--migrate-only` prints, or why it cannot. */
 async function migrated(url: string): Promise<string> {
@@ -84,7 +84,7 @@ async function migrated(url: string): Promise<string> {
     await migrateOnly(settingsFor(url, 'unused'), silent, (line) => void lines.push(line));
     return lines.join('\n');
   } catch (error) {
-    if (error instanceof CannotStart) return error.message;
+    if (error instanceof StartupError) return error.message;
     throw error;
   }
 }
@@ -92,7 +92,7 @@ async function migrated(url: string): Promise<string> {
 /** Starts a server, and stops it; returns why it cannot start. */
 async function started(url: string, data: string): Promise<string> {
   try {
-    const server = await serve(settingsFor(url, data), silent, () => undefined, {
+    const server = await startServer(settingsFor(url, data), silent, () => undefined, {
       newAdminKey: false,
       restored: false,
     });
@@ -100,7 +100,7 @@ async function started(url: string, data: string): Promise<string> {
     await server.stop();
     return `ready: ${status}`;
   } catch (error) {
-    if (error instanceof CannotStart) return error.message;
+    if (error instanceof StartupError) return error.message;
     throw error;
   }
 }
@@ -169,11 +169,11 @@ describe('a user who may not change the schema', () => {
   );
 
   it('is told what is missing and who can help, and starts once it is there', async () => {
-    const refusal = await started(urlFor('serving'), 'serving');
-    expect(refusal).toContain(
+    const rejection = await started(urlFor('serving'), 'serving');
+    expect(rejection).toContain(
       `The schema of the database fleet lacks ${MIGRATIONS.length} migrations (${MIGRATIONS[0]?.name} to ${MIGRATIONS.at(-1)?.name}), and serving may not make them`,
     );
-    expect(refusal).toContain('Run "npm start -- --migrate-only" once');
+    expect(rejection).toContain('Run "npm start -- --migrate-only" once');
     expect(await tables()).toBe(0);
 
     expect(await migrated(urlFor('fleet'))).toContain(
@@ -205,16 +205,16 @@ describe('a schema that a later version has changed', () => {
     );
     await database.root.query('DELETE FROM fleet.migrations WHERE name = ?', [MIGRATIONS.at(-1)?.name]);
     const before = await database.rows(
-      'CHECKSUM TABLE fleet.migrations, fleet.migration_claim, fleet.secret, fleet.api_key, fleet.event, fleet.listening',
+      'CHECKSUM TABLE fleet.migrations, fleet.migration_lock, fleet.shared_secret, fleet.api_key, fleet.event, fleet.availability_clock',
     );
-    for (const refusal of [await started(urlFor('fleet'), 'future'), await migrated(urlFor('fleet'))]) {
-      expect(refusal).toContain(
+    for (const rejection of [await started(urlFor('fleet'), 'future'), await migrated(urlFor('fleet'))]) {
+      expect(rejection).toContain(
         'its schema was changed by a later version: this one does not know AddTheFuture1999999999999',
       );
     }
     expect(
       await database.rows(
-        'CHECKSUM TABLE fleet.migrations, fleet.migration_claim, fleet.secret, fleet.api_key, fleet.event, fleet.listening',
+        'CHECKSUM TABLE fleet.migrations, fleet.migration_lock, fleet.shared_secret, fleet.api_key, fleet.event, fleet.availability_clock',
       ),
     ).toEqual(before);
   });

@@ -36,13 +36,13 @@ describe('a table that heartbeats write, locked from outside for longer than a l
       'every heartbeat is accepted',
       async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200),
     );
-    for (const { statuses, refusals } of fleet.servers) {
+    for (const { statuses, rejections: refusals } of fleet.servers) {
       statuses.length = 0;
       refusals.clear();
     }
-    const holder = await folder.connect();
-    await holder.query(how === 'tables' ? `LOCK TABLES ${table} WRITE` : 'BEGIN');
-    if (how === 'rows') await holder.query(`SELECT COUNT(*) FROM ${table} FOR UPDATE`);
+    const lockHolder = await folder.connect();
+    await lockHolder.query(how === 'tables' ? `LOCK TABLES ${table} WRITE` : 'BEGIN');
+    if (how === 'rows') await lockHolder.query(`SELECT COUNT(*) FROM ${table} FOR UPDATE`);
     const since = performance.now();
     await fleet.until('the replica is not ready', async () => !(await isReady()));
     const failed = (statuses: readonly number[]): number => statuses.filter((status) => status === 503).length;
@@ -53,8 +53,8 @@ describe('a table that heartbeats write, locked from outside for longer than a l
         fleet.servers.every(({ statuses }) => failed(statuses) >= 3),
     );
     expect(await isReady()).toBe(false);
-    await holder.query(how === 'tables' ? 'UNLOCK TABLES' : 'ROLLBACK');
-    await holder.end();
+    await lockHolder.query(how === 'tables' ? 'UNLOCK TABLES' : 'ROLLBACK');
+    await lockHolder.end();
 
     expect(await Promise.all(fleet.servers.map((server) => fleet.stateOf(server)))).toEqual(
       fleet.servers.map(() => 'Connected'),
@@ -63,10 +63,10 @@ describe('a table that heartbeats write, locked from outside for longer than a l
       'heartbeats are accepted again',
       async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200),
     );
-    for (const { refusals } of fleet.servers)
-      for (const refusal of refusals) expect(['database_unavailable retry', 'not_listening retry']).toContain(refusal);
+    for (const { rejections: refusals } of fleet.servers)
+      for (const rejection of refusals) expect(['database_unavailable retry', 'replica_not_ready retry']).toContain(rejection);
     const kinds = await fleet.kinds();
     expect(kinds).not.toContain('silence_ended');
-    expect(kinds).toContain('listening_outage');
+    expect(kinds).toContain('service_outage');
   });
 });

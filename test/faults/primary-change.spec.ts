@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Database, DatabaseServers, type ServerChange } from '@app/fleet-mysql';
-import { fixedFraction } from '../support/hand-clock.js';
-import { OwnServer } from '../support/own-server.js';
+import { fixedFraction } from '../support/manual-clock.js';
+import { DedicatedDatabaseServer } from '../support/dedicated-database-server.js';
 import { eventually, ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
-let first: OwnServer;
-let second: OwnServer;
+let first: DedicatedDatabaseServer;
+let second: DedicatedDatabaseServer;
 let folder: ServerFolder | undefined;
 beforeAll(async () => {
-  [first, second] = await Promise.all([OwnServer.start(['--server-id=1']), OwnServer.start(['--server-id=2'])]);
+  [first, second] = await Promise.all([DedicatedDatabaseServer.start(['--server-id=1']), DedicatedDatabaseServer.start(['--server-id=2'])]);
   for (const server of [first, second]) await server.root.query('CREATE TABLE fleet.t (id INT PRIMARY KEY)');
 });
 afterAll(async () => {

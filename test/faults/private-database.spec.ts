@@ -7,10 +7,10 @@ import { dirname, join } from 'node:path';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import {
   openPrivateDatabase,
-  type DatabaseSize,
+  type DatabaseProfile,
   type PrivateDatabase,
 } from '../../libs/platform/src/private-database.js';
-import { endProcess, isRunning, processesCalledWith } from '../../libs/platform/src/running-process.js';
+import { terminateProcess, isProcessRunning, findProcessesByArgument } from '../../libs/platform/src/running-process.js';
 
 jest.setTimeout(180_000);
 
@@ -27,8 +27,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function start(where = directory, size: DatabaseSize = 'throw-away'): Promise<PrivateDatabase> {
-  const database = await openPrivateDatabase({ directory: where, size, progress: () => undefined });
+async function start(where = directory, size: DatabaseProfile = 'throw-away'): Promise<PrivateDatabase> {
+  const database = await openPrivateDatabase({ directory: where, profile: size, progress: () => undefined });
   opened.push(database);
   return database;
 }
@@ -91,7 +91,7 @@ it('a database left running is adopted, not doubled', async () => {
   expect(adopting).toMatchObject({ adopted: true, pid: leftBehind.pid, address: leftBehind.address });
   expect(await stored(adopting)).toEqual(['kept']);
   await adopting.stop();
-  expect(isRunning(leftBehind.pid)).toBe(false);
+  expect(isProcessRunning(leftBehind.pid)).toBe(false);
 });
 
 it('two starts at the same time give one server', async () => {
@@ -103,7 +103,7 @@ it('two starts at the same time give one server', async () => {
 });
 
 it.each([
-  ['killed', async ({ pid }: PrivateDatabase) => endProcess(pid, 0)],
+  ['killed', async ({ pid }: PrivateDatabase) => terminateProcess(pid, 0)],
   ['still running', async () => undefined],
 ])('data without its marker is made again, its server being %s', async (_state, leave) => {
   const halfMade = await start();
@@ -113,7 +113,7 @@ it.each([
 
   const again = await start();
   expect(again.adopted).toBe(false);
-  expect(isRunning(halfMade.pid)).toBe(false);
+  expect(isProcessRunning(halfMade.pid)).toBe(false);
   expect(again.address.password).not.toBe(halfMade.address.password);
   await expect(stored(again)).rejects.toMatchObject({ code: 'ER_NO_SUCH_TABLE' });
 });
@@ -144,13 +144,13 @@ it('its temporary files lie where no other server that starts removes them', asy
 it('stop leaves no process, and may be called twice', async () => {
   const database = await start();
   await Promise.all([database.stop(), database.stop()]);
-  expect(isRunning(database.pid)).toBe(false);
+  expect(isProcessRunning(database.pid)).toBe(false);
   await database.stop();
 });
 
 it('stop of a database that was killed meanwhile is no fault', async () => {
   const database = await start();
-  await endProcess(database.pid, 0);
+  await terminateProcess(database.pid, 0);
   await database.stop();
 });
 
@@ -158,7 +158,7 @@ it('several servers on one data are all ended before one is started', async () =
   const first = await start();
   await store(first, 'kept');
   // As a start leaves it that is killed while it waits: a second server, which tries for 30 s to lock the data.
-  const [running] = processesCalledWith(`--datadir=${await realpath(directory)}/private-database`, [
+  const [running] = findProcessesByArgument(`--datadir=${await realpath(directory)}/private-database`, [
     process.geteuid?.() ?? 0,
   ]);
   const [program = '', ...args] = running?.commandLine.split(/[\0 ]/).filter(Boolean) ?? [];
@@ -171,7 +171,7 @@ it('several servers on one data are all ended before one is started', async () =
 
   const again = await start();
   expect(again.adopted).toBe(false);
-  expect([first.pid, second.pid ?? 0].filter(isRunning)).toEqual([]);
+  expect([first.pid, second.pid ?? 0].filter(isProcessRunning)).toEqual([]);
   expect(await stored(again)).toEqual(['kept']);
 });
 

@@ -5,7 +5,7 @@ import { TestDatabase } from '../support/test-database.js';
 
 jest.setTimeout(240_000);
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }
@@ -61,17 +61,17 @@ async function loadBackup(): Promise<void> {
   await database.write('SET foreign_key_checks = 1');
 }
 
-async function call(method: string, path: string, authorization: string, body?: unknown): Promise<Answer> {
+async function call(method: string, path: string, authorization: string, body?: unknown): Promise<ApiResponse> {
   const response = await fetch(`${server.url}${path}`, {
     method,
     headers: { authorization, 'content-type': 'application/json' },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-  return { status: response.status, body: (await response.json()) as Answer['body'] };
+  return { status: response.status, body: (await response.json()) as ApiResponse['body'] };
 }
 
 const admin = async (): Promise<string> => `Bearer ${await folder.adminKey()}`;
-const register = async (hostId: string): Promise<Agent & Answer> => {
+const register = async (hostId: string): Promise<Agent & ApiResponse> => {
   const answer = await call(
     'PUT',
     `/v1/process-servers/${hostId}`,
@@ -85,7 +85,7 @@ const register = async (hostId: string): Promise<Agent & Answer> => {
     ...answer,
   };
 };
-const beat = ({ hostId, generation, credential }: Agent): Promise<Answer> =>
+const heartbeat = ({ hostId, generation, credential }: Agent): Promise<ApiResponse> =>
   call('POST', `/v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, { generation });
 const purge = async ({ hostId, generation }: Agent): Promise<void> => {
   expect(
@@ -98,8 +98,8 @@ const purge = async ({ hostId, generation }: Agent): Promise<void> => {
     ).status,
   ).toBe(200);
 };
-const refusalOf = async (agent: Agent): Promise<unknown[]> => {
-  const { status, body } = await beat(agent);
+const rejectionOf = async (agent: Agent): Promise<unknown[]> => {
+  const { status, body } = await heartbeat(agent);
   return [status, body['code'], body['instruction']];
 };
 
@@ -151,19 +151,19 @@ describe('a database that was restored from a backup', () => {
     expect((await call('GET', '/health/ready', '')).body).toEqual({ status: 'ready', degraded: [] });
     expect([generationFloor > 1_000_000, generationFloor < 4_000_000]).toEqual([true, true]);
 
-    expect(await refusalOf(steady)).toEqual([401, 'credential_revoked', 'reregister']);
-    expect(await refusalOf(againLater)).toEqual([409, 'generation_unknown', 'reregister']);
-    expect(await refusalOf(cancelled)).toEqual([409, 'generation_unknown', 'reregister']);
-    expect(await refusalOf(newcomer)).toEqual([404, 'process_server_not_found', 'reregister']);
-    expect(await refusalOf(purged)).toEqual([410, 'generation_retired', 'ask_operator']);
-    expect(await refusalOf(purgedNewcomer)).toEqual([410, 'generation_retired', 'ask_operator']);
+    expect(await rejectionOf(steady)).toEqual([401, 'credential_revoked', 'reregister']);
+    expect(await rejectionOf(againLater)).toEqual([409, 'generation_unknown', 'reregister']);
+    expect(await rejectionOf(cancelled)).toEqual([409, 'generation_unknown', 'reregister']);
+    expect(await rejectionOf(newcomer)).toEqual([404, 'process_server_not_found', 'reregister']);
+    expect(await rejectionOf(purged)).toEqual([410, 'generation_retired', 'ask_operator']);
+    expect(await rejectionOf(purgedNewcomer)).toEqual([410, 'generation_retired', 'ask_operator']);
 
     const back = await Promise.all([steady, againLater, cancelled, newcomer].map(({ hostId }) => register(hostId)));
     expect(back.map(({ status, generation }) => [status, generation])).toEqual(
       [200, 200, 200, 201].map((status) => [status, generationFloor + 1]),
     );
-    expect((await Promise.all(back.map(beat))).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    expect(await refusalOf(againLater)).toEqual([409, 'generation_superseded', 'stop']);
+    expect((await Promise.all(back.map(heartbeat))).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(await rejectionOf(againLater)).toEqual([409, 'generation_superseded', 'stop']);
 
     const byPassphrase = await call(
       'POST',
@@ -179,7 +179,7 @@ describe('a database that was restored from a backup', () => {
       [401, 'api_key_rejected'],
       [401, 'api_key_rejected'],
     ]);
-    expect([(await call('GET', '/v1/fleet', await admin())).body['total'], await database.tallyErrors()]).toEqual([
+    expect([(await call('GET', '/v1/fleet', await admin())).body['total'], await database.counterErrors()]).toEqual([
       4,
       [],
     ]);
@@ -197,14 +197,14 @@ describe('a database that was restored from a backup', () => {
     expect((await call('GET', '/v1/configuration-server', await admin())).body).toMatchObject({
       restore: { epoch: 2, problems: [] },
     });
-    expect(await refusalOf(back[0] as Agent)).toEqual([401, 'credential_revoked', 'reregister']);
+    expect(await rejectionOf(back[0] as Agent)).toEqual([401, 'credential_revoked', 'reregister']);
     expect((await register(steady.hostId)).generation).toBeGreaterThan(generationFloor + 1_000_000);
-    expect(await refusalOf(purged)).toEqual([410, 'generation_retired', 'ask_operator']);
+    expect(await rejectionOf(purged)).toEqual([410, 'generation_retired', 'ask_operator']);
     await server.stop();
   });
 
   it('is refused by name when it is empty', async () => {
-    await database.write('DELETE FROM secret');
+    await database.write('DELETE FROM shared_secret');
     const empty = await folder.spawn({}, ['--restored']);
     expect([(await empty.end()).code, empty.output]).toEqual([
       1,

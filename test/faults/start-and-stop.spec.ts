@@ -27,13 +27,13 @@ afterEach(async () => {
   await folder.remove();
 });
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly type: string | null;
   readonly body: Record<string, unknown>;
 }
 
-async function call(url: string, method: string, authorization: string, body?: unknown): Promise<Answer> {
+async function call(url: string, method: string, authorization: string, body?: unknown): Promise<ApiResponse> {
   const response = await fetch(url, {
     method,
     headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
@@ -42,14 +42,14 @@ async function call(url: string, method: string, authorization: string, body?: u
   return {
     status: response.status,
     type: response.headers.get('content-type'),
-    body: (await response.json()) as Answer['body'],
+    body: (await response.json()) as ApiResponse['body'],
   };
 }
 
-const register = async ({ url }: ServerProgram, hostId: string): Promise<Answer> =>
+const register = async ({ url }: ServerProgram, hostId: string): Promise<ApiResponse> =>
   call(`${url}/v1/process-servers/${hostId}`, 'PUT', `Passphrase ${await folder.passphrase()}`, registrationOf(hostId));
 
-const read = async ({ url }: ServerProgram, path: string): Promise<Answer> =>
+const read = async ({ url }: ServerProgram, path: string): Promise<ApiResponse> =>
   call(`${url}${path}`, 'GET', `Bearer ${await folder.adminKey()}`);
 
 const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
@@ -89,13 +89,13 @@ describe('a start', () => {
       status: 200,
       body: { hostId, generation: 1, connectionState: 'Connected' },
     });
-    const beat = await call(
+    const heartbeat = await call(
       `${second.url}/v1/process-servers/${hostId}/heartbeats`,
       'POST',
       `Bearer ${String(body['credential'])}`,
       { generation: 1 },
     );
-    expect(beat.status).toBe(200);
+    expect(heartbeat.status).toBe(200);
     expect((await register(second, hostId)).body).toMatchObject({ generation: 2 });
   });
 
@@ -269,7 +269,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
     const registered = await Promise.all(Array.from({ length: 50 }, () => register(server, randomUUID())));
     const agent = new Agent({ keepAlive: true, maxSockets: 50 });
     const passphrase = `Passphrase ${await folder.passphrase()}`;
-    const beat = ({ body: { hostId, generation, credential } }: Answer): Promise<string> =>
+    const heartbeat = ({ body: { hostId, generation, credential } }: ApiResponse): Promise<string> =>
       outcomeOf(
         agent,
         'POST',
@@ -277,7 +277,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
         `Bearer ${String(credential)}`,
         { generation },
       );
-    const registerAgain = ({ body: { hostId } }: Answer): Promise<string> =>
+    const registerAgain = ({ body: { hostId } }: ApiResponse): Promise<string> =>
       outcomeOf(
         agent,
         'PUT',
@@ -286,9 +286,9 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
         registrationOf(String(hostId)),
       );
     try {
-      expect(new Set(await Promise.all(registered.map(beat)))).toEqual(new Set(['200']));
+      expect(new Set(await Promise.all(registered.map(heartbeat)))).toEqual(new Set(['200']));
 
-      const waiting = registered.map((known, place) => (place % 2 === 0 ? beat(known) : registerAgain(known)));
+      const waiting = registered.map((known, place) => (place % 2 === 0 ? heartbeat(known) : registerAgain(known)));
       await pause(1); // written to the sockets
       server.signal(signal);
       await pause(5);

@@ -7,7 +7,7 @@ import { registrationOf, ServerFolder, type ServerProgram } from '../support/ser
 
 const WRITTEN_BYTES = 64 * 1024;
 /** After a start about 150 MB. */
-const MOST_MEMORY_MB = 350;
+const MAX_MEMORY_MB = 350;
 const TIMEOUT_MS = 300_000;
 
 let folder: ServerFolder;
@@ -20,14 +20,14 @@ beforeAll(async () => {
   folder = await ServerFolder.make({
     NODE_OPTIONS: '--max-old-space-size=512',
     ANONYMOUS_REQUESTS_PER_SECOND: '1000000',
-    HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
+    MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
   });
 }, TIMEOUT_MS);
 beforeEach(async () => {
   server = await folder.start();
   hostId = randomUUID();
-  const answer = await call('PUT', '', `Passphrase ${await folder.passphrase()}`, registrationOf(hostId));
-  ({ credential } = (await answer.json()) as { credential: string });
+  const response = await call('PUT', '', `Passphrase ${await folder.passphrase()}`, registrationOf(hostId));
+  ({ credential } = (await response.json()) as { credential: string });
 }, TIMEOUT_MS);
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -89,7 +89,7 @@ describe('a server with a heap of 512 MB', () => {
       await pipelined(connections, path);
       const expected = Array.from({ length: 100 }, () => 200);
       for (let round = 0; round < 2; round += 1) expect(await heartbeats(expected.length)).toEqual(expected);
-      expect(memoryMb()).toBeLessThan(MOST_MEMORY_MB);
+      expect(memoryMb()).toBeLessThan(MAX_MEMORY_MB);
       expect(server.isRunning).toBe(true);
     },
     TIMEOUT_MS,

@@ -25,7 +25,7 @@ export interface Parameter {
 }
 
 /** What an operation may answer with one status: a problem with one of these codes. */
-interface StatedAnswer {
+interface StatedResponse {
   readonly codes: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export interface Operation {
   readonly permission: string;
   readonly parameters: readonly Parameter[];
   readonly body: Schema | null;
-  readonly answers: ReadonlyMap<number, StatedAnswer>;
+  readonly answers: ReadonlyMap<number, StatedResponse>;
   readonly pattern: RegExp;
 }
 
@@ -93,7 +93,7 @@ export function plain(schema: Schema): Schema {
   );
 }
 
-function answerOf(stated: Content): StatedAnswer {
+function answerOf(stated: Content): StatedResponse {
   const { content = {} } = document.components.responses[stated.$ref?.split('/').at(-1) ?? ''] ?? stated;
   const [media] = Object.values(content);
   const code = media && plain(media.schema).properties?.['code'];

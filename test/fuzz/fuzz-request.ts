@@ -25,12 +25,12 @@ export interface FuzzRequest {
 export interface Wire {
   readonly bytes: Buffer;
   /** Answers to wait for before the connection is ended. */
-  readonly answers: number;
+  readonly responses: number;
   /** What becomes of a connection that has no answer: `ends` sends its FIN, `breaks` resets it, `stays` waits for the server. */
   readonly then: 'ends' | 'breaks' | 'stays';
 }
 
-export interface FuzzAnswer {
+export interface FuzzResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
@@ -54,13 +54,13 @@ export function bytesOf(
   return Buffer.concat([Buffer.from(head), body ?? Buffer.alloc(0)]);
 }
 
-const LONGEST_SHOWN = 4_000;
+const MAX_SHOWN_LENGTH = 4_000;
 
 /** Its bytes, so that it can be sent again: `printf '<this>' | nc …`. */
 export function shown({ wire, ...request }: FuzzRequest): string {
   const bytes = (wire?.bytes ?? bytesOf(request)).toString('latin1');
   const text = JSON.stringify(
-    bytes.length > LONGEST_SHOWN ? `${bytes.slice(0, LONGEST_SHOWN)}… (${bytes.length} bytes)` : bytes,
+    bytes.length > MAX_SHOWN_LENGTH ? `${bytes.slice(0, MAX_SHOWN_LENGTH)}… (${bytes.length} bytes)` : bytes,
   );
   return `request ${request.number} (${request.kind}: ${request.what}; caller: ${request.caller}${wire ? `; then the connection ${wire.then}` : ''})\n    ${text}`;
 }

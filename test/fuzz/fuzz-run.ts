@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { TestSite } from '../support/test-site.js';
-import { answerFaults, SECRET } from './answer-faults.js';
+import { TestCluster } from '../support/test-cluster.js';
+import { responseViolations, SECRET } from './response-violations.js';
 import { operationOf } from './contract.js';
-import { Draw } from './draw.js';
-import { shown, type FuzzAnswer, type FuzzRequest } from './fuzz-request.js';
+import { RandomSource } from './random-source.js';
+import { shown, type FuzzResponse, type FuzzRequest } from './fuzz-request.js';
 import { heapInUseMiB } from './heap.js';
-import { RequestMaker } from './request-maker.js';
-import { CutShort, Sender } from './senders.js';
-import { Shadow } from './shadow.js';
-import { World } from './world.js';
+import { RequestGenerator } from './request-generator.js';
+import { ResponseCutShort, RequestSender } from './request-sender.js';
+import { ExpectedState } from './expected-state.js';
+import { FuzzState } from './fuzz-state.js';
 
-export interface FuzzOrder {
+export interface FuzzOptions {
   readonly requests: number;
   readonly seed: number;
   readonly inFlight: number;
@@ -18,77 +18,77 @@ export interface FuzzOrder {
 
 /** Sections after which everything is compared with the tables: five at least, since memory is measured after the first, third and fifth fifth. */
 const FIFTHS = 5;
-const LARGEST_SECTION = 20_000;
+const MAX_SECTION_SIZE = 20_000;
 /** Before so many requests time passes; while they are under way jobs run; after them the log is looked at. */
 const BATCH = 400;
-const LONGEST_STEP_SECONDS = 200;
-const LARGEST_GROWTH_MIB = 32;
+const MAX_STEP_SECONDS = 200;
+const MAX_GROWTH_MIB = 32;
 /** The replica that gives up on half a request soon, so that a run need not wait for it. */
-const PATIENT_FOR_LESS = 1;
+const IMPATIENT_REPLICA = 1;
 const SHORT_REQUEST_TIMEOUT_MS = 2_000;
 /** Faults that differ in their ids and numbers alone are shown once. */
-const MOST_FAULTS_SHOWN = 40;
+const MAX_VIOLATIONS_SHOWN = 40;
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+/gi;
-const LONGEST_CLOSING_MS = 10_000;
+const MAX_CLOSING_MS = 10_000;
 
 export interface FuzzOutcome {
   /** One of each kind, with the first request that showed it. */
-  readonly faults: readonly string[];
+  readonly violations: readonly string[];
   readonly summary: string;
 }
 
 /** One run: requests of all kinds against two replicas, and everything that must hold of the answers and of what they left behind. */
 export class FuzzRun {
-  private readonly faults = new Map<string, { readonly first: string; times: number }>();
-  private faultCount = 0;
+  private readonly violations = new Map<string, { readonly first: string; times: number }>();
+  private violationCount = 0;
   private readonly statuses = new Map<string, number>();
   private readonly heaps: number[] = [];
   private cutShort = 0;
   private next = 1;
 
   private constructor(
-    private readonly order: FuzzOrder,
-    private readonly site: TestSite,
-    private readonly senders: readonly Sender[],
-    private readonly maker: RequestMaker,
-    private readonly shadow: Shadow,
+    private readonly options: FuzzOptions,
+    private readonly cluster: TestCluster,
+    private readonly senders: readonly RequestSender[],
+    private readonly generator: RequestGenerator,
+    private readonly expectedState: ExpectedState,
   ) {}
 
-  static async of(order: FuzzOrder): Promise<FuzzOutcome> {
-    const site = await TestSite.open();
+  static async of(options: FuzzOptions): Promise<FuzzOutcome> {
+    const cluster = await TestCluster.open();
     try {
-      await site.addReplicaWith({ requestTimeoutMs: SHORT_REQUEST_TIMEOUT_MS });
-      const world = await World.of(site, new Draw(order.seed));
-      const shadow = await Shadow.of(site, world);
-      const urls = await Promise.all(site.replicas.map(({ http }) => http.getUrl()));
-      const senders = urls.map((url) => new Sender(url, Math.ceil(order.inFlight / urls.length)));
-      return await new FuzzRun(order, site, senders, new RequestMaker(order.seed, world), shadow).run();
+      await cluster.addReplicaWith({ requestTimeoutMs: SHORT_REQUEST_TIMEOUT_MS });
+      const state = await FuzzState.of(cluster, new RandomSource(options.seed));
+      const expectedState = await ExpectedState.of(cluster, state);
+      const urls = await Promise.all(cluster.replicas.map(({ http }) => http.getUrl()));
+      const senders = urls.map((url) => new RequestSender(url, Math.ceil(options.inFlight / urls.length)));
+      return await new FuzzRun(options, cluster, senders, new RequestGenerator(options.seed, state), expectedState).run();
     } finally {
-      await site.close();
+      await cluster.close();
     }
   }
 
   private async run(): Promise<FuzzOutcome> {
-    const { requests } = this.order;
-    const sections = FIFTHS * Math.ceil(requests / (FIFTHS * LARGEST_SECTION));
+    const { requests } = this.options;
+    const sections = FIFTHS * Math.ceil(requests / (FIFTHS * MAX_SECTION_SIZE));
     const began = performance.now();
     for (let section = 1; section <= sections; section += 1) {
       const last = Math.round((requests * section) / sections);
       while (this.next <= last) await this.batch(Math.min(last, this.next + BATCH - 1));
-      this.addFaults(await this.shadow.sectionFaults());
+      this.addViolations(await this.expectedState.sectionViolations());
       if ([1, 3, 5].includes((section * FIFTHS) / sections)) this.heaps.push(heapInUseMiB());
     }
     const seconds = (performance.now() - began) / 1000;
-    this.addFaults(await this.shadow.runFaults());
+    this.addViolations(await this.expectedState.runViolations());
     await this.close();
     const [first = 0, ...later] = this.heaps;
     for (const heap of later)
-      if (heap > first + LARGEST_GROWTH_MIB)
-        this.addFaults([
-          `the heap grew from ${first.toFixed(1)} to ${heap.toFixed(1)} MiB; at most ${LARGEST_GROWTH_MIB} MiB are allowed`,
+      if (heap > first + MAX_GROWTH_MIB)
+        this.addViolations([
+          `the heap grew from ${first.toFixed(1)} to ${heap.toFixed(1)} MiB; at most ${MAX_GROWTH_MIB} MiB are allowed`,
         ]);
     return {
-      faults: [...this.faults.values()].map(({ first, times }) =>
+      violations: [...this.violations.values()].map(({ first, times }) =>
         times === 1 ? first : `${first}\n  and ${times - 1} more like it`,
       ),
       summary: this.summary(seconds),
@@ -97,8 +97,8 @@ export class FuzzRun {
 
   /** Time passes while no request is under way: to one that waits for a lock, a leap would be a database that does not answer. */
   private async batch(last: number): Promise<void> {
-    await this.site.pass(new Draw(this.order.seed + last).integer(1, LONGEST_STEP_SECONDS));
-    await Promise.all([this.jobs(), ...Array.from({ length: this.order.inFlight }, () => this.sendUpTo(last))]);
+    await this.cluster.advance(new RandomSource(this.options.seed + last).integer(1, MAX_STEP_SECONDS));
+    await Promise.all([this.jobs(), ...Array.from({ length: this.options.inFlight }, () => this.sendUpTo(last))]);
     this.readLogs();
   }
 
@@ -106,64 +106,64 @@ export class FuzzRun {
     while (this.next <= last) {
       const number = this.next;
       this.next += 1;
-      const request = this.maker.request(number);
-      const faults = await this.faultsOf(request).catch((error: unknown) => [
+      const request = this.generator.request(number);
+      const violations = await this.violationsOf(request).catch((error: unknown) => [
         String(error instanceof Error && error.stack ? error.stack : error),
       ]);
-      this.addFaults(faults, `\n  to ${shown(request)}`);
+      this.addViolations(violations, `\n  to ${shown(request)}`);
     }
   }
 
-  private async faultsOf(request: FuzzRequest): Promise<string[]> {
-    const replica = request.wire?.then === 'stays' ? PATIENT_FOR_LESS : request.number % this.senders.length;
+  private async violationsOf(request: FuzzRequest): Promise<string[]> {
+    const replica = request.wire?.then === 'stays' ? IMPATIENT_REPLICA : request.number % this.senders.length;
     try {
-      const answers = await this.senders[replica]!.answersTo(request);
-      if (!request.wire && answers.length !== 1) return [`${answers.length} answers`];
-      return answers.flatMap((answer) => this.judged(request, answer));
+      const responses = await this.senders[replica]!.responsesTo(request);
+      if (!request.wire && responses.length !== 1) return [`${responses.length} answers`];
+      return responses.flatMap((response) => this.check(request, response));
     } catch (error) {
-      if (!(error instanceof CutShort)) throw error;
+      if (!(error instanceof ResponseCutShort)) throw error;
       this.cutShort += 1;
       return [];
     }
   }
 
-  private judged(request: FuzzRequest, answer: FuzzAnswer): string[] {
+  private check(request: FuzzRequest, response: FuzzResponse): string[] {
     const operation = request.wire ? null : operationOf(request.method, request.target);
-    const family = `${Math.floor(answer.status / 100)}xx`;
+    const family = `${Math.floor(response.status / 100)}xx`;
     this.statuses.set(family, (this.statuses.get(family) ?? 0) + 1);
-    const faults = answerFaults(request, answer, operation).map(
-      (fault) => fault + (answer.status >= 500 ? this.logOf(answer) : ''),
+    const violations = responseViolations(request, response, operation).map(
+      (violation) => violation + (response.status >= 500 ? this.logOf(response) : ''),
     );
-    this.shadow.note(request, answer, operation);
-    return faults;
+    this.expectedState.record(request, response, operation);
+    return violations;
   }
 
-  private logOf({ headers }: FuzzAnswer): string {
-    const lines = this.site.log.filter((line) => line.includes(String(headers['x-request-id'])));
+  private logOf({ headers }: FuzzResponse): string {
+    const lines = this.cluster.log.filter((line) => line.includes(String(headers['x-request-id'])));
     return lines.map((line) => `\n  log: ${line.trim()}`).join('');
   }
 
   private async jobs(): Promise<void> {
-    for (const { cleanUp, keys } of this.site.replicas) {
-      await cleanUp.pass();
-      await keys.noteUses();
+    for (const { cleanUp, keys } of this.cluster.replicas) {
+      await cleanUp.run();
+      await keys.flushKeyUsage();
     }
   }
 
   /** Nothing in the log is an error or shows a secret. It is emptied, for a run is long. */
   private readLogs(): void {
-    for (const line of this.site.log.splice(0)) {
-      if ((JSON.parse(line) as { level: number }).level >= 50) this.addFaults([`logged as an error: ${line}`]);
-      if (line.match(SECRET)) this.addFaults([`a secret in the log: ${line}`]);
+    for (const line of this.cluster.log.splice(0)) {
+      if ((JSON.parse(line) as { level: number }).level >= 50) this.addViolations([`logged as an error: ${line}`]);
+      if (line.match(SECRET)) this.addViolations([`a secret in the log: ${line}`]);
     }
   }
 
   /** The clients leave; then no connection and no heartbeat may be left at the server. */
   private async close(): Promise<void> {
-    for (const sender of this.senders) await sender.close();
+    for (const requestSender of this.senders) await requestSender.close();
     const left = async (): Promise<number> => {
       const counts = await Promise.all(
-        this.site.replicas.map(
+        this.cluster.replicas.map(
           ({ http }) =>
             new Promise<number>((resolve) =>
               http.getHttpServer().getConnections((_error: unknown, count: number) => resolve(count)),
@@ -172,36 +172,36 @@ export class FuzzRun {
       );
       return (
         counts.reduce((sum, count) => sum + count, 0) +
-        this.site.replicas.reduce((sum, { receiver }) => sum + receiver.queueLength, 0)
+        this.cluster.replicas.reduce((sum, { receiver }) => sum + receiver.queueLength, 0)
       );
     };
-    for (const end = performance.now() + LONGEST_CLOSING_MS; (await left()) > 0 && performance.now() < end;)
+    for (const end = performance.now() + MAX_CLOSING_MS; (await left()) > 0 && performance.now() < end;)
       await pause(50);
     const still = await left();
     if (still > 0)
-      this.addFaults([`${still} connections or heartbeats are left at the server after all clients have gone`]);
+      this.addViolations([`${still} connections or heartbeats are left at the server after all clients have gone`]);
   }
 
-  private addFaults(faults: readonly string[], about = ''): void {
-    this.faultCount += faults.length;
-    for (const fault of faults) {
-      const alike = fault.replace(IDS_AND_NUMBERS, '#').slice(0, 200);
-      const known = this.faults.get(alike);
+  private addViolations(violations: readonly string[], about = ''): void {
+    this.violationCount += violations.length;
+    for (const violation of violations) {
+      const alike = violation.replace(IDS_AND_NUMBERS, '#').slice(0, 200);
+      const known = this.violations.get(alike);
       if (known) known.times += 1;
-      else if (this.faults.size < MOST_FAULTS_SHOWN) this.faults.set(alike, { first: fault + about, times: 1 });
+      else if (this.violations.size < MAX_VIOLATIONS_SHOWN) this.violations.set(alike, { first: violation + about, times: 1 });
     }
   }
 
   private summary(seconds: number): string {
-    const { requests, seed, inFlight } = this.order;
+    const { requests, seed, inFlight } = this.options;
     const statuses = [...this.statuses].sort().map(([family, count]) => `${family} ${count}`);
-    const accepted = Object.entries(this.shadow.accepted).map(([family, count]) => `${family} ${count}`);
+    const accepted = Object.entries(this.expectedState.accepted).map(([family, count]) => `${family} ${count}`);
     return [
       `fuzz: ${requests} requests (${inFlight} in flight) in ${seconds.toFixed(1)} s, ${Math.round(requests / seconds)}/s`,
       `answers ${statuses.join(', ')}; ${this.cutShort} cut short`,
       `accepted ${accepted.join(', ')}`,
       `heap after 20, 60 and 100 %: ${this.heaps.map((heap) => heap.toFixed(1)).join(', ')} MiB`,
-      `${this.faultCount} faults`,
+      `${this.violationCount} faults`,
       `seed ${seed}`,
     ].join('; ');
   }

@@ -9,15 +9,15 @@ const order = {
   inFlight: Number(process.env['FUZZ_IN_FLIGHT'] ?? 8),
 };
 /** A start, and for each request as long as on a very slow machine. */
-const LONGEST_MS = 60_000 + order.requests * 20;
+const MAX_DURATION_MS = 60_000 + order.requests * 20;
 
 it(
   'whatever is sent: no 5xx, no hang, no growth, no secret, and the registry is changed by what was accepted and nothing else',
   async () => {
-    const { faults, summary } = await FuzzRun.of(order);
+    const { violations, summary } = await FuzzRun.of(order);
     process.stdout.write(`${summary}\n`);
-    for (const fault of faults) process.stdout.write(`\n${fault}\n`); // whole, and in lines: a diff would cut it and put it in quotes
-    expect(faults.length).toBe(0);
+    for (const violation of violations) process.stdout.write(`\n${violation}\n`); // whole, and in lines: a diff would cut it and put it in quotes
+    expect(violations.length).toBe(0);
   },
-  LONGEST_MS,
+  MAX_DURATION_MS,
 );

@@ -1,8 +1,8 @@
 import { plain, type Operation } from './contract.js';
-import type { FuzzAnswer, FuzzRequest } from './fuzz-request.js';
+import type { FuzzResponse, FuzzRequest } from './fuzz-request.js';
 
 const HEARTBEAT = 'POST /v1/process-servers/{hostId}/heartbeats';
-const LARGEST_GENERATION = 2 ** 32 - 1;
+const MAX_GENERATION = 2 ** 32 - 1;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -10,9 +10,9 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
  * What is wrong with the answer to a heartbeat: only a body that is no JSON object or names no usable generation is refused for what it
  * holds, and the response to an accepted one names members that the document does not. Null for every other call.
  */
-export function heartbeatRuleFault(
+export function heartbeatRuleViolation(
   { target, body }: FuzzRequest,
-  { status, text }: FuzzAnswer,
+  { status, text }: FuzzResponse,
   { name, body: stated }: Operation,
 ): string | null {
   if (name !== HEARTBEAT || !body || (status !== 200 && status !== 400)) return null;
@@ -22,7 +22,7 @@ export function heartbeatRuleFault(
   const isObject = typeof sent === 'object' && sent !== null && !Array.isArray(sent);
   const members = isObject ? new Map(Object.entries(sent)) : new Map<string, unknown>();
   const generation = members.get('generation');
-  const isUsable = Number.isInteger(generation) && Number(generation) >= 1 && Number(generation) <= LARGEST_GENERATION;
+  const isUsable = Number.isInteger(generation) && Number(generation) >= 1 && Number(generation) <= MAX_GENERATION;
   if (code === 'validation_failed') {
     const isOfHost = UUID.test(decodeURIComponent(target.split(/[/?]/)[3] ?? ''));
     return isUsable && isOfHost && !target.includes('?')

@@ -1,19 +1,19 @@
 import { expect, it } from '@jest/globals';
-import { ClusterSite } from './cluster-site.js';
+import { ProgramCluster } from './program-cluster.js';
 
 it.each([1, 2, 3])(
   'two replicas that start at once on two nodes and an empty schema both serve, with one set of first secrets (%d)',
   async () => {
-    const site = await ClusterSite.open([]);
+    const cluster = await ProgramCluster.open([]);
     try {
-      await site.startAt([0, 1]);
-      const kinds = await site.rows<{ kind: string }>(
+      await cluster.startAt([0, 1]);
+      const kinds = await cluster.rows<{ kind: string }>(
         `SELECT kind FROM event WHERE kind IN ('passphrase_created', 'api_key_created') ORDER BY kind`,
       );
       expect(kinds.map(({ kind }) => kind)).toEqual(['api_key_created', 'passphrase_created']);
-      for (const replica of [0, 1]) expect((await site.call(replica, 'GET', '', site.asOperator)).status).toBe(200);
+      for (const replica of [0, 1]) expect((await cluster.call(replica, 'GET', '', cluster.asOperator)).status).toBe(200);
     } finally {
-      await site.close();
+      await cluster.close();
     }
   },
 );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { registrationOf } from '../support/server-program.js';
-import { ClusterSite } from './cluster-site.js';
+import { ProgramCluster } from './program-cluster.js';
 
 const HOSTS = 10;
 const LOAD_MS = 15_000;
@@ -21,16 +21,16 @@ interface Sender {
   readonly acknowledged: Set<number>;
 }
 
-let site: ClusterSite;
+let cluster: ProgramCluster;
 beforeAll(async () => {
-  site = await ClusterSite.open([0, 1]);
-  await site.rows(KEEP_EACH_WRITE);
+  cluster = await ProgramCluster.open([0, 1]);
+  await cluster.rows(KEEP_EACH_WRITE);
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 async function sender(): Promise<Sender> {
   const hostId = randomUUID();
-  const { body } = await site.call(0, 'PUT', hostId, site.asAgent, registrationOf(hostId));
+  const { body } = await cluster.call(0, 'PUT', hostId, cluster.asAgent, registrationOf(hostId));
   return {
     hostId,
     generation: Number(body['generation']),
@@ -58,7 +58,7 @@ it.each([
           sentAt: new Date(Date.now() + number * APART_MS).toISOString(),
           ...report,
         };
-        const { status } = await site.call(
+        const { status } = await cluster.call(
           replica,
           'POST',
           `${from.hostId}/heartbeats`,
@@ -75,7 +75,7 @@ it.each([
     const lost: string[] = [];
     for (const { hostId, acknowledged: numbers } of senders) {
       const written = new Set(
-        (await site.rows<{ beat: number }>('SELECT beat FROM written WHERE host_id = ?', [hostId])).map(
+        (await cluster.rows<{ beat: number }>('SELECT beat FROM written WHERE host_id = ?', [hostId])).map(
           ({ beat: number }) => Number(number),
         ),
       );

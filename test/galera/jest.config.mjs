@@ -8,5 +8,5 @@ export default {
   globalSetup: '<rootDir>/test/galera/global-setup.mjs',
   testTimeout: 180_000,
   maxWorkers: 1,
-  reporters: ['default', '<rootDir>/test/support/closing-line-reporter.mjs'],
+  reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
 };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { registrationOf } from '../support/server-program.js';
-import type { ClusterSite, Reply } from './cluster-site.js';
+import type { ProgramCluster, Reply } from './program-cluster.js';
 
 type CallKind = 'register' | 'heartbeat' | 'decommission' | 'purge' | 'read after register' | 'read after purge';
 
@@ -13,7 +13,7 @@ interface LedgerLine {
   readonly generation: number;
   readonly status: number;
   readonly sentAtMs: number;
-  readonly answeredAtMs: number;
+  readonly respondedAtMs: number;
 }
 
 interface Host {
@@ -31,7 +31,7 @@ export class MixedLoad {
   private readonly hosts: Host[];
 
   constructor(
-    private readonly site: ClusterSite,
+    private readonly cluster: ProgramCluster,
     hosts: number,
   ) {
     this.hosts = Array.from({ length: hosts }, () => ({ hostId: randomUUID(), generation: 0, credential: '' }));
@@ -59,63 +59,63 @@ export class MixedLoad {
   /** Every kind of call, in a fixed proportion; which host and replica follows from the numbers. */
   private async callOf(turn: number, caller: number): Promise<void> {
     const host = this.hosts[(turn + caller * 3) % this.hosts.length] as Host;
-    const replica = (turn >> 1) % this.site.replicas.length;
-    const other = (replica + 1) % this.site.replicas.length;
+    const replica = (turn >> 1) % this.cluster.replicas.length;
+    const other = (replica + 1) % this.cluster.replicas.length;
     const { hostId, generation, credential } = host;
     const kind = !credential ? 0 : (turn * 13 + caller * 5) % 20;
     if (kind < 6) {
-      const reply = await this.site.call(replica, 'PUT', hostId, this.site.asAgent, registrationOf(hostId));
+      const reply = await this.cluster.call(replica, 'PUT', hostId, this.cluster.asAgent, registrationOf(hostId));
       const answered = Number(reply.body['generation'] ?? 0);
-      this.note('register', hostId, answered, reply);
+      this.record('register', hostId, answered, reply);
       if (reply.status !== 200 && reply.status !== 201) return;
       if (answered > host.generation)
         Object.assign(host, { generation: answered, credential: reply.body['credential'] });
       if (turn % 3 === 0)
-        this.note(
+        this.record(
           'read after register',
           hostId,
           answered,
-          await this.site.call(other, 'GET', hostId, this.site.asOperator),
+          await this.cluster.call(other, 'GET', hostId, this.cluster.asOperator),
         );
     } else if (kind < 14) {
       const body = { generation, agentVersion: '1.0.0.0', protectedMachineCount: 0, replicationPairCount: turn };
-      this.note(
+      this.record(
         'heartbeat',
         hostId,
         generation,
-        await this.site.call(replica, 'POST', `${hostId}/heartbeats`, `Bearer ${credential}`, body),
+        await this.cluster.call(replica, 'POST', `${hostId}/heartbeats`, `Bearer ${credential}`, body),
       );
     } else if (kind < 17) {
-      this.note(
+      this.record(
         'decommission',
         hostId,
         generation,
-        await this.site.call(replica, 'DELETE', hostId, `Bearer ${credential}`),
+        await this.cluster.call(replica, 'DELETE', hostId, `Bearer ${credential}`),
       );
     } else {
-      const reply = await this.site.call(replica, 'POST', `${hostId}/purge`, this.site.asOperator, {
+      const reply = await this.cluster.call(replica, 'POST', `${hostId}/purge`, this.cluster.asOperator, {
         generation,
         reason: 'test',
         force: true,
       });
-      this.note('purge', hostId, generation, reply);
+      this.record('purge', hostId, generation, reply);
       if (reply.status === 200 && turn % 2 === 0)
-        this.note(
+        this.record(
           'read after purge',
           hostId,
           generation,
-          await this.site.call(other, 'GET', hostId, this.site.asOperator),
+          await this.cluster.call(other, 'GET', hostId, this.cluster.asOperator),
         );
     }
   }
 
-  private note(kind: CallKind, hostId: string, generation: number, { status, body, sentAtMs, tookMs }: Reply): void {
+  private record(kind: CallKind, hostId: string, generation: number, { status, body, sentAtMs, tookMs }: Reply): void {
     const read = kind.startsWith('read') && status === 200 ? Number(body['generation']) : 0;
     if (kind === 'read after register' && read > 0 && read < generation)
       this.staleReads.push(`${hostId} shows ${read} after ${generation} was registered`);
     if (kind === 'read after purge' && read > 0 && read <= generation)
       this.staleReads.push(`${hostId} shows ${read} after ${generation} was purged`);
-    this.ledger.push({ kind, hostId, generation, status, sentAtMs, answeredAtMs: sentAtMs + tookMs });
+    this.ledger.push({ kind, hostId, generation, status, sentAtMs, respondedAtMs: sentAtMs + tookMs });
   }
 
   /** Reads at the other replica that did not see what had been acknowledged. */
@@ -123,9 +123,9 @@ export class MixedLoad {
 
   /** Where the ledger and the database disagree. */
   async disagreements(): Promise<string[]> {
-    const faults = [...this.staleReads];
+    const violations = [...this.staleReads];
     const hostIds = this.hosts.map(({ hostId }) => hostId);
-    const rows = await this.site.rows<{ kind: string; host_id: string; generation: number }>(
+    const rows = await this.cluster.rows<{ kind: string; host_id: string; generation: number }>(
       `SELECT kind, host_id, generation FROM event WHERE kind IN ${CHANGES} AND host_id IN (?)`,
       [hostIds],
     );
@@ -135,7 +135,7 @@ export class MixedLoad {
         line.kind as 'register' | 'decommission' | 'purge'
       ];
       if (!events.has(`${line.hostId} ${name} ${line.generation}`))
-        faults.push(`acknowledged without an event: ${JSON.stringify(line)}`);
+        violations.push(`acknowledged without an event: ${JSON.stringify(line)}`);
     }
     for (const hostId of hostIds) {
       const registered = rows
@@ -143,32 +143,32 @@ export class MixedLoad {
         .map(({ generation }) => generation)
         .sort((a, b) => a - b);
       const isGapless = registered.every((generation, index) => generation === index + 1);
-      if (!isGapless) faults.push(`${hostId} has registrations ${registered.join(' ')}`);
+      if (!isGapless) violations.push(`${hostId} has registrations ${registered.join(' ')}`);
       const asked = this.ledger.filter((line) => line.hostId === hostId && line.kind === 'register');
       const mayBe = asked.filter(
         ({ status }) => status === 200 || status === 201 || status === 0 || status >= 500,
       ).length;
       if (registered.length > mayBe)
-        faults.push(`${hostId} has ${registered.length} registrations, ${mayBe} were asked for`);
-      faults.push(...this.heartbeatsOfEndedOnes(hostId));
+        violations.push(`${hostId} has ${registered.length} registrations, ${mayBe} were asked for`);
+      violations.push(...this.heartbeatsOfEndedOnes(hostId));
     }
-    return faults;
+    return violations;
   }
 
   /** Nothing of a generation is accepted that was sent after the answer that ended it. */
   private heartbeatsOfEndedOnes(hostId: string): string[] {
     const lines = this.acknowledged('register', 'decommission', 'purge').filter((line) => line.hostId === hostId);
-    const ends = lines.map(({ kind, generation, answeredAtMs }) => ({
+    const ends = lines.map(({ kind, generation, respondedAtMs }) => ({
       upTo: kind === 'register' ? generation - 1 : generation,
-      answeredAtMs,
+      respondedAtMs,
     }));
     return this.acknowledged('heartbeat')
       .filter(
-        (beat) =>
-          beat.hostId === hostId &&
-          ends.some(({ upTo, answeredAtMs }) => beat.generation <= upTo && beat.sentAtMs > answeredAtMs),
+        (heartbeat) =>
+          heartbeat.hostId === hostId &&
+          ends.some(({ upTo, respondedAtMs }) => heartbeat.generation <= upTo && heartbeat.sentAtMs > respondedAtMs),
       )
-      .map((beat) => `accepted after its generation had ended: ${JSON.stringify(beat)}`);
+      .map((heartbeat) => `accepted after its generation had ended: ${JSON.stringify(heartbeat)}`);
   }
 
   private acknowledged(...kinds: readonly CallKind[]): LedgerLine[] {

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { eventually, registrationOf } from '../support/server-program.js';
-import { ClusterSite, NODE_PIDS, NODES, NO_FAULTS } from './cluster-site.js';
+import { ProgramCluster, NODE_PIDS, NODES, NO_VIOLATIONS } from './program-cluster.js';
 
 const HOSTS = 20;
 /** The cluster gives up a node that is silent for three to six seconds. */
@@ -13,24 +13,24 @@ const AFTER_MS = 3_000;
 /** Lease and clock: an acknowledged heartbeat is written with an instant that is at most this much earlier than its call. */
 const CLOCKS_DIFFER_MS = 1_000;
 
-interface Beating {
+interface HeartbeatLoop {
   readonly hostId: string;
   generation: number;
   credential: string;
   lastAcknowledgedMs: number;
 }
 
-let site: ClusterSite;
+let cluster: ProgramCluster;
 beforeAll(async () => {
-  site = await ClusterSite.open([1, 2]);
+  cluster = await ProgramCluster.open([1, 2]);
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 /** Sends heartbeats until the load ends, and goes to the other replica when one does not accept it, as behind a balancer. */
-async function beatThroughout(host: Beating, isOver: () => boolean): Promise<void> {
+async function sendHeartbeatsThroughout(host: HeartbeatLoop, isOver: () => boolean): Promise<void> {
   for (let replica = 0; !isOver();) {
     const body = { generation: host.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0 };
-    const { status, sentAtMs } = await site.call(
+    const { status, sentAtMs } = await cluster.call(
       replica,
       'POST',
       `${host.hostId}/heartbeats`,
@@ -68,10 +68,10 @@ it.each([
   ],
   ['is killed', 2, () => process.kill(NODE_PIDS[2] as number, 'SIGKILL'), () => true],
 ])('what was acknowledged while a node %s is kept', async (_what, node, fail, end) => {
-  const hosts: Beating[] = await Promise.all(
+  const hosts: HeartbeatLoop[] = await Promise.all(
     Array.from({ length: HOSTS }, async () => {
       const hostId = randomUUID();
-      const { status, body } = await site.call(0, 'PUT', hostId, site.asAgent, registrationOf(hostId));
+      const { status, body } = await cluster.call(0, 'PUT', hostId, cluster.asAgent, registrationOf(hostId));
       expect(status).toBe(201);
       return {
         hostId,
@@ -82,12 +82,12 @@ it.each([
     }),
   );
   let isOver = false;
-  const beating = hosts.map((host) => beatThroughout(host, () => isOver));
+  const sendingHeartbeats = hosts.map((host) => sendHeartbeatsThroughout(host, () => isOver));
   const registered: string[] = [];
   const registering = [0, 0, 1, 1].map(async (replica) => {
     while (!isOver) {
       const hostId = randomUUID();
-      const { status } = await site.call(replica, 'PUT', hostId, site.asAgent, registrationOf(hostId));
+      const { status } = await cluster.call(replica, 'PUT', hostId, cluster.asAgent, registrationOf(hostId));
       if (status === 201) registered.push(hostId);
       await pause(50);
     }
@@ -99,9 +99,9 @@ it.each([
   if (node === 1) await synced(node);
   await pause(AFTER_MS);
   isOver = true;
-  await Promise.all([...beating, ...registering]);
+  await Promise.all([...sendingHeartbeats, ...registering]);
 
-  const leases = await site.rows<{ host_id: string; last_heartbeat_at: Date }>(
+  const leases = await cluster.rows<{ host_id: string; last_heartbeat_at: Date }>(
     'SELECT host_id, last_heartbeat_at FROM process_server_lease WHERE host_id IN (?)',
     [hosts.map(({ hostId }) => hostId)],
   );
@@ -111,10 +111,10 @@ it.each([
   );
   expect(lost).toEqual([]);
   const kept = new Set(
-    (await site.rows<{ host_id: string }>('SELECT host_id FROM process_server')).map(({ host_id }) => host_id),
+    (await cluster.rows<{ host_id: string }>('SELECT host_id FROM process_server')).map(({ host_id }) => host_id),
   );
   console.log(`${registered.length} registrations acknowledged`);
   expect(registered.length).toBeGreaterThan(10);
   expect(registered.filter((hostId) => !kept.has(hostId))).toEqual([]);
-  expect(await site.faults()).toEqual(NO_FAULTS);
+  expect(await cluster.violations()).toEqual(NO_VIOLATIONS);
 });

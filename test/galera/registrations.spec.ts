@@ -1,51 +1,51 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { registrationOf } from '../support/server-program.js';
-import { ClusterSite, NO_FAULTS, type Reply } from './cluster-site.js';
+import { ProgramCluster, NO_VIOLATIONS, type Reply } from './program-cluster.js';
 
 const HOSTS = 50;
 const LOAD_MS = 20_000;
 
-let site: ClusterSite;
+let cluster: ProgramCluster;
 beforeAll(async () => {
-  site = await ClusterSite.open([0, 1]);
+  cluster = await ProgramCluster.open([0, 1]);
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 it('registrations of each host through both replicas at once become one generation each, and every host stays within reach', async () => {
   const hosts = Array.from({ length: HOSTS }, () => ({ hostId: randomUUID(), generation: 0, credential: '' }));
   const statuses = new Map<string, number>();
-  let longestMs = 0;
+  let maxMs = 0;
   const note = (what: string, { status, tookMs }: Reply): void => {
     statuses.set(`${what} ${status}`, (statuses.get(`${what} ${status}`) ?? 0) + 1);
-    if (what === 'register') longestMs = Math.max(longestMs, tookMs);
+    if (what === 'register') maxMs = Math.max(maxMs, tookMs);
   };
   const untilMs = Date.now() + LOAD_MS;
   const live = async (host: (typeof hosts)[number]): Promise<void> => {
     while (Date.now() < untilMs) {
-      const answers = await Promise.all(
-        [0, 1].map((replica) => site.call(replica, 'PUT', host.hostId, site.asAgent, registrationOf(host.hostId))),
+      const responses = await Promise.all(
+        [0, 1].map((replica) => cluster.call(replica, 'PUT', host.hostId, cluster.asAgent, registrationOf(host.hostId))),
       );
-      for (const answer of answers) {
-        note('register', answer);
-        if (answer.status < 300 && Number(answer.body['generation']) > host.generation)
-          Object.assign(host, answer.body);
+      for (const response of responses) {
+        note('register', response);
+        if (response.status < 300 && Number(response.body['generation']) > host.generation)
+          Object.assign(host, response.body);
       }
       const body = { generation: host.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0 };
-      const beats = await Promise.all(
+      const heartbeats = await Promise.all(
         [0, 1].map((replica) =>
-          site.call(replica, 'POST', `${host.hostId}/heartbeats`, `Bearer ${host.credential}`, body),
+          cluster.call(replica, 'POST', `${host.hostId}/heartbeats`, `Bearer ${host.credential}`, body),
         ),
       );
-      for (const beat of beats) note('heartbeat', beat);
+      for (const heartbeat of heartbeats) note('heartbeat', heartbeat);
     }
   };
   await Promise.all(hosts.map(live));
-  console.log(`answers: ${JSON.stringify([...statuses].sort())}; the longest registration took ${longestMs} ms`);
-  expect(await site.faults()).toEqual(NO_FAULTS);
+  console.log(`answers: ${JSON.stringify([...statuses].sort())}; the longest registration took ${maxMs} ms`);
+  expect(await cluster.violations()).toEqual(NO_VIOLATIONS);
   expect([...statuses.keys()].filter((key) => !/ 20[01]$/.test(key))).toEqual([]);
   const again = await Promise.all(
-    hosts.map((host) => site.call(0, 'PUT', host.hostId, site.asAgent, registrationOf(host.hostId))),
+    hosts.map((host) => cluster.call(0, 'PUT', host.hostId, cluster.asAgent, registrationOf(host.hostId))),
   );
   expect(again.filter(({ status }) => status !== 200 && status !== 201)).toEqual([]);
 });

@@ -5,16 +5,16 @@ import { Body, Controller, Get, Param, Post } from '@nestjs/common';
 import { IsString } from 'class-validator';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newApiKey, sha256 } from '@app/platform';
-import { PROBLEMS, type ProblemCode } from '@app/wire';
-import { everyBodyHasItsCheck } from '../../apps/configuration-server/src/problems/body-checks.js';
-import { everyRouteStatesItsPermission } from '../../apps/configuration-server/src/access/route-permissions.js';
+import { PROBLEMS, type ProblemCode } from '@app/api-contract';
+import { assertBodyValidatorsCompile } from '../../apps/configuration-server/src/problems/body-validators.js';
+import { assertEveryRouteHasPermission } from '../../apps/configuration-server/src/route-permissions.js';
 import { OPENAPI_FILE, projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
-import { parsedAnswer } from '../support/expect-problem.js';
-import { named, TestSite, type Answer, type KnownServer } from '../support/test-site.js';
+import { parseResponse } from '../support/expect-problem.js';
+import { nameColumns, TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';
 
 const PAGE = join(projectRoot(), 'docs', 'access.md');
 /** What says that a caller may not; any other answer is that of a route that let him in. */
-const REFUSALS = new Set([
+const REJECTIONS = new Set([
   'authentication_required',
   'passphrase_rejected',
   'credential_rejected',
@@ -37,35 +37,35 @@ const CALLERS = [
 ] as const;
 type CallerName = (typeof CALLERS)[number];
 
-let site: TestSite;
+let cluster: TestCluster;
 let authorizations: Record<Exclude<CallerName, 'the process server' | 'nobody'>, string>;
 beforeAll(async () => {
-  site = await TestSite.open();
-  const past = site.clock.now();
-  const other = await site.registered({ friendlyName: 'other', ipAddress: '192.0.2.2' });
+  cluster = await TestCluster.open();
+  const past = cluster.clock.now();
+  const other = await cluster.registered({ friendlyName: 'other', ipAddress: '192.0.2.2' });
   authorizations = {
     'wrong key': `Bearer ${newApiKey()}`,
     'expired key': await adminKeyThat({ expires_at: past }),
     'revoked key': await adminKeyThat({ revoked_at: past }),
-    reader: await site.keyOf('reader'),
-    operator: await site.keyOf('operator'),
-    admin: await site.keyOf('admin'),
+    reader: await cluster.createKey('reader'),
+    operator: await cluster.createKey('operator'),
+    admin: await cluster.createKey('admin'),
     'another one': `Bearer ${other.credential}`,
-    passphrase: site.passphrase,
+    passphrase: cluster.passphrase,
     'wrong passphrase': 'Passphrase AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA',
   };
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 async function adminKeyThat(over: Record<string, Date>): Promise<string> {
   const key = newApiKey();
-  await site.database.write('INSERT INTO api_key SET ?', [
+  await cluster.database.write('INSERT INTO api_key SET ?', [
     {
       id: randomUUID(),
-      ...named(randomUUID()),
+      ...nameColumns(randomUUID()),
       hash: sha256(key),
       role: 'admin',
-      created_at: site.clock.now(),
+      created_at: cluster.clock.now(),
       ...over,
     },
   ]);
@@ -84,17 +84,17 @@ function call(
   caller: CallerName,
   { method, path }: { method: 'GET'; path: string },
   server: KnownServer,
-): Promise<Answer> {
+): Promise<TestResponse> {
   const url = path.replace('{hostId}', server.hostId).replace(/\{\w+\}/g, randomUUID());
-  if (caller === 'nobody') return site.call(method, url);
-  return site.call(method, url, {
+  if (caller === 'nobody') return cluster.call(method, url);
+  return cluster.call(method, url, {
     authorization: caller === 'the process server' ? `Bearer ${server.credential}` : authorizations[caller],
   });
 }
 
 /** Events of what was changed; a refusal has one of its own. */
 const changes = async (): Promise<unknown> =>
-  (await site.database.rows('SELECT COUNT(*) AS count FROM event WHERE kind NOT LIKE ?', ['refused%']))[0];
+  (await cluster.database.rows('SELECT COUNT(*) AS count FROM event WHERE kind NOT LIKE ?', ['refused%']))[0];
 
 async function verdict(
   caller: CallerName,
@@ -104,8 +104,8 @@ async function verdict(
   const before = await changes();
   const { status, body } = await call(caller, route, server);
   const code = String(body['code']);
-  if (status < 500 && status !== 429 && !REFUSALS.has(code)) return 'yes';
-  expect([...REFUSALS]).toContain(code);
+  if (status < 500 && status !== 429 && !REJECTIONS.has(code)) return 'yes';
+  expect([...REJECTIONS]).toContain(code);
   expect([code, status]).toEqual([code, PROBLEMS[code as ProblemCode].status]);
   expect(await changes()).toEqual(before);
   return String(status);
@@ -115,10 +115,10 @@ describe('who may do what', () => {
   it('is what docs/access.md says, for each route and each kind of caller', async () => {
     const lines: string[] = [];
     const registered = (): Promise<KnownServer> =>
-      site.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
+      cluster.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
     let server = await registered();
     for (const route of routes) {
-      await site.outage(600); // wrong keys are counted for so long
+      await cluster.simulateOutage(600); // wrong keys are counted for so long
       const cells: string[] = [];
       for (const caller of CALLERS) {
         const cell = await verdict(caller, route, server);
@@ -136,7 +136,7 @@ describe('who may do what', () => {
   });
 
   it('a refused caller changes nothing, also with a body that would be accepted', async () => {
-    const server = await site.registered({ friendlyName: 'kept', ipAddress: '192.0.2.3' });
+    const server = await cluster.registered({ friendlyName: 'kept', ipAddress: '192.0.2.3' });
     const bodies: [method: 'POST' | 'PUT' | 'DELETE', url: string, body?: object][] = [
       ['POST', `/v1/process-servers/${server.hostId}/purge`, { generation: 1, reason: 'attack', force: true }],
       ['POST', `/v1/process-servers/${server.hostId}/revoke-credential`, { generation: 1, reason: 'attack' }],
@@ -145,11 +145,11 @@ describe('who may do what', () => {
       ['POST', '/v1/api-keys', { name: 'mine', role: 'admin' }],
       ['POST', '/v1/passphrases', { overlapSeconds: 0 }],
     ];
-    await site.outage(600);
-    const forgetRefusals = (): Promise<number> =>
-      site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
-    await forgetRefusals();
-    const before = await site.fingerprint();
+    await cluster.simulateOutage(600);
+    const clearRejections = (): Promise<number> =>
+      cluster.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
+    await clearRejections();
+    const before = await cluster.fingerprint();
     for (const caller of [
       'nobody',
       'wrong key',
@@ -162,19 +162,19 @@ describe('who may do what', () => {
     ] as const) {
       for (const [method, url, body] of bodies) {
         const authorization = caller === 'nobody' ? '' : authorizations[caller];
-        const { status } = await site.call(method, url, { ...(body && { body }), authorization });
+        const { status } = await cluster.call(method, url, { ...(body && { body }), authorization });
         expect([caller, url, [401, 403].includes(status)]).toEqual([caller, url, true]);
       }
     }
     // A credential of another process server in vain is an event that is worth seeing; nothing else may differ.
-    await forgetRefusals();
-    expect(await site.fingerprint()).toBe(before);
+    await clearRejections();
+    expect(await cluster.fingerprint()).toBe(before);
   });
 
   it('every role reads the audit log and none may change it', async () => {
     for (const role of ['reader', 'operator', 'admin'] as const) {
       const [event] = (
-        await site.call<{ items: { id: string }[] }>('GET', '/v1/events', { authorization: authorizations[role] })
+        await cluster.call<{ items: { id: string }[] }>('GET', '/v1/events', { authorization: authorizations[role] })
       ).body.items;
       for (const method of ['PUT', 'POST', 'DELETE'] as const) {
         for (const [url, status] of [
@@ -183,7 +183,7 @@ describe('who may do what', () => {
         ] as const) {
           expect(
             (
-              await site.call(method, url, {
+              await cluster.call(method, url, {
                 authorization: authorizations[role],
                 ...(method !== 'DELETE' && { body: {} }),
               })
@@ -201,12 +201,12 @@ describe('a refused caller', () => {
     readonly requestId: string;
   }
   const linesSince = (first: number): Line[] =>
-    site.log
+    cluster.log
       .slice(first)
       .map((line) => JSON.parse(line) as Line)
       .filter(({ msg }) => msg === 'a caller was refused');
   const auditOf = async (address: string): Promise<Record<string, unknown>[]> =>
-    site.database.rows(
+    cluster.database.rows(
       'SELECT kind, actor, host_id, source_address, request_id, detail FROM event WHERE kind LIKE ? AND source_address = ? ORDER BY id',
       ['refused%', address],
     );
@@ -230,19 +230,19 @@ describe('a refused caller', () => {
   ])(
     '%s: %s is logged each time and audited once an hour, with the call and without a secret',
     async (code, actor, authorization, who) => {
-      await site.outage(3_600);
-      await site.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
-      const [hostId, first] = [randomUUID(), site.log.length];
-      const purge = (): Promise<Answer> =>
-        site.call('POST', `/v1/process-servers/${hostId}/purge`, {
+      await cluster.simulateOutage(3_600);
+      await cluster.database.write('DELETE FROM event WHERE kind LIKE ?', ['refused%']);
+      const [hostId, first] = [randomUUID(), cluster.log.length];
+      const purge = (): Promise<TestResponse> =>
+        cluster.call('POST', `/v1/process-servers/${hostId}/purge`, {
           body: {},
           authorization: authorization(),
           address: '127.0.0.31',
         });
-      const answers = [await purge(), await purge()];
+      const responses = [await purge(), await purge()];
       const facts = { code, call: 'POST /v1/process-servers/{hostId}/purge', hostId, ...who };
       expect(linesSince(first)).toEqual(
-        answers.map(({ body }) =>
+        responses.map(({ body }) =>
           expect.objectContaining({ level: 40, ...facts, address: '127.0.0.31', requestId: body['requestId'] }),
         ),
       );
@@ -252,37 +252,37 @@ describe('a refused caller', () => {
           actor: expect.stringMatching(`^${actor}`),
           host_id: null,
           source_address: '127.0.0.31',
-          request_id: answers[0]?.body['requestId'],
+          request_id: responses[0]?.body['requestId'],
           detail: facts,
         },
       ]);
-      expect(site.log.slice(first).join('')).not.toContain('my-own-secret');
-      await site.outage(3_600);
+      expect(cluster.log.slice(first).join('')).not.toContain('my-own-secret');
+      await cluster.simulateOutage(3_600);
       await purge();
       expect(await auditOf('127.0.0.31')).toHaveLength(2);
     },
   );
 
   it('of a heartbeat and of a registration is audited as well, and one that its own timeline names is not audited twice', async () => {
-    await site.outage(3_600);
-    const server = await site.registered({ friendlyName: 'refused', ipAddress: '192.0.2.9' });
+    await cluster.simulateOutage(3_600);
+    const server = await cluster.registered({ friendlyName: 'refused', ipAddress: '192.0.2.9' });
     const url = `/v1/process-servers/${server.hostId}`;
-    await site.call('POST', `${url}/heartbeats`, {
+    await cluster.call('POST', `${url}/heartbeats`, {
       body: { generation: 1 },
       authorization: 'Bearer psc_forged',
       address: '127.0.0.32',
     });
-    await site.call('PUT', url, { body: {}, authorization: 'Passphrase wrong', address: '127.0.0.32' });
+    await cluster.call('PUT', url, { body: {}, authorization: 'Passphrase wrong', address: '127.0.0.32' });
     expect((await auditOf('127.0.0.32')).map(({ kind, host_id: of }) => [kind, of]).sort()).toEqual([
       ['refused_credential_rejected', null],
       ['refused_passphrase_rejected', null],
     ]);
-    await site.call('POST', `${url}/revoke-credential`, {
+    await cluster.call('POST', `${url}/revoke-credential`, {
       body: { generation: 1, reason: 'test' },
-      authorization: site.admin,
+      authorization: cluster.admin,
     });
-    const first = site.log.length;
-    await site.call('POST', `${url}/heartbeats`, {
+    const first = cluster.log.length;
+    await cluster.call('POST', `${url}/heartbeats`, {
       body: { generation: 1 },
       authorization: `Bearer ${server.credential}`,
       address: '127.0.0.33',
@@ -309,9 +309,9 @@ describe('a refused caller', () => {
     ['POST', '/v1/purges', 'Bearer psc_forged', 'permission_denied'],
   ])('%s %s as "%s" is refused as %s before its body is judged', async (method, path, authorization, code) => {
     for (const body of BROKEN) {
-      await site.outage(600);
-      const answer = await site.call(method, path.replace('{hostId}', randomUUID()), { body, authorization });
-      expect([body.slice(0, 20), answer.body['code']]).toEqual([body.slice(0, 20), code]);
+      await cluster.simulateOutage(600);
+      const response = await cluster.call(method, path.replace('{hostId}', randomUUID()), { body, authorization });
+      expect([body.slice(0, 20), response.body['code']]).toEqual([body.slice(0, 20), code]);
     }
   });
 
@@ -320,26 +320,26 @@ describe('a refused caller', () => {
       ['{"generation":', 'malformed_json'],
       [`"${'x'.repeat(70_000)}"`, 'body_too_large'],
     ] as const) {
-      const answers = [
-        await site.call('PUT', `/v1/process-servers/${randomUUID()}`, { body, authorization: site.passphrase }),
-        await site.call('POST', '/v1/purges', { body, authorization: site.admin }),
+      const responses = [
+        await cluster.call('PUT', `/v1/process-servers/${randomUUID()}`, { body, authorization: cluster.passphrase }),
+        await cluster.call('POST', '/v1/purges', { body, authorization: cluster.admin }),
       ];
-      expect(answers.map((answer) => answer.body['code'])).toEqual([code, code]);
+      expect(responses.map((response) => response.body['code'])).toEqual([code, code]);
     }
   });
 });
 
 describe('every answer', () => {
-  it.each<[string, () => Promise<Answer>]>([
-    ['of a route', () => site.read('/v1/fleet')],
-    ['that refuses a caller', () => site.call('GET', '/v1/fleet')],
-    ['of an address that there is none of', () => site.call('GET', '/v1/nothing')],
+  it.each<[string, () => Promise<TestResponse>]>([
+    ['of a route', () => cluster.read('/v1/fleet')],
+    ['that refuses a caller', () => cluster.call('GET', '/v1/fleet')],
+    ['of an address that there is none of', () => cluster.call('GET', '/v1/nothing')],
     [
       'that refuses a heartbeat',
-      () => site.call('POST', `/v1/process-servers/${randomUUID()}/heartbeats`, { body: {} }),
+      () => cluster.call('POST', `/v1/process-servers/${randomUUID()}/heartbeats`, { body: {} }),
     ],
-    ['of the documentation', () => site.call('GET', '/docs')],
-    ['to what is no HTTP', async () => parsedAnswer(await site.raw('hello\r\n\r\n'))],
+    ['of the documentation', () => cluster.call('GET', '/docs')],
+    ['to what is no HTTP', async () => parseResponse(await cluster.raw('hello\r\n\r\n'))],
   ])(
     '%s keeps a browser from framing it, guessing its type, storing it, and telling where it was',
     async (_what, ask) => {
@@ -365,7 +365,7 @@ describe('a route that states no permission', () => {
   }
 
   it('keeps the server from starting', () => {
-    expect(() => everyRouteStatesItsPermission([Open])).toThrow('Routes without a permission: GET v1/open/door');
+    expect(() => assertEveryRouteHasPermission([Open])).toThrow('Routes without a permission: GET v1/open/door');
   });
 });
 
@@ -383,6 +383,6 @@ describe('a body whose class has a decorator that no check can be compiled from'
   }
 
   it('keeps the server from starting', () => {
-    expect(() => everyBodyHasItsCheck([Labelled])).toThrow('Labels.labels: no compiled check for isString');
+    expect(() => assertBodyValidatorsCompile([Labelled])).toThrow('Labels.labels: no compiled check for isString');
   });
 });

@@ -2,37 +2,37 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { EventReader } from '@app/fleet-mysql';
-import type { EventBody } from '@app/wire';
+import { EventLogQuery } from '@app/fleet-mysql';
+import type { EventDto } from '@app/api-contract';
 import { expectProblem } from '../support/expect-problem.js';
 import { eventually } from '../support/server-program.js';
-import { TestSite, type Answer } from '../support/test-site.js';
+import { TestCluster, type TestResponse } from '../support/test-cluster.js';
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open({ settings: { DATABASE_CONNECTIONS: '1' } });
+  cluster = await TestCluster.open({ settings: { DATABASE_POOL_SIZE: '1' } });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
-const eventsOf = async (hostId: string): Promise<readonly EventBody[]> =>
-  (await site.read<{ items: EventBody[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
-const requestIdOf = ({ headers }: Answer<object>): unknown => headers['x-request-id'];
+const eventsOf = async (hostId: string): Promise<readonly EventDto[]> =>
+  (await cluster.read<{ items: EventDto[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
+const requestIdOf = ({ headers }: TestResponse<object>): unknown => headers['x-request-id'];
 
 describe('each change has its event', () => {
   it('with who made it, from where, and the request id of the answer, also when many are written together', async () => {
     const hostId = randomUUID();
-    const answers: Answer<object>[] = [await site.register(hostId)];
+    const responses: TestResponse<object>[] = [await cluster.register(hostId)];
     const server = {
       hostId,
       generation: 1,
-      credential: String((answers[0]?.body as Record<string, unknown>)['credential']),
+      credential: String((responses[0]?.body as Record<string, unknown>)['credential']),
     };
-    answers.push(await site.heartbeat(server, { agentVersion: '9.62.1.1' }));
-    answers.push(await site.heartbeat(server, { machineId: 'machine-2', agentVersion: '9.62.1.1' }));
-    await site.pass(1); // events of one instant are in the order of their ids
-    answers.push(await site.unregister(server));
-    answers.push(await site.purge(hostId, { generation: 1 }));
-    expect(answers.map(({ status }) => status)).toEqual([201, 200, 409, 202, 200]);
+    responses.push(await cluster.heartbeat(server, { agentVersion: '9.62.1.1' }));
+    responses.push(await cluster.heartbeat(server, { machineId: 'machine-2', agentVersion: '9.62.1.1' }));
+    await cluster.advance(1); // events of one instant are in the order of their ids
+    responses.push(await cluster.unregister(server));
+    responses.push(await cluster.purge(hostId, { generation: 1 }));
+    expect(responses.map(({ status }) => status)).toEqual([201, 200, 409, 202, 200]);
     const events = await eventsOf(hostId);
     expect(events.map(({ kind, actor }) => [kind, actor])).toEqual([
       ['registered', 'process-server'],
@@ -41,15 +41,15 @@ describe('each change has its event', () => {
       ['decommissioned', 'process-server'],
       ['purged', 'operator:admin'],
     ]);
-    expect(events.map(({ requestId }) => requestId)).toEqual(answers.map(requestIdOf));
+    expect(events.map(({ requestId }) => requestId)).toEqual(responses.map(requestIdOf));
     expect(new Set(events.map(({ sourceAddress }) => sourceAddress))).toEqual(new Set(['127.0.0.1']));
   });
 
   it('without an address when nobody called', async () => {
-    const server = await site.registered();
-    await site.unregister(server);
-    await site.pass(300);
-    await site.replica().cleanUp.pass();
+    const server = await cluster.registered();
+    await cluster.unregister(server);
+    await cluster.advance(300);
+    await cluster.replica().cleanUp.run();
     expect((await eventsOf(server.hostId)).at(-1)).toMatchObject({
       kind: 'removed',
       actor: 'clean-up',
@@ -65,14 +65,14 @@ describe('exports that are not read', () => {
     for (const socket of sockets.splice(0)) socket.destroy();
   });
   beforeAll(async () => {
-    const at = new Date(site.clock.now().getTime() - 7_200_000);
+    const at = new Date(cluster.clock.now().getTime() - 7_200_000);
     const long = JSON.stringify({ text: 'x'.repeat(4_000) });
     const many = Array.from({ length: 5_000 }, () => [randomUUID(), at, 'purged', null, null, 'operator:long', long]);
     for (let first = 0; first < many.length; first += 500)
-      await site.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [
+      await cluster.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [
         many.slice(first, first + 500),
       ]);
-    await site.pass(10);
+    await cluster.advance(10);
   });
 
   /** More than the system keeps for a client that does not read. */
@@ -80,7 +80,7 @@ describe('exports that are not read', () => {
 
   /** Asks for exports, one after the other on one connection, and reads the head of the first alone. */
   async function unread(replica: number, authorization: string, count = 1): Promise<string> {
-    const { hostname, port } = new URL(await site.replica(replica).http.getUrl());
+    const { hostname, port } = new URL(await cluster.replica(replica).http.getUrl());
     const socket = connect(Number(port), hostname).on('error', () => undefined);
     sockets.push(socket);
     socket.write(`GET ${EXPORT} HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n\r\n`.repeat(count));
@@ -90,28 +90,28 @@ describe('exports that are not read', () => {
   }
 
   it('are two at once for each key and four in all; one more is told to come again', async () => {
-    const replica = await site.addReplica();
-    const [first, second, third] = [await site.keyOf('reader'), await site.keyOf('reader'), await site.keyOf('reader')];
+    const replica = await cluster.addReplica();
+    const [first, second, third] = [await cluster.createKey('reader'), await cluster.createKey('reader'), await cluster.createKey('reader')];
     expect([await unread(replica, first), await unread(replica, first)]).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
-    expectProblem(await site.call('GET', EXPORT, { authorization: first, replica }), 'request_rate_exceeded');
+    expectProblem(await cluster.call('GET', EXPORT, { authorization: first, replica }), 'request_rate_exceeded');
     expect([await unread(replica, second), await unread(replica, third)]).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
-    expectProblem(await site.call('GET', EXPORT, { authorization: third, replica }), 'request_rate_exceeded');
+    expectProblem(await cluster.call('GET', EXPORT, { authorization: third, replica }), 'request_rate_exceeded');
     for (const socket of sockets.splice(0, 2)) socket.destroy();
     await eventually(
       'an export runs again',
       10_000,
-      async () => (await site.call('HEAD', EXPORT, { authorization: first, replica })).status === 200,
+      async () => (await cluster.call('HEAD', EXPORT, { authorization: first, replica })).status === 200,
     );
   });
 
   it('keep no connection to the database, and are read from it no further than they are sent', async () => {
-    const pages = jest.spyOn(EventReader.prototype, 'page');
+    const pages = jest.spyOn(EventLogQuery.prototype, 'page');
     try {
-      for (let export_ = 0; export_ < 2; export_ += 1) expect(await unread(0, site.admin)).toBe('HTTP/1.1 200');
+      for (let export_ = 0; export_ < 2; export_ += 1) expect(await unread(0, cluster.admin)).toBe('HTTP/1.1 200');
       let before = -1;
       for (let same = 0; same < 20; same = before === pages.mock.calls.length ? same + 1 : 0) {
         before = pages.mock.calls.length;
-        expect((await site.read('/v1/fleet')).status).toBe(200);
+        expect((await cluster.read('/v1/fleet')).status).toBe(200);
       }
       expect(before).toBeLessThan(2 * (5_000 / 200));
     } finally {
@@ -120,25 +120,25 @@ describe('exports that are not read', () => {
   });
 
   it('are ended after a while, also those that wait behind another on the same connection', async () => {
-    const replica = await site.addReplicaWith({ longestUnreadExportMs: 300 });
-    expect(await unread(replica, site.admin, 4)).toBe('HTTP/1.1 200');
-    await eventually('the connection is closed', 10_000, () => site.replica(replica).connections.size === 0);
+    const replica = await cluster.addReplicaWith({ maxUnreadExportMs: 300 });
+    expect(await unread(replica, cluster.admin, 4)).toBe('HTTP/1.1 200');
+    await eventually('the connection is closed', 10_000, () => cluster.replica(replica).connections.size === 0);
     await eventually('both have ended', 10_000, async () => {
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         [1, 2].map(() =>
-          site.call<{ text: string }>('GET', `${EXPORT}&from=2000-01-01T00:00:00Z&to=2000-01-02T00:00:00Z`, {
-            authorization: site.admin,
+          cluster.call<{ text: string }>('GET', `${EXPORT}&from=2000-01-01T00:00:00Z&to=2000-01-02T00:00:00Z`, {
+            authorization: cluster.admin,
             replica,
           }),
         ),
       );
-      return answers.every(({ status }) => status === 200);
+      return responses.every(({ status }) => status === 200);
     });
   });
 
   it('do not end one that is read slowly', async () => {
-    const replica = await site.addReplicaWith({ longestUnreadExportMs: 2_000 });
-    expect(await unread(replica, site.admin)).toBe('HTTP/1.1 200');
+    const replica = await cluster.addReplicaWith({ maxUnreadExportMs: 2_000 });
+    expect(await unread(replica, cluster.admin)).toBe('HTTP/1.1 200');
     const [socket] = sockets as [Socket];
     let text = '';
     socket.on('data', (chunk) => {
@@ -153,20 +153,20 @@ describe('exports that are not read', () => {
 });
 
 describe('the export', () => {
-  const exported = async (query = ''): Promise<{ until: string; lines: EventBody[] }> => {
-    const { status, body, headers } = await site.read<{ text: string }>(`/v1/events/export${query}`);
+  const exported = async (query = ''): Promise<{ until: string; lines: EventDto[] }> => {
+    const { status, body, headers } = await cluster.read<{ text: string }>(`/v1/events/export${query}`);
     expect([status, headers['content-type']]).toEqual([200, 'application/x-ndjson; charset=utf-8']);
     return {
       until: String(headers['x-exported-until']),
       lines: body.text
         .split('\n')
         .filter(Boolean)
-        .map((line) => JSON.parse(line) as EventBody),
+        .map((line) => JSON.parse(line) as EventDto),
     };
   };
 
   it('has each event on a line of its own, as the log shows it, however many there are', async () => {
-    const at = new Date(site.clock.now().getTime() - 3_600_000);
+    const at = new Date(cluster.clock.now().getTime() - 3_600_000);
     const many = Array.from({ length: 2_500 }, () => [
       randomUUID(),
       at,
@@ -176,28 +176,28 @@ describe('the export', () => {
       'operator:bulk',
       '{"text":"a\\nb"}',
     ]);
-    await site.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [many]);
-    await site.pass(10);
+    await cluster.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [many]);
+    await cluster.advance(10);
     const { lines } = await exported('?actor=operator:bulk');
     expect(lines.map(({ id }) => id)).toEqual(many.map(([id]) => id).sort());
-    const [listed] = (await site.read<{ items: EventBody[] }>('/v1/events?actor=operator:bulk&limit=1')).body.items;
+    const [listed] = (await cluster.read<{ items: EventDto[] }>('/v1/events?actor=operator:bulk&limit=1')).body.items;
     expect(lines[0]).toEqual(listed);
   });
 
   it('goes on where the one before ended, without a gap and without a repetition', async () => {
     const first = await exported('?kind=registered');
-    const server = await site.registered();
+    const server = await cluster.registered();
     const second = await exported(`?kind=registered&from=${first.until}`);
-    await site.pass(11);
+    await cluster.advance(11);
     const third = await exported(`?kind=registered&from=${second.until}`);
     expect([second.lines, third.lines.map(({ hostId }) => hostId)]).toEqual([[], [server.hostId]]);
   });
 
   it('is not read on for a HEAD, whose answer has none of it', async () => {
-    const pages = jest.spyOn(EventReader.prototype, 'page');
+    const pages = jest.spyOn(EventLogQuery.prototype, 'page');
     try {
-      const { status, headers } = await site.call('HEAD', '/v1/events/export?actor=operator:bulk', {
-        authorization: site.admin,
+      const { status, headers } = await cluster.call('HEAD', '/v1/events/export?actor=operator:bulk', {
+        authorization: cluster.admin,
       });
       expect([status, headers['content-type'], typeof headers['x-exported-until']]).toEqual([
         200,
@@ -213,6 +213,6 @@ describe('the export', () => {
 
   it('refuses what is no filter', async () => {
     for (const query of ['?kind=nothing', '?limit=5', '?hostId=x', '?from=yesterday'])
-      expect((await site.read(`/v1/events/export${query}`)).status).toBe(400);
+      expect((await cluster.read(`/v1/events/export${query}`)).status).toBe(400);
   });
 });

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readSettings } from '@app/platform';
-import type { EventBody } from '@app/wire';
+import type { EventDto } from '@app/api-contract';
 import { generate } from 'selfsigned';
 import { expectProblem } from '../support/expect-problem.js';
-import { aRegistration, TestSite, type Answer, type KnownServer } from '../support/test-site.js';
+import { aRegistration, TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';
 
 const PROXY = '127.0.0.2';
 /** Trusted as well: a proxy before the other. */
@@ -18,33 +18,33 @@ const OUTER_PROXY = '127.0.0.3';
 /** The fast path of heartbeats does not read this header; Node's HTTP server does. */
 const BY_NODE = { 'x-by-node': '1' };
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open({ settings: SETTINGS });
+  cluster = await TestCluster.open({ settings: SETTINGS });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 const SETTINGS = {
   TRUSTED_PROXIES: `${PROXY}, 127.0.0.3/32`,
   ANONYMOUS_REQUESTS_PER_SECOND: '3',
-  HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
+  MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
 };
-const events = async (hostId: string): Promise<readonly EventBody[]> =>
-  (await site.read<{ items: EventBody[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
+const events = async (hostId: string): Promise<readonly EventDto[]> =>
+  (await cluster.read<{ items: EventDto[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
 const diagnosed = async (hostId: string): Promise<string> =>
-  JSON.stringify((await site.read(`/v1/process-servers/${hostId}/diagnosis`)).body);
+  JSON.stringify((await cluster.read(`/v1/process-servers/${hostId}/diagnosis`)).body);
 
-interface Way {
+interface Route {
   readonly headers?: Record<string, string>;
   readonly address?: string;
 }
 
-function beat(
+function heartbeat(
   { hostId, generation, credential }: KnownServer,
-  { headers = {}, address = PROXY }: Way,
+  { headers = {}, address = PROXY }: Route,
   over: object = {},
-): Promise<Answer> {
-  return site.call('POST', `/v1/process-servers/${hostId}/heartbeats`, {
+): Promise<TestResponse> {
+  return cluster.call('POST', `/v1/process-servers/${hostId}/heartbeats`, {
     body: { generation, ...over },
     authorization: `Bearer ${credential}`,
     headers,
@@ -54,20 +54,20 @@ function beat(
 
 async function registeredBy(headers: Record<string, string>, address = PROXY): Promise<KnownServer> {
   const hostId = randomUUID();
-  const { body } = await site.call('PUT', `/v1/process-servers/${hostId}`, {
+  const { body } = await cluster.call('PUT', `/v1/process-servers/${hostId}`, {
     body: aRegistration({ friendlyName: hostId, machineId: hostId }),
-    authorization: site.passphrase,
+    authorization: cluster.passphrase,
     headers,
     address,
   });
   return { hostId, generation: Number(body['generation']), credential: String(body['credential']) };
 }
 
-const beatRequest = ({ hostId, credential }: KnownServer, header = 'Accept: */*', body = '{"generation":1}'): string =>
+const heartbeatRequest = ({ hostId, credential }: KnownServer, header = 'Accept: */*', body = '{"generation":1}'): string =>
   `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${header}\r\n\r\n${body}`;
 
 async function connected(replica = 0, localAddress = PROXY): Promise<Socket> {
-  const { hostname, port } = new URL(await site.replica(replica).http.getUrl());
+  const { hostname, port } = new URL(await cluster.replica(replica).http.getUrl());
   const socket = connect({ host: hostname, port: Number(port), localAddress, noDelay: true }).on(
     'error',
     () => undefined,
@@ -100,13 +100,13 @@ describe('behind a trusted proxy', () => {
     '%j: registration, heartbeats by both paths, and operators come from %s',
     async (headers, from) => {
       const server = await registeredBy(headers);
-      for (const way of [{ headers }, { headers: { ...headers, ...BY_NODE } }])
-        expect((await beat(server, way)).status).toBe(200);
+      for (const route of [{ headers }, { headers: { ...headers, ...BY_NODE } }])
+        expect((await heartbeat(server, route)).status).toBe(200);
       expect(await diagnosed(server.hostId)).toContain(`"${from}"`);
-      expect((await beat(server, { headers }, { machineId: 'a-clone' })).status).toBe(409);
-      await site.call('POST', `/v1/process-servers/${server.hostId}/purge`, {
+      expect((await heartbeat(server, { headers }, { machineId: 'a-clone' })).status).toBe(409);
+      await cluster.call('POST', `/v1/process-servers/${server.hostId}/purge`, {
         body: { generation: 1, reason: 'test', force: true },
-        authorization: site.admin,
+        authorization: cluster.admin,
         headers,
         address: PROXY,
       });
@@ -125,10 +125,10 @@ describe('behind a trusted proxy', () => {
       await registeredBy({ 'x-forwarded-for': '192.0.2.22' }),
     ];
     const clients = [
-      beatRequest(one, 'X-Forwarded-For: 192.0.2.21'),
-      beatRequest(other, 'Forwarded: for=192.0.2.22'),
-      beatRequest(one, 'X-Forwarded-For: 192.0.2.31'),
-      beatRequest(other, 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 192.0.2.32'),
+      heartbeatRequest(one, 'X-Forwarded-For: 192.0.2.21'),
+      heartbeatRequest(other, 'Forwarded: for=192.0.2.22'),
+      heartbeatRequest(one, 'X-Forwarded-For: 192.0.2.31'),
+      heartbeatRequest(other, 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 192.0.2.32'),
     ];
     expect(await onOneConnection(await connected(), clients)).toEqual([200, 200, 200, 200]);
     for (const [{ hostId }, from, to] of [
@@ -144,23 +144,23 @@ describe('behind a trusted proxy', () => {
 
   it('a conflict names both addresses', async () => {
     const server = await registeredBy({ 'x-forwarded-for': '192.0.2.41' });
-    expect((await beat(server, { headers: { 'x-forwarded-for': '192.0.2.41' } }, { instanceId: 'i-1' })).status).toBe(
+    expect((await heartbeat(server, { headers: { 'x-forwarded-for': '192.0.2.41' } }, { instanceId: 'i-1' })).status).toBe(
       200,
     );
-    const conflict = await beat(server, { headers: { 'x-forwarded-for': '192.0.2.42' } }, { machineId: 'a-clone' });
+    const conflict = await heartbeat(server, { headers: { 'x-forwarded-for': '192.0.2.42' } }, { machineId: 'a-clone' });
     expectProblem(conflict, 'host_id_conflict');
     expect(JSON.stringify(conflict.body)).toMatch(/192\.0\.2\.41.*192\.0\.2\.42|192\.0\.2\.42.*192\.0\.2\.41/);
   });
 
   it('limits count each client by itself', async () => {
-    const ask = (client: string): Promise<Answer> =>
-      site.call('GET', '/docs', { headers: { 'x-forwarded-for': client }, address: PROXY });
+    const ask = (client: string): Promise<TestResponse> =>
+      cluster.call('GET', '/docs', { headers: { 'x-forwarded-for': client }, address: PROXY });
     const statuses: number[] = [];
     for (const client of ['192.0.2.51', '192.0.2.51', '192.0.2.51', '192.0.2.51', '192.0.2.52'])
       statuses.push((await ask(client)).status);
     expect(statuses).toEqual([200, 200, 200, 429, 200]);
-    const guess = (client: string): Promise<Answer> =>
-      site.call('GET', '/v1/fleet', {
+    const guess = (client: string): Promise<TestResponse> =>
+      cluster.call('GET', '/v1/fleet', {
         authorization: 'Bearer csk_wrong',
         headers: { forwarded: `for=${client}` },
         address: PROXY,
@@ -174,8 +174,8 @@ describe('from anywhere else', () => {
   it('what a client states about its address is ignored', async () => {
     const headers = { 'x-forwarded-for': '192.0.2.7', forwarded: 'for=192.0.2.7' };
     const server = await registeredBy(headers, '127.0.0.9');
-    for (const way of [headers, { ...headers, ...BY_NODE }])
-      expect((await beat(server, { headers: way, address: '127.0.0.9' })).status).toBe(200);
+    for (const route of [headers, { ...headers, ...BY_NODE }])
+      expect((await heartbeat(server, { headers: route, address: '127.0.0.9' })).status).toBe(200);
     expect((await events(server.hostId)).map(({ kind, sourceAddress }) => [kind, sourceAddress])).toEqual([
       ['registered', '127.0.0.9'],
     ]);
@@ -201,7 +201,7 @@ describe('with the PROXY protocol', () => {
         CONFIGURATION_SERVER_VERSION: '9.63.7187.1',
         ...settings,
       };
-      return site.addReplicaWith({
+      return cluster.addReplicaWith({
         requestTimeoutMs: 2_000,
         settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
       });
@@ -248,19 +248,19 @@ describe('with the PROXY protocol', () => {
   it.each(HEADERS)(
     'a header of %s names the client, whole or byte by byte, with and without TLS',
     async (_what, header, from) => {
-      for (const way of ['at once', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
+      for (const route of ['at once', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
         const server = await registeredBy({}, '127.0.0.9');
-        const overTls = way.startsWith('TLS');
+        const overTls = route.startsWith('TLS');
         const socket = await connected(overTls ? secure : plain);
-        if (way === 'at once') socket.write(Buffer.concat([header, Buffer.from(beatRequest(server))]));
-        else if (way === 'TLS') socket.write(header);
+        if (route === 'at once') socket.write(Buffer.concat([header, Buffer.from(heartbeatRequest(server))]));
+        else if (route === 'TLS') socket.write(header);
         else await trickle(socket, header);
         const carrying = overTls ? await secured(socket) : socket;
         const statuses = await onOneConnection(
           carrying,
-          way === 'at once' ? ['', beatRequest(server)] : [beatRequest(server), beatRequest(server, 'X-By-Node: 1')],
+          route === 'at once' ? ['', heartbeatRequest(server)] : [heartbeatRequest(server), heartbeatRequest(server, 'X-By-Node: 1')],
         );
-        expect([way, statuses, await movedTo(server)]).toEqual([way, [200, 200], from]);
+        expect([route, statuses, await movedTo(server)]).toEqual([route, [200, 200], from]);
       }
     },
   );
@@ -269,7 +269,7 @@ describe('with the PROXY protocol', () => {
     const server = await registeredBy({}, '127.0.0.9');
     const socket = await connected(plain);
     socket.write(HEADERS[4]?.[1] ?? '');
-    expect(await onOneConnection(socket, [beatRequest(server, 'X-Forwarded-For: 192.0.2.62')])).toEqual([200]);
+    expect(await onOneConnection(socket, [heartbeatRequest(server, 'X-Forwarded-For: 192.0.2.62')])).toEqual([200]);
     expect(await movedTo(server)).toBe('192.0.2.62');
   });
 
@@ -279,22 +279,22 @@ describe('with the PROXY protocol', () => {
     ['that ends within the header', PROXY, 'PROXY TCP4'],
     ['whose header does not come in time', PROXY, ''],
   ])('a connection %s is closed without an answer, with a log line and counted', async (what, from, bytes) => {
-    const refused = async (replica: number): Promise<void> => {
+    const rejected = async (replica: number): Promise<void> => {
       const socket = await connected(replica, from);
-      const answers: Buffer[] = [];
-      socket.on('data', (chunk) => answers.push(chunk)).write(bytes || Buffer.of(0x0d));
+      const responses: Buffer[] = [];
+      socket.on('data', (chunk) => responses.push(chunk)).write(bytes || Buffer.of(0x0d));
       if (what.includes('ends')) socket.end();
       if (!socket.closed) await once(socket, 'close');
-      expect(answers).toEqual([]);
+      expect(responses).toEqual([]);
     };
-    const before = site.log.length;
-    await Promise.all([refused(plain), refused(secure)]);
+    const before = cluster.log.length;
+    await Promise.all([rejected(plain), rejected(secure)]);
     const line = expect.objectContaining({
       level: 40,
       address: from,
       msg: 'a connection without the PROXY protocol header of a trusted proxy was closed',
     });
-    expect(site.log.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>)).toEqual([line, line]);
+    expect(cluster.log.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>)).toEqual([line, line]);
   });
 
   it('connections closed for it are counted, and those that end without a byte are not', async () => {

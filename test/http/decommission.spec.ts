@@ -1,39 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { aRegistration, TestSite, type Answer, type KnownServer, type ProblemBody } from '../support/test-site.js';
+import { aRegistration, TestCluster, type TestResponse, type KnownServer, type ProblemBody } from '../support/test-cluster.js';
 
 type Leaving = ProblemBody & { readonly state: string; readonly removeBy: string };
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open({ replicas: 2 });
+  cluster = await TestCluster.open({ replicas: 2 });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  await site.note();
+  await cluster.database.empty();
+  await cluster.recordAvailability();
 });
 
-const inSeconds = (seconds: number): string => new Date(site.clock.now().getTime() + seconds * 1000).toISOString();
-const byOperator = ({ hostId }: { hostId: string }, query = '', replica = 0): Promise<Answer<Leaving>> =>
-  site.call<Leaving>('DELETE', `/v1/process-servers/${hostId}${query}`, { authorization: site.admin, replica });
+const inSeconds = (seconds: number): string => new Date(cluster.clock.now().getTime() + seconds * 1000).toISOString();
+const byOperator = ({ hostId }: { hostId: string }, query = '', replica = 0): Promise<TestResponse<Leaving>> =>
+  cluster.call<Leaving>('DELETE', `/v1/process-servers/${hostId}${query}`, { authorization: cluster.admin, replica });
 const reporting = async (protectedMachineCount: number): Promise<KnownServer> => {
-  const server = await site.registered();
-  await site.heartbeat(server, { protectedMachineCount });
+  const server = await cluster.registered();
+  await cluster.heartbeat(server, { protectedMachineCount });
   return server;
 };
 const departures = async ({ hostId }: KnownServer): Promise<string[]> =>
-  (await site.eventKinds(hostId)).filter((kind) => kind.startsWith('decommissioned'));
+  (await cluster.eventKinds(hostId)).filter((kind) => kind.startsWith('decommissioned'));
 const detail = async ({ hostId }: KnownServer): Promise<Record<string, unknown>> =>
-  (await site.read(`/v1/process-servers/${hostId}`)).body;
+  (await cluster.read(`/v1/process-servers/${hostId}`)).body;
 
 describe('an operator who saw another registration', () => {
   it('takes out only the generation that is named', async () => {
-    const seen = await site.registered();
-    await site.pass(180);
-    const replaced = await site.registered({ machineId: 'machine-2', ipAddress: '192.0.2.72' }, seen.hostId);
-    await site.heartbeat(replaced, { protectedMachineCount: 0 });
+    const seen = await cluster.registered();
+    await cluster.advance(180);
+    const replaced = await cluster.registered({ machineId: 'machine-2', ipAddress: '192.0.2.72' }, seen.hostId);
+    await cluster.heartbeat(replaced, { protectedMachineCount: 0 });
     expectProblem(await byOperator(seen, '?generation=1'), 'generation_superseded');
     expectProblem(await byOperator(seen, '?generation=1&force=true&reason=test', 1), 'generation_superseded');
     expectProblem(await byOperator(seen, '?generation=3'), 'generation_unknown');
@@ -48,21 +48,21 @@ describe('an operator who saw another registration', () => {
     ['POST', '/revoke-credential', { generation: 1, reason: 'test' }],
     ['PUT', '', aRegistration()],
   ] as const)('is told by name that %s%s has no If-Match', async (method, path, body) => {
-    const server = await site.registered();
-    const authorization = method === 'PUT' ? site.passphrase : site.admin;
-    const answer = await site.call<ProblemBody>(method, `/v1/process-servers/${server.hostId}${path}`, {
+    const server = await cluster.registered();
+    const authorization = method === 'PUT' ? cluster.passphrase : cluster.admin;
+    const response = await cluster.call<ProblemBody>(method, `/v1/process-servers/${server.hostId}${path}`, {
       body,
       authorization,
       headers: { 'if-match': 'W/"1"' },
     });
-    expectProblem(answer, 'if_match_not_supported');
-    expect(answer.body.detail).toContain('?generation=');
+    expectProblem(response, 'if_match_not_supported');
+    expect(response.body.detail).toContain('?generation=');
     expect(await detail(server)).toMatchObject({ lifecycle: 'Registered', generation: 1, credentialRevoked: false });
   });
 
   it('gets no answer about If-Match that a stranger would not get', async () => {
     expectProblem(
-      await site.call('DELETE', `/v1/process-servers/${randomUUID()}`, { headers: { 'if-match': '*' } }),
+      await cluster.call('DELETE', `/v1/process-servers/${randomUUID()}`, { headers: { 'if-match': '*' } }),
       'authentication_required',
     );
   });
@@ -70,8 +70,8 @@ describe('an operator who saw another registration', () => {
 
 describe('a process server that unregisters', () => {
   it('gets 202 and by when it is gone: the grace and two intervals from now', async () => {
-    const server = await site.registered();
-    const { status, body } = await site.unregister(server);
+    const server = await cluster.registered();
+    const { status, body } = await cluster.unregister(server);
     expect([status, body]).toEqual([202, { state: 'Decommissioned', removeBy: inSeconds(420) }]);
     expect(await detail(server)).toMatchObject({
       lifecycle: 'Decommissioned',
@@ -84,53 +84,53 @@ describe('a process server that unregisters', () => {
   });
 
   it('is still shown until the clean-up, and is gone from the lists after it', async () => {
-    const server = await site.registered();
-    await site.unregister(server);
-    await site.pass(299);
-    await site.replica().cleanUp.pass();
-    expect((await site.read<{ items: unknown[] }>('/v1/process-servers')).body.items).toHaveLength(1);
-    await site.pass(1);
-    await site.replica(1).cleanUp.pass();
-    expect((await site.read<{ items: unknown[] }>('/v1/process-servers')).body.items).toHaveLength(0);
-    expectProblem(await site.read(`/v1/process-servers/${server.hostId}`), 'process_server_not_found');
+    const server = await cluster.registered();
+    await cluster.unregister(server);
+    await cluster.advance(299);
+    await cluster.replica().cleanUp.run();
+    expect((await cluster.read<{ items: unknown[] }>('/v1/process-servers')).body.items).toHaveLength(1);
+    await cluster.advance(1);
+    await cluster.replica(1).cleanUp.run();
+    expect((await cluster.read<{ items: unknown[] }>('/v1/process-servers')).body.items).toHaveLength(0);
+    expectProblem(await cluster.read(`/v1/process-servers/${server.hostId}`), 'process_server_not_found');
     for (const table of ['process_server', 'process_server_lease', 'process_server_health'])
-      expect(await site.database.count(table)).toBe(0);
+      expect(await cluster.database.count(table)).toBe(0);
   });
 
   it('twice: 202 with the same answer, from any replica, later too, and one event', async () => {
-    const server = await site.registered();
-    const first = await site.unregister(server);
-    site.clock.advanceSeconds(9);
-    const second = await site.unregister(server, '', 1);
+    const server = await cluster.registered();
+    const first = await cluster.unregister(server);
+    cluster.clock.advanceSeconds(9);
+    const second = await cluster.unregister(server, '', 1);
     expect([second.status, second.body]).toEqual([202, first.body]);
     expect(await departures(server)).toEqual(['decommissioned']);
   });
 
   it('twice at the same moment: one effect, one event, the same answer', async () => {
-    const server = await site.registered();
-    const answers = await Promise.all([
-      site.unregister(server),
-      site.unregister(server, '', 1),
+    const server = await cluster.registered();
+    const responses = await Promise.all([
+      cluster.unregister(server),
+      cluster.unregister(server, '', 1),
       byOperator(server, '?force=true&reason=spare'),
     ]);
-    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
+    expect(responses.map(({ status }) => status)).toEqual([202, 202, 202]);
+    expect(new Set(responses.map(({ body }) => JSON.stringify(body))).size).toBe(1);
     expect(await departures(server)).toHaveLength(1);
   });
 
   it('has a credential that is good for unregistering and for nothing else', async () => {
-    const server = await site.registered();
-    await site.unregister(server);
-    expectProblem(await site.heartbeat(server), 'generation_retired');
-    expect((await site.unregister(server)).status).toBe(202);
+    const server = await cluster.registered();
+    await cluster.unregister(server);
+    expectProblem(await cluster.heartbeat(server), 'generation_retired');
+    expect((await cluster.unregister(server)).status).toBe(202);
   });
 
   it('after the clean-up: 410 with stop, which it may take as success', async () => {
-    const server = await site.registered();
-    await site.unregister(server);
-    await site.pass(300);
-    await site.replica().cleanUp.pass();
-    const late = await site.unregister(server);
+    const server = await cluster.registered();
+    await cluster.unregister(server);
+    await cluster.advance(300);
+    await cluster.replica().cleanUp.run();
+    const late = await cluster.unregister(server);
     expectProblem(late, 'generation_retired');
     expect(late.body.instruction).toBe('stop');
     expect((await byOperator(server)).body.code).toBe('generation_retired');
@@ -138,55 +138,55 @@ describe('a process server that unregisters', () => {
 
   it('with a reported count above zero: 409, and nothing changes', async () => {
     const server = await reporting(3);
-    const refused = await site.unregister(server);
-    expectProblem(refused, 'machines_protected');
-    expect(refused.body.detail).toContain('3 machines');
+    const rejected = await cluster.unregister(server);
+    expectProblem(rejected, 'machines_protected');
+    expect(rejected.body.detail).toContain('3 machines');
     expect(await detail(server)).toMatchObject({ lifecycle: 'Registered', connectionState: 'Connected' });
     expect(await departures(server)).toEqual([]);
   });
 
   it('with a reported count above zero, forced with a reason: 202, and the event says so', async () => {
     const server = await reporting(3);
-    expect((await site.unregister(server, '?force=true&reason=moved%20by%20hand')).status).toBe(202);
+    expect((await cluster.unregister(server, '?force=true&reason=moved%20by%20hand')).status).toBe(202);
     expect(await departures(server)).toEqual(['decommissioned_by_force']);
     expect(await detail(server)).toMatchObject({ decommissionReason: 'moved by hand' });
   });
 
   it.each(['', '&reason=%20%20'])('forced without a reason ("%s"): 400', async (reason) => {
     const server = await reporting(3);
-    const refused = await site.unregister(server, `?force=true${reason}`);
-    expect([refused.status, refused.body.errors[0]?.field]).toEqual([400, 'reason']);
+    const rejected = await cluster.unregister(server, `?force=true${reason}`);
+    expect([rejected.status, rejected.body.errors[0]?.field]).toEqual([400, 'reason']);
     expect(await departures(server)).toEqual([]);
   });
 
   it('never having reported a count: it counts as zero', async () => {
-    expect((await site.unregister(await site.registered())).status).toBe(202);
+    expect((await cluster.unregister(await cluster.registered())).status).toBe(202);
   });
 
   it('Disconnected: 202, it may still leave by itself', async () => {
-    const server = await site.registered();
-    await site.pass(180);
-    expect((await site.unregister(server)).status).toBe(202);
+    const server = await cluster.registered();
+    await cluster.advance(180);
+    expect((await cluster.unregister(server)).status).toBe(202);
   });
 
   it('of an older generation: 409, stop, and the newer one stays', async () => {
-    const old = await site.registered();
-    const now = await site.registered({}, old.hostId);
-    const refused = await site.unregister(old);
-    expectProblem(refused, 'generation_superseded');
-    expect(refused.body.instruction).toBe('stop');
-    expect((await site.heartbeat(now)).status).toBe(200);
+    const old = await cluster.registered();
+    const now = await cluster.registered({}, old.hostId);
+    const rejected = await cluster.unregister(old);
+    expectProblem(rejected, 'generation_superseded');
+    expect(rejected.body.instruction).toBe('stop');
+    expect((await cluster.heartbeat(now)).status).toBe(200);
   });
 
   it('of an older generation, when the newer one has left: 410, stop', async () => {
-    const old = await site.registered();
-    await site.unregister(await site.registered({}, old.hostId));
-    expectProblem(await site.unregister(old), 'generation_retired');
+    const old = await cluster.registered();
+    await cluster.unregister(await cluster.registered({}, old.hostId));
+    expectProblem(await cluster.unregister(old), 'generation_retired');
   });
 
   it('with the credential of another: 401', async () => {
-    const [one, other] = [await site.registered(), await site.registered({ machineId: 'machine-2' })];
-    expectProblem(await site.unregister({ ...one, credential: other.credential }), 'credential_rejected');
+    const [one, other] = [await cluster.registered(), await cluster.registered({ machineId: 'machine-2' })];
+    expectProblem(await cluster.unregister({ ...one, credential: other.credential }), 'credential_rejected');
   });
 });
 
@@ -196,13 +196,13 @@ describe('an operator who decommissions', () => {
     const { status, body } = await byOperator(server);
     expect([status, body]).toEqual([202, { state: 'Decommissioned', removeBy: inSeconds(420) }]);
     expect(await detail(server)).toMatchObject({ decommissionedBy: 'operator:admin' });
-    const refused = await site.heartbeat(server, {}, 1);
-    expectProblem(refused, 'generation_retired');
-    expect(refused.body.instruction).toBe('stop');
+    const rejected = await cluster.heartbeat(server, {}, 1);
+    expectProblem(rejected, 'generation_retired');
+    expect(rejected.body.instruction).toBe('stop');
   });
 
   it('one that never reported a count: 409 machines_unknown, unless forced with a reason', async () => {
-    const server = await site.registered();
+    const server = await cluster.registered();
     expectProblem(await byOperator(server), 'machines_unknown');
     expect((await byOperator(server, '?force=true&reason=spare')).status).toBe(202);
   });
@@ -216,17 +216,17 @@ describe('an operator who decommissions', () => {
 
   it.each(['', '?force=true&reason=spare'])('a Disconnected one%s: 409 that points to purge', async (query) => {
     const server = await reporting(0);
-    await site.pass(180);
-    const refused = await byOperator(server, query);
-    expectProblem(refused, 'process_server_disconnected');
-    expect(refused.body.detail).toContain('/purge');
-    expect(refused.body.instruction).toBeUndefined();
+    await cluster.advance(180);
+    const rejected = await byOperator(server, query);
+    expectProblem(rejected, 'process_server_disconnected');
+    expect(rejected.body.detail).toContain('/purge');
+    expect(rejected.body.instruction).toBeUndefined();
   });
 
   it('one that is leaving already: 202, the same answer', async () => {
-    const server = await site.registered();
-    const first = await site.unregister(server);
-    site.clock.advanceSeconds(60);
+    const server = await cluster.registered();
+    const first = await cluster.unregister(server);
+    cluster.clock.advanceSeconds(60);
     const second = await byOperator(server);
     expect([second.status, second.body]).toEqual([202, first.body]);
     expect(await departures(server)).toEqual(['decommissioned']);
@@ -237,17 +237,17 @@ describe('an operator who decommissions', () => {
   });
 
   it('one that was purged: 410', async () => {
-    const server = await site.registered();
-    await site.pass(180);
-    await site.purge(server.hostId, { generation: 1 });
+    const server = await cluster.registered();
+    await cluster.advance(180);
+    await cluster.purge(server.hostId, { generation: 1 });
     expectProblem(await byOperator(server), 'generation_retired');
   });
 
   it('with a reader’s key: 403; with an operator’s: 202 under the key’s name', async () => {
     const server = await reporting(0);
     const url = `/v1/process-servers/${server.hostId}`;
-    expectProblem(await site.call('DELETE', url, { authorization: await site.keyOf('reader') }), 'permission_denied');
-    expect((await site.call('DELETE', url, { authorization: await site.keyOf('operator') })).status).toBe(202);
+    expectProblem(await cluster.call('DELETE', url, { authorization: await cluster.createKey('reader') }), 'permission_denied');
+    expect((await cluster.call('DELETE', url, { authorization: await cluster.createKey('operator') })).status).toBe(202);
     expect(await detail(server)).toMatchObject({ decommissionedBy: expect.stringMatching(/^operator:operator-/) });
   });
 });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Database } from '@app/fleet-mysql';
-import type { ProblemCode } from '@app/wire';
+import type { ProblemCode } from '@app/api-contract';
 import { setTimeout as pause } from 'node:timers/promises';
-import { expectProblem, parsedAnswer } from '../support/expect-problem.js';
-import { GateProxy } from '../support/gate-proxy.js';
-import { TestSite, type KnownServer } from '../support/test-site.js';
+import { expectProblem, parseResponse } from '../support/expect-problem.js';
+import { TogglableProxy } from '../support/togglable-proxy.js';
+import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
 type Counts = Record<'lifecycle' | 'connectionState' | 'versionStatus' | 'health', Record<string, number>> & {
   readonly total: number;
@@ -12,21 +12,21 @@ type Counts = Record<'lifecycle' | 'connectionState' | 'versionStatus' | 'health
   readonly asOf: string;
 };
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open();
+  cluster = await TestCluster.open();
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  site.clock.advanceSeconds(10); // counts may be five seconds old
-  await site.note();
+  await cluster.database.empty();
+  cluster.clock.advanceSeconds(10); // counts may be five seconds old
+  await cluster.recordAvailability();
 });
 
-const fleet = async (): Promise<Counts> => (await site.read<Counts>('/v1/fleet')).body;
+const fleet = async (): Promise<Counts> => (await cluster.read<Counts>('/v1/fleet')).body;
 const leaving = async (): Promise<KnownServer> => {
-  const server = await site.registered();
-  await site.unregister(server);
+  const server = await cluster.registered();
+  await cluster.unregister(server);
   return server;
 };
 const metric = (text: string, name: string): string | undefined =>
@@ -53,14 +53,14 @@ describe('the fleet in numbers', () => {
       throughputBytesPerSecond: 1,
       pendingUploadBytes: 0,
     };
-    await site.registered();
-    await site.pass(1_000);
-    await site.registered({ agentVersion: '9.50.0.0' });
-    await site.pass(200);
-    await site.heartbeat(await site.registered(), { load });
-    await site.heartbeat(await site.registered(), { load: { ...load, cpuPercent: 1 } });
+    await cluster.registered();
+    await cluster.advance(1_000);
+    await cluster.registered({ agentVersion: '9.50.0.0' });
+    await cluster.advance(200);
+    await cluster.heartbeat(await cluster.registered(), { load });
+    await cluster.heartbeat(await cluster.registered(), { load: { ...load, cpuPercent: 1 } });
     await leaving();
-    await site.pass(30);
+    await cluster.advance(30);
     const counts = await fleet();
     expect(counts).toMatchObject({
       total: 5,
@@ -69,12 +69,12 @@ describe('the fleet in numbers', () => {
       versionStatus: { Supported: 4, NotSupported: 1 },
       health: { None: 2, Normal: 1, Warning: 1, Critical: 1 },
       oldestDecommissionedAgeSeconds: 30,
-      asOf: site.clock.now().toISOString(),
+      asOf: cluster.clock.now().toISOString(),
     });
     for (const filter of ['lifecycle', 'connectionState', 'versionStatus', 'health'] as const) {
       expect(Object.values(counts[filter]).reduce((sum, count) => sum + count, 0)).toBe(5);
       for (const [value, count] of Object.entries(counts[filter])) {
-        const { body } = await site.read<{ items: unknown[]; asOf: string }>(`/v1/process-servers?${filter}=${value}`);
+        const { body } = await cluster.read<{ items: unknown[]; asOf: string }>(`/v1/process-servers?${filter}=${value}`);
         expect([filter, value, body.items.length, body.asOf]).toEqual([filter, value, count, counts.asOf]);
       }
     }
@@ -82,19 +82,19 @@ describe('the fleet in numbers', () => {
 
   it('is at most five seconds old', async () => {
     expect((await fleet()).total).toBe(0);
-    await site.registered();
-    site.clock.advanceMs(4_999);
+    await cluster.registered();
+    cluster.clock.advanceMs(4_999);
     expect((await fleet()).total).toBe(0);
-    site.clock.advanceMs(1);
+    cluster.clock.advanceMs(1);
     expect((await fleet()).total).toBe(1);
   });
 });
 
 describe('the configuration server about itself', () => {
   it('tells its version, its listening, and its clean-up', async () => {
-    await site.replica().cleanUp.pass();
-    const { status, body } = await site.read('/v1/configuration-server');
-    const at = site.clock.now().toISOString();
+    await cluster.replica().cleanUp.run();
+    const { status, body } = await cluster.read('/v1/configuration-server');
+    const at = cluster.clock.now().toISOString();
     expect([status, body]).toMatchObject([
       200,
       {
@@ -102,7 +102,7 @@ describe('the configuration server about itself', () => {
         versionPolicy: 'same-or-earlier',
         replica: 'replica-0',
         startedAt: '2026-11-23T09:00:00.000Z',
-        listening: { listening: true, notedAt: at },
+        listening: { listening: true, recordedAt: at },
         cleanUp: {
           lastPassAt: at,
           lastPassBy: 'replica-0',
@@ -116,15 +116,15 @@ describe('the configuration server about itself', () => {
   });
 
   it('says that it does not listen when it has not noted for 15 s', async () => {
-    site.clock.advanceSeconds(15);
-    expect((await site.read('/v1/configuration-server')).body).toMatchObject({ listening: { listening: false } });
+    cluster.clock.advanceSeconds(15);
+    expect((await cluster.read('/v1/configuration-server')).body).toMatchObject({ listening: { listening: false } });
   });
 });
 
 describe('health', () => {
   it('is live and ready for anyone', async () => {
-    expect(await site.call('GET', '/health/live')).toMatchObject({ status: 200, body: { status: 'live' } });
-    expect(await site.call('GET', '/health/ready')).toMatchObject({
+    expect(await cluster.call('GET', '/health/live')).toMatchObject({ status: 200, body: { status: 'live' } });
+    expect(await cluster.call('GET', '/health/ready')).toMatchObject({
       status: 200,
       body: { status: 'ready', degraded: [] },
     });
@@ -132,35 +132,35 @@ describe('health', () => {
 
   it('an overdue clean-up is degraded, and takes nothing down', async () => {
     await leaving();
-    await site.pass(420);
-    expect((await site.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
-    await site.pass(5);
-    expect(await site.call('GET', '/health/ready')).toMatchObject({
+    await cluster.advance(420);
+    expect((await cluster.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
+    await cluster.advance(5);
+    expect(await cluster.call('GET', '/health/ready')).toMatchObject({
       status: 200,
       body: { status: 'degraded', degraded: ['clean_up_overdue'] },
     });
-    const { body } = await site.call<{ text: string }>('GET', '/metrics');
+    const { body } = await cluster.call<{ text: string }>('GET', '/metrics');
     expect(metric(body.text, 'cs_clean_up_overdue_seconds')).toBe('5');
-    const server = await site.registered();
-    expect((await site.heartbeat(server)).status).toBe(200);
-    await site.replica().cleanUp.pass();
-    expect((await site.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
+    const server = await cluster.registered();
+    expect((await cluster.heartbeat(server)).status).toBe(200);
+    await cluster.replica().cleanUp.run();
+    expect((await cluster.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
   });
 
   it('is not ready while it has not noted that it listens', async () => {
-    site.clock.advanceSeconds(15);
-    expectProblem(await site.call('GET', '/health/ready'), 'not_listening');
-    expect((await site.call('GET', '/health/live')).status).toBe(200);
+    cluster.clock.advanceSeconds(15);
+    expectProblem(await cluster.call('GET', '/health/ready'), 'replica_not_ready');
+    expect((await cluster.call('GET', '/health/live')).status).toBe(200);
   });
 
   it('asks the database once in a while, however often anyone asks, and says at once that it drains', async () => {
-    const number = await site.addReplicaWith({ readyForMs: 3_600_000 });
+    const number = await cluster.addReplicaWith({ readinessTtlMs: 3_600_000 });
     const proofs = jest.spyOn(Database.prototype, 'transaction');
     try {
       const statuses = new Set<number>();
       for (let round = 0; round < 10; round += 1) {
         for (const { status } of await Promise.all(
-          Array.from({ length: 10 }, () => site.call('GET', '/health/ready', { replica: number })),
+          Array.from({ length: 10 }, () => cluster.call('GET', '/health/ready', { replica: number })),
         ))
           statuses.add(status);
       }
@@ -168,53 +168,53 @@ describe('health', () => {
     } finally {
       proofs.mockRestore();
     }
-    await site.replica(number).receiver.drain();
-    expectProblem(await site.call('GET', '/health/ready', { replica: number }), 'shutting_down');
+    await cluster.replica(number).receiver.drain();
+    expectProblem(await cluster.call('GET', '/health/ready', { replica: number }), 'shutting_down');
   });
 
   it('is not ready while it drains', async () => {
-    const number = await site.addReplica();
-    await site.replica(number).receiver.drain();
-    expectProblem(await site.call('GET', '/health/ready', { replica: number }), 'shutting_down');
-    expect((await site.call('GET', '/health/live', { replica: number })).status).toBe(200);
-    expect((await site.call('GET', '/health/ready')).status).toBe(200);
+    const number = await cluster.addReplica();
+    await cluster.replica(number).receiver.drain();
+    expectProblem(await cluster.call('GET', '/health/ready', { replica: number }), 'shutting_down');
+    expect((await cluster.call('GET', '/health/live', { replica: number })).status).toBe(200);
+    expect((await cluster.call('GET', '/health/ready')).status).toBe(200);
   });
 });
 
 describe('when the database is away', () => {
   it('it is live, not ready, acknowledges nothing, and goes on when the database is back', async () => {
-    const gate = await GateProxy.before(site.database.address);
-    const replica = await site.addReplicaBehind(gate);
-    const server = await site.registered();
-    expect((await site.call('GET', '/health/ready', { replica })).status).toBe(200);
-    gate.shut();
-    expect((await site.call('GET', '/health/live', { replica })).status).toBe(200);
-    expectProblem(await site.call('GET', '/health/ready', { replica }), 'database_unavailable');
-    const refused = await Promise.all([
-      site.heartbeat(server, {}, replica),
-      site.register(server.hostId, {}, replica),
-      site.unregister(server, '', replica),
-      site.purge(server.hostId, { generation: 1 }, replica),
-      site.read('/v1/process-servers', replica),
-      site.read('/v1/fleet', replica),
+    const proxy = await TogglableProxy.inFrontOf(cluster.database.address);
+    const replica = await cluster.addReplicaBehind(proxy);
+    const server = await cluster.registered();
+    expect((await cluster.call('GET', '/health/ready', { replica })).status).toBe(200);
+    proxy.disable();
+    expect((await cluster.call('GET', '/health/live', { replica })).status).toBe(200);
+    expectProblem(await cluster.call('GET', '/health/ready', { replica }), 'database_unavailable');
+    const rejected = await Promise.all([
+      cluster.heartbeat(server, {}, replica),
+      cluster.register(server.hostId, {}, replica),
+      cluster.unregister(server, '', replica),
+      cluster.purge(server.hostId, { generation: 1 }, replica),
+      cluster.read('/v1/process-servers', replica),
+      cluster.read('/v1/fleet', replica),
     ]);
-    for (const answer of refused) expectProblem(answer, 'database_unavailable');
-    expect(refused[0]?.body).toMatchObject({ instruction: 'retry' });
-    expect((await site.call('GET', '/metrics', { replica })).status).toBe(200);
-    gate.open();
-    await expect(site.replica(replica).availability.record()).rejects.toThrow('database_unavailable'); // heartbeats have failed since the last record
-    await site.replica(replica).availability.record();
-    expect((await site.call('GET', '/health/ready', { replica })).status).toBe(200);
-    expect((await site.heartbeat(server, {}, replica)).status).toBe(200);
-    expect(await site.eventKinds(server.hostId)).toEqual(['registered']);
+    for (const response of rejected) expectProblem(response, 'database_unavailable');
+    expect(rejected[0]?.body).toMatchObject({ instruction: 'retry' });
+    expect((await cluster.call('GET', '/metrics', { replica })).status).toBe(200);
+    proxy.enable();
+    await expect(cluster.replica(replica).availability.record()).rejects.toThrow('database_unavailable'); // heartbeats have failed since the last record
+    await cluster.replica(replica).availability.record();
+    expect((await cluster.call('GET', '/health/ready', { replica })).status).toBe(200);
+    expect((await cluster.heartbeat(server, {}, replica)).status).toBe(200);
+    expect(await cluster.eventKinds(server.hostId)).toEqual(['registered']);
   });
 });
 
 describe('metrics', () => {
   it('are for anyone, in the text format, with what the replica knows', async () => {
-    const { status, body, headers } = await site.call<{ text: string }>('GET', '/metrics');
+    const { status, body, headers } = await cluster.call<{ text: string }>('GET', '/metrics');
     expect([status, headers['content-type']]).toEqual([200, expect.stringContaining('text/plain')]);
-    expect(metric(body.text, 'cs_listening')).toBe('1');
+    expect(metric(body.text, 'cs_accepting_heartbeats')).toBe('1');
     expect(metric(body.text, 'cs_heartbeat_queue_length')).toBe('0');
   });
 
@@ -238,22 +238,22 @@ describe('metrics', () => {
     const count = async (): Promise<number> =>
       Number(
         metric(
-          (await site.call<{ text: string }>('GET', '/metrics')).body.text,
-          `cs_http_answers_total{status="4xx",code="${code}"}`,
+          (await cluster.call<{ text: string }>('GET', '/metrics')).body.text,
+          `cs_http_responses_total{status="4xx",code="${code}"}`,
         ) ?? 0,
       );
     const before = await count();
-    const answer = parsedAnswer(await site.raw(request.replace('OPERATOR', await site.keyOf('operator'))));
-    expectProblem(answer, code as ProblemCode);
-    expect(answer.headers['x-content-type-options']).toBe('nosniff');
+    const response = parseResponse(await cluster.raw(request.replace('OPERATOR', await cluster.createKey('operator'))));
+    expectProblem(response, code as ProblemCode);
+    expect(response.headers['x-content-type-options']).toBe('nosniff');
     expect(await count()).toBe(before + 1);
   });
 
   it('need a reader where so configured', async () => {
-    const closed = await TestSite.open({ settings: { METRICS_ACCESS: 'reader' } });
+    const closed = await TestCluster.open({ settings: { METRICS_ACCESS: 'reader' } });
     try {
       expectProblem(await closed.call('GET', '/metrics'), 'authentication_required');
-      expect((await closed.call('GET', '/metrics', { authorization: await closed.keyOf('reader') })).status).toBe(200);
+      expect((await closed.call('GET', '/metrics', { authorization: await closed.createKey('reader') })).status).toBe(200);
     } finally {
       await closed.close();
     }
@@ -262,8 +262,8 @@ describe('metrics', () => {
 
 describe('the document and its page', () => {
   it('are served to anyone', async () => {
-    expect((await site.call('GET', '/openapi.json')).body).toMatchObject({ openapi: expect.stringMatching(/^3\./) });
-    expect(await site.call('GET', '/docs')).toMatchObject({
+    expect((await cluster.call('GET', '/openapi.json')).body).toMatchObject({ openapi: expect.stringMatching(/^3\./) });
+    expect(await cluster.call('GET', '/docs')).toMatchObject({
       status: 200,
       body: { text: expect.stringContaining('swagger-ui') },
     });
@@ -272,19 +272,19 @@ describe('the document and its page', () => {
 
 describe('a call that the database keeps waiting', () => {
   it('is answered at its deadline; what it asked for may be done later', async () => {
-    const replica = await site.addReplicaWith({ answerWithinMs: 50 });
-    const { hostId } = await site.registered();
-    site.clock.advanceMs(1); // another replica's events of the same millisecond have no order
-    const holder = await site.database.connect();
-    await holder.query('BEGIN');
-    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [hostId]);
-    expectProblem(await site.register(hostId, {}, replica), 'database_unavailable');
-    await holder.query('ROLLBACK');
-    await holder.end();
+    const replica = await cluster.addReplicaWith({ responseTimeoutMs: 50 });
+    const { hostId } = await cluster.registered();
+    cluster.clock.advanceMs(1); // another replica's events of the same millisecond have no order
+    const lockHolder = await cluster.database.connect();
+    await lockHolder.query('BEGIN');
+    await lockHolder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [hostId]);
+    expectProblem(await cluster.register(hostId, {}, replica), 'database_unavailable');
+    await lockHolder.query('ROLLBACK');
+    await lockHolder.end();
     let kinds: string[] = [];
     for (let looks = 0; looks < 1_000 && kinds.length < 2; looks += 1) {
       await pause(20);
-      kinds = await site.eventKinds(hostId);
+      kinds = await cluster.eventKinds(hostId);
     }
     expect(kinds).toEqual(['registered', 'registered_again']);
   });

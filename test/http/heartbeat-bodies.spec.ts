@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ProblemCode } from '@app/wire';
+import type { ProblemCode } from '@app/api-contract';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestSite, type Answer, type HeartbeatBody, type KnownServer, type ProblemBody } from '../support/test-site.js';
+import { TestCluster, type TestResponse, type HeartbeatBody, type KnownServer, type ProblemBody } from '../support/test-cluster.js';
 
-let site: TestSite;
+let cluster: TestCluster;
 let server: KnownServer;
 beforeAll(async () => {
-  site = await TestSite.open();
+  cluster = await TestCluster.open();
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  site.clock.advanceSeconds(3_600); // another hour, so that refusals are noted anew
-  await site.note();
-  server = await site.registered();
+  await cluster.database.empty();
+  cluster.clock.advanceSeconds(3_600); // another hour, so that refusals are noted anew
+  await cluster.recordAvailability();
+  server = await cluster.registered();
 });
 
 interface Accepted extends HeartbeatBody, ProblemBody {
@@ -24,19 +24,19 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const LONE_SURROGATE = '\ud800';
 
 const detail = async (): Promise<Record<string, unknown>> =>
-  (await site.read(`/v1/process-servers/${server.hostId}`)).body;
-const inSeconds = (seconds: number): string => new Date(site.clock.now().getTime() + seconds * 1000).toISOString();
+  (await cluster.read(`/v1/process-servers/${server.hostId}`)).body;
+const inSeconds = (seconds: number): string => new Date(cluster.clock.now().getTime() + seconds * 1000).toISOString();
 const send = (
   body: string | Buffer,
   over: Partial<{ headers: Record<string, string>; query: string; credential: string }> = {},
-): Promise<Answer<Accepted>> =>
-  site.call<Accepted>('POST', `/v1/process-servers/${server.hostId}/heartbeats${over.query ?? ''}`, {
+): Promise<TestResponse<Accepted>> =>
+  cluster.call<Accepted>('POST', `/v1/process-servers/${server.hostId}/heartbeats${over.query ?? ''}`, {
     body,
     headers: over.headers ?? JSON_TYPE,
     authorization: `Bearer ${over.credential ?? server.credential}`,
   });
 /** A heartbeat with these members, as JSON text. */
-const withMembers = (members: string): Promise<Answer<Accepted>> =>
+const withMembers = (members: string): Promise<TestResponse<Accepted>> =>
   send(`{"generation":1,"agentVersion":"9.63.7187.1",${members}}`);
 const fieldsOf = ({ ignored = [] }: Accepted): string[] => ignored.map(({ field }) => field);
 
@@ -87,15 +87,15 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
     ['a known member nested 10,000 deep', `"services":${'['.repeat(10_000)}${']'.repeat(10_000)}`, ['services.0']],
     ['two of them', '"mood":"good","protectedMachineCount":"5"', ['protectedMachineCount', 'mood']],
   ])('%s', async (_what, members, fields) => {
-    site.clock.advanceSeconds(10);
-    for (let beat = 0; beat < 2; beat += 1) {
+    cluster.clock.advanceSeconds(10);
+    for (let heartbeat = 0; heartbeat < 2; heartbeat += 1) {
       const { status, body } = await withMembers(members);
       expect([status, body.leaseExpiresAt, fieldsOf(body)]).toEqual([200, inSeconds(180), fields]);
       expect('ignored' in body).toBe(fields.length > 0);
     }
     expect(await detail()).toMatchObject({ lastHeartbeat: inSeconds(0), connectionState: 'Connected' });
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
-    expect(site.errorLines).toEqual([]);
+    expect(cluster.errorLines).toEqual([]);
   });
 
   it.each<[string, Record<string, unknown>, string, Record<string, unknown>]>([
@@ -128,13 +128,13 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
     ['an instance', { instanceId: 'a' }, '"instanceId":""', { instanceId: 'a' }],
     ['a version', { agentVersion: '9.62.0.0' }, '"agentVersion":"9.62"', { agentVersion: '9.62.0.0' }],
   ])('what was known before of %s does not stand for the present', async (_what, before, members, after) => {
-    await site.heartbeat(server, before);
+    await cluster.heartbeat(server, before);
     await send(`{"generation":1,${members}}`);
     expect(await detail()).toMatchObject(after);
   });
 
   it('a value left out stays as it was when another cannot be used', async () => {
-    await site.heartbeat(server, { protectedMachineCount: 12 });
+    await cluster.heartbeat(server, { protectedMachineCount: 12 });
     await withMembers('"replicationPairCount":-1');
     expect(await detail()).toMatchObject({ protectedMachineCount: 12, replicationPairCount: null });
   });
@@ -153,19 +153,19 @@ describe('a heartbeat with a member that is unknown or cannot be used renews the
   });
 
   it('an unusable count of machines keeps a silent server from being purged on the strength of an earlier count', async () => {
-    await site.heartbeat(server, { protectedMachineCount: 0 });
+    await cluster.heartbeat(server, { protectedMachineCount: 0 });
     await withMembers('"protectedMachineCount":12.5');
     await withMembers('"replicationPairCount":1');
-    await site.pass(180);
-    expectProblem(await site.purge(server.hostId, { generation: 1 }), 'machines_unknown');
-    expect((await site.purge(server.hostId, { generation: 1, force: true })).status).toBe(200);
+    await cluster.advance(180);
+    expectProblem(await cluster.purge(server.hostId, { generation: 1 }), 'machines_unknown');
+    expect((await cluster.purge(server.hostId, { generation: 1, force: true })).status).toBe(200);
   });
 });
 
 it('of heartbeats that are written as one, each response names its own members', async () => {
-  const holder = await site.database.connect();
-  await holder.query('START TRANSACTION');
-  await holder.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
+  const lockHolder = await cluster.database.connect();
+  await lockHolder.query('START TRANSACTION');
+  await lockHolder.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
   const sent = [
     '"mood":1',
     '"protectedMachineCount":7',
@@ -173,11 +173,11 @@ it('of heartbeats that are written as one, each response names its own members',
     '"load":{"cpuPercent":5}',
     '"queueDepth":3',
   ].map(withMembers);
-  while (site.replica().receiver.queueLength < sent.length) await new Promise((next) => setImmediate(next));
-  await holder.query('ROLLBACK');
-  await holder.end();
-  const answers = await Promise.all(sent);
-  expect(answers.map(({ status, body }) => [status, fieldsOf(body)])).toEqual([
+  while (cluster.replica().receiver.queueLength < sent.length) await new Promise((next) => setImmediate(next));
+  await lockHolder.query('ROLLBACK');
+  await lockHolder.end();
+  const responses = await Promise.all(sent);
+  expect(responses.map(({ status, body }) => [status, fieldsOf(body)])).toEqual([
     [200, ['mood']],
     [200, []],
     [200, ['protectedMachineCount']],
@@ -188,7 +188,7 @@ it('of heartbeats that are written as one, each response names its own members',
 
 describe('a heartbeat that cannot be read is refused, and noted because its sender is known', () => {
   const WHOLE = '{"generation":1}';
-  it.each<[string, () => Promise<Answer<Accepted>>, ProblemCode]>([
+  it.each<[string, () => Promise<TestResponse<Accepted>>, ProblemCode]>([
     ['no JSON', () => send('generation=1'), 'malformed_json'],
     ['cut off', () => send('{"generation":1'), 'malformed_json'],
     ['NaN', () => send('{"generation":1,"load":{"cpuPercent":NaN}}'), 'malformed_json'],
@@ -214,8 +214,8 @@ describe('a heartbeat that cannot be read is refused, and noted because its send
     ['a query parameter', () => send(WHOLE, { query: '?debug=1' }), 'validation_failed'],
     ['a query parameter that cannot be decoded', () => send(WHOLE, { query: '?%ff=1' }), 'validation_failed'],
   ])('%s: once an hour', async (_what, call, code) => {
-    for (let beat = 0; beat < 3; beat += 1) expectProblem(await call(), code);
-    const [event, ...others] = await site.database.rows<Record<string, unknown>>(
+    for (let heartbeat = 0; heartbeat < 3; heartbeat += 1) expectProblem(await call(), code);
+    const [event, ...others] = await cluster.database.rows<Record<string, unknown>>(
       "SELECT generation, actor, source_address, CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'refused_malformed_heartbeat' AND host_id = ?",
       [server.hostId],
     );
@@ -226,28 +226,28 @@ describe('a heartbeat that cannot be read is refused, and noted because its send
       call: 'heartbeat',
       explanation: expect.stringMatching(/./),
     });
-    await site.outage(3_600);
+    await cluster.simulateOutage(3_600);
     await call();
-    expect(await site.database.rows("SELECT id FROM event WHERE kind = 'refused_malformed_heartbeat'")).toHaveLength(2);
-    expect(site.errorLines).toEqual([]);
+    expect(await cluster.database.rows("SELECT id FROM event WHERE kind = 'refused_malformed_heartbeat'")).toHaveLength(2);
+    expect(cluster.errorLines).toEqual([]);
   });
 
-  it.each<[string, () => Promise<Answer<Accepted>>]>([
+  it.each<[string, () => Promise<TestResponse<Accepted>>]>([
     ['a forged credential', () => send('x', { credential: `psc_${'A'.repeat(91)}` })],
     [
       'the credential of another host',
-      async () => send('x', { credential: (await site.registered({ machineId: 'machine-2' })).credential }),
+      async () => send('x', { credential: (await cluster.registered({ machineId: 'machine-2' })).credential }),
     ],
     [
       'no credential',
       () =>
-        site.call<Accepted>('POST', `/v1/process-servers/${server.hostId}/heartbeats`, {
+        cluster.call<Accepted>('POST', `/v1/process-servers/${server.hostId}/heartbeats`, {
           body: 'x',
           headers: JSON_TYPE,
         }),
     ],
   ])('with %s its sender is not known, and nothing is noted', async (_what, call) => {
     expect((await call()).status).toBeGreaterThanOrEqual(400);
-    expect((await site.eventKinds(server.hostId)).filter((kind) => kind.startsWith('refused_'))).toEqual([]);
+    expect((await cluster.eventKinds(server.hostId)).filter((kind) => kind.startsWith('refused_'))).toEqual([]);
   });
 });

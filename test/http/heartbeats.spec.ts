@@ -1,65 +1,65 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ProblemCode } from '@app/wire';
+import type { ProblemCode } from '@app/api-contract';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestSite, type KnownServer } from '../support/test-site.js';
+import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open();
+  cluster = await TestCluster.open();
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  site.clock.advanceSeconds(3_600); // another hour, so that refusals are noted anew
-  await site.note();
+  await cluster.database.empty();
+  cluster.clock.advanceSeconds(3_600); // another hour, so that refusals are noted anew
+  await cluster.recordAvailability();
 });
 
 const detail = async (hostId: string): Promise<Record<string, unknown>> =>
-  (await site.read(`/v1/process-servers/${hostId}`)).body;
-const inSeconds = (seconds: number): string => new Date(site.clock.now().getTime() + seconds * 1000).toISOString();
+  (await cluster.read(`/v1/process-servers/${hostId}`)).body;
+const inSeconds = (seconds: number): string => new Date(cluster.clock.now().getTime() + seconds * 1000).toISOString();
 const onLease =
   (assignment: string) =>
   async (server: KnownServer): Promise<KnownServer> => {
-    await site.database.write(`UPDATE process_server_lease SET ${assignment} WHERE host_id = ?`, [server.hostId]);
+    await cluster.database.write(`UPDATE process_server_lease SET ${assignment} WHERE host_id = ?`, [server.hostId]);
     return server;
   };
 /** As after a restore of the database from before its last registration. */
 const restored = async (server: KnownServer): Promise<KnownServer> => {
-  const { generation, credential } = await site.registered({}, server.hostId);
+  const { generation, credential } = await cluster.registered({}, server.hostId);
   for (const table of ['process_server', 'process_server_lease'])
-    await site.database.write('UPDATE ?? SET generation = 1 WHERE host_id = ?', [table, server.hostId]);
+    await cluster.database.write('UPDATE ?? SET generation = 1 WHERE host_id = ?', [table, server.hostId]);
   return { hostId: server.hostId, generation, credential };
 };
 const forgotten = async (server: KnownServer): Promise<KnownServer> => {
-  for (const table of ['process_server_name', 'process_server_health', 'process_server_lease', 'process_server'])
-    await site.database.write('DELETE FROM ?? WHERE host_id = ?', [table, server.hostId]);
+  for (const table of ['process_server_name_history', 'process_server_health', 'process_server_lease', 'process_server'])
+    await cluster.database.write('DELETE FROM ?? WHERE host_id = ?', [table, server.hostId]);
   return server;
 };
 const leaving = async (server: KnownServer): Promise<KnownServer> => {
-  await site.unregister(server);
+  await cluster.unregister(server);
   return server;
 };
 const cleanedUp = async (server: KnownServer): Promise<KnownServer> => {
   await leaving(server);
-  await site.pass(300);
-  await site.replica().cleanUp.pass();
+  await cluster.advance(300);
+  await cluster.replica().cleanUp.run();
   return server;
 };
 const purged = async (server: KnownServer): Promise<KnownServer> => {
-  await site.pass(180);
-  await site.purge(server.hostId, { generation: server.generation });
+  await cluster.advance(180);
+  await cluster.purge(server.hostId, { generation: server.generation });
   return server;
 };
 const superseded = async (server: KnownServer): Promise<KnownServer> => {
-  await site.registered({}, server.hostId);
+  await cluster.registered({}, server.hostId);
   return server;
 };
 
 describe('an accepted heartbeat', () => {
   it('answers with the lease, the interval to keep, the version status, and nothing to do', async () => {
-    const server = await site.registered();
-    site.clock.advanceSeconds(10);
-    const { status, body } = await site.heartbeat(server);
+    const server = await cluster.registered();
+    cluster.clock.advanceSeconds(10);
+    const { status, body } = await cluster.heartbeat(server);
     expect([status, body]).toEqual([
       200,
       { leaseExpiresAt: inSeconds(180), heartbeatIntervalSeconds: 30, versionStatus: 'Supported', instruction: 'none' },
@@ -72,54 +72,54 @@ describe('an accepted heartbeat', () => {
   });
 
   it('without news writes no event', async () => {
-    const server = await site.registered();
-    for (let beat = 0; beat < 3; beat += 1) await site.heartbeat(server);
-    expect(await site.eventKinds(server.hostId)).toEqual(['registered']);
+    const server = await cluster.registered();
+    for (let heartbeat = 0; heartbeat < 3; heartbeat += 1) await cluster.heartbeat(server);
+    expect(await cluster.eventKinds(server.hostId)).toEqual(['registered']);
   });
 
   it('a process server below the support window is told to upgrade', async () => {
-    const server = await site.registered({ agentVersion: '9.50.1.1' });
-    expect((await site.heartbeat(server, { agentVersion: '9.50.1.1' })).body).toMatchObject({
+    const server = await cluster.registered({ agentVersion: '9.50.1.1' });
+    expect((await cluster.heartbeat(server, { agentVersion: '9.50.1.1' })).body).toMatchObject({
       versionStatus: 'NotSupported',
       instruction: 'upgrade',
     });
   });
 
   it('without a version, the registered one is judged', async () => {
-    const server = await site.registered({ agentVersion: '9.50.1.1' });
-    expect((await site.heartbeat(server, { agentVersion: undefined })).body).toMatchObject({
+    const server = await cluster.registered({ agentVersion: '9.50.1.1' });
+    expect((await cluster.heartbeat(server, { agentVersion: undefined })).body).toMatchObject({
       versionStatus: 'NotSupported',
       instruction: 'upgrade',
     });
   });
 
   it('an upgraded agent is shown with its version, and the change is an event', async () => {
-    const server = await site.registered({ agentVersion: '9.62.1.1' });
-    await site.heartbeat(server, { agentVersion: '9.63.0.0' });
-    await site.heartbeat(server, { agentVersion: '9.63.0.0' });
+    const server = await cluster.registered({ agentVersion: '9.62.1.1' });
+    await cluster.heartbeat(server, { agentVersion: '9.63.0.0' });
+    await cluster.heartbeat(server, { agentVersion: '9.63.0.0' });
     expect(await detail(server.hostId)).toMatchObject({ agentVersion: '9.63.0.0' });
-    expect(await site.eventKinds(server.hostId)).toEqual(['registered', 'version_changed']);
+    expect(await cluster.eventKinds(server.hostId)).toEqual(['registered', 'version_changed']);
   });
 
   it('a version newer than the configuration server, which was rolled back, is accepted as NotSupported, with one event', async () => {
-    const server = await site.registered();
-    for (let beat = 0; beat < 2; beat += 1) {
-      const { status, body } = await site.heartbeat(server, { agentVersion: '9.64.0.0' });
+    const server = await cluster.registered();
+    for (let heartbeat = 0; heartbeat < 2; heartbeat += 1) {
+      const { status, body } = await cluster.heartbeat(server, { agentVersion: '9.64.0.0' });
       expect([status, body]).toMatchObject([200, { versionStatus: 'NotSupported', instruction: 'none' }]);
     }
-    const kinds = await site.eventKinds(server.hostId);
+    const kinds = await cluster.eventKinds(server.hostId);
     expect(kinds.filter((kind) => kind === 'version_newer_than_configuration_server')).toHaveLength(1);
   });
 
   it('that ends a silence leaves an event with its beginning and its end', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server);
+    const server = await cluster.registered();
+    await cluster.heartbeat(server);
     const from = inSeconds(0);
-    await site.pass(180);
+    await cluster.advance(180);
     expect(await detail(server.hostId)).toMatchObject({ connectionState: 'Disconnected' });
-    expect((await site.heartbeat(server)).status).toBe(200);
+    expect((await cluster.heartbeat(server)).status).toBe(200);
     expect(await detail(server.hostId)).toMatchObject({ connectionState: 'Connected' });
-    const [event] = await site.database.rows<{ detail: string }>(
+    const [event] = await cluster.database.rows<{ detail: string }>(
       "SELECT CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'silence_ended'",
     );
     expect(JSON.parse(event?.detail ?? 'null')).toEqual({ from, to: inSeconds(0) });
@@ -129,23 +129,23 @@ describe('an accepted heartbeat', () => {
     [179, 'Connected'],
     [180, 'Disconnected'],
   ])('%d s later it is %s', async (seconds, connectionState) => {
-    const server = await site.registered();
-    await site.heartbeat(server);
-    await site.pass(seconds);
+    const server = await cluster.registered();
+    await cluster.heartbeat(server);
+    await cluster.advance(seconds);
     expect(await detail(server.hostId)).toMatchObject({ connectionState });
   });
 
   it('a silence of ours is not its silence', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server);
-    await site.outage(7_200);
+    const server = await cluster.registered();
+    await cluster.heartbeat(server);
+    await cluster.simulateOutage(7_200);
     expect(await detail(server.hostId)).toMatchObject({ connectionState: 'Connected', leaseExpiresAt: inSeconds(165) });
-    await site.pass(165);
+    await cluster.advance(165);
     expect(await detail(server.hostId)).toMatchObject({ connectionState: 'Disconnected' });
   });
 
   it('what it reports is shown, with a status for each signal', async () => {
-    const server = await site.registered();
+    const server = await cluster.registered();
     const load = {
       cpuPercent: 96.5,
       totalMemoryBytes: 100,
@@ -157,7 +157,7 @@ describe('an accepted heartbeat', () => {
     };
     const services = [{ name: 'cxprocessserver', state: 'running' }];
     const certificateExpiresAt = inSeconds(90 * 86_400);
-    await site.heartbeat(server, {
+    await cluster.heartbeat(server, {
       load,
       services,
       protectedMachineCount: 3,
@@ -187,20 +187,20 @@ describe('an accepted heartbeat', () => {
   });
 
   it('what it leaves out stays as it was reported', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server, { protectedMachineCount: 3 });
-    await site.heartbeat(server);
+    const server = await cluster.registered();
+    await cluster.heartbeat(server, { protectedMachineCount: 3 });
+    await cluster.heartbeat(server);
     expect(await detail(server.hostId)).toMatchObject({ protectedMachineCount: 3 });
   });
 
   it('a restart of the agent is no conflict', async () => {
-    const server = await site.registered();
+    const server = await cluster.registered();
     for (const instanceId of ['a1', 'a1', 'b2', 'b2'])
-      expect((await site.heartbeat(server, { instanceId })).status).toBe(200);
+      expect((await cluster.heartbeat(server, { instanceId })).status).toBe(200);
   });
 });
 
-interface Refusal {
+interface Rejection {
   readonly when: string;
   readonly made: (server: KnownServer) => Promise<KnownServer>;
   readonly over?: Record<string, unknown>;
@@ -210,7 +210,7 @@ interface Refusal {
 }
 
 const asIs = async (server: KnownServer): Promise<KnownServer> => server;
-const refusals: Refusal[] = [
+const rejections: Rejection[] = [
   {
     when: 'a forged credential',
     made: async (server) => ({ ...server, credential: `psc_${'A'.repeat(91)}` }),
@@ -276,7 +276,7 @@ const refusals: Refusal[] = [
   },
   {
     when: 'the credential’s hash is another',
-    made: onLease("credential_hash = REPEAT('x', 32), said = REPEAT('x', 16)"),
+    made: onLease("credential_hash = REPEAT('x', 32), report_fingerprint = REPEAT('x', 16)"),
     code: 'credential_rejected',
     instruction: 'ask_operator',
     event: 'refused_credential_rejected',
@@ -307,7 +307,7 @@ const refusals: Refusal[] = [
   },
   {
     when: 'Decommissioned and of an older generation',
-    made: async (server) => (await leaving(await site.registered({}, server.hostId)), server),
+    made: async (server) => (await leaving(await cluster.registered({}, server.hostId)), server),
     code: 'generation_retired',
     instruction: 'stop',
     event: 'refused_generation_retired',
@@ -338,61 +338,61 @@ const refusals: Refusal[] = [
 ];
 
 describe('a heartbeat that is not accepted', () => {
-  it.each(refusals)('$when: $code, $instruction', async ({ made, over, code, instruction, event }) => {
-    const server = await site.registered();
-    await site.heartbeat(server);
+  it.each(rejections)('$when: $code, $instruction', async ({ made, over, code, instruction, event }) => {
+    const server = await cluster.registered();
+    await cluster.heartbeat(server);
     const sender = await made(server);
     const state = `SELECT p.*, l.* FROM process_server AS p JOIN process_server_lease AS l USING (host_id)`;
-    const before = [await site.database.rows(state), await site.database.count('tombstone')];
-    const eventsBefore = await site.eventKinds(server.hostId);
-    for (let beat = 0; beat < 2; beat += 1) {
-      const refused = await site.heartbeat(sender, over);
-      expectProblem(refused, code);
-      expect(refused.body.instruction).toBe(instruction);
+    const before = [await cluster.database.rows(state), await cluster.database.count('tombstone')];
+    const eventsBefore = await cluster.eventKinds(server.hostId);
+    for (let heartbeat = 0; heartbeat < 2; heartbeat += 1) {
+      const rejected = await cluster.heartbeat(sender, over);
+      expectProblem(rejected, code);
+      expect(rejected.body.instruction).toBe(instruction);
     }
-    expect([await site.database.rows(state), await site.database.count('tombstone')]).toEqual(before);
+    expect([await cluster.database.rows(state), await cluster.database.count('tombstone')]).toEqual(before);
     // Events of one instant have no order among themselves.
-    expect((await site.eventKinds(server.hostId)).sort()).toEqual([...eventsBefore, ...(event ? [event] : [])].sort());
+    expect((await cluster.eventKinds(server.hostId)).sort()).toEqual([...eventsBefore, ...(event ? [event] : [])].sort());
   });
 
   it('without a credential: credential_rejected, ask_operator', async () => {
-    const { hostId } = await site.registered();
-    const refused = await site.call('POST', `/v1/process-servers/${hostId}/heartbeats`, { body: { generation: 1 } });
-    expectProblem(refused, 'credential_rejected');
-    expect(refused.body).toMatchObject({ instruction: 'ask_operator' });
+    const { hostId } = await cluster.registered();
+    const rejected = await cluster.call('POST', `/v1/process-servers/${hostId}/heartbeats`, { body: { generation: 1 } });
+    expectProblem(rejected, 'credential_rejected');
+    expect(rejected.body).toMatchObject({ instruction: 'ask_operator' });
   });
 
   it('with the credential of another process server: credential_rejected', async () => {
-    const [one, other] = [await site.registered(), await site.registered({ machineId: 'machine-2' })];
-    expectProblem(await site.heartbeat({ ...one, credential: other.credential }), 'credential_rejected');
+    const [one, other] = [await cluster.registered(), await cluster.registered({ machineId: 'machine-2' })];
+    expectProblem(await cluster.heartbeat({ ...one, credential: other.credential }), 'credential_rejected');
   });
 
   it('a conflict names both addresses', async () => {
-    const server = await site.registered();
+    const server = await cluster.registered();
     await onLease("source_address = '192.0.2.77'")(server);
-    const refused = await site.heartbeat(server, { machineId: 'machine-2' });
-    expectProblem(refused, 'host_id_conflict');
-    expect(refused.body.detail).toMatch(/192\.0\.2\.77.*127\.0\.0\.1/);
+    const rejected = await cluster.heartbeat(server, { machineId: 'machine-2' });
+    expectProblem(rejected, 'host_id_conflict');
+    expect(rejected.body.detail).toMatch(/192\.0\.2\.77.*127\.0\.0\.1/);
   });
 
   it('an instance that a later one has replaced is a clone: host_id_conflict, and the later one lives on', async () => {
-    const server = await site.registered();
-    for (const instanceId of ['a1', 'b2']) expect((await site.heartbeat(server, { instanceId })).status).toBe(200);
-    const refused = await site.heartbeat(server, { instanceId: 'a1' });
-    expectProblem(refused, 'host_id_conflict');
-    expect(refused.body.instruction).toBe('ask_operator');
-    expect((await site.heartbeat(server, { instanceId: 'b2' })).status).toBe(200);
+    const server = await cluster.registered();
+    for (const instanceId of ['a1', 'b2']) expect((await cluster.heartbeat(server, { instanceId })).status).toBe(200);
+    const rejected = await cluster.heartbeat(server, { instanceId: 'a1' });
+    expectProblem(rejected, 'host_id_conflict');
+    expect(rejected.body.instruction).toBe('ask_operator');
+    expect((await cluster.heartbeat(server, { instanceId: 'b2' })).status).toBe(200);
     expect(await detail(server.hostId)).toMatchObject({ instanceId: 'b2' });
   });
 
   it('a refusal is noted once an hour, for each kind', async () => {
-    const server = await leaving(await site.registered());
+    const server = await leaving(await cluster.registered());
     for (const seconds of [0, 60, 3_600]) {
-      site.clock.advanceSeconds(seconds);
-      await site.note();
-      await site.heartbeat(server);
+      cluster.clock.advanceSeconds(seconds);
+      await cluster.recordAvailability();
+      await cluster.heartbeat(server);
     }
-    expect((await site.eventKinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired')).toHaveLength(
+    expect((await cluster.eventKinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired')).toHaveLength(
       2,
     );
   });
@@ -405,7 +405,7 @@ describe('a row that somebody has locked', () => {
     assignment: string,
     work: (unlock: () => Promise<unknown>) => Promise<A>,
   ): Promise<A> {
-    const connection = await site.database.connect();
+    const connection = await cluster.database.connect();
     try {
       await connection.query('START TRANSACTION');
       await connection.query(`UPDATE process_server_lease SET ${assignment} WHERE host_id = ?`, [hostId]);
@@ -418,91 +418,91 @@ describe('a row that somebody has locked', () => {
   it.each([0, 40])(
     'does not hold the others, and its own heartbeat is accepted when it is free again; beside %d more',
     async (more) => {
-      const [held, free] = [await site.registered(), await site.registered()];
-      for (let number = 0; number < more; number += 1) await site.registered();
+      const [held, free] = [await cluster.registered(), await cluster.registered()];
+      for (let number = 0; number < more; number += 1) await cluster.registered();
       await whileLocked(held, 'retired = 0', async (unlock) => {
-        const waiting = site.heartbeat(held);
-        const other = await site.heartbeat(free);
+        const waiting = cluster.heartbeat(held);
+        const other = await cluster.heartbeat(free);
         expect([other.status, other.body.code]).toEqual([200, undefined]);
-        expect(site.replica().receiver.queueLength).toBe(1);
+        expect(cluster.replica().receiver.queueLength).toBe(1);
         await unlock();
         expect((await waiting).status).toBe(200);
       });
-      expect(await site.eventKinds(held.hostId)).toEqual(['registered']);
+      expect(await cluster.eventKinds(held.hostId)).toEqual(['registered']);
     },
   );
 
   it('is judged as it is when it is free again', async () => {
-    const [held, free] = [await site.registered(), await site.registered()];
-    for (let number = 0; number < 40; number += 1) await site.registered();
+    const [held, free] = [await cluster.registered(), await cluster.registered()];
+    for (let number = 0; number < 40; number += 1) await cluster.registered();
     await whileLocked(held, 'revoked = 1', async (unlock) => {
-      const waiting = site.heartbeat(held);
-      expect((await site.heartbeat(free)).status).toBe(200);
+      const waiting = cluster.heartbeat(held);
+      expect((await cluster.heartbeat(free)).status).toBe(200);
       await unlock();
       expectProblem(await waiting, 'credential_revoked');
     });
   });
 
   it('for longer than five seconds is answered with 503, retry', async () => {
-    const [held, free] = [await site.registered(), await site.registered()];
+    const [held, free] = [await cluster.registered(), await cluster.registered()];
     await whileLocked(held, 'retired = 0', async () => {
-      const waiting = site.heartbeat(held);
-      await site.heartbeat(free); // now the first is being carried over
-      site.clock.advanceSeconds(5);
-      const answer = await waiting;
-      expectProblem(answer, 'database_unavailable');
-      expect(answer.body.instruction).toBe('retry');
+      const waiting = cluster.heartbeat(held);
+      await cluster.heartbeat(free); // now the first is being carried over
+      cluster.clock.advanceSeconds(5);
+      const response = await waiting;
+      expectProblem(response, 'database_unavailable');
+      expect(response.body.instruction).toBe('retry');
     });
   });
 });
 
 describe('more heartbeats than can be taken', () => {
   it('more than 20 of one process server in a second: 429, retry; in the next second it goes on', async () => {
-    const [busy, other] = [await site.registered(), await site.registered()];
-    site.clock.advanceSeconds(1);
-    for (let beat = 0; beat < 20; beat += 1) expect((await site.heartbeat(busy)).status).toBe(200);
-    const refused = await site.heartbeat(busy);
-    expectProblem(refused, 'heartbeat_rate_exceeded');
-    expect(refused.body.instruction).toBe('retry');
-    expect(refused.body['heartbeatIntervalSeconds']).toBe(30);
-    expect([refused.headers['ratelimit-policy'], refused.headers['ratelimit']]).toEqual([
+    const [busy, other] = [await cluster.registered(), await cluster.registered()];
+    cluster.clock.advanceSeconds(1);
+    for (let heartbeat = 0; heartbeat < 20; heartbeat += 1) expect((await cluster.heartbeat(busy)).status).toBe(200);
+    const rejected = await cluster.heartbeat(busy);
+    expectProblem(rejected, 'heartbeat_rate_exceeded');
+    expect(rejected.body.instruction).toBe('retry');
+    expect(rejected.body['heartbeatIntervalSeconds']).toBe(30);
+    expect([rejected.headers['ratelimit-policy'], rejected.headers['ratelimit']]).toEqual([
       '"process-server";q=20;w=1',
       '"process-server";r=0;t=1',
     ]);
-    expect((await site.heartbeat(other)).status).toBe(200);
-    site.clock.advanceSeconds(1);
-    expect((await site.heartbeat(busy)).status).toBe(200);
+    expect((await cluster.heartbeat(other)).status).toBe(200);
+    cluster.clock.advanceSeconds(1);
+    expect((await cluster.heartbeat(busy)).status).toBe(200);
   });
 
   it('a replica that has not noted for 15 s says 503, retry, until it has', async () => {
-    const server = await site.registered();
-    site.clock.advanceSeconds(14);
-    expect((await site.heartbeat(server)).status).toBe(200);
-    site.clock.advanceSeconds(1);
-    const refused = await site.heartbeat(server);
-    expectProblem(refused, 'not_listening');
-    expect(refused.body.instruction).toBe('retry');
-    await site.note();
-    expect((await site.heartbeat(server)).status).toBe(200);
+    const server = await cluster.registered();
+    cluster.clock.advanceSeconds(14);
+    expect((await cluster.heartbeat(server)).status).toBe(200);
+    cluster.clock.advanceSeconds(1);
+    const rejected = await cluster.heartbeat(server);
+    expectProblem(rejected, 'replica_not_ready');
+    expect(rejected.body.instruction).toBe('retry');
+    await cluster.recordAvailability();
+    expect((await cluster.heartbeat(server)).status).toBe(200);
   });
 });
 
 describe('two heartbeats at the same moment', () => {
   it('of one process server are both answered, and both are kept', async () => {
-    const server = await site.registered();
-    const answers = await Promise.all([
-      site.heartbeat(server, { protectedMachineCount: 3 }),
-      site.heartbeat(server, { replicationPairCount: 5 }),
+    const server = await cluster.registered();
+    const responses = await Promise.all([
+      cluster.heartbeat(server, { protectedMachineCount: 3 }),
+      cluster.heartbeat(server, { replicationPairCount: 5 }),
     ]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200]);
     expect(await detail(server.hostId)).toMatchObject({ protectedMachineCount: 3, replicationPairCount: 5 });
   });
 
   it('of two generations of one host id are answered each for itself', async () => {
-    const old = await site.registered();
-    const now = await site.registered({}, old.hostId);
-    const [refused, accepted] = await Promise.all([site.heartbeat(old), site.heartbeat(now)]);
-    expectProblem(refused, 'generation_superseded');
+    const old = await cluster.registered();
+    const now = await cluster.registered({}, old.hostId);
+    const [rejected, accepted] = await Promise.all([cluster.heartbeat(old), cluster.heartbeat(now)]);
+    expectProblem(rejected, 'generation_superseded');
     expect(accepted.status).toBe(200);
   });
 });

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ApiKeyBody, CreatedApiKey, PassphraseRotation } from '@app/wire';
+import type { ApiKeyDto, CreatedApiKey, PassphraseRotation } from '@app/api-contract';
 import { expectProblem } from '../support/expect-problem.js';
-import { aRegistration, TestSite, type Answer } from '../support/test-site.js';
+import { aRegistration, TestCluster, type TestResponse } from '../support/test-cluster.js';
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open({ replicas: 2 });
+  cluster = await TestCluster.open({ replicas: 2 });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 interface Listed<Item> {
   readonly items: readonly Item[];
@@ -18,18 +18,18 @@ interface Listed<Item> {
 const post = <Body = Record<string, unknown>>(
   url: string,
   body: object,
-  authorization = site.admin,
-): Promise<Answer<Body>> => site.call<Body>('POST', url, { body, authorization });
-const makeKey = (over: object = {}): Promise<Answer<CreatedApiKey>> =>
+  authorization = cluster.admin,
+): Promise<TestResponse<Body>> => cluster.call<Body>('POST', url, { body, authorization });
+const makeKey = (over: object = {}): Promise<TestResponse<CreatedApiKey>> =>
   post<CreatedApiKey>('/v1/api-keys', { name: `key ${randomUUID()}`, role: 'reader', ...over });
-const registerWith = (passphrase: string, replica = 0): Promise<Answer> =>
-  site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+const registerWith = (passphrase: string, replica = 0): Promise<TestResponse> =>
+  cluster.call('PUT', `/v1/process-servers/${randomUUID()}`, {
     body: aRegistration({ ipAddress: '192.0.2.99', friendlyName: `ps-${randomUUID()}` }),
     authorization: `Passphrase ${passphrase}`,
     replica,
   });
 const events = async (kind: string): Promise<readonly { actor: string; detail: Record<string, unknown> }[]> =>
-  (await site.read<Listed<{ actor: string; detail: Record<string, unknown> }>>(`/v1/events?kind=${kind}`)).body.items;
+  (await cluster.read<Listed<{ actor: string; detail: Record<string, unknown> }>>(`/v1/events?kind=${kind}`)).body.items;
 
 describe('an API key', () => {
   it('is made by an admin, shown once, good at once at every replica, listed without its secret, and revoked', async () => {
@@ -46,29 +46,29 @@ describe('an API key', () => {
     });
     expect(body.key).toMatch(/^csk_[\w-]{43}$/);
     const asPortal = { authorization: `Bearer ${body.key}`, replica: 1 };
-    expect((await site.call('GET', '/v1/fleet', asPortal)).status).toBe(200);
-    expectProblem(await site.call('GET', '/v1/api-keys', asPortal), 'permission_denied');
+    expect((await cluster.call('GET', '/v1/fleet', asPortal)).status).toBe(200);
+    expectProblem(await cluster.call('GET', '/v1/api-keys', asPortal), 'permission_denied');
 
-    await site.replica(1).keys.noteUses();
-    const listed = await site.read<Listed<ApiKeyBody>>('/v1/api-keys');
+    await cluster.replica(1).keys.flushKeyUsage();
+    const listed = await cluster.read<Listed<ApiKeyDto>>('/v1/api-keys');
     const { key, ...withoutKey } = body;
-    expect(listed.body.items).toContainEqual({ ...withoutKey, lastUsedAt: site.clock.now().toISOString() });
+    expect(listed.body.items).toContainEqual({ ...withoutKey, lastUsedAt: cluster.clock.now().toISOString() });
     expect(JSON.stringify(listed.body)).not.toContain(key);
 
-    const revoke = (): Promise<Answer<ApiKeyBody>> =>
-      site.call('DELETE', `/v1/api-keys/${body.keyId.toUpperCase()}`, { authorization: site.admin });
+    const revoke = (): Promise<TestResponse<ApiKeyDto>> =>
+      cluster.call('DELETE', `/v1/api-keys/${body.keyId.toUpperCase()}`, { authorization: cluster.admin });
     const revoked = await revoke();
-    expect([revoked.status, revoked.body.revokedAt]).toEqual([200, site.clock.now().toISOString()]);
+    expect([revoked.status, revoked.body.revokedAt]).toEqual([200, cluster.clock.now().toISOString()]);
     expect(await revoke()).toMatchObject({ status: 200, body: revoked.body });
-    expectProblem(await site.call('GET', '/v1/fleet', asPortal), 'api_key_rejected');
+    expectProblem(await cluster.call('GET', '/v1/fleet', asPortal), 'api_key_rejected');
   });
 
   it('lets nobody in from the instant on that it expires', async () => {
-    const { body } = await makeKey({ expiresAt: new Date(site.clock.now().getTime() + 60_000).toISOString() });
-    const ask = (): Promise<Answer> => site.call('GET', '/v1/fleet', { authorization: `Bearer ${body.key}` });
-    await site.pass(59);
+    const { body } = await makeKey({ expiresAt: new Date(cluster.clock.now().getTime() + 60_000).toISOString() });
+    const ask = (): Promise<TestResponse> => cluster.call('GET', '/v1/fleet', { authorization: `Bearer ${body.key}` });
+    await cluster.advance(59);
     expect((await ask()).status).toBe(200);
-    await site.pass(1);
+    await cluster.advance(1);
     expectProblem(await ask(), 'api_key_rejected');
   });
 
@@ -76,7 +76,7 @@ describe('an API key', () => {
     const names: string[] = [];
     const before = (await events('api_keys_listed')).length;
     for (let cursor: string | null = ''; cursor !== null;) {
-      const { body }: Answer<Listed<ApiKeyBody>> = await site.read(
+      const { body }: TestResponse<Listed<ApiKeyDto>> = await cluster.read(
         `/v1/api-keys?limit=1${cursor && `&cursor=${cursor}`}`,
       );
       names.push(...body.items.map(({ name }) => name));
@@ -108,46 +108,46 @@ describe('an API key', () => {
 
 describe('the passphrase', () => {
   it('is rotated: both are good for the overlap, then the new one alone; no answer shows one; the fleet says who is on the old one', async () => {
-    const earlier = site.passphrase.split(' ')[1] ?? '';
-    expect((await site.read<{ onEarlierPassphrase: number }>('/v1/fleet')).body.onEarlierPassphrase).toBe(0);
-    const late = await site.registered();
+    const earlier = cluster.passphrase.split(' ')[1] ?? '';
+    expect((await cluster.read<{ onEarlierPassphrase: number }>('/v1/fleet')).body.onEarlierPassphrase).toBe(0);
+    const late = await cluster.registered();
     const { status, body } = await post<PassphraseRotation>('/v1/passphrases', { overlapSeconds: 60 });
-    const [made = ''] = site.passphraseFile.put.slice(-1);
+    const [made = ''] = cluster.passphraseFile.put.slice(-1);
     expect(status).toBe(201);
     expect(body).toEqual({
       passphraseId: body.passphraseId,
-      createdAt: site.clock.now().toISOString(),
-      earlierRetireAt: new Date(site.clock.now().getTime() + 60_000).toISOString(),
+      createdAt: cluster.clock.now().toISOString(),
+      earlierRetireAt: new Date(cluster.clock.now().getTime() + 60_000).toISOString(),
       replica: 'replica-0',
       file: 'in memory',
     });
     expect(made).toMatch(/^([A-Z2-9]{5}-){5}[A-Z2-9]{5}$/);
 
-    await site.pass(5); // counts are up to five seconds old
+    await cluster.advance(5); // counts are up to five seconds old
     for (const replica of [0, 1]) {
       expect((await registerWith(earlier, replica)).status).toBe(201);
       expect((await registerWith(made, replica)).status).toBe(201);
     }
-    const listed = await site.read<Listed<{ passphraseId: string; retiresAt: string | null }>>('/v1/passphrases');
+    const listed = await cluster.read<Listed<{ passphraseId: string; retiresAt: string | null }>>('/v1/passphrases');
     const [old, current] = listed.body.items;
     expect([old?.retiresAt, current]).toEqual([
       body.earlierRetireAt,
       { passphraseId: body.passphraseId, createdAt: body.createdAt, retiresAt: null },
     ]);
-    expect((await site.read(`/v1/process-servers/${late.hostId}`)).body['passphraseId']).toBe(old?.passphraseId);
-    const onOld = await site.read<Listed<{ hostId: string }>>(
+    expect((await cluster.read(`/v1/process-servers/${late.hostId}`)).body['passphraseId']).toBe(old?.passphraseId);
+    const onOld = await cluster.read<Listed<{ hostId: string }>>(
       `/v1/process-servers?passphraseId=${old?.passphraseId.toUpperCase()}`,
     );
     expect(onOld.body.items).toHaveLength(3);
-    expect((await site.read<{ onEarlierPassphrase: number }>('/v1/fleet', 1)).body.onEarlierPassphrase).toBe(3);
+    expect((await cluster.read<{ onEarlierPassphrase: number }>('/v1/fleet', 1)).body.onEarlierPassphrase).toBe(3);
     expect(
-      (await site.read<Listed<object>>(`/v1/process-servers?passphraseId=${body.passphraseId}`)).body.items,
+      (await cluster.read<Listed<object>>(`/v1/process-servers?passphraseId=${body.passphraseId}`)).body.items,
     ).toHaveLength(2);
 
-    await site.pass(55);
+    await cluster.advance(55);
     expectProblem(await registerWith(earlier), 'passphrase_rejected');
     expect((await registerWith(made)).status).toBe(201);
-    expect((await site.heartbeat(late)).status).toBe(200); // what it registered with stays good for what it got
+    expect((await cluster.heartbeat(late)).status).toBe(200); // what it registered with stays good for what it got
     expect(await events('passphrase_rotated')).toMatchObject([
       { actor: 'operator:admin', detail: { passphraseId: body.passphraseId, earlier: [old?.passphraseId] } },
     ]);
@@ -157,7 +157,7 @@ describe('the passphrase', () => {
   });
 
   it('ends at once with an overlap of 0, and stays for a day unless told', async () => {
-    const [now = ''] = site.passphraseFile.put.slice(-1);
+    const [now = ''] = cluster.passphraseFile.put.slice(-1);
     const { body } = await post<PassphraseRotation>('/v1/passphrases', {});
     expect(Date.parse(body.earlierRetireAt) - Date.parse(body.createdAt)).toBe(86_400_000);
     expect((await registerWith(now)).status).toBe(201);
@@ -167,16 +167,16 @@ describe('the passphrase', () => {
 });
 
 describe('a wrong secret', () => {
-  const guess = (address?: string): Promise<Answer> =>
-    site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+  const guess = (address?: string): Promise<TestResponse> =>
+    cluster.call('PUT', `/v1/process-servers/${randomUUID()}`, {
       body: aRegistration(),
       authorization: 'Passphrase guessed',
       ...(address && { address }),
     });
-  const rightOne = (): string => site.passphraseFile.put.at(-1) ?? '';
+  const rightOne = (): string => cluster.passphraseFile.put.at(-1) ?? '';
 
   it('is slowed down by address after 20, for ten minutes; the right one is let in all the same', async () => {
-    await site.pass(600);
+    await cluster.advance(600);
     for (let attempt = 0; attempt < 20; attempt += 1) expectProblem(await guess(), 'passphrase_rejected');
     const { status, body, headers } = await guess();
     expect([status, body['code'], body['instruction']]).toEqual([
@@ -190,21 +190,21 @@ describe('a wrong secret', () => {
       '"wrong-secrets";r=0;t=600',
     ]);
     expectProblem(
-      await site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' }),
+      await cluster.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' }),
       'authentication_attempts_exceeded',
     );
     expect((await registerWith(rightOne())).status).toBe(201);
-    expect((await site.read('/v1/configuration-server')).status).toBe(200);
-    await site.pass(600);
+    expect((await cluster.read('/v1/configuration-server')).status).toBe(200);
+    await cluster.advance(600);
     expectProblem(await guess(), 'passphrase_rejected');
   });
 
   it('that comes from many addresses is an event, once an hour, and a metric', async () => {
-    await site.pass(600);
+    await cluster.advance(600);
     const addresses = (count: number): string[] =>
       Array.from({ length: count }, (_, number) => `127.0.0.${number + 2}`);
     const metric = async (): Promise<number> =>
-      Number(/^cs_refused_addresses (\d+)$/m.exec(String((await site.read('/metrics')).body['text']))?.[1]);
+      Number(/^cs_auth_failing_addresses (\d+)$/m.exec(String((await cluster.read('/metrics')).body['text']))?.[1]);
     for (const address of addresses(9)) await guess(address);
     expect([await metric(), (await events('refused_authentication')).length]).toEqual([9, 0]);
     for (const address of addresses(12)) await guess(address);
@@ -216,9 +216,9 @@ describe('a wrong secret', () => {
 });
 
 it('a key that calls too often is told to wait, and no other; its quota is in every response', async () => {
-  const narrow = await TestSite.open({ settings: { API_KEY_REQUESTS_PER_SECOND: '3' } });
-  const other = await narrow.keyOf('reader');
-  const answers: Answer[] = [];
+  const narrow = await TestCluster.open({ settings: { API_KEY_REQUESTS_PER_SECOND: '3' } });
+  const other = await narrow.createKey('reader');
+  const responses: TestResponse[] = [];
   for (const path of [
     '/v1/configuration-server',
     '/v1/nothing/of/this',
@@ -226,16 +226,16 @@ it('a key that calls too often is told to wait, and no other; its quota is in ev
     `/v1/process-servers/${randomUUID()}`,
     '/v1/fleet',
   ])
-    answers.push(await narrow.read(path));
+    responses.push(await narrow.read(path));
   const quota = (remaining: number): string => `"api-key";r=${remaining};t=1`;
-  expect(answers.map(({ status, headers }) => [status, headers['ratelimit']])).toEqual([
+  expect(responses.map(({ status, headers }) => [status, headers['ratelimit']])).toEqual([
     [200, quota(2)],
     [404, undefined],
     [400, quota(1)],
     [404, quota(0)],
     [429, quota(0)],
   ]);
-  expect(answers[0]?.headers['ratelimit-policy']).toBe('"api-key";q=3;w=1');
+  expect(responses[0]?.headers['ratelimit-policy']).toBe('"api-key";q=3;w=1');
   expect((await narrow.call('GET', '/v1/configuration-server', { authorization: other })).status).toBe(200);
   narrow.clock.advanceSeconds(1);
   expect((await narrow.read('/v1/configuration-server')).status).toBe(200);
@@ -244,48 +244,48 @@ it('a key that calls too often is told to wait, and no other; its quota is in ev
 
 describe('a revoked credential', () => {
   it('is told to register again, which a wrong clock, a wrong passphrase and an unknown host are not', async () => {
-    const server = await site.registered({}, randomUUID(), 0, rightPassphrase());
-    const revoke = (): Promise<Answer> =>
+    const server = await cluster.registered({}, randomUUID(), 0, rightPassphrase());
+    const revoke = (): Promise<TestResponse> =>
       post(`/v1/process-servers/${server.hostId}/revoke-credential`, { generation: 1, reason: 'disk was copied' });
     expect(await revoke()).toMatchObject({
       status: 200,
       body: { hostId: server.hostId, generation: 1, credentialRevoked: true },
     });
     expect((await revoke()).status).toBe(200);
-    expect((await site.read(`/v1/process-servers/${server.hostId}`)).body['credentialRevoked']).toBe(true);
-    const told = async (answer: Promise<Answer<object>>): Promise<unknown[]> => {
-      const { status, body } = (await answer) as Answer;
+    expect((await cluster.read(`/v1/process-servers/${server.hostId}`)).body['credentialRevoked']).toBe(true);
+    const reported = async (response: Promise<TestResponse<object>>): Promise<unknown[]> => {
+      const { status, body } = (await response) as TestResponse;
       return [status, body['code'], body['instruction']];
     };
-    expect(await told(site.heartbeat(server))).toEqual([401, 'credential_revoked', 'reregister']);
-    expect(await told(site.unregister(server))).toEqual([401, 'credential_revoked', 'reregister']);
+    expect(await reported(cluster.heartbeat(server))).toEqual([401, 'credential_revoked', 'reregister']);
+    expect(await reported(cluster.unregister(server))).toEqual([401, 'credential_revoked', 'reregister']);
     const passphrase = rightPassphrase();
-    const sentAt = new Date(site.clock.now().getTime() + 901_000).toISOString();
+    const sentAt = new Date(cluster.clock.now().getTime() + 901_000).toISOString();
     expect(
-      await told(
-        site.call('PUT', `/v1/process-servers/${server.hostId}`, {
+      await reported(
+        cluster.call('PUT', `/v1/process-servers/${server.hostId}`, {
           body: aRegistration({ sentAt }),
           authorization: passphrase,
         }),
       ),
     ).toEqual([422, 'clock_in_future', 'ask_operator']);
     expect(
-      await told(
-        site.call('PUT', `/v1/process-servers/${server.hostId}`, {
+      await reported(
+        cluster.call('PUT', `/v1/process-servers/${server.hostId}`, {
           body: aRegistration(),
           authorization: 'Passphrase wrong',
         }),
       ),
     ).toEqual([401, 'passphrase_rejected', 'ask_operator']);
-    const stranger = await site.registered({}, randomUUID(), 0, passphrase);
-    await site.database.write('DELETE FROM process_server_lease WHERE host_id = ?', [stranger.hostId]);
-    expect(await told(site.heartbeat(stranger))).toEqual([404, 'process_server_not_found', 'reregister']);
+    const stranger = await cluster.registered({}, randomUUID(), 0, passphrase);
+    await cluster.database.write('DELETE FROM process_server_lease WHERE host_id = ?', [stranger.hostId]);
+    expect(await reported(cluster.heartbeat(stranger))).toEqual([404, 'process_server_not_found', 'reregister']);
 
-    const again = await site.registered({}, server.hostId, 0, passphrase);
-    expect([again.generation, (await site.heartbeat(again)).status]).toEqual([2, 200]);
+    const again = await cluster.registered({}, server.hostId, 0, passphrase);
+    expect([again.generation, (await cluster.heartbeat(again)).status]).toEqual([2, 200]);
     expectProblem(await revoke(), 'generation_superseded');
     expect((await events('credential_revoked')).length).toBe(1);
   });
 
-  const rightPassphrase = (): string => `Passphrase ${site.passphraseFile.put.at(-1) ?? ''}`;
+  const rightPassphrase = (): string => `Passphrase ${cluster.passphraseFile.put.at(-1) ?? ''}`;
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestSite, type Answer, type KnownServer, type ProblemBody } from '../support/test-site.js';
+import { TestCluster, type TestResponse, type KnownServer, type ProblemBody } from '../support/test-cluster.js';
 
 interface Line {
   readonly hostId: string;
@@ -18,7 +18,7 @@ interface List extends ProblemBody {
   readonly asOf: string;
 }
 
-let site: TestSite;
+let cluster: TestCluster;
 const known: Record<string, KnownServer> = {};
 const LOAD = {
   cpuPercent: 10,
@@ -32,34 +32,34 @@ const LOAD = {
 
 /** One of each kind; names in no order of registration. */
 beforeAll(async () => {
-  site = await TestSite.open({ replicas: 2 });
+  cluster = await TestCluster.open({ replicas: 2 });
   const make = async (name: string, ipAddress: string, over: Record<string, unknown> = {}): Promise<KnownServer> =>
-    (known[name] = await site.registered({ friendlyName: name, ipAddress, machineId: `machine-${name}`, ...over }));
+    (known[name] = await cluster.registered({ friendlyName: name, ipAddress, machineId: `machine-${name}`, ...over }));
   const lost = await make('lost', '2001:db8::1');
-  await site.heartbeat(lost, { load: LOAD });
+  await cluster.heartbeat(lost, { load: LOAD });
   await make('mute', '192.0.2.2');
-  await site.pass(600);
+  await cluster.advance(600);
   const slow = await make('slow', '192.0.2.3');
-  await site.heartbeat(slow, { load: { ...LOAD, cpuPercent: 99 } });
-  await site.pass(300);
-  await site.heartbeat(await make('fine', '192.0.2.4'), { load: LOAD });
-  await site.pass(5);
-  await site.heartbeat(await make('busy', '192.0.2.5'), { load: { ...LOAD, cpuPercent: 90 } });
+  await cluster.heartbeat(slow, { load: { ...LOAD, cpuPercent: 99 } });
+  await cluster.advance(300);
+  await cluster.heartbeat(await make('fine', '192.0.2.4'), { load: LOAD });
+  await cluster.advance(5);
+  await cluster.heartbeat(await make('busy', '192.0.2.5'), { load: { ...LOAD, cpuPercent: 90 } });
   await make('aged', '192.0.2.6', { agentVersion: '9.50.1.1' });
-  await site.unregister(await make('left', '192.0.2.7'));
+  await cluster.unregister(await make('left', '192.0.2.7'));
   await make('100%_sure', '192.0.2.8');
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
-const list = (query = '', replica = 0): Promise<Answer<List>> =>
-  site.read<List>(`/v1/process-servers${query}`, replica);
+const list = (query = '', replica = 0): Promise<TestResponse<List>> =>
+  cluster.read<List>(`/v1/process-servers${query}`, replica);
 const names = async (query: string): Promise<string[]> =>
   (await list(query)).body.items.map(({ friendlyName }) => friendlyName).sort();
-async function walk(query: string): Promise<{ lines: Line[]; pages: number[] }> {
+async function paginate(query: string): Promise<{ lines: Line[]; pages: number[] }> {
   const lines: Line[] = [];
   const pages: number[] = [];
   for (let cursor: string | null = ''; cursor !== null;) {
-    const { status, body }: Answer<List> = await list(
+    const { status, body }: TestResponse<List> = await list(
       `?${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
       pages.length % 2,
     );
@@ -70,18 +70,18 @@ async function walk(query: string): Promise<{ lines: Line[]; pages: number[] }> 
   }
   return { lines, pages };
 }
-const everybody = ['100%_sure', 'aged', 'busy', 'fine', 'left', 'lost', 'mute', 'slow'];
+const all = ['100%_sure', 'aged', 'busy', 'fine', 'left', 'lost', 'mute', 'slow'];
 
 describe('the list', () => {
   it('shows everybody, the Decommissioned with by when they are gone, each true for asOf', async () => {
     const { body } = await list();
-    expect(body.items.map(({ friendlyName }) => friendlyName).sort()).toEqual(everybody);
-    expect(body).toMatchObject({ nextCursor: null, asOf: site.clock.now().toISOString() });
+    expect(body.items.map(({ friendlyName }) => friendlyName).sort()).toEqual(all);
+    expect(body).toMatchObject({ nextCursor: null, asOf: cluster.clock.now().toISOString() });
     const left = body.items.find(({ friendlyName }) => friendlyName === 'left');
     expect(left).toMatchObject({
       lifecycle: 'Decommissioned',
       connectionState: 'Disconnected',
-      removeBy: new Date(site.clock.now().getTime() + 420_000).toISOString(),
+      removeBy: new Date(cluster.clock.now().getTime() + 420_000).toISOString(),
     });
     for (const line of body.items.filter((one) => one !== left))
       expect(line).toMatchObject({ lifecycle: 'Registered', removeBy: null, possibleDuplicate: false });
@@ -90,9 +90,9 @@ describe('the list', () => {
   it.each([
     ['connectionState=Connected', ['100%_sure', 'aged', 'busy', 'fine']],
     ['connectionState=Disconnected', ['left', 'lost', 'mute', 'slow']],
-    ['lifecycle=Registered', everybody.filter((name) => name !== 'left')],
+    ['lifecycle=Registered', all.filter((name) => name !== 'left')],
     ['lifecycle=Decommissioned', ['left']],
-    ['versionStatus=Supported', everybody.filter((name) => name !== 'aged')],
+    ['versionStatus=Supported', all.filter((name) => name !== 'aged')],
     ['versionStatus=NotSupported', ['aged']],
     ['versionStatus=Deprecated', []],
     ['versionStatus=UpdateRequired', []],
@@ -114,9 +114,9 @@ describe('the list', () => {
     ['machineId=machine-fine', ['fine']],
     ['machineId=machine-FINE', []],
     ['machineId=machine', []],
-    ['possibleDuplicate=false', everybody],
+    ['possibleDuplicate=false', all],
     ['possibleDuplicate=true', []],
-    ['silentForSeconds=0', everybody],
+    ['silentForSeconds=0', all],
     ['silentForSeconds=305', ['lost', 'mute', 'slow']],
     ['silentForSeconds=306', ['lost', 'mute']],
     ['silentForSeconds=905', ['lost', 'mute']],
@@ -133,14 +133,14 @@ describe('the list', () => {
     'health=Critical&limit=1',
     'silentForSeconds=306&limit=1&sort=friendlyName',
   ])('a walk by %s shows the same as one page', async (query) => {
-    const { lines } = await walk(query);
+    const { lines } = await paginate(query);
     const { body } = await list(`?${query.replace(/limit=\d/, 'limit=1000')}`);
     expect(lines).toEqual(body.items);
   });
 
   it('asks for a reader', async () => {
-    expectProblem(await site.call('GET', '/v1/process-servers'), 'authentication_required');
-    expect((await site.call('GET', '/v1/process-servers', { authorization: await site.keyOf('reader') })).status).toBe(
+    expectProblem(await cluster.call('GET', '/v1/process-servers'), 'authentication_required');
+    expect((await cluster.call('GET', '/v1/process-servers', { authorization: await cluster.createKey('reader') })).status).toBe(
       200,
     );
   });
@@ -148,7 +148,7 @@ describe('the list', () => {
 
 describe('a walk', () => {
   it.each([1, 3, 8, 9, 1000])('in pages of %d shows everybody once, by host id', async (limit) => {
-    const { lines, pages } = await walk(`limit=${limit}`);
+    const { lines, pages } = await paginate(`limit=${limit}`);
     const ids = lines.map(({ hostId }) => hostId);
     expect(ids).toEqual([...ids].sort());
     expect(new Set(ids).size).toBe(8);
@@ -157,12 +157,12 @@ describe('a walk', () => {
   });
 
   it('by name', async () => {
-    const { lines } = await walk('limit=3&sort=friendlyName');
-    expect(lines.map(({ friendlyName }) => friendlyName)).toEqual(everybody);
+    const { lines } = await paginate('limit=3&sort=friendlyName');
+    expect(lines.map(({ friendlyName }) => friendlyName)).toEqual(all);
   });
 
   it('by last heartbeat, longest silent first', async () => {
-    const { lines } = await walk('limit=3&sort=lastHeartbeat');
+    const { lines } = await paginate('limit=3&sort=lastHeartbeat');
     const order = lines.map(({ friendlyName }) => friendlyName);
     expect(new Set(order).size).toBe(8);
     expect([order.slice(0, 2).sort(), order.slice(2, 4), order.slice(4).sort()]).toEqual([
@@ -174,9 +174,9 @@ describe('a walk', () => {
 
   it('by last heartbeat never repeats one that beats meanwhile', async () => {
     const first = await list('?sort=lastHeartbeat&limit=3');
-    await site.pass(5);
-    await site.heartbeat(known['slow'] as KnownServer);
-    await site.heartbeat(known['busy'] as KnownServer);
+    await cluster.advance(5);
+    await cluster.heartbeat(known['slow'] as KnownServer);
+    await cluster.heartbeat(known['busy'] as KnownServer);
     const { body } = await list(
       `?sort=lastHeartbeat&limit=100&cursor=${encodeURIComponent(first.body.nextCursor ?? '')}`,
     );
@@ -187,32 +187,32 @@ describe('a walk', () => {
   });
 
   it('by host id shows everyone who is there throughout exactly once, whoever comes and goes', async () => {
-    const there = (await walk('limit=1000')).lines.map(({ hostId }) => hostId);
+    const there = (await paginate('limit=1000')).lines.map(({ hostId }) => hostId);
     const seen: string[] = [];
     const extras: KnownServer[] = [];
     for (let cursor: string | null = ''; cursor !== null;) {
-      const { body }: Answer<List> = await list(`?limit=2${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+      const { body }: TestResponse<List> = await list(`?limit=2${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
       seen.push(...body.items.map(({ hostId }) => hostId));
       cursor = body.nextCursor;
       const previous = extras.at(-1);
-      if (previous) await site.purge(previous.hostId, { generation: 1, force: true });
+      if (previous) await cluster.purge(previous.hostId, { generation: 1, force: true });
       if (cursor)
         extras.push(
-          await site.registered({ friendlyName: `extra-${extras.length}`, ipAddress: `198.51.100.${extras.length}` }),
+          await cluster.registered({ friendlyName: `extra-${extras.length}`, ipAddress: `198.51.100.${extras.length}` }),
         );
     }
     expect(seen.filter((hostId) => there.includes(hostId))).toEqual(there);
-    for (const { hostId } of extras) await site.purge(hostId, { generation: 1, force: true });
+    for (const { hostId } of extras) await cluster.purge(hostId, { generation: 1, force: true });
   });
 
   it('is of 100 unless told', async () => {
     const made: KnownServer[] = [];
     for (let number = 0; number < 95; number += 1)
-      made.push(await site.registered({ friendlyName: `many-${number}`, ipAddress: `203.0.113.${number}` }));
+      made.push(await cluster.registered({ friendlyName: `many-${number}`, ipAddress: `203.0.113.${number}` }));
     const { body } = await list();
     expect(body.items).toHaveLength(100);
     expect(body.nextCursor).not.toBeNull();
-    for (const { hostId } of made) await site.purge(hostId, { generation: 1, force: true });
+    for (const { hostId } of made) await cluster.purge(hostId, { generation: 1, force: true });
   });
 });
 
@@ -232,15 +232,15 @@ describe('a cursor', () => {
   );
 
   it('of another list does not serve this one, nor the other way round', async () => {
-    const { body } = await site.read<{ nextCursor: string; followCursor: string }>('/v1/events?limit=1');
+    const { body } = await cluster.read<{ nextCursor: string; followCursor: string }>('/v1/events?limit=1');
     expectProblem(await list(`?cursor=${encodeURIComponent(body.nextCursor)}`), 'invalid_cursor');
     expectProblem(
-      await site.read(`/v1/events?cursor=${encodeURIComponent(await cursorOf('limit=2'))}`),
+      await cluster.read(`/v1/events?cursor=${encodeURIComponent(await cursorOf('limit=2'))}`),
       'invalid_cursor',
     );
     const hostId = known['fine']?.hostId ?? '';
     expectProblem(
-      await site.read(`/v1/process-servers/${hostId}/events?cursor=${encodeURIComponent(body.followCursor)}`),
+      await cluster.read(`/v1/process-servers/${hostId}/events?cursor=${encodeURIComponent(body.followCursor)}`),
       'invalid_cursor',
     );
   });
@@ -256,18 +256,18 @@ describe('a cursor', () => {
 
 describe('one process server', () => {
   const url = (): string => `/v1/process-servers/${known['fine']?.hostId ?? ''}`;
-  const withTag = (etag: string): Promise<Answer> =>
-    site.call('GET', url(), { authorization: site.admin, headers: { 'if-none-match': etag } });
+  const withTag = (etag: string): Promise<TestResponse> =>
+    cluster.call('GET', url(), { authorization: cluster.admin, headers: { 'if-none-match': etag } });
 
   it('has a weak tag of what is shown, at every replica the same', async () => {
-    const [here, there] = [await site.read(url()), await site.read(url(), 1)];
+    const [here, there] = [await cluster.read(url()), await cluster.read(url(), 1)];
     expect(here.headers['etag']).toMatch(/^W\/"[\w-]+"$/);
     expect(there.headers['etag']).toBe(here.headers['etag']);
     expect(there.body).toEqual(here.body);
   });
 
   it('is 304 without a body while nothing changes, by whichever form of its tag', async () => {
-    const etag = String((await site.read(url())).headers['etag']);
+    const etag = String((await cluster.read(url())).headers['etag']);
     for (const given of [etag, etag.replace('W/', ''), `"other", ${etag}`, '*']) {
       const { status, body, headers } = await withTag(given);
       expect([status, body, headers['etag']]).toEqual([304, { text: '' }, etag]);
@@ -276,15 +276,15 @@ describe('one process server', () => {
   });
 
   it('has another tag when the state that is computed changes, though nobody wrote', async () => {
-    const server = await site.registered({ friendlyName: 'short', ipAddress: '192.0.2.50' });
-    const read = (): Promise<Answer> => site.read(`/v1/process-servers/${server.hostId}`);
+    const server = await cluster.registered({ friendlyName: 'short', ipAddress: '192.0.2.50' });
+    const read = (): Promise<TestResponse> => cluster.read(`/v1/process-servers/${server.hostId}`);
     const connected = await read();
-    await site.pass(175);
+    await cluster.advance(175);
     expect((await read()).headers['etag']).toBe(connected.headers['etag']);
-    await site.pass(5);
+    await cluster.advance(5);
     const disconnected = await read();
     expect(disconnected.body).toMatchObject({ connectionState: 'Disconnected' });
     expect(disconnected.headers['etag']).not.toBe(connected.headers['etag']);
-    await site.purge(server.hostId, { generation: 1 });
+    await cluster.purge(server.hostId, { generation: 1 });
   });
 });

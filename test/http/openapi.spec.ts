@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
-import type { Permission } from '../../apps/configuration-server/src/access/caller.js';
-import { routePermissions } from '../../apps/configuration-server/src/access/route-permissions.js';
+import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/api-contract';
+import type { Permission } from '../../apps/configuration-server/src/access/principal.js';
+import { routePermissions } from '../../apps/configuration-server/src/route-permissions.js';
 import { OPENAPI_FILE } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 
 interface Schema {

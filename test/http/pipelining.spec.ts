@@ -4,35 +4,35 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/server-program.js';
-import { aRegistration, TestSite } from '../support/test-site.js';
+import { aRegistration, TestCluster } from '../support/test-cluster.js';
 
 /** A list of this many is longer than what the system keeps for a reader that reads nothing, and its connections' buffers. */
 const SERVERS = 1_000;
 const LISTS = 15;
-const MOST_BYTES = 4_000_000;
-const LONGEST_MS = 20_000;
+const MAX_BYTES = 4_000_000;
+const MAX_DURATION_MS = 20_000;
 
-let site: TestSite;
+let cluster: TestCluster;
 const sockets: Socket[] = [];
 beforeAll(async () => {
-  site = await TestSite.open();
-  const { hostId } = await site.registered();
+  cluster = await TestCluster.open();
+  const { hostId } = await cluster.registered();
   for (const table of ['process_server', 'process_server_lease', 'process_server_health']) {
-    const [row] = await site.database.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
+    const [row] = await cluster.database.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
     if (!row) continue;
     const copies = Array.from({ length: SERVERS }, (_, number) =>
       Object.values({ ...row, host_id: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` }),
     );
-    await site.database.write(`INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES ?`, [copies]);
+    await cluster.database.write(`INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES ?`, [copies]);
   }
 });
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 async function open(replica = 0): Promise<Socket> {
-  const { hostname, port } = new URL(await site.replica(replica).http.getUrl());
+  const { hostname, port } = new URL(await cluster.replica(replica).http.getUrl());
   const socket = connect({ port: Number(port), host: hostname, noDelay: true }).on('error', () => undefined);
   sockets.push(socket);
   await once(socket, 'connect');
@@ -72,7 +72,7 @@ describe('pipelined requests', () => {
         socket.write(bytes.slice(at, at + piece));
         if (piece < 100) await new Promise((next) => setImmediate(next));
       }
-      await eventually('all are answered', LONGEST_MS, () => statusesOf(text).length === exchanges.length);
+      await eventually('all are answered', MAX_DURATION_MS, () => statusesOf(text).length === exchanges.length);
       expect(statusesOf(text)).toEqual(exchanges.map(([, status]) => status));
     },
   );
@@ -84,12 +84,12 @@ describe('pipelined requests', () => {
         '\n',
         '\r\n\r\n\n\n'.repeat(200),
       );
-      return `PUT /v1/process-servers/${hostId} HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      return `PUT /v1/process-servers/${hostId} HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     });
     const socket = await open();
     let text = '';
     socket.on('data', (chunk) => (text += String(chunk))).write(requests.join(''));
-    await eventually('all are answered', LONGEST_MS, () => statusesOf(text).length === hostIds.length);
+    await eventually('all are answered', MAX_DURATION_MS, () => statusesOf(text).length === hostIds.length);
     expect(statusesOf(text)).toEqual(hostIds.map(() => 201));
     expect([...text.matchAll(/"hostId":"([^"]+)"/g)].map(([, hostId]) => hostId)).toEqual(hostIds);
   });
@@ -97,8 +97,8 @@ describe('pipelined requests', () => {
 
 describe('a client that reads a long list slowly', () => {
   it('gets all of it, while others that read nothing are closed', async () => {
-    const replica = await site.addReplicaWith({ unreadLimits: { responses: 1_000, bytes: MOST_BYTES } });
-    const list = `GET /v1/process-servers?limit=${SERVERS} HTTP/1.1\r\nHost: a\r\nAuthorization: ${site.admin}\r\n\r\n`;
+    const replica = await cluster.addReplicaWith({ unreadLimits: { responses: 1_000, bytes: MAX_BYTES } });
+    const list = `GET /v1/process-servers?limit=${SERVERS} HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.admin}\r\n\r\n`;
     const others: Socket[] = [];
     const stalled = async (): Promise<void> => {
       for (let count = 0; count < 5; count += 1) {
@@ -110,12 +110,12 @@ describe('a client that reads a long list slowly', () => {
     const metric = async (name: string): Promise<number> =>
       Number(
         new RegExp(`^${name} (\\d+)$`, 'm').exec(
-          String((await site.call('GET', '/metrics', { replica })).body['text']),
+          String((await cluster.call('GET', '/metrics', { replica })).body['text']),
         )?.[1],
       );
     for (let batch = 0; batch < 3; batch += 1) {
       await stalled();
-      expect(await metric('cs_http_unread_bytes')).toBeLessThanOrEqual(MOST_BYTES);
+      expect(await metric('cs_http_unread_bytes')).toBeLessThanOrEqual(MAX_BYTES);
     }
     // It begins after them: whatever the machine does meanwhile, they are those that have read nothing for longest.
     const slow = (await open(replica)).pause();
@@ -146,26 +146,26 @@ describe('a document', () => {
   it.each(['/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'])(
     '%s has an entity tag, and is not sent to a client that has it',
     async (path) => {
-      const { status, headers } = await site.call('GET', path);
+      const { status, headers } = await cluster.call('GET', path);
       expect([status, headers['etag'], headers['content-type']]).toEqual([
         200,
         expect.stringMatching(/^"[\w-]{27}"$/),
         expect.stringMatching(/; charset=utf-8$/),
       ]);
-      const unchanged = await site.call('GET', path, { headers: { 'if-none-match': String(headers['etag']) } });
+      const unchanged = await cluster.call('GET', path, { headers: { 'if-none-match': String(headers['etag']) } });
       expect([unchanged.status, unchanged.headers['etag'], unchanged.body]).toEqual([
         304,
         headers['etag'],
         { text: '' },
       ]);
-      expect((await site.call('GET', path, { headers: { 'if-none-match': '"another"' } })).status).toBe(200);
+      expect((await cluster.call('GET', path, { headers: { 'if-none-match': '"another"' } })).status).toBe(200);
     },
   );
 });
 
 describe('more anonymous calls from one address than are allowed', () => {
   it('are refused for metrics and documents, and never for health checks', async () => {
-    const narrow = await TestSite.open({ settings: { ANONYMOUS_REQUESTS_PER_SECOND: '1' } });
+    const narrow = await TestCluster.open({ settings: { ANONYMOUS_REQUESTS_PER_SECOND: '1' } });
     const statuses = async (path: string): Promise<number[]> => [
       (await narrow.call('GET', path)).status,
       (await narrow.call('GET', path)).status,

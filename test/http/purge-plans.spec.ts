@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestSite, type Answer, type KnownServer, type ProblemBody } from '../support/test-site.js';
+import { TestCluster, type TestResponse, type KnownServer, type ProblemBody } from '../support/test-cluster.js';
 
 interface Plan extends ProblemBody {
   readonly planId: string;
@@ -18,42 +18,42 @@ interface Applied extends ProblemBody {
   readonly skipped: readonly { readonly hostId: string; readonly code: string }[];
 }
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open({ replicas: 2 });
+  cluster = await TestCluster.open({ replicas: 2 });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  await site.note();
+  await cluster.database.empty();
+  await cluster.recordAvailability();
 });
 
-const plan = (filter: unknown): Promise<Answer<Plan>> =>
-  site.call<Plan>('POST', '/v1/purges', { body: filter, authorization: site.admin });
-const apply = (planId: string, body: Record<string, unknown>, replica = 0): Promise<Answer<Applied>> =>
-  site.call<Applied>('POST', `/v1/purges/${planId}/apply`, {
+const plan = (filter: unknown): Promise<TestResponse<Plan>> =>
+  cluster.call<Plan>('POST', '/v1/purges', { body: filter, authorization: cluster.admin });
+const apply = (planId: string, body: Record<string, unknown>, replica = 0): Promise<TestResponse<Applied>> =>
+  cluster.call<Applied>('POST', `/v1/purges/${planId}/apply`, {
     body: { reason: 'test', ...body },
-    authorization: site.admin,
+    authorization: cluster.admin,
     replica,
   });
 const fleet = async (count: number, over: Record<string, unknown> = {}): Promise<KnownServer[]> => {
   const servers: KnownServer[] = [];
   for (let number = 0; number < count; number += 1)
-    servers.push(await site.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }));
+    servers.push(await cluster.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }));
   return servers;
 };
 const idsOf = (servers: readonly { readonly hostId: string }[]): string[] => servers.map(({ hostId }) => hostId).sort();
 const fleetRows = async (): Promise<unknown> =>
   Promise.all(
     ['process_server', 'process_server_lease', 'tombstone', 'event'].map((table) =>
-      site.database.rows('SELECT * FROM ??', [table]),
+      cluster.database.rows('SELECT * FROM ??', [table]),
     ),
   );
 
 describe('a plan', () => {
   it('names the silent that match, lives 15 minutes, and changes nothing in the fleet', async () => {
     const silent = await fleet(2, { friendlyName: 'ps-old' });
-    await site.pass(180);
+    await cluster.advance(180);
     await fleet(1, { friendlyName: 'ps-old' });
     await fleet(1);
     const before = await fleetRows();
@@ -70,7 +70,7 @@ describe('a plan', () => {
         blockedBy: null,
       })),
       remaining: 0,
-      expiresAt: new Date(site.clock.now().getTime() + 900_000).toISOString(),
+      expiresAt: new Date(cluster.clock.now().getTime() + 900_000).toISOString(),
     });
     expect(await fleetRows()).toEqual(before);
   });
@@ -88,22 +88,22 @@ describe('a plan', () => {
     [{ possibleDuplicate: false }, 0],
   ])('by %j has %d candidates', async (filter, count) => {
     await fleet(1);
-    await site.pass(120);
+    await cluster.advance(120);
     await fleet(1);
-    await site.pass(180);
+    await cluster.advance(180);
     expect((await plan(filter)).body.candidates).toHaveLength(count);
   });
 
   it.each([{}, { friendlyName: null }])('without a filter (%j): 400 empty_filter', async (filter) => {
     expectProblem(await plan(filter), 'empty_filter');
-    expect(await site.database.count('purge_plan')).toBe(0);
+    expect(await cluster.database.count('purge_plan')).toBe(0);
   });
 
   it.each([false, null, 'true'])(
     'of those that did connect (neverConnected: %j) cannot be asked for',
     async (neverConnected) => {
-      const answer = await plan({ neverConnected });
-      expectProblem(answer, neverConnected === null ? 'empty_filter' : 'validation_failed');
+      const response = await plan({ neverConnected });
+      expectProblem(response, neverConnected === null ? 'empty_filter' : 'validation_failed');
     },
   );
 
@@ -119,14 +119,14 @@ describe('a plan', () => {
     if (!template) throw new Error('no template');
     const ids = Array.from({ length: count - 1 }, () => randomUUID());
     for (const table of ['process_server', 'process_server_lease', 'process_server_health']) {
-      const [row] = await site.database.rows(`SELECT * FROM ${table}`);
+      const [row] = await cluster.database.rows(`SELECT * FROM ${table}`);
       const copies = ids.map((hostId) => Object.values({ ...row, host_id: hostId }));
-      await site.database.write(`INSERT INTO ${table} (${Object.keys(row ?? {}).join(', ')}) VALUES ?`, [copies]);
+      await cluster.database.write(`INSERT INTO ${table} (${Object.keys(row ?? {}).join(', ')}) VALUES ?`, [copies]);
     }
-    await site.pass(180);
+    await cluster.advance(180);
     const { status, body } = await plan({ neverConnected: true });
     expect([status, body.candidates.length, body.remaining]).toEqual([201, 1_000, remaining]);
-    const all = await site.database.rows<{ host_id: string }>(
+    const all = await cluster.database.rows<{ host_id: string }>(
       'SELECT host_id FROM process_server ORDER BY host_id LIMIT 1000',
     );
     expect(body.candidates.map(({ hostId }) => hostId)).toEqual(all.map(({ host_id }) => host_id));
@@ -136,17 +136,17 @@ describe('a plan', () => {
 describe('applying a plan', () => {
   it('purges its candidates, and says so for each', async () => {
     const servers = await fleet(3);
-    await site.pass(180);
+    await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
     const { status, body } = await apply(planned.planId, { expectedCount: 3, reason: 'rack is gone' });
     expect([status, body.skipped]).toEqual([200, []]);
     expect(body.purged).toEqual(
       planned.candidates.map(({ hostId }) =>
-        expect.objectContaining({ hostId, purgedAt: site.clock.now().toISOString() }),
+        expect.objectContaining({ hostId, purgedAt: cluster.clock.now().toISOString() }),
       ),
     );
-    for (const { hostId } of servers) expect(await site.eventKinds(hostId)).toEqual(['registered', 'purged']);
-    const [event] = await site.database.rows<{ detail: string }>(
+    for (const { hostId } of servers) expect(await cluster.eventKinds(hostId)).toEqual(['registered', 'purged']);
+    const [event] = await cluster.database.rows<{ detail: string }>(
       "SELECT CAST(detail AS CHAR) AS detail FROM event WHERE kind = 'purged'",
     );
     expect(JSON.parse(event?.detail ?? 'null')).toMatchObject({ planId: planned.planId, reason: 'rack is gone' });
@@ -160,14 +160,14 @@ describe('applying a plan', () => {
       KnownServer,
       KnownServer,
     ];
-    await site.pass(180);
+    await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
-    await site.heartbeat(back);
-    await site.registered({}, again.hostId);
-    await site.database.write('UPDATE process_server_health SET protected_machine_count = 4 WHERE host_id = ?', [
+    await cluster.heartbeat(back);
+    await cluster.registered({}, again.hostId);
+    await cluster.database.write('UPDATE process_server_health SET protected_machine_count = 4 WHERE host_id = ?', [
       machines.hostId,
     ]);
-    const before = await site.purge(gone.hostId, { generation: 1 });
+    const before = await cluster.purge(gone.hostId, { generation: 1 });
     const { body } = await apply(planned.planId, { expectedCount: 5 });
     expect(Object.fromEntries(body.skipped.map(({ hostId, code }) => [hostId, code]))).toEqual({
       [back.hostId]: 'process_server_connected',
@@ -180,50 +180,50 @@ describe('applying a plan', () => {
 
   it('shows beforehand whom it would skip and why, and purges them only by force, which leaves the Connected', async () => {
     const [free, machines, back] = (await fleet(3)) as [KnownServer, KnownServer, KnownServer];
-    await site.heartbeat(machines, { protectedMachineCount: 4 });
-    await site.pass(180);
+    await cluster.heartbeat(machines, { protectedMachineCount: 4 });
+    await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
     expect(Object.fromEntries(planned.candidates.map(({ hostId, blockedBy }) => [hostId, blockedBy]))).toEqual({
       [free.hostId]: null,
       [machines.hostId]: 'machines_protected',
       [back.hostId]: null,
     });
-    await site.heartbeat(back);
+    await cluster.heartbeat(back);
     const { body } = await apply(planned.planId, { expectedCount: 3, force: true });
     expect(body.skipped).toEqual([{ hostId: back.hostId, code: 'process_server_connected' }]);
     expect(idsOf(body.purged)).toEqual(idsOf([free, machines]));
-    expect((await site.eventKinds(machines.hostId)).at(-1)).toBe('purged_by_force');
+    expect((await cluster.eventKinds(machines.hostId)).at(-1)).toBe('purged_by_force');
   });
 
   it('again, at another replica, also after it would have expired: the stored result', async () => {
     await fleet(2);
-    await site.pass(180);
+    await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
     const first = await apply(planned.planId, { expectedCount: 2 });
-    await site.pass(900);
+    await cluster.advance(900);
     const second = await apply(planned.planId, { expectedCount: 2 }, 1);
     expect([second.status, second.body]).toEqual([200, first.body]);
   });
 
   it('twice at the same moment: one effect, one event for each, and the same answer', async () => {
     const servers = await fleet(3);
-    await site.pass(180);
+    await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
-    const answers = await Promise.all([0, 1].map((replica) => apply(planned.planId, { expectedCount: 3 }, replica)));
-    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
-    expect(answers[1]?.body).toEqual(answers[0]?.body);
-    expect(idsOf(answers[0]?.body.purged ?? [])).toEqual(idsOf(servers));
-    for (const { hostId } of servers) expect(await site.eventKinds(hostId)).toEqual(['registered', 'purged']);
+    const responses = await Promise.all([0, 1].map((replica) => apply(planned.planId, { expectedCount: 3 }, replica)));
+    expect(responses.map(({ status }) => status)).toEqual([200, 200]);
+    expect(responses[1]?.body).toEqual(responses[0]?.body);
+    expect(idsOf(responses[0]?.body.purged ?? [])).toEqual(idsOf(servers));
+    for (const { hostId } of servers) expect(await cluster.eventKinds(hostId)).toEqual(['registered', 'purged']);
   });
 
   it('with another number than it has: 409, and nobody is purged', async () => {
     await fleet(2);
-    await site.pass(180);
+    await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
-    const refused = await apply(planned.planId, { expectedCount: 3 });
-    expectProblem(refused, 'plan_count_mismatch');
-    expect(refused.body.errors[0]?.field).toBe('expectedCount');
-    expect(await site.database.count('process_server')).toBe(2);
+    const rejected = await apply(planned.planId, { expectedCount: 3 });
+    expectProblem(rejected, 'plan_count_mismatch');
+    expect(rejected.body.errors[0]?.field).toBe('expectedCount');
+    expect(await cluster.database.count('process_server')).toBe(2);
   });
 
   it.each([
@@ -231,12 +231,12 @@ describe('applying a plan', () => {
     [900, 410],
   ])('%d s after it was made: %d', async (seconds, status) => {
     await fleet(1);
-    await site.pass(180);
+    await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
-    await site.pass(seconds);
-    const answer = await apply(planned.planId, { expectedCount: 1 });
-    expect(answer.status).toBe(status);
-    if (status === 410) expectProblem(answer, 'plan_expired');
+    await cluster.advance(seconds);
+    const response = await apply(planned.planId, { expectedCount: 1 });
+    expect(response.status).toBe(status);
+    if (status === 410) expectProblem(response, 'plan_expired');
   });
 
   it.each([
@@ -248,14 +248,14 @@ describe('applying a plan', () => {
     '%d of a fleet of %d, acknowledged: %s, is answered with %d',
     async (candidates, fleetSize, acknowledgeShare, status) => {
       await fleet(candidates);
-      await site.pass(180);
+      await cluster.advance(180);
       await fleet(fleetSize - candidates);
       const { body: planned } = await plan({ silentForSeconds: 60 });
-      const answer = await apply(planned.planId, { expectedCount: candidates, acknowledgeShare });
-      expect(answer.status).toBe(status);
+      const response = await apply(planned.planId, { expectedCount: candidates, acknowledgeShare });
+      expect(response.status).toBe(status);
       if (status === 409) {
-        expectProblem(answer, 'share_not_acknowledged');
-        expect(await site.database.count('process_server')).toBe(fleetSize);
+        expectProblem(response, 'share_not_acknowledged');
+        expect(await cluster.database.count('process_server')).toBe(fleetSize);
       }
     },
   );
@@ -271,13 +271,13 @@ describe('applying a plan', () => {
   });
 
   it('needs an operator, as planning does', async () => {
-    const authorization = await site.keyOf('reader');
+    const authorization = await cluster.createKey('reader');
     expectProblem(
-      await site.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization }),
+      await cluster.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization }),
       'permission_denied',
     );
     expectProblem(
-      await site.call('POST', `/v1/purges/${randomUUID()}/apply`, {
+      await cluster.call('POST', `/v1/purges/${randomUUID()}/apply`, {
         body: { expectedCount: 0, reason: 'a' },
         authorization,
       }),

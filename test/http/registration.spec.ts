@@ -4,20 +4,20 @@ import { expectProblem } from '../support/expect-problem.js';
 import {
   aRegistration,
   LOOPBACK,
-  TestSite,
+  TestCluster,
   type KnownServer,
   type ProblemBody,
   type RegistrationBody,
-} from '../support/test-site.js';
+} from '../support/test-cluster.js';
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open();
+  cluster = await TestCluster.open();
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  await site.note();
+  await cluster.database.empty();
+  await cluster.recordAvailability();
 });
 
 interface Detail {
@@ -30,39 +30,39 @@ interface TimelineItem {
   readonly detail: Record<string, unknown>;
 }
 const detail = async (hostId: string): Promise<Detail> =>
-  (await site.read<Detail>(`/v1/process-servers/${hostId}`)).body;
+  (await cluster.read<Detail>(`/v1/process-servers/${hostId}`)).body;
 const lastEvent = async (hostId: string): Promise<TimelineItem> => {
-  const { body } = await site.read<{ items: TimelineItem[] }>(`/v1/process-servers/${hostId}/events`);
+  const { body } = await cluster.read<{ items: TimelineItem[] }>(`/v1/process-servers/${hostId}/events`);
   const event = body.items.at(-1);
   if (!event) throw new Error('there is no event');
   return event;
 };
 const silent = async (over: Record<string, unknown> = {}): Promise<KnownServer> => {
-  const server = await site.registered(over);
-  await site.pass(180);
+  const server = await cluster.registered(over);
+  await cluster.advance(180);
   return server;
 };
 const leaving = async (over: Record<string, unknown> = {}): Promise<KnownServer> => {
-  const server = await site.registered(over);
-  await site.unregister(server);
+  const server = await cluster.registered(over);
+  await cluster.unregister(server);
   return server;
 };
 const purged = async (): Promise<KnownServer> => {
   const server = await silent();
-  await site.purge(server.hostId, { generation: server.generation });
+  await cluster.purge(server.hostId, { generation: server.generation });
   return server;
 };
 const cleanedUp = async (): Promise<KnownServer> => {
   const server = await leaving();
-  await site.pass(300);
-  await site.replica().cleanUp.pass();
+  await cluster.advance(300);
+  await cluster.replica().cleanUp.run();
   return server;
 };
 
 describe('registering', () => {
   it('a new process server gets 201, its first generation, and everything it needs to live', async () => {
     const hostId = randomUUID();
-    const { status, body } = await site.register(hostId);
+    const { status, body } = await cluster.register(hostId);
     expect(status).toBe(201);
     expect(body).toEqual({
       hostId,
@@ -74,25 +74,25 @@ describe('registering', () => {
       sizingClass: 'UpTo150Machines',
       warnings: [],
     });
-    expect(await site.eventKinds(hostId)).toEqual(['registered']);
-    const [passphrase] = await site.database.rows<{ id: string }>('SELECT id FROM passphrase');
+    expect(await cluster.eventKinds(hostId)).toEqual(['registered']);
+    const [passphrase] = await cluster.database.rows<{ id: string }>('SELECT id FROM passphrase');
     expect((await lastEvent(hostId)).detail).toMatchObject({ passphraseId: passphrase?.id });
   });
 
   it('what it said can be read back, and the registration is its first lease', async () => {
     const proxy = { used: true, address: 'proxy.example.net', port: 3128, authenticated: true };
-    const said = aRegistration({ fqdn: 'ps-berlin-1.example.net', dataPort: 9500, proxy });
-    const { hostId } = await site.registered(said);
+    const facts = aRegistration({ fqdn: 'ps-berlin-1.example.net', dataPort: 9500, proxy });
+    const { hostId } = await cluster.registered(facts);
     expect(await detail(hostId)).toMatchObject({
-      ...said,
+      ...facts,
       hostId,
       generation: 1,
       lifecycle: 'Registered',
       connectionState: 'Connected',
       health: 'None',
       lastHeartbeat: null,
-      leaseExpiresAt: new Date(site.clock.now().getTime() + 180_000).toISOString(),
-      registeredAt: site.clock.now().toISOString(),
+      leaseExpiresAt: new Date(cluster.clock.now().getTime() + 180_000).toISOString(),
+      registeredAt: cluster.clock.now().toISOString(),
       removeBy: null,
       sourceAddress: '127.0.0.1',
       possibleDuplicate: false,
@@ -100,14 +100,14 @@ describe('registering', () => {
   });
 
   it('the data port is 9443 unless told', async () => {
-    const { hostId } = await site.registered();
+    const { hostId } = await cluster.registered();
     expect(await detail(hostId)).toMatchObject({ dataPort: 9443, proxy: null, fqdn: null });
   });
 
   it('a host id in capital letters is the same process server', async () => {
     const hostId = randomUUID();
-    await site.registered({}, hostId);
-    const again = await site.register(hostId.toUpperCase());
+    await cluster.registered({}, hostId);
+    const again = await cluster.register(hostId.toUpperCase());
     expect([again.status, again.body]).toMatchObject([200, { hostId, generation: 2 }]);
   });
 
@@ -116,7 +116,7 @@ describe('registering', () => {
     ['::ffff:192.0.2.7', '192.0.2.7'],
     ['192.0.2.8', '192.0.2.8'],
   ])('the address %s is kept as %s', async (given, kept) => {
-    const { hostId } = await site.registered({ ipAddress: given });
+    const { hostId } = await cluster.registered({ ipAddress: given });
     expect((await detail(hostId))['ipAddress']).toBe(kept);
   });
 
@@ -129,7 +129,7 @@ describe('registering', () => {
   ])(
     '%d cores, %d bytes of memory and %d of cache disk are %s',
     async (cpuCores, memoryBytes, cacheDiskBytes, sizingClass) => {
-      const { body } = await site.register(randomUUID(), { cpuCores, memoryBytes, cacheDiskBytes });
+      const { body } = await cluster.register(randomUUID(), { cpuCores, memoryBytes, cacheDiskBytes });
       expect(body.sizingClass).toBe(sizingClass);
       expect(body.warnings.map(({ code }) => code)).toEqual(sizingClass === 'BelowTable' ? ['below_sizing_table'] : []);
     },
@@ -141,7 +141,7 @@ describe('registering', () => {
     ['9.58.65535.9', 'NotSupported'],
     ['8.63.7187.1', 'NotSupported'],
   ])('version %s registers as %s', async (agentVersion, versionStatus) => {
-    const { status, body } = await site.register(randomUUID(), { agentVersion });
+    const { status, body } = await cluster.register(randomUUID(), { agentVersion });
     expect([status, body.versionStatus]).toEqual([201, versionStatus]);
     expect(body.warnings.map(({ code }) => code)).toEqual(
       versionStatus === 'Supported' ? [] : ['version_not_supported'],
@@ -151,23 +151,23 @@ describe('registering', () => {
   it('a version newer than the configuration server is refused with what to upgrade first, and noted once an hour', async () => {
     const hostId = randomUUID();
     for (const agentVersion of ['9.63.7187.2', '9.64.0.0']) {
-      const refused = await site.register<ProblemBody>(hostId, { agentVersion });
-      expectProblem(refused, 'version_newer_than_configuration_server');
-      expect(refused.body).toMatchObject({ instruction: 'ask_operator', errors: [{ field: 'agentVersion' }] });
-      expect(refused.body.detail).toContain(agentVersion);
+      const rejected = await cluster.register<ProblemBody>(hostId, { agentVersion });
+      expectProblem(rejected, 'version_newer_than_configuration_server');
+      expect(rejected.body).toMatchObject({ instruction: 'ask_operator', errors: [{ field: 'agentVersion' }] });
+      expect(rejected.body.detail).toContain(agentVersion);
     }
-    expect(await site.eventKinds(hostId)).toEqual(['refused_version']);
-    expect(await site.database.count('process_server')).toBe(0);
+    expect(await cluster.eventKinds(hostId)).toEqual(['refused_version']);
+    expect(await cluster.database.count('process_server')).toBe(0);
   });
 
   it('the control port is no data port', async () => {
-    const refused = await site.register<ProblemBody>(randomUUID(), { dataPort: 443 });
-    expectProblem(refused, 'invalid_data_port');
-    expect(refused.body).toMatchObject({ instruction: 'ask_operator', errors: [{ field: 'dataPort' }] });
+    const rejected = await cluster.register<ProblemBody>(randomUUID(), { dataPort: 443 });
+    expectProblem(rejected, 'invalid_data_port');
+    expect(rejected.body).toMatchObject({ instruction: 'ask_operator', errors: [{ field: 'dataPort' }] });
   });
 
   it('data port 9433 is taken, with the warning that it may be a typing error', async () => {
-    const { status, body } = await site.register(randomUUID(), { dataPort: 9433 });
+    const { status, body } = await cluster.register(randomUUID(), { dataPort: 9433 });
     expect([status, body.warnings]).toMatchObject([201, [{ code: 'unusual_data_port', severity: 'warning' }]]);
   });
 
@@ -176,32 +176,32 @@ describe('registering', () => {
     [900, 201],
     [-86_400, 201],
   ])('a clock that is %d s ahead is answered with %d', async (aheadSeconds, status) => {
-    const sentAt = new Date(site.clock.now().getTime() + aheadSeconds * 1000).toISOString();
-    const answer = await site.register<ProblemBody & RegistrationBody>(randomUUID(), { sentAt });
-    expect(answer.status).toBe(status);
-    if (status === 422) expectProblem(answer, 'clock_in_future');
-    else expect(answer.body.warnings.map(({ code }) => code)).toEqual(['clock_skew']);
+    const sentAt = new Date(cluster.clock.now().getTime() + aheadSeconds * 1000).toISOString();
+    const response = await cluster.register<ProblemBody & RegistrationBody>(randomUUID(), { sentAt });
+    expect(response.status).toBe(status);
+    if (status === 422) expectProblem(response, 'clock_in_future');
+    else expect(response.body.warnings.map(({ code }) => code)).toEqual(['clock_skew']);
   });
 
   it('a wrong passphrase, one letter off, is refused', async () => {
-    const answer = await site.call<ProblemBody>('PUT', `/v1/process-servers/${randomUUID()}`, {
+    const response = await cluster.call<ProblemBody>('PUT', `/v1/process-servers/${randomUUID()}`, {
       body: aRegistration(),
-      authorization: `${site.passphrase}A`,
+      authorization: `${cluster.passphrase}A`,
     });
-    expectProblem(answer, 'passphrase_rejected');
-    expect(answer.body.instruction).toBe('ask_operator');
-    expect(await site.database.rows('SELECT kind FROM event')).toEqual([{ kind: 'refused_passphrase_rejected' }]);
+    expectProblem(response, 'passphrase_rejected');
+    expect(response.body.instruction).toBe('ask_operator');
+    expect(await cluster.database.rows('SELECT kind FROM event')).toEqual([{ kind: 'refused_passphrase_rejected' }]);
   });
 });
 
 describe('registering a host id that was there before', () => {
   it.each([
-    ['Connected', () => site.registered()],
+    ['Connected', () => cluster.registered()],
     ['Disconnected', () => silent()],
     ['Decommissioned', () => leaving()],
   ] as const)('the same machine, %s, gets 200 and the next generation', async (_state, before) => {
     const old = await before();
-    const { status, body } = await site.register(old.hostId);
+    const { status, body } = await cluster.register(old.hostId);
     expect([status, body.generation]).toEqual([200, 2]);
     expect(await detail(old.hostId)).toMatchObject({
       generation: 2,
@@ -210,22 +210,22 @@ describe('registering a host id that was there before', () => {
       removeBy: null,
     });
     expect((await lastEvent(old.hostId)).kind).toBe('registered_again');
-    expectProblem(await site.heartbeat(old), 'generation_superseded');
-    expect((await site.heartbeat({ hostId: old.hostId, ...body })).status).toBe(200);
+    expectProblem(await cluster.heartbeat(old), 'generation_superseded');
+    expect((await cluster.heartbeat({ hostId: old.hostId, ...body })).status).toBe(200);
   });
 
   it('registering cancels the removal that was under way', async () => {
     const { hostId } = await leaving();
-    await site.registered({}, hostId);
+    await cluster.registered({}, hostId);
     expect(await lastEvent(hostId)).toMatchObject({ detail: { cancelledRemoval: true } });
-    await site.pass(900);
-    await site.replica().cleanUp.pass();
+    await cluster.advance(900);
+    await cluster.replica().cleanUp.run();
     expect(await detail(hostId)).toMatchObject({ hostId, lifecycle: 'Registered' });
   });
 
   it('what has changed is in the event', async () => {
-    const { hostId } = await site.registered();
-    await site.registered({ ipAddress: '192.0.2.12' }, hostId);
+    const { hostId } = await cluster.registered();
+    await cluster.registered({ ipAddress: '192.0.2.12' }, hostId);
     expect((await lastEvent(hostId)).detail['changes']).toEqual({
       ipAddress: { from: '192.0.2.11', to: '192.0.2.12' },
     });
@@ -236,22 +236,22 @@ describe('registering a host id that was there before', () => {
     ['the clean-up', cleanedUp, 'clean_up'],
   ] as const)('over a tombstone made by %s: 201, and the generation goes on', async (_by, before, removal) => {
     const { hostId } = await before();
-    const { status, body } = await site.register(hostId);
+    const { status, body } = await cluster.register(hostId);
     expect([status, body.generation]).toEqual([201, 2]);
     expect(await lastEvent(hostId)).toMatchObject({ kind: 'registered', detail: { returnedAfter: removal } });
-    expect(await site.database.count('tombstone')).toBe(0);
-    expect((await site.heartbeat({ hostId, ...body })).status).toBe(200);
+    expect(await cluster.database.count('tombstone')).toBe(0);
+    expect((await cluster.heartbeat({ hostId, ...body })).status).toBe(200);
   });
 
   it('another machine while it is Connected: 409 with both addresses, and nothing changes', async () => {
-    const first = await site.registered();
-    const refused = await site.register<ProblemBody>(first.hostId, { machineId: 'machine-2', ipAddress: '192.0.2.99' });
-    expectProblem(refused, 'host_id_conflict');
-    expect(refused.body.instruction).toBe('ask_operator');
-    expect(refused.body.detail).toMatch(/192\.0\.2\.11.*192\.0\.2\.99/);
+    const first = await cluster.registered();
+    const rejected = await cluster.register<ProblemBody>(first.hostId, { machineId: 'machine-2', ipAddress: '192.0.2.99' });
+    expectProblem(rejected, 'host_id_conflict');
+    expect(rejected.body.instruction).toBe('ask_operator');
+    expect(rejected.body.detail).toMatch(/192\.0\.2\.11.*192\.0\.2\.99/);
     expect(await detail(first.hostId)).toMatchObject({ generation: 1, machineId: 'machine-1' });
-    expect((await site.heartbeat(first)).status).toBe(200);
-    expect(await site.eventKinds(first.hostId)).toEqual(['registered', 'refused_host_id_conflict']);
+    expect((await cluster.heartbeat(first)).status).toBe(200);
+    expect(await cluster.eventKinds(first.hostId)).toEqual(['registered', 'refused_host_id_conflict']);
   });
 
   it.each([
@@ -259,22 +259,22 @@ describe('registering a host id that was there before', () => {
     ['Decommissioned', () => leaving()],
   ] as const)('another machine when it is %s: 200, and an event names both machines', async (_state, before) => {
     const old = await before();
-    const { status, body } = await site.register(old.hostId, { machineId: 'machine-2' });
+    const { status, body } = await cluster.register(old.hostId, { machineId: 'machine-2' });
     expect([status, body.generation]).toEqual([200, 2]);
     expect(await lastEvent(old.hostId)).toMatchObject({
       kind: 'replaced',
       detail: { machineIds: { before: 'machine-1', after: 'machine-2' } },
     });
-    expectProblem(await site.heartbeat(old), 'generation_superseded');
+    expectProblem(await cluster.heartbeat(old), 'generation_superseded');
   });
 
   it('another machine does not inherit what the old one reported', async () => {
-    const old = await site.registered();
-    await site.heartbeat(old, { protectedMachineCount: 7 });
-    await site.registered({}, old.hostId);
+    const old = await cluster.registered();
+    await cluster.heartbeat(old, { protectedMachineCount: 7 });
+    await cluster.registered({}, old.hostId);
     expect(await detail(old.hostId)).toMatchObject({ protectedMachineCount: 7 });
-    await site.pass(180);
-    await site.registered({ machineId: 'machine-2' }, old.hostId);
+    await cluster.advance(180);
+    await cluster.registered({ machineId: 'machine-2' }, old.hostId);
     expect(await detail(old.hostId)).toMatchObject({ protectedMachineCount: null });
   });
 });
@@ -286,8 +286,8 @@ describe('another host id with what one has already', () => {
     ['name in other letters', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.12', machineId: 'machine-2' }],
     ['machine id', { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' }],
   ])('the same %s: 201, a warning in the answer, and a flag on both', async (_what, over) => {
-    const first = await site.registered();
-    const { status, body } = await site.register(randomUUID(), over);
+    const first = await cluster.registered();
+    const { status, body } = await cluster.register(randomUUID(), over);
     expect([status, body.generation, body.warnings.map(({ code }) => code)]).toEqual([201, 1, ['possible_duplicate']]);
     const { hostId } = body as unknown as { hostId: string };
     expect(await detail(first.hostId)).toMatchObject({ possibleDuplicate: true, possibleDuplicates: [{ hostId }] });
@@ -295,18 +295,18 @@ describe('another host id with what one has already', () => {
       possibleDuplicate: true,
       possibleDuplicates: [{ hostId: first.hostId }],
     });
-    const { body: list } = await site.read<{ items: { possibleDuplicate: boolean }[] }>('/v1/process-servers');
+    const { body: list } = await cluster.read<{ items: { possibleDuplicate: boolean }[] }>('/v1/process-servers');
     expect(list.items.map(({ possibleDuplicate }) => possibleDuplicate)).toEqual([true, true]);
   });
 
   it('is found by its machine id and by possibleDuplicate', async () => {
     const [one, other] = [
-      await site.registered({ friendlyName: 'old-name' }),
-      await site.registered({ friendlyName: 'new-name', ipAddress: '192.0.2.12' }),
+      await cluster.registered({ friendlyName: 'old-name' }),
+      await cluster.registered({ friendlyName: 'new-name', ipAddress: '192.0.2.12' }),
     ];
-    const alone = await site.registered({ friendlyName: 'alone', ipAddress: '192.0.2.13', machineId: 'machine-2' });
+    const alone = await cluster.registered({ friendlyName: 'alone', ipAddress: '192.0.2.13', machineId: 'machine-2' });
     const ids = async (query: string) =>
-      (await site.read<{ items: { hostId: string }[] }>(`/v1/process-servers?${query}`)).body.items.map(
+      (await cluster.read<{ items: { hostId: string }[] }>(`/v1/process-servers?${query}`)).body.items.map(
         ({ hostId }) => hostId,
       );
     const both = [one.hostId, other.hostId].sort();
@@ -315,16 +315,16 @@ describe('another host id with what one has already', () => {
       [alone.hostId],
       [],
     ]);
-    expectProblem(await site.read('/v1/process-servers?possibleDuplicate=yes'), 'validation_failed');
+    expectProblem(await cluster.read('/v1/process-servers?possibleDuplicate=yes'), 'validation_failed');
   });
 
   it('is warned of beforehand, at the preflight', async () => {
-    await site.registered();
+    await cluster.registered();
     const body = aRegistration({ friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' });
-    const { body: found } = await site.call<{ findings: { code: string; message: string }[] }>(
+    const { body: found } = await cluster.call<{ findings: { code: string; message: string }[] }>(
       'POST',
       `/v1/process-servers/${randomUUID()}/preflight`,
-      { body, authorization: site.passphrase },
+      { body, authorization: cluster.passphrase },
     );
     expect(found.findings).toMatchObject([
       { code: 'possible_duplicate', message: expect.stringMatching(/the same machine id\.$/) },
@@ -332,8 +332,8 @@ describe('another host id with what one has already', () => {
   });
 
   it('another script or accent in the name: no warning', async () => {
-    await site.registered({ friendlyName: 'ホスト' });
-    const { body } = await site.register(randomUUID(), {
+    await cluster.registered({ friendlyName: 'ホスト' });
+    const { body } = await cluster.register(randomUUID(), {
       friendlyName: 'ポスト',
       ipAddress: '192.0.2.12',
       machineId: 'machine-2',
@@ -342,14 +342,14 @@ describe('another host id with what one has already', () => {
   });
 
   it('a name is kept in NFC; one that has no room then is refused', async () => {
-    const server = await site.registered({ friendlyName: 'mu\u0308n' });
+    const server = await cluster.registered({ friendlyName: 'mu\u0308n' });
     expect(await detail(server.hostId)).toMatchObject({ friendlyName: 'mün' });
-    expectProblem(await site.register(randomUUID(), { friendlyName: '\u0958'.repeat(255) }), 'validation_failed');
+    expectProblem(await cluster.register(randomUUID(), { friendlyName: '\u0958'.repeat(255) }), 'validation_failed');
   });
 
   it('another name, another address and another machine: no warning and no flag', async () => {
-    const first = await site.registered();
-    const { body } = await site.register(randomUUID(), {
+    const first = await cluster.registered();
+    const { body } = await cluster.register(randomUUID(), {
       friendlyName: 'ps-berlin-2',
       ipAddress: '192.0.2.12',
       machineId: 'machine-2',
@@ -362,16 +362,16 @@ describe('another host id with what one has already', () => {
 describe('two registrations at the same moment', () => {
   it('are two generations, and only the credential of the higher one lives', async () => {
     const hostId = randomUUID();
-    const answers = await Promise.all([site.register(hostId), site.register(hostId)]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 201]);
-    const [lower, higher] = answers
+    const responses = await Promise.all([cluster.register(hostId), cluster.register(hostId)]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 201]);
+    const [lower, higher] = responses
       .map(({ body }) => ({ hostId, ...body }))
       .sort((a, b) => a.generation - b.generation);
     if (!lower || !higher) throw new Error('two answers were expected');
     expect([lower.generation, higher.generation]).toEqual([1, 2]);
-    expectProblem(await site.heartbeat(lower), 'generation_superseded');
-    expect((await site.heartbeat(higher)).status).toBe(200);
-    expect((await site.eventKinds(hostId)).filter((kind) => kind.startsWith('registered')).sort()).toEqual([
+    expectProblem(await cluster.heartbeat(lower), 'generation_superseded');
+    expect((await cluster.heartbeat(higher)).status).toBe(200);
+    expect((await cluster.eventKinds(hostId)).filter((kind) => kind.startsWith('registered')).sort()).toEqual([
       'registered',
       'registered_again',
     ]);
@@ -380,46 +380,46 @@ describe('two registrations at the same moment', () => {
 
 describe('preflight', () => {
   const preflight = (hostId: string, over: Record<string, unknown> = {}) =>
-    site.call<{ wouldRegister: boolean; findings: { code: string; severity: string; message: string }[] }>(
+    cluster.call<{ wouldRegister: boolean; findings: { code: string; severity: string; message: string }[] }>(
       'POST',
       `/v1/process-servers/${hostId}/preflight`,
       {
         body: aRegistration(over),
-        authorization: site.passphrase,
+        authorization: cluster.passphrase,
       },
     );
 
   it('says that it would register, and writes nothing', async () => {
-    const before = await site.fingerprint();
+    const before = await cluster.fingerprint();
     const { status, body } = await preflight(randomUUID());
     expect([status, body]).toEqual([200, { wouldRegister: true, findings: [] }]);
-    expect(await site.fingerprint()).toBe(before);
+    expect(await cluster.fingerprint()).toBe(before);
   });
 
   it('says that a Connected host id is in use, unless there is proof, and writes nothing', async () => {
-    const { hostId, credential } = await site.registered();
-    const before = await site.fingerprint();
+    const { hostId, credential } = await cluster.registered();
+    const before = await cluster.fingerprint();
     const asks = async (address: string, previousCredential: string | null): Promise<string[]> => {
       const body = aRegistration({ previousCredential });
-      const answer = await site.call<{ findings: { code: string }[] }>(
+      const response = await cluster.call<{ findings: { code: string }[] }>(
         'POST',
         `/v1/process-servers/${hostId}/preflight`,
-        { body, authorization: site.passphrase, address },
+        { body, authorization: cluster.passphrase, address },
       );
-      return answer.body.findings.map(({ code }) => code);
+      return response.body.findings.map(({ code }) => code);
     };
     expect([await asks('127.0.0.2', null), await asks('127.0.0.2', credential), await asks(LOOPBACK, null)]).toEqual([
       ['host_id_in_use'],
       [],
       [],
     ]);
-    expect(await site.fingerprint()).toBe(before);
+    expect(await cluster.fingerprint()).toBe(before);
   });
 
   it('names every refusal and every warning at once, and writes nothing', async () => {
-    const { hostId } = await site.registered();
-    const before = await site.fingerprint();
-    const sentAt = new Date(site.clock.now().getTime() + 3_600_000).toISOString();
+    const { hostId } = await cluster.registered();
+    const before = await cluster.fingerprint();
+    const sentAt = new Date(cluster.clock.now().getTime() + 3_600_000).toISOString();
     const { status, body } = await preflight(hostId, {
       agentVersion: '9.64.0.0',
       dataPort: 443,
@@ -436,11 +436,11 @@ describe('preflight', () => {
       'warning below_sizing_table',
       'warning clock_skew',
     ]);
-    expect(await site.fingerprint()).toBe(before);
+    expect(await cluster.fingerprint()).toBe(before);
   });
 
   it('asks for the passphrase', async () => {
-    const answer = await site.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, { body: aRegistration() });
-    expectProblem(answer, 'authentication_required');
+    const response = await cluster.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, { body: aRegistration() });
+    expectProblem(response, 'authentication_required');
   });
 });

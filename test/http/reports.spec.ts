@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { FleetCounter } from '@app/fleet-mysql';
+import { FleetSummaryQuery } from '@app/fleet-mysql';
 import { Database } from '../../libs/fleet-mysql/src/database.js';
-import { fixedFraction } from '../support/hand-clock.js';
-import { TestSite, type KnownServer } from '../support/test-site.js';
+import { fixedFraction } from '../support/manual-clock.js';
+import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 import { OURS } from '../support/test-stores.js';
 
 const LOAD = {
@@ -18,24 +18,24 @@ const RUNNING = [{ name: 'cxps', state: 'running' }];
 const STOPPED = [{ name: 'cxps', state: 'stopped' }];
 const DAY_MS = 86_400_000;
 
-let site: TestSite;
+let cluster: TestCluster;
 let server: KnownServer;
 let database: Database;
 /** As behind `GET /v1/fleet`, which keeps an answer for seconds. */
-let counter: FleetCounter;
+let counter: FleetSummaryQuery;
 beforeAll(async () => {
-  site = await TestSite.open();
-  database = new Database(site.database.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 3 });
-  counter = new FleetCounter(database, site.clock, OURS);
+  cluster = await TestCluster.open();
+  database = new Database(cluster.database.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 3 });
+  counter = new FleetSummaryQuery(database, cluster.clock, OURS);
 });
 afterAll(async () => {
   await database.close();
-  await site.close();
+  await cluster.close();
 });
 beforeEach(async () => {
-  await site.database.empty();
-  await site.note();
-  server = await site.registered();
+  await cluster.database.empty();
+  await cluster.recordAvailability();
+  server = await cluster.registered();
 });
 
 interface Detail {
@@ -59,24 +59,24 @@ interface Detail {
     readonly creationTimeUtc: string;
   }[];
 }
-const now = (): string => site.clock.now().toISOString();
-const after = (ms: number): string => new Date(site.clock.now().getTime() + ms).toISOString();
-const detail = async (): Promise<Detail> => (await site.read<Detail>(`/v1/process-servers/${server.hostId}`)).body;
+const now = (): string => cluster.clock.now().toISOString();
+const after = (ms: number): string => new Date(cluster.clock.now().getTime() + ms).toISOString();
+const detail = async (): Promise<Detail> => (await cluster.read<Detail>(`/v1/process-servers/${server.hostId}`)).body;
 const sinces = async (): Promise<string[][]> =>
   (await detail()).healthErrors.map(({ errorCode, errorLevel, creationTimeUtc }) => [
     errorCode,
     errorLevel,
     creationTimeUtc,
   ]);
-const beat = async (over: Record<string, unknown> = {}): Promise<void> => {
-  expect((await site.heartbeat(server, over)).status).toBe(200);
+const heartbeat = async (over: Record<string, unknown> = {}): Promise<void> => {
+  expect((await cluster.heartbeat(server, over)).status).toBe(200);
 };
 
 /** The health that the entry, the list, each filter and the counts say, which is one. */
 async function health(): Promise<string> {
   const { health: one } = await detail();
   const listed = async (query: string): Promise<string[]> =>
-    (await site.read<{ items: { health: string }[] }>(`/v1/process-servers${query}`)).body.items.map(
+    (await cluster.read<{ items: { health: string }[] }>(`/v1/process-servers${query}`)).body.items.map(
       (item) => item.health,
     );
   expect(await listed('')).toEqual([one]);
@@ -93,7 +93,7 @@ describe('one value has one health, in the entry, the list, the filters and the 
     [95.00000000000001, 95, 'Warning'],
     [95.005, 95.01, 'Critical'],
   ])('a processor use of %d %%', async (cpuPercent, stored, expected) => {
-    await beat({ load: { ...LOAD, cpuPercent } });
+    await heartbeat({ load: { ...LOAD, cpuPercent } });
     expect([await health(), (await detail()).load?.cpuPercent]).toEqual([expected, stored]);
   });
 
@@ -101,7 +101,7 @@ describe('one value has one health, in the entry, the list, the filters and the 
     { totalCacheBytes: 600_000_000, freeCacheBytes: 30_000_000_000 },
     { totalCacheBytes: 100, freeCacheBytes: 101 },
   ])('more free than there is: %j', async (cache) => {
-    await beat({ load: { ...LOAD, availableMemoryBytes: Number.MAX_SAFE_INTEGER, ...cache } });
+    await heartbeat({ load: { ...LOAD, availableMemoryBytes: Number.MAX_SAFE_INTEGER, ...cache } });
     expect(await health()).toBe('None');
     expect(await detail()).toMatchObject({
       load: { memoryStatus: 'Unknown', cacheStatus: 'Unknown', cpuStatus: 'Healthy' },
@@ -109,15 +109,15 @@ describe('one value has one health, in the entry, the list, the filters and the 
   });
 
   it('reports of 15 minutes ago, although heartbeats go on', async () => {
-    await beat({ load: LOAD, services: STOPPED, certificateExpiresAt: after(-1) });
+    await heartbeat({ load: LOAD, services: STOPPED, certificateExpiresAt: after(-1) });
     expect(await health()).toBe('Critical');
     for (let minutes = 0; minutes < 14; minutes += 1) {
-      await site.pass(60);
-      await beat({ load: LOAD });
+      await cluster.advance(60);
+      await heartbeat({ load: LOAD });
     }
     expect(await health()).toBe('Critical');
-    await site.pass(60);
-    await beat({ load: LOAD });
+    await cluster.advance(60);
+    await heartbeat({ load: LOAD });
     expect(await health()).toBe('Normal');
     expect(await detail()).toMatchObject({ servicesStatus: 'Unknown', certificateStatus: 'Unknown', healthErrors: [] });
   });
@@ -125,22 +125,22 @@ describe('one value has one health, in the entry, the list, the filters and the 
   it('services that are down for 15 minutes and reported so', async () => {
     const downSince = now();
     for (let minutes = 0; minutes < 15; minutes += 1) {
-      await beat({ load: LOAD, services: minutes % 2 ? [] : STOPPED });
+      await heartbeat({ load: LOAD, services: minutes % 2 ? [] : STOPPED });
       expect((await detail()).healthErrors).toEqual([]);
-      await site.pass(60);
+      await cluster.advance(60);
     }
-    await beat({ load: LOAD, services: [] });
+    await heartbeat({ load: LOAD, services: [] });
     expect(await health()).toBe('Warning');
     expect(await sinces()).toEqual([['services_not_running', 'Warning', downSince]]);
-    await beat({ services: RUNNING });
+    await heartbeat({ services: RUNNING });
     expect(await health()).toBe('Normal');
   });
 
   it('a server that is Disconnected', async () => {
-    await beat({ load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: after(-1) });
-    await site.pass(179);
+    await heartbeat({ load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: after(-1) });
+    await cluster.advance(179);
     expect(await health()).toBe('Critical');
-    await site.pass(1);
+    await cluster.advance(1);
     expect(await health()).toBe('None');
     expect(await detail()).toMatchObject({
       load: { cpuPercent: 99, cpuStatus: 'Unknown', memoryStatus: 'Unknown' },
@@ -149,10 +149,10 @@ describe('one value has one health, in the entry, the list, the filters and the 
       certificateStatus: 'Unknown',
       healthErrors: [],
     });
-    await site.pass(720);
+    await cluster.advance(720);
     expect(await health()).toBe('Critical');
     expect((await detail()).healthErrors.map(({ errorCode }) => errorCode)).toEqual(['heartbeat_missing']);
-    await beat();
+    await heartbeat();
     expect(await health()).toBe('None');
   });
 });
@@ -166,33 +166,33 @@ describe('creationTimeUtc of an error', () => {
       [97, 'Critical'],
       [81, 'Warning'],
     ] as const) {
-      await beat({ load: { ...LOAD, cpuPercent } });
+      await heartbeat({ load: { ...LOAD, cpuPercent } });
       expect(await sinces()).toEqual([['cpu_high', level, since]]);
-      await site.pass(30);
+      await cluster.advance(30);
     }
-    await beat({ load: LOAD });
+    await heartbeat({ load: LOAD });
     expect(await sinces()).toEqual([]);
-    await beat({ load: { ...LOAD, cpuPercent: 99 } });
+    await heartbeat({ load: { ...LOAD, cpuPercent: 99 } });
     expect(await sinces()).toEqual([['cpu_high', 'Critical', now()]]);
   });
 
   it('of a certificate is not before it was reported', async () => {
-    await site.pass(10);
+    await cluster.advance(10);
     const since = now();
-    for (let beats = 0; beats < 3; beats += 1) {
-      await beat({ certificateExpiresAt: '2020-01-01T00:00:00Z' });
+    for (let heartbeats = 0; heartbeats < 3; heartbeats += 1) {
+      await heartbeat({ certificateExpiresAt: '2020-01-01T00:00:00Z' });
       expect(await sinces()).toEqual([['certificate_expired', 'Critical', since]]);
-      await site.pass(100);
+      await cluster.advance(100);
     }
     const renewed = now();
-    await beat({ certificateExpiresAt: after(30 * DAY_MS) });
+    await heartbeat({ certificateExpiresAt: after(30 * DAY_MS) });
     expect(await sinces()).toEqual([['certificate_expiring', 'Warning', renewed]]);
   });
 });
 
 describe('an empty list of services', () => {
   it('is Unknown and does not end an outage', async () => {
-    await beat({ services: [] });
+    await heartbeat({ services: [] });
     expect(await detail()).toMatchObject({
       services: [],
       servicesStatus: 'Unknown',
@@ -200,9 +200,9 @@ describe('an empty list of services', () => {
       servicesReportedAt: now(),
     });
     const downSince = now();
-    await beat({ services: STOPPED });
-    await site.pass(10);
-    await beat({ services: [] });
+    await heartbeat({ services: STOPPED });
+    await cluster.advance(10);
+    await heartbeat({ services: [] });
     expect(await detail()).toMatchObject({ services: [], servicesStatus: 'Unknown', servicesDownSince: downSince });
   });
 });
@@ -222,32 +222,32 @@ describe('what was reported once', () => {
   };
 
   it('is withdrawn by null, member by member', async () => {
-    await beat({ load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: '2020-01-01T00:00:00Z' });
+    await heartbeat({ load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: '2020-01-01T00:00:00Z' });
     expect(await detail()).toMatchObject({
       servicesReportedAt: now(),
       certificateReportedAt: now(),
       certificateStatus: 'Critical',
       servicesStatus: 'Warning',
     });
-    await beat({ certificateExpiresAt: null });
+    await heartbeat({ certificateExpiresAt: null });
     expect((await detail()).healthErrors.map(({ errorCode }) => errorCode)).toEqual(['cpu_high']);
-    await beat({ load: null, services: null });
+    await heartbeat({ load: null, services: null });
     expect(await detail()).toMatchObject(UNKNOWN);
     expect(await health()).toBe('None');
   });
 
   it('of services and certificate is withdrawn by a registration', async () => {
-    await beat({
+    await heartbeat({
       load: LOAD,
       services: STOPPED,
       certificateExpiresAt: '2020-01-01T00:00:00Z',
       protectedMachineCount: 2,
     });
-    server = await site.registered({}, server.hostId);
+    server = await cluster.registered({}, server.hostId);
     const { health: _health, load: _load, ...withdrawn } = UNKNOWN;
     expect(await detail()).toMatchObject({ ...withdrawn, protectedMachineCount: 2 });
     expect(await health()).toBe('Normal');
-    await beat();
+    await heartbeat();
     expect((await detail()).certificateExpiresAt).toBeNull();
   });
 });

@@ -1,37 +1,37 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { readSettings } from '@app/platform';
 import { expectProblem } from '../support/expect-problem.js';
-import { LOOPBACK, TestSite, type KnownServer, type ProblemBody, type RegistrationBody } from '../support/test-site.js';
+import { LOOPBACK, TestCluster, type KnownServer, type ProblemBody, type RegistrationBody } from '../support/test-cluster.js';
 
 const ELSEWHERE = '127.0.0.2';
 
-let site: TestSite;
+let cluster: TestCluster;
 /** A replica that accepts no address as a proof. */
 let onCredential: number;
 beforeAll(async () => {
-  site = await TestSite.open();
+  cluster = await TestCluster.open();
   const environment = { CONFIGURATION_SERVER_VERSION: '9.63.7187.1', REREGISTRATION_PROOF: 'credential' };
-  onCredential = await site.addReplicaWith({
+  onCredential = await cluster.addReplicaWith({
     settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
   });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  await site.note();
+  await cluster.database.empty();
+  await cluster.recordAvailability();
 });
 
 describe('a Connected host id, registered again with its machine id', () => {
   const again = ({ hostId }: Pick<KnownServer, 'hostId'>, address: string, previousCredential?: string, replica = 0) =>
-    site.register<ProblemBody & RegistrationBody>(
+    cluster.register<ProblemBody & RegistrationBody>(
       hostId,
       previousCredential === undefined ? {} : { previousCredential },
       replica,
-      site.passphrase,
+      cluster.passphrase,
       address,
     );
   const proofs = async ({ hostId }: KnownServer): Promise<unknown[]> => {
-    const rows = await site.database.rows<{ proof: string }>(
+    const rows = await cluster.database.rows<{ proof: string }>(
       "SELECT JSON_VALUE(detail, '$.proof') AS proof FROM event WHERE host_id = ? AND kind = 'registered_again' ORDER BY generation",
       [hostId],
     );
@@ -39,31 +39,31 @@ describe('a Connected host id, registered again with its machine id', () => {
   };
 
   it('without proof gets 409 with the rest of the lease, once an hour as an event; the registered one goes on', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server);
-    await site.pass(100);
+    const server = await cluster.registered();
+    await cluster.heartbeat(server);
+    await cluster.advance(100);
     for (const previousCredential of [undefined, `psc_${'A'.repeat(91)}`]) {
-      const refused = await again(server, ELSEWHERE, previousCredential);
-      expectProblem(refused, 'host_id_in_use');
-      expect([refused.headers['retry-after'], refused.body.instruction]).toEqual(['80', 'retry']);
-      expect(JSON.stringify(refused.body)).not.toContain(LOOPBACK);
+      const rejected = await again(server, ELSEWHERE, previousCredential);
+      expectProblem(rejected, 'host_id_in_use');
+      expect([rejected.headers['retry-after'], rejected.body.instruction]).toEqual(['80', 'retry']);
+      expect(JSON.stringify(rejected.body)).not.toContain(LOOPBACK);
     }
-    expect((await site.read(`/v1/process-servers/${server.hostId}`)).body).toMatchObject({
+    expect((await cluster.read(`/v1/process-servers/${server.hostId}`)).body).toMatchObject({
       generation: 1,
       sourceAddress: LOOPBACK,
     });
-    expect((await site.heartbeat(server)).status).toBe(200);
-    expect(await site.eventKinds(server.hostId)).toEqual(['registered', 'refused_host_id_in_use']);
-    const [{ id: passphraseId } = { id: '' }] = await site.database.rows<{ id: string }>('SELECT id FROM passphrase');
-    const { body } = await site.read<{ items: object[] }>(
+    expect((await cluster.heartbeat(server)).status).toBe(200);
+    expect(await cluster.eventKinds(server.hostId)).toEqual(['registered', 'refused_host_id_in_use']);
+    const [{ id: passphraseId } = { id: '' }] = await cluster.database.rows<{ id: string }>('SELECT id FROM passphrase');
+    const { body } = await cluster.read<{ items: object[] }>(
       `/v1/events?kind=refused_host_id_in_use&hostId=${server.hostId}`,
     );
-    const diagnosis = await site.read<{ whatToDo: string[]; recentRefusals: string[] }>(
+    const diagnosis = await cluster.read<{ recommendedActions: string[]; recentRefusals: string[] }>(
       `/v1/process-servers/${server.hostId}/diagnosis`,
     );
     expect(diagnosis.body).toMatchObject({
       recentRefusals: ['refused_host_id_in_use'],
-      whatToDo: [expect.stringMatching(/from 127[.]0[.]0[.]2 .*previousCredential.*rotate the passphrase/)],
+      recommendedActions: [expect.stringMatching(/from 127[.]0[.]0[.]2 .*previousCredential.*rotate the passphrase/)],
     });
     expect(body.items).toMatchObject([
       {
@@ -74,81 +74,81 @@ describe('a Connected host id, registered again with its machine id', () => {
   });
 
   it('with its present credential is accepted from any address, which then is the one of its heartbeats', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server);
+    const server = await cluster.registered();
+    await cluster.heartbeat(server);
     const { status, body } = await again(server, ELSEWHERE, server.credential);
     expect([status, body.generation]).toEqual([200, 2]);
     expectProblem(await again(server, LOOPBACK), 'host_id_in_use');
-    await site.heartbeat({ hostId: server.hostId, ...body }, {}, 0, LOOPBACK);
+    await cluster.heartbeat({ hostId: server.hostId, ...body }, {}, 0, LOOPBACK);
     expectProblem(await again(server, ELSEWHERE), 'host_id_in_use');
     expect((await again(server, LOOPBACK)).status).toBe(200);
     expect(await proofs(server)).toEqual(['credential', 'address']);
   });
 
   it('from the address of its registration is accepted before the first heartbeat, as when the response was lost', async () => {
-    const server = await site.registered();
+    const server = await cluster.registered();
     expect((await again(server, LOOPBACK, 'of another generation')).status).toBe(200);
     expect(await proofs(server)).toEqual(['address']);
     expectProblem(await again(server, ELSEWHERE, server.credential), 'host_id_in_use');
   });
 
   it('is accepted from anywhere at the end of the lease, not a moment before', async () => {
-    const server = await site.registered();
-    await site.pass(175);
+    const server = await cluster.registered();
+    await cluster.advance(175);
     expect((await again(server, ELSEWHERE)).headers['retry-after']).toBe('5');
-    await site.pass(5);
+    await cluster.advance(5);
     expect((await again(server, ELSEWHERE)).status).toBe(200);
     expect(await proofs(server)).toEqual(['lease_ended']);
   });
 
   it('under REREGISTRATION_PROOF=credential is accepted with its credential alone', async () => {
-    const server = await site.registered();
-    const answers = [
+    const server = await cluster.registered();
+    const responses = [
       await again(server, LOOPBACK, undefined, onCredential),
       await again(server, ELSEWHERE, server.credential, onCredential),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([409, 200]);
-    expect(answers[0]?.body.detail).not.toContain('address');
+    expect(responses.map(({ status }) => status)).toEqual([409, 200]);
+    expect(responses[0]?.body.detail).not.toContain('address');
     expect(await proofs(server)).toEqual(['credential']);
   });
 
   it('by two at the same moment with the same credential: the second one has an earlier credential, and no proof', async () => {
-    const server = await site.registered();
-    const answers = await Promise.all([
+    const server = await cluster.registered();
+    const responses = await Promise.all([
       again(server, '127.0.0.2', server.credential),
       again(server, '127.0.0.3', server.credential, onCredential),
     ]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, 409]);
     expect(await proofs(server)).toEqual(['credential']);
   });
 
   it('that was revoked returns at once, and one that is newer than the database at the end of the lease', async () => {
-    const revoked = await site.registered();
-    await site.call('POST', `/v1/process-servers/${revoked.hostId}/revoke-credential`, {
+    const revoked = await cluster.registered();
+    await cluster.call('POST', `/v1/process-servers/${revoked.hostId}/revoke-credential`, {
       body: { generation: 1, reason: 'test' },
-      authorization: site.admin,
+      authorization: cluster.admin,
     });
-    expect((await site.heartbeat(revoked)).body).toMatchObject({
+    expect((await cluster.heartbeat(revoked)).body).toMatchObject({
       code: 'credential_revoked',
       instruction: 'reregister',
     });
     expectProblem(await again(revoked, ELSEWHERE, revoked.credential), 'host_id_in_use');
     expect((await again(revoked, LOOPBACK, revoked.credential, onCredential)).status).toBe(200);
 
-    const { hostId } = await site.registered();
-    const restored = await site.registered({}, hostId);
-    await site.database.write('UPDATE process_server SET generation = 1 WHERE host_id = ?', [hostId]);
-    await site.database.write('UPDATE process_server_lease SET generation = 1, credential_hash = ? WHERE host_id = ?', [
+    const { hostId } = await cluster.registered();
+    const restored = await cluster.registered({}, hostId);
+    await cluster.database.write('UPDATE process_server SET generation = 1 WHERE host_id = ?', [hostId]);
+    await cluster.database.write('UPDATE process_server_lease SET generation = 1, credential_hash = ? WHERE host_id = ?', [
       Buffer.alloc(32),
       hostId,
     ]);
-    expect((await site.heartbeat(restored)).body).toMatchObject({
+    expect((await cluster.heartbeat(restored)).body).toMatchObject({
       code: 'generation_unknown',
       instruction: 'reregister',
     });
-    const refused = await again(restored, LOOPBACK, restored.credential, onCredential);
-    expect([refused.status, refused.headers['retry-after']]).toEqual([409, '180']);
-    await site.pass(180);
+    const rejected = await again(restored, LOOPBACK, restored.credential, onCredential);
+    expect([rejected.status, rejected.headers['retry-after']]).toEqual([409, '180']);
+    await cluster.advance(180);
     expect((await again(restored, LOOPBACK, restored.credential, onCredential)).status).toBe(200);
   });
 });

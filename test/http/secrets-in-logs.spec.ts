@@ -1,99 +1,99 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sha256 } from '@app/platform';
-import { mustTellNoSecret } from '../support/secrets-in-text.js';
-import { ADMIN_KEY, aRegistration, TestSite, type Answer } from '../support/test-site.js';
+import { assertNoSecret } from '../support/assert-no-secret.js';
+import { ADMIN_KEY, aRegistration, TestCluster, type TestResponse } from '../support/test-cluster.js';
 
-let site: TestSite;
+let cluster: TestCluster;
 const secrets: string[] = [];
-const answers: Answer<object>[] = [];
+const responses: TestResponse<object>[] = [];
 
 /** A life with every kind of refusal in it, also of secrets that are wrong. */
 beforeAll(async () => {
-  site = await TestSite.open({ settings: { LOG_LEVEL: 'info' } });
-  const keep = <One extends Answer<object>>(answer: One): One => (answers.push(answer), answer);
-  const passphrase = site.passphrase.split(' ')[1] ?? '';
-  const readerKey = (await site.keyOf('reader')).split(' ')[1] ?? '';
+  cluster = await TestCluster.open({ settings: { LOG_LEVEL: 'info' } });
+  const keep = <One extends TestResponse<object>>(response: One): One => (responses.push(response), response);
+  const passphrase = cluster.passphrase.split(' ')[1] ?? '';
+  const readerKey = (await cluster.createKey('reader')).split(' ')[1] ?? '';
   secrets.push(passphrase, ADMIN_KEY, readerKey, 'csk_wrong-key-of-the-test', 'wrong-passphrase-of-the-test');
 
-  const server = await site.registered();
-  const again = await site.registered({ previousCredential: server.credential }, server.hostId);
+  const server = await cluster.registered();
+  const again = await cluster.registered({ previousCredential: server.credential }, server.hostId);
   secrets.push(server.credential, again.credential);
   const url = `/v1/process-servers/${server.hostId}`;
-  await site.heartbeat(again);
-  keep(await site.heartbeat(server));
-  keep(await site.heartbeat({ ...again, credential: `${again.credential}A` }));
-  keep(await site.register(server.hostId, { machineId: 'machine-2' }));
-  keep(await site.register(server.hostId, { previousCredential: server.credential }, 0, site.passphrase, '127.0.0.2'));
-  keep(await site.register(randomUUID(), { agentVersion: '9.64.0.0' }));
+  await cluster.heartbeat(again);
+  keep(await cluster.heartbeat(server));
+  keep(await cluster.heartbeat({ ...again, credential: `${again.credential}A` }));
+  keep(await cluster.register(server.hostId, { machineId: 'machine-2' }));
+  keep(await cluster.register(server.hostId, { previousCredential: server.credential }, 0, cluster.passphrase, '127.0.0.2'));
+  keep(await cluster.register(randomUUID(), { agentVersion: '9.64.0.0' }));
   keep(
-    await site.call('PUT', `/v1/process-servers/${randomUUID()}`, {
+    await cluster.call('PUT', `/v1/process-servers/${randomUUID()}`, {
       body: aRegistration(),
       authorization: 'Passphrase wrong-passphrase-of-the-test',
     }),
   );
   keep(
-    await site.call('PUT', `${url}?passphrase=${passphrase}`, {
+    await cluster.call('PUT', `${url}?passphrase=${passphrase}`, {
       body: aRegistration(),
-      authorization: site.passphrase,
+      authorization: cluster.passphrase,
     }),
   );
-  keep(await site.call('PUT', url, { body: { ...aRegistration(), passphrase }, authorization: site.passphrase }));
+  keep(await cluster.call('PUT', url, { body: { ...aRegistration(), passphrase }, authorization: cluster.passphrase }));
   keep(
-    await site.call('PUT', url, {
+    await cluster.call('PUT', url, {
       body: `{"passphrase":"${passphrase}"`,
       headers: { 'content-type': 'application/json' },
-      authorization: site.passphrase,
+      authorization: cluster.passphrase,
     }),
   );
-  keep(await site.call('GET', '/v1/fleet', { authorization: 'Bearer csk_wrong-key-of-the-test' }));
-  keep(await site.call('GET', '/v1/fleet', { authorization: `Bearer ${again.credential}` }));
-  keep(await site.call('DELETE', url, { authorization: `Bearer ${readerKey}` }));
-  keep((await site.purge(server.hostId, { generation: 2 })) as Answer<object>);
-  keep(await site.unregister(again));
-  keep(await site.read(url));
-  keep(await site.read(`${url}/events`));
-  keep(await site.read(`${url}/diagnosis`));
-  keep(await site.read('/v1/events'));
-  keep(await site.read('/v1/configuration-server'));
+  keep(await cluster.call('GET', '/v1/fleet', { authorization: 'Bearer csk_wrong-key-of-the-test' }));
+  keep(await cluster.call('GET', '/v1/fleet', { authorization: `Bearer ${again.credential}` }));
+  keep(await cluster.call('DELETE', url, { authorization: `Bearer ${readerKey}` }));
+  keep((await cluster.purge(server.hostId, { generation: 2 })) as TestResponse<object>);
+  keep(await cluster.unregister(again));
+  keep(await cluster.read(url));
+  keep(await cluster.read(`${url}/events`));
+  keep(await cluster.read(`${url}/diagnosis`));
+  keep(await cluster.read('/v1/events'));
+  keep(await cluster.read('/v1/configuration-server'));
   // A failure of ours, which is logged with its whole cause.
-  await site.database.write('ALTER TABLE process_server RENAME COLUMN friendly_name TO mislaid');
-  keep(await site.register(randomUUID()));
-  keep(await site.read('/v1/process-servers'));
-  await site.database.write('ALTER TABLE process_server RENAME COLUMN mislaid TO friendly_name');
+  await cluster.database.write('ALTER TABLE process_server RENAME COLUMN friendly_name TO mislaid');
+  keep(await cluster.register(randomUUID()));
+  keep(await cluster.read('/v1/process-servers'));
+  await cluster.database.write('ALTER TABLE process_server RENAME COLUMN mislaid TO friendly_name');
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 it('a secret in the log would be found, of each kind', () => {
   for (const secret of secrets.filter((one) => !one.includes('wrong')))
-    expect(() => mustTellNoSecret(`{"msg":"${secret}"}`)).toThrow('the log has 1 secrets');
-  expect(() => mustTellNoSecret('{"requestId":"0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10"}')).not.toThrow();
+    expect(() => assertNoSecret(`{"msg":"${secret}"}`)).toThrow('the log has 1 secrets');
+  expect(() => assertNoSecret('{"requestId":"0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10"}')).not.toThrow();
 });
 
 const secretsIn = (text: string): string[] => secrets.filter((secret) => text.includes(secret));
 
 describe('no passphrase, credential or API key', () => {
   it('is in the log, which tells of the failure that was made', () => {
-    expect(site.log.join('')).toContain('request failed');
-    expect(secretsIn(site.log.join(''))).toEqual([]);
-    expect(site.log.join('')).not.toMatch(/psc_[\w-]{20}|csk_[\w-]{10}/);
+    expect(cluster.log.join('')).toContain('request failed');
+    expect(secretsIn(cluster.log.join(''))).toEqual([]);
+    expect(cluster.log.join('')).not.toMatch(/psc_[\w-]{20}|csk_[\w-]{10}/);
   });
 
   it('is in any answer but that to its own registration', () => {
-    expect(answers.map(({ status }) => status)).toEqual([
+    expect(responses.map(({ status }) => status)).toEqual([
       409, 401, 409, 409, 422, 401, 400, 400, 400, 401, 403, 403, 409, 202, 200, 200, 200, 200, 200, 500, 500,
     ]);
-    for (const { body, headers } of answers) expect(secretsIn(JSON.stringify([body, headers]))).toEqual([]);
+    for (const { body, headers } of responses) expect(secretsIn(JSON.stringify([body, headers]))).toEqual([]);
   });
 
   it('is in any column of any table: hashes only', async () => {
-    const columns = await site.database.rows<{ table: string; name: string }>(
+    const columns = await cluster.database.rows<{ table: string; name: string }>(
       'SELECT table_name AS `table`, column_name AS name FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY 1, 2',
     );
     expect(columns.length).toBeGreaterThan(80);
     let cells = 0;
     for (const { table, name } of columns) {
-      const rows = await site.database.rows<{ text: Buffer | null }>('SELECT CAST(?? AS BINARY) AS text FROM ??', [
+      const rows = await cluster.database.rows<{ text: Buffer | null }>('SELECT CAST(?? AS BINARY) AS text FROM ??', [
         name,
         table,
       ]);
@@ -111,15 +111,15 @@ describe('no passphrase, credential or API key', () => {
   });
 
   it('is kept but as its SHA-256', async () => {
-    const passphrase = site.passphrase.split(' ')[1] ?? '';
+    const passphrase = cluster.passphrase.split(' ')[1] ?? '';
     for (const [table, secret] of [
       ['passphrase', passphrase],
       ['api_key', ADMIN_KEY],
     ] as const) {
-      expect(await site.database.rows('SELECT id FROM ?? WHERE hash = ?', [table, sha256(secret)])).toHaveLength(1);
+      expect(await cluster.database.rows('SELECT id FROM ?? WHERE hash = ?', [table, sha256(secret)])).toHaveLength(1);
     }
     expect(
-      await site.database.rows('SELECT host_id FROM process_server_lease WHERE credential_hash = ?', [
+      await cluster.database.rows('SELECT host_id FROM process_server_lease WHERE credential_hash = ?', [
         sha256(secrets.at(-1) ?? ''),
       ]),
     ).toHaveLength(1);

@@ -2,27 +2,27 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/server-program.js';
-import { TestSite, type KnownServer } from '../support/test-site.js';
+import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
 const ATTACKERS = 2_000;
 const MOST = 500;
 
-let site: TestSite;
+let cluster: TestCluster;
 let server: KnownServer;
 const sockets: Socket[] = [];
 beforeAll(async () => {
-  site = await TestSite.open({
-    settings: { HEARTBEATS_PER_SERVER_PER_SECOND: '1000', HTTP_CONNECTIONS: String(MOST) },
+  cluster = await TestCluster.open({
+    settings: { MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000', HTTP_MAX_CONNECTIONS: String(MOST) },
   });
-  server = await site.registered();
+  server = await cluster.registered();
 });
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 async function open(): Promise<Socket> {
-  const { hostname, port } = new URL(await site.replica().http.getUrl());
+  const { hostname, port } = new URL(await cluster.replica().http.getUrl());
   const socket = connect({ port: Number(port), host: hostname, noDelay: true });
   socket.on('error', () => undefined);
   sockets.push(socket);
@@ -60,10 +60,10 @@ describe(`${ATTACKERS} clients that never finish what they say`, () => {
       if (attacker % 100 === 99) {
         expect(await beat(steady)).toBe('HTTP/1.1 200 OK');
         expect(await beat(await open())).toBe('HTTP/1.1 200 OK');
-        expect(site.replica().connections.size).toBeLessThanOrEqual(MOST);
+        expect(cluster.replica().connections.size).toBeLessThanOrEqual(MOST);
       }
     }
-    expect(site.errorLines).toEqual([]);
+    expect(cluster.errorLines).toEqual([]);
   });
 });
 
@@ -73,18 +73,18 @@ it.each([
   ['was no HTTP', 'hello\r\n\r\n'],
   ['wished for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
 ])('the connection of a request that %s is closed, also when the other end never hangs up', async (_what, bytes) => {
-  const number = await site.addReplicaWith({ requestTimeoutMs: 200 });
-  const { hostname, port } = new URL(await site.replica(number).http.getUrl());
+  const number = await cluster.addReplicaWith({ requestTimeoutMs: 200 });
+  const { hostname, port } = new URL(await cluster.replica(number).http.getUrl());
   const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
   sockets.push(socket);
   socket.write(bytes);
   const [answer] = (await once(socket, 'data')) as [Buffer];
   expect(String(answer)).toMatch(/^HTTP\/1\.1 40[08] /);
-  const metrics = await site.call<{ text: string }>('GET', '/metrics', { replica: number });
+  const metrics = await cluster.call<{ text: string }>('GET', '/metrics', { replica: number });
   expect(metrics.body.text).toMatch(
-    /^cs_http_answers_total\{status="4xx",code="(request_timeout|malformed_request)"\} 1$/m,
+    /^cs_http_responses_total\{status="4xx",code="(request_timeout|malformed_request)"\} 1$/m,
   );
-  await eventually('the connection is closed', 30_000, () => site.replica(number).connections.size === 0);
+  await eventually('the connection is closed', 30_000, () => cluster.replica(number).connections.size === 0);
 });
 
 describe('when all connections are in use', () => {
@@ -98,9 +98,9 @@ describe('when all connections are in use', () => {
     ['who never read what they asked for', 'GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(6)],
   ])('by clients %s, newcomers are served', async (_who, bytes) => {
     for (let attacker = 0; attacker < MOST + 10; attacker += 1) (await open()).pause().write(bytes);
-    const answers: string[] = [];
-    for (let newcomer = 0; newcomer < 20; newcomer += 1) answers.push(await beat(await open()));
-    expect(sorted(answers)).toEqual(['HTTP/1.1 200 OK']);
+    const responses: string[] = [];
+    for (let newcomer = 0; newcomer < 20; newcomer += 1) responses.push(await beat(await open()));
+    expect(sorted(responses)).toEqual(['HTTP/1.1 200 OK']);
   });
 
   it('who asks again and again stays, however long it is there', async () => {
@@ -116,14 +116,14 @@ describe('when all connections are in use', () => {
 
   it('those that wait longest without asking make room, and no answer that is under way is lost', async () => {
     const busy = await Promise.all(Array.from({ length: 20 }, () => open()));
-    const other = await site.database.connect();
+    const other = await cluster.database.connect();
     await other.query('START TRANSACTION');
     await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
-    const answers = busy.map((socket) => beat(socket));
-    while (site.replica().receiver.queueLength === 0) await new Promise((resolve) => setImmediate(resolve));
+    const responses = busy.map((socket) => beat(socket));
+    while (cluster.replica().receiver.queueLength === 0) await new Promise((resolve) => setImmediate(resolve));
     for (let newcomer = 0; newcomer < MOST + 100; newcomer += 1) await open();
     await other.query('ROLLBACK');
     await other.end();
-    expect(new Set(await Promise.all(answers))).toEqual(new Set(['HTTP/1.1 200 OK']));
+    expect(new Set(await Promise.all(responses))).toEqual(new Set(['HTTP/1.1 200 OK']));
   });
 });

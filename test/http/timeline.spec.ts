@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestSite, type Answer, type KnownServer } from '../support/test-site.js';
+import { TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';
 
 interface Event {
   readonly id: string | null;
@@ -18,29 +18,29 @@ interface Events {
   readonly followCursor: string | null;
   readonly asOf: string;
 }
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open();
+  cluster = await TestCluster.open();
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 beforeEach(async () => {
-  await site.database.empty();
-  site.clock.advanceSeconds(3_600);
-  await site.note();
+  await cluster.database.empty();
+  cluster.clock.advanceSeconds(3_600);
+  await cluster.recordAvailability();
 });
 
-const timeline = (hostId: string, query = ''): Promise<Answer<Events>> =>
-  site.read<Events>(`/v1/process-servers/${hostId}/events${query}`);
-const audit = (query = ''): Promise<Answer<Events>> => site.read<Events>(`/v1/events${query}`);
+const timeline = (hostId: string, query = ''): Promise<TestResponse<Events>> =>
+  cluster.read<Events>(`/v1/process-servers/${hostId}/events${query}`);
+const audit = (query = ''): Promise<TestResponse<Events>> => cluster.read<Events>(`/v1/events${query}`);
 const kinds = ({ items }: Events): string[] => items.map(({ kind }) => kind);
-const now = (): string => site.clock.now().toISOString();
+const now = (): string => cluster.clock.now().toISOString();
 const inTurn = async (): Promise<KnownServer> => {
-  const server = await site.registered();
-  await site.pass(20);
-  await site.heartbeat(server, { agentVersion: '9.62.0.0' });
-  await site.pass(20);
-  await site.unregister(server);
-  await site.pass(20);
+  const server = await cluster.registered();
+  await cluster.advance(20);
+  await cluster.heartbeat(server, { agentVersion: '9.62.0.0' });
+  await cluster.advance(20);
+  await cluster.unregister(server);
+  await cluster.advance(20);
   return server;
 };
 
@@ -60,10 +60,10 @@ describe('the timeline', () => {
   });
 
   it('ends with the silence that runs now, from its last heartbeat on', async () => {
-    const server = await site.registered();
-    await site.heartbeat(server);
+    const server = await cluster.registered();
+    await cluster.heartbeat(server);
     const from = now();
-    await site.pass(185);
+    await cluster.advance(185);
     const { body } = await timeline(server.hostId);
     expect(body.items.at(-1)).toEqual({
       id: null,
@@ -81,13 +81,13 @@ describe('the timeline', () => {
   it.each(['heartbeat', 'registration', 'unregistration'])(
     'keeps a silence that a %s ended, with its beginning and its end',
     async (call) => {
-      const server = await site.registered();
-      await site.heartbeat(server);
+      const server = await cluster.registered();
+      await cluster.heartbeat(server);
       const from = now();
-      await site.pass(185);
-      if (call === 'heartbeat') await site.heartbeat(server);
-      else if (call === 'registration') await site.registered({}, server.hostId);
-      else await site.unregister(server);
+      await cluster.advance(185);
+      if (call === 'heartbeat') await cluster.heartbeat(server);
+      else if (call === 'registration') await cluster.registered({}, server.hostId);
+      else await cluster.unregister(server);
       const { body } = await timeline(server.hostId);
       expect(body.items.filter(({ kind }) => /silence/.test(kind))).toMatchObject([
         { kind: 'silence_ended', at: now(), generation: 1, detail: { from, to: now() } },
@@ -96,17 +96,17 @@ describe('the timeline', () => {
   );
 
   it.each(['Connected', 'Decommissioned', 'purged'])('of one that is %s has no silence that runs', async (state) => {
-    const server = await site.registered();
-    if (state === 'Decommissioned') await site.unregister(server);
-    if (state !== 'Connected') await site.pass(185);
-    if (state === 'purged') await site.purge(server.hostId, { generation: 1 });
+    const server = await cluster.registered();
+    if (state === 'Decommissioned') await cluster.unregister(server);
+    if (state !== 'Connected') await cluster.advance(185);
+    if (state === 'purged') await cluster.purge(server.hostId, { generation: 1 });
     expect(kinds((await timeline(server.hostId)).body)).not.toContain('silence');
   });
 
   it('of one that is gone can still be read', async () => {
     const server = await inTurn();
-    await site.pass(300);
-    await site.replica().cleanUp.pass();
+    await cluster.advance(300);
+    await cluster.replica().cleanUp.run();
     expect(kinds((await timeline(server.hostId)).body)).toEqual([
       'registered',
       'version_changed',
@@ -126,9 +126,9 @@ describe('the timeline', () => {
   it.each([1, 2, 3, 100])(
     'in pages of %d never has more than that, and ends with the silence that runs',
     async (limit) => {
-      const server = await site.registered();
-      await site.heartbeat(server, { agentVersion: '9.62.0.0' });
-      await site.pass(185);
+      const server = await cluster.registered();
+      await cluster.heartbeat(server, { agentVersion: '9.62.0.0' });
+      await cluster.advance(185);
       const pages: Events[] = [];
       do {
         const cursor = pages.at(-1)?.nextCursor;
@@ -143,10 +143,10 @@ describe('the timeline', () => {
   );
 
   it.each([1, 2, 3, 100])('newest first in pages of %d begins with the silence that runs', async (limit) => {
-    const server = await site.registered();
-    await site.pass(1);
-    await site.heartbeat(server, { agentVersion: '9.62.0.0' });
-    await site.pass(185);
+    const server = await cluster.registered();
+    await cluster.advance(1);
+    await cluster.heartbeat(server, { agentVersion: '9.62.0.0' });
+    await cluster.advance(185);
     const pages: Events[] = [];
     do {
       const cursor = pages.at(-1)?.nextCursor;
@@ -164,13 +164,13 @@ describe('the timeline', () => {
   });
 
   it('from is at or after, to is before; the silence that runs is shown when a part of it lies there', async () => {
-    const server = await site.registered();
+    const server = await cluster.registered();
     const registered = now();
-    await site.pass(20);
-    await site.heartbeat(server, { agentVersion: '9.62.0.0' });
+    await cluster.advance(20);
+    await cluster.heartbeat(server, { agentVersion: '9.62.0.0' });
     const heard = now();
-    await site.pass(185);
-    const later = new Date(site.clock.now().getTime() + 1).toISOString();
+    await cluster.advance(185);
+    const later = new Date(cluster.clock.now().getTime() + 1).toISOString();
     for (const order of ['oldest', 'newest']) {
       const shown = async (query: string): Promise<string[]> =>
         kinds((await timeline(server.hostId, `?order=${order}&${query}`)).body).sort();
@@ -198,8 +198,8 @@ describe('the timeline', () => {
 
 describe('the audit log', () => {
   it('tells of the whole site, and can be narrowed', async () => {
-    const [one, other] = [await inTurn(), await site.registered({ machineId: 'machine-2' })];
-    await site.purge(other.hostId, { generation: 1, force: true });
+    const [one, other] = [await inTurn(), await cluster.registered({ machineId: 'machine-2' })];
+    await cluster.purge(other.hostId, { generation: 1, force: true });
     expect((await audit()).body.items).toHaveLength(5);
     expect(kinds((await audit('?kind=decommissioned')).body)).toEqual(['decommissioned']);
     expect(kinds((await audit(`?hostId=${one.hostId.toUpperCase()}`)).body)).toEqual([
@@ -212,9 +212,9 @@ describe('the audit log', () => {
   });
 
   it('from is at or after, to is before', async () => {
-    await site.registered();
+    await cluster.registered();
     const at = now();
-    const later = new Date(site.clock.now().getTime() + 1).toISOString();
+    const later = new Date(cluster.clock.now().getTime() + 1).toISOString();
     const count = async (query: string): Promise<number> => (await audit(query)).body.items.length;
     expect(await count(`?from=${at}`)).toBe(1);
     expect(await count(`?from=${later}`)).toBe(0);
@@ -231,20 +231,20 @@ describe('the audit log', () => {
   });
 
   it('of a kind that there is none of: 400 that lists those that there are', async () => {
-    const answer = await audit('?kind=birthday');
-    expectProblem(answer, 'validation_failed');
-    expect(answer.body).toMatchObject({ errors: [{ field: 'kind', message: expect.stringContaining('registered') }] });
+    const response = await audit('?kind=birthday');
+    expectProblem(response, 'validation_failed');
+    expect(response.body).toMatchObject({ errors: [{ field: 'kind', message: expect.stringContaining('registered') }] });
   });
 
   it('can be followed: the newest may come again, none is missed', async () => {
-    await site.registered();
+    await cluster.registered();
     const first = (await audit()).body;
     expect(first.nextCursor).toBeNull();
-    await site.pass(5);
-    const { hostId } = await site.registered({ machineId: 'machine-2' });
+    await cluster.advance(5);
+    const { hostId } = await cluster.registered({ machineId: 'machine-2' });
     const second = (await audit(`?cursor=${encodeURIComponent(first.followCursor ?? '')}`)).body;
     expect(second.items.map((event) => event.hostId)).toContain(hostId);
-    await site.pass(20);
+    await cluster.advance(20);
     const third = (
       await audit(
         `?cursor=${encodeURIComponent((await audit(`?cursor=${encodeURIComponent(second.followCursor ?? '')}`)).body.followCursor ?? '')}`,
@@ -256,16 +256,16 @@ describe('the audit log', () => {
   it('followed, shows an event that was committed late, with an instant in the last ten seconds', async () => {
     const { followCursor } = (await audit()).body;
     const late = randomUUID();
-    const at = new Date(site.clock.now().getTime() - 9_999);
-    await site.database.write('INSERT INTO event SET ?', [
-      { id: late, at, kind: 'listening_outage', actor: 'late', detail: '{}' },
+    const at = new Date(cluster.clock.now().getTime() - 9_999);
+    await cluster.database.write('INSERT INTO event SET ?', [
+      { id: late, at, kind: 'service_outage', actor: 'late', detail: '{}' },
     ]);
     const { body } = await audit(`?cursor=${encodeURIComponent(followCursor ?? '')}`);
     expect(body.items.map(({ id }) => id)).toContain(late);
   });
 
   it('nextCursor never passes asOf less ten seconds', async () => {
-    for (let number = 0; number < 3; number += 1) await site.registered({ machineId: `machine-${number}` });
+    for (let number = 0; number < 3; number += 1) await cluster.registered({ machineId: `machine-${number}` });
     const first = (await audit('?limit=2')).body;
     const second = (await audit(`?limit=1000&cursor=${encodeURIComponent(first.nextCursor ?? '')}`)).body;
     expect(second.items).toHaveLength(3);
@@ -273,8 +273,8 @@ describe('the audit log', () => {
 
   it('has an event for an outage of ours', async () => {
     const from = now();
-    await site.outage(100);
-    expect((await audit('?kind=listening_outage')).body.items).toMatchObject([
+    await cluster.simulateOutage(100);
+    expect((await audit('?kind=service_outage')).body.items).toMatchObject([
       { hostId: null, actor: 'replica-0', detail: { from, to: now() } },
     ]);
   });

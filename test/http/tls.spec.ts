@@ -8,7 +8,7 @@ import tls, { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { eventually } from '../support/server-program.js';
-import { aRegistration, TestSite } from '../support/test-site.js';
+import { aRegistration, TestCluster } from '../support/test-cluster.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tls-'));
 const certificateFile = join(folder, 'certificate.pem');
@@ -28,7 +28,7 @@ function allowEverything(): () => void {
 }
 const allowAsBefore = allowEverything();
 
-let site: TestSite;
+let cluster: TestCluster;
 let first: Pair;
 let second: Pair;
 let otherKind: Pair;
@@ -36,10 +36,10 @@ beforeAll(async () => {
   [first, second] = [await made(), await made()];
   otherKind = await made('ec');
   write(first);
-  site = await TestSite.open({ settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile } });
+  cluster = await TestCluster.open({ settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile } });
 });
 afterAll(async () => {
-  await site.close();
+  await cluster.close();
   allowAsBefore();
   rmSync(folder, { recursive: true });
 });
@@ -59,7 +59,7 @@ function write({ cert, private: key }: Pair): void {
 }
 
 async function open(options: ConnectionOptions = {}): Promise<TLSSocket> {
-  const { port } = new URL(await site.replica().http.getUrl());
+  const { port } = new URL(await cluster.replica().http.getUrl());
   const socket = connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false, ...options });
   await once(socket, 'secureConnect');
   return socket;
@@ -67,8 +67,8 @@ async function open(options: ConnectionOptions = {}): Promise<TLSSocket> {
 
 async function ask(socket: TLSSocket, request: string): Promise<string> {
   socket.write(request);
-  const [answer] = (await once(socket, 'data')) as [Buffer];
-  return String(answer);
+  const [response] = (await once(socket, 'data')) as [Buffer];
+  return String(response);
 }
 
 const request = (line: string, authorization: string, body: object): string => {
@@ -88,15 +88,15 @@ describe('over TLS', () => {
     const socket = await open();
     const registered = await ask(
       socket,
-      request(`PUT /v1/process-servers/${HOST_ID}`, site.passphrase, aRegistration()),
+      request(`PUT /v1/process-servers/${HOST_ID}`, cluster.passphrase, aRegistration()),
     );
     expect(registered).toMatch(/^HTTP\/1\.1 201 .*\r\nstrict-transport-security: max-age=31536000\r\n/s);
     const credential = /"credential":"([^"]+)"/.exec(registered)?.[1];
     const plain = await open(); // nothing but heartbeats
-    for (const beating of [plain, plain, socket]) {
+    for (const sendingHeartbeats of [plain, plain, socket]) {
       expect(
         await ask(
-          beating,
+          sendingHeartbeats,
           request(`POST /v1/process-servers/${HOST_ID}/heartbeats`, `Bearer ${credential}`, { generation: 1 }),
         ),
       ).toMatch(/^HTTP\/1\.1 200 /);
@@ -136,7 +136,7 @@ it.each([
 ])('TLS 1.2 with %s is spoken: %s, also after the certificate was renewed', async (cipher, isSpoken) => {
   for (const pair of [second, first]) {
     write(pair);
-    await site.replica().certificate?.renew();
+    await cluster.replica().certificate?.reloadIfChanged();
     const opened = await open({ maxVersion: 'TLSv1.2', ciphers: `${cipher}:@SECLEVEL=0` }).then(
       (socket) => (socket.destroy(), true),
       () => false,
@@ -146,34 +146,34 @@ it.each([
 });
 
 it('clients that only hold connections keep nobody out', async () => {
-  const narrow = await TestSite.open({
-    settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile, HTTP_CONNECTIONS: '20' },
+  const narrow = await TestCluster.open({
+    settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile, HTTP_MAX_CONNECTIONS: '20' },
   });
   const { port } = new URL(await narrow.replica().http.getUrl());
-  const held: Socket[] = [];
+  const locked: Socket[] = [];
   for (let number = 0; number < 60; number += 1) {
     const socket =
       number % 2
         ? connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false })
         : plainConnect(Number(port), '127.0.0.1');
-    held.push(socket.on('error', () => undefined));
+    locked.push(socket.on('error', () => undefined));
     await once(socket, number % 2 ? 'secureConnect' : 'connect');
   }
   const last = connect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false });
   expect(await ask(last, 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
-  for (const socket of [...held, last]) socket.destroy();
+  for (const socket of [...locked, last]) socket.destroy();
   await narrow.close();
 });
 
 describe('the certificate', () => {
   it('is renewed when its files change, and connections that are open go on', async () => {
     write(first);
-    await site.replica().certificate?.renew();
+    await cluster.replica().certificate?.reloadIfChanged();
     const socket = await open();
-    expect(await site.replica().certificate?.renew()).toBe(false);
+    expect(await cluster.replica().certificate?.reloadIfChanged()).toBe(false);
     write(second);
     expect(await served()).toBe(inPem(first));
-    expect(await site.replica().certificate?.renew()).toBe(true);
+    expect(await cluster.replica().certificate?.reloadIfChanged()).toBe(true);
     expect(await served()).toBe(inPem(second));
     expect(await ask(socket, 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
     socket.destroy();
@@ -189,40 +189,40 @@ describe('the certificate', () => {
     ['that goes with a key of another kind', () => writeFileSync(keyFile, otherKind.private)],
   ])('%s is not served: the one before stays', async (_what, spoil) => {
     write(second);
-    await site.replica().certificate?.renew();
+    await cluster.replica().certificate?.reloadIfChanged();
     spoil();
-    await expect(site.replica().certificate?.renew()).rejects.toThrow();
+    await expect(cluster.replica().certificate?.reloadIfChanged()).rejects.toThrow();
     expect(await served()).toBe(inPem(second));
   });
 
   it('that cannot be served is logged once for each change, and so is its successor', async () => {
     const logged = (): unknown[] =>
-      site.log
+      cluster.log
         .map((line) => JSON.parse(line) as { level: number; msg: string })
         .filter(({ msg }) => msg.includes('TLS'))
         .map(({ level, msg }) => [level, msg]);
-    const { certificate } = site.replica();
+    const { certificate } = cluster.replica();
     write(second);
-    await certificate?.renew();
-    site.log.length = 0;
+    await certificate?.reloadIfChanged();
+    cluster.log.length = 0;
     writeFileSync(keyFile, '');
-    for (let look = 0; look < 3; look += 1) await certificate?.renewAndLog();
+    for (let look = 0; look < 3; look += 1) await certificate?.reloadAndLog();
     const stays = [50, 'the TLS certificate and key on disk cannot be served; the one before stays'];
     expect(logged()).toEqual([stays]);
     rmSync(keyFile);
-    for (let look = 0; look < 3; look += 1) await certificate?.renewAndLog();
+    for (let look = 0; look < 3; look += 1) await certificate?.reloadAndLog();
     expect(logged()).toEqual([stays, stays]);
     write(first);
-    for (let look = 0; look < 3; look += 1) await certificate?.renewAndLog();
+    for (let look = 0; look < 3; look += 1) await certificate?.reloadAndLog();
     expect(logged()).toEqual([stays, stays, [30, 'another TLS certificate is served from now on']]);
     writeFileSync(keyFile, '');
-    await certificate?.renewAndLog();
+    await certificate?.reloadAndLog();
     write(first);
-    await certificate?.renewAndLog();
+    await certificate?.reloadAndLog();
     writeFileSync(keyFile, '');
-    await certificate?.renewAndLog();
+    await certificate?.reloadAndLog();
     expect(logged()).toHaveLength(5);
-    site.log.length = 0;
+    cluster.log.length = 0;
   });
 
   it.each([
@@ -233,30 +233,30 @@ describe('the certificate', () => {
     'that %s is served, with a warning when it is not valid, and a metric',
     async (_what, fromDays, untilDays, warning) => {
       const date = (days: number): Date =>
-        new Date(Math.floor(site.clock.now().getTime() / 1000) * 1000 + days * 86_400_000);
+        new Date(Math.floor(cluster.clock.now().getTime() / 1000) * 1000 + days * 86_400_000);
       const pair = await generate([{ name: 'commonName', value: 'localhost' }], {
         algorithm: 'sha256',
         notBeforeDate: date(fromDays),
         notAfterDate: date(untilDays),
       });
-      site.log.length = 0;
+      cluster.log.length = 0;
       write(pair);
-      await site.replica().certificate?.renewAndLog();
+      await cluster.replica().certificate?.reloadAndLog();
       expect(await served()).toBe(inPem(pair));
       const warnings = (): unknown[] =>
-        site.log
+        cluster.log
           .map((line) => JSON.parse(line) as { level: number; msg: string })
           .filter(({ level }) => level === 40)
           .map(({ msg }) => msg);
       expect(warnings()).toEqual(warning ? [warning] : []);
-      site.replica().certificate?.warnWhenInvalid();
+      cluster.replica().certificate?.warnWhenInvalid();
       expect(warnings()).toEqual(warning ? [warning, warning] : []);
       const socket = await open();
       const metrics = await ask(socket, 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n');
       expect(metrics).toContain(`cs_tls_certificate_expires_at_seconds ${date(untilDays).getTime() / 1000}\n`);
       socket.destroy();
       write(first);
-      await site.replica().certificate?.renew();
+      await cluster.replica().certificate?.reloadIfChanged();
     },
   );
 });
@@ -269,11 +269,11 @@ describe('a connection', () => {
   ])('that carried %s does not negotiate anew', async (_what, methods) => {
     const hostId = randomUUID();
     const first = await open({ maxVersion: 'TLSv1.2' });
-    const answer = await ask(
+    const response = await ask(
       first,
-      request(`PUT /v1/process-servers/${hostId}`, site.passphrase, aRegistration({ machineId: hostId })),
+      request(`PUT /v1/process-servers/${hostId}`, cluster.passphrase, aRegistration({ machineId: hostId })),
     );
-    const credential = /"credential":"([^"]+)"/.exec(answer)?.[1];
+    const credential = /"credential":"([^"]+)"/.exec(response)?.[1];
     const socket = await open({ maxVersion: 'TLSv1.2' });
     for (const method of methods) {
       const sent =
@@ -297,8 +297,8 @@ describe('a connection', () => {
   ])(
     'that %s is counted, and is closed when the greeting takes too long, however slowly bytes arrive',
     async (_what, bytes) => {
-      const number = await site.addReplicaWith({ requestTimeoutMs: 300 });
-      const { connections, http } = site.replica(number);
+      const number = await cluster.addReplicaWith({ requestTimeoutMs: 300 });
+      const { connections, http } = cluster.replica(number);
       const { port } = new URL(await http.getUrl());
       const socket = plainConnect(Number(port), '127.0.0.1').on('error', () => undefined);
       await once(socket, 'connect');

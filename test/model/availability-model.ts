@@ -4,10 +4,10 @@ const CLOCKS_DIFFER_MS = 2_000;
 const JUST_STEPPED_MS = 900_000;
 
 interface Row {
-  readonly listenedMs: number;
+  readonly availableMs: number;
   /** Wall time. */
-  readonly notedAt: number;
-  readonly steppedAtListenedMs: number | null;
+  readonly recordedAt: number;
+  readonly steppedAtAvailableMs: number | null;
 }
 
 interface ReplicaCopy {
@@ -29,7 +29,7 @@ export class AvailabilityModel {
     private readonly monotonicMs: () => number,
     replicas: number,
   ) {
-    this.row = { listenedMs: 0, notedAt: wallMs(), steppedAtListenedMs: null };
+    this.row = { availableMs: 0, recordedAt: wallMs(), steppedAtAvailableMs: null };
     this.copies = Array.from({ length: replicas }, () => ({
       row: this.row,
       recordedAtMs: monotonicMs(),
@@ -43,7 +43,7 @@ export class AvailabilityModel {
   }
 
   /** L by a replica's copy: what its heartbeats are written with. */
-  listenedBy(replica: number): number {
+  availableBy(replica: number): number {
     return this.at(this.copy(replica).row, this.wallMs());
   }
 
@@ -65,18 +65,18 @@ export class AvailabilityModel {
     const copy = this.copy(replica);
     const { row } = this;
     const wallMs = this.wallMs();
-    const gapMs = wallMs - row.notedAt;
+    const gapMs = wallMs - row.recordedAt;
     const elapsedMs = copy.recordedAtMs === null ? null : this.monotonicMs() - copy.recordedAtMs;
     const steps = gapMs < -CLOCKS_DIFFER_MS || (elapsedMs !== null && gapMs - elapsedMs > CLOCKS_DIFFER_MS);
     if (steps) {
-      const listenedMs = row.listenedMs + (gapMs < 0 ? 0 : Math.min(elapsedMs ?? 0, COUNTED_GAP_MS));
-      this.row = { listenedMs, notedAt: wallMs, steppedAtListenedMs: listenedMs };
+      const availableMs = row.availableMs + (gapMs < 0 ? 0 : Math.min(elapsedMs ?? 0, COUNTED_GAP_MS));
+      this.row = { availableMs, recordedAt: wallMs, steppedAtAvailableMs: availableMs };
       this.steps += 1;
     } else if (gapMs > 0) {
       this.row = {
         ...row,
-        listenedMs: row.listenedMs + Math.min(gapMs, copy.failedBefore ? RUN_AHEAD_MS : COUNTED_GAP_MS),
-        notedAt: wallMs,
+        availableMs: row.availableMs + Math.min(gapMs, copy.failedBefore ? RUN_AHEAD_MS : COUNTED_GAP_MS),
+        recordedAt: wallMs,
       };
       if (gapMs > COUNTED_GAP_MS) this.outages += 1;
     }
@@ -84,16 +84,16 @@ export class AvailabilityModel {
   }
 
   /** What a replica's clean-up goes by: wall time (null while the wall clock has just stepped), and L. */
-  cleanUpMoment(replica: number): { readonly wallMs: number | null; readonly listenedMs: number } {
+  cleanUpMoment(replica: number): { readonly wallMs: number | null; readonly availableMs: number } {
     const { row, recordedAtMs } = this.copy(replica);
-    const wallMs = Math.min(this.wallMs(), row.notedAt + this.monotonicMs() - (recordedAtMs ?? 0));
+    const wallMs = Math.min(this.wallMs(), row.recordedAt + this.monotonicMs() - (recordedAtMs ?? 0));
     const hasJustStepped =
-      row.steppedAtListenedMs !== null && row.listenedMs - row.steppedAtListenedMs < JUST_STEPPED_MS;
-    return { wallMs: hasJustStepped ? null : wallMs, listenedMs: this.at(row, wallMs) };
+      row.steppedAtAvailableMs !== null && row.availableMs - row.steppedAtAvailableMs < JUST_STEPPED_MS;
+    return { wallMs: hasJustStepped ? null : wallMs, availableMs: this.at(row, wallMs) };
   }
 
-  private at({ listenedMs, notedAt }: Row, wallMs: number): number {
-    return listenedMs + Math.min(Math.max(0, wallMs - notedAt), RUN_AHEAD_MS);
+  private at({ availableMs, recordedAt }: Row, wallMs: number): number {
+    return availableMs + Math.min(Math.max(0, wallMs - recordedAt), RUN_AHEAD_MS);
   }
 
   private copy(replica: number): ReplicaCopy {

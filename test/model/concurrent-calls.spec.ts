@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type Answer, type KnownServer, type ProblemBody, TestSite } from '../support/test-site.js';
+import { type TestResponse, type KnownServer, type ProblemBody, TestCluster } from '../support/test-cluster.js';
 
 jest.setTimeout(120_000);
 
@@ -8,18 +8,18 @@ jest.setTimeout(120_000);
 const ROUNDS = 20;
 const both = [0, 1] as const;
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open({ replicas: 2 });
+  cluster = await TestCluster.open({ replicas: 2 });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
-const statusOf = ({ status }: Answer<unknown>): number => status;
+const statusOf = ({ status }: TestResponse<unknown>): number => status;
 const eventsOf = async (hostId: string, kind: string): Promise<number> =>
-  (await site.eventKinds(hostId)).filter((one) => one === kind).length;
+  (await cluster.eventKinds(hostId)).filter((one) => one === kind).length;
 
 async function entryCount(hostId: string): Promise<number> {
-  const [row] = await site.database.rows<{ count: number }>(
+  const [row] = await cluster.database.rows<{ count: number }>(
     'SELECT COUNT(*) AS count FROM process_server WHERE host_id = ?',
     [hostId],
   );
@@ -27,48 +27,48 @@ async function entryCount(hostId: string): Promise<number> {
 }
 
 async function decommissioned(): Promise<KnownServer> {
-  const server = await site.registered();
-  await site.unregister(server);
+  const server = await cluster.registered();
+  await cluster.unregister(server);
   return server;
 }
 
 async function silent(): Promise<KnownServer> {
-  const server = await site.registered();
-  await site.pass(185);
+  const server = await cluster.registered();
+  await cluster.advance(185);
   return server;
 }
 
 describe('calls at the same moment, over two replicas', () => {
   it("many registrations of one host id become as many generations, and only the highest one's credential lives", async () => {
     const hostId = randomUUID();
-    const answers = await Promise.all(Array.from({ length: 12 }, (_, number) => site.register(hostId, {}, number % 2)));
-    expect(answers.map(statusOf).sort()).toEqual([...Array<number>(11).fill(200), 201]);
-    const byGeneration = answers.map(({ body }) => body).sort((a, b) => a.generation - b.generation);
+    const responses = await Promise.all(Array.from({ length: 12 }, (_, number) => cluster.register(hostId, {}, number % 2)));
+    expect(responses.map(statusOf).sort()).toEqual([...Array<number>(11).fill(200), 201]);
+    const byGeneration = responses.map(({ body }) => body).sort((a, b) => a.generation - b.generation);
     expect(byGeneration.map(({ generation }) => generation)).toEqual(
       Array.from({ length: 12 }, (_, number) => number + 1),
     );
-    const beats = await Promise.all(
+    const heartbeats = await Promise.all(
       byGeneration.map(({ generation, credential }) =>
-        site.heartbeat({ hostId, generation, credential }, {}, generation % 2),
+        cluster.heartbeat({ hostId, generation, credential }, {}, generation % 2),
       ),
     );
-    expect(beats.map(statusOf)).toEqual([...Array<number>(11).fill(409), 200]);
+    expect(heartbeats.map(statusOf)).toEqual([...Array<number>(11).fill(409), 200]);
     expect([await eventsOf(hostId, 'registered'), await eventsOf(hostId, 'registered_again')]).toEqual([1, 11]);
   });
 
   it('a decommissioning asked for four times is one, with one event and one answer', async () => {
-    const server = await site.registered();
-    const answers = await Promise.all([0, 1, 0, 1].map((replica) => site.unregister(server, '', replica)));
-    expect(answers.map(statusOf)).toEqual([202, 202, 202, 202]);
-    expect(new Set(answers.map(({ body }) => body.removeBy)).size).toBe(1);
+    const server = await cluster.registered();
+    const responses = await Promise.all([0, 1, 0, 1].map((replica) => cluster.unregister(server, '', replica)));
+    expect(responses.map(statusOf)).toEqual([202, 202, 202, 202]);
+    expect(new Set(responses.map(({ body }) => body.removeBy)).size).toBe(1);
     expect(await eventsOf(server.hostId, 'decommissioned')).toBe(1);
   });
 
   it('a purge asked for four times is one, with one event and one answer', async () => {
     const { hostId } = await silent();
-    const answers = await Promise.all([0, 1, 0, 1].map((replica) => site.purge(hostId, { generation: 1 }, replica)));
-    expect(answers.map(statusOf)).toEqual([200, 200, 200, 200]);
-    expect(new Set(answers.map(({ body }) => body.purgedAt)).size).toBe(1);
+    const responses = await Promise.all([0, 1, 0, 1].map((replica) => cluster.purge(hostId, { generation: 1 }, replica)));
+    expect(responses.map(statusOf)).toEqual([200, 200, 200, 200]);
+    expect(new Set(responses.map(({ body }) => body.purgedAt)).size).toBe(1);
     expect(await eventsOf(hostId, 'purged')).toBe(1);
   });
 
@@ -76,15 +76,15 @@ describe('calls at the same moment, over two replicas', () => {
     const outcomes = new Set<string>();
     for (let round = 0; round < ROUNDS; round += 1) {
       const { hostId } = await decommissioned();
-      await site.pass(301);
+      await cluster.advance(301);
       const [answer] = await Promise.all([
-        site.register(hostId, {}, round % 2),
-        ...both.map((replica) => site.replica(replica).cleanUp.pass()),
+        cluster.register(hostId, {}, round % 2),
+        ...both.map((replica) => cluster.replica(replica).cleanUp.run()),
       ]);
       outcomes.add(String(answer.status));
       expect(answer.body.generation).toBe(2);
-      await Promise.all(both.map((replica) => site.replica(replica).cleanUp.pass()));
-      expect(statusOf(await site.heartbeat({ hostId, generation: 2, credential: answer.body.credential }))).toBe(200);
+      await Promise.all(both.map((replica) => cluster.replica(replica).cleanUp.run()));
+      expect(statusOf(await cluster.heartbeat({ hostId, generation: 2, credential: answer.body.credential }))).toBe(200);
       expect(await entryCount(hostId)).toBe(1);
       const removed = await eventsOf(hostId, 'removed');
       expect(answer.status === 201 ? removed : removed + 1).toBe(1);
@@ -96,8 +96,8 @@ describe('calls at the same moment, over two replicas', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const server = await silent();
       const [beat, purge] = await Promise.all([
-        site.heartbeat(server, {}, round % 2),
-        site.purge(server.hostId, { generation: 1 }, (round + 1) % 2),
+        cluster.heartbeat(server, {}, round % 2),
+        cluster.purge(server.hostId, { generation: 1 }, (round + 1) % 2),
       ]);
       const outcome = [statusOf(beat), statusOf(purge)];
       expect([
@@ -105,30 +105,30 @@ describe('calls at the same moment, over two replicas', () => {
         [410, 200],
       ]).toContainEqual(outcome);
       expect(await entryCount(server.hostId)).toBe(statusOf(beat) === 200 ? 1 : 0);
-      expect(statusOf(await site.heartbeat(server))).toBe(statusOf(beat));
+      expect(statusOf(await cluster.heartbeat(server))).toBe(statusOf(beat));
     }
   });
 
   it('a heartbeat beside an unregister brings nobody back', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const server = await site.registered();
+      const server = await cluster.registered();
       const [beat, leave] = await Promise.all([
-        site.heartbeat(server, {}, round % 2),
-        site.unregister(server, '', (round + 1) % 2),
+        cluster.heartbeat(server, {}, round % 2),
+        cluster.unregister(server, '', (round + 1) % 2),
       ]);
       expect([200, 410]).toContain(statusOf(beat));
       expect(statusOf(leave)).toBe(202);
-      const { body } = await site.read(`/v1/process-servers/${server.hostId}`);
+      const { body } = await cluster.read(`/v1/process-servers/${server.hostId}`);
       expect(body).toMatchObject({ lifecycle: 'Decommissioned', connectionState: 'Disconnected' });
     }
   });
 
   it('two clean-ups remove each entry once, with one event', async () => {
-    await site.database.empty();
-    await site.note();
+    await cluster.database.empty();
+    await cluster.recordAvailability();
     const servers = await Promise.all(Array.from({ length: 30 }, decommissioned));
-    await site.pass(301);
-    const passes = await Promise.all([0, 1, 0, 1].map((replica) => site.replica(replica).cleanUp.pass()));
+    await cluster.advance(301);
+    const passes = await Promise.all([0, 1, 0, 1].map((replica) => cluster.replica(replica).cleanUp.run()));
     expect(passes.reduce((sum, { removed }) => sum + removed, 0)).toBe(30);
     for (const { hostId } of servers) {
       expect([await entryCount(hostId), await eventsOf(hostId, 'removed')]).toEqual([0, 1]);
@@ -136,18 +136,18 @@ describe('calls at the same moment, over two replicas', () => {
   });
 
   it('a plan applied by both replicas at once gives both the same result', async () => {
-    await site.database.empty();
-    await site.note();
-    const servers = await Promise.all(Array.from({ length: 8 }, () => site.registered()));
-    await site.pass(185);
-    const authorization = site.admin;
-    const plan = await site.call<{ planId: string; candidates: unknown[] }>('POST', '/v1/purges', {
+    await cluster.database.empty();
+    await cluster.recordAvailability();
+    const servers = await Promise.all(Array.from({ length: 8 }, () => cluster.registered()));
+    await cluster.advance(185);
+    const authorization = cluster.admin;
+    const plan = await cluster.call<{ planId: string; candidates: unknown[] }>('POST', '/v1/purges', {
       body: { connectionState: 'Disconnected' },
       authorization,
     });
     expect(plan.body.candidates).toHaveLength(8);
-    const apply = (replica: number): Promise<Answer> =>
-      site.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
+    const apply = (replica: number): Promise<TestResponse> =>
+      cluster.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
         body: { expectedCount: 8, reason: 'gone' },
         authorization,
         replica,
@@ -161,32 +161,32 @@ describe('calls at the same moment, over two replicas', () => {
 
   it('a mixture on few hosts leaves one record a host and an event for every acknowledged change', async () => {
     for (let round = 0; round < 5; round += 1) {
-      const servers = await Promise.all(Array.from({ length: 3 }, () => site.registered()));
-      const answers = await Promise.all(
+      const servers = await Promise.all(Array.from({ length: 3 }, () => cluster.registered()));
+      const responses = await Promise.all(
         Array.from({ length: 60 }, async (_, number) => {
           const server = servers[number % 3] as KnownServer;
           const replica = (number >> 1) % 2;
           const call = ['register', 'heartbeat', 'purge', 'unregister'][Math.floor(number / 3) % 4];
-          const answer: Answer<Partial<ProblemBody>> =
+          const answer: TestResponse<Partial<ProblemBody>> =
             call === 'register'
-              ? await site.register(server.hostId, {}, replica)
+              ? await cluster.register(server.hostId, {}, replica)
               : call === 'heartbeat'
-                ? await site.heartbeat(server, {}, replica)
+                ? await cluster.heartbeat(server, {}, replica)
                 : call === 'purge'
-                  ? await site.purge(server.hostId, { generation: 1, force: true }, replica)
-                  : await site.unregister(server, '', replica);
+                  ? await cluster.purge(server.hostId, { generation: 1, force: true }, replica)
+                  : await cluster.unregister(server, '', replica);
           return { hostId: server.hostId, call, answer };
         }),
       );
-      expect(answers.filter(({ answer }) => answer.status >= 500)).toEqual([]);
+      expect(responses.filter(({ answer }) => answer.status >= 500)).toEqual([]);
       for (const { hostId } of servers) {
-        const registrations = answers.filter((one) => one.hostId === hostId && one.call === 'register').length + 1;
-        const kinds = await site.eventKinds(hostId);
+        const registrations = responses.filter((one) => one.hostId === hostId && one.call === 'register').length + 1;
+        const kinds = await cluster.eventKinds(hostId);
         expect(kinds.filter((kind) => kind === 'registered' || kind === 'registered_again')).toHaveLength(
           registrations,
         );
         expect(kinds.filter((kind) => kind === 'purged_by_force').length).toBeLessThanOrEqual(1);
-        const [row] = await site.database.rows<{
+        const [row] = await cluster.database.rows<{
           entries: number;
           leases: number;
           health: number;
@@ -200,7 +200,7 @@ describe('calls at the same moment, over two replicas', () => {
         expect([row?.leases, row?.health]).toEqual([row?.entries, row?.entries]);
         expect((row?.entries ?? 0) + (row?.tombstones ?? 0)).toBe(1);
       }
-      expect(await site.database.tallyErrors()).toEqual([]);
+      expect(await cluster.database.counterErrors()).toEqual([]);
     }
   });
 });

@@ -7,15 +7,15 @@ export const INTERVAL_SECONDS = 60;
 /** A heartbeat on record that is further ahead is from before a step of the clock. */
 const OUT_OF_ORDER_MS = 60_000;
 /** A lease that ends at once has ended for a replica whose clock is behind, too. */
-const REPLICAS_DIFFER_MS = 1_500;
+const MAX_REPLICA_CLOCK_SKEW_MS = 1_500;
 
 export interface ModelEntry {
   generation: number;
   machine: string;
   /** Of its registration, and so of its heartbeats. */
   address: string;
-  endsAtListenedMs: number;
-  heardAtListenedMs: number;
+  expiresAvailableMs: number;
+  lastSeenAvailableMs: number;
   lastHeartbeatAt: number | null;
   instance: string | null;
   replacedInstances: string[];
@@ -25,7 +25,7 @@ export interface ModelEntry {
   /** Of the present hour of silences: when its first one ended, and how many did. */
   silences: { since: number; ended: number } | null;
   decommissionedAt: number | null;
-  decommissionedListenedMs: number;
+  decommissionedAvailableMs: number;
   revoked: boolean;
 }
 
@@ -42,15 +42,15 @@ export interface ModelTombstone {
   purgedAt: number;
 }
 
-export interface Refusal {
+export interface Rejection {
   status: number;
   code: string;
   instruction?: string;
 }
 
-type Outcome = { status: number } | Refusal;
+type Outcome = { status: number } | Rejection;
 
-const refusal = (status: number, code: string, instruction?: string): Refusal => ({
+const rejection = (status: number, code: string, instruction?: string): Rejection => ({
   status,
   code,
   ...(instruction && { instruction }),
@@ -72,13 +72,13 @@ export class FleetModel {
     return this.availability.listened();
   }
 
-  isConnected({ endsAtListenedMs }: ModelEntry): boolean {
-    return this.listened() < endsAtListenedMs;
+  isConnected({ expiresAvailableMs }: ModelEntry): boolean {
+    return this.listened() < expiresAvailableMs;
   }
 
   /** Whether a heartbeat that says nothing else than this renews the lease. */
   accepts(hostId: string, generation: number): boolean {
-    return this.entries.has(hostId) && this.credentialRefusal(hostId, generation, false) === null;
+    return this.entries.has(hostId) && this.credentialRejection(hostId, generation, false) === null;
   }
 
   /** `presented` is the generation whose credential the sender presents as its present one. */
@@ -90,9 +90,9 @@ export class FleetModel {
   ): Outcome & { generation?: number } {
     const entry = this.entries.get(hostId);
     if (entry && this.isConnected(entry)) {
-      if (entry.machine !== machine) return refusal(409, 'host_id_conflict', 'ask_operator');
+      if (entry.machine !== machine) return rejection(409, 'host_id_conflict', 'ask_operator');
       const isProved = address === entry.address || (presented === entry.generation && !entry.revoked);
-      if (!isProved) return refusal(409, 'host_id_in_use', 'retry');
+      if (!isProved) return rejection(409, 'host_id_in_use', 'retry');
     }
     const generation = (entry?.generation ?? this.tombstones.get(hostId)?.generation ?? 0) + 1;
     const replaced = entry !== undefined && entry.machine !== machine;
@@ -101,8 +101,8 @@ export class FleetModel {
       generation,
       machine,
       address,
-      endsAtListenedMs: this.listened() + LEASE_SECONDS * 1000,
-      heardAtListenedMs: this.listened(),
+      expiresAvailableMs: this.listened() + LEASE_SECONDS * 1000,
+      lastSeenAvailableMs: this.listened(),
       lastHeartbeatAt: null,
       instance: null,
       replacedInstances: [],
@@ -110,7 +110,7 @@ export class FleetModel {
       machinesUnknown: entry !== undefined && !replaced && entry.machinesUnknown,
       silences: entry?.silences ?? null,
       decommissionedAt: null,
-      decommissionedListenedMs: 0,
+      decommissionedAvailableMs: 0,
       revoked: false,
     });
     this.tombstones.delete(hostId);
@@ -119,31 +119,31 @@ export class FleetModel {
     return { status: entry ? 200 : 201, generation };
   }
 
-  heartbeat(hostId: string, generation: number, replica: number, beat: ModelHeartbeat): Outcome {
-    if (!this.availability.isListening(replica)) return refusal(503, 'not_listening', 'retry');
-    const gone = this.credentialRefusal(hostId, generation, false);
+  heartbeat(hostId: string, generation: number, replica: number, heartbeat: ModelHeartbeat): Outcome {
+    if (!this.availability.isListening(replica)) return rejection(503, 'replica_not_ready', 'retry');
+    const gone = this.credentialRejection(hostId, generation, false);
     if (gone) return gone;
     const entry = this.entry(hostId);
-    const otherMachine = beat.machine !== null && beat.machine !== entry.machine;
+    const otherMachine = heartbeat.machine !== null && heartbeat.machine !== entry.machine;
     const replaced =
-      beat.instance !== null && beat.instance !== entry.instance && entry.replacedInstances.includes(beat.instance);
-    if (otherMachine || replaced) return refusal(409, 'host_id_conflict', 'ask_operator');
-    const listenedMs = this.availability.listenedBy(replica);
-    if (listenedMs >= entry.endsAtListenedMs) this.silenceEnded(hostId, entry);
-    if (beat.instance !== null && beat.instance !== entry.instance) {
+      heartbeat.instance !== null && heartbeat.instance !== entry.instance && entry.replacedInstances.includes(heartbeat.instance);
+    if (otherMachine || replaced) return rejection(409, 'host_id_conflict', 'ask_operator');
+    const availableMs = this.availability.availableBy(replica);
+    if (availableMs >= entry.expiresAvailableMs) this.silenceEnded(hostId, entry);
+    if (heartbeat.instance !== null && heartbeat.instance !== entry.instance) {
       if (entry.instance !== null) entry.replacedInstances.push(entry.instance);
-      entry.instance = beat.instance;
+      entry.instance = heartbeat.instance;
     }
-    entry.endsAtListenedMs = Math.max(entry.endsAtListenedMs, listenedMs + LEASE_SECONDS * 1000);
-    entry.heardAtListenedMs = Math.max(entry.heardAtListenedMs, listenedMs);
+    entry.expiresAvailableMs = Math.max(entry.expiresAvailableMs, availableMs + LEASE_SECONDS * 1000);
+    entry.lastSeenAvailableMs = Math.max(entry.lastSeenAvailableMs, availableMs);
     const keepsLast =
       entry.lastHeartbeatAt !== null &&
       entry.lastHeartbeatAt >= this.now() &&
       entry.lastHeartbeatAt <= this.now() + OUT_OF_ORDER_MS;
     if (!keepsLast) entry.lastHeartbeatAt = this.now();
-    if (beat.protectedMachines !== null) {
-      entry.machinesUnknown = beat.protectedMachines === 'unusable';
-      entry.protectedMachines = beat.protectedMachines === 'unusable' ? null : beat.protectedMachines;
+    if (heartbeat.protectedMachines !== null) {
+      entry.machinesUnknown = heartbeat.protectedMachines === 'unusable';
+      entry.protectedMachines = heartbeat.protectedMachines === 'unusable' ? null : heartbeat.protectedMachines;
     }
     return { status: 200 };
   }
@@ -151,23 +151,23 @@ export class FleetModel {
   /** `generation` null: an operator. */
   decommission(hostId: string, generation: number | null, force: boolean): Outcome {
     if (generation !== null) {
-      const refused = this.credentialRefusal(hostId, generation, true);
-      if (refused) return refused;
+      const rejected = this.credentialRejection(hostId, generation, true);
+      if (rejected) return rejected;
     } else {
       const tombstone = this.tombstones.get(hostId);
-      if (tombstone) return refusal(410, 'generation_retired');
-      if (!this.entries.has(hostId)) return refusal(404, 'process_server_not_found');
+      if (tombstone) return rejection(410, 'generation_retired');
+      if (!this.entries.has(hostId)) return rejection(404, 'process_server_not_found');
     }
     const entry = this.entry(hostId);
     if (entry.decommissionedAt !== null) return { status: 202 };
-    if (generation === null && !this.isConnected(entry)) return refusal(409, 'process_server_disconnected');
-    if (!force && entry.protectedMachines) return refusal(409, 'machines_protected');
+    if (generation === null && !this.isConnected(entry)) return rejection(409, 'process_server_disconnected');
+    if (!force && entry.protectedMachines) return rejection(409, 'machines_protected');
     if (!force && (entry.machinesUnknown || (generation === null && entry.protectedMachines === null)))
-      return refusal(409, 'machines_unknown');
+      return rejection(409, 'machines_unknown');
     const endsSilence = !this.isConnected(entry);
     entry.decommissionedAt = this.now();
-    entry.decommissionedListenedMs = this.listened();
-    entry.endsAtListenedMs = Math.min(entry.endsAtListenedMs, this.listened() - REPLICAS_DIFFER_MS);
+    entry.decommissionedAvailableMs = this.listened();
+    entry.expiresAvailableMs = Math.min(entry.expiresAvailableMs, this.listened() - MAX_REPLICA_CLOCK_SKEW_MS);
     if (endsSilence) this.happened(hostId, 'silence_ended');
     this.happened(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
     return { status: 202 };
@@ -176,12 +176,12 @@ export class FleetModel {
   purge(hostId: string, generation: number, force: boolean): Outcome {
     const entry = this.entries.get(hostId);
     const tombstone = this.tombstones.get(hostId);
-    const unseen = this.unseenRefusal(hostId, generation);
+    const unseen = this.unseenRejection(hostId, generation);
     if (unseen) return unseen;
-    if (tombstone) return tombstone.removal === 'purge' ? { status: 200 } : refusal(410, 'generation_retired');
-    if (!force && entry && this.isConnected(entry)) return refusal(409, 'process_server_connected');
-    if (!force && entry?.protectedMachines) return refusal(409, 'machines_protected');
-    if (!force && entry?.machinesUnknown) return refusal(409, 'machines_unknown');
+    if (tombstone) return tombstone.removal === 'purge' ? { status: 200 } : rejection(410, 'generation_retired');
+    if (!force && entry && this.isConnected(entry)) return rejection(409, 'process_server_connected');
+    if (!force && entry?.protectedMachines) return rejection(409, 'machines_protected');
+    if (!force && entry?.machinesUnknown) return rejection(409, 'machines_unknown');
     this.entries.delete(hostId);
     this.tombstones.set(hostId, { generation, removal: 'purge', purgedAt: this.now() });
     this.happened(hostId, force ? 'purged_by_force' : 'purged');
@@ -189,21 +189,21 @@ export class FleetModel {
   }
 
   revoke(hostId: string, generation: number): Outcome {
-    const unseen = this.unseenRefusal(hostId, generation);
+    const unseen = this.unseenRejection(hostId, generation);
     if (unseen) return unseen;
     const entry = this.entries.get(hostId);
-    if (!entry || entry.decommissionedAt !== null) return refusal(410, 'generation_retired');
+    if (!entry || entry.decommissionedAt !== null) return rejection(410, 'generation_retired');
     if (!entry.revoked) this.happened(hostId, 'credential_revoked');
     entry.revoked = true;
     return { status: 200 };
   }
 
   cleanUp(replica: number): void {
-    const { wallMs, listenedMs } = this.availability.cleanUpMoment(replica);
-    for (const [hostId, { decommissionedAt, decommissionedListenedMs, generation }] of [...this.entries]) {
+    const { wallMs, availableMs } = this.availability.cleanUpMoment(replica);
+    for (const [hostId, { decommissionedAt, decommissionedAvailableMs, generation }] of [...this.entries]) {
       const isDue =
         (wallMs !== null && decommissionedAt !== null && decommissionedAt <= wallMs - GRACE_SECONDS * 1000) ||
-        decommissionedListenedMs <= listenedMs - GRACE_SECONDS * 1000;
+        decommissionedAvailableMs <= availableMs - GRACE_SECONDS * 1000;
       if (decommissionedAt === null || !isDue) continue;
       this.entries.delete(hostId);
       this.tombstones.set(hostId, { generation, removal: 'clean_up', purgedAt: this.now() });
@@ -218,23 +218,23 @@ export class FleetModel {
   }
 
   /** What an operator decides is for the generation that he saw. */
-  private unseenRefusal(hostId: string, generation: number): Refusal | null {
+  private unseenRejection(hostId: string, generation: number): Rejection | null {
     const current = this.entries.get(hostId)?.generation ?? this.tombstones.get(hostId)?.generation;
-    if (current === undefined) return refusal(404, 'process_server_not_found');
-    if (generation < current) return refusal(409, 'generation_superseded');
-    return generation > current ? refusal(409, 'generation_unknown') : null;
+    if (current === undefined) return rejection(404, 'process_server_not_found');
+    if (generation < current) return rejection(409, 'generation_superseded');
+    return generation > current ? rejection(409, 'generation_unknown') : null;
   }
 
-  private credentialRefusal(hostId: string, generation: number, mayBeLeaving: boolean): Refusal | null {
+  private credentialRejection(hostId: string, generation: number, mayBeLeaving: boolean): Rejection | null {
     const tombstone = this.tombstones.get(hostId);
-    if (tombstone) return refusal(410, 'generation_retired', tombstone.removal === 'purge' ? 'ask_operator' : 'stop');
+    if (tombstone) return rejection(410, 'generation_retired', tombstone.removal === 'purge' ? 'ask_operator' : 'stop');
     const entry = this.entries.get(hostId);
     if (entry && entry.decommissionedAt !== null && !(mayBeLeaving && entry.generation === generation)) {
-      return refusal(410, 'generation_retired', 'stop');
+      return rejection(410, 'generation_retired', 'stop');
     }
-    if (!entry) return refusal(404, 'process_server_not_found', 'reregister');
-    if (generation < entry.generation) return refusal(409, 'generation_superseded', 'stop');
-    return entry.revoked ? refusal(401, 'credential_revoked', 'reregister') : null;
+    if (!entry) return rejection(404, 'process_server_not_found', 'reregister');
+    if (generation < entry.generation) return rejection(409, 'generation_superseded', 'stop');
+    return entry.revoked ? rejection(401, 'credential_revoked', 'reregister') : null;
   }
 
   private silenceEnded(hostId: string, entry: ModelEntry): void {

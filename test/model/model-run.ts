@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect } from '@jest/globals';
-import { LOOPBACK, type KnownServer, type TestSite } from '../support/test-site.js';
+import { LOOPBACK, type KnownServer, type TestCluster } from '../support/test-cluster.js';
 import { AvailabilityModel } from './availability-model.js';
-import { FleetModel, GRACE_SECONDS, type Refusal } from './fleet-model.js';
+import { FleetModel, GRACE_SECONDS, type Rejection } from './fleet-model.js';
 
 const HOSTS = 3;
 const REPLICAS = 2;
 /** Of all runs together. */
-const MOST_LOCKS = 6;
+const MAX_LOCKS = 6;
 /** As seldom as replicas may note without a gap. */
-const NOTE_SECONDS = 15;
+const AVAILABILITY_TICK_SECONDS = 15;
 
 const host = fc.nat(HOSTS - 1);
 const replica = fc.nat(REPLICAS - 1);
@@ -124,18 +124,18 @@ export class ModelRun {
   private readonly availability: AvailabilityModel;
   private readonly model: FleetModel;
 
-  private constructor(private readonly site: TestSite) {
-    const wallMs = (): number => site.clock.now().getTime();
-    this.availability = new AvailabilityModel(wallMs, () => site.clock.monotonicMs(), REPLICAS);
+  private constructor(private readonly cluster: TestCluster) {
+    const wallMs = (): number => cluster.clock.now().getTime();
+    this.availability = new AvailabilityModel(wallMs, () => cluster.clock.monotonicMs(), REPLICAS);
     this.model = new FleetModel(wallMs, this.availability);
   }
 
-  static async of(site: TestSite, actions: readonly Action[]): Promise<void> {
-    await site.database.empty();
-    await site.note();
-    const run = new ModelRun(site);
+  static async of(cluster: TestCluster, actions: readonly Action[]): Promise<void> {
+    await cluster.database.empty();
+    await cluster.recordAvailability();
+    const run = new ModelRun(cluster);
     for (const next of actions) {
-      site.clock.advanceMs(1);
+      cluster.clock.advanceMs(1);
       await run.step(next);
       await run.checkInvariants();
     }
@@ -153,11 +153,11 @@ export class ModelRun {
           friendlyName: `${next.name}-${hostId}`,
           ipAddress: `10.0.0.${next.host}`,
         };
-        const { status, body } = await this.site.register(
+        const { status, body } = await this.cluster.register(
           hostId,
           over,
           next.replica,
-          this.site.passphrase,
+          this.cluster.passphrase,
           next.address,
         );
         this.expectSame({ status, ...body }, expected);
@@ -177,7 +177,7 @@ export class ModelRun {
           protectedMachines,
         });
         const over = { machineId: machine, instanceId: instance, protectedMachineCount: protectedMachines, ...odd };
-        const { status, body } = await this.site.heartbeat(
+        const { status, body } = await this.cluster.heartbeat(
           server,
           over,
           next.replica,
@@ -189,7 +189,7 @@ export class ModelRun {
         const server = this.credential(hostId, next.age);
         if (!server) return;
         const expected = this.model.decommission(hostId, server.generation, next.force);
-        const { status, body } = await this.site.unregister(
+        const { status, body } = await this.cluster.unregister(
           server,
           next.force ? '?force=true&reason=model' : '',
           next.replica,
@@ -199,8 +199,8 @@ export class ModelRun {
       case 'decommission': {
         const expected = this.model.decommission(hostId, null, next.force);
         const url = `/v1/process-servers/${hostId}${next.force ? '?force=true&reason=model' : ''}`;
-        const { status, body } = await this.site.call('DELETE', url, {
-          authorization: this.site.admin,
+        const { status, body } = await this.cluster.call('DELETE', url, {
+          authorization: this.cluster.admin,
           replica: next.replica,
         });
         return this.expectSame({ status, ...body }, expected);
@@ -209,16 +209,16 @@ export class ModelRun {
         const generation = (this.known.get(hostId)?.[0]?.generation ?? 1) + next.offset;
         if (generation < 1) return;
         const expected = this.model.purge(hostId, generation, next.force);
-        const { status, body } = await this.site.purge(hostId, { generation, force: next.force }, next.replica);
+        const { status, body } = await this.cluster.purge(hostId, { generation, force: next.force }, next.replica);
         return this.expectSame({ status, ...body }, expected);
       }
       case 'revoke': {
         const generation = (this.known.get(hostId)?.[0]?.generation ?? 1) + next.offset;
         if (generation < 1) return;
         const expected = this.model.revoke(hostId, generation);
-        const { status, body } = await this.site.call('POST', `/v1/process-servers/${hostId}/revoke-credential`, {
+        const { status, body } = await this.cluster.call('POST', `/v1/process-servers/${hostId}/revoke-credential`, {
           body: { generation, reason: 'model' },
-          authorization: this.site.admin,
+          authorization: this.cluster.admin,
           replica: next.replica,
         });
         return this.expectSame({ status, ...body }, expected);
@@ -226,28 +226,28 @@ export class ModelRun {
       case 'purgePlan':
         return this.purgeByPlan(next.replica);
       case 'cleanUp':
-        await this.site.replica(next.replica).cleanUp.pass();
+        await this.cluster.replica(next.replica).cleanUp.run();
         this.model.cleanUp(next.replica);
         return;
       case 'listen':
-        for (let left = next.seconds; left > 0; left -= NOTE_SECONDS) {
-          this.site.clock.advanceSeconds(Math.min(NOTE_SECONDS, left));
-          await this.noteAll();
+        for (let left = next.seconds; left > 0; left -= AVAILABILITY_TICK_SECONDS) {
+          this.cluster.clock.advanceSeconds(Math.min(AVAILABILITY_TICK_SECONDS, left));
+          await this.recordAll();
         }
         return;
       case 'outage':
-        this.site.clock.advanceSeconds(next.seconds);
-        if (next.note) await this.noteAll();
+        this.cluster.clock.advanceSeconds(next.seconds);
+        if (next.note) await this.recordAll();
         return;
       case 'note':
-        await this.site.replica(next.replica).listening.note();
+        await this.cluster.replica(next.replica).availabilityClock.tick();
         return this.availability.record(next.replica);
       case 'restart':
-        await this.site.restartReplica(next.replica);
+        await this.cluster.restartReplica(next.replica);
         return this.availability.restart(next.replica);
       case 'clockStep':
-        this.site.clock.stepMs(next.ms);
-        await this.noteAll();
+        this.cluster.clock.stepMs(next.ms);
+        await this.recordAll();
         return;
       case 'lock':
         return this.heartbeatWhileLocked(hostId, next);
@@ -262,31 +262,31 @@ export class ModelRun {
     const server = this.credential(hostId, 0);
     const isAccepted =
       server && this.availability.isListening(replica) && this.model.accepts(hostId, server.generation);
-    if (!server || !isAccepted || ModelRun.locks >= MOST_LOCKS) return;
+    if (!server || !isAccepted || ModelRun.locks >= MAX_LOCKS) return;
     ModelRun.locks += 1;
-    const holder = await this.site.database.connect();
-    await holder.query(`LOCK TABLES ${table} WRITE`);
+    const lockHolder = await this.cluster.database.connect();
+    await lockHolder.query(`LOCK TABLES ${table} WRITE`);
     const load = { cpuPercent: ModelRun.locks, totalMemoryBytes: 1, availableMemoryBytes: 1 };
-    const { status, body } = await this.site.heartbeat(
+    const { status, body } = await this.cluster.heartbeat(
       server,
       { load },
       replica,
       this.model.entries.get(hostId)?.address,
     );
     this.expectSame({ status, ...body }, { status: 503, code: 'database_unavailable', instruction: 'retry' });
-    await expect(this.site.replica(replica).availability.record()).rejects.toThrow();
+    await expect(this.cluster.replica(replica).availability.record()).rejects.toThrow();
     this.availability.fail(replica);
-    await holder.query('UNLOCK TABLES');
-    await holder.end();
+    await lockHolder.query('UNLOCK TABLES');
+    await lockHolder.end();
   }
 
   /** A plan over everybody who is silent, applied twice through both replicas at once. */
   private async purgeByPlan(replica: number): Promise<void> {
-    const authorization = this.site.admin;
+    const authorization = this.cluster.admin;
     const silent = [...this.model.entries]
       .filter(([, entry]) => !this.model.isConnected(entry))
       .map(([hostId]) => hostId);
-    const plan = await this.site.call<{ planId: string; candidates: { hostId: string; generation: number }[] }>(
+    const plan = await this.cluster.call<{ planId: string; candidates: { hostId: string; generation: number }[] }>(
       'POST',
       '/v1/purges',
       {
@@ -302,7 +302,7 @@ export class ModelRun {
       status: number;
       body: { purged: { hostId: string }[]; skipped: { hostId: string; code: string }[] };
     }> =>
-      this.site.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
+      this.cluster.call('POST', `/v1/purges/${plan.body.planId}/apply`, {
         body: { expectedCount: plan.body.candidates.length, reason: 'model' },
         authorization,
         replica: at,
@@ -312,13 +312,13 @@ export class ModelRun {
     for (const { hostId, generation } of plan.body.candidates) {
       const expected = this.model.purge(hostId, generation, false);
       const skipped = one.body.skipped.find((entry) => entry.hostId === hostId);
-      expect(skipped?.code).toBe((expected as Refusal).code);
+      expect(skipped?.code).toBe((expected as Rejection).code);
     }
   }
 
-  private async noteAll(): Promise<void> {
+  private async recordAll(): Promise<void> {
     for (let number = 0; number < REPLICAS; number += 1) {
-      await this.site.replica(number).listening.note();
+      await this.cluster.replica(number).availabilityClock.tick();
       this.availability.record(number);
     }
   }
@@ -328,24 +328,24 @@ export class ModelRun {
     return known[Math.min(age, known.length - 1)];
   }
 
-  private expectSame(answer: object, expected: object): void {
+  private expectSame(response: object, expected: object): void {
     const { generation: _generation, ...rest } = expected as { generation?: number };
-    expect(answer).toMatchObject(rest);
-    const outcome = (expected as Partial<Refusal>).code ?? String((expected as { status: number }).status);
+    expect(response).toMatchObject(rest);
+    const outcome = (expected as Partial<Rejection>).code ?? String((expected as { status: number }).status);
     ModelRun.outcomes.set(outcome, (ModelRun.outcomes.get(outcome) ?? 0) + 1);
   }
 
   private async checkInvariants(): Promise<void> {
     await this.checkStoredState();
     await this.checkEvents();
-    await this.checkAnswersAgree();
+    await this.checkResponsesAgree();
   }
 
   /** I1, I3, I5, I6, I8, I10: just the entries, leases and tombstones that the model has, and no row besides. */
   private async checkStoredState(): Promise<void> {
-    const { database } = this.site;
+    const { database } = this.cluster;
     const rows = await database.rows<Record<string, string | number | Date | null>>(
-      `SELECT l.host_id, p.generation, l.generation AS lease_generation, p.machine_id, l.ends_listened_ms, l.heard_listened_ms,
+      `SELECT l.host_id, p.generation, l.generation AS lease_generation, p.machine_id, l.expires_available_ms, l.last_seen_available_ms,
               l.last_heartbeat_at, l.retired, l.revoked, p.decommissioned_at, h.protected_machine_count, h.protected_machines_unknown, l.instance_id
          FROM process_server_lease l
          LEFT JOIN process_server p ON p.host_id = l.host_id
@@ -359,8 +359,8 @@ export class ModelRun {
           generation: entry.generation,
           lease_generation: entry.generation,
           machine_id: entry.machine,
-          ends_listened_ms: entry.endsAtListenedMs,
-          heard_listened_ms: entry.heardAtListenedMs,
+          expires_available_ms: entry.expiresAvailableMs,
+          last_seen_available_ms: entry.lastSeenAvailableMs,
           last_heartbeat_at: entry.lastHeartbeatAt && new Date(entry.lastHeartbeatAt),
           retired: Number(entry.decommissionedAt !== null),
           revoked: Number(entry.revoked),
@@ -374,7 +374,7 @@ export class ModelRun {
     expect(stored).toEqual(expected);
     for (const table of ['process_server', 'process_server_health'])
       expect(await database.count(table)).toBe(this.model.entries.size);
-    expect(await database.tallyErrors()).toEqual([]);
+    expect(await database.counterErrors()).toEqual([]);
     const tombstones = await database.rows<{ host_id: string; generation: number; removal: string }>(
       'SELECT host_id, generation, removal FROM tombstone ORDER BY host_id',
     );
@@ -388,7 +388,7 @@ export class ModelRun {
 
   /** I9: for each change its event, in order; of the refusals at most one for a host, kind and hour. */
   private async checkEvents(): Promise<void> {
-    const rows = await this.site.database.rows<{ host_id: string | null; kind: string; at: Date }>(
+    const rows = await this.cluster.database.rows<{ host_id: string | null; kind: string; at: Date }>(
       'SELECT host_id, kind, at FROM event ORDER BY at, id',
     );
     for (const hostId of this.hostIds) {
@@ -400,16 +400,16 @@ export class ModelRun {
       if (this.availability.steps > 0) expect([...changes].sort()).toEqual([...expected].sort());
       else expect(changes).toEqual(expected);
     }
-    const refusals = rows
+    const rejections = rows
       .filter(({ kind }) => kind.startsWith('refused_'))
       .map(({ host_id, kind, at }) => `${host_id} ${kind} ${Math.floor(at.getTime() / 3_600_000)}`);
-    expect(new Set(refusals).size).toBe(refusals.length);
-    expect(rows.filter(({ kind }) => kind === 'listening_outage')).toHaveLength(this.availability.outages);
+    expect(new Set(rejections).size).toBe(rejections.length);
+    expect(rows.filter(({ kind }) => kind === 'service_outage')).toHaveLength(this.availability.outages);
     expect(rows.filter(({ kind }) => kind === 'clock_stepped')).toHaveLength(this.availability.steps);
   }
 
   /** I7: lists, counts and details of both replicas tell the model's states. I4: what is due and swept is gone. */
-  private async checkAnswersAgree(): Promise<void> {
+  private async checkResponsesAgree(): Promise<void> {
     type Item = { hostId: string; connectionState: string; lifecycle: string; removeBy: string | null };
     const expected = [...this.model.entries]
       .map(([hostId, entry]) => ({
@@ -424,17 +424,17 @@ export class ModelRun {
       }))
       .sort((a, b) => (a.hostId < b.hostId ? -1 : 1));
     for (let replica = 0; replica < REPLICAS; replica += 1) {
-      const all = await this.site.read<{ items: Item[]; asOf: string }>('/v1/process-servers', replica);
+      const all = await this.cluster.read<{ items: Item[]; asOf: string }>('/v1/process-servers', replica);
       expect(all.body.items).toMatchObject(expected);
       expect(all.body.items).toHaveLength(expected.length);
-      const connected = await this.site.read<{ items: Item[] }>(
+      const connected = await this.cluster.read<{ items: Item[] }>(
         '/v1/process-servers?connectionState=Connected',
         replica,
       );
       expect(connected.body.items.map(({ hostId }) => hostId)).toEqual(
         expected.filter(({ connectionState }) => connectionState === 'Connected').map(({ hostId }) => hostId),
       );
-      const fleet = await this.site.read<{
+      const fleet = await this.cluster.read<{
         total: number;
         connectionState: { Connected: number };
         lifecycle: { Decommissioned: number };
@@ -449,6 +449,6 @@ export class ModelRun {
       }
     }
     const [first] = expected;
-    if (first) expect((await this.site.read(`/v1/process-servers/${first.hostId}`, 1)).body).toMatchObject(first);
+    if (first) expect((await this.cluster.read(`/v1/process-servers/${first.hostId}`, 1)).body).toMatchObject(first);
   }
 }

@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
-import { TestSite } from '../support/test-site.js';
+import { TestCluster } from '../support/test-cluster.js';
 import { ModelRun, someActions } from './model-run.js';
 
 jest.setTimeout(600_000);
 
 const { MODEL_RUNS = '8', MODEL_SEED, MODEL_PATH, MODEL_SHRINK = '1' } = process.env;
 
-let site: TestSite;
+let cluster: TestCluster;
 beforeAll(async () => {
-  site = await TestSite.open({ replicas: 2 });
+  cluster = await TestCluster.open({ replicas: 2 });
 });
-afterAll(() => site.close());
+afterAll(() => cluster.close());
 
 it('does what the model does, whatever happens in whatever order, with two replicas on one database', async () => {
-  const seed = MODEL_SEED ? Number(MODEL_SEED) : site.clock.now().getTime() ^ process.pid ^ Date.now();
+  const seed = MODEL_SEED ? Number(MODEL_SEED) : cluster.clock.now().getTime() ^ process.pid ^ Date.now();
   process.stdout.write(`model: seed ${seed}, ${MODEL_RUNS} runs; replay with MODEL_SEED=${seed}\n`);
-  const property = fc.asyncProperty(someActions, (actions) => ModelRun.of(site, actions));
+  const property = fc.asyncProperty(someActions, (actions) => ModelRun.of(cluster, actions));
   await fc.assert(property, {
     seed,
     numRuns: Number(MODEL_RUNS),
@@ -26,5 +26,5 @@ it('does what the model does, whatever happens in whatever order, with two repli
   process.stdout.write(
     `model: ${[...ModelRun.outcomes].map(([outcome, times]) => `${outcome} ${times}`).join(', ')}\n`,
   );
-  expect(site.log.filter((line) => line.includes('"level":50'))).toEqual([]);
+  expect(cluster.log.filter((line) => line.includes('"level":50'))).toEqual([]);
 });

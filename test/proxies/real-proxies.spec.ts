@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { readSettings } from '@app/platform';
-import type { EventBody } from '@app/wire';
-import { aRegistration, TestSite } from '../support/test-site.js';
-import { PROXY, RealProxies, type Ways } from './real-proxies.js';
+import type { EventDto } from '@app/api-contract';
+import { aRegistration, TestCluster } from '../support/test-cluster.js';
+import { PROXY, RealProxies, type Routes } from './real-proxies.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'real-proxies-'));
-let site: TestSite;
+let cluster: TestCluster;
 let proxies: RealProxies;
 
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeAll(async () => {
   const [certificateFile, keyFile] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
   writeFileSync(certificateFile, cert);
   writeFileSync(keyFile, key);
-  site = await TestSite.open();
+  cluster = await TestCluster.open();
   const backend = async (settings: Record<string, string>): Promise<number> => {
     const environment = {
       TRUSTED_PROXIES: PROXY,
@@ -28,10 +28,10 @@ beforeAll(async () => {
       CONFIGURATION_SERVER_VERSION: '9.63.7187.1',
       ...settings,
     };
-    const replica = await site.addReplicaWith({
+    const replica = await cluster.addReplicaWith({
       settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
     });
-    return Number(new URL(await site.replica(replica).http.getUrl()).port);
+    return Number(new URL(await cluster.replica(replica).http.getUrl()).port);
   };
   proxies = await RealProxies.start(join(folder, 'proxies'), {
     xForwardedFor: await backend({ TRUSTED_PROXY_HEADER: 'x-forwarded-for' }),
@@ -46,11 +46,11 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await proxies?.stop();
-  await site?.close();
+  await cluster?.close();
   rmSync(folder, { recursive: true });
 });
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }
@@ -59,18 +59,18 @@ interface Answer {
 const FORGED = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.9' };
 
 function call(
-  way: keyof Ways,
+  route: keyof Routes,
   from: string,
   method: string,
   path: string,
   { authorization = '', body }: { authorization?: string; body?: object } = {},
-): Promise<Answer> {
-  const isTls = way.endsWith('Tls');
+): Promise<ApiResponse> {
+  const isTls = route.endsWith('Tls');
   const headers = { ...FORGED, authorization, ...(body && { 'content-type': 'application/json' }) };
   return new Promise((resolve, reject) => {
     const options = {
       host: '127.0.0.1',
-      port: proxies.ways[way],
+      port: proxies.routes[route],
       method,
       path,
       headers,
@@ -92,41 +92,41 @@ function call(
   });
 }
 
-describe.each<[keyof Ways, number]>([
+describe.each<[keyof Routes, number]>([
   ['nginxXForwardedFor', 21],
   ['nginxForwarded', 22],
   ['haproxyHttp', 23],
   ['haproxySendProxy', 24],
   ['haproxySendProxyV2', 25],
   ['haproxySendProxyV2Tls', 26],
-])('through %s', (way, network) => {
+])('through %s', (route, network) => {
   const [one, other] = [`127.0.${network}.1`, `127.0.${network}.2`];
 
   it('entries, events and conflicts have the true address', async () => {
     const hostId = randomUUID();
     const path = `/v1/process-servers/${hostId}`;
-    const registered = await call(way, one, 'PUT', path, {
-      authorization: site.passphrase,
+    const registered = await call(route, one, 'PUT', path, {
+      authorization: cluster.passphrase,
       body: aRegistration({ friendlyName: hostId, machineId: hostId }),
     });
     expect(registered.status).toBe(201);
-    const beat = (from: string, over: object = {}): Promise<Answer> =>
-      call(way, from, 'POST', `${path}/heartbeats`, {
+    const heartbeat = (from: string, over: object = {}): Promise<ApiResponse> =>
+      call(route, from, 'POST', `${path}/heartbeats`, {
         authorization: `Bearer ${String(registered.body['credential'])}`,
         body: { generation: 1, ...over },
       });
-    expect((await beat(one)).status).toBe(200);
-    expect(JSON.stringify((await site.read(`${path}/diagnosis`)).body)).toContain(`"sourceAddress":"${one}"`);
-    const conflict = await beat(other, { machineId: 'a-clone' });
+    expect((await heartbeat(one)).status).toBe(200);
+    expect(JSON.stringify((await cluster.read(`${path}/diagnosis`)).body)).toContain(`"sourceAddress":"${one}"`);
+    const conflict = await heartbeat(other, { machineId: 'a-clone' });
     expect([conflict.status, String(conflict.body['detail'])]).toEqual([
       409,
       expect.stringContaining(`${one} holds it, ${other} asked`),
     ]);
-    await call(way, other, 'POST', `${path}/purge`, {
-      authorization: site.admin,
+    await call(route, other, 'POST', `${path}/purge`, {
+      authorization: cluster.admin,
       body: { generation: 1, reason: 'test', force: true },
     });
-    const seen = (await site.read<{ items: EventBody[] }>(`${path}/events`)).body.items.map(
+    const seen = (await cluster.read<{ items: EventDto[] }>(`${path}/events`)).body.items.map(
       ({ kind, sourceAddress }) => [kind, sourceAddress],
     );
     expect(seen.sort()).toEqual([
@@ -138,7 +138,7 @@ describe.each<[keyof Ways, number]>([
 
   it('the limit of one client does not meet another', async () => {
     const statuses: number[] = [];
-    for (const from of [one, one, one, one, other]) statuses.push((await call(way, from, 'GET', '/docs')).status);
+    for (const from of [one, one, one, one, other]) statuses.push((await call(route, from, 'GET', '/docs')).status);
     expect(statuses).toEqual([200, 200, 200, 429, 200]);
   });
 });

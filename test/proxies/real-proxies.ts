@@ -17,7 +17,7 @@ export interface Backends {
 }
 
 /** The ways through a proxy, with the port to connect to. */
-export type Ways = Readonly<
+export type Routes = Readonly<
   Record<
     | 'nginxXForwardedFor'
     | 'nginxForwarded'
@@ -45,7 +45,7 @@ async function freePort(): Promise<number> {
 
 function nginxConfiguration(
   folder: string,
-  { nginxXForwardedFor, nginxForwarded }: Ways,
+  { nginxXForwardedFor, nginxForwarded }: Routes,
   { xForwardedFor, forwarded }: Backends,
 ): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -73,7 +73,7 @@ http {
 }
 
 function haproxyConfiguration(
-  { haproxyHttp, haproxySendProxy, haproxySendProxyV2, haproxySendProxyV2Tls }: Ways,
+  { haproxyHttp, haproxySendProxy, haproxySendProxyV2, haproxySendProxyV2Tls }: Routes,
   { xForwardedFor, proxyProtocol, proxyProtocolTls }: Backends,
 ): string {
   const listen = (name: string, mode: string, port: number, backend: number, server: string): string => `
@@ -101,13 +101,13 @@ export class RealProxies {
   output = '';
 
   private constructor(
-    readonly ways: Ways,
+    readonly routes: Routes,
     private readonly processes: readonly ChildProcess[],
   ) {}
 
   static async start(folder: string, backends: Backends): Promise<RealProxies> {
     const { haproxy, nginx, environment } = JSON.parse(process.env['PROXY_PROGRAMS'] ?? '{}') as Programs;
-    const ways: Ways = {
+    const routes: Routes = {
       nginxXForwardedFor: await freePort(),
       nginxForwarded: await freePort(),
       haproxyHttp: await freePort(),
@@ -117,17 +117,17 @@ export class RealProxies {
     };
     mkdirSync(folder, { recursive: true });
     const [nginxFile, haproxyFile] = [join(folder, 'nginx.conf'), join(folder, 'haproxy.cfg')];
-    writeFileSync(nginxFile, nginxConfiguration(folder, ways, backends));
-    writeFileSync(haproxyFile, haproxyConfiguration(ways, backends));
+    writeFileSync(nginxFile, nginxConfiguration(folder, routes, backends));
+    writeFileSync(haproxyFile, haproxyConfiguration(routes, backends));
     const env = { ...process.env, ...environment };
-    const proxies = new RealProxies(ways, [
+    const proxies = new RealProxies(routes, [
       spawn(nginx, ['-p', folder, '-e', 'stderr', '-c', nginxFile], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
       spawn(haproxy, ['-f', haproxyFile, '-db'], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
     ]);
     for (const { stdout, stderr } of proxies.processes)
       for (const stream of [stdout, stderr]) stream?.on('data', (text) => (proxies.output += String(text)));
     try {
-      for (const port of Object.values(ways))
+      for (const port of Object.values(routes))
         await eventually(`a proxy listens on ${port}`, 20_000, () => isListening(port));
     } catch (error) {
       await proxies.stop();

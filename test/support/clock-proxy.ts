@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { DatabaseAddress } from '@app/fleet-mysql';
 
-const ASKS_TIME = Buffer.from('UTC_TIMESTAMP(3)');
+const TIME_QUERY = Buffer.from('UTC_TIMESTAMP(3)');
 const TIME = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/;
 
 /**
@@ -17,10 +17,10 @@ export class ClockProxy {
     private readonly target: DatabaseAddress,
   ) {}
 
-  static async before(target: DatabaseAddress): Promise<ClockProxy> {
+  static async inFrontOf(target: DatabaseAddress): Promise<ClockProxy> {
     const server = createServer();
     const proxy = new ClockProxy(server, target);
-    server.on('connection', (client) => proxy.pass(client));
+    server.on('connection', (client) => proxy.forward(client));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
@@ -36,15 +36,15 @@ export class ClockProxy {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  private pass(client: Socket): void {
+  private forward(client: Socket): void {
     const { socketPath, host = '127.0.0.1', port = 3306 } = this.target;
     const database = socketPath ? connect(socketPath) : connect(port, host);
-    let isAsked = false;
+    let isTimeQuery = false;
     client.on('data', (bytes) => {
-      isAsked = bytes.includes(ASKS_TIME);
+      isTimeQuery = bytes.includes(TIME_QUERY);
       database.write(bytes);
     });
-    database.on('data', (bytes) => client.write(isAsked ? this.shifted(bytes) : bytes));
+    database.on('data', (bytes) => client.write(isTimeQuery ? this.shifted(bytes) : bytes));
     for (const [one, other] of [
       [client, database],
       [database, client],

@@ -1,13 +1,13 @@
 import { expect } from '@jest/globals';
-import { hasRetryAfter, PROBLEMS, problemType, type ProblemCode } from '@app/wire';
-import type { Answer } from './test-site.js';
+import { hasRetryAfter, PROBLEMS, problemType, type ProblemCode } from '@app/api-contract';
+import type { TestResponse } from './test-cluster.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MEMBERS = ['type', 'title', 'status', 'detail', 'code', 'requestId'];
 const OPTIONAL_MEMBERS = ['instruction', 'errors', 'heartbeatIntervalSeconds'];
 
 /** The answer is this problem, whole: status, media type, every member, the request id in the header, and when to come again. */
-export function expectProblem({ status, body, headers }: Answer<object>, code: ProblemCode): void {
+export function expectProblem({ status, body, headers }: TestResponse<object>, code: ProblemCode): void {
   const problem = body as Record<string, unknown>;
   expect({ status, code: problem['code'], detail: problem['detail'] }).toEqual({
     status: PROBLEMS[code].status,
@@ -32,7 +32,7 @@ export function expectProblem({ status, body, headers }: Answer<object>, code: P
 }
 
 /** An answer that came over a raw socket. */
-export function parsedAnswer(text: string): Answer {
+export function parseResponse(text: string): TestResponse {
   const [head = '', body = ''] = text.split(/\r\n\r\n/);
   const [statusLine = '', ...lines] = head.split('\r\n');
   const headers = Object.fromEntries(

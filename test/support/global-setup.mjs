@@ -2,7 +2,7 @@ import { access, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
-import { FOLDER_PREFIX, removeFolder, sweepDeadRuns } from './throw-away-folders.mjs';
+import { FOLDER_PREFIX, removeFolder, removeDeadRuns } from './temp-folders.mjs';
 
 /** One database server for the whole run; its address goes to the workers as JSON in TEST_DATABASE. */
 export default async function globalSetup() {
@@ -15,14 +15,14 @@ export default async function globalSetup() {
   await access(platform).catch(() => {
     throw new Error('dist/ is not built: run the tests with "npm test", which builds it first.');
   });
-  const { openPrivateDatabase, stopDatabaseLeftIn } = await import(new URL('private-database.js', platform));
-  const { isRunning, startOf } = await import(new URL('running-process.js', platform));
-  await sweepDeadRuns({ isRunning, startOf, stopDatabaseLeftIn });
+  const { openPrivateDatabase, stopOrphanedDatabase } = await import(new URL('private-database.js', platform));
+  const { isRunning, processStartTime } = await import(new URL('running-process.js', platform));
+  await removeDeadRuns({ isRunning, processStartTime, stopOrphanedDatabase });
 
   const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
-  await writeFile(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, start: startOf(process.pid) }));
+  await writeFile(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, start: processStartTime(process.pid) }));
   let removed;
-  const remove = () => (removed ??= stopDatabaseLeftIn(folder).then(() => removeFolder(folder)));
+  const remove = () => (removed ??= stopOrphanedDatabase(folder).then(() => removeFolder(folder)));
   // Jest runs no teardown when it is interrupted.
   for (const [signal, exitCode] of [
     ['SIGINT', 130],

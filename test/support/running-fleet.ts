@@ -2,20 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { registrationOf, type ServerFolder, type ServerProgram } from './server-program.js';
 
-export interface HttpAnswer<Body = Record<string, unknown>> {
+export interface HttpResult<Body = Record<string, unknown>> {
   readonly status: number;
   readonly body: Body;
 }
 
 /** A process server that sends heartbeats, and what it was answered. */
-export interface BeatingServer {
+export interface HeartbeatSender {
   readonly hostId: string;
   readonly credential: string;
   readonly generation: number;
   /** Statuses of its heartbeats, in order. */
   readonly statuses: number[];
   /** Codes and instructions of those that were refused. */
-  readonly refusals: Set<string>;
+  readonly rejections: Set<string>;
 }
 
 const LOAD = {
@@ -29,8 +29,8 @@ const LOAD = {
 
 /** Process servers that send heartbeats with changing load to a running program, for as long as a test lets them. */
 export class RunningFleet {
-  readonly servers: BeatingServer[] = [];
-  private readonly silent = new Set<BeatingServer>();
+  readonly servers: HeartbeatSender[] = [];
+  private readonly stoppedSenders = new Set<HeartbeatSender>();
   private stopped = false;
   private readonly loops: Promise<void>[] = [];
 
@@ -53,7 +53,7 @@ export class RunningFleet {
   }
 
   /** Registers one more, which begins to send heartbeats. */
-  async add(): Promise<BeatingServer> {
+  async add(): Promise<HeartbeatSender> {
     const hostId = randomUUID();
     const { status, body } = await this.call<{ generation: number; credential: string }>(
       'PUT',
@@ -67,16 +67,16 @@ export class RunningFleet {
       credential: body.credential,
       generation: body.generation,
       statuses: [],
-      refusals: new Set<string>(),
+      rejections: new Set<string>(),
     };
     this.servers.push(server);
-    this.loops.push(this.beat(server));
+    this.loops.push(this.sendHeartbeats(server));
     return server;
   }
 
   /** It sends no more heartbeats. */
-  silence(server: BeatingServer): void {
-    this.silent.add(server);
+  stopHeartbeats(server: HeartbeatSender): void {
+    this.stoppedSenders.add(server);
   }
 
   /** Ends all heartbeats. */
@@ -85,15 +85,15 @@ export class RunningFleet {
     await Promise.all(this.loops);
   }
 
-  read<Body = Record<string, unknown>>(path: string): Promise<HttpAnswer<Body>> {
+  read<Body = Record<string, unknown>>(path: string): Promise<HttpResult<Body>> {
     return this.call<Body>('GET', path, `Bearer ${this.key}`);
   }
 
-  unregister({ hostId, credential }: BeatingServer): Promise<HttpAnswer> {
+  unregister({ hostId, credential }: HeartbeatSender): Promise<HttpResult> {
     return this.call('DELETE', `/v1/process-servers/${hostId}`, `Bearer ${credential}`);
   }
 
-  async stateOf({ hostId }: BeatingServer): Promise<string> {
+  async stateOf({ hostId }: HeartbeatSender): Promise<string> {
     const { status, body } = await this.read<{ connectionState: string }>(`/v1/process-servers/${hostId}`);
     return status === 200 ? body.connectionState : String(status);
   }
@@ -115,22 +115,22 @@ export class RunningFleet {
     }
   }
 
-  private async beat(server: BeatingServer): Promise<void> {
-    while (!this.stopped && !this.silent.has(server)) {
+  private async sendHeartbeats(server: HeartbeatSender): Promise<void> {
+    while (!this.stopped && !this.stoppedSenders.has(server)) {
       const body = {
         generation: server.generation,
         agentVersion: '1.0.0.0',
         protectedMachineCount: 0,
         load: { cpuPercent: server.statuses.length % 50, ...LOAD },
       };
-      const answer = await this.call<{ code?: string; instruction: string }>(
+      const result = await this.call<{ code?: string; instruction: string }>(
         'POST',
         `/v1/process-servers/${server.hostId}/heartbeats`,
         `Bearer ${server.credential}`,
         body,
       );
-      server.statuses.push(answer.status);
-      if (answer.status !== 200) server.refusals.add(`${answer.body.code} ${answer.body.instruction}`);
+      server.statuses.push(result.status);
+      if (result.status !== 200) server.rejections.add(`${result.body.code} ${result.body.instruction}`);
       await pause(this.intervalMs);
     }
   }
@@ -140,7 +140,7 @@ export class RunningFleet {
     path: string,
     authorization: string,
     body?: unknown,
-  ): Promise<HttpAnswer<Body>> {
+  ): Promise<HttpResult<Body>> {
     const response = await fetch(`${this.program.url}${path}`, {
       method,
       headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },

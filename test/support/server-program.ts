@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createConnection, type Connection } from 'mysql2/promise';
-import { mustTellNoSecret } from './secrets-in-text.js';
-import { databasesOn, type RunningDatabase } from '../../libs/platform/src/database-process.js';
-import { endProcess } from '../../libs/platform/src/running-process.js';
+import { assertNoSecret } from './assert-no-secret.js';
+import { findServersForDataDir, type RunningDatabase } from '../../libs/platform/src/database-process.js';
+import { terminateProcess } from '../../libs/platform/src/running-process.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/apps/configuration-server/src/main.js', import.meta.url));
 /** A start takes about three seconds; on a busy machine, after a crash and with the disk at its limit, much longer. */
@@ -125,7 +125,7 @@ export class ServerProgram {
 
   async end(): Promise<Ending> {
     await eventually('the server ends', END_WITHIN_MS, () => !this.isRunning);
-    mustTellNoSecret(this.output);
+    assertNoSecret(this.output);
     return this.ended;
   }
 }
@@ -180,12 +180,12 @@ export class ServerFolder {
   }
 
   private databases(): RunningDatabase[] {
-    return databasesOn(this.path('database', 'private-database'));
+    return findServersForDataDir(this.path('database', 'private-database'));
   }
 
   /** Ends the database with SIGKILL. */
   async killDatabase(): Promise<void> {
-    for (const pid of this.databasePids()) await endProcess(pid, 0);
+    for (const pid of this.databasePids()) await terminateProcess(pid, 0);
   }
 
   /** Past the server, straight to its private database. */
@@ -207,7 +207,7 @@ export class ServerFolder {
   async remove(): Promise<void> {
     for (const program of this.programs) if (program.isRunning) await program.stop('SIGKILL');
     // A start killed while it made its data leaves a process that begins only now, or ends by itself.
-    for (let looks = 0; looks < 3; looks += 1) {
+    for (let attempt = 0; attempt < 3; attempt += 1) {
       await this.killDatabase();
       await pause(20);
     }

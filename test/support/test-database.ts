@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection, type Connection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
 import { migrateDatabase, type DatabaseAddress } from '@app/fleet-mysql';
-import { fixedFraction, HandClock } from './hand-clock.js';
+import { fixedFraction, ManualClock } from './manual-clock.js';
 
 /** A schema of its own for one test file, migrated, on the database that the run was given. */
 export class TestDatabase {
@@ -24,7 +24,7 @@ export class TestDatabase {
     // On a cluster: what was committed through another node is seen. A single server may not know the setting.
     await connection.query('SET SESSION wsrep_sync_wait = 15').catch(() => undefined);
     const address = { ...server, database };
-    await migrateDatabase(address, new HandClock(new Date()), 'test', fixedFraction(0));
+    await migrateDatabase(address, new ManualClock(new Date()), 'test', fixedFraction(0));
     return new TestDatabase(address, connection);
   }
 
@@ -51,19 +51,19 @@ export class TestDatabase {
   }
 
   /** Where the tally and the entries differ: nowhere. */
-  async tallyErrors(): Promise<unknown[]> {
+  async counterErrors(): Promise<unknown[]> {
     return this.rows(`
       SELECT both_sides.version_key, both_sides.decommissioned, SUM(both_sides.entries) AS too_many
-        FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_tally AS t
+        FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
               UNION ALL SELECT p.version_key, p.decommissioned_at IS NOT NULL, -1 FROM process_server AS p) AS both_sides
        GROUP BY 1, 2 HAVING SUM(both_sides.entries) <> 0`);
   }
 
   /** Makes the tally true of entries that were written straight into the tables. */
-  async tally(): Promise<void> {
-    await this.write('DELETE FROM fleet_tally');
+  async rebuildCounters(): Promise<void> {
+    await this.write('DELETE FROM fleet_counter_delta');
     await this.write(
-      'INSERT INTO fleet_tally (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server AS p GROUP BY 1, 2',
+      'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server AS p GROUP BY 1, 2',
     );
   }
 
@@ -77,7 +77,7 @@ export class TestDatabase {
   /** Empties every table of the fleet; the passphrase and the keys stay. */
   async empty(): Promise<void> {
     for (const table of [
-      'process_server_name',
+      'process_server_name_history',
       'process_server_health',
       'process_server_lease',
       'process_server',
@@ -85,8 +85,8 @@ export class TestDatabase {
       'event',
       'listening',
       'purge_plan',
-      'clean_up_pass',
-      'fleet_tally',
+      'clean_up_run',
+      'fleet_counter_delta',
     ]) {
       await this.connection.query(`DELETE FROM ${table}`);
     }

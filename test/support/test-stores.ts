@@ -3,7 +3,7 @@ import type { PoolConnection } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import {
   availabilityTiming,
-  ListeningClock,
+  LocalAvailabilityClock,
   PLAN_LIFETIME_MS,
   decommission,
   parseVersion,
@@ -14,24 +14,24 @@ import {
   type HeartbeatVerdict,
   type Moment,
   type ProcessServerFacts,
-  type PurgeAnswer,
-  type PurgeOrder,
+  type PurgeResult,
+  type PurgeCommand,
   type Registry,
-  type RegistrationAnswer,
-  type RegistrationTerms,
+  type RegistrationResult,
+  type RegistrationPolicy,
   type Version,
-  type WaitingHeartbeat,
+  type QueuedHeartbeat,
 } from '@app/fleet';
 import {
-  EventReader,
-  FleetCounter,
-  FleetReader,
+  EventLogQuery,
+  FleetSummaryQuery,
+  ProcessServerListQuery,
   LeaseStore,
-  ListeningStore,
+  AvailabilityClockStore,
   PlanStore,
   RegistryStore,
   RemovalStore,
-  StampsInFlight,
+  PendingWrites,
   type DatabaseAddress,
 } from '@app/fleet-mysql';
 import { HmacCredentials, UuidIdentifiers } from '@app/platform';
@@ -42,16 +42,16 @@ import {
   type TransactionOptions,
 } from '../../libs/fleet-mysql/src/database.js';
 import { aHeartbeat, someFacts, TIMING } from '../../libs/fleet/src/testing/examples.js';
-import { fixedFraction, HandClock } from './hand-clock.js';
+import { fixedFraction, ManualClock } from './manual-clock.js';
 import { TestDatabase } from './test-database.js';
 
 /** Set by the second run of the store specs: every connection is treated as one to a Galera node. */
-export const AS_ON_CLUSTER_NODE = process.env['TEST_AS_ON_CLUSTER_NODE'] === '1';
+export const SIMULATE_CLUSTER_NODE = process.env['TEST_AS_ON_CLUSTER_NODE'] === '1';
 
 /** A database whose statements a test can look at, and step in before. */
-export class WatchedDatabase extends Database {
+export class SpyDatabase extends Database {
   protected override isClusterNode(connection: PoolConnection): Promise<boolean> {
-    return AS_ON_CLUSTER_NODE ? Promise.resolve(true) : super.isClusterNode(connection);
+    return SIMULATE_CLUSTER_NODE ? Promise.resolve(true) : super.isClusterNode(connection);
   }
 
   readonly statements: string[] = [];
@@ -61,7 +61,7 @@ export class WatchedDatabase extends Database {
   before: (sql: string, parameters: readonly unknown[]) => Promise<unknown> = async () => undefined;
 
   override async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs?: number): Promise<Row[]> {
-    await this.watch(sql, parameters);
+    await this.record(sql, parameters);
     this.reads.push({ sql, parameters });
     return super.rows<Row>(sql, parameters, withinMs);
   }
@@ -72,39 +72,39 @@ export class WatchedDatabase extends Database {
   /** The limits of reads that had one, in ms. */
   readonly limits: number[] = [];
 
-  override async rowsWithin<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
+  override async queryWithServerTimeout<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
     this.limits.push(ms);
-    return this.isTooLong(sql) ? null : super.rowsWithin<Row>(ms * 40, sql, parameters);
+    return this.isTooLong(sql) ? null : super.queryWithServerTimeout<Row>(ms * 40, sql, parameters);
   }
 
   override async transaction<A>(
-    work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>,
+    work: (transaction: Transaction, previousCommitMayBePending: boolean) => Promise<A>,
     options: TransactionOptions = {},
   ): Promise<A> {
-    return super.transaction((transaction, mayBeUnderWay) => {
-      const watched: Transaction = {
+    return super.transaction((transaction, previousCommitMayBePending) => {
+      const spied: Transaction = {
         rows: async <Row>(sql: string, parameters: readonly unknown[] = []) => {
-          await this.watch(sql, parameters);
+          await this.record(sql, parameters);
           return transaction.rows<Row>(sql, parameters);
         },
         write: async (sql, parameters = []) => {
-          await this.watch(sql, parameters);
+          await this.record(sql, parameters);
           return transaction.write(sql, parameters);
         },
-        writeEach: async (statements) => {
-          for (const { sql, parameters } of statements) await this.watch(sql, parameters);
-          return transaction.writeEach(statements);
+        executeAll: async (statements) => {
+          for (const { sql, parameters } of statements) await this.record(sql, parameters);
+          return transaction.executeAll(statements);
         },
-        writeWhole: async (first, expected, rest) => {
-          for (const { sql, parameters } of [first, ...rest]) await this.watch(sql, parameters);
-          return transaction.writeWhole(first, expected, rest);
+        executeAndCommitIfExact: async (first, expected, rest) => {
+          for (const { sql, parameters } of [first, ...rest]) await this.record(sql, parameters);
+          return transaction.executeAndCommitIfExact(first, expected, rest);
         },
       };
-      return work(watched, mayBeUnderWay);
+      return work(spied, previousCommitMayBePending);
     }, options);
   }
 
-  private async watch(sql: string, parameters: readonly unknown[]): Promise<void> {
+  private async record(sql: string, parameters: readonly unknown[]): Promise<void> {
     this.statements.push(sql.trim());
     await this.before(sql, parameters);
   }
@@ -121,7 +121,7 @@ export const AVAILABILITY = availabilityTiming(180);
 export const AN_AGENT: Actor = { name: 'process-server', address: '192.0.2.11', requestId: 'request-1' };
 export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-2' };
 export const OURS = parseVersion('9.63.7187.1') as Version;
-export const TERMS: RegistrationTerms = {
+export const TERMS: RegistrationPolicy = {
   version: OURS,
   versionPolicy: 'same-or-earlier',
   leaseTiming: TIMING,
@@ -135,7 +135,7 @@ const FLEET_TABLES = [
   'process_server',
   'process_server_lease',
   'process_server_health',
-  'process_server_name',
+  'process_server_name_history',
   'tombstone',
 ] as const;
 /** What `rowsOf` finds of an entry, and of one that is gone. */
@@ -145,88 +145,88 @@ export const A_TOMBSTONE = [0, 0, 0, 0, 1];
 /** Every store on a schema of its own and a clock moved by hand; the heartbeats' database is as in production: one connection, a lock wait of a second. */
 export class TestStores {
   readonly identifiers = new UuidIdentifiers();
-  readonly stamps = new StampsInFlight();
+  readonly pendingWrites = new PendingWrites();
   readonly registry: RegistryStore;
   readonly leases: LeaseStore;
-  readonly listening: ListeningStore;
+  readonly availabilityStore: AvailabilityClockStore;
   /** A replica's copy of the row: records that it could commit heartbeats. */
-  readonly availability: ListeningClock;
+  readonly availabilityClock: LocalAvailabilityClock;
   readonly removals: RemovalStore;
   readonly plans: PlanStore;
-  readonly reader: FleetReader;
-  readonly counter: FleetCounter;
-  readonly events: EventReader;
+  readonly list: ProcessServerListQuery;
+  readonly counter: FleetSummaryQuery;
+  readonly events: EventLogQuery;
   private readonly opened: Database[] = [];
-  private readonly holders = new Set<Connection>();
+  private readonly lockHolders = new Set<Connection>();
 
   private constructor(
-    readonly site: TestDatabase,
-    readonly clock: HandClock,
-    readonly database: WatchedDatabase,
-    readonly heartbeatDatabase: WatchedDatabase,
+    readonly testDatabase: TestDatabase,
+    readonly clock: ManualClock,
+    readonly database: SpyDatabase,
+    readonly heartbeatDatabase: SpyDatabase,
   ) {
     this.registry = this.registryOn(database);
-    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.stamps);
-    this.listening = new ListeningStore(database, this.identifiers, 'replica-1', AVAILABILITY);
-    this.availability = new ListeningClock(this.listening, clock, AVAILABILITY);
+    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.pendingWrites);
+    this.availabilityStore = new AvailabilityClockStore(database, this.identifiers, 'replica-1', AVAILABILITY);
+    this.availabilityClock = new LocalAvailabilityClock(this.availabilityStore, clock, AVAILABILITY);
     this.removals = new RemovalStore(database, clock, this.identifiers);
     this.plans = new PlanStore(database, clock, OURS);
-    this.reader = new FleetReader(database, clock, OURS, this.stamps);
-    this.counter = new FleetCounter(database, clock, OURS);
-    this.events = new EventReader(database, clock);
+    this.list = new ProcessServerListQuery(database, clock, OURS, this.pendingWrites);
+    this.counter = new FleetSummaryQuery(database, clock, OURS);
+    this.events = new EventLogQuery(database, clock);
     this.opened.push(database, heartbeatDatabase);
   }
 
   static async open(): Promise<TestStores> {
-    const site = await TestDatabase.make();
-    const database = new WatchedDatabase(site.address, fixedFraction(0), { connections: 4, lockWaitSeconds: 3 });
-    const heartbeatDatabase = new WatchedDatabase(site.address, fixedFraction(0), {
+    const testDatabase = await TestDatabase.make();
+    const database = new SpyDatabase(testDatabase.address, fixedFraction(0), { connections: 4, lockWaitSeconds: 3 });
+    const heartbeatDatabase = new SpyDatabase(testDatabase.address, fixedFraction(0), {
       connections: 1,
       lockWaitSeconds: 1,
     });
-    return new TestStores(site, new HandClock(), database, heartbeatDatabase);
+    return new TestStores(testDatabase, new ManualClock(), database, heartbeatDatabase);
   }
 
   /** An empty fleet that has just been noted as listening. */
   async fresh(): Promise<void> {
-    this.letGo();
+    this.releaseLocks();
     for (const database of [this.database, this.heartbeatDatabase]) {
       database.before = async () => undefined;
       database.statements.length = 0;
     }
-    await this.site.empty();
-    await this.availability.note();
+    await this.testDatabase.empty();
+    await this.availabilityClock.tick();
   }
 
   /** Somebody else's transaction that holds this host's lease. Call what it returns to end it; a test that fails leaves none behind. */
-  async hold({ hostId }: Pick<StoredServer, 'hostId'>): Promise<() => Promise<void>> {
-    const holder = await this.site.connect();
-    this.holders.add(holder);
-    await holder.query('START TRANSACTION');
-    await holder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [hostId]);
+  async lockLease({ hostId }: Pick<StoredServer, 'hostId'>): Promise<() => Promise<void>> {
+    const lockHolder = await this.testDatabase.connect();
+    this.lockHolders.add(lockHolder);
+    await lockHolder.query('START TRANSACTION');
+    await lockHolder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [hostId]);
     return async () => {
-      this.holders.delete(holder);
-      await holder.query('ROLLBACK');
-      await holder.end();
+      this.lockHolders.delete(lockHolder);
+      await lockHolder.query('ROLLBACK');
+      await lockHolder.end();
     };
   }
 
-  private letGo(): void {
-    for (const holder of this.holders) holder.destroy();
-    this.holders.clear();
+  private releaseLocks(): void {
+    for (const lockHolder of this.lockHolders) lockHolder.destroy();
+    this.lockHolders.clear();
   }
 
   async close(): Promise<void> {
-    this.letGo();
+    this.releaseLocks();
     for (const database of this.opened) await database.close();
-    await this.site.drop();
+    await this.testDatabase.drop();
   }
 
   /** One more connection pool, as another replica has, perhaps by another way. */
-  connect(address: Partial<DatabaseAddress> = {}): WatchedDatabase {
-    const { socketPath, ...rest } = this.site.address;
-    const way = address.host ? rest : { ...rest, ...(socketPath && { socketPath }) };
-    const database = new WatchedDatabase({ ...way, ...address }, fixedFraction(0), {
+  connect(address: Partial<DatabaseAddress> = {}): SpyDatabase {
+    const { socketPath, ...rest } = this.testDatabase.address;
+    const target = address.host ? rest : { ...rest, ...(socketPath && { socketPath }) };
+    const database = new SpyDatabase({ ...target, ...address }, fixedFraction(0), {
       connections: 2,
       lockWaitSeconds: 3,
     });
@@ -235,23 +235,23 @@ export class TestStores {
   }
 
   registryOn(database: Database): RegistryStore {
-    return new RegistryStore(database, this.clock, this.identifiers, this.stamps);
+    return new RegistryStore(database, this.clock, this.identifiers, this.pendingWrites);
   }
 
   /** Time passes while somebody listens. */
-  async pass(seconds: number): Promise<void> {
+  async advance(seconds: number): Promise<void> {
     for (let left = seconds; left > 0; left -= 10) {
       this.clock.advanceSeconds(Math.min(10, left));
-      await this.availability.note();
+      await this.availabilityClock.tick();
     }
   }
 
   async moment(): Promise<Moment> {
-    return { now: this.clock.now(), listenedMs: await this.listenedMs() };
+    return { now: this.clock.now(), availableMs: await this.availableMs() };
   }
 
-  async listenedMs(): Promise<number> {
-    return (await this.reader.asOf()).listenedMs;
+  async availableMs(): Promise<number> {
+    return (await this.list.asOf()).availableMs;
   }
 
   register(
@@ -259,8 +259,8 @@ export class TestStores {
     facts: Partial<ProcessServerFacts> = {},
     registry: Pick<Registry, 'change'> = this.registry,
     passphraseId: string = randomUUID(),
-  ): Promise<RegistrationAnswer> {
-    const order = {
+  ): Promise<RegistrationResult> {
+    const command = {
       hostId,
       facts: someFacts(facts),
       sentAt: null,
@@ -268,27 +268,27 @@ export class TestStores {
       previousCredentialHash: null,
       actor: AN_AGENT,
     };
-    return registry.change(hostId, (held) => register(order, held, [], 30, TERMS, MINT));
+    return registry.change(hostId, (locked) => register(command, locked, [], 30, TERMS, MINT));
   }
 
   async registered(facts: Partial<ProcessServerFacts> = {}, hostId: string = randomUUID()): Promise<StoredServer> {
     const { generation, credential } = await this.register(hostId, facts);
-    return { hostId, generation, credentialHash: MINT.open(hostId, credential)?.credentialHash ?? '' };
+    return { hostId, generation, credentialHash: MINT.verify(hostId, credential)?.credentialHash ?? '' };
   }
 
   async decommission({ hostId }: Pick<StoredServer, 'hostId'>, registry = this.registry): Promise<Date> {
-    const order = {
+    const command = {
       by: { kind: 'operator' },
       actor: AN_OPERATOR,
       generation: null,
       force: true,
       reason: 'test',
     } as const;
-    return (await registry.change(hostId, (held) => decommission(order, held, CLEAN_UP_TIMING))).removeBy;
+    return (await registry.change(hostId, (locked) => decommission(command, locked, CLEAN_UP_TIMING))).removeBy;
   }
 
   /** An entry that leaves now. */
-  async leaving(facts: Partial<ProcessServerFacts> = {}, hostId: string = randomUUID()): Promise<StoredServer> {
+  async decommissioned(facts: Partial<ProcessServerFacts> = {}, hostId: string = randomUUID()): Promise<StoredServer> {
     const server = await this.registered(facts, hostId);
     await this.decommission(server);
     return server;
@@ -296,10 +296,10 @@ export class TestStores {
 
   purge(
     { hostId, generation }: Pick<StoredServer, 'hostId' | 'generation'>,
-    over: Partial<PurgeOrder> = {},
+    over: Partial<PurgeCommand> = {},
     registry: Pick<Registry, 'change'> = this.registry,
-  ): Promise<PurgeAnswer> {
-    const order: PurgeOrder = {
+  ): Promise<PurgeResult> {
+    const command: PurgeCommand = {
       generation,
       reason: 'scrapped',
       force: false,
@@ -307,7 +307,7 @@ export class TestStores {
       planId: null,
       ...over,
     };
-    return registry.change(hostId, (held) => purge(hostId, order, held));
+    return registry.change(hostId, (locked) => purge(hostId, command, locked));
   }
 
   /** The id of a plan to purge these. */
@@ -335,41 +335,41 @@ export class TestStores {
   }
 
   /** A heartbeat that its sender is about to be told 30 s for. */
-  beat(server: StoredServer, over: Partial<Heartbeat> = {}, waiting: Partial<WaitingHeartbeat> = {}): WaitingHeartbeat {
+  heartbeat(server: StoredServer, over: Partial<Heartbeat> = {}, waiting: Partial<QueuedHeartbeat> = {}): QueuedHeartbeat {
     return {
-      beat: aHeartbeat({ ...server, agentVersion: '9.63.7187.1', ...over }),
-      toldIntervalSeconds: 30,
+      heartbeat: aHeartbeat({ ...server, agentVersion: '9.63.7187.1', ...over }),
+      assignedIntervalSeconds: 30,
       leaseSeconds: 180,
-      carried: false,
+      deferred: false,
       ...waiting,
     };
   }
 
-  async write(...group: readonly WaitingHeartbeat[]): Promise<HeartbeatVerdict[]> {
+  async write(...batch: readonly QueuedHeartbeat[]): Promise<HeartbeatVerdict[]> {
     const moment = await this.moment();
-    return this.leases.writeGroup(group, () => moment, 5_000);
+    return this.leases.writeBatch(batch, () => moment, 5_000);
   }
 
   /** `accepted`, `carry`, or the code of a refusal. */
-  async outcomes(...group: readonly WaitingHeartbeat[]): Promise<string[]> {
-    return (await this.write(...group)).map((verdict) =>
-      verdict.outcome === 'refused' ? verdict.fault.code : verdict.outcome,
+  async outcomes(...batch: readonly QueuedHeartbeat[]): Promise<string[]> {
+    return (await this.write(...batch)).map((verdict) =>
+      verdict.outcome === 'refused' ? verdict.rejection.code : verdict.outcome,
     );
   }
 
   /** Everything that is true of the fleet, row by row. */
   async contents(): Promise<Record<string, unknown[]>> {
     const contents: Record<string, unknown[]> = {};
-    for (const table of FLEET_TABLES) contents[table] = await this.site.rows('SELECT * FROM ?? ORDER BY 1, 2', [table]);
+    for (const table of FLEET_TABLES) contents[table] = await this.testDatabase.rows('SELECT * FROM ?? ORDER BY 1, 2', [table]);
     return contents;
   }
 
   async lease({ hostId }: Pick<StoredServer, 'hostId'>): Promise<Record<string, unknown> | undefined> {
-    return (await this.site.rows('SELECT * FROM process_server_lease WHERE host_id = ?', [hostId]))[0];
+    return (await this.testDatabase.rows('SELECT * FROM process_server_lease WHERE host_id = ?', [hostId]))[0];
   }
 
-  async kinds(hostId: string): Promise<string[]> {
-    const rows = await this.site.rows<{ kind: string }>('SELECT kind FROM event WHERE host_id = ? ORDER BY at, id', [
+  async eventKinds(hostId: string): Promise<string[]> {
+    const rows = await this.testDatabase.rows<{ kind: string }>('SELECT kind FROM event WHERE host_id = ? ORDER BY at, id', [
       hostId,
     ]);
     return rows.map(({ kind }) => kind);
@@ -378,7 +378,7 @@ export class TestStores {
   /** In which of the tables a host id has rows: 1 or 0 for entry, lease, health, names and tombstone. */
   async rowsOf(hostId: string): Promise<number[]> {
     const found = FLEET_TABLES.map((table) =>
-      this.site.rows('SELECT host_id FROM ?? WHERE host_id = ? LIMIT 1', [table, hostId]),
+      this.testDatabase.rows('SELECT host_id FROM ?? WHERE host_id = ? LIMIT 1', [table, hostId]),
     );
     return (await Promise.all(found)).map(({ length }) => length);
   }

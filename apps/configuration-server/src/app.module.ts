@@ -1,108 +1,108 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
-import { Clock, Departures, HeartbeatReceiver, KeyKeeper, PurgePlanner, Randomness, Registrar } from '@app/fleet';
-import { AccessGuard, recogniseWithin } from './access/access.guard.js';
-import { ANSWER_WITHIN_MS } from './access/call-deadline.js';
-import { Callers } from './access/callers.js';
+import { Clock, RemovalService, HeartbeatReceiver, KeyService, PurgePlanner, Randomness, RegistrationService } from '@app/fleet';
+import { AuthGuard, authenticateWithin } from './access/auth.guard.js';
+import { RESPONSE_TIMEOUT_MS } from './access/call-deadline.js';
+import { Authenticator } from './access/authenticator.js';
 import { DeadlineInterceptor } from './access/deadline.interceptor.js';
-import type { RefusedRequests } from './access/refused-requests.js';
-import { Cursors } from './fleet/cursors.js';
-import { FleetController } from './fleet/fleet.controller.js';
-import { FleetCounts } from './fleet/fleet-counts.js';
-import { HealthController } from './fleet/health.controller.js';
-import { Metrics } from './fleet/metrics.js';
-import { ReplicaStatus } from './fleet/replica-status.js';
+import type { RejectedRequestAudit } from './access/rejected-request-audit.js';
+import { CursorCodec } from './queries/cursor-codec.js';
+import { FleetController } from './queries/fleet.controller.js';
+import { FleetSummaryCache } from './queries/fleet-summary-cache.js';
+import { HealthController } from './operations/health.controller.js';
+import { Metrics } from './operations/metrics.js';
+import { InstanceStatus } from './operations/instance-status.js';
 import { KeysController } from './keys/keys.controller.js';
-import { ProblemFilter } from './problems/problem.filter.js';
+import { ProblemFilter } from './access/problem.filter.js';
 import { validationPipe } from './problems/validation.pipe.js';
-import { DeparturesController } from './process-servers/departures.controller.js';
-import { Diagnosis } from './process-servers/diagnosis.js';
-import { EventExports } from './process-servers/event-exports.js';
-import { FleetViews } from './process-servers/fleet-views.js';
-import { HeartbeatsController } from './process-servers/heartbeats.controller.js';
-import { ProcessServersController } from './process-servers/process-servers.controller.js';
-import { RegistrationController } from './process-servers/registration.controller.js';
-import { RefusedHeartbeats } from './process-servers/refused-heartbeats.js';
-import { Timelines } from './process-servers/timelines.js';
-import { PurgesController } from './purges/purges.controller.js';
+import { RemovalController } from './removal/removal.controller.js';
+import { DiagnosisService } from './queries/diagnosis.js';
+import { EventExports } from './queries/event-exports.js';
+import { ProcessServerQueries } from './queries/process-server-queries.js';
+import { HeartbeatsController } from './heartbeats/heartbeats.controller.js';
+import { ProcessServersController } from './queries/process-servers.controller.js';
+import { RegistrationController } from './registration/registration.controller.js';
+import { RejectedHeartbeatRecorder } from './heartbeats/rejected-heartbeat-recorder.js';
+import { EventQueries } from './queries/event-queries.js';
+import { PurgePlansController } from './removal/purge-plans.controller.js';
 
 /** What the controllers call: one object for each token. */
-export interface UseCases {
+export interface AppServices {
   readonly clock: Clock;
   readonly randomness: Randomness;
-  readonly callers: Callers;
-  readonly registrar: Registrar;
+  readonly authenticator: Authenticator;
+  readonly registrationService: RegistrationService;
   readonly receiver: HeartbeatReceiver;
-  readonly refusedHeartbeats: RefusedHeartbeats;
-  readonly refusedRequests: RefusedRequests;
-  readonly departures: Departures;
+  readonly rejectedHeartbeats: RejectedHeartbeatRecorder;
+  readonly rejectedRequestAudit: RejectedRequestAudit;
+  readonly removalService: RemovalService;
   readonly planner: PurgePlanner;
-  readonly views: FleetViews;
-  readonly timelines: Timelines;
-  readonly exports: EventExports;
-  readonly diagnosis: Diagnosis;
-  readonly counts: FleetCounts;
-  readonly status: ReplicaStatus;
+  readonly processServerQueries: ProcessServerQueries;
+  readonly eventQueries: EventQueries;
+  readonly eventExports: EventExports;
+  readonly diagnosisService: DiagnosisService;
+  readonly fleetSummary: FleetSummaryCache;
+  readonly status: InstanceStatus;
   readonly metrics: Metrics;
-  readonly keys: KeyKeeper;
-  readonly cursors: Cursors;
+  readonly keyService: KeyService;
+  readonly cursorCodec: CursorCodec;
   /** Less than five seconds in a test that waits for it. */
-  readonly answerWithinMs?: number | undefined;
+  readonly responseTimeoutMs?: number | undefined;
 }
 
 /** Every route of the contract: for its document, and for the check that each states its permission. */
-export const DESCRIBED_CONTROLLERS: Type[] = [
+export const API_CONTROLLERS: Type[] = [
   RegistrationController,
   HeartbeatsController,
-  DeparturesController,
+  RemovalController,
   ProcessServersController,
-  PurgesController,
+  PurgePlansController,
   FleetController,
   KeysController,
   HealthController,
 ];
 
 /** Heartbeats have a door of their own. */
-const SERVED_BY_NEST = DESCRIBED_CONTROLLERS.filter((controller) => controller !== HeartbeatsController);
+const NEST_CONTROLLERS = API_CONTROLLERS.filter((controller) => controller !== HeartbeatsController);
 
-/** The HTTP door. Everything behind it is made in `replica.ts`. */
+/** The HTTP door. Everything behind it is made in `server-instance.ts`. */
 @Module({})
 export class AppModule {
-  static around(useCases: UseCases, controllers: readonly Type[] = SERVED_BY_NEST): DynamicModule {
-    const { answerWithinMs = ANSWER_WITHIN_MS } = useCases;
+  static forRoot(appServices: AppServices, controllers: readonly Type[] = NEST_CONTROLLERS): DynamicModule {
+    const { responseTimeoutMs = RESPONSE_TIMEOUT_MS } = appServices;
     return {
       module: AppModule,
       controllers: [...controllers],
       providers: [
-        { provide: Clock, useValue: useCases.clock },
-        { provide: Randomness, useValue: useCases.randomness },
-        { provide: Callers, useValue: useCases.callers },
-        { provide: Registrar, useValue: useCases.registrar },
-        { provide: HeartbeatReceiver, useValue: useCases.receiver },
-        { provide: Departures, useValue: useCases.departures },
-        { provide: PurgePlanner, useValue: useCases.planner },
-        { provide: FleetViews, useValue: useCases.views },
-        { provide: Timelines, useValue: useCases.timelines },
-        { provide: EventExports, useValue: useCases.exports },
-        { provide: Diagnosis, useValue: useCases.diagnosis },
-        { provide: FleetCounts, useValue: useCases.counts },
-        { provide: ReplicaStatus, useValue: useCases.status },
-        { provide: Metrics, useValue: useCases.metrics },
-        { provide: KeyKeeper, useValue: useCases.keys },
-        { provide: Cursors, useValue: useCases.cursors },
+        { provide: Clock, useValue: appServices.clock },
+        { provide: Randomness, useValue: appServices.randomness },
+        { provide: Authenticator, useValue: appServices.authenticator },
+        { provide: RegistrationService, useValue: appServices.registrationService },
+        { provide: HeartbeatReceiver, useValue: appServices.receiver },
+        { provide: RemovalService, useValue: appServices.removalService },
+        { provide: PurgePlanner, useValue: appServices.planner },
+        { provide: ProcessServerQueries, useValue: appServices.processServerQueries },
+        { provide: EventQueries, useValue: appServices.eventQueries },
+        { provide: EventExports, useValue: appServices.eventExports },
+        { provide: DiagnosisService, useValue: appServices.diagnosisService },
+        { provide: FleetSummaryCache, useValue: appServices.fleetSummary },
+        { provide: InstanceStatus, useValue: appServices.status },
+        { provide: Metrics, useValue: appServices.metrics },
+        { provide: KeyService, useValue: appServices.keyService },
+        { provide: CursorCodec, useValue: appServices.cursorCodec },
         {
           provide: APP_GUARD,
-          useFactory: (callers: Callers) => new AccessGuard(callers, answerWithinMs),
-          inject: [Callers],
+          useFactory: (authenticator: Authenticator) => new AuthGuard(authenticator, responseTimeoutMs),
+          inject: [Authenticator],
         },
         { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
         {
           provide: APP_FILTER,
-          useFactory: (randomness: Randomness, callers: Callers) =>
+          useFactory: (randomness: Randomness, authenticator: Authenticator) =>
             new ProblemFilter(randomness, async (request, permission) =>
-              recogniseWithin(answerWithinMs, callers, request, permission),
+              authenticateWithin(responseTimeoutMs, authenticator, request, permission),
             ),
-          inject: [Randomness, Callers],
+          inject: [Randomness, Authenticator],
         },
         { provide: APP_PIPE, useFactory: validationPipe },
       ],

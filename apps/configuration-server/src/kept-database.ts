@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import { isRunning, openPrivateDatabase, type PrivateDatabase } from '@app/platform';
-import { RepeatingJob } from './jobs/repeating-job.js';
+import { PeriodicJob } from './operations/periodic-job.js';
 
-const LOOK_EVERY_MS = 500;
+const WATCH_INTERVAL_MS = 500;
 
 /** The private database for as long as we serve: when it dies, it is started again on its data, and recovers what it acknowledged. */
-export class KeptDatabase {
-  private readonly looking: RepeatingJob;
+export class DatabaseSupervisor {
+  private readonly watchJob: PeriodicJob;
 
   private constructor(
     private database: PrivateDatabase,
@@ -14,18 +14,18 @@ export class KeptDatabase {
     private readonly logger: Logger,
     private readonly progress: (line: string) => void,
   ) {
-    this.looking = new RepeatingJob(
-      'keep the private database',
-      () => this.look(),
-      () => LOOK_EVERY_MS,
+    this.watchJob = new PeriodicJob(
+      'database-watch',
+      () => this.restartIfExited(),
+      () => WATCH_INTERVAL_MS,
       logger,
     );
-    this.looking.start();
+    this.watchJob.start();
   }
 
-  static async open(directory: string, logger: Logger, progress: (line: string) => void): Promise<KeptDatabase> {
-    return new KeptDatabase(
-      await openPrivateDatabase({ directory, size: 'serving', progress }),
+  static async open(directory: string, logger: Logger, progress: (line: string) => void): Promise<DatabaseSupervisor> {
+    return new DatabaseSupervisor(
+      await openPrivateDatabase({ directory, profile: 'serving', progress }),
       directory,
       logger,
       progress,
@@ -37,14 +37,14 @@ export class KeptDatabase {
   }
 
   async stop(): Promise<void> {
-    await this.looking.stop();
+    await this.watchJob.stop();
     await this.database.stop();
   }
 
-  private async look(): Promise<void> {
+  private async restartIfExited(): Promise<void> {
     if (isRunning(this.database.pid)) return;
     this.logger.error({ pid: this.database.pid }, 'the private database has ended by itself; starting it again');
-    this.database = await openPrivateDatabase({ directory: this.directory, size: 'serving', progress: this.progress });
+    this.database = await openPrivateDatabase({ directory: this.directory, profile: 'serving', progress: this.progress });
     this.logger.info({ pid: this.database.pid }, 'the private database runs again');
   }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { BEHAVIOUR_NAMES, BEHAVIOURS, DEFAULT_MIX, shareOut, type Behaviour, type Mix } from './behaviours.js';
+import { BEHAVIOUR_NAMES, BEHAVIOURS, DEFAULT_MIX, distribute, type Behaviour, type Mix } from './behaviours.js';
 
 const counted = (mix: Mix, count: number): Record<string, number> => {
   const counts: Record<string, number> = {};
-  for (const name of shareOut(mix, count)) counts[name] = (counts[name] ?? 0) + 1;
+  for (const name of distribute(mix, count)) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
 };
 
@@ -18,7 +18,7 @@ describe('a fleet shared out by a mix', () => {
   });
 
   it.each([1, 7, 500, 9_999])('always has as many as were asked for: %d', (count) => {
-    expect(shareOut(DEFAULT_MIX, count)).toHaveLength(count);
+    expect(distribute(DEFAULT_MIX, count)).toHaveLength(count);
   });
 
   it('shows every behaviour when nothing is said', () => {
@@ -30,7 +30,7 @@ it.each(BEHAVIOUR_NAMES.flatMap((name) => [0, 0.5, 0.999].map((fraction) => [nam
   '%s acts in order and within the run, by chance %d',
   (name, fraction) => {
     const behaviour: Behaviour = BEHAVIOURS[name];
-    const moments = behaviour.moments(fraction).map(({ at }) => at);
+    const moments = behaviour.script(fraction).map(({ at }) => at);
     expect(moments).toEqual([...moments].sort((a, b) => a - b));
     for (const at of moments) expect(at > 0 && at < 1).toBe(true);
   },

@@ -2,7 +2,7 @@
 export type Action = 'fall_silent' | 'speak_again' | 'register_again' | 'unregister';
 
 /** `at` is a share of the run: 0 its beginning, 1 its end. */
-export interface Moment {
+export interface ScriptStep {
   readonly at: number;
   readonly action: Action;
 }
@@ -14,19 +14,19 @@ export interface Behaviour {
   readonly clockSkewMs?: (fraction: number) => number;
   /** So many machines send under one host id; 1 unless told. */
   readonly senders?: number;
-  readonly moments: (fraction: number) => readonly Moment[];
+  readonly script: (fraction: number) => readonly ScriptStep[];
 }
 
-const LARGEST_SKEW_MS = 10 * 60_000;
+const MAX_SKEW_MS = 10 * 60_000;
 
-const never = (): readonly Moment[] => [];
+const never = (): readonly ScriptStep[] => [];
 
 /** Everything that a fleet is known to do. Those with a fixed moment do it all in the same second. */
 export const BEHAVIOURS = {
-  steady: { meaning: 'beats as it is told', moments: never },
+  steady: { meaning: 'beats as it is told', script: never },
   flapping: {
     meaning: 'falls silent and comes back, twice',
-    moments: (fraction) => [
+    script: (fraction) => [
       { at: 0.05 + 0.2 * fraction, action: 'fall_silent' },
       { at: 0.3 + 0.15 * fraction, action: 'speak_again' },
       { at: 0.5 + 0.15 * fraction, action: 'fall_silent' },
@@ -35,24 +35,24 @@ export const BEHAVIOURS = {
   },
   'lost-site': {
     meaning: 'its whole site falls silent for a third of the run',
-    moments: () => [
+    script: () => [
       { at: 1 / 3, action: 'fall_silent' },
       { at: 2 / 3, action: 'speak_again' },
     ],
   },
-  clones: { meaning: 'two machines send under one host id', senders: 2, moments: never },
+  clones: { meaning: 'two machines send under one host id', senders: 2, script: never },
   'skewed-clock': {
     meaning: 'its clock is up to ten minutes off',
-    clockSkewMs: (fraction) => (2 * fraction - 1) * LARGEST_SKEW_MS,
-    moments: never,
+    clockSkewMs: (fraction) => (2 * fraction - 1) * MAX_SKEW_MS,
+    script: never,
   },
   'restart-storm': {
     meaning: 'all register again in one second',
-    moments: () => [{ at: 1 / 2, action: 'register_again' }],
+    script: () => [{ at: 1 / 2, action: 'register_again' }],
   },
   'mass-decommission': {
     meaning: 'all unregister in one second',
-    moments: () => [{ at: 2 / 3, action: 'unregister' }],
+    script: () => [{ at: 2 / 3, action: 'unregister' }],
   },
 } as const satisfies Record<string, Behaviour>;
 
@@ -73,7 +73,7 @@ export const DEFAULT_MIX: Mix = {
 };
 
 /** How each of `count` servers behaves: the parts of the mix, in its order, rounded so that they add up. */
-export function shareOut(mix: Mix, count: number): BehaviourName[] {
+export function distribute(mix: Mix, count: number): BehaviourName[] {
   const parts = Object.entries(mix) as [BehaviourName, number][];
   const whole = parts.reduce((sum, [, part]) => sum + part, 0);
   const fleet: BehaviourName[] = [];

@@ -1,17 +1,17 @@
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { errorMessage, readTextFile, seededFractions } from '@app/platform';
-import { ConfigurationServerClient, Refused, type ProblemCode } from '@app/wire';
-import { shareOut } from './behaviours.js';
+import { errorMessage, readTextFile, seededRandom } from '@app/platform';
+import { ConfigurationServerClient, ApiProblemError, type ProblemCode } from '@app/api-contract';
+import { distribute } from './behaviours.js';
 import { OptionsError, readOptions, USAGE, type Options } from './options.js';
 import { Progress } from './progress.js';
-import { RunTime } from './run-time.js';
+import { RunTimer } from './run-timer.js';
 import { factsOf, SimulatedServer } from './simulated-server.js';
-import { Tally } from './tally.js';
+import { CallStatistics } from './call-statistics.js';
 
 const CONNECTIONS = 256;
 /** The fleet appears within this time, a tenth of a short run, so that the first second is no restart storm. */
-const LONGEST_APPEARANCE_MS = 5_000;
+const MAX_RAMP_UP_MS = 5_000;
 
 const print = (text: string): void => void process.stdout.write(text);
 
@@ -38,34 +38,34 @@ function passphraseIn(file: string): string {
 }
 
 /** @throws OptionsError when no configuration server is there: a whole run against nobody would tell nothing. */
-async function mustAnswer(client: ConfigurationServerClient, url: string): Promise<void> {
+async function assertReachable(client: ConfigurationServerClient, url: string): Promise<void> {
   try {
     await client.ready();
   } catch (error) {
-    if (error instanceof Refused) return; // busy or without its database: that is worth a run
+    if (error instanceof ApiProblemError) return; // busy or without its database: that is worth a run
     throw new OptionsError(`no configuration server answers at ${url}: start it (npm start), or name it with --url`);
   }
 }
 
 /** @throws OptionsError when the files belong to another configuration server: the whole fleet would be refused. */
-async function mustBeLetIn(
+async function assertCredentials(
   client: ConfigurationServerClient,
   passphrase: string,
   key: string | null,
   { url, seed, passphraseFile, keyFile }: Options,
 ): Promise<void> {
-  const unlessRefused =
+  const rejectMismatch =
     (code: ProblemCode, file: string, option: string) =>
     (error: unknown): void => {
       const codes: readonly string[] = [code, 'authentication_attempts_exceeded'];
-      if (error instanceof Refused && codes.includes(error.problem.code))
+      if (error instanceof ApiProblemError && codes.includes(error.problem.code))
         throw new OptionsError(`${file} is not of the configuration server at ${url}: name its own with ${option}`);
     };
   const hostId = hostIdOf(seed, 0);
   await client
     .preflight(hostId, passphrase, factsOf({ name: 'steady', number: 0, hostId }))
-    .catch(unlessRefused('passphrase_rejected', passphraseFile, '--passphrase-file'));
-  if (key) await client.fleet(key).catch(unlessRefused('api_key_rejected', keyFile, '--key-file'));
+    .catch(rejectMismatch('passphrase_rejected', passphraseFile, '--passphrase-file'));
+  if (key) await client.fleet(key).catch(rejectMismatch('api_key_rejected', keyFile, '--key-file'));
 }
 
 async function simulate(options: Options): Promise<void> {
@@ -73,30 +73,30 @@ async function simulate(options: Options): Promise<void> {
   const passphrase = passphraseIn(passphraseFile);
   const key = existsSync(keyFile) ? secretIn(keyFile) : null;
   const client = new ConfigurationServerClient({ url, connections: CONNECTIONS });
-  await mustAnswer(client, url);
-  await mustBeLetIn(client, passphrase, key, options);
-  const random = seededFractions(seed);
-  const tally = new Tally();
-  const time = new RunTime();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => time.end());
+  await assertReachable(client, url);
+  await assertCredentials(client, passphrase, key, options);
+  const random = seededRandom(seed);
+  const statistics = new CallStatistics();
+  const timer = new RunTimer();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => timer.end());
 
   print(`${servers} process servers live for ${seconds} s against ${url} (seed ${seed})\n`);
-  const ending = setTimeout(() => time.end(), seconds * 1000);
-  const progress = new Progress(client, key, tally, print);
-  const surroundings = { client, passphrase, tally, time, runSeconds: seconds, intervalSeconds, random };
-  const appearanceMs = Math.min(LONGEST_APPEARANCE_MS, (seconds * 1000) / 10);
-  const lives = shareOut(mix, servers).map(async (name, number) => {
+  const ending = setTimeout(() => timer.end(), seconds * 1000);
+  const progress = new Progress(client, key, statistics, print);
+  const context = { client, passphrase, tally: statistics, time: timer, runSeconds: seconds, intervalSeconds, random };
+  const rampUpMs = Math.min(MAX_RAMP_UP_MS, (seconds * 1000) / 10);
+  const runs = distribute(mix, servers).map(async (name, number) => {
     const server = new SimulatedServer(
       { name, number, hostId: hostIdOf(seed, number), fraction: random() },
-      surroundings,
+      context,
     );
-    await time.wait((appearanceMs * number) / servers);
-    await server.live();
+    await timer.wait((rampUpMs * number) / servers);
+    await server.run();
   });
-  await Promise.all(lives);
+  await Promise.all(runs);
   clearTimeout(ending);
   await progress.end();
-  print(`\n${tally.summary()}\n`);
+  print(`\n${statistics.summary()}\n`);
   await client.close();
 }
 

@@ -69,10 +69,10 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function positive(name: string, text: string, most: number): number {
+function positive(name: string, text: string, max: number): number {
   const number = Number(text);
-  if (!/^\d+$/.test(text) || number < 1 || number > most)
-    throw new OptionsError(`--${name} must be a whole number from 1 to ${most}, not "${text}"`);
+  if (!/^\d+$/.test(text) || number < 1 || number > max)
+    throw new OptionsError(`--${name} must be a whole number from 1 to ${max}, not "${text}"`);
   return number;
 }
 

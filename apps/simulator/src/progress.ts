@@ -1,38 +1,38 @@
-import type { ConfigurationServerClient } from '@app/wire';
-import type { Tally } from './tally.js';
+import type { ConfigurationServerClient } from '@app/api-contract';
+import type { CallStatistics } from './call-statistics.js';
 
-const LINE_EVERY_MS = 1_000;
+const PRINT_INTERVAL_MS = 1_000;
 
 /** Says every second how the fleet fares: one line that is written over and over on a terminal, line by line elsewhere. */
 export class Progress {
   private readonly startedAt = performance.now();
-  private readonly timer = setInterval(() => void this.say(), LINE_EVERY_MS);
-  private beatsSaid = 0;
-  private saidAt = this.startedAt;
+  private readonly timer = setInterval(() => void this.printStatus(), PRINT_INTERVAL_MS);
+  private heartbeatsPrinted = 0;
+  private printedAt = this.startedAt;
 
   constructor(
     private readonly client: ConfigurationServerClient,
     /** API key of a reader; null: the fleet's own counts are left out. */
     private readonly key: string | null,
-    private readonly tally: Tally,
+    private readonly statistics: CallStatistics,
     private readonly print: (text: string) => void,
   ) {}
 
   async end(): Promise<void> {
     clearInterval(this.timer);
-    await this.say();
+    await this.printStatus();
     this.print('\n');
   }
 
-  private async say(): Promise<void> {
+  private async printStatus(): Promise<void> {
     const connections = await this.connections();
     const now = performance.now();
-    const beats = this.tally.total('beats');
-    const beatsPerSecond = ((beats - this.beatsSaid) * 1000) / Math.max(1, now - this.saidAt);
-    this.beatsSaid = beats;
-    this.saidAt = now;
+    const heartbeats = this.statistics.total('beats');
+    const heartbeatsPerSecond = ((heartbeats - this.heartbeatsPrinted) * 1000) / Math.max(1, now - this.printedAt);
+    this.heartbeatsPrinted = heartbeats;
+    this.printedAt = now;
     const elapsed = ((now - this.startedAt) / 1000).toFixed(0).padStart(4);
-    const line = `${elapsed} s  ${this.tally.total('registered')} registrations${connections}, ${beatsPerSecond.toFixed(0)} beats/s, p99 ${this.tally.latencyMs(0.99).toFixed(0)} ms, ${this.tally.refusals} refused`;
+    const line = `${elapsed} s  ${this.statistics.total('registered')} registrations${connections}, ${heartbeatsPerSecond.toFixed(0)} beats/s, p99 ${this.statistics.latencyMs(0.99).toFixed(0)} ms, ${this.statistics.rejections} refused`;
     this.print(process.stdout.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
   }
 

@@ -1,9 +1,9 @@
-import { Refused, type ConfigurationServerClient, type LoadReport, type RegisterRequest } from '@app/wire';
+import { ApiProblemError, type ConfigurationServerClient, type LoadReport, type RegisterRequest } from '@app/api-contract';
 import { BEHAVIOURS, type Action, type Behaviour, type BehaviourName } from './behaviours.js';
-import type { RunTime } from './run-time.js';
-import type { Tally } from './tally.js';
+import type { RunTimer } from './run-timer.js';
+import type { CallStatistics } from './call-statistics.js';
 
-export interface Fate {
+export interface ServerProfile {
   readonly name: BehaviourName;
   readonly number: number;
   readonly hostId: string;
@@ -11,15 +11,15 @@ export interface Fate {
   readonly fraction: number;
 }
 
-export interface Surroundings {
+export interface SimulationContext {
   readonly client: ConfigurationServerClient;
   readonly passphrase: string;
-  readonly tally: Tally;
+  readonly statistics: CallStatistics;
   readonly runSeconds: number;
   /** Null: as told. */
   readonly intervalSeconds: number | null;
   readonly random: () => number;
-  readonly time: RunTime;
+  readonly timer: RunTimer;
 }
 
 /** A registration as a process server keeps it on its disk; clones of a machine share it. */
@@ -31,11 +31,11 @@ interface Registration {
 
 const AGENT_VERSION = '1.0.0.0';
 const SITES = 12;
-const LONGEST_PAUSE_MS = 5_000;
+const MAX_RETRY_PAUSE_MS = 5_000;
 const GIBIBYTE = 2 ** 30;
 
 /** What a process server registers with. */
-export function factsOf({ name, number, hostId }: Pick<Fate, 'name' | 'number' | 'hostId'>): RegisterRequest {
+export function factsOf({ name, number, hostId }: Pick<ServerProfile, 'name' | 'number' | 'hostId'>): RegisterRequest {
   const site = name === 'lost-site' ? 'lost' : String(number % SITES).padStart(2, '0');
   return {
     friendlyName: `demo-${site}-${number}`,
@@ -55,28 +55,28 @@ export function factsOf({ name, number, hostId }: Pick<Fate, 'name' | 'number' |
 export class SimulatedServer {
   private readonly behaviour: Behaviour;
   private registration: Registration | null = null;
-  private silent = false;
-  private gone = false;
+  private isSilent = false;
+  private isGone = false;
 
   constructor(
-    private readonly fate: Fate,
-    private readonly surroundings: Surroundings,
+    private readonly profile: ServerProfile,
+    private readonly context: SimulationContext,
   ) {
-    this.behaviour = BEHAVIOURS[fate.name];
+    this.behaviour = BEHAVIOURS[profile.name];
   }
 
-  async live(): Promise<void> {
+  async run(): Promise<void> {
     const senders = Array.from({ length: this.behaviour.senders ?? 1 }, (_, sender) => this.send(sender));
-    await Promise.all([...senders, this.act()]);
+    await Promise.all([...senders, this.followScript()]);
   }
 
-  private async act(): Promise<void> {
-    const { runSeconds } = this.surroundings;
+  private async followScript(): Promise<void> {
+    const { runSeconds } = this.context;
     let sinceSeconds = 0;
-    for (const { at, action } of this.behaviour.moments(this.fate.fraction)) {
-      await this.surroundings.time.wait((at * runSeconds - sinceSeconds) * 1000);
+    for (const { at, action } of this.behaviour.script(this.profile.fraction)) {
+      await this.context.timer.wait((at * runSeconds - sinceSeconds) * 1000);
       sinceSeconds = at * runSeconds;
-      if (this.surroundings.time.isOver || this.gone) return;
+      if (this.context.timer.isOver || this.isGone) return;
       await this.perform(action);
     }
   }
@@ -84,10 +84,10 @@ export class SimulatedServer {
   private async perform(action: Action): Promise<void> {
     switch (action) {
       case 'fall_silent':
-        this.silent = true;
+        this.isSilent = true;
         return;
       case 'speak_again':
-        this.silent = false;
+        this.isSilent = false;
         return;
       case 'register_again':
         return this.register();
@@ -100,102 +100,102 @@ export class SimulatedServer {
   private async send(sender: number): Promise<void> {
     const instanceId = `instance-${sender}`;
     if (sender === 0) await this.register();
-    while (!this.surroundings.time.isOver && !this.gone) {
-      if (this.registration && !this.silent && !(await this.beat(this.registration, instanceId))) return;
-      await this.surroundings.time.wait(
-        (this.surroundings.intervalSeconds ?? this.registration?.intervalSeconds ?? 1) * 1000,
+    while (!this.context.timer.isOver && !this.isGone) {
+      if (this.registration && !this.isSilent && !(await this.sendHeartbeat(this.registration, instanceId))) return;
+      await this.context.timer.wait(
+        (this.context.intervalSeconds ?? this.registration?.intervalSeconds ?? 1) * 1000,
       );
     }
   }
 
   /** Until it is registered, or refused for good. */
   private async register(): Promise<void> {
-    const { client, passphrase, tally } = this.surroundings;
-    while (!this.surroundings.time.isOver && !this.gone) {
+    const { client, passphrase, statistics } = this.context;
+    while (!this.context.timer.isOver && !this.isGone) {
       try {
-        const answer = await tally.timed(this.fate.name, 'registered', () =>
-          client.register(this.fate.hostId, passphrase, this.registrationRequest()),
+        const response = await statistics.timed(this.profile.name, 'registered', () =>
+          client.register(this.profile.hostId, passphrase, this.registrationRequest()),
         );
         this.registration = {
-          generation: answer.generation,
-          credential: answer.credential,
-          intervalSeconds: answer.heartbeatIntervalSeconds,
+          generation: response.generation,
+          credential: response.credential,
+          intervalSeconds: response.heartbeatIntervalSeconds,
         };
         return;
       } catch (error) {
-        if (!(await this.mayTryAgain(error))) return this.leave();
+        if (!(await this.waitBeforeRetry(error))) return this.leave();
       }
     }
   }
 
   private registrationRequest(): RegisterRequest {
     return {
-      ...factsOf(this.fate),
-      sentAt: this.itsClock(),
+      ...factsOf(this.profile),
+      sentAt: this.skewedNow(),
       previousCredential: this.registration?.credential ?? null,
     };
   }
 
   /** False when this sender is to be silent from now on. */
-  private async beat({ generation, credential }: Registration, instanceId: string): Promise<boolean> {
-    const { client, tally } = this.surroundings;
+  private async sendHeartbeat({ generation, credential }: Registration, instanceId: string): Promise<boolean> {
+    const { client, statistics } = this.context;
     try {
-      const answer = await tally.timed(this.fate.name, 'beats', () =>
-        client.heartbeat(this.fate.hostId, credential, {
+      const response = await statistics.timed(this.profile.name, 'beats', () =>
+        client.heartbeat(this.profile.hostId, credential, {
           generation,
-          machineId: this.fate.hostId,
+          machineId: this.profile.hostId,
           instanceId,
           agentVersion: AGENT_VERSION,
-          sentAt: this.itsClock(),
+          sentAt: this.skewedNow(),
           load: this.load(),
           protectedMachineCount: 0,
         }),
       );
       if (this.registration?.credential === credential)
-        this.registration = { ...this.registration, intervalSeconds: answer.heartbeatIntervalSeconds };
+        this.registration = { ...this.registration, intervalSeconds: response.heartbeatIntervalSeconds };
       return true;
     } catch (error) {
       if (this.registration?.credential !== credential) return true; // it registered again meanwhile
-      const instruction = error instanceof Refused ? error.problem.instruction : 'retry';
+      const instruction = error instanceof ApiProblemError ? error.problem.instruction : 'retry';
       if (instruction === 'reregister') await this.register();
-      else if (!(await this.mayTryAgain(error))) return false;
+      else if (!(await this.waitBeforeRetry(error))) return false;
       return true;
     }
   }
 
   private async unregister(): Promise<void> {
-    const { client, tally } = this.surroundings;
-    while (this.registration && !this.surroundings.time.isOver && !this.gone) {
+    const { client, statistics } = this.context;
+    while (this.registration && !this.context.timer.isOver && !this.isGone) {
       const { credential } = this.registration;
       try {
-        await tally.timed(this.fate.name, 'unregistered', () => client.unregister(this.fate.hostId, credential));
+        await statistics.timed(this.profile.name, 'unregistered', () => client.unregister(this.profile.hostId, credential));
         return this.leave();
       } catch (error) {
-        if (!(await this.mayTryAgain(error))) return this.leave();
+        if (!(await this.waitBeforeRetry(error))) return this.leave();
       }
     }
   }
 
   private leave(): void {
-    this.gone = true;
+    this.isGone = true;
   }
 
   /** Waits as long as it was told, or a while of its own choice when nobody answered; false when trying again is no use. */
-  private async mayTryAgain(error: unknown): Promise<boolean> {
-    const { random } = this.surroundings;
-    if (error instanceof Refused && error.retryAfterSeconds === null) return false;
-    const pauseMs = error instanceof Refused ? (error.retryAfterSeconds ?? 1) * 1000 : LONGEST_PAUSE_MS * random();
-    await this.surroundings.time.wait(pauseMs);
+  private async waitBeforeRetry(error: unknown): Promise<boolean> {
+    const { random } = this.context;
+    if (error instanceof ApiProblemError && error.retryAfterSeconds === null) return false;
+    const pauseMs = error instanceof ApiProblemError ? (error.retryAfterSeconds ?? 1) * 1000 : MAX_RETRY_PAUSE_MS * random();
+    await this.context.timer.wait(pauseMs);
     return true;
   }
 
-  private itsClock(): string {
-    return new Date(Date.now() + (this.behaviour.clockSkewMs?.(this.fate.fraction) ?? 0)).toISOString();
+  private skewedNow(): string {
+    return new Date(Date.now() + (this.behaviour.clockSkewMs?.(this.profile.fraction) ?? 0)).toISOString();
   }
 
   /** A working day: mostly calm, now and then above what is healthy. */
   private load(): LoadReport {
-    const { random } = this.surroundings;
+    const { random } = this.context;
     return {
       cpuPercent: Math.round(100 * random() ** 2),
       totalMemoryBytes: 16 * GIBIBYTE,

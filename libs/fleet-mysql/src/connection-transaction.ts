@@ -1,5 +1,5 @@
 import type { Connection, PoolConnection, QueryOptions, ResultSetHeader, RowDataPacket } from 'mysql2';
-import { errorNumber, ROW_CHANGED } from './database-errors.js';
+import { errorNumber, ER_CHECKREAD } from './database-errors.js';
 
 /** A statement and what its question marks stand for. */
 export interface Statement {
@@ -10,12 +10,12 @@ export interface Statement {
 /** A statement that finds what was read before it, or the whole transaction is tried again. */
 export interface GuardedStatement extends Statement {
   /** Rows that it must match, unless any number will do. */
-  readonly matches?: number;
+  readonly expectedRows?: number;
 }
 
 /** A guarded statement did not match: the record is not what was read, and the whole transaction is tried again. */
-export class RecordChanged extends Error {
-  readonly errno = ROW_CHANGED;
+export class OptimisticLockError extends Error {
+  readonly errno = ER_CHECKREAD;
 
   constructor() {
     super('the record changed under the transaction');
@@ -27,113 +27,113 @@ export interface Transaction {
   rows<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   /** Rows matched, not only those changed. */
   write(sql: string, parameters?: readonly unknown[]): Promise<number>;
-  /** Writes one after the other; together where statements are joined. @throws RecordChanged */
-  writeEach(statements: readonly GuardedStatement[]): Promise<void>;
+  /** Writes one after the other; together where statements are joined. @throws OptimisticLockError */
+  executeAll(statements: readonly GuardedStatement[]): Promise<void>;
   /**
    * The first statement of a transaction that has no more to do when `first` matches as many rows as expected: then the rest
    * is written, and all is committed. Returns the rows matched by `first`; with fewer, the rest was left out and the transaction goes on.
    */
-  writeWhole(first: Statement, expected: number, rest: readonly Statement[]): Promise<number>;
+  executeAndCommitIfExact(first: Statement, expected: number, rest: readonly Statement[]): Promise<number>;
 }
 
 /** What a subquery of two rows, where one is due, is refused with. */
-const MORE_THAN_ONE_ROW = 1242;
+const ER_SUBQUERY_NO_1_ROW = 1242;
 
-export type Answer = RowDataPacket[] | ResultSetHeader;
+export type QueryResult = RowDataPacket[] | ResultSetHeader;
 
 /** By callback: the driver's own promises note a stack trace for every statement. */
-export const answerOf = (
+export const runQuery = (
   connection: Pick<Connection, 'query'>,
   options: QueryOptions,
   parameters: readonly unknown[] = [],
-): Promise<Answer> =>
+): Promise<QueryResult> =>
   new Promise((resolve, reject) => {
-    connection.query<RowDataPacket[]>(options, [...parameters], (error, answer) =>
-      error ? reject(error) : resolve(answer),
+    connection.query<RowDataPacket[]>(options, [...parameters], (error, result) =>
+      error ? reject(error) : resolve(result),
     );
   });
 
 /** A transaction on one connection. */
 export class ConnectionTransaction implements Transaction {
-  private beginning: readonly Statement[] = [];
+  private pendingBegin: readonly Statement[] = [];
   private isCommitted = false;
 
   constructor(
     private readonly connection: PoolConnection,
-    private readonly leftMs: () => number,
-    private readonly joins: boolean,
+    private readonly remainingMs: () => number,
+    private readonly multiStatement: boolean,
   ) {}
 
   async begin(): Promise<void> {
-    if (this.joins) this.beginning = [{ sql: 'START TRANSACTION', parameters: [] }];
-    else await this.ask('START TRANSACTION');
+    if (this.multiStatement) this.pendingBegin = [{ sql: 'START TRANSACTION', parameters: [] }];
+    else await this.send('START TRANSACTION');
   }
 
   async rows<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return (await this.ask(sql, parameters)) as Row[];
+    return (await this.send(sql, parameters)) as Row[];
   }
 
   async write(sql: string, parameters: readonly unknown[] = []): Promise<number> {
-    return ((await this.ask(sql, parameters)) as ResultSetHeader).affectedRows;
+    return ((await this.send(sql, parameters)) as ResultSetHeader).affectedRows;
   }
 
-  async writeEach(statements: readonly GuardedStatement[]): Promise<void> {
-    const matched = this.joins ? await this.askEach(statements) : [];
-    for (const [index, { sql, parameters, matches }] of statements.entries()) {
-      const answer = matched[index] ?? (await this.ask(sql, parameters));
-      if (matches !== undefined && (answer as ResultSetHeader).affectedRows !== matches) throw new RecordChanged();
+  async executeAll(statements: readonly GuardedStatement[]): Promise<void> {
+    const matched = this.multiStatement ? await this.sendAll(statements) : [];
+    for (const [index, { sql, parameters, expectedRows }] of statements.entries()) {
+      const result = matched[index] ?? (await this.send(sql, parameters));
+      if (expectedRows !== undefined && (result as ResultSetHeader).affectedRows !== expectedRows) throw new OptimisticLockError();
     }
   }
 
-  async writeWhole(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
-    if (this.joins) return this.writeJoined(first, expected, rest);
+  async executeAndCommitIfExact(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
+    if (this.multiStatement) return this.executeBatchAndCommit(first, expected, rest);
     const matched = await this.write(first.sql, first.parameters);
     if (matched === expected) for (const { sql, parameters } of rest) await this.write(sql, parameters);
     return matched;
   }
 
   async commit(): Promise<void> {
-    if (!this.isCommitted && this.beginning.length === 0) await this.ask('COMMIT');
+    if (!this.isCommitted && this.pendingBegin.length === 0) await this.send('COMMIT');
   }
 
   /** A statement that fails keeps those behind it from being run; so a subquery of two rows ends it where too few rows were matched. */
-  private async writeJoined(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
+  private async executeBatchAndCommit(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
     const check = {
       sql: 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))',
       parameters: [expected],
     };
     try {
-      await this.askEach([first, check, ...rest, { sql: 'COMMIT', parameters: [] }]);
+      await this.sendAll([first, check, ...rest, { sql: 'COMMIT', parameters: [] }]);
       this.isCommitted = true;
       return expected;
     } catch (error) {
-      if (errorNumber(error) !== MORE_THAN_ONE_ROW) throw error;
+      if (errorNumber(error) !== ER_SUBQUERY_NO_1_ROW) throw error;
       const [row] = await this.rows<{ matched: number }>('SELECT @matched AS matched');
       return row?.matched ?? 0;
     }
   }
 
-  private async ask(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
-    return (await this.askEach([{ sql, parameters }]))[0] as Answer;
+  private async send(sql: string, parameters: readonly unknown[] = []): Promise<QueryResult> {
+    return (await this.sendAll([{ sql, parameters }]))[0] as QueryResult;
   }
 
   /** In one round trip; an answer for each. */
-  private async askEach(statements: readonly Statement[]): Promise<Answer[]> {
+  private async sendAll(statements: readonly Statement[]): Promise<QueryResult[]> {
     if (statements.length === 0) return [];
-    const { beginning } = this;
-    this.beginning = [];
-    const all = [...beginning, ...statements];
+    const { pendingBegin } = this;
+    this.pendingBegin = [];
+    const all = [...pendingBegin, ...statements];
     const sql = all.map((statement) => statement.sql).join(';');
-    const answer = await answerOf(
+    const result = await runQuery(
       this.connection,
-      this.timed(sql),
+      this.withTimeout(sql),
       all.flatMap(({ parameters }) => parameters),
     );
-    const answers = all.length === 1 ? [answer] : (answer as unknown as Answer[]);
-    return answers.slice(beginning.length);
+    const results = all.length === 1 ? [result] : (result as unknown as QueryResult[]);
+    return results.slice(pendingBegin.length);
   }
 
-  private timed(sql: string): { sql: string; timeout: number } {
-    return { sql, timeout: Math.max(1, Math.ceil(this.leftMs())) };
+  private withTimeout(sql: string): { sql: string; timeout: number } {
+    return { sql, timeout: Math.max(1, Math.ceil(this.remainingMs())) };
   }
 }

@@ -1,34 +1,34 @@
-export const LOCK_WAIT_TIMEOUT = 1205;
+export const ER_LOCK_WAIT_TIMEOUT = 1205;
 /** A deadlock; on a Galera node also a transaction that failed certification. The server has rolled the transaction back. */
-export const DEADLOCK = 1213;
+export const ER_LOCK_DEADLOCK = 1213;
 /** The server failed in COMMIT. On a Galera node it has committed in some cases. */
-const ERROR_DURING_COMMIT = 1180;
+const ER_ERROR_DURING_COMMIT = 1180;
 /** A row changed since it was read. */
-export const ROW_CHANGED = 1020;
-export const DUPLICATE_KEY = 1062;
+export const ER_CHECKREAD = 1020;
+export const ER_DUP_ENTRY = 1062;
 /** A statement took longer than it may, on MariaDB and on MySQL; and while it sorted. */
-const OUT_OF_TIME = new Set([1969, 3024, 1028]);
+const QUERY_TIMEOUT_ERRORS = new Set([1969, 3024, 1028]);
 
 /** The server takes no writes for now: it is read only, or a Galera node without its cluster. */
-const REFUSES_WRITES = new Set([1290, 1836, 1792, 1047]);
+const READ_ONLY_ERRORS = new Set([1290, 1836, 1792, 1047]);
 
 /**
  * Deadlock or failed certification, lock wait, a row that changed since it was read, a COMMIT that failed; and a server that
  * takes no writes for now: see above, no connection to spare for us, disk or table full.
  */
-const TRY_AGAIN = new Set([
-  DEADLOCK,
-  LOCK_WAIT_TIMEOUT,
-  ROW_CHANGED,
-  ERROR_DURING_COMMIT,
-  ...REFUSES_WRITES,
+const RETRYABLE_ERRORS = new Set([
+  ER_LOCK_DEADLOCK,
+  ER_LOCK_WAIT_TIMEOUT,
+  ER_CHECKREAD,
+  ER_ERROR_DURING_COMMIT,
+  ...READ_ONLY_ERRORS,
   1203,
   1226,
   1021,
   1114,
 ]);
 /** The server is going, or it ended our connection or query, or it has no connection to spare. */
-const SERVER_GONE = new Set([1053, 1077, 1079, 1152, 1159, 1161, 1317, 1927, 1040, 1158, 1160]);
+const CONNECTION_ERRORS = new Set([1053, 1077, 1079, 1152, 1159, 1161, 1317, 1927, 1040, 1158, 1160]);
 const CONNECTION_CODES = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'PROTOCOL_SEQUENCE_TIMEOUT',
@@ -55,16 +55,16 @@ export function errorNumber(error: unknown): number {
 }
 
 /** The user may not do it: to a database, a table, a column, or at all. */
-const RIGHT_MISSING = new Set([1044, 1142, 1143, 1227, 1370]);
-export const isRightMissing = (error: unknown): boolean => RIGHT_MISSING.has(errorNumber(error));
+const PRIVILEGE_ERRORS = new Set([1044, 1142, 1143, 1227, 1370]);
+export const isMissingPrivilege = (error: unknown): boolean => PRIVILEGE_ERRORS.has(errorNumber(error));
 
-export const isDuplicateKey = (error: unknown): boolean => errorNumber(error) === DUPLICATE_KEY;
+export const isDuplicateKey = (error: unknown): boolean => errorNumber(error) === ER_DUP_ENTRY;
 
-export const isOutOfTime = (error: unknown): boolean => OUT_OF_TIME.has(errorNumber(error));
+export const isQueryTimeout = (error: unknown): boolean => QUERY_TIMEOUT_ERRORS.has(errorNumber(error));
 
 /** Whether the server refused it as a server that takes no writes; of a COMMIT, its cause tells. */
-export const isRefusedByServer = (error: unknown): boolean =>
-  REFUSES_WRITES.has(errorNumber(error)) || (error instanceof CommitOutcomeUnknown && isRefusedByServer(error.cause));
+export const isWriteRejected = (error: unknown): boolean =>
+  READ_ONLY_ERRORS.has(errorNumber(error)) || (error instanceof CommitOutcomeUnknown && isWriteRejected(error.cause));
 
 /** The connection cannot be used again; during COMMIT it says that the outcome is unknown. */
 export function isConnectionLost(error: unknown): boolean {
@@ -74,16 +74,16 @@ export function isConnectionLost(error: unknown): boolean {
   return (
     closed ||
     property(error, 'fatal') === true ||
-    SERVER_GONE.has(errorNumber(error)) ||
+    CONNECTION_ERRORS.has(errorNumber(error)) ||
     (typeof code === 'string' && CONNECTION_CODES.has(code))
   );
 }
 
 /** The whole transaction may succeed when it is tried again. */
-export const isTransient = (error: unknown): boolean => TRY_AGAIN.has(errorNumber(error)) || isConnectionLost(error);
+export const isTransient = (error: unknown): boolean => RETRYABLE_ERRORS.has(errorNumber(error)) || isConnectionLost(error);
 
 /** In answer to COMMIT: the transaction is certainly not committed. Any other error leaves that open. */
-export const isRolledBack = (error: unknown): boolean => errorNumber(error) === DEADLOCK;
+export const isRolledBack = (error: unknown): boolean => errorNumber(error) === ER_LOCK_DEADLOCK;
 
 /** COMMIT was sent, and no answer says what became of it. The connection is given up. */
 export class CommitOutcomeUnknown extends Error {

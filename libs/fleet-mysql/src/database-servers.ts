@@ -1,6 +1,6 @@
 import { createConnection, type Connection, type ConnectionOptions, type PoolConnection } from 'mysql2';
-import { answerOf } from './connection-transaction.js';
-import { isConnectionLost, isRefusedByServer } from './database-errors.js';
+import { runQuery } from './connection-transaction.js';
+import { isConnectionLost, isWriteRejected } from './database-errors.js';
 
 /** TLS to the server, in the driver's words. */
 export interface DatabaseTls {
@@ -38,7 +38,7 @@ export interface ServerState {
   /** The same on every connection to one server, and on no other server. */
   readonly identity: string;
   /** Null when it accepts writes; otherwise why not. */
-  readonly refusesWrites: string | null;
+  readonly readOnlyReason: string | null;
   /** On a Galera cluster, connections may be on several nodes. */
   readonly isClusterNode: boolean;
 }
@@ -58,7 +58,7 @@ export interface ServerChange {
 }
 
 /** No server of the address accepts writes now; the message has the reason of each. Trying again may succeed. */
-export class NoPrimary extends Error {
+export class NoPrimaryError extends Error {
   readonly fatal = true;
 
   constructor(
@@ -70,8 +70,8 @@ export class NoPrimary extends Error {
   }
 }
 
-const LOOK_WITHIN_MS = 1_000;
-const LOOK_AGAIN_MS = 100;
+const PROBE_TIMEOUT_MS = 1_000;
+const PROBE_INTERVAL_MS = 100;
 
 const READ_STATE = `
   SHOW SESSION VARIABLES WHERE Variable_name IN ('hostname', 'port', 'socket', 'server_id', 'wsrep_on', 'wsrep_node_name',
@@ -85,11 +85,11 @@ export async function readServerState(connection: Connection | PoolConnection, t
   const value = await variables(connection, READ_STATE, timeout);
   const isClusterNode = value.get('wsrep_on') === 'ON';
   const readOnly = READ_ONLY.find((name) => !['OFF', '0', undefined].includes(value.get(name)));
-  const isApart =
+  const isPartitioned =
     isClusterNode && (await variables(connection, READ_CLUSTER_STATE, timeout)).get('wsrep_ready') === 'OFF';
   return {
     identity: IDENTITY.map((name) => value.get(name) ?? '').join(' '),
-    refusesWrites: readOnly ? `${readOnly} is ${value.get(readOnly)}` : isApart ? 'wsrep_ready is OFF' : null,
+    readOnlyReason: readOnly ? `${readOnly} is ${value.get(readOnly)}` : isPartitioned ? 'wsrep_ready is OFF' : null,
     isClusterNode,
   };
 }
@@ -99,7 +99,7 @@ async function variables(
   sql: string,
   timeout: number,
 ): Promise<Map<string, string>> {
-  const rows = (await answerOf(connection, { sql, timeout })) as Record<string, string>[];
+  const rows = (await runQuery(connection, { sql, timeout })) as Record<string, string>[];
   return new Map(rows.map((row) => Object.values(row) as [string, string]));
 }
 
@@ -110,11 +110,11 @@ async function variables(
  */
 export class DatabaseServers {
   private readonly servers: readonly ServerAddress[];
-  private readonly leaving = new Set<() => void>();
+  private readonly changeListeners = new Set<() => void>();
   private chosen: ChosenServer | null = null;
   private choosing: Promise<void> | null = null;
-  private lookedAtMs = -Infinity;
-  private noPrimary = new NoPrimary('none was asked', []);
+  private lastProbeAtMs = -Infinity;
+  private noPrimary = new NoPrimaryError('none was asked', []);
   private changeCount = 0;
 
   constructor(
@@ -135,58 +135,58 @@ export class DatabaseServers {
     return this.changeCount;
   }
 
-  /** @throws NoPrimary */
+  /** @throws NoPrimaryError */
   async choose(): Promise<ChosenServer> {
-    if (!this.chosen) await this.look();
+    if (!this.chosen) await this.reselect();
     if (!this.chosen) throw this.noPrimary;
     return this.chosen;
   }
 
   /** Calls `leave` as soon as another server is chosen; the function returned ends that. */
-  whenLeft(leave: () => void): () => void {
-    this.leaving.add(leave);
-    return () => void this.leaving.delete(leave);
+  onServerChange(listener: () => void): () => void {
+    this.changeListeners.add(listener);
+    return () => void this.changeListeners.delete(listener);
   }
 
   /** A connection of this choice was lost or refused a write. Resolves when it is known which server to use. */
-  async failed(choice: number, error: unknown): Promise<void> {
+  async reportFailure(choice: number, error: unknown): Promise<void> {
     if (this.chosen?.choice !== choice) return;
-    if (isRefusedByServer(error) || (this.servers.length > 1 && isConnectionLost(error))) await this.look();
+    if (isWriteRejected(error) || (this.servers.length > 1 && isConnectionLost(error))) await this.reselect();
   }
 
   /** A new connection of this choice has shown its server. False when it is not the server that the others are connected to. */
-  found(choice: number, { identity, isClusterNode }: ServerState): boolean {
+  acceptsConnection(choice: number, { identity, isClusterNode }: ServerState): boolean {
     if (this.chosen?.choice !== choice) return false;
     if (this.chosen.identity === null) this.chosen = { ...this.chosen, identity };
     if (isClusterNode || this.chosen.identity === identity) return true;
-    void this.look();
+    void this.reselect();
     return false;
   }
 
-  private look(): Promise<void> {
-    return (this.choosing ??= this.lookInOrder().finally(() => (this.choosing = null)));
+  private reselect(): Promise<void> {
+    return (this.choosing ??= this.selectServer().finally(() => (this.choosing = null)));
   }
 
   /** All are asked at once, so that one without an answer costs no more than its own time. */
-  private async lookInOrder(): Promise<void> {
-    const pauseMs = this.lookedAtMs + LOOK_AGAIN_MS - performance.now();
+  private async selectServer(): Promise<void> {
+    const pauseMs = this.lastProbeAtMs + PROBE_INTERVAL_MS - performance.now();
     if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    const states = this.servers.map((server) => stateOf(server));
-    const present = this.chosen?.index ?? 0;
-    const order = [present, ...this.servers.keys()].filter((index, at, all) => all.indexOf(index) === at);
+    const states = this.servers.map((server) => probeServer(server));
+    const currentIndex = this.chosen?.index ?? 0;
+    const probeOrder = [currentIndex, ...this.servers.keys()].filter((index, at, all) => all.indexOf(index) === at);
     const reasons: string[] = [];
     const errors: Error[] = [];
-    for (const index of order) {
+    for (const index of probeOrder) {
       const state = await states[index];
-      if (state && !(state instanceof Error) && (this.servers.length === 1 || state.refusesWrites === null)) {
+      if (state && !(state instanceof Error) && (this.servers.length === 1 || state.readOnlyReason === null)) {
         this.use(index, state);
         break;
       }
       if (state instanceof Error) errors.push(state);
-      reasons.push(`${nameOf(this.servers[index])}: ${state instanceof Error ? state.message : state?.refusesWrites}`);
+      reasons.push(`${serverLabel(this.servers[index])}: ${state instanceof Error ? state.message : state?.readOnlyReason}`);
     }
-    this.noPrimary = new NoPrimary(reasons.join('; '), errors);
-    this.lookedAtMs = performance.now();
+    this.noPrimary = new NoPrimaryError(reasons.join('; '), errors);
+    this.lastProbeAtMs = performance.now();
   }
 
   private use(index: number, { identity, isClusterNode }: ServerState): void {
@@ -200,21 +200,21 @@ export class DatabaseServers {
     this.chosen = { choice: (before?.choice ?? 0) + 1, index, identity, address };
     if (!before) return;
     this.changeCount += 1;
-    for (const leave of [...this.leaving]) leave();
-    this.onChange({ from: `${nameOf(before.address)} (${before.identity})`, to: `${nameOf(address)} (${identity})` });
+    for (const listener of [...this.changeListeners]) listener();
+    this.onChange({ from: `${serverLabel(before.address)} (${before.identity})`, to: `${serverLabel(address)} (${identity})` });
   }
 }
 
 /** How an operator knows a server. */
-export const nameOf = (server: ServerAddress | undefined): string =>
+export const serverLabel = (server: ServerAddress | undefined): string =>
   server?.socketPath ?? `${server?.host}:${server?.port}`;
 
 /** On a connection of its own, opened by no pool. */
-async function stateOf(server: ServerAddress): Promise<ServerState | Error> {
-  const connection = createConnection({ ...server, connectTimeout: LOOK_WITHIN_MS } as ConnectionOptions);
+async function probeServer(server: ServerAddress): Promise<ServerState | Error> {
+  const connection = createConnection({ ...server, connectTimeout: PROBE_TIMEOUT_MS } as ConnectionOptions);
   try {
     connection.on('error', () => undefined); // the query that fails says it as well
-    return await readServerState(connection, LOOK_WITHIN_MS);
+    return await readServerState(connection, PROBE_TIMEOUT_MS);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   } finally {

@@ -1,38 +1,38 @@
 import type { PoolConnection } from 'mysql2';
 import { FleetError, type Randomness } from '@app/fleet';
-import { answerOf, ConnectionTransaction, type Transaction } from './connection-transaction.js';
+import { runQuery, ConnectionTransaction, type Transaction } from './connection-transaction.js';
 import {
   CommitOutcomeUnknown,
   errorNumber,
   isConnectionLost,
   isDuplicateKey,
-  isOutOfTime,
+  isQueryTimeout,
   isRolledBack,
   isTransient,
 } from './database-errors.js';
 import { DatabaseServers, type DatabaseAddress } from './database-servers.js';
-import { CLEAN_WITHIN_MS, PrimaryPool, type SessionSettings } from './primary-pool.js';
+import { SESSION_TIMEOUT_MS, PrimaryPool, type PoolOptions } from './primary-pool.js';
 
-export { RecordChanged, type GuardedStatement, type Statement, type Transaction } from './connection-transaction.js';
+export { OptimisticLockError, type GuardedStatement, type Statement, type Transaction } from './connection-transaction.js';
 
 export interface TransactionOptions {
   /** Events of which the transaction writes one at least: when a commit's outcome is unknown, they tell. Without one the work must bear a repetition. */
-  readonly provedByEvents?: readonly string[];
+  readonly commitProofEventIds?: readonly string[];
   /** Errors that are thrown on to the caller instead of tried again, unless an attempt before may still be committed. */
-  readonly final?: readonly number[];
+  readonly nonRetryable?: readonly number[];
   /** When to give up, on the monotonic clock; 5 s from now unless told. */
-  readonly giveUpAt?: number;
+  readonly deadline?: number;
 }
 
 /** Transactions that write events give up after this long, so that a reader 10 s behind misses none. */
-const GIVE_UP_AFTER_MS = 5_000;
+const TRANSACTION_TIMEOUT_MS = 5_000;
 
-export const giveUpAtFromNow = (): number => performance.now() + GIVE_UP_AFTER_MS;
-const RETRY_PAUSE_MS = 40;
+export const newDeadline = (): number => performance.now() + TRANSACTION_TIMEOUT_MS;
+const RETRY_BACKOFF_MS = 40;
 
 /** An attempt that sent its COMMIT, and failed. */
 interface SentCommit<A> {
-  readonly answer: A;
+  readonly result: A;
   /** Whether the server may still commit it, or has. */
   readonly isUnknown: boolean;
 }
@@ -45,7 +45,7 @@ export class Database {
   constructor(
     servers: DatabaseServers | DatabaseAddress,
     private readonly randomness: Randomness,
-    settings: SessionSettings,
+    settings: PoolOptions,
   ) {
     this.pool = new PrimaryPool(servers instanceof DatabaseServers ? servers : new DatabaseServers(servers), settings);
   }
@@ -59,20 +59,20 @@ export class Database {
   }
 
   /** A single read, in 5 s unless told. @throws FleetError `database_unavailable` when no server answers. */
-  async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs = GIVE_UP_AFTER_MS): Promise<Row[]> {
-    const giveUpAt = performance.now() + withinMs;
-    return this.attempting(
-      (leftMs) =>
-        this.onConnection(
-          (connection) => new ConnectionTransaction(connection, leftMs, false).rows<Row>(sql, parameters),
-          leftMs,
+  async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs = TRANSACTION_TIMEOUT_MS): Promise<Row[]> {
+    const deadline = performance.now() + withinMs;
+    return this.withRetries(
+      (remainingMs) =>
+        this.withConnection(
+          (connection) => new ConnectionTransaction(connection, remainingMs, false).rows<Row>(sql, parameters),
+          remainingMs,
         ),
-      giveUpAt,
+      deadline,
     );
   }
 
   /** A single SELECT that the server itself ends after so long: null then. */
-  async rowsWithin<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
+  async queryWithServerTimeout<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
     const seconds = ms / 1000;
     // MariaDB reads the first comment, MySQL the second, and a MariaDB that knows such hints both.
     if (!sql.startsWith('SELECT ')) throw new Error('only a SELECT can be limited');
@@ -81,7 +81,7 @@ export class Database {
       `/*M!100600 SET STATEMENT max_statement_time = ${seconds} FOR */ SELECT /*+ MAX_EXECUTION_TIME(${ms}) */ `,
     );
     return this.rows<Row>(limited, parameters).catch((error: unknown) => {
-      if (isOutOfTime(error)) return null;
+      if (isQueryTimeout(error)) return null;
       throw error;
     });
   }
@@ -89,74 +89,74 @@ export class Database {
   /**
    * Runs `work` in a transaction, whole again after a deadlock, a lock wait, a duplicate key or a lost connection. When a COMMIT
    * before has failed, the events are looked for first: if they are there, that attempt's answer stands.
-   * After a COMMIT of unknown outcome `mayBeUnderWay` tells `work` to wait for whatever is locked: it may be that attempt's.
+   * After a COMMIT of unknown outcome `previousCommitMayBePending` tells `work` to wait for whatever is locked: it may be that attempt's.
    * @throws FleetError `database_unavailable` after 5 s; what `work` throws otherwise.
    */
   async transaction<A>(
-    work: (transaction: Transaction, mayBeUnderWay: boolean) => Promise<A>,
+    work: (transaction: Transaction, previousCommitMayBePending: boolean) => Promise<A>,
     options: TransactionOptions = {},
   ): Promise<A> {
     let sent: SentCommit<A> | null = null;
     const committed = async (transaction: Transaction): Promise<boolean> =>
-      (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.provedByEvents]))
+      (await transaction.rows('SELECT 1 FROM event AS e WHERE e.id IN (?) LIMIT 1', [options.commitProofEventIds]))
         .length === 1;
     const attempt =
-      (leftMs: () => number) =>
+      (remainingMs: () => number) =>
       async (connection: PoolConnection): Promise<A> => {
-        const transaction = new ConnectionTransaction(connection, leftMs, !(await this.isClusterNode(connection)));
-        if (sent && options.provedByEvents && (await committed(transaction))) return sent.answer;
+        const transaction = new ConnectionTransaction(connection, remainingMs, !(await this.isClusterNode(connection)));
+        if (sent && options.commitProofEventIds && (await committed(transaction))) return sent.result;
         await transaction.begin();
-        const answer = await work(transaction, sent?.isUnknown ?? false);
-        if (leftMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
+        const result = await work(transaction, sent?.isUnknown ?? false);
+        if (remainingMs() <= 0) throw new FleetError({ code: 'database_unavailable' });
         try {
           await transaction.commit();
         } catch (error) {
           // The answer of an attempt that may have been done is kept: one that was rolled back after it is none.
-          if (!(sent?.isUnknown && isRolledBack(error))) sent = { answer, isUnknown: !isRolledBack(error) };
+          if (!(sent?.isUnknown && isRolledBack(error))) sent = { result, isUnknown: !isRolledBack(error) };
           throw isRolledBack(error) ? error : new CommitOutcomeUnknown(error);
         }
-        return answer;
+        return result;
       };
-    const isFinal = (error: unknown): boolean =>
-      !(sent?.isUnknown && options.provedByEvents) && (options.final ?? []).includes(errorNumber(error));
-    return this.attempting((leftMs) => this.onConnection(attempt(leftMs), leftMs), options.giveUpAt, isFinal);
+    const isNonRetryable = (error: unknown): boolean =>
+      !(sent?.isUnknown && options.commitProofEventIds) && (options.nonRetryable ?? []).includes(errorNumber(error));
+    return this.withRetries((remainingMs) => this.withConnection(attempt(remainingMs), remainingMs), options.deadline, isNonRetryable);
   }
 
   close(): Promise<void> {
     return this.pool.close();
   }
 
-  private async attempting<A>(
-    work: (leftMs: () => number) => Promise<A>,
-    giveUpAt = giveUpAtFromNow(),
-    isFinal: (error: unknown) => boolean = () => false,
+  private async withRetries<A>(
+    work: (remainingMs: () => number) => Promise<A>,
+    deadline = newDeadline(),
+    isNonRetryable: (error: unknown) => boolean = () => false,
   ): Promise<A> {
-    const leftMs = (): number => giveUpAt - performance.now();
+    const remainingMs = (): number => deadline - performance.now();
     for (;;) {
       const { choice } = this.pool;
       try {
-        return await work(leftMs);
+        return await work(remainingMs);
       } catch (error) {
-        const reconsidered = this.pool.failed(choice, error, leftMs());
-        if (isFinal(error) || !(isTransient(error) || isDuplicateKey(error))) throw error;
-        if (leftMs() <= RETRY_PAUSE_MS) throw new FleetError({ code: 'database_unavailable' }, { cause: error });
+        const reconsidered = this.pool.reportFailure(choice, error, remainingMs());
+        if (isNonRetryable(error) || !(isTransient(error) || isDuplicateKey(error))) throw error;
+        if (remainingMs() <= RETRY_BACKOFF_MS) throw new FleetError({ code: 'database_unavailable' }, { cause: error });
         await reconsidered;
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS * this.randomness.fraction()));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_BACKOFF_MS * this.randomness.random()));
     }
   }
 
   /** Gives the connection back clean, or not at all. */
-  private async onConnection<A>(work: (connection: PoolConnection) => Promise<A>, leftMs: () => number): Promise<A> {
-    const connection = await this.pool.connectionWithin(leftMs());
+  private async withConnection<A>(work: (connection: PoolConnection) => Promise<A>, remainingMs: () => number): Promise<A> {
+    const connection = await this.pool.acquireConnection(remainingMs());
     try {
-      const answer = await work(connection);
+      const result = await work(connection);
       connection.release();
-      return answer;
+      return result;
     } catch (error) {
       if (isConnectionLost(error)) connection.destroy();
       else
-        await answerOf(connection, { sql: 'ROLLBACK', timeout: CLEAN_WITHIN_MS }).then(
+        await runQuery(connection, { sql: 'ROLLBACK', timeout: SESSION_TIMEOUT_MS }).then(
           () => connection.release(),
           () => connection.destroy(),
         );

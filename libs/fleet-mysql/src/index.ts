@@ -1,30 +1,30 @@
-export { PAGE_LIMITS, type PageLimits } from './access-path.js';
-export { ConsistencyStore } from './consistency-store.js';
+export { PAGE_LIMITS, type PageLimits } from './queries/access-paths.js';
+export { ConsistencyStore } from './stores/consistency-store.js';
 export { Database } from './database.js';
-export { errorNumber, isRightMissing } from './database-errors.js';
-export { demandsTls } from './demands-tls.js';
-export { DatabaseServers, nameOf, NoPrimary, type DatabaseAddress, type ServerChange } from './database-servers.js';
-export { durabilityWarnings, isClusterNode, readDatabaseClock, readMaxPacketBytes } from './durability.js';
+export { errorNumber, isMissingPrivilege } from './database-errors.js';
+export { requiresTls } from './requires-tls.js';
+export { DatabaseServers, serverLabel as nameOf, NoPrimaryError, type DatabaseAddress, type ServerChange } from './database-servers.js';
+export { durabilityWarnings, isClusterNode, readDatabaseClock, readMaxPacketBytes } from './server-settings.js';
 export {
-  EventReader,
-  EVENTS_SETTLE_MS,
+  EventLogQuery,
+  EVENT_VISIBILITY_LAG_MS,
   type EventFilter,
-  type EventOrder,
+  type EventSortOrder as EventOrder,
   type EventPage,
   type EventPosition,
-} from './event-reader.js';
-export type { AsOf } from './filters.js';
-export { FleetCounter, type FleetNumbers } from './fleet-counter.js';
-export { FleetReader, type Page, type PageOrder, type Position, type SortKey } from './fleet-reader.js';
-export { LeaseStore } from './lease-store.js';
-export { commitsHeartbeats, ListeningStore, readListening } from './listening-store.js';
-export { migrateDatabase, schemaDifference, SchemaFromTheFuture, type SchemaDifference } from './migrate.js';
-export { PlanStore } from './plan-store.js';
-export { RegistryStore } from './registry-store.js';
-export { RemovalStore } from './removal-store.js';
-export { RestoreStore, type RestoreOrder, type SiteRecord } from './restore-store.js';
-export { heartbeatLimitsWithin } from './statement-size.js';
-export { NAME_WALK_MS } from './statements/names.js';
-export { StampsInFlight } from './stamps-in-flight.js';
-export { KeyRingStore, type StoredApiKey, type StoredPassphrase } from './key-ring-store.js';
-export { SecretStore, type AdminKey, type SharedKey } from './secret-store.js';
+} from './queries/event-log-query.js';
+export type { AsOf } from './queries/filter-conditions.js';
+export { FleetSummaryQuery, type FleetStateCounts } from './queries/fleet-summary-query.js';
+export { ProcessServerListQuery, type Page, type ListOptions, type KeysetPosition as Position, type SortKey } from './queries/process-server-list-query.js';
+export { LeaseStore } from './stores/lease-store.js';
+export { canCommitHeartbeats, AvailabilityClockStore, readAvailability } from './stores/availability-clock-store.js';
+export { migrateDatabase, schemaDifference, NewerSchemaError, type SchemaDifference } from './migrate.js';
+export { PlanStore } from './stores/plan-store.js';
+export { RegistryStore } from './stores/registry-store.js';
+export { RemovalStore } from './stores/removal-store.js';
+export { RestoreStore, type RestoreCommand, type SiteRecord } from './stores/restore-store.js';
+export { limitHeartbeatBatches } from './statements/statement-size.js';
+export { NAME_CURSOR_TTL_MS } from './statements/name-history.js';
+export { PendingWrites } from './pending-writes.js';
+export { KeyRingStore, type StoredApiKey, type StoredPassphrase } from './stores/key-ring-store.js';
+export { SecretStore, type AdminKey, type SharedKey } from './stores/secret-store.js';

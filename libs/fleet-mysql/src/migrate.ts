@@ -5,26 +5,26 @@ import type { ServerAddress } from './database-servers.js';
 import { errorNumber, isTransient } from './database-errors.js';
 
 /** A claim lasts this long unless it is renewed; a replica that dies while migrating holds the others up no longer. */
-const CLAIM_MS = 15_000;
-const LOOK_AGAIN_MS = 200;
+const LOCK_TTL_MS = 15_000;
+const LOCK_POLL_MS = 200;
 /** Deadlocks and lock waits between replicas that start at once end within this time; the database may be away for other reasons. */
-const RETRY_FOR_MS = 30_000;
+const RETRY_TIMEOUT_MS = 30_000;
 
-const CREATE_CLAIM = `
-  CREATE TABLE IF NOT EXISTS migration_claim (
+const CREATE_MIGRATION_LOCK = `
+  CREATE TABLE IF NOT EXISTS migration_lock (
     id TINYINT UNSIGNED NOT NULL,
-    holder VARCHAR(128) NOT NULL,
+    owner VARCHAR(128) NOT NULL,
     expires_at DATETIME(3) NOT NULL,
     PRIMARY KEY (id)
   ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`;
-const FIRST_CLAIM = `INSERT IGNORE INTO migration_claim (id, holder, expires_at) VALUES (1, '', '2000-01-01 00:00:00.000')`;
-/** Params: holder, until, holder, now. Matches when it is free, run out, or ours. */
-const TAKE_CLAIM =
-  'UPDATE migration_claim SET holder = ?, expires_at = ? WHERE id = 1 AND (holder = ? OR expires_at < ?)';
-const RELEASE_CLAIM = `UPDATE migration_claim SET expires_at = '2000-01-01 00:00:00.000' WHERE id = 1 AND holder = ?`;
+const INSERT_MIGRATION_LOCK = `INSERT IGNORE INTO migration_lock (id, owner, expires_at) VALUES (1, '', '2000-01-01 00:00:00.000')`;
+/** Params: owner, until, owner, now. Matches when it is free, run out, or ours. */
+const ACQUIRE_MIGRATION_LOCK =
+  'UPDATE migration_lock SET owner = ?, expires_at = ? WHERE id = 1 AND (owner = ? OR expires_at < ?)';
+const RELEASE_MIGRATION_LOCK = `UPDATE migration_lock SET expires_at = '2000-01-01 00:00:00.000' WHERE id = 1 AND owner = ?`;
 
 const READ_APPLIED = 'SELECT m.name FROM migrations AS m';
-const NO_SUCH_TABLE = 1146;
+const ER_NO_SUCH_TABLE = 1146;
 
 /** How the migrations of a database compare with those of this version, by name. */
 export interface SchemaDifference {
@@ -34,7 +34,7 @@ export interface SchemaDifference {
 }
 
 /** The schema has migrations that this version does not know. */
-export class SchemaFromTheFuture extends Error {
+export class NewerSchemaError extends Error {
   constructor(unknown: readonly string[]) {
     super(
       `its schema was changed by a later version: this one does not know ${unknown.join(', ')}. Start the later version, or restore a backup from before`,
@@ -47,7 +47,7 @@ export async function schemaDifference(read: (sql: string) => Promise<{ name: st
   const applied = await read(READ_APPLIED).then(
     (rows) => rows.map(({ name }) => name),
     (error: unknown): string[] => {
-      if (errorNumber(error) === NO_SUCH_TABLE) return [];
+      if (errorNumber(error) === ER_NO_SUCH_TABLE) return [];
       throw error;
     },
   );
@@ -76,7 +76,7 @@ export async function migrateDatabase(
 /**
  * Brings the schema up to date; of replicas that start at once, one migrates and the others wait for it. Each step bears a
  * repetition: it is tried again after a deadlock, which on a cluster is also the answer to a claim that another node took first.
- * @throws SchemaFromTheFuture
+ * @throws NewerSchemaError
  */
 export async function migrate(
   dataSource: DataSource,
@@ -84,43 +84,43 @@ export async function migrate(
   replica: string,
   randomness: Randomness,
 ): Promise<void> {
-  const again = <A>(step: () => Promise<A>): Promise<A> => retried(step, randomness);
-  await again(() => dataSource.query(CREATE_CLAIM));
-  await again(() => dataSource.query(FIRST_CLAIM));
-  const take = async (): Promise<boolean> => {
+  const retry = <A>(step: () => Promise<A>): Promise<A> => withRetriesFor(step, randomness);
+  await retry(() => dataSource.query(CREATE_MIGRATION_LOCK));
+  await retry(() => dataSource.query(INSERT_MIGRATION_LOCK));
+  const acquire = async (): Promise<boolean> => {
     const now = clock.now();
-    const { affectedRows } = await dataSource.query<{ affectedRows: number }>(TAKE_CLAIM, [
+    const { affectedRows } = await dataSource.query<{ affectedRows: number }>(ACQUIRE_MIGRATION_LOCK, [
       replica,
-      new Date(now.getTime() + CLAIM_MS),
+      new Date(now.getTime() + LOCK_TTL_MS),
       replica,
       now,
     ]);
     return affectedRows === 1;
   };
-  while (!(await again(take))) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  while (!(await retry(acquire))) await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   // A renewal that fails is made up for by the next.
   let renewing: Promise<unknown> = Promise.resolve();
-  const renewal = setInterval(() => (renewing = take().catch(() => undefined)), CLAIM_MS / 5);
+  const renewal = setInterval(() => (renewing = acquire().catch(() => undefined)), LOCK_TTL_MS / 5);
   try {
     // A later version may have migrated while this one waited.
-    const { unknown } = await again(() => schemaDifference((sql) => dataSource.query<{ name: string }[]>(sql)));
-    if (unknown.length > 0) throw new SchemaFromTheFuture(unknown);
-    await again(() => dataSource.runMigrations({ transaction: 'none' }));
+    const { unknown } = await retry(() => schemaDifference((sql) => dataSource.query<{ name: string }[]>(sql)));
+    if (unknown.length > 0) throw new NewerSchemaError(unknown);
+    await retry(() => dataSource.runMigrations({ transaction: 'none' }));
   } finally {
     clearInterval(renewal);
     await renewing;
-    await again(() => dataSource.query(RELEASE_CLAIM, [replica]));
+    await retry(() => dataSource.query(RELEASE_MIGRATION_LOCK, [replica]));
   }
 }
 
-async function retried<A>(step: () => Promise<A>, randomness: Randomness): Promise<A> {
-  const giveUpAt = performance.now() + RETRY_FOR_MS;
+async function withRetriesFor<A>(step: () => Promise<A>, randomness: Randomness): Promise<A> {
+  const deadline = performance.now() + RETRY_TIMEOUT_MS;
   for (;;) {
     try {
       return await step();
     } catch (error) {
-      if (!isTransient(error) || performance.now() > giveUpAt) throw error;
+      if (!isTransient(error) || performance.now() > deadline) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS * randomness.fraction()));
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS * randomness.random()));
   }
 }

@@ -1,6 +1,6 @@
-import type { Health } from './health.js';
+import type { Health } from './health/health.js';
 import type { ConnectionState, Lifecycle } from './process-server.js';
-import type { VersionStatus } from './version.js';
+import type { VersionStatus } from './version/version.js';
 
 /** A closed choice of entries; every member narrows it. The name is a prefix, compared without regard to case; the rest is exact. */
 export interface FleetFilter {

@@ -1,30 +1,30 @@
-export { CleanUp, CleanUpPromise, CLEAN_UP_BATCH, nextPassDelayMs, type CleanUpMoment } from './clean-up.js';
+export { CleanUp, CleanUpDeadlineMonitor, CLEAN_UP_BATCH, nextRunDelayMs, type CleanUpMoment } from './removal/clean-up.js';
 export {
   decommission,
-  removeByFrom,
+  removalDeadline,
   type CleanUpTiming,
-  type DecommissionBy,
-  type DecommissionOrder,
-} from './decommission.js';
-export { Departures } from './departures.js';
-export { boundedNews, MOST_IN_AN_HOUR, NO_EVENTS_YET, type EventBounds, type NewsKind } from './event-bounds.js';
+  type DecommissionActor,
+  type DecommissionCommand,
+} from './removal/decommission.js';
+export { RemovalService } from './removal/removal-service.js';
+export { boundHeartbeatEvents, MAX_EVENTS_PER_HOUR, NO_EVENTS_YET, type EventBounds, type HeartbeatEventKind } from './events/event-bounds.js';
 export {
-  calledBy,
+  callerAuthor,
   EVENT_KINDS,
-  ownDoing,
-  refusalKey,
+  systemAuthor,
+  rejectionKey,
   type EventAuthor,
   type EventKind,
   type FleetEvent,
-} from './fleet-event.js';
+} from './events/fleet-event.js';
 export type { FleetFilter } from './fleet-filter.js';
-export { FleetError, instructionFor, type FleetFault, type Instruction } from './fleet-fault.js';
+export { FleetError, instructionFor, type FleetErrorDetails, type Instruction } from './fleet-error.js';
 export {
   CERTIFICATE_WARNING_MS,
   HEALTH_WINDOW_MS,
   healthAt,
   healthErrorsAt,
-  isRunning,
+  isServiceRunning as isRunning,
   loadStatus,
   loadStatuses,
   loadStatusesAt,
@@ -32,7 +32,7 @@ export {
   servicesStatusAt,
   worstLoadStatus,
   certificateStatusAt,
-  NOTHING_REPORTED,
+  NO_REPORT,
   reportsAheadFrom,
   STATUS_BY_RANK,
   statusRank,
@@ -45,93 +45,93 @@ export {
   type LoadSignal,
   type ReportedHealth,
   type ServiceState,
-} from './health.js';
-export { currentRefusals, maybeOfAnother, REFUSAL_KINDS, refusalsAmong, type Refusal } from './refusal-explanations.js';
+} from './health/health.js';
+export { currentRefusals, mayConcernAnotherMachine, REFUSAL_KINDS, refusalsAmong, type Refusal } from './events/refusal-explanations.js';
 export {
-  credentialFault,
-  heartbeatFault,
-  heartbeatNews,
-  instancesAfter,
-  refusalKind,
+  checkCredential,
+  checkHeartbeat,
+  heartbeatEvents,
+  nextInstances,
+  rejectionEventKind,
   type ForgettableMember,
   type Heartbeat,
   type HeartbeatVerdict,
   type IgnoredMembers,
-  type LeaseOnRecord,
+  type StoredLease,
   type WithdrawableMember,
-  type WaitingHeartbeat,
-} from './heartbeat.js';
+  type QueuedHeartbeat,
+} from './heartbeats/heartbeat.js';
 export {
   HeartbeatReceiver,
-  type HeartbeatAnswer,
-  type HeartbeatCaller,
+  type HeartbeatResult,
+  type HeartbeatCallbacks,
   type HeartbeatLimits,
-} from './heartbeat-receiver.js';
-export { KeyKeeper, type KeyPage } from './key-keeper.js';
+} from './heartbeats/heartbeat-receiver.js';
+export { KeyService, type KeyPage } from './keys/key-service.js';
 export {
   isRetired,
   createApiKey,
-  keysListed,
+  keyListingDecision,
   revokeApiKey,
   rotatePassphrase,
   ROLES,
   type ApiKey,
-  type ApiKeyOrder,
-  type HeldKeys,
+  type CreateApiKeyCommand,
+  type KeyRingSnapshot,
   type KeyDecision,
   type KeyWrite,
-  type MadeSecret,
+  type GeneratedSecret,
   type Passphrase,
   type Role,
   type Rotation,
-} from './key-ring.js';
-export { intervalToTell, leaseSecondsFor, type LeaseTiming } from './lease.js';
+} from './keys/key-ring.js';
+export { assignInterval, leaseSecondsFor, type LeaseTiming } from './heartbeats/lease.js';
 export {
   availabilityTiming,
   disagrees,
-  earliestWallInstant,
-  firstListening,
-  listenedMsAt,
-  noteListening,
-  REPLICAS_MAY_DIFFER_MS,
+  toWallClock,
+  initialAvailability,
+  availableMsAt,
+  advanceAvailability,
+  MAX_CLOCK_DISAGREEMENT_MS,
   type AvailabilityAttempt,
   type AvailabilityRecord,
   type AvailabilityTiming,
   type ClockDisagreement,
   type ClockStep,
-  type Listening,
-  type ListeningOutage,
-} from './listening.js';
-export { ListeningClock, type ReconcileClock } from './listening-clock.js';
+  type AvailabilityState,
+  type ServiceOutage,
+} from './availability/availability-clock.js';
+export { LocalAvailabilityClock, type ReconcileClock } from './availability/local-availability-clock.js';
 export {
   Clock,
-  CredentialMint,
+  CredentialIssuer,
   Identifiers,
   Inconsistencies,
   KeyRing,
   Leases,
-  ListeningNotes,
+  AvailabilityStore,
   PassphraseFile,
   PurgePlans,
   Randomness,
   Registry,
   RemovalRecorder,
   Removals,
-  SecretMint,
+  SecretGenerator,
   type CleanUpBatch,
-  type CleanUpPass,
+  type CleanUpRun,
   type DamagedHost,
   type Decision,
   type Due,
-  type DuePosition,
-  type Old,
-  type HeldRecord,
-  type MintedCredential,
+  type CleanUpCursor,
+  type RetentionLimits,
+  type LockedRecord,
+  type IssuedCredential,
   type Moment,
-  type Neighbour,
+  type PossibleDuplicate,
   type RecordWrite,
 } from './ports.js';
-export { nameKey, normalizedName } from './name.js';
+export { nameKey, normalizedName } from './registration/name.js';
 export {
   connectionStateAt,
   INCONSISTENCY_KINDS,
@@ -155,23 +155,23 @@ export {
   type ProxyFacts,
   type Tombstone,
 } from './process-server.js';
-export { damageOf, inconsistenciesOf, lastGeneration, repair } from './consistency.js';
-export { ConsistencyCheck, type ConsistencyReport } from './consistency-check.js';
-export { machinesFault, purge, type PurgeAnswer, type PurgeOrder } from './purge.js';
+export { damageOf, inconsistenciesOf, lastGeneration, repair } from './consistency/consistency.js';
+export { ConsistencyCheck, type ConsistencyReport } from './consistency/consistency-check.js';
+export { checkProtectedMachines, purge, type PurgeResult, type PurgeCommand } from './removal/purge.js';
 export {
-  applyFault,
-  LARGEST_PLAN,
-  MOST_REMAINING,
+  checkPlanApplicable,
+  MAX_PLAN_SIZE,
+  MAX_REMAINING,
   PLAN_LIFETIME_MS,
-  PLANS_KEPT_PER_CALLER,
+  MAX_PLANS_PER_CALLER,
   PlanAlreadyApplied,
-  type ApplyOrder,
+  type ApplyPlanCommand,
   type PlanCandidate,
   type PlanResult,
   type PurgePlan,
-} from './purge-plan.js';
-export { PurgePlanner } from './purge-planner.js';
-export { RecordingRegistry } from './recording-registry.js';
+} from './removal/purge-plan.js';
+export { PurgePlanner } from './removal/purge-planner.js';
+export { RecordingRegistry } from './restore/recording-registry.js';
 export {
   directoryDifference,
   floorAfterRestore,
@@ -182,23 +182,23 @@ export {
   type DirectoryRecord,
   type RemovalRecord,
   type SiteEpoch,
-} from './restore.js';
-export { Registrar } from './registrar.js';
+} from './restore/restore.js';
+export { RegistrationService } from './registration/registration-service.js';
 export {
   register,
-  registrationFaults,
+  registrationErrors,
   registrationWarnings,
-  LARGEST_CLOCK_LEAD_MS,
-  LARGEST_GENERATION,
+  MAX_CLOCK_LEAD_MS,
+  MAX_GENERATION,
   type Finding,
-  type RegistrationAnswer,
-  type RegistrationOrder,
-  type RegistrationTerms,
-} from './registration.js';
-export { PROOF_POLICIES, registrationProof, type ProofPolicy, type RegistrationProof } from './registration-proof.js';
-export { RegistrationRate, type RegistrationLimits } from './registration-rate.js';
-export { revokeCredential, type RevocationOrder } from './revocation.js';
-export { sizingClassOf, type Hardware, type SizingClass } from './sizing.js';
+  type RegistrationResult,
+  type RegistrationCommand,
+  type RegistrationPolicy,
+} from './registration/registration.js';
+export { PROOF_POLICIES, registrationProof, type ProofPolicy, type RegistrationProof } from './registration/registration-proof.js';
+export { RegistrationRate, type RegistrationLimits } from './registration/registration-rate.js';
+export { revokeCredential, type RevokeCredentialCommand } from './registration/credential-revocation.js';
+export { sizingClassOf, type Hardware, type SizingClass } from './registration/sizing.js';
 export {
   compareVersions,
   earliestSupported,
@@ -206,9 +206,9 @@ export {
   parseVersion,
   upgradePath,
   versionKey,
-  versionRefusal,
+  checkVersion,
   versionStatus,
   type Version,
   type VersionPolicy,
   type VersionStatus,
-} from './version.js';
+} from './version/version.js';

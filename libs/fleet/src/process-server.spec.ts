@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { connectionStateAt, lifecycleOf } from './process-server.js';
-import { aLease, aLeavingServer, aProcessServer, LISTENED_AT_NOON } from './testing/examples.js';
+import { aLease, aDecommissionedServer, aProcessServer, AVAILABLE_AT_NOON } from './testing/examples.js';
 
 it.each([
   [-60_000, 'Connected'],
@@ -8,11 +8,11 @@ it.each([
   [0, 'Disconnected'],
   [1, 'Disconnected'],
 ] as const)('a lease overdue by %d ms leaves the server %s', (overdueMs, state) => {
-  const lease = aLease({ endsAtListenedMs: LISTENED_AT_NOON });
-  expect(connectionStateAt(LISTENED_AT_NOON + overdueMs, { lease })).toBe(state);
+  const lease = aLease({ expiresAvailableMs: AVAILABLE_AT_NOON });
+  expect(connectionStateAt(AVAILABLE_AT_NOON + overdueMs, { lease })).toBe(state);
 });
 
 it('is Registered until it is decommissioned', () => {
   expect(lifecycleOf(aProcessServer())).toBe('Registered');
-  expect(lifecycleOf(aLeavingServer())).toBe('Decommissioned');
+  expect(lifecycleOf(aDecommissionedServer())).toBe('Decommissioned');
 });

@@ -1,5 +1,5 @@
-import type { HealthInputs, ReportedHealth } from './health.js';
-import type { Hardware } from './sizing.js';
+import type { HealthInputs, ReportedHealth } from './health/health.js';
+import type { Hardware } from './registration/sizing.js';
 
 export type Environment = 'VMware' | 'NonVMware';
 
@@ -46,12 +46,12 @@ export interface Lease {
   /** Null until the first heartbeat of this generation. */
   readonly lastHeartbeatAt: Date | null;
   /** L at the last sign of life: registration or heartbeat. */
-  readonly heardAtListenedMs: number;
+  readonly lastSeenAvailableMs: number;
   /** L at which the lease ends. Half-open: at this very instant it has ended. */
-  readonly endsAtListenedMs: number;
-  readonly toldIntervalSeconds: number;
+  readonly expiresAvailableMs: number;
+  readonly assignedIntervalSeconds: number;
   readonly instanceId: string | null;
-  /** Those that the present one has replaced, latest first, at most `REPLACED_INSTANCES_KEPT`. */
+  /** Those that the present one has replaced, latest first, at most `MAX_REPLACED_INSTANCES`. */
   readonly replacedInstanceIds: readonly string[];
   /** Where the last accepted call came from. */
   readonly sourceAddress: string;
@@ -77,7 +77,7 @@ export interface ProcessServer {
 export interface ListedServer extends Pick<ProcessServer, 'hostId' | 'generation'> {
   readonly facts: Pick<ProcessServerFacts, 'friendlyName' | 'ipAddress' | 'agentVersion'>;
   readonly decommission: Pick<Decommission, 'removeBy'> | null;
-  readonly lease: Pick<Lease, 'lastHeartbeatAt' | 'heardAtListenedMs' | 'endsAtListenedMs'>;
+  readonly lease: Pick<Lease, 'lastHeartbeatAt' | 'lastSeenAvailableMs' | 'expiresAvailableMs'>;
   readonly health: HealthInputs['reported'];
 }
 
@@ -90,10 +90,10 @@ export function lifecycleOf({ decommission }: Pick<ListedServer, 'decommission'>
 
 /** Connected while the lease runs on the listening clock. Registration grants the first lease, so there is always one to judge by. */
 export function connectionStateAt(
-  listenedMs: number,
-  { lease }: { readonly lease: Pick<Lease, 'endsAtListenedMs'> },
+  availableMs: number,
+  { lease }: { readonly lease: Pick<Lease, 'expiresAvailableMs'> },
 ): ConnectionState {
-  return listenedMs < lease.endsAtListenedMs ? 'Connected' : 'Disconnected';
+  return availableMs < lease.expiresAvailableMs ? 'Connected' : 'Disconnected';
 }
 
 /** Remembers a host id that is gone: what may not come back, and what its late heartbeats are told. */

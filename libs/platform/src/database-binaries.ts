@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { lastLinesOf, runToItsEnd } from './running-process.js';
+import { tail, runCommand } from './running-process.js';
 
 /** The two servers differ in a few flags; each refuses to start with one that only the other knows. */
 export type DatabaseFamily = 'mariadb' | 'mysql';
@@ -13,7 +13,7 @@ export interface DatabaseProgram {
 }
 
 /** A PATH that is not root's often lacks the folders in which a system keeps its servers. */
-const USUAL_FOLDERS = [
+const STANDARD_FOLDERS = [
   '/usr/sbin',
   '/usr/local/sbin',
   '/usr/libexec',
@@ -45,19 +45,19 @@ export async function findDatabaseProgram(
   progress: (line: string) => void,
   family?: DatabaseFamily,
 ): Promise<DatabaseProgram> {
-  const found = await lookForProgram(family);
+  const found = await locateProgram(family);
   if (found) return found;
   // Data made by MySQL stays MySQL's: installing MariaDB would not open it.
   if (family === 'mysql' || !(await canInstall())) throw new DatabaseProgramMissing();
   progress('No MariaDB or MySQL on this machine: installing mariadb-server-core with apt-get, about half a minute ...');
   const lastLines = await install();
-  const installed = await lookForProgram(family);
+  const installed = await locateProgram(family);
   if (!installed) throw new DatabaseProgramMissing(`\nInstalling it with apt-get did not work:\n${lastLines}`);
   return installed;
 }
 
-async function lookForProgram(family?: DatabaseFamily): Promise<DatabaseProgram | undefined> {
-  const folders = [...new Set([...foldersOnPath(), ...USUAL_FOLDERS])];
+async function locateProgram(family?: DatabaseFamily): Promise<DatabaseProgram | undefined> {
+  const folders = [...new Set([...foldersOnPath(), ...STANDARD_FOLDERS])];
   for (const name of ['mariadbd', 'mysqld']) {
     for (const folder of folders) {
       const path = join(folder, name);
@@ -70,7 +70,7 @@ async function lookForProgram(family?: DatabaseFamily): Promise<DatabaseProgram 
 
 /** `mysqld` is often a link to `mariadbd`, so the name says nothing. Undefined when it does not run at all. */
 async function identify(path: string): Promise<DatabaseProgram | undefined> {
-  const { ok, output } = await runToItsEnd(path, ['--no-defaults', '--version']);
+  const { ok, output } = await runCommand(path, ['--no-defaults', '--version']);
   const version = /Ver (\d+)\.(\d+)\.(\d+)/.exec(output);
   if (!ok || !version) return undefined;
   const family = /mariadb/i.test(output.slice(version.index)) ? 'mariadb' : 'mysql';
@@ -94,26 +94,26 @@ async function canInstall(): Promise<boolean> {
     () => true,
     () => false,
   );
-  return isDebian && process.getuid?.() === 0 && (await runToItsEnd('apt-get', ['--version'])).ok;
+  return isDebian && process.getuid?.() === 0 && (await runCommand('apt-get', ['--version'])).ok;
 }
 
 /** Returns the last lines of what apt-get said; whether it worked shows when the server is looked for again. */
 async function install(): Promise<string> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const waiting = ['-o', 'DPkg::Lock::Timeout=120'];
+  const lockTimeout = ['-o', 'DPkg::Lock::Timeout=120'];
   // One broken source fails the update, though the package may well come from another.
-  const update = await runToItsEnd('apt-get', [...waiting, 'update'], { env });
+  const update = await runCommand('apt-get', [...lockTimeout, 'update'], { env });
   const options = ['-y', '--no-install-recommends', '--no-remove'];
-  const installation = await runToItsEnd('apt-get', [...waiting, 'install', ...options, await packageName()], { env });
-  return lastLinesOf(update.ok ? installation.output : `${update.output}\n${installation.output}`);
+  const installation = await runCommand('apt-get', [...lockTimeout, 'install', ...options, await packageName()], { env });
+  return tail(update.ok ? installation.output : `${update.output}\n${installation.output}`);
 }
 
 /** Older releases (Debian 11, Ubuntu 22.04) have only the name with the version in it. */
 async function packageName(): Promise<string> {
-  const plain = 'mariadb-server-core';
-  const { ok, output } = await runToItsEnd('apt-cache', ['pkgnames', plain]);
+  const unversioned = 'mariadb-server-core';
+  const { ok, output } = await runCommand('apt-cache', ['pkgnames', unversioned]);
   const names = ok ? output.split('\n').sort() : [];
-  return names.includes(plain)
-    ? plain
-    : (names.filter((name) => /^mariadb-server-core-[\d.]+$/.test(name)).at(-1) ?? plain);
+  return names.includes(unversioned)
+    ? unversioned
+    : (names.filter((name) => /^mariadb-server-core-[\d.]+$/.test(name)).at(-1) ?? unversioned);
 }

@@ -8,14 +8,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { type DatabaseProgram } from './database-binaries.js';
 import {
-  endProcess,
+  terminateProcess,
   errorCode,
   errorMessage,
-  isRunning,
-  lastLinesOf,
+  isProcessRunning,
+  tail,
   ownerOf,
-  processesCalledWith,
-  whileSaying,
+  findProcessesByArgument,
+  withProgress,
 } from './running-process.js';
 
 /** Where a MySQL-family server is reached: a Unix socket. */
@@ -27,10 +27,10 @@ export interface PrivateDatabaseAddress {
 }
 
 /** `throw-away` is for tests: quick to make, small, and its user may make schemas. */
-export type DatabaseSize = 'serving' | 'throw-away';
+export type DatabaseProfile = 'serving' | 'throw-away';
 
 /** The files of one private database, all inside its directory but, when that name is long, the socket. */
-export interface DatabasePlaces {
+export interface DatabasePaths {
   readonly directory: string;
   readonly data: string;
   readonly log: string;
@@ -45,13 +45,13 @@ export interface RunningDatabase {
 type Login = Pick<PrivateDatabaseAddress, 'socketPath' | 'user' | 'password'>;
 
 /** Crash recovery of a full redo log takes its time. */
-const START_WITHIN_MS = 120_000;
+const START_TIMEOUT_MS = 120_000;
 /** What a socket's name may take: 103 bytes on macOS, 107 on Linux. */
 const SOCKET_NAME_BYTES = 100;
 
-export async function placesIn(directory: string): Promise<DatabasePlaces> {
+export async function resolvePaths(directory: string): Promise<DatabasePaths> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await mkdir(temporaryIn(directory), { recursive: true, mode: 0o700 });
+  await mkdir(temporaryDirectory(directory), { recursive: true, mode: 0o700 });
   const real = await realpath(directory);
   const data = join(real, 'private-database');
   // Inside the data, a folder nobody else enters: until its password is set, root has none.
@@ -68,9 +68,9 @@ export async function placesIn(directory: string): Promise<DatabasePlaces> {
  * The servers that run on this very data: none or one, or several when starts were killed in bad moments. The processes themselves
  * are asked: a run can be killed between the start of a server and any note of it.
  */
-export function databasesOn(data: string): RunningDatabase[] {
+export function findServersForDataDir(data: string): RunningDatabase[] {
   const users = [process.geteuid?.() ?? 0, ownerOf(data) ?? NaN]; // no third one's, who may pretend
-  return processesCalledWith(dataArgument(data), users)
+  return findProcessesByArgument(dataArgument(data), users)
     .filter(({ commandLine }) => SERVER_IN_COMMAND.test(commandLine))
     .map(({ pid, commandLine }) => ({ pid, socketPath: SOCKET_IN_COMMAND.exec(commandLine)?.[1] ?? socketIn(data) }));
 }
@@ -78,19 +78,19 @@ export function databasesOn(data: string): RunningDatabase[] {
 /** Starts the server and returns when it answers. @throws Error with the last lines of its log. */
 export async function startDatabase(
   program: DatabaseProgram,
-  places: DatabasePlaces,
-  size: DatabaseSize,
+  paths: DatabasePaths,
+  profile: DatabaseProfile,
   login: Omit<Login, 'socketPath'>,
   progress: (line: string) => void,
 ): Promise<RunningDatabase> {
-  if (dirname(places.socket) !== places.data) await makeSocketFolder(dirname(places.socket));
+  if (dirname(paths.socket) !== paths.data) await createSocketFolder(dirname(paths.socket));
   // MySQL refuses a socket whose lock names a process that lives, even when the number has gone to another program since.
-  for (const stale of [places.socket, `${places.socket}.lock`]) await rm(stale, { force: true });
-  await rename(places.log, `${places.log}.before`).catch(() => undefined); // none at the first start
-  const log = openSync(places.log, 'a', 0o600);
+  for (const stale of [paths.socket, `${paths.socket}.lock`]) await rm(stale, { force: true });
+  await rename(paths.log, `${paths.log}.before`).catch(() => undefined); // none at the first start
+  const log = openSync(paths.log, 'a', 0o600);
   // A process group of its own: a Ctrl-C in the terminal reaches us, and we stop it in our own time.
-  const child = spawn(program.path, argumentsFor(program, places, size), {
-    cwd: places.directory,
+  const child = spawn(program.path, argumentsFor(program, paths, profile), {
+    cwd: paths.directory,
     detached: true,
     stdio: ['ignore', log, log],
   });
@@ -102,48 +102,48 @@ export async function startDatabase(
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program.path} cannot be run.`);
 
-  const running = { pid, socketPath: places.socket };
+  const running = { pid, socketPath: paths.socket };
   try {
-    await whileSaying(
+    await withProgress(
       progress,
       'Starting the private database; after a crash it first recovers',
-      untilItAnswers(running, { ...login, socketPath: places.socket }, START_WITHIN_MS, () => failure),
+      waitUntilReady(running, { ...login, socketPath: paths.socket }, START_TIMEOUT_MS, () => failure),
     );
   } catch (error) {
-    await endProcess(pid, 10_000);
+    await terminateProcess(pid, 10_000);
     throw new Error(
-      `The private database did not start: ${errorMessage(error)}\n${await logOf(places)}\nThe whole log: ${places.log}`,
+      `The private database did not start: ${errorMessage(error)}\n${await logOf(paths)}\nThe whole log: ${paths.log}`,
     );
   }
   return running;
 }
 
 /** False when it ends, refuses the login, or gives no answer in time. */
-export async function answersWithin(
+export async function isReadyWithin(
   waitMs: number,
   running: RunningDatabase,
   login: Omit<Login, 'socketPath'>,
 ): Promise<boolean> {
-  return untilItAnswers(running, { ...login, socketPath: running.socketPath }, waitMs, () => undefined).then(
+  return waitUntilReady(running, { ...login, socketPath: running.socketPath }, waitMs, () => undefined).then(
     () => true,
     () => false,
   );
 }
 
 /** Returns when it is gone. Never touches another program that has its number by now. */
-export async function endDatabase(
-  places: DatabasePlaces,
+export async function stopServer(
+  paths: DatabasePaths,
   { pid, socketPath }: RunningDatabase,
   graceMs: number,
 ): Promise<void> {
-  if (databasesOn(places.data).some((running) => running.pid === pid)) await endProcess(pid, graceMs);
+  if (findServersForDataDir(paths.data).some((running) => running.pid === pid)) await terminateProcess(pid, graceMs);
   for (const left of [socketPath, `${socketPath}.lock`]) await rm(left, { force: true });
   const folder = dirname(socketPath);
-  if (folder !== places.data) await rmdir(folder).catch(() => undefined); // not empty, or gone: no harm either way
+  if (folder !== paths.data) await rmdir(folder).catch(() => undefined); // not empty, or gone: no harm either way
 }
 
 /** Never the system's: a server that starts removes all `#sql…` files there, also those of others that run, and these crash then (seen with MariaDB 10.11.19). */
-const temporaryIn = (directory: string): string => join(directory, 'temporary');
+const temporaryDirectory = (directory: string): string => join(directory, 'temporary');
 
 const dataArgument = (data: string): string => `--datadir=${data}`;
 const socketIn = (data: string): string => join(data, 'database.sock');
@@ -153,23 +153,23 @@ const SERVER_IN_COMMAND = /^([^\0]*\/)?(mariadbd|mysqld)[\0 ]/;
 const SOCKET_IN_COMMAND = /--socket=(.*?)[\0 ]--pid-file=/;
 
 /** Flags that making the data and serving it have in common. */
-export function argumentsForData({ family }: DatabaseProgram, places: DatabasePlaces): string[] {
+export function argumentsForData({ family }: DatabaseProgram, paths: DatabasePaths): string[] {
   return [
     '--no-defaults',
-    dataArgument(places.data),
-    `--tmpdir=${temporaryIn(places.directory)}`,
+    dataArgument(paths.data),
+    `--tmpdir=${temporaryDirectory(paths.directory)}`,
     ...(process.getuid?.() === 0 ? ['--user=root'] : []),
     // Else MySQL wants /var/lib/mysql-files, which only a whole installation has.
     ...(family === 'mysql' ? ['--secure-file-priv=NULL'] : []),
   ];
 }
 
-function argumentsFor(program: DatabaseProgram, places: DatabasePlaces, size: DatabaseSize): string[] {
-  const redoLogMb = size === 'serving' ? 512 : 8;
+function argumentsFor(program: DatabaseProgram, paths: DatabasePaths, profile: DatabaseProfile): string[] {
+  const redoLogMb = profile === 'serving' ? 512 : 8;
   return [
-    ...argumentsForData(program, places),
-    `--socket=${places.socket}`,
-    `--pid-file=${join(places.data, 'server.pid')}`,
+    ...argumentsForData(program, paths),
+    `--socket=${paths.socket}`,
+    `--pid-file=${join(paths.data, 'server.pid')}`,
     '--skip-networking',
     ...(program.family === 'mysql' ? ['--mysqlx=OFF'] : []),
     '--skip-log-bin',
@@ -179,11 +179,11 @@ function argumentsFor(program: DatabaseProgram, places: DatabasePlaces, size: Da
     '--skip-name-resolve',
     '--max-connections=200',
     '--innodb-flush-log-at-trx-commit=1',
-    `--innodb-buffer-pool-size=${size === 'serving' ? servingPoolMb() : 256}M`,
+    `--innodb-buffer-pool-size=${profile === 'serving' ? servingPoolMb() : 256}M`,
     ...(hasRedoLogCapacity(program)
       ? [`--innodb-redo-log-capacity=${redoLogMb}M`]
       : [`--innodb-log-file-size=${redoLogMb}M`]),
-    ...(size === 'throw-away' ? ['--performance-schema=OFF'] : []),
+    ...(profile === 'throw-away' ? ['--performance-schema=OFF'] : []),
   ];
 }
 
@@ -208,7 +208,7 @@ function socketFolderFor(directory: string): string {
 }
 
 /** Its name can be foretold and the temporary folder is everybody's, so what is found there is not trusted. */
-async function makeSocketFolder(folder: string): Promise<void> {
+async function createSocketFolder(folder: string): Promise<void> {
   await mkdir(folder, { mode: 0o700 }).catch((error: unknown) => {
     if (errorCode(error) !== 'EEXIST') throw error;
   });
@@ -218,7 +218,7 @@ async function makeSocketFolder(folder: string): Promise<void> {
   }
 }
 
-async function untilItAnswers(
+async function waitUntilReady(
   { pid }: RunningDatabase,
   login: Login,
   waitMs: number,
@@ -226,19 +226,19 @@ async function untilItAnswers(
 ): Promise<void> {
   const deadlineMs = performance.now() + waitMs;
   for (;;) {
-    const refusal = await ask(login);
-    if (refusal === undefined) return;
-    const ended = failure() ?? (isRunning(pid) ? undefined : 'it has ended');
+    const pingError = await ping(login);
+    if (pingError === undefined) return;
+    const ended = failure() ?? (isProcessRunning(pid) ? undefined : 'it has ended');
     if (ended !== undefined) throw new Error(ended);
-    if (errorCode(refusal) === 'ER_ACCESS_DENIED_ERROR') throw refusal;
+    if (errorCode(pingError) === 'ER_ACCESS_DENIED_ERROR') throw pingError;
     if (performance.now() > deadlineMs)
-      throw new Error(`no answer within ${waitMs / 1000} s (${errorMessage(refusal)})`);
+      throw new Error(`no answer within ${waitMs / 1000} s (${errorMessage(pingError)})`);
     await pause(50);
   }
 }
 
 /** Undefined when it answered, else why not. */
-async function ask(login: Login): Promise<unknown> {
+async function ping(login: Login): Promise<unknown> {
   try {
     const connection = await createConnection({ ...login, connectTimeout: 2_000 });
     try {
@@ -252,6 +252,6 @@ async function ask(login: Login): Promise<unknown> {
   }
 }
 
-async function logOf({ log }: DatabasePlaces): Promise<string> {
-  return lastLinesOf(await readFile(log, 'utf8').catch(() => ''));
+async function logOf({ log }: DatabasePaths): Promise<string> {
+  return tail(await readFile(log, 'utf8').catch(() => ''));
 }

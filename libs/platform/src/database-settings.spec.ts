@@ -17,12 +17,12 @@ beforeAll(async () => {
   for (const [path, text] of Object.entries(contents)) files.set(path, text);
 });
 
-function read(url: string, passwordFile = ''): { settings: DatabaseSettings | null; faults: string[] } {
-  const faults: string[] = [];
-  const fault = (message: string): void => void faults.push(message);
+function read(url: string, passwordFile = ''): { settings: DatabaseSettings | null; errors: string[] } {
+  const errors: string[] = [];
+  const error = (message: string): void => void errors.push(message);
   const readFile = (name: string, path: string): string | null =>
-    files.get(path) ?? (fault(`${name}: no file ${path}`), null);
-  return { settings: databaseSettings(url, passwordFile, readFile, fault), faults };
+    files.get(path) ?? (error(`${name}: no file ${path}`), null);
+  return { settings: databaseSettings(url, passwordFile, readFile, error), errors };
 }
 
 const LOGIN = { user: 'fleet', password: 'secret', database: 'cs' };
@@ -53,18 +53,18 @@ describe('DATABASE_URL', () => {
       { ...LOGIN, host: 'db', port: 3306, others: [], ssl: { rejectUnauthorized: false, verifyIdentity: false } },
     ],
   ])('%s is read', (url, settings) => {
-    expect(read(url)).toEqual({ settings, faults: [] });
+    expect(read(url)).toEqual({ settings, errors: [] });
   });
 
   it('with TLS takes the certificates from their files', () => {
     const ca = files.get('/ca.pem')?.trim();
     const key = files.get('/key.pem')?.trim();
     expect(read('mysql://fleet@db/cs?ssl=verify-ca&sslCa=/ca.pem')).toMatchObject({
-      faults: [],
+      errors: [],
       settings: { ssl: { ca, rejectUnauthorized: true, verifyIdentity: false } },
     });
     expect(read('mysql://fleet@db/cs?ssl=verify-identity&sslCa=/ca.pem&sslCert=/ca.pem&sslKey=/key.pem')).toMatchObject(
-      { faults: [], settings: { ssl: { ca, cert: ca, key, rejectUnauthorized: true, verifyIdentity: true } } },
+      { errors: [], settings: { ssl: { ca, cert: ca, key, rejectUnauthorized: true, verifyIdentity: true } } },
     );
     expect(read('mysql://fleet@db/cs?ssl=required&sslCa=/ca.pem').settings).toMatchObject({
       ssl: { rejectUnauthorized: false },
@@ -72,7 +72,7 @@ describe('DATABASE_URL', () => {
   });
 
   it('takes the password from a file', () => {
-    expect(read('mysql://fleet:other@db/cs', '/password')).toMatchObject({ faults: [], settings: LOGIN });
+    expect(read('mysql://fleet:other@db/cs', '/password')).toMatchObject({ errors: [], settings: LOGIN });
   });
 
   it.each([
@@ -99,12 +99,12 @@ describe('DATABASE_URL', () => {
       'mysql://fleet@192.0.2.1/cs?ssl=verify-identity&sslCa=/ca.pem',
       'ssl=verify-identity needs the name of the server, not the address 192.0.2.1',
     ],
-  ])('%s is refused: %s', (url, fault) => {
-    expect(read(url).faults).toEqual([expect.stringContaining(fault)]);
+  ])('%s is refused: %s', (url, error) => {
+    expect(read(url).errors).toEqual([expect.stringContaining(error)]);
   });
 
   it('with a password file that lacks the password is refused', () => {
-    expect(read('mysql://fleet@db/cs', '/ini').faults).toEqual([
+    expect(read('mysql://fleet@db/cs', '/ini').errors).toEqual([
       'DATABASE_PASSWORD_FILE: MySQLUserPassword is missing in [MySQLCredentials]',
     ]);
   });

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { databasePassword } from './database-password.js';
 import { errorMessage } from './running-process.js';
-import { usableTlsPair } from './tls-pair.js';
+import { validateTlsPair } from './tls-pair.js';
 
 /** TLS to the database, in the driver's words. */
 export interface DatabaseTlsSettings {
@@ -30,7 +30,7 @@ export type DatabaseSettings =
   | (DatabaseLogin &
       DatabaseHostSettings & { readonly others: readonly DatabaseHostSettings[]; readonly ssl?: DatabaseTlsSettings });
 
-type Fault = (message: string) => void;
+type AddError = (message: string) => void;
 /** The text of a file; null, and a fault by name, when it cannot be read. */
 export type ReadFile = (name: string, path: string) => string | null;
 
@@ -46,9 +46,9 @@ export function databaseSettings(
   urlText: string,
   passwordFile: string,
   read: ReadFile,
-  fault: Fault,
+  addError: AddError,
 ): DatabaseSettings | null {
-  const urls = urlOfEachHost(urlText);
+  const urls = parseHostUrls(urlText);
   const [url] = urls;
   const database = decoded(url?.pathname.slice(1));
   const [user, password] = [decoded(url?.username), decoded(url?.password)];
@@ -59,17 +59,17 @@ export function databaseSettings(
     database &&
     !database.includes('/');
   if (!url || !usable || user === null || password === null || (socketPath !== null && !socketPath.startsWith('/'))) {
-    fault(`DATABASE_URL must read ${FORM}`);
+    addError(`DATABASE_URL must read ${FORM}`);
     return null;
   }
   const unknown = [...url.searchParams.keys()].filter((name) => !PARAMETERS.has(name));
   if (unknown.length > 0)
-    fault(`DATABASE_URL: ${unknown.join(', ')} is no parameter; there are ${[...PARAMETERS].join(', ')}`);
+    addError(`DATABASE_URL: ${unknown.join(', ')} is no parameter; there are ${[...PARAMETERS].join(', ')}`);
   const fromFile = passwordFile ? read('DATABASE_PASSWORD_FILE', passwordFile) : null;
-  const login = { user, password: fromFile === null ? password : passwordIn(fromFile, user, fault), database };
+  const login = { user, password: fromFile === null ? password : passwordIn(fromFile, user, addError), database };
   if (socketPath !== null) {
-    if (urls.length > 1) fault('DATABASE_URL: a socket leads to one server; several are reached by their hosts');
-    if (url.searchParams.has('ssl')) fault('DATABASE_URL: ssl goes with a host, not with a socket');
+    if (urls.length > 1) addError('DATABASE_URL: a socket leads to one server; several are reached by their hosts');
+    if (url.searchParams.has('ssl')) addError('DATABASE_URL: ssl goes with a host, not with a socket');
     return { ...login, socketPath };
   }
   const [first, ...others] = urls.map(({ hostname, port }) => ({
@@ -77,14 +77,14 @@ export function databaseSettings(
     port: Number(port || 3306),
   }));
   if (!first) return null;
-  const ssl = tlsSettings(url.searchParams, [first, ...others], read, fault);
+  const ssl = tlsSettings(url.searchParams, [first, ...others], read, addError);
   return { ...login, ...first, others, ...(ssl && { ssl }) };
 }
 
 /** `mysql://user@h1:1,h2:2/name?ssl=required` as a URL for each host; none when one of them cannot be read. */
-function urlOfEachHost(text: string): URL[] {
-  const [, begin, hosts, end] = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/i.exec(text) ?? [];
-  const texts = (hosts ?? '').split(',').map((host) => `${begin}${host}${end}`);
+function parseHostUrls(text: string): URL[] {
+  const [, prefix, hosts, end] = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/i.exec(text) ?? [];
+  const texts = (hosts ?? '').split(',').map((host) => `${prefix}${host}${end}`);
   return texts.every((each) => URL.canParse(each)) ? texts.map((each) => new URL(each)) : [];
 }
 
@@ -92,19 +92,19 @@ function tlsSettings(
   parameters: URLSearchParams,
   hosts: readonly DatabaseHostSettings[],
   read: ReadFile,
-  fault: Fault,
+  addError: AddError,
 ): DatabaseTlsSettings | null {
   const mode = parameters.get('ssl');
-  const said = (message: string): void => fault(`DATABASE_URL: ${message}`);
+  const addUrlError = (message: string): void => addError(`DATABASE_URL: ${message}`);
   if (mode === null) {
     for (const name of FILES)
-      if (parameters.has(name)) said(`${name} goes with ssl=required, verify-ca or verify-identity`);
+      if (parameters.has(name)) addUrlError(`${name} goes with ssl=required, verify-ca or verify-identity`);
     return null;
   }
-  if (!MODES.includes(mode)) said(`ssl must be one of ${MODES.join(', ')}, not "${mode}"`);
+  if (!MODES.includes(mode)) addUrlError(`ssl must be one of ${MODES.join(', ')}, not "${mode}"`);
   const textOf = (name: string, path: string): string => {
     const text = read(name, path);
-    if (text !== null && !text.trim()) fault(`${name}: the file is empty`);
+    if (text !== null && !text.trim()) addError(`${name}: the file is empty`);
     return text?.trim() ?? '';
   };
   const [ca, cert, key] = FILES.map((name) => {
@@ -112,15 +112,15 @@ function tlsSettings(
     return path === null ? undefined : textOf(`DATABASE_URL: ${name}`, path);
   });
   if (mode.startsWith('verify-') && ca === undefined)
-    said(`ssl=${mode} needs sslCa, the certificate of the authority that signed the server's`);
-  if ((cert === undefined) !== (key === undefined)) said('sslCert and sslKey go together');
-  if (ca) mustWork('sslCa holds no certificate', () => new X509Certificate(ca), said);
-  if (cert && key) mustWork('sslCert and sslKey cannot be used', () => usableTlsPair(cert, key), said);
+    addUrlError(`ssl=${mode} needs sslCa, the certificate of the authority that signed the server's`);
+  if ((cert === undefined) !== (key === undefined)) addUrlError('sslCert and sslKey go together');
+  if (ca) assertUsable('sslCa holds no certificate', () => new X509Certificate(ca), addUrlError);
+  if (cert && key) assertUsable('sslCert and sslKey cannot be used', () => validateTlsPair(cert, key), addUrlError);
   const verifyIdentity = mode === 'verify-identity';
   const address = hosts.find(({ host }) => isIP(host) !== 0);
   // The driver would compare the certificate with "localhost".
   if (verifyIdentity && address)
-    said(`ssl=verify-identity needs the name of the server, not the address ${address.host}`);
+    addUrlError(`ssl=verify-identity needs the name of the server, not the address ${address.host}`);
   return {
     ...(mode !== 'required' && ca && { ca }),
     ...(cert && { cert }),
@@ -130,19 +130,19 @@ function tlsSettings(
   };
 }
 
-function mustWork(message: string, parse: () => unknown, fault: Fault): void {
+function assertUsable(message: string, parse: () => unknown, addError: AddError): void {
   try {
     parse();
   } catch (error) {
-    fault(`${message}: ${errorMessage(error)}`);
+    addError(`${message}: ${errorMessage(error)}`);
   }
 }
 
-function passwordIn(text: string, user: string, fault: Fault): string {
+function passwordIn(text: string, user: string, addError: AddError): string {
   try {
     return databasePassword(text, user);
   } catch (error) {
-    fault(`DATABASE_PASSWORD_FILE: ${errorMessage(error)}`);
+    addError(`DATABASE_PASSWORD_FILE: ${errorMessage(error)}`);
     return '';
   }
 }

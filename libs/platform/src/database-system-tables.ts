@@ -2,21 +2,21 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseProgram } from './database-binaries.js';
-import { errorMessage, lastLinesOf, runToItsEnd } from './running-process.js';
+import { errorMessage, tail, runCommand } from './running-process.js';
 
 /** Fills an empty data folder with what the server needs to start; root@localhost has no password then. */
-export async function makeSystemTables(program: DatabaseProgram, argumentsForData: readonly string[]): Promise<void> {
+export async function initializeDataDirectory(program: DatabaseProgram, argumentsForData: readonly string[]): Promise<void> {
   const { ok, output } =
     program.family === 'mysql'
-      ? await runToItsEnd(program.path, [...argumentsForData, '--initialize-insecure'])
-      : await runToItsEnd(program.path, [...argumentsForData, ...BOOTSTRAP], { input: await mariadbTables(program) });
+      ? await runCommand(program.path, [...argumentsForData, '--initialize-insecure'])
+      : await runCommand(program.path, [...argumentsForData, ...BOOTSTRAP], { input: await mariadbTables(program) });
   if (ok) return;
   // Ubuntu confines MySQL to /var/lib/mysql, and the server then says no more than "permission denied".
   const confined = program.family === 'mysql' && existsSync('/etc/apparmor.d/usr.sbin.mysqld');
   const hint = confined
     ? "\nUbuntu's AppArmor profile for MySQL may forbid this folder. Set DATABASE_URL to a server that runs already instead."
     : '';
-  throw new Error(`${program.path} could not make its data:\n${lastLinesOf(output)}${hint}`);
+  throw new Error(`${program.path} could not make its data:\n${tail(output)}${hint}`);
 }
 
 /** As mariadb-install-db has it. */
@@ -58,7 +58,7 @@ async function mariadbTables(program: DatabaseProgram): Promise<string> {
 /** The scripts lie beside the character sets, whose folder the server names. */
 async function shareFolderOf({ path }: DatabaseProgram): Promise<string> {
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : [];
-  const { output } = await runToItsEnd(path, ['--no-defaults', ...asRoot, '--verbose', '--help']);
+  const { output } = await runCommand(path, ['--no-defaults', ...asRoot, '--verbose', '--help']);
   return join(/^character-sets-dir +(\S.*)$/m.exec(output)?.[1] ?? '/usr/share/mysql/charsets', '..');
 }
 

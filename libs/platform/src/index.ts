@@ -1,15 +1,15 @@
-export { claimDirectory, DirectoryInUse, type DirectoryClaim } from './directory-claim.js';
+export { lockDirectory, DirectoryInUse, type DirectoryLock } from './directory-lock.js';
 export { openPrivateDatabase, type PrivateDatabase } from './private-database.js';
-export { isRunning } from './running-process.js';
+export { isProcessRunning as isRunning } from './running-process.js';
 export {
   appendPrivateFile,
-  mustBePrivateFolder,
+  assertPrivateFolder,
   readPrivateFile,
   UnsafeFile,
   writePrivateFile,
 } from './private-files.js';
 export { SystemRandomness, UuidIdentifiers } from './randomness.js';
-export { errorCode, errorMessage, whileSaying } from './running-process.js';
+export { errorCode, errorMessage, withProgress } from './running-process.js';
 export {
   API_KEY_PREFIX,
   CREDENTIAL_PREFIX,
@@ -19,25 +19,25 @@ export {
   newApiKey,
   newPassphrase,
   newSharedKey,
-  prefixOf,
-  sameBytes,
+  visiblePrefix,
+  constantTimeEqual,
   sha256,
-  SignedText,
-  SystemSecrets,
+  SignedToken,
+  RandomSecretGenerator,
 } from './secrets.js';
 export type { DatabaseSettings } from './database-settings.js';
-export { mostSockets } from './descriptors.js';
-export { seededFractions } from './seeded-fractions.js';
+export { maxOpenSockets } from './file-descriptor-limit.js';
+export { seededRandom } from './seeded-random.js';
 export {
   readSettings,
   SETTINGS,
   SettingsError,
   type ProxySettings,
   type Settings,
-  type SettingRow,
+  type SettingDefinition,
   type TlsSettings,
 } from './settings.js';
 export { SystemClock } from './system-clock.js';
-export { readTextFile, textOfFile } from './text-file.js';
-export { usableTlsPair, type TlsValidity } from './tls-pair.js';
+export { readTextFile, decodeText } from './text-file.js';
+export { validateTlsPair, type TlsValidity } from './tls-pair.js';
 export { TrustedProxies } from './trusted-proxies.js';

@@ -9,24 +9,24 @@ import {
   findDatabaseProgram,
 } from './database-binaries.js';
 import {
-  answersWithin,
+  isReadyWithin,
   argumentsForData,
-  databasesOn,
-  type DatabasePlaces,
-  type DatabaseSize,
-  endDatabase,
-  placesIn,
+  findServersForDataDir,
+  type DatabasePaths,
+  type DatabaseProfile,
+  stopServer,
+  resolvePaths,
   type PrivateDatabaseAddress,
   type RunningDatabase,
   startDatabase,
 } from './database-process.js';
-import { makeSystemTables } from './database-system-tables.js';
-import { claimDirectory } from './directory-claim.js';
-import { mustBePrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
-import { errorMessage, whileSaying } from './running-process.js';
+import { initializeDataDirectory } from './database-system-tables.js';
+import { lockDirectory } from './directory-lock.js';
+import { assertPrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
+import { errorMessage, withProgress } from './running-process.js';
 
 export { DatabaseProgramMissing };
-export { type DatabaseSize, type PrivateDatabaseAddress } from './database-process.js';
+export { type DatabaseProfile, type PrivateDatabaseAddress } from './database-process.js';
 
 export interface PrivateDatabase {
   readonly address: PrivateDatabaseAddress;
@@ -40,7 +40,7 @@ export interface PrivateDatabase {
 export interface PrivateDatabaseOptions {
   /** All of its files go here, readable by nobody else. */
   readonly directory: string;
-  readonly size: DatabaseSize;
+  readonly profile: DatabaseProfile;
   readonly database?: string;
   readonly progress: (line: string) => void;
 }
@@ -57,7 +57,7 @@ interface Marker {
 }
 
 const USER = 'configuration_server';
-const STOP_WITHIN_MS = 60_000;
+const STOP_TIMEOUT_MS = 60_000;
 
 /**
  * A server of our own on the data in `directory`: made at the first start, found again at the next, never two at once.
@@ -65,96 +65,96 @@ const STOP_WITHIN_MS = 60_000;
  */
 export async function openPrivateDatabase({
   directory,
-  size,
+  profile,
   database = USER,
   progress,
 }: PrivateDatabaseOptions): Promise<PrivateDatabase> {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(database))
     throw new Error(`"${database}" cannot be the name of a database: lower-case letters, digits and _ only.`);
-  const places = await placesIn(directory);
-  await mustBePrivateFolder(places.directory);
-  const opening = await claimDirectory(places.directory, 'opening.pid');
+  const paths = await resolvePaths(directory);
+  await assertPrivateFolder(paths.directory);
+  const lock = await lockDirectory(paths.directory, 'opening.pid');
   try {
-    const { running, password, adopted } = await openWith({ places, size, database, progress });
+    const { running, password, adopted } = await openWith({ paths, profile, database, progress });
     let stopped: Promise<void> | undefined;
     return {
       address: { socketPath: running.socketPath, user: USER, password, database },
       pid: running.pid,
       adopted,
       stop: () =>
-        (stopped ??= whileSaying(
+        (stopped ??= withProgress(
           progress,
           'Stopping the private database',
-          endDatabase(places, running, STOP_WITHIN_MS),
+          stopServer(paths, running, STOP_TIMEOUT_MS),
         )),
     };
   } finally {
-    await opening.release();
+    await lock.release();
   }
 }
 
 /** Ends what a killed run left running on the data in `directory`. */
-export async function stopDatabaseLeftIn(directory: string): Promise<void> {
-  const places = await placesIn(directory);
-  for (const left of databasesOn(places.data)) await endDatabase(places, left, 10_000);
+export async function stopOrphanedDatabase(directory: string): Promise<void> {
+  const paths = await resolvePaths(directory);
+  for (const left of findServersForDataDir(paths.data)) await stopServer(paths, left, 10_000);
 }
 
-interface Opening {
-  readonly places: DatabasePlaces;
-  readonly size: DatabaseSize;
+interface OpenOptions {
+  readonly paths: DatabasePaths;
+  readonly profile: DatabaseProfile;
   readonly database: string;
   readonly progress: (line: string) => void;
 }
 
-interface Opened {
+interface OpenResult {
   readonly running: RunningDatabase;
   readonly password: string;
   readonly adopted: boolean;
 }
 
-async function openWith(opening: Opening): Promise<Opened> {
-  const { places, size, database, progress } = opening;
-  const made = await readMade(places);
-  if (made && made.marker.database !== database)
-    throw new Error(`${places.directory} holds the database ${made.marker.database}, not ${database}.`);
+async function openWith(options: OpenOptions): Promise<OpenResult> {
+  const { paths, profile, database, progress } = options;
+  const existing = await readMarker(paths);
+  if (existing && existing.marker.database !== database)
+    throw new Error(`${paths.directory} holds the database ${existing.marker.database}, not ${database}.`);
 
-  const left = databasesOn(places.data);
+  const left = findServersForDataDir(paths.data);
   const [only] = left;
-  if (made && only && left.length === 1) {
-    const login = { user: USER, password: made.passwords.user };
-    const answers = await whileSaying(
+  if (existing && only && left.length === 1) {
+    const login = { user: USER, password: existing.passwords.user };
+    const isReady = await withProgress(
       progress,
       'Waiting for the private database of an earlier run',
-      answersWithin(60_000, only, login),
+      isReadyWithin(60_000, only, login),
     );
-    if (answers) return { running: only, password: login.password, adopted: true };
+    if (isReady) return { running: only, password: login.password, adopted: true };
   }
   for (const one of left)
-    await whileSaying(progress, 'Stopping the private database of an earlier run', endDatabase(places, one, 10_000));
-  if (!made) return { ...(await makeDatabase(opening)), adopted: false };
-  const program = await programFor(made.marker, places, progress);
-  const password = made.passwords.user;
+    await withProgress(progress, 'Stopping the private database of an earlier run', stopServer(paths, one, 10_000));
+  if (!existing) return { ...(await createDatabase(options)), adopted: false };
+  const program = await resolveBinary(existing.marker, paths, progress);
+  const password = existing.passwords.user;
   return {
-    running: await startDatabase(program, places, size, { user: USER, password }, progress),
+    running: await startDatabase(program, paths, profile, { user: USER, password }, progress),
     password,
     adopted: false,
   };
 }
 
 /** Undefined when it was never finished. @throws Error when a part of a finished one is gone: better stop than begin empty. */
-async function readMade(places: DatabasePlaces): Promise<{ marker: Marker; passwords: Passwords } | undefined> {
-  const marker = await readJson<Marker>(markerIn(places), false);
+async function readMarker(paths: DatabasePaths): Promise<{ marker: Marker; passwords: Passwords } | undefined> {
+  const marker = await readJson<Marker>(markerIn(paths), false);
   if (!marker) return undefined;
-  const passwords = await readJson<Passwords>(passwordsIn(places), true);
-  if (passwords && (await exists(places.data))) return { marker, passwords };
+  const passwords = await readJson<Passwords>(passwordsIn(paths), true);
+  if (passwords && (await exists(paths.data))) return { marker, passwords };
   throw new Error(
-    `${passwords ? places.data : passwordsIn(places)} is missing. Put it back from a backup, or move ${places.directory} away to begin with an empty registry.`,
+    `${passwords ? paths.data : passwordsIn(paths)} is missing. Put it back from a backup, or move ${paths.directory} away to begin with an empty registry.`,
   );
 }
 
-async function programFor(
+async function resolveBinary(
   { family }: Marker,
-  { directory }: DatabasePlaces,
+  { directory }: DatabasePaths,
   progress: (line: string) => void,
 ): Promise<DatabaseProgram> {
   try {
@@ -170,40 +170,40 @@ async function programFor(
 }
 
 /** From nothing to a running server with its database, its user and its marker. */
-async function makeDatabase({ places, size, database, progress }: Opening): Promise<Omit<Opened, 'adopted'>> {
+async function createDatabase({ paths, profile, database, progress }: OpenOptions): Promise<Omit<OpenResult, 'adopted'>> {
   const program = await findDatabaseProgram(progress);
-  await removeHalfMade(places);
+  await removePartialInstall(paths);
   const passwords: Passwords = { root: newPassword(), user: newPassword() };
-  await writeDurably(passwordsIn(places), JSON.stringify(passwords));
-  await mkdir(places.data, { mode: 0o700 });
-  await whileSaying(
+  await writeDurably(passwordsIn(paths), JSON.stringify(passwords));
+  await mkdir(paths.data, { mode: 0o700 });
+  await withProgress(
     progress,
-    `Making a private database in ${places.directory}`,
-    makeSystemTables(program, argumentsForData(program, places)),
+    `Making a private database in ${paths.directory}`,
+    initializeDataDirectory(program, argumentsForData(program, paths)),
   );
-  const running = await startDatabase(program, places, size, { user: 'root', password: '' }, progress);
+  const running = await startDatabase(program, paths, profile, { user: 'root', password: '' }, progress);
   try {
-    await setUp(running, size, database, passwords);
+    await createDatabaseAndUsers(running, profile, database, passwords);
     const marker: Marker = { family: program.family, database };
-    await writeDurably(markerIn(places), JSON.stringify(marker));
+    await writeDurably(markerIn(paths), JSON.stringify(marker));
   } catch (error) {
-    await endDatabase(places, running, 10_000);
+    await stopServer(paths, running, 10_000);
     throw error;
   }
   return { running, password: passwords.user };
 }
 
 /** The passwords are written before the data, so data without them is not ours to remove. */
-async function removeHalfMade(places: DatabasePlaces): Promise<void> {
-  if (!(await exists(places.data))) return;
-  if (!(await exists(passwordsIn(places))))
-    throw new Error(`${places.data} exists, but was not made by the configuration server. Move it away.`);
-  await rm(places.data, { recursive: true, force: true, maxRetries: 3 });
+async function removePartialInstall(paths: DatabasePaths): Promise<void> {
+  if (!(await exists(paths.data))) return;
+  if (!(await exists(passwordsIn(paths))))
+    throw new Error(`${paths.data} exists, but was not made by the configuration server. Move it away.`);
+  await rm(paths.data, { recursive: true, force: true, maxRetries: 3 });
 }
 
-async function setUp(
+async function createDatabaseAndUsers(
   { socketPath }: RunningDatabase,
-  size: DatabaseSize,
+  profile: DatabaseProfile,
   database: string,
   { root, user }: Passwords,
 ): Promise<void> {
@@ -212,7 +212,7 @@ async function setUp(
     await connection.query(`CREATE DATABASE \`${database}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     await connection.query(`CREATE USER '${USER}'@'localhost' IDENTIFIED BY ?`, [user]);
     await connection.query(
-      `GRANT ALL PRIVILEGES ON ${size === 'serving' ? `\`${database}\`` : '*'}.* TO '${USER}'@'localhost'`,
+      `GRANT ALL PRIVILEGES ON ${profile === 'serving' ? `\`${database}\`` : '*'}.* TO '${USER}'@'localhost'`,
     );
     await connection.query(`ALTER USER 'root'@'localhost' IDENTIFIED BY ?`, [root]);
   } finally {
@@ -220,11 +220,11 @@ async function setUp(
   }
 }
 
-function passwordsIn({ directory }: DatabasePlaces): string {
+function passwordsIn({ directory }: DatabasePaths): string {
   return join(directory, 'database-passwords.json');
 }
 
-function markerIn({ directory }: DatabasePlaces): string {
+function markerIn({ directory }: DatabasePaths): string {
   return join(directory, 'database-made.json');
 }
 

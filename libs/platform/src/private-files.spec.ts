@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { appendPrivateFile, mustBePrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
+import { appendPrivateFile, assertPrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
 
 let folder: string;
 beforeEach(() => {
@@ -23,7 +23,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const isRoot = process.getuid?.() === 0;
 /** Root may give a file to another user; others find one that is not theirs. */
-const notOurs = (): string => {
+const notOwn = (): string => {
   if (!isRoot) return '/etc/hostname';
   const path = file('planted', 0o600);
   chownSync(path, 65_534, 65_534);
@@ -59,7 +59,7 @@ describe('a private file', () => {
   });
 
   it('of another user is refused, also to root', async () => {
-    const path = notOurs();
+    const path = notOwn();
     await expect(readPrivateFile(path)).rejects.toThrow(
       `${path} belongs to user ${lstatSync(path).uid}, and this server runs as user ${process.geteuid?.()}: if it is yours, run "chown`,
     );
@@ -115,7 +115,7 @@ describe('where files have no owner and no mode', () => {
 
   it('every file and folder is ours', async () => {
     chmodSync(folder, 0o777);
-    await expect(mustBePrivateFolder(folder)).resolves.toBeUndefined();
+    await expect(assertPrivateFolder(folder)).resolves.toBeUndefined();
     expect(await readPrivateFile(file('any', 0o666))).toBe('secret\n');
   });
 });
@@ -123,18 +123,18 @@ describe('where files have no owner and no mode', () => {
 describe('a private folder', () => {
   it.each([0o700, 0o750, 0o755])('of mode %o is used', async (mode) => {
     chmodSync(folder, mode);
-    await expect(mustBePrivateFolder(folder)).resolves.toBeUndefined();
+    await expect(assertPrivateFolder(folder)).resolves.toBeUndefined();
   });
 
   it.each([0o770, 0o777, 0o1777, 0o720])('of mode %o is refused, with what to do', async (mode) => {
     chmodSync(folder, mode);
-    await expect(mustBePrivateFolder(folder)).rejects.toThrow(
+    await expect(assertPrivateFolder(folder)).rejects.toThrow(
       `${folder} can be written by others (mode ${(mode & 0o777).toString(8)}): run "chmod 700 ${folder}"`,
     );
   });
 
   it('of another user is refused, also to root', async () => {
     if (isRoot) chownSync(folder, 65_534, 65_534);
-    await expect(mustBePrivateFolder(isRoot ? folder : '/usr')).rejects.toThrow('belongs to user');
+    await expect(assertPrivateFolder(isRoot ? folder : '/usr')).rejects.toThrow('belongs to user');
   });
 });

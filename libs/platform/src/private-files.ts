@@ -4,8 +4,8 @@ import { errorCode } from './running-process.js';
 
 /** A file or folder that another user may have planted, or may read; the message says what to do. */
 export class UnsafeFile extends Error {
-  constructor(path: string, fault: string) {
-    super(`${path} ${fault}`);
+  constructor(path: string, problem: string) {
+    super(`${path} ${problem}`);
     this.name = 'UnsafeFile';
   }
 }
@@ -21,14 +21,14 @@ const APPEND_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
 const hasModes = (): boolean => process.geteuid !== undefined;
 
 /** The folder may be reached by a link. @throws UnsafeFile when another user owns it or may write to it, also when we are root. */
-export async function mustBePrivateFolder(path: string): Promise<void> {
+export async function assertPrivateFolder(path: string): Promise<void> {
   const found = await stat(path);
-  const fault =
-    ownerFault(path, found) ??
+  const problem =
+    findOwnerProblem(path, found) ??
     (hasModes() && found.mode & WRITABLE_BY_OTHERS
       ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove what is not yours in it`
       : null);
-  if (fault) throw new UnsafeFile(path, fault);
+  if (problem) throw new UnsafeFile(path, problem);
 }
 
 /**
@@ -39,12 +39,12 @@ export async function readPrivateFile(path: string, { isSecret = true } = {}): P
   const file = await open(path, OPEN_FLAGS).catch(async (error: unknown) => {
     if (errorCode(error) === 'ENOENT') return null;
     const found = await lstat(path).catch(() => null);
-    if (found) mustBePrivate(path, found, isSecret);
+    if (found) assertPrivateFile(path, found, isSecret);
     throw error;
   });
   if (!file) return null;
   try {
-    mustBePrivate(path, await file.stat(), isSecret);
+    assertPrivateFile(path, await file.stat(), isSecret);
     return await file.readFile('utf8');
   } finally {
     await file.close();
@@ -55,11 +55,11 @@ export async function readPrivateFile(path: string, { isSecret = true } = {}): P
 export async function appendPrivateFile(path: string, text: string): Promise<void> {
   const file = await open(path, APPEND_FLAGS, 0o600).catch(async (error: unknown) => {
     const found = await lstat(path).catch(() => null);
-    if (found) mustBePrivate(path, found, false);
+    if (found) assertPrivateFile(path, found, false);
     throw error;
   });
   try {
-    mustBePrivate(path, await file.stat(), false);
+    assertPrivateFile(path, await file.stat(), false);
     await file.appendFile(text);
     await file.sync();
   } finally {
@@ -79,25 +79,25 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   }
 }
 
-function mustBePrivate(path: string, found: Stats, isSecret: boolean): void {
-  const fault = fileFault(path, found, isSecret);
-  if (fault) throw new UnsafeFile(path, fault);
+function assertPrivateFile(path: string, found: Stats, isSecret: boolean): void {
+  const problem = findFileProblem(path, found, isSecret);
+  if (problem) throw new UnsafeFile(path, problem);
 }
 
-function fileFault(path: string, found: Stats, isSecret: boolean): string | null {
+function findFileProblem(path: string, found: Stats, isSecret: boolean): string | null {
   if (found.isSymbolicLink())
     return 'is a symbolic link, which is not followed: put the file itself there, or remove the link';
   if (!found.isFile()) return 'is not a regular file: remove it';
-  const owner = ownerFault(path, found);
+  const owner = findOwnerProblem(path, found);
   if (owner || !hasModes() || !(found.mode & (isSecret ? OPEN_TO_OTHERS : WRITABLE_BY_OTHERS))) return owner;
   return `is open to others (mode ${modeOf(found)}): if it is yours, run "chmod 600 ${path}"; otherwise remove it`;
 }
 
-function ownerFault(path: string, { uid }: Stats): string | null {
-  const ours = process.geteuid?.() ?? uid;
-  return uid === ours
+function findOwnerProblem(path: string, { uid }: Stats): string | null {
+  const ownUid = process.geteuid?.() ?? uid;
+  return uid === ownUid
     ? null
-    : `belongs to user ${uid}, and this server runs as user ${ours}: if it is yours, run "chown ${ours} ${path}"; otherwise remove it`;
+    : `belongs to user ${uid}, and this server runs as user ${ownUid}: if it is yours, run "chown ${ownUid} ${path}"; otherwise remove it`;
 }
 
 const modeOf = ({ mode }: Stats): string => (mode & 0o777).toString(8);

@@ -4,45 +4,45 @@ import { Identifiers, Randomness } from '@app/fleet';
 
 const FRACTION_BYTES = 6;
 const UUID_BYTES = 16;
-const BYTES_AT_ONCE = 4_096;
+const POOL_BYTES = 4_096;
 
 /** Random bytes of the operating system, drawn for many uses at once: a draw of 4 KiB costs little more than one of 32 bytes. */
-export class DrawnBytes {
-  private drawn = Buffer.alloc(0);
+export class RandomBytePool {
+  private pool = Buffer.alloc(0);
   private used = 0;
 
   /** Bytes that nobody else is given. @throws RangeError beyond 4,096. */
-  take(bytes: number): Buffer {
-    if (bytes > BYTES_AT_ONCE) throw new RangeError(`${bytes} bytes are more than are drawn at once`);
-    if (this.used + bytes > this.drawn.length) {
-      this.drawn = randomBytes(BYTES_AT_ONCE);
+  next(bytes: number): Buffer {
+    if (bytes > POOL_BYTES) throw new RangeError(`${bytes} bytes are more than are drawn at once`);
+    if (this.used + bytes > this.pool.length) {
+      this.pool = randomBytes(POOL_BYTES);
       this.used = 0;
     }
     this.used += bytes;
-    return this.drawn.subarray(this.used - bytes, this.used);
+    return this.pool.subarray(this.used - bytes, this.used);
   }
 }
 
 /** Randomness of the operating system. */
 export class SystemRandomness extends Randomness {
-  private readonly bytes = new DrawnBytes();
+  private readonly bytes = new RandomBytePool();
 
-  fraction(): number {
-    return this.bytes.take(FRACTION_BYTES).readUIntBE(0, FRACTION_BYTES) / 2 ** (8 * FRACTION_BYTES);
+  random(): number {
+    return this.bytes.next(FRACTION_BYTES).readUIntBE(0, FRACTION_BYTES) / 2 ** (8 * FRACTION_BYTES);
   }
 }
 
 /** Ids of one process and one millisecond sort in the order in which they were made. */
 export class UuidIdentifiers extends Identifiers {
-  private readonly bytes = new DrawnBytes();
-  private sequence = this.bytes.take(3).readUIntBE(0, 3);
+  private readonly bytes = new RandomBytePool();
+  private sequence = this.bytes.next(3).readUIntBE(0, 3);
 
-  at(instant: Date): string {
+  newId(time: Date): string {
     this.sequence = (this.sequence + 1) >>> 0;
-    return uuidV7({ msecs: instant.getTime(), seq: this.sequence, random: this.bytes.take(UUID_BYTES) });
+    return uuidV7({ msecs: time.getTime(), seq: this.sequence, random: this.bytes.next(UUID_BYTES) });
   }
 
-  forKey(key: string): string {
+  deterministicId(key: string): string {
     const digits = hash('sha256', key, 'hex');
     return `f${digits.slice(1, 8)}-${digits.slice(8, 12)}-8${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
   }

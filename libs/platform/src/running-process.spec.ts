@@ -1,9 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { endProcess, isRunning, isZombie, processesCalledWith } from './running-process.js';
+import { terminateProcess, isProcessRunning, isZombie, findProcessesByArgument } from './running-process.js';
 
-const ours = [process.geteuid?.() ?? 0];
+const own = [process.geteuid?.() ?? 0];
 
 const stat = (name: string, state: string, threads: number): string =>
   `71 (${name}) ${state} 1 71 71 0 -1 4228364 9 0 0 0 1 2 0 0 20 0 ${threads} 0 5000 0 0`;
@@ -25,10 +25,10 @@ it('a process is found by its user and by an argument as a whole, until it has e
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', argument]);
   await once(child, 'spawn');
   const pid = child.pid ?? 0;
-  expect(processesCalledWith(argument, ours)).toEqual([{ pid, commandLine: expect.stringContaining(argument) }]);
-  expect(processesCalledWith(`${argument}0`, ours)).toEqual([]);
-  expect(processesCalledWith(argument, [(ours[0] ?? 0) + 1])).toEqual([]);
-  await endProcess(pid, 0);
-  expect(isRunning(pid)).toBe(false);
-  expect(processesCalledWith(argument, ours)).toEqual([]);
+  expect(findProcessesByArgument(argument, own)).toEqual([{ pid, commandLine: expect.stringContaining(argument) }]);
+  expect(findProcessesByArgument(`${argument}0`, own)).toEqual([]);
+  expect(findProcessesByArgument(argument, [(own[0] ?? 0) + 1])).toEqual([]);
+  await terminateProcess(pid, 0);
+  expect(isProcessRunning(pid)).toBe(false);
+  expect(findProcessesByArgument(argument, own)).toEqual([]);
 });

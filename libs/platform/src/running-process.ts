@@ -8,8 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
  */
 
 /** False once the process is gone, and all it held is let go: files, locks, sockets. */
-export function isRunning(pid: number): boolean {
-  if (!isProcessNumber(pid)) return false;
+export function isProcessRunning(pid: number): boolean {
+  if (!isValidPid(pid)) return false;
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -24,24 +24,24 @@ export function isRunning(pid: number): boolean {
  * threads shows as a zombie at once; the others, waiting for the disk, may hold the process's files for longer.
  */
 export function isZombie(stat: string): boolean {
-  const { state, threads } = fieldsOf(stat);
+  const { state, threads } = parseProcStat(stat);
   return state === 'Z' && Number(threads) <= 1;
 }
 
 /** The same text as long as the number means the same process. Null when the system does not tell. */
-export function startOf(pid: number): string | null {
-  return fieldsOf(readProc(pid, 'stat') ?? '').start ?? (askPs(['-p', String(pid), '-o', 'lstart=']).trim() || null);
+export function processStartTime(pid: number): string | null {
+  return parseProcStat(readProc(pid, 'stat') ?? '').start ?? (runPs(['-p', String(pid), '-o', 'lstart=']).trim() || null);
 }
 
-export interface CalledProcess {
+export interface ProcessInfo {
   readonly pid: number;
   /** With a "\0" after each argument where the system tells them apart, else a space between two. */
   readonly commandLine: string;
 }
 
 /** Every process of these users that was called with this argument and still runs, whatever any file says. */
-export function processesCalledWith(argument: string, users: readonly number[]): CalledProcess[] {
-  return processesOf(users).filter(({ pid, commandLine }) => hasArgument(commandLine, argument) && isRunning(pid));
+export function findProcessesByArgument(argument: string, users: readonly number[]): ProcessInfo[] {
+  return listProcesses(users).filter(({ pid, commandLine }) => hasArgument(commandLine, argument) && isProcessRunning(pid));
 }
 
 /** The user whose file, folder or process (in /proc) this is. Undefined when it is not there. */
@@ -50,25 +50,25 @@ export function ownerOf(path: string): number | undefined {
 }
 
 /** Asks the process to end, makes it end after `graceMs`, and returns when it is gone. */
-export async function endProcess(pid: number, graceMs: number): Promise<void> {
+export async function terminateProcess(pid: number, graceMs: number): Promise<void> {
   signal(pid, 'SIGTERM');
   if (await isGoneWithin(pid, graceMs)) return;
   signal(pid, 'SIGKILL');
   if (!(await isGoneWithin(pid, 10_000))) throw new Error(`Process ${pid} does not end, not even when killed.`);
 }
 
-export interface Outcome {
+export interface CommandResult {
   readonly ok: boolean;
   /** What it wrote to both its outputs, or why it could not be run. */
   readonly output: string;
 }
 
 /** Runs a program with its output hidden. */
-export function runToItsEnd(
+export function runCommand(
   program: string,
   args: readonly string[],
   { input = '', env = process.env } = {},
-): Promise<Outcome> {
+): Promise<CommandResult> {
   return new Promise((resolve) => {
     let output = '';
     const child = spawn(program, args, { env });
@@ -82,16 +82,16 @@ export function runToItsEnd(
   });
 }
 
-export function lastLinesOf(text: string, count = 15): string {
+export function tail(text: string, count = 15): string {
   return text.trimEnd().split('\n').slice(-count).join('\n');
 }
 
 /** Says what is being waited for once it takes over two seconds, and again every ten. */
-export async function whileSaying<T>(progress: (line: string) => void, what: string, work: Promise<T>): Promise<T> {
+export async function withProgress<T>(progress: (line: string) => void, what: string, work: Promise<T>): Promise<T> {
   const startedAtMs = performance.now();
-  const say = () => progress(`${what} (${Math.round((performance.now() - startedAtMs) / 1000)} s) ...`);
-  const first = setTimeout(say, 2_000);
-  const again = setInterval(say, 10_000);
+  const report = () => progress(`${what} (${Math.round((performance.now() - startedAtMs) / 1000)} s) ...`);
+  const first = setTimeout(report, 2_000);
+  const again = setInterval(report, 10_000);
   try {
     return await work;
   } finally {
@@ -110,12 +110,12 @@ export function errorMessage(error: unknown): string {
 }
 
 /** Nought and negative numbers mean groups of processes to `kill`, and 1 is never ours to end. */
-function isProcessNumber(pid: number): boolean {
+function isValidPid(pid: number): boolean {
   return Number.isSafeInteger(pid) && pid > 0;
 }
 
 function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
-  if (!isProcessNumber(pid) || pid === 1) throw new Error(`${pid} is not a process to end.`);
+  if (!isValidPid(pid) || pid === 1) throw new Error(`${pid} is not a process to end.`);
   try {
     process.kill(pid, name);
   } catch (error) {
@@ -125,7 +125,7 @@ function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
 
 async function isGoneWithin(pid: number, waitMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + waitMs;
-  while (isRunning(pid)) {
+  while (isProcessRunning(pid)) {
     if (performance.now() > deadlineMs) return false;
     await pause(50);
   }
@@ -133,7 +133,7 @@ async function isGoneWithin(pid: number, waitMs: number): Promise<boolean> {
 }
 
 /** Of proc_pid_stat(5): fields 3, 20 and 22, the last in ticks since the machine started. The second, a name, may hold spaces and brackets. */
-function fieldsOf(stat: string): {
+function parseProcStat(stat: string): {
   state?: string | undefined;
   threads?: string | undefined;
   start?: string | undefined;
@@ -142,22 +142,22 @@ function fieldsOf(stat: string): {
   return { state: fromThird[0], threads: fromThird[17], start: fromThird[19] };
 }
 
-function processesOf(users: readonly number[]): CalledProcess[] {
+function listProcesses(users: readonly number[]): ProcessInfo[] {
   const numbers = readdirIn('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
   if (numbers.length > 0)
     return numbers
       .filter((pid) => users.includes(ownerOf(`/proc/${pid}`) ?? NaN))
-      .map((pid) => ({ pid, commandLine: commandLineOf(pid) }));
-  const lines = askPs(['-A', '-o', 'uid=,pid=,command=']).matchAll(/^ *(\d+) +(\d+) +(.*)$/gm);
+      .map((pid) => ({ pid, commandLine: readCommandLine(pid) }));
+  const lines = runPs(['-A', '-o', 'uid=,pid=,command=']).matchAll(/^ *(\d+) +(\d+) +(.*)$/gm);
   return [...lines].flatMap(([, uid, pid, commandLine = '']) =>
     users.includes(Number(uid)) ? [{ pid: Number(pid), commandLine }] : [],
   );
 }
 
 /** Empty for a kernel's own. The first thread that has ended says nothing any more, but those that have not do. */
-function commandLineOf(pid: number): string {
+function readCommandLine(pid: number): string {
   return (
     readProc(pid, 'cmdline') ||
     readdirIn(`/proc/${pid}/task`)
@@ -189,7 +189,7 @@ function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefined {
   }
 }
 
-function askPs(args: readonly string[]): string {
+function runPs(args: readonly string[]): string {
   try {
     const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
     return execFileSync('ps', ['-ww', ...args], {

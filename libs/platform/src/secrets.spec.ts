@@ -1,12 +1,12 @@
 import { expect, it } from '@jest/globals';
 import { createHmac, randomBytes } from 'node:crypto';
-import { HmacCredentials, KeyedDigest } from './secrets.js';
+import { HmacCredentials, HmacSha256 } from './secrets.js';
 
 it.each([0, 1, 31, 32, 63, 64, 65, 200])('a keyed digest with a key of %d bytes is HMAC-SHA-256', (keyBytes) => {
   const key = randomBytes(keyBytes);
   for (const messageBytes of [0, 1, 55, 56, 64, 72, 1_000]) {
     const message = randomBytes(messageBytes);
-    expect(new KeyedDigest(key).of(message)).toEqual(createHmac('sha256', key).update(message).digest());
+    expect(new HmacSha256(key).digest(message)).toEqual(createHmac('sha256', key).update(message).digest());
   }
 });
 
@@ -14,7 +14,7 @@ it('two credentials of one host id and generation differ in their random part', 
   const credentials = new HmacCredentials(randomBytes(32));
   const [first, second] = [1, 2].map(() =>
     Buffer.from(
-      credentials.mint('5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e5f', 1).credential.slice('psc_'.length),
+      credentials.issue('5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e5f', 1).credential.slice('psc_'.length),
       'base64url',
     ).subarray(4, 36),
   );
@@ -25,12 +25,12 @@ it('two credentials of one host id and generation differ in their random part', 
 it('a credential opens for its host id alone, and only as it was minted', () => {
   const credentials = new HmacCredentials(randomBytes(32));
   const hostId = '5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e5f';
-  const { credential, credentialHash } = credentials.mint(hostId, 7);
-  expect(credentials.open(hostId, credential)).toEqual({ generation: 7, credentialHash });
-  expect(credentials.open('5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e50', credential)).toBeNull();
-  expect(new HmacCredentials(randomBytes(32)).open(hostId, credential)).toBeNull();
+  const { credential, credentialHash } = credentials.issue(hostId, 7);
+  expect(credentials.verify(hostId, credential)).toEqual({ generation: 7, credentialHash });
+  expect(credentials.verify('5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e50', credential)).toBeNull();
+  expect(new HmacCredentials(randomBytes(32)).verify(hostId, credential)).toBeNull();
   for (let at = 4; at < credential.length; at += 1) {
     const other = credential[at] === 'A' ? 'B' : 'A';
-    expect(credentials.open(hostId, `${credential.slice(0, at)}${other}${credential.slice(at + 1)}`)).toBeNull();
+    expect(credentials.verify(hostId, `${credential.slice(0, at)}${other}${credential.slice(at + 1)}`)).toBeNull();
   }
 });

@@ -1,6 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { CredentialMint, SecretMint, type MadeSecret, type MintedCredential } from '@app/fleet';
-import { DrawnBytes } from './randomness.js';
+import { CredentialIssuer, SecretGenerator, type GeneratedSecret, type IssuedCredential } from '@app/fleet';
+import { RandomBytePool } from './randomness.js';
 
 export const CREDENTIAL_PREFIX = 'psc_';
 export const API_KEY_PREFIX = 'csk_';
@@ -8,7 +8,7 @@ const RANDOM_BYTES = 32;
 const API_KEY_LENGTH = API_KEY_PREFIX.length + Math.ceil((RANDOM_BYTES * 8) / 6);
 const MAC_BYTES = 32;
 const GENERATION_BYTES = 4;
-const SHOWN_LETTERS = 8;
+const VISIBLE_CHARACTERS = 8;
 const PASSPHRASE_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const PASSPHRASE_GROUPS = 6;
 const PASSPHRASE_GROUP_LENGTH = 5;
@@ -17,7 +17,7 @@ const PASSPHRASE_GROUP_LENGTH = 5;
 export const sha256 = (bytes: Buffer | string): Buffer => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
 
 /** In constant time. */
-export const sameBytes = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
+export const constantTimeEqual = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
 
 /** 30 characters of 32: 150 random bits, made to be copied by a person. */
 export function newPassphrase(): string {
@@ -35,24 +35,24 @@ export const newApiKey = (): string => API_KEY_PREFIX + randomBytes(RANDOM_BYTES
 /** Whether this may be one, by its form. */
 export const isApiKey = (token: string): boolean => token.length === API_KEY_LENGTH && token.startsWith(API_KEY_PREFIX);
 /** How a key begins, as it is shown: 48 of its bits. */
-export const prefixOf = (key: string): string => key.slice(0, API_KEY_PREFIX.length + SHOWN_LETTERS);
+export const visiblePrefix = (key: string): string => key.slice(0, API_KEY_PREFIX.length + VISIBLE_CHARACTERS);
 export const newSharedKey = (): Buffer => randomBytes(32);
 
 /** Makes API keys and passphrases. */
-export class SystemSecrets extends SecretMint {
-  apiKey(): Omit<MadeSecret, 'id'> & { readonly secret: string } {
+export class RandomSecretGenerator extends SecretGenerator {
+  apiKey(): Omit<GeneratedSecret, 'id'> & { readonly secret: string } {
     const secret = newApiKey();
-    return { secret, hash: sha256(secret).toString('hex'), prefix: prefixOf(secret) };
+    return { secret, hash: sha256(secret).toString('hex'), prefix: visiblePrefix(secret) };
   }
 
-  passphrase(): Omit<MadeSecret, 'id'> & { readonly secret: string } {
+  passphrase(): Omit<GeneratedSecret, 'id'> & { readonly secret: string } {
     const secret = newPassphrase();
     return { secret, hash: sha256(secret).toString('hex'), prefix: '' };
   }
 }
 
 /** What a genuine credential says of itself. */
-export interface OpenedCredential {
+export interface VerifiedCredential {
   readonly generation: number;
   /** SHA-256, hex: what the registry keeps. */
   readonly credentialHash: string;
@@ -61,7 +61,7 @@ export interface OpenedCredential {
 const BLOCK_BYTES = 64;
 
 /** HMAC-SHA-256 (RFC 2104) in two one-shot digests: for a short message, a third of what an Hmac object costs. */
-export class KeyedDigest {
+export class HmacSha256 {
   private readonly innerPad: Buffer;
   private readonly outerPad: Buffer;
 
@@ -73,66 +73,66 @@ export class KeyedDigest {
   }
 
   /** Of the parts of a message, one after the other. */
-  of(...parts: readonly Buffer[]): Buffer {
+  digest(...parts: readonly Buffer[]): Buffer {
     return sha256(Buffer.concat([this.outerPad, sha256(Buffer.concat([this.innerPad, ...parts]))]));
   }
 }
 
 /** `psc_` and, in base64url, generation, 256 random bits, and an HMAC over host id and both: a forged one is told without a database. */
-export class HmacCredentials extends CredentialMint {
-  private readonly keyed: KeyedDigest;
-  private readonly bytes = new DrawnBytes();
+export class HmacCredentials extends CredentialIssuer {
+  private readonly hmac: HmacSha256;
+  private readonly bytes = new RandomBytePool();
 
   constructor(key: Buffer) {
     super();
-    this.keyed = new KeyedDigest(key);
+    this.hmac = new HmacSha256(key);
   }
 
-  mint(hostId: string, generation: number): MintedCredential {
+  issue(hostId: string, generation: number): IssuedCredential {
     const body = Buffer.alloc(GENERATION_BYTES + RANDOM_BYTES);
     body.writeUInt32BE(generation);
-    this.bytes.take(RANDOM_BYTES).copy(body, GENERATION_BYTES);
+    this.bytes.next(RANDOM_BYTES).copy(body, GENERATION_BYTES);
     const credential = CREDENTIAL_PREFIX + Buffer.concat([body, this.mac(hostId, body)]).toString('base64url');
     return { credential, credentialHash: sha256(credential).toString('hex') };
   }
 
   /** Null when it was not made here for this host id. */
-  open(hostId: string, credential: string): OpenedCredential | null {
+  verify(hostId: string, credential: string): VerifiedCredential | null {
     if (!credential.startsWith(CREDENTIAL_PREFIX)) return null;
     const bytes = Buffer.from(credential.slice(CREDENTIAL_PREFIX.length), 'base64url');
     if (bytes.length !== GENERATION_BYTES + RANDOM_BYTES + MAC_BYTES) return null;
     if (CREDENTIAL_PREFIX + bytes.toString('base64url') !== credential) return null; // one spelling only
     const body = bytes.subarray(0, GENERATION_BYTES + RANDOM_BYTES);
-    if (!sameBytes(this.mac(hostId, body), bytes.subarray(body.length))) return null;
+    if (!constantTimeEqual(this.mac(hostId, body), bytes.subarray(body.length))) return null;
     return { generation: body.readUInt32BE(), credentialHash: hash('sha256', credential, 'hex') };
   }
 
   private mac(hostId: string, body: Buffer): Buffer {
-    return this.keyed.of(Buffer.from(hostId), body);
+    return this.hmac.digest(Buffer.from(hostId), body);
   }
 }
 
 /** Text that only we can have made: signed, not secret. */
-export class SignedText {
-  private readonly keyed: KeyedDigest;
+export class SignedToken {
+  private readonly hmac: HmacSha256;
 
   constructor(key: Buffer) {
-    this.keyed = new KeyedDigest(key);
+    this.hmac = new HmacSha256(key);
   }
 
-  seal(value: unknown): string {
+  sign(value: unknown): string {
     const body = Buffer.from(JSON.stringify(value)).toString('base64url');
     return `${body}.${this.mac(body)}`;
   }
 
   /** Null when a character of it was changed. */
-  open(text: string): unknown {
+  verify(text: string): unknown {
     const [body = '', mac = '', ...rest] = text.split('.');
-    if (rest.length > 0 || !sameBytes(Buffer.from(mac), Buffer.from(this.mac(body)))) return null;
+    if (rest.length > 0 || !constantTimeEqual(Buffer.from(mac), Buffer.from(this.mac(body)))) return null;
     return JSON.parse(Buffer.from(body, 'base64url').toString());
   }
 
   private mac(body: string): string {
-    return this.keyed.of(Buffer.from(body)).subarray(0, 16).toString('base64url');
+    return this.hmac.digest(Buffer.from(body)).subarray(0, 16).toString('base64url');
   }
 }

@@ -19,7 +19,7 @@ const file = (name: string, content: string | Buffer): string => {
   return path;
 };
 
-function faultsOf(environment: Record<string, string>): string[] {
+function errorsOf(environment: Record<string, string>): string[] {
   try {
     read(environment);
     return [];
@@ -44,7 +44,7 @@ describe('settings', () => {
   it.each([
     [{ HTTP_PORT: '65536' }, 'HTTP_PORT must be a whole number from 0 to 65535'],
     [{ LEASE_SECONDS: '1.5' }, 'LEASE_SECONDS must be a whole number'],
-    [{ HEARTBEATS_PER_SERVER_PER_SECOND: '1' }, 'HEARTBEATS_PER_SERVER_PER_SECOND must be a whole number from 2'],
+    [{ MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1' }, 'MAX_HEARTBEATS_PER_SERVER_PER_SECOND must be a whole number from 2'],
     [{ CLEAN_UP_GRACE_SECONDS: '781' }, 'CLEAN_UP_GRACE_SECONDS plus twice CLEAN_UP_INTERVAL_SECONDS exceeds 900 s'],
     [{ VERSION_POLICY: 'newest' }, 'VERSION_POLICY must be one of same-or-earlier, exact'],
     [{ CONFIGURATION_SERVER_VERSION: '9.63' }, 'CONFIGURATION_SERVER_VERSION must have four numbers'],
@@ -60,20 +60,20 @@ describe('settings', () => {
     [{ PROXY_PROTOCOL: 'v2' }, 'PROXY_PROTOCOL must be one of off, required'],
     [{ TRUSTED_PROXY_HEADER: 'via' }, 'TRUSTED_PROXY_HEADER must be one of any, forwarded, x-forwarded-for'],
     [{ CONFIG_FILE: '/no/such/file' }, 'CONFIG_FILE: ENOENT'],
-  ])('%j are refused: %s', (environment, fault) => {
-    expect(faultsOf(environment).join('\n')).toContain(fault);
+  ])('%j are refused: %s', (environment, error) => {
+    expect(errorsOf(environment).join('\n')).toContain(error);
   });
 
   it('are refused for a certificate that is none', () => {
     const text = file('text', 'no certificate');
-    expect(faultsOf({ TLS_CERTIFICATE_FILE: text, TLS_KEY_FILE: text })).toEqual([
+    expect(errorsOf({ TLS_CERTIFICATE_FILE: text, TLS_KEY_FILE: text })).toEqual([
       expect.stringMatching(/^TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used/),
     ]);
   });
 
   it('are refused for a certificate or key that is empty, by name', () => {
     const [empty, blank] = [file('empty', ''), file('blank', ' \n\t\n')];
-    expect(faultsOf({ TLS_CERTIFICATE_FILE: empty, TLS_KEY_FILE: blank })).toEqual([
+    expect(errorsOf({ TLS_CERTIFICATE_FILE: empty, TLS_KEY_FILE: blank })).toEqual([
       'TLS_CERTIFICATE_FILE: the file is empty',
       'TLS_KEY_FILE: the file is empty',
     ]);
@@ -86,7 +86,7 @@ describe('settings', () => {
       await generate([], { algorithm: 'sha256', keyType: 'ec' }),
     ]) {
       expect(
-        faultsOf({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', other.private) }),
+        errorsOf({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', other.private) }),
       ).toEqual(['TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: the key does not belong to the certificate']);
     }
     expect(
@@ -97,8 +97,8 @@ describe('settings', () => {
   it.each([
     ['HTTP_PORT=1\nnonsense line\n', 'CONFIG_FILE: line 2 is no NAME=value'],
     ['HTTP_PROT=1\n', 'HTTP_PROT in CONFIG_FILE is no setting'],
-  ])('from a file with %j are refused', (content, fault) => {
-    expect(faultsOf({ CONFIG_FILE: file('settings', content) })).toEqual([fault]);
+  ])('from a file with %j are refused', (content, error) => {
+    expect(errorsOf({ CONFIG_FILE: file('settings', content) })).toEqual([error]);
   });
 
   it('are read from files with a byte order mark and lines of Windows', async () => {
@@ -125,7 +125,7 @@ describe('settings', () => {
     'are refused from a file in UTF-16, by name: %s',
     (name) => {
       const utf16 = file('utf16', Buffer.from('\ufeffHTTP_PORT=1\r\n', 'utf16le'));
-      expect(faultsOf({ DATABASE_URL: 'mysql://u@h/d', [name]: utf16 })).toContainEqual(
+      expect(errorsOf({ DATABASE_URL: 'mysql://u@h/d', [name]: utf16 })).toContainEqual(
         expect.stringMatching(`^${name}: the file is in UTF-16; save it as UTF-8`),
       );
     },

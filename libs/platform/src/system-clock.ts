@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
-import { Clock, REPLICAS_MAY_DIFFER_MS } from '@app/fleet';
+import { Clock, MAX_CLOCK_DISAGREEMENT_MS } from '@app/fleet';
 
-const PROBES = 5;
+const SAMPLE_COUNT = 5;
 /** A difference above this is a step of the database's clock, or another database node's clock. */
 const MAX_SLEW_MS = 1_000;
 
@@ -24,7 +24,7 @@ interface Measurement {
  */
 export class SystemClock extends Clock {
   private offsetMs = Date.now() - performance.now();
-  private latestMs = -Infinity;
+  private lastReturnedMs = -Infinity;
   /** The server whose clock the site's follows; null while there is none. */
   private reference: string | null = null;
   private differenceMs = 0;
@@ -36,8 +36,8 @@ export class SystemClock extends Clock {
   }
 
   now(): Date {
-    this.latestMs = Math.max(this.latestMs, performance.now() + this.offsetMs);
-    return new Date(this.latestMs);
+    this.lastReturnedMs = Math.max(this.lastReturnedMs, performance.now() + this.offsetMs);
+    return new Date(this.lastReturnedMs);
   }
 
   monotonicMs(): number {
@@ -70,7 +70,7 @@ export class SystemClock extends Clock {
     await this.synchronise();
     const offsetMs = siteTime.getTime() - performance.now();
     const differenceMs = this.offsetMs - offsetMs;
-    if (this.hasAgreed || !isMoving || Math.abs(differenceMs) <= REPLICAS_MAY_DIFFER_MS) return;
+    if (this.hasAgreed || !isMoving || Math.abs(differenceMs) <= MAX_CLOCK_DISAGREEMENT_MS) return;
     this.reference = null;
     this.hasAgreed = true;
     this.differenceMs = differenceMs;
@@ -88,13 +88,13 @@ export class SystemClock extends Clock {
   }
 
   private setOffset(offsetMs: number): void {
-    if (Math.abs(offsetMs - this.offsetMs) > MAX_SLEW_MS) this.latestMs = -Infinity;
+    if (Math.abs(offsetMs - this.offsetMs) > MAX_SLEW_MS) this.lastReturnedMs = -Infinity;
     this.offsetMs = offsetMs;
   }
 
   private async measure(): Promise<Measurement> {
     let best = { roundTripMs: Infinity, offsetMs: this.offsetMs, server: '' };
-    for (let probe = 0; probe < PROBES; probe += 1) {
+    for (let sample = 0; sample < SAMPLE_COUNT; sample += 1) {
       const sent = performance.now();
       const { at, server } = await this.readDatabaseClock();
       const roundTripMs = performance.now() - sent;

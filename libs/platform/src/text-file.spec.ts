@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { textOfFile } from './text-file.js';
+import { decodeText } from './text-file.js';
 
 describe('the text of a file', () => {
   it.each([
@@ -9,7 +9,7 @@ describe('the text of a file', () => {
     ['\ufeff', ''],
     ['a\ufeffb', 'a\ufeffb'],
   ])('in UTF-8, %j, is %j', (written, text) => {
-    expect(textOfFile(Buffer.from(written))).toBe(text);
+    expect(decodeText(Buffer.from(written))).toBe(text);
   });
 
   it.each([
@@ -17,6 +17,6 @@ describe('the text of a file', () => {
     ['big-endian', Buffer.from('\ufeffA=1', 'utf16le').swap16()],
     ['little-endian, without a mark', Buffer.from('A=1', 'utf16le')],
   ])('in UTF-16 is refused: %s', (_what, bytes) => {
-    expect(() => textOfFile(bytes)).toThrow('the file is in UTF-16; save it as UTF-8');
+    expect(() => decodeText(bytes)).toThrow('the file is in UTF-16; save it as UTF-8');
   });
 });

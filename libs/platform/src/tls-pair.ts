@@ -13,7 +13,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
  * The validity of a certificate chain, in PEM with the server's own certificate first, that TLS can be served with.
  * @throws Error that says why it cannot: Node would serve an empty file, or a key of another kind, without a certificate.
  */
-export function usableTlsPair(certificate: string, key: string): TlsValidity {
+export function validateTlsPair(certificate: string, key: string): TlsValidity {
   const chain = (certificate.match(CERTIFICATE) ?? []).map((pem) => new X509Certificate(pem));
   const [own] = chain;
   if (!own) throw new Error('the certificate file has no certificate');

@@ -1,7 +1,7 @@
 import { FleetError } from '@app/fleet';
 
 /** A call that has arrived whole is answered within five seconds, whatever the database does. */
-export const ANSWER_WITHIN_MS = 4_800;
+export const RESPONSE_TIMEOUT_MS = 4_800;
 
 /** When a call is answered at the latest. What it asked for may still be done after that: its outcome is unknown, as when a connection is lost. */
 export class CallDeadline {
@@ -18,8 +18,8 @@ export class CallDeadline {
         () => reject(new FleetError({ code: 'database_unavailable' })),
         Math.max(0, this.atMs - performance.now()),
       );
-      const settled = (): void => clearTimeout(timer);
-      work.then(resolve, reject).finally(settled);
+      const clearTimer = (): void => clearTimeout(timer);
+      work.then(resolve, reject).finally(clearTimer);
     });
   }
 }

@@ -1,12 +1,12 @@
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { from, lastValueFrom, type Observable } from 'rxjs';
-import type { RecognisedRequest } from './caller.js';
+import type { AuthenticatedRequest } from './principal.js';
 
 /** Ends what a handler does at the deadline that the guard has set. */
 @Injectable()
 export class DeadlineInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const { deadline } = context.switchToHttp().getRequest<RecognisedRequest>();
+    const { deadline } = context.switchToHttp().getRequest<AuthenticatedRequest>();
     return deadline ? from(deadline.within(lastValueFrom(next.handle()))) : next.handle();
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock, FleetFault } from '@app/fleet';
+import type { Clock, FleetErrorDetails } from '@app/fleet';
 
 /** What a caller may still ask for, at this replica. */
 export interface Quota {
@@ -24,16 +24,16 @@ export const rateLimitHeaders = ({
 });
 
 /** Of a caller that a rule of the fleet limits; null for any other fault. */
-export function exceededQuota(fault: FleetFault): Quota | null {
-  if (fault.code === 'heartbeat_rate_exceeded')
-    return { policy: 'process-server', limit: fault.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
-  if (fault.code !== 'registration_rate_exceeded') return null;
+export function exceededQuota(details: FleetErrorDetails): Quota | null {
+  if (details.code === 'heartbeat_rate_exceeded')
+    return { policy: 'process-server', limit: details.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
+  if (details.code !== 'registration_rate_exceeded') return null;
   return {
     policy: 'registrations',
-    limit: fault.limit,
-    windowSeconds: fault.windowSeconds,
+    limit: details.limit,
+    windowSeconds: details.windowSeconds,
     remaining: 0,
-    resetSeconds: fault.retryAfterSeconds,
+    resetSeconds: details.retryAfterSeconds,
   };
 }
 

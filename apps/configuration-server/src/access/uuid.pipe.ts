@@ -1,5 +1,5 @@
 import { type PipeTransform } from '@nestjs/common';
-import { canonicalHostId } from '@app/wire';
+import { canonicalHostId } from '@app/api-contract';
 import { RequestProblem } from '../problems/request-problem.js';
 
 /** A UUID of the path, in its canonical lower case. */

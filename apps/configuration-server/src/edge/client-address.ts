@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ProxySettings, TrustedProxies } from '@app/platform';
-import { canonicalAddress } from '@app/wire';
-import { endsOf } from './connection-ends.js';
+import { canonicalAddress } from '@app/api-contract';
+import { connectionKey } from './connection-key.js';
 
 /** The headers in which proxies state the addresses that they were called from; several of one name are joined by commas. */
 export interface ForwardingHeaders {
@@ -105,7 +105,7 @@ export class ClientAddresses {
   /** A connection has one peer for as long as it is open. */
   private readonly peers = new WeakMap<Socket, Peer>();
   /** The clients that the PROXY protocol names, by the ends of their connections: TLS makes another socket of each. */
-  private readonly named = new Map<string, string>();
+  private readonly clientByConnection = new Map<string, string>();
 
   constructor(
     private readonly trusted: Trusted,
@@ -120,11 +120,11 @@ export class ClientAddresses {
   of(socket: Socket, { forwarded, xForwardedFor }: ForwardingHeaders): string {
     const { address, isTrusted } = this.ofPeer(socket);
     if (!isTrusted) return address;
-    const believed = {
+    const trustedHeaders = {
       forwarded: this.header === 'x-forwarded-for' ? undefined : forwarded,
       xForwardedFor: this.header === 'forwarded' ? undefined : xForwardedFor,
     };
-    return clientAddress(address, believed, this.trusted);
+    return clientAddress(address, trustedHeaders, this.trusted);
   }
 
   /** The other end of a connection, or whom the PROXY protocol names in its place; to be asked first while the connection is open. */
@@ -134,7 +134,7 @@ export class ClientAddresses {
       this.peers.set(
         socket,
         (peer = this.peer(
-          this.named.get(endsOf(socket)) ??
+          this.clientByConnection.get(connectionKey(socket)) ??
             canonicalAddress((socket.remoteAddress ?? '').replace(/%.*/, '')) ??
             '0.0.0.0',
         )),
@@ -144,10 +144,10 @@ export class ClientAddresses {
 
   /** A trusted proxy names the client of its connection. */
   setClient(socket: Socket, address: string): void {
-    const ends = endsOf(socket);
-    this.named.set(ends, address);
+    const key = connectionKey(socket);
+    this.clientByConnection.set(key, address);
     this.peers.set(socket, this.peer(address));
-    socket.once('close', () => this.named.delete(ends));
+    socket.once('close', () => this.clientByConnection.delete(key));
   }
 
   private peer(address: string): Peer {

@@ -1,30 +1,30 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientAddresses } from './client-address.js';
-import type { LimitedLog } from '../limited-log.js';
-import { readProxyHeader } from './proxy-header.js';
+import type { RateLimitedLog } from './rate-limited-log.js';
+import { readProxyHeader } from './proxy-protocol-header.js';
 
 /** Connections that were closed for want of a PROXY protocol header. */
-export class RefusedConnections {
+export class RejectedConnections {
   count = 0;
 
-  constructor(private readonly log: LimitedLog) {}
+  constructor(private readonly log: RateLimitedLog) {}
 
-  add(address: string, reason: string): void {
+  record(address: string, reason: string): void {
     this.count += 1;
     this.log.warn({ address, reason }, 'a connection without the PROXY protocol header of a trusted proxy was closed');
   }
 }
 
 /** A proxy sends the header at once. */
-const HEADER_WITHIN_MS = 5_000;
+const HEADER_TIMEOUT_MS = 5_000;
 
 interface ProxyProtocolSettings {
   readonly clients: ClientAddresses;
   readonly isTls: boolean;
   /** Five seconds unless this is less. */
   readonly requestTimeoutMs: number;
-  readonly refused: RefusedConnections;
+  readonly rejected: RejectedConnections;
 }
 
 /**
@@ -32,44 +32,44 @@ interface ProxyProtocolSettings {
  * from a trusted proxy, or does not begin with a header, is closed without an answer.
  */
 export function expectProxyHeaders(server: Server, settings: ProxyProtocolSettings): void {
-  const serve = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  const accept = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
     readHeader(socket, settings, () => {
-      for (const listener of serve) listener.call(server, socket);
+      for (const listener of accept) listener.call(server, socket);
     });
   });
 }
 
 function readHeader(
   socket: Socket,
-  { clients, isTls, requestTimeoutMs, refused }: ProxyProtocolSettings,
-  serve: () => void,
+  { clients, isTls, requestTimeoutMs, rejected }: ProxyProtocolSettings,
+  accept: () => void,
 ): void {
   const peer = clients.ofPeer(socket);
   let received = Buffer.alloc(0);
-  const refuse = (reason: string): void => {
-    if (!socket.destroyed) refused.add(peer.address, reason);
+  const reject = (reason: string): void => {
+    if (!socket.destroyed) rejected.record(peer.address, reason);
     socket.destroy();
   };
-  const late = (): void => refuse('its PROXY protocol header did not arrive in time');
+  const onTimeout = (): void => reject('its PROXY protocol header did not arrive in time');
   /** A health check over TCP alone ends without a byte. */
-  const ended = (): void =>
-    void (received.length > 0 ? refuse('it ended before its PROXY protocol header did') : socket.destroy());
-  const timer = setTimeout(late, Math.min(HEADER_WITHIN_MS, requestTimeoutMs)).unref();
+  const onEnd = (): void =>
+    void (received.length > 0 ? reject('it ended before its PROXY protocol header did') : socket.destroy());
+  const timer = setTimeout(onTimeout, Math.min(HEADER_TIMEOUT_MS, requestTimeoutMs)).unref();
   const read = (bytes: Buffer): void => {
     received = Buffer.concat([received, bytes]);
     const header = readProxyHeader(received);
     if (header === 'incomplete') return;
-    if (header === 'malformed') return refuse('it does not begin with a PROXY protocol header');
+    if (header === 'malformed') return reject('it does not begin with a PROXY protocol header');
     clearTimeout(timer);
-    socket.off('data', read).off('end', ended).pause();
+    socket.off('data', read).off('end', onEnd).pause();
     if (received.length > header.length) socket.unshift(received.subarray(header.length));
     if (header.source !== null) clients.setClient(socket, header.source);
-    serve();
+    accept();
     if (!isTls) socket.resume(); // TLS reads what is there by itself
   };
   socket.on('error', () => undefined).once('close', () => clearTimeout(timer));
-  if (!peer.isTrusted) return refuse('it is not from a trusted proxy');
-  socket.on('data', read).once('end', ended);
+  if (!peer.isTrusted) return reject('it is not from a trusted proxy');
+  socket.on('data', read).once('end', onEnd);
 }

@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pipelineOf, RequestPipeline } from './request-pipeline.js';
-import { RequestTurns } from './request-turns.js';
+import { PipelineScheduler } from './pipeline-scheduler.js';
 import { UnreadResponses } from './unread-responses.js';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -14,16 +14,16 @@ const SHORTEST = 'GET / HTTP/1.0\r\n\r\n';
 let server: Server;
 let served: Socket;
 let client: Socket;
-const unanswered: ServerResponse[] = [];
+const pendingResponses: ServerResponse[] = [];
 let text = '';
 
 beforeEach(async () => {
   server = createServer();
-  const sharing = { turns: new RequestTurns(), unread: new UnreadResponses() };
+  const sharing = { scheduler: new PipelineScheduler(), unread: new UnreadResponses() };
   server.on('connection', (socket) => RequestPipeline.open((served = socket), sharing));
   server.on('request', (request, response) => {
     pipelineOf(request.socket)?.begin(response);
-    unanswered.push(response);
+    pendingResponses.push(response);
   });
   await once(server.listen(0), 'listening');
   client = connect((server.address() as AddressInfo).port);
@@ -31,7 +31,7 @@ beforeEach(async () => {
   await once(client, 'connect');
 });
 afterEach(async () => {
-  unanswered.length = 0;
+  pendingResponses.length = 0;
   text = '';
   client.destroy();
   served.destroy();
@@ -39,46 +39,46 @@ afterEach(async () => {
 });
 
 /** Resolves when the server has done all that it can do now. */
-async function settled(): Promise<void> {
-  for (let turns = 0, last = -1; turns < 50; turns = last === served.bytesRead + unanswered.length ? turns + 1 : 0) {
-    last = served.bytesRead + unanswered.length;
+async function quiescent(): Promise<void> {
+  for (let turns = 0, last = -1; turns < 50; turns = last === served.bytesRead + pendingResponses.length ? turns + 1 : 0) {
+    last = served.bytesRead + pendingResponses.length;
     await nextTurn();
   }
 }
 
-const answers = (): number => text.split('HTTP/1.1 200').length - 1;
+const responseCount = (): number => text.split('HTTP/1.1 200').length - 1;
 
 describe('requests that arrive before those before them are answered', () => {
   it.each([
     ['usual ones', REQUEST, 6],
     ['the shortest ones', SHORTEST, 7],
-  ])('begin a few at a time: %s', async (_which, request, most) => {
+  ])('begin a few at a time: %s', async (_which, request, maxStarted) => {
     client.write(request.repeat(10_000));
-    await settled();
-    expect(unanswered.length).toBeLessThanOrEqual(most);
+    await quiescent();
+    expect(pendingResponses.length).toBeLessThanOrEqual(maxStarted);
     expect(served.readableLength).toBeLessThan(128 * 1024);
   });
 
   it('are all answered', async () => {
     client.write(REQUEST.repeat(2_000));
-    for (let begun = 0; begun < 2_000;) {
+    for (let started = 0; started < 2_000;) {
       await nextTurn();
-      const now = unanswered.splice(0);
+      const now = pendingResponses.splice(0);
       expect(now.length).toBeLessThanOrEqual(6);
-      begun += now.length;
+      started += now.length;
       for (const response of now) response.end('.');
     }
-    while (answers() < 2_000) await nextTurn();
-    expect(answers()).toBe(2_000);
+    while (responseCount() < 2_000) await nextTurn();
+    expect(responseCount()).toBe(2_000);
   });
 
   it('of which the first is not answered wait, and so do the bytes that arrive later', async () => {
     client.write(REQUEST.repeat(100));
-    await settled();
-    const { length } = unanswered;
+    await quiescent();
+    const { length } = pendingResponses;
     client.write(REQUEST.repeat(100_000));
-    await settled();
-    expect(unanswered).toHaveLength(length);
+    await quiescent();
+    expect(pendingResponses).toHaveLength(length);
     expect(served.readableLength).toBeLessThan(128 * 1024);
   });
 });

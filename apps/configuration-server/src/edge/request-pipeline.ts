@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { RequestTurns } from './request-turns.js';
+import type { PipelineScheduler } from './pipeline-scheduler.js';
 import type { UnreadResponses } from './unread-responses.js';
 
 /** A connection with this many unanswered requests is not read until one of them is answered. At least 2: then the first of them has arrived whole. */
-const MOST_UNANSWERED = 4;
+const MAX_PENDING_REQUESTS = 4;
 /** A slice ends with the first head that ends at or after this many bytes, so it begins four requests at most: the shortest has 18 bytes. */
-const LEAST_SLICE_BYTES = 64;
+const MIN_SLICE_BYTES = 64;
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -17,7 +17,7 @@ export const pipelineOf = (socket: Socket): RequestPipeline | undefined => pipel
 
 /** What all connections share. */
 export interface PipelineSharing {
-  readonly turns: RequestTurns;
+  readonly scheduler: PipelineScheduler;
   readonly unread: UnreadResponses;
 }
 
@@ -26,9 +26,9 @@ export interface PipelineSharing {
  * it answers the first. The rest stays in the stream's own buffer, which is bounded, so a client that sends more is not read.
  */
 export class RequestPipeline {
-  private readonly unanswered: ServerResponse[] = [];
-  private begun = 0;
-  private waitsFor: 'nothing' | 'answer' | 'turn' = 'nothing';
+  private readonly pendingResponses: ServerResponse[] = [];
+  private startedRequests = 0;
+  private waitingFor: 'nothing' | 'answer' | 'turn' = 'nothing';
   private isStopped = false;
 
   private constructor(
@@ -49,28 +49,28 @@ export class RequestPipeline {
 
   /** The response to the oldest unanswered request; null when there is none. */
   get current(): ServerResponse | null {
-    return this.unanswered[0] ?? null;
+    return this.pendingResponses[0] ?? null;
   }
 
   /** To be called for each request before it is handled. */
   begin(response: ServerResponse): void {
-    this.begun += 1;
-    this.unanswered.push(response);
+    this.startedRequests += 1;
+    this.pendingResponses.push(response);
     response.once('close', () => {
-      this.unanswered.splice(this.unanswered.indexOf(response), 1);
-      this.isRead(response);
-      if (this.waitsFor === 'answer') this.waitForTurn();
+      this.pendingResponses.splice(this.pendingResponses.indexOf(response), 1);
+      this.markRead(response);
+      if (this.waitingFor === 'answer') this.scheduleResume();
     });
   }
 
   /** A response holds this much memory until the client reads on. */
-  isUnread(response: ServerResponse, bytes: number): void {
+  markUnread(response: ServerResponse, bytes: number): void {
     this.sharing.unread.add(this.socket, response, bytes);
   }
 
   /** The client has read what the response held. */
-  isRead(response: ServerResponse): void {
-    this.sharing.unread.read(this.socket, response);
+  markRead(response: ServerResponse): void {
+    this.sharing.unread.markRead(this.socket, response);
   }
 
   /** Nothing that arrives from now on is parsed. */
@@ -80,20 +80,20 @@ export class RequestPipeline {
   }
 
   /** Goes on with what has waited. */
-  takeTurn(): void {
-    this.waitsFor = 'nothing';
+  resumeParsing(): void {
+    this.waitingFor = 'nothing';
     this.socket.resume();
   }
 
   private readonly read = (bytes: Buffer): void => {
     const { socket } = this;
     let parsed = 0;
-    if (this.waitsFor === 'nothing') {
-      const { begun } = this;
+    if (this.waitingFor === 'nothing') {
+      const { startedRequests } = this;
       while (
         parsed < bytes.length &&
-        this.begun === begun &&
-        this.unanswered.length < MOST_UNANSWERED &&
+        this.startedRequests === startedRequests &&
+        this.pendingResponses.length < MAX_PENDING_REQUESTS &&
         !socket.isPaused() &&
         !this.isStopped
       ) {
@@ -106,20 +106,20 @@ export class RequestPipeline {
     const isPausedByNode = socket.isPaused(); // then Node resumes it: its answers or the body of a request are not read
     socket.pause();
     socket.unshift(bytes.subarray(parsed));
-    if (isPausedByNode || this.waitsFor !== 'nothing') return;
-    if (this.unanswered.length < MOST_UNANSWERED) this.waitForTurn();
-    else this.waitsFor = 'answer';
+    if (isPausedByNode || this.waitingFor !== 'nothing') return;
+    if (this.pendingResponses.length < MAX_PENDING_REQUESTS) this.scheduleResume();
+    else this.waitingFor = 'answer';
   };
 
-  private waitForTurn(): void {
-    this.waitsFor = 'turn';
-    this.sharing.turns.add(this);
+  private scheduleResume(): void {
+    this.waitingFor = 'turn';
+    this.sharing.scheduler.add(this);
   }
 }
 
 /** After the first blank line, which may end a head, that makes the slice long enough; all of it when there is none. */
 function endOfSlice(bytes: Buffer, start: number): number {
-  for (let at = bytes.indexOf(LF, start + LEAST_SLICE_BYTES - 3); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+  for (let at = bytes.indexOf(LF, start + MIN_SLICE_BYTES - 3); at >= 0; at = bytes.indexOf(LF, at + 1)) {
     if (bytes[at + 1] === LF) return at + 2;
     if (bytes[at + 1] === CR && bytes[at + 2] === LF) return at + 3;
   }

@@ -11,9 +11,9 @@ export class SlicedResponse extends ServerResponse {
   private ownBytes = 0;
 
   override write(chunk: unknown, encoding?: unknown, done?: unknown): boolean {
-    const goesOn = super.write(chunk, encoding as BufferEncoding, done as () => void);
-    if (!goesOn && this.noteUnread()) this.once('drain', () => pipelineOf(this.req.socket)?.isRead(this));
-    return goesOn;
+    const canContinue = super.write(chunk, encoding as BufferEncoding, done as () => void);
+    if (!canContinue && this.reportUnread()) this.once('drain', () => pipelineOf(this.req.socket)?.markRead(this));
+    return canContinue;
   }
 
   override end(body?: unknown, encoding?: unknown, done?: unknown): this {
@@ -25,7 +25,7 @@ export class SlicedResponse extends ServerResponse {
       this.writeRest();
     } else {
       super.end(body, encoding as BufferEncoding, done as () => void);
-      this.noteUnread();
+      this.reportUnread();
     }
     return this;
   }
@@ -37,13 +37,13 @@ export class SlicedResponse extends ServerResponse {
       if (!this.write(slice)) return void this.once('drain', () => this.writeRest());
     }
     super.end(this.rest);
-    this.noteUnread();
+    this.reportUnread();
   }
 
   /** True when something of it waits to be read. */
-  private noteUnread(): boolean {
-    const waiting = this.writableLength;
-    if (waiting > 0) pipelineOf(this.req.socket)?.isUnread(this, waiting + this.ownBytes);
-    return waiting > 0;
+  private reportUnread(): boolean {
+    const unreadBytes = this.writableLength;
+    if (unreadBytes > 0) pipelineOf(this.req.socket)?.markUnread(this, unreadBytes + this.ownBytes);
+    return unreadBytes > 0;
   }
 }

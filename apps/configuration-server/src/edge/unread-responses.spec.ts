@@ -28,10 +28,10 @@ describe('responses that are not read', () => {
     unread.add(a, first, 50);
     unread.add(b, first, 1);
     expect([unread.responses, unread.bytes]).toEqual([3, 66]);
-    unread.read(a, first);
+    unread.markRead(a, first);
     expect([unread.responses, unread.bytes]).toEqual([2, 16]);
-    unread.read(a, second);
-    unread.read(a, second);
+    unread.markRead(a, second);
+    unread.markRead(a, second);
     expect([unread.responses, unread.bytes]).toEqual([1, 1]);
     unread.remove(b);
     expect([unread.responses, unread.bytes]).toEqual([0, 0]);
@@ -47,7 +47,7 @@ describe('responses that are not read', () => {
     unread.add(a, read, 10);
     unread.add(a, response(), 10);
     unread.add(b, response(), 10);
-    unread.read(a, read);
+    unread.markRead(a, read);
     unread.add(a, response(), 10);
     unread.add(c, response(), 10);
     expect(closed).toEqual(['b']);

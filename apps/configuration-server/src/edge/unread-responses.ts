@@ -23,7 +23,7 @@ export class UnreadResponses {
   /** The connection that has read nothing for longest comes first. */
   private readonly connections = new Map<Socket, Unread>();
   private count = 0;
-  private heldBytes = 0;
+  private bufferedBytes = 0;
   /** Connections that were closed for it so far. */
   closed = 0;
 
@@ -34,7 +34,7 @@ export class UnreadResponses {
   }
 
   get bytes(): number {
-    return this.heldBytes;
+    return this.bufferedBytes;
   }
 
   /** A response holds this many bytes until its client reads on. */
@@ -42,15 +42,15 @@ export class UnreadResponses {
     if (socket.destroyed) return;
     let unread = this.connections.get(socket);
     if (!unread) this.connections.set(socket, (unread = { bytesOf: new Map(), received: socket.readableLength }));
-    if (unread.bytesOf.size === 0) this.heldBytes += unread.received;
+    if (unread.bytesOf.size === 0) this.bufferedBytes += unread.received;
     this.count += unread.bytesOf.has(response) ? 0 : 1;
-    this.heldBytes += bytes - (unread.bytesOf.get(response) ?? 0);
+    this.bufferedBytes += bytes - (unread.bytesOf.get(response) ?? 0);
     unread.bytesOf.set(response, bytes);
-    while (this.count > this.limits.responses || this.heldBytes > this.limits.bytes) this.closeFirst();
+    while (this.count > this.limits.responses || this.bufferedBytes > this.limits.bytes) this.closeFirst();
   }
 
   /** The client has read what the response held. */
-  read(socket: Socket, response: object): void {
+  markRead(socket: Socket, response: object): void {
     const unread = this.connections.get(socket);
     const bytes = unread?.bytesOf.get(response);
     if (!unread || bytes === undefined) return;
@@ -59,7 +59,7 @@ export class UnreadResponses {
     if (unread.bytesOf.size === 0) return;
     this.connections.set(socket, unread); // as the last one
     this.count += unread.bytesOf.size;
-    this.heldBytes += sizeOf(unread);
+    this.bufferedBytes += sizeOf(unread);
   }
 
   /** The connection is closed. */
@@ -68,7 +68,7 @@ export class UnreadResponses {
     if (!unread) return;
     this.connections.delete(socket);
     this.count -= unread.bytesOf.size;
-    this.heldBytes -= sizeOf(unread);
+    this.bufferedBytes -= sizeOf(unread);
   }
 
   private closeFirst(): void {

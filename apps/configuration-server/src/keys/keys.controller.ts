@@ -1,28 +1,28 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
-import { KeyKeeper, normalizedName, type ApiKey, type KeyPage, type Passphrase } from '@app/fleet';
+import { KeyService, normalizedName, type ApiKey, type KeyPage, type Passphrase } from '@app/fleet';
 import {
-  ApiKeyBody,
+  ApiKeyDto,
   ApiKeyList,
   ApiKeyRequest,
   CreatedApiKey,
   PageQuery,
-  PassphraseBody,
+  PassphraseDto,
   PassphraseList,
   PassphraseRotation,
   RotatePassphraseRequest,
-} from '@app/wire';
-import { CHANGE_PROBLEMS, Call } from '../access/call.decorator.js';
-import { From, type Recognised } from '../access/caller.js';
+} from '@app/api-contract';
+import { CHANGE_PROBLEMS, Endpoint } from '../access/endpoint.decorator.js';
+import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
 import { keyIdPipe } from '../access/uuid.pipe.js';
-import { Cursors } from '../fleet/cursors.js';
-import { ReplicaStatus } from '../fleet/replica-status.js';
+import { CursorCodec } from '../queries/cursor-codec.js';
+import { InstanceStatus } from '../operations/instance-status.js';
 
 const DEFAULT_LIMIT = 100;
 
-const instant = (at: Date | null): string | null => at && at.toISOString();
+const toIsoOrNull = (at: Date | null): string | null => at && at.toISOString();
 
-const apiKeyBody = ({
+const toApiKeyDto = ({
   keyId,
   name,
   role,
@@ -32,88 +32,88 @@ const apiKeyBody = ({
   expiresAt,
   revokedAt,
   lastUsedAt,
-}: ApiKey): ApiKeyBody => ({
+}: ApiKey): ApiKeyDto => ({
   keyId,
   name,
   role,
   prefix,
   createdAt: createdAt.toISOString(),
   createdBy,
-  expiresAt: instant(expiresAt),
-  revokedAt: instant(revokedAt),
-  lastUsedAt: instant(lastUsedAt),
+  expiresAt: toIsoOrNull(expiresAt),
+  revokedAt: toIsoOrNull(revokedAt),
+  lastUsedAt: toIsoOrNull(lastUsedAt),
 });
 
-const passphraseBody = ({ passphraseId, createdAt, retiresAt }: Passphrase): PassphraseBody => ({
+const toPassphraseDto = ({ passphraseId, createdAt, retiresAt }: Passphrase): PassphraseDto => ({
   passphraseId,
   createdAt: createdAt.toISOString(),
-  retiresAt: instant(retiresAt),
+  retiresAt: toIsoOrNull(retiresAt),
 });
 
 @ApiTags('administration')
 @Controller('v1')
 export class KeysController {
   constructor(
-    private readonly keys: KeyKeeper,
-    private readonly cursors: Cursors,
-    private readonly status: ReplicaStatus,
+    private readonly keyService: KeyService,
+    private readonly cursorCodec: CursorCodec,
+    private readonly status: InstanceStatus,
   ) {}
 
   @Post('api-keys')
-  @Call({
-    permits: 'admin',
+  @Endpoint({
+    permission: 'admin',
     summary: 'Makes an API key',
-    answers: { 201: { type: CreatedApiKey, description: 'The key, shown this once' } },
+    responses: { 201: { type: CreatedApiKey, description: 'The key, shown this once' } },
     problems: [...CHANGE_PROBLEMS, 'api_key_name_taken', 'expiry_not_in_future'],
   })
   async createApiKey(
     @Body() { name, role, expiresAt }: ApiKeyRequest,
-    @From() { actor }: Recognised,
+    @CurrentPrincipal() { actor }: AuthenticatedCall,
   ): Promise<CreatedApiKey> {
-    const { apiKey, key } = await this.keys.createApiKey({
+    const { apiKey, key } = await this.keyService.createApiKey({
       name: normalizedName(name),
       role,
       expiresAt: expiresAt ? new Date(expiresAt) : null,
       actor,
     });
-    return { ...apiKeyBody(apiKey), key };
+    return { ...toApiKeyDto(apiKey), key };
   }
 
   @Get('api-keys')
-  @Call({
-    permits: 'admin',
+  @Endpoint({
+    permission: 'admin',
     summary: 'Lists the API keys that there are and were, without their secrets; the look is in the audit log',
-    answers: { 200: { type: ApiKeyList, description: 'One page' } },
+    responses: { 200: { type: ApiKeyList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })
-  apiKeys(@Query() query: PageQuery, @From() { actor }: Recognised): Promise<ApiKeyList> {
-    return this.page('api-keys', query, (limit, after) => this.keys.apiKeys(actor, limit, after), apiKeyBody);
+  apiKeys(@Query() query: PageQuery, @CurrentPrincipal() { actor }: AuthenticatedCall): Promise<ApiKeyList> {
+    return this.fetchPage('api-keys', query, (limit, after) => this.keyService.apiKeys(actor, limit, after), toApiKeyDto);
   }
 
   @Delete('api-keys/:keyId')
   @ApiParam({ name: 'keyId', format: 'uuid' })
-  @Call({
-    permits: 'admin',
+  @Endpoint({
+    permission: 'admin',
     summary: 'Revokes an API key: it lets nobody in from now on',
-    answers: { 200: { type: ApiKeyBody, description: 'It is revoked; asked again, the same' } },
+    responses: { 200: { type: ApiKeyDto, description: 'It is revoked; asked again, the same' } },
     problems: [...CHANGE_PROBLEMS, 'api_key_not_found', 'last_admin_key'],
   })
-  async revokeApiKey(@Param('keyId', keyIdPipe) keyId: string, @From() { actor }: Recognised): Promise<ApiKeyBody> {
-    return apiKeyBody(await this.keys.revokeApiKey(keyId, actor));
+  async revokeApiKey(@Param('keyId', keyIdPipe) keyId: string, @CurrentPrincipal() { actor }: AuthenticatedCall): Promise<ApiKeyDto> {
+    return toApiKeyDto(await this.keyService.revokeApiKey(keyId, actor));
   }
 
   @Post('passphrases')
-  @Call({
-    permits: 'admin',
+  @Endpoint({
+    permission: 'admin',
     summary: 'Rotates the passphrase: a new one, beside which the earlier ones stay valid for a while',
-    answers: { 201: { type: PassphraseRotation, description: 'Where the new one is; no answer shows it' } },
+    responses: { 201: { type: PassphraseRotation, description: 'Where the new one is; no answer shows it' } },
     problems: CHANGE_PROBLEMS,
   })
   async rotatePassphrase(
     @Body() { overlapSeconds }: RotatePassphraseRequest,
-    @From() { actor }: Recognised,
+    @CurrentPrincipal() { actor }: AuthenticatedCall,
   ): Promise<PassphraseRotation> {
-    const { passphraseId, createdAt, earlierRetireAt, file } = await this.keys.rotatePassphrase(
+    const { passphraseId, createdAt, earlierRetireAt, file } = await this.keyService.rotatePassphrase(
       actor,
       overlapSeconds ?? null,
     );
@@ -127,32 +127,32 @@ export class KeysController {
   }
 
   @Get('passphrases')
-  @Call({
-    permits: 'admin',
+  @Endpoint({
+    permission: 'admin',
     summary: 'Lists the passphrases that there are and were, by identity; the look is in the audit log',
-    answers: { 200: { type: PassphraseList, description: 'One page' } },
+    responses: { 200: { type: PassphraseList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })
-  passphrases(@Query() query: PageQuery, @From() { actor }: Recognised): Promise<PassphraseList> {
-    return this.page(
+  passphrases(@Query() query: PageQuery, @CurrentPrincipal() { actor }: AuthenticatedCall): Promise<PassphraseList> {
+    return this.fetchPage(
       'passphrases',
       query,
-      (limit, after) => this.keys.passphrases(actor, limit, after),
-      passphraseBody,
+      (limit, after) => this.keyService.passphrases(actor, limit, after),
+      toPassphraseDto,
     );
   }
 
-  private async page<Item, ItemBody>(
+  private async fetchPage<Item, ItemDto>(
     list: string,
     { limit = DEFAULT_LIMIT, cursor }: PageQuery,
     read: (limit: number, after: string | null) => Promise<KeyPage<Item>>,
-    bodyOf: (item: Item) => ItemBody,
-  ): Promise<{ items: ItemBody[]; nextCursor: string | null; asOf: string }> {
-    const position = this.cursors.open<{ readonly after: string }>({ list }, cursor);
+    toDto: (item: Item) => ItemDto,
+  ): Promise<{ items: ItemDto[]; nextCursor: string | null; asOf: string }> {
+    const position = this.cursorCodec.decode<{ readonly after: string }>({ list }, cursor);
     const { items, next, asOf } = await read(limit, position?.after ?? null);
     return {
-      items: items.map(bodyOf),
-      nextCursor: next && this.cursors.seal({ list }, { after: next }),
+      items: items.map(toDto),
+      nextCursor: next && this.cursorCodec.encode({ list }, { after: next }),
       asOf: asOf.toISOString(),
     };
   }

@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import { PROBLEM_EXAMPLES } from '../access/call.decorator.js';
-import { sharpen, type Schema } from './members.js';
+import { PROBLEM_EXAMPLES } from '../access/endpoint.decorator.js';
+import { refineSchema, type Schema } from './refine-schema.js';
 import { describeOperation, operationsOf, SHARED_HEADERS, sharedProblems, type Operation } from './operations.js';
 
 /** The OpenAPI document of the routes, from the code alone: no version of a deployment, no address of one. */
@@ -42,7 +42,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   for (const operation of operations) describeOperation(operation);
   const schemas = (document.components?.schemas ?? {}) as Record<string, Schema>;
   for (const { properties = {} } of Object.values(schemas)) {
-    for (const [name, property] of Object.entries(properties)) sharpen(name, property);
+    for (const [name, property] of Object.entries(properties)) refineSchema(name, property);
   }
   for (const name of requestSchemas(operations, schemas))
     Object.assign(schemas[name] ?? {}, { additionalProperties: OPEN_SCHEMAS.includes(name) });
@@ -63,13 +63,13 @@ const OPEN_SCHEMAS = ['HeartbeatRequest', 'LoadReport', 'ServiceReport'];
 /** The schemas of all request bodies, also of what they hold. Unknown members of a request are refused; a response may get new ones. */
 function requestSchemas(operations: readonly Operation[], schemas: Readonly<Record<string, object>>): Set<string> {
   const found = new Set<string>();
-  const follow = (schema: object): void => {
+  const collect = (schema: object): void => {
     for (const [, name = ''] of JSON.stringify(schema).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
       if (found.has(name)) continue;
       found.add(name);
-      follow(schemas[name] ?? {});
+      collect(schemas[name] ?? {});
     }
   };
-  for (const { requestBody } of operations) if (requestBody) follow(requestBody.content);
+  for (const { requestBody } of operations) if (requestBody) collect(requestBody.content);
   return found;
 }

@@ -1,5 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { sharpen, type Schema } from './members.js';
+import { refineSchema, type Schema } from './refine-schema.js';
 
 type Header = Readonly<Record<string, unknown>>;
 
@@ -62,7 +62,7 @@ export function describeOperation(operation: Operation): void {
 function describeParameter(parameter: Parameter): void {
   const { name, schema } = parameter;
   if (!schema) return;
-  sharpen(name, schema);
+  refineSchema(name, schema);
   if (parameter.in === 'path') parameter.example = schema.examples?.[0];
   delete schema.examples;
 }

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
-import type { Callers } from '../access/callers.js';
-import { entityTagOf, isNamedIn } from '../edge/entity-tag.js';
-import { DOCS_POLICY } from '../problems/safe-headers.js';
+import type { Authenticator } from '../access/authenticator.js';
+import { entityTagOf, matchesEtag } from '../edge/entity-tag.js';
+import { DOCS_CSP } from '../edge/security-headers.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { OPENAPI_FILE } from './openapi-file.js';
 
-const PAGE = `<!doctype html>
+const DOCS_HTML = `<!doctype html>
 <html lang="en">
 <head>
   <meta charset="utf-8">
@@ -22,44 +22,44 @@ const PAGE = `<!doctype html>
 </body>
 </html>
 `;
-const START = `window.onload = () => { SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true }); };\n`;
+const DOCS_SCRIPT = `window.onload = () => { SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true }); };\n`;
 const ASSETS = [
   { name: 'swagger-ui.css', type: 'text/css; charset=utf-8' },
   { name: 'swagger-ui-bundle.js', type: 'text/javascript; charset=utf-8' },
 ] as const;
 
 /** The OpenAPI document as it is kept in the repository, and Swagger UI over it. Anyone may read them, as often as anonymous callers may call. */
-export async function serveDocs(fastify: FastifyInstance, callers: Callers): Promise<void> {
+export async function serveDocs(fastify: FastifyInstance, authenticator: Authenticator): Promise<void> {
   /** All responses share the bytes. */
-  const serve = (path: string, bytes: Buffer, headers: Readonly<Record<string, string>>): void => {
+  const serveFile = (path: string, bytes: Buffer, headers: Readonly<Record<string, string>>): void => {
     const etag = entityTagOf(bytes);
     fastify.get(path, (request, reply) => {
-      callers.admitAnonymous(request);
+      authenticator.authorizeAnonymous(request);
       const [parameter] = Object.keys(request.query as object);
       if (parameter !== undefined) throw RequestProblem.unknownField(parameter);
       reply.header('etag', etag);
-      return isNamedIn(etag, request.headers['if-none-match'])
+      return matchesEtag(etag, request.headers['if-none-match'])
         ? reply.status(304).send()
         : reply.headers(headers).send(bytes);
     });
   };
-  serve('/openapi.json', await readFile(OPENAPI_FILE), {
+  serveFile('/openapi.json', await readFile(OPENAPI_FILE), {
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'no-cache',
   });
-  serve('/docs', Buffer.from(PAGE), {
+  serveFile('/docs', Buffer.from(DOCS_HTML), {
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': DOCS_POLICY,
+    'content-security-policy': DOCS_CSP,
   });
-  serve('/docs/start.js', Buffer.from(START), { 'content-type': 'text/javascript; charset=utf-8' });
+  serveFile('/docs/start.js', Buffer.from(DOCS_SCRIPT), { 'content-type': 'text/javascript; charset=utf-8' });
   const { resolve } = createRequire(import.meta.url);
   for (const { name, type } of ASSETS)
-    serve(`/docs/${name}`, await readFile(resolve(`swagger-ui-dist/${name}`)), {
+    serveFile(`/docs/${name}`, await readFile(resolve(`swagger-ui-dist/${name}`)), {
       'content-type': type,
       'cache-control': 'max-age=3600',
     });
   fastify.get('/docs/', (request, reply) => {
-    callers.admitAnonymous(request);
+    authenticator.authorizeAnonymous(request);
     return reply.redirect('/docs');
   });
 }

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import secureJson from 'secure-json-parse';
-import { refuseStrangeShape } from './plain-shape.js';
+import { assertJsonShape } from './json-shape.js';
 import { RequestProblem } from './request-problem.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws SyntaxError also for `__proto__` and whatever else would reach an object's prototype. */
-export const secureJsonOf = (text: string): unknown =>
+export const parseSecureJson = (text: string): unknown =>
   secureJson.parse(text, { protoAction: 'error', constructorAction: 'error' });
 
 /**
@@ -14,12 +14,12 @@ export const secureJsonOf = (text: string): unknown =>
  * @throws RequestProblem `malformed_json`, `validation_failed`.
  */
 export function parseJson(body: Buffer): unknown {
-  const value = parsed(
+  const value = parseBody(
     body,
-    secureJsonOf,
+    parseSecureJson,
     'The body is not JSON in UTF-8, or it names a property that is not allowed.',
   );
-  refuseStrangeShape(value);
+  assertJsonShape(value);
   return value;
 }
 
@@ -27,19 +27,19 @@ export function parseJson(body: Buffer): unknown {
  * Strict UTF-8, of any shape and with members of any name: for a reader that copies the members it knows.
  * @throws RequestProblem `malformed_json`.
  */
-export const parseAnyJson = (body: Buffer): unknown => parsed(body, JSON.parse, 'The body is not JSON in UTF-8.');
+export const parseAnyJson = (body: Buffer): unknown => parseBody(body, JSON.parse, 'The body is not JSON in UTF-8.');
 
-function parsed(body: Buffer, parse: (text: string) => unknown, fault: string): unknown {
+function parseBody(body: Buffer, parse: (text: string) => unknown, detail: string): unknown {
   if (body.length === 0) return undefined;
   try {
     return parse(utf8.decode(body));
   } catch {
-    throw new RequestProblem('malformed_json', fault);
+    throw new RequestProblem('malformed_json', detail);
   }
 }
 
 /** The one body that is taken: JSON, as `parse` reads it. */
-export function acceptJson(fastify: FastifyInstance, parse: (body: Buffer) => unknown): void {
+export function registerJsonParser(fastify: FastifyInstance, parse: (body: Buffer) => unknown): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {

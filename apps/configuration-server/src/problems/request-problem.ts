@@ -1,12 +1,12 @@
-import { PROBLEMS, type FieldError, type ProblemCode } from '@app/wire';
+import { PROBLEMS, type FieldError, type ProblemCode } from '@app/api-contract';
 
 /** What a caller made up comes back no longer than this, and no oftener: an answer is never a multiple of its request. */
-const LONGEST_NAME = 64;
-const MOST_ERRORS = 20;
+const MAX_NAME_LENGTH = 64;
+const MAX_FIELD_ERRORS = 20;
 
 /** A name that the caller made up, as an answer shows it. */
-export const shownName = (name: string): string =>
-  name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME).toWellFormed()}…`;
+export const truncateName = (name: string): string =>
+  name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH).toWellFormed()}…`;
 
 /** A refusal that has nothing to do with the fleet: the request itself is wrong. */
 export class RequestProblem extends Error {
@@ -25,14 +25,14 @@ export class RequestProblem extends Error {
   /** At least one. */
   static fields(errors: readonly FieldError[]): RequestProblem {
     const detail =
-      errors.length > MOST_ERRORS
-        ? `${errors.length} things are wrong with the fields; here are the first ${MOST_ERRORS}.`
+      errors.length > MAX_FIELD_ERRORS
+        ? `${errors.length} things are wrong with the fields; here are the first ${MAX_FIELD_ERRORS}.`
         : errors[0]?.message;
-    return new RequestProblem('validation_failed', detail, errors.slice(0, MOST_ERRORS));
+    return new RequestProblem('validation_failed', detail, errors.slice(0, MAX_FIELD_ERRORS));
   }
 
   /** A field or query parameter that the call does not know. */
-  static unknownField(name: string, path = shownName(name)): RequestProblem {
-    return RequestProblem.field(path, `property ${shownName(name)} should not exist`);
+  static unknownField(name: string, path = truncateName(name)): RequestProblem {
+    return RequestProblem.field(path, `property ${truncateName(name)} should not exist`);
   }
 }

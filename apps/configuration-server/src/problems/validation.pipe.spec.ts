@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import * as wire from '@app/wire';
+import * as wire from '@app/api-contract';
 import { getMetadataStorage } from 'class-validator';
 import { RequestProblem } from './request-problem.js';
 import { validationPipe } from './validation.pipe.js';
@@ -39,7 +39,7 @@ const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQue
   isHostId: () => [1, '', 'x', {}].map((value): Case => [value, 'must be a UUID']),
   isAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
   isMachineAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
-  isInstant: () =>
+  isTimestamp: () =>
     [1, '', 'yesterday', '2026-02-30T00:00:00Z', {}].map((value): Case => [value, 'must be an RFC 3339 instant']),
   isVersion: () => [1, '', '1.2.3', '1.2.3.65536'].map((value): Case => [value, 'must have four numbers']),
   isArray: () => [1, 'a', {}].map((value): Case => [value, 'must be an array']),
@@ -48,17 +48,17 @@ const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQue
 const inQuery = (value: number, isQuery: boolean): unknown => (isQuery ? String(value) : value);
 
 const members = Object.values(wire)
-  .filter((value): value is wire.WireClass => typeof value === 'function' && /^class /.test(String(value)))
-  .flatMap((wireClass) => {
-    const checks = getMetadataStorage().getTargetValidationMetadatas(wireClass, '', false, false);
+  .filter((value): value is wire.DtoClass => typeof value === 'function' && /^class /.test(String(value)))
+  .flatMap((dtoClass) => {
+    const checks = getMetadataStorage().getTargetValidationMetadatas(dtoClass, '', false, false);
     return [...new Set(checks.map(({ propertyName }) => propertyName))].map((name) => {
       const own = checks.filter(({ propertyName }) => propertyName === name);
       const bounds = new Map(
         own.map(({ name: check = '', constraints }) => [check, Number((constraints as unknown[] | undefined)?.[0])]),
       );
       return {
-        where: `${wireClass.name}.${name}`,
-        wireClass,
+        where: `${dtoClass.name}.${name}`,
+        dtoClass,
         name,
         bounds,
         kinds: [...bounds.keys()].filter((check) => check in KINDS),
@@ -66,10 +66,10 @@ const members = Object.values(wire)
     });
   });
 
-async function errorsOf(wireClass: wire.WireClass, value: object): Promise<readonly wire.FieldError[]> {
-  const type = wireClass.name.endsWith('Query') ? 'query' : 'body';
+async function errorsOf(dtoClass: wire.DtoClass, value: object): Promise<readonly wire.FieldError[]> {
+  const type = dtoClass.name.endsWith('Query') ? 'query' : 'body';
   const error = await validationPipe()
-    .transform(value, { type, metatype: wireClass })
+    .transform(value, { type, metatype: dtoClass })
     .catch((thrown: unknown) => thrown);
   return error instanceof RequestProblem ? (error.errors ?? []) : [];
 }
@@ -79,10 +79,10 @@ describe('a value that cannot be used is answered with the fault that it has', (
     expect(new Set(members.flatMap(({ kinds }) => kinds))).toEqual(new Set(Object.keys(KINDS)));
   });
 
-  it.each(members)('$where', async ({ wireClass, name, bounds, kinds }) => {
+  it.each(members)('$where', async ({ dtoClass, name, bounds, kinds }) => {
     expect(kinds).toHaveLength(1);
-    for (const [value, message] of KINDS[kinds[0] ?? '']?.(bounds, wireClass.name.endsWith('Query')) ?? []) {
-      const ofField = (await errorsOf(wireClass, { [name]: value })).filter(({ field }) => field === name);
+    for (const [value, message] of KINDS[kinds[0] ?? '']?.(bounds, dtoClass.name.endsWith('Query')) ?? []) {
+      const ofField = (await errorsOf(dtoClass, { [name]: value })).filter(({ field }) => field === name);
       expect([value, ofField]).toEqual([
         value,
         [{ field: name, message: expect.stringContaining(`${name} ${message}`) }],

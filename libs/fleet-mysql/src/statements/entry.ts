@@ -1,7 +1,7 @@
 import { nameKey, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
 import type { GuardedStatement } from '../database.js';
-import { DELETE_NAMES_OF, insertFirstNames } from './names.js';
-import { versionKeyOf } from './tally.js';
+import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
+import { versionKeyOf } from './counters.js';
 
 /**
  * Holds everything of these hosts until the end of the transaction: whoever changes an entry locks its lease row first. In
@@ -10,18 +10,18 @@ import { versionKeyOf } from './tally.js';
 export const LOCK_HOSTS =
   'SELECT l.host_id FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) ORDER BY l.host_id FOR UPDATE';
 /** The same, but for those that somebody else holds. */
-export const LOCK_FREE_HOSTS = `${LOCK_HOSTS} SKIP LOCKED`;
+export const LOCK_HOSTS_SKIP_LOCKED = `${LOCK_HOSTS} SKIP LOCKED`;
 
 /** A new generation clears what remembered the one before. Params: host id, generation. */
 const DELETE_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation = ?';
 /** Params: host id, generation. */
 const DELETE_EARLIER_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation < ?';
 /** Finds those that registered and were removed while these registrations waited. Param: host ids. */
-const DELETE_UNSEEN_TOMBSTONES =
+const ASSERT_NO_NEW_TOMBSTONES =
   'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
 
 /** Param: rows of a host id and a load rank of 0. */
-export const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_rank) VALUES ?';
+export const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_severity) VALUES ?';
 
 /** Registers again: all columns of the next generation. Params: columns, host id, the generation that was read. Matches 1. */
 const UPDATE_ENTRY = 'UPDATE process_server AS p SET ? WHERE p.host_id = ? AND p.generation = ?';
@@ -29,7 +29,7 @@ const UPDATE_LEASE = 'UPDATE process_server_lease AS l SET ? WHERE l.host_id = ?
 /** Another machine took the host id: nothing that the old one reported holds. Param: host id. */
 const CLEAR_HEALTH = `
   UPDATE process_server_health AS h
-     SET h.load_reported_at = NULL, h.load_slot = NULL, h.load_rank = 0, h.cpu_exceeded_at = NULL, h.memory_exceeded_at = NULL,
+     SET h.load_reported_at = NULL, h.load_report_bucket = NULL, h.load_severity = 0, h.cpu_exceeded_at = NULL, h.memory_exceeded_at = NULL,
          h.cache_exceeded_at = NULL, h.upload_exceeded_at = NULL, h.services = NULL, h.services_reported_at = NULL, h.services_down_at = NULL,
          h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.certificate_expires_at = NULL,
          h.certificate_reported_at = NULL, h.certificate_known_at = NULL
@@ -44,32 +44,32 @@ const WITHDRAW_REPORTS = `
 /** Params: at, L, by, reason, remove by, host id, generation. Matches 1 while nobody else has marked it. */
 const MARK_DECOMMISSIONED = `
   UPDATE process_server AS p
-     SET p.decommissioned_at = ?, p.decommissioned_listened_ms = ?, p.decommissioned_by = ?, p.decommission_reason = ?, p.remove_by = ?
+     SET p.decommissioned_at = ?, p.decommissioned_available_ms = ?, p.decommissioned_by = ?, p.decommission_reason = ?, p.remove_by = ?
    WHERE p.host_id = ? AND p.generation = ? AND p.decommissioned_at IS NULL`;
 /** Ends the lease at once. Params: L, host id, generation. */
-const RETIRE_LEASE = `
+const MARK_LEASE_RETIRED = `
   UPDATE process_server_lease AS l
-     SET l.retired = 1, l.ends_listened_ms = LEAST(l.ends_listened_ms, ?)
+     SET l.retired = 1, l.expires_available_ms = LEAST(l.expires_available_ms, ?)
    WHERE l.host_id = ? AND l.generation = ?`;
 
 /** Params: host id, generation. Matches 1. */
 const REVOKE_CREDENTIAL = 'UPDATE process_server_lease AS l SET l.revoked = 1 WHERE l.host_id = ? AND l.generation = ?';
 
 /** The purge's one decision: same generation as the operator saw, silent at L unless forced. Params: host id, generation, L, forced. Matches 1 or nothing is removed. */
-const DELETE_LEASE_OF_THE_SILENT = `
+const DELETE_EXPIRED_LEASE = `
   DELETE FROM process_server_lease
-   WHERE host_id = ? AND generation = ? AND (ends_listened_ms <= ? OR ? = 1)`;
+   WHERE host_id = ? AND generation = ? AND (expires_available_ms <= ? OR ? = 1)`;
 /** Holds the plan until the purge is committed, so that a result is stored before it or knows of it. Param: plan id. Matches 1 while no result is stored. */
-export const COUNT_PURGE_OF_PLAN =
+export const INCREMENT_PLAN_PURGES =
   'UPDATE purge_plan AS g SET g.purges = g.purges + 1 WHERE g.id = ? AND g.result IS NULL';
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 
 /** Columns of an entry that no two entries should have in common, each with its index. */
-export const IDENTITY_INDEXES = { ip_address: 'by_address', name_key: 'by_name', machine_id: 'by_machine' } as const;
+export const IDENTITY_INDEXES = { ip_address: 'ix_ip_address', name_key: 'ix_name_key', machine_id: 'ix_machine_id' } as const;
 
 /** Params: place in the group, address, host id; the same with the key of the name and with the machine id. A few are enough to say that there are some. */
-export const READ_NEIGHBOURS = Object.entries(IDENTITY_INDEXES)
+export const FIND_POSSIBLE_DUPLICATES = Object.entries(IDENTITY_INDEXES)
   .map(
     ([column, index]) => `
   (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address, p.machine_id FROM process_server AS p FORCE INDEX (${index}) WHERE p.${column} = ? AND p.host_id <> ? LIMIT 10)`,
@@ -101,7 +101,7 @@ function entryColumns({ facts, ...entry }: ProcessServer): Columns {
     passphrase_id: entry.passphraseId,
     registered_at: entry.registeredAt,
     decommissioned_at: null,
-    decommissioned_listened_ms: null,
+    decommissioned_available_ms: null,
     decommissioned_by: null,
     decommission_reason: null,
     remove_by: null,
@@ -115,11 +115,11 @@ function leaseColumns({ hostId, generation, lease, decommission }: ProcessServer
     credential_hash: Buffer.from(lease.credentialHash, 'hex'),
     retired: Number(decommission !== null),
     revoked: Number(lease.revoked),
-    said: Buffer.alloc(16),
+    report_fingerprint: Buffer.alloc(16),
     last_heartbeat_at: lease.lastHeartbeatAt,
-    heard_listened_ms: lease.heardAtListenedMs,
-    ends_listened_ms: lease.endsAtListenedMs,
-    told_interval_seconds: lease.toldIntervalSeconds,
+    last_seen_available_ms: lease.lastSeenAvailableMs,
+    expires_available_ms: lease.expiresAvailableMs,
+    assigned_interval_seconds: lease.assignedIntervalSeconds,
     instance_id: lease.instanceId,
     replaced_instance_ids: JSON.stringify(lease.replacedInstanceIds),
     source_address: lease.sourceAddress,
@@ -133,7 +133,7 @@ type Columns = Record<string, unknown>;
 function insertRows(table: string, rows: readonly Columns[]): GuardedStatement {
   const columns = Object.keys(rows[0] ?? {});
   const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ?`;
-  return { sql, parameters: [rows.map((row) => columns.map((column) => row[column]))], matches: rows.length };
+  return { sql, parameters: [rows.map((row) => columns.map((column) => row[column]))], expectedRows: rows.length };
 }
 
 /** A registration, and what it registers over. */
@@ -153,13 +153,13 @@ export function insertEntries(registrations: readonly Registration[]): GuardedSt
     ...registrations.flatMap(({ tombstone }) =>
       tombstone ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], matches: 1 }] : [],
     ),
-    { sql: DELETE_UNSEEN_TOMBSTONES, parameters: [hostIds], matches: 0 },
+    { sql: ASSERT_NO_NEW_TOMBSTONES, parameters: [hostIds], expectedRows: 0 },
     insertRows(
       'process_server_lease',
       entries.map((entry) => ({ ...leaseColumns(entry), never_connected: 1 })),
     ),
     { sql: INSERT_HEALTH, parameters: [hostIds.map((hostId) => [hostId, 0])] },
-    insertFirstNames(entries.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName }))),
+    insertInitialNames(entries.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName }))),
   ];
 }
 
@@ -170,8 +170,8 @@ export const insertLease = (entry: ProcessServer): GuardedStatement =>
 /** The next generation of an entry, but for its name in the order of names. */
 export function updateEntry(before: ProcessServer, entry: ProcessServer): GuardedStatement[] {
   return [
-    { sql: UPDATE_ENTRY, parameters: [entryColumns(entry), entry.hostId, before.generation], matches: 1 },
-    { sql: UPDATE_LEASE, parameters: [leaseColumns(entry), entry.hostId, before.generation], matches: 1 },
+    { sql: UPDATE_ENTRY, parameters: [entryColumns(entry), entry.hostId, before.generation], expectedRows: 1 },
+    { sql: UPDATE_LEASE, parameters: [leaseColumns(entry), entry.hostId, before.generation], expectedRows: 1 },
     ...withdrawnReports(before, entry),
   ];
 }
@@ -185,18 +185,18 @@ function withdrawnReports(before: ProcessServer, { hostId, facts }: ProcessServe
 export const markDecommissioned = (
   entry: ProcessServer,
   { at, by, reason, removeBy }: Decommission,
-  listenedMs: number,
+  availableMs: number,
 ): GuardedStatement[] => [
   {
     sql: MARK_DECOMMISSIONED,
-    parameters: [at, listenedMs, by, reason, removeBy, entry.hostId, entry.generation],
-    matches: 1,
+    parameters: [at, availableMs, by, reason, removeBy, entry.hostId, entry.generation],
+    expectedRows: 1,
   },
-  { sql: RETIRE_LEASE, parameters: [entry.lease.endsAtListenedMs, entry.hostId, entry.generation], matches: 1 },
+  { sql: MARK_LEASE_RETIRED, parameters: [entry.lease.expiresAvailableMs, entry.hostId, entry.generation], expectedRows: 1 },
 ];
 
 export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedStatement[] => [
-  { sql: REVOKE_CREDENTIAL, parameters: [hostId, generation], matches: 1 },
+  { sql: REVOKE_CREDENTIAL, parameters: [hostId, generation], expectedRows: 1 },
 ];
 
 /** A later removal than the one that is known, or the first one. */
@@ -207,18 +207,18 @@ export const writeTombstone = (tombstone: Tombstone): GuardedStatement[] => [
 
 export const deleteEntry = (
   tombstone: Tombstone,
-  listenedMs: number,
-  evenIfConnected: boolean,
+  availableMs: number,
+  allowConnected: boolean,
   generation = tombstone.generation,
 ): GuardedStatement[] => [
   {
-    sql: DELETE_LEASE_OF_THE_SILENT,
-    parameters: [tombstone.hostId, generation, listenedMs, Number(evenIfConnected)],
-    matches: 1,
+    sql: DELETE_EXPIRED_LEASE,
+    parameters: [tombstone.hostId, generation, availableMs, Number(allowConnected)],
+    expectedRows: 1,
   },
   { sql: DELETE_HEALTH, parameters: [tombstone.hostId] },
   { sql: DELETE_NAMES_OF, parameters: [[tombstone.hostId]] },
-  { sql: DELETE_ENTRY, parameters: [tombstone.hostId, generation], matches: 1 },
+  { sql: DELETE_ENTRY, parameters: [tombstone.hostId, generation], expectedRows: 1 },
   insertRows('tombstone', [tombstoneColumns(tombstone)]),
 ];
 

@@ -18,10 +18,10 @@ export const eventStatements = (events: readonly FleetEvent[]): Statement[] =>
   events.length > 0 ? [{ sql: INSERT_EVENTS, parameters: [valuesOf(events)] }] : [];
 
 export async function insertEvents(
-  transaction: Pick<Transaction, 'writeEach'>,
+  transaction: Pick<Transaction, 'executeAll'>,
   events: readonly FleetEvent[],
 ): Promise<void> {
-  await transaction.writeEach(eventStatements(events));
+  await transaction.executeAll(eventStatements(events));
 }
 
 export async function insertEventsOnce(transaction: Transaction, events: readonly FleetEvent[]): Promise<void> {

@@ -1,11 +1,11 @@
-import { ENTRY_COLUMNS } from '../rows.js';
+import { ENTRY_COLUMNS } from './rows.js';
 
 /** Every table that has rows of a host id. */
 const TABLES_OF_HOSTS = [
   'process_server',
   'process_server_lease',
   'process_server_health',
-  'process_server_name',
+  'process_server_name_history',
   'tombstone',
 ] as const;
 
@@ -16,8 +16,8 @@ const TABLES_OF_HOSTS = [
 export const READ_HOSTS = `
   SELECT k.host_id AS known_host_id, ${ENTRY_COLUMNS},
          l.generation AS lease_generation, l.retired, h.host_id IS NOT NULL AS has_health,
-         (SELECT COUNT(*) FROM process_server_name AS n WHERE n.host_id = k.host_id) AS names,
-         (SELECT COUNT(*) FROM process_server_name AS n WHERE n.host_id = k.host_id AND n.until_at IS NULL) AS current_names,
+         (SELECT COUNT(*) FROM process_server_name_history AS n WHERE n.host_id = k.host_id) AS names,
+         (SELECT COUNT(*) FROM process_server_name_history AS n WHERE n.host_id = k.host_id AND n.valid_until IS NULL) AS current_names,
          t.generation AS tombstone_generation, t.friendly_name AS tombstone_name, t.ip_address AS tombstone_address,
          t.removed_at, t.removed_by, t.reason, t.removal, t.plan_id
     FROM (${TABLES_OF_HOSTS.map((table) => `SELECT x.host_id FROM ${table} AS x WHERE x.host_id IN (?)`).join(' UNION ')}) AS k
@@ -26,7 +26,7 @@ export const READ_HOSTS = `
     LEFT JOIN process_server_health AS h ON h.host_id = k.host_id
     LEFT JOIN tombstone AS t ON t.host_id = k.host_id`;
 
-export const parametersOfReadHosts = (hostIds: readonly string[]): unknown[] => TABLES_OF_HOSTS.map(() => hostIds);
+export const readHostsParameters = (hostIds: readonly string[]): unknown[] => TABLES_OF_HOSTS.map(() => hostIds);
 
 /** Where a range of so many entries ends. Params: after host id, their number less one. */
 export const READ_END_OF_RANGE =
@@ -49,12 +49,12 @@ export const READ_SUSPECTS = `
     WHERE p.host_id > ? AND p.host_id <= ?
       AND (l.host_id IS NULL OR h.host_id IS NULL OR t.host_id IS NOT NULL OR l.generation <> p.generation
         OR l.retired <> (p.decommissioned_at IS NOT NULL)
-        OR (SELECT COUNT(*) FROM process_server_name AS n WHERE n.host_id = p.host_id AND n.until_at IS NULL) <> 1))
+        OR (SELECT COUNT(*) FROM process_server_name_history AS n WHERE n.host_id = p.host_id AND n.valid_until IS NULL) <> 1))
   UNION ${orphansOf('process_server_lease')}
   UNION ${orphansOf('process_server_health')}
-  UNION ${orphansOf('process_server_name')}`;
+  UNION ${orphansOf('process_server_name_history')}`;
 
-export const parametersOfReadSuspects = (after: string, upTo: string): string[] => [
+export const readSuspectsParameters = (after: string, upTo: string): string[] => [
   after,
   upTo,
   after,

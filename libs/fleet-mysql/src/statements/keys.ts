@@ -2,14 +2,14 @@
  * Everybody who changes keys or passphrases writes this row first: on one server they wait for it, on a cluster only one of
  * two commits. So a decision sees all that there is. Params: id of the event, now.
  */
-export const TAKE_RING = `
-  INSERT INTO secret (name, value, created_at) VALUES ('key_ring', ?, ?)
+export const LOCK_KEY_RING = `
+  INSERT INTO shared_secret (name, value, created_at) VALUES ('key_ring', ?, ?)
   ON DUPLICATE KEY UPDATE value = VALUES(value), created_at = VALUES(created_at)`;
 
 const KEY_COLUMNS =
   'k.id, k.name, k.role, k.prefix, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at';
 
-/** Param: key of the name. Uses by_name_key. */
+/** Param: key of the name. Uses uq_name_key. */
 export const READ_KEY_BY_NAME = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.name_key = ?`;
 /** Param: id. */
 export const READ_KEY_BY_ID = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id = ?`;
@@ -20,8 +20,8 @@ export const COUNT_OTHER_ADMIN_KEYS = `
    WHERE k.role = 'admin' AND k.id <> ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR (k.expires_at > ? AND k.expires_at >= ?))`;
 /** Params: after id, limit. */
 export const READ_KEYS = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id > ? ORDER BY k.id LIMIT ?`;
-/** Params: hash, now. Uses one_of_each. */
-export const READ_KEY_OF_CALLER = `
+/** Params: hash, now. Uses uq_hash. */
+export const FIND_VALID_KEY_BY_HASH = `
   SELECT k.id, k.name, k.role
     FROM api_key AS k
    WHERE k.hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
@@ -36,21 +36,21 @@ export const INSERT_KEY =
 /** Params: at, id. */
 export const REVOKE_KEY = 'UPDATE api_key AS k SET k.revoked_at = ? WHERE k.id = ? AND k.revoked_at IS NULL';
 /** Params: at (twice), id. */
-export const NOTE_USE =
+export const RECORD_KEY_USE =
   'UPDATE api_key AS k SET k.last_used_at = GREATEST(COALESCE(k.last_used_at, ?), ?) WHERE k.id = ?';
 
 /** Param: now. Those that let somebody in. */
 export const READ_VALID_PASSPHRASES =
-  'SELECT s.id, s.hash, s.created_at, s.retires_at FROM passphrase AS s WHERE s.retires_at IS NULL OR s.retires_at > ? ORDER BY s.id';
+  'SELECT s.id, s.hash, s.created_at, s.expires_at FROM passphrase AS s WHERE s.expires_at IS NULL OR s.expires_at > ? ORDER BY s.id';
 /** Params: now, hash. A line for a passphrase that is or was valid. */
 export const READ_PASSPHRASE_STATE =
-  'SELECT s.retires_at IS NULL OR s.retires_at > ? AS is_valid FROM passphrase AS s WHERE s.hash = ?';
+  'SELECT s.expires_at IS NULL OR s.expires_at > ? AS is_valid FROM passphrase AS s WHERE s.hash = ?';
 /** Params: ids. None of them can be retired from then on until the reader has committed. */
-export const HOLD_PASSPHRASES = 'SELECT s.id, s.retires_at FROM passphrase AS s WHERE s.id IN (?) LOCK IN SHARE MODE';
+export const LOCK_PASSPHRASES = 'SELECT s.id, s.expires_at FROM passphrase AS s WHERE s.id IN (?) LOCK IN SHARE MODE';
 /** Params: after id, limit. */
 export const READ_PASSPHRASES =
-  'SELECT s.id, s.created_at, s.retires_at FROM passphrase AS s WHERE s.id > ? ORDER BY s.id LIMIT ?';
+  'SELECT s.id, s.created_at, s.expires_at FROM passphrase AS s WHERE s.id > ? ORDER BY s.id LIMIT ?';
 /** Params: id, hash, created at. */
 export const INSERT_PASSPHRASE = 'INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)';
 /** Params: at (twice). */
-export const RETIRE_PASSPHRASES = 'UPDATE passphrase AS s SET s.retires_at = LEAST(COALESCE(s.retires_at, ?), ?)';
+export const EXPIRE_PASSPHRASES = 'UPDATE passphrase AS s SET s.expires_at = LEAST(COALESCE(s.expires_at, ?), ?)';

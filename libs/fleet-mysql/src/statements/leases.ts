@@ -6,39 +6,39 @@ export const EXCEEDED_BITS: Readonly<Record<LoadSignal, number>> = { cpu: 1, mem
 /** How far the commits of two replicas may be out of order: an instant further ahead is from before a step backwards of the clock. */
 const OUT_OF_ORDER_MS = 60_000;
 
-/** The last heartbeat is never written earlier than it is, unless the clock has stepped back. Params: `keptHeartbeat`. */
-const LATER_HEARTBEAT = 'IF(l.last_heartbeat_at BETWEEN ? AND ?, l.last_heartbeat_at, ?)';
+/** The last heartbeat is never written earlier than it is, unless the clock has stepped back. Params: `lastHeartbeatParameters`. */
+const LATEST_HEARTBEAT = 'IF(l.last_heartbeat_at BETWEEN ? AND ?, l.last_heartbeat_at, ?)';
 
-/** Parameters of LATER_HEARTBEAT. */
-export const keptHeartbeat = (now: Date): readonly Date[] => [now, new Date(now.getTime() + OUT_OF_ORDER_MS), now];
+/** Parameters of LATEST_HEARTBEAT. */
+export const lastHeartbeatParameters = (now: Date): readonly Date[] => [now, new Date(now.getTime() + OUT_OF_ORDER_MS), now];
 
 /**
  * Renews the leases of those who said just what they said before, credential and generation included, while the lease runs.
  * Never inserts. Locks in the order of the array, which is the order of the key, and no other row: a small table would be
  * read whole if the index were not forced, and what others hold waited for.
- * Params: the beats as JSON, an array each; `keptHeartbeat`, L (twice). Rows matched: as many as had no news; the rest are judged.
+ * Params: the beats as JSON, an array each; `lastHeartbeatParameters`, L (twice). Rows matched: as many as had no news; the rest are judged.
  */
-export const RENEW_AS_BEFORE = `
+export const RENEW_UNCHANGED_LEASES = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
-           said CHAR(32) CHARACTER SET ascii PATH '$[1]',
-           ends_listened_ms BIGINT PATH '$[2]',
-           told_interval_seconds INT UNSIGNED PATH '$[3]',
+           report_fingerprint CHAR(32) CHARACTER SET ascii PATH '$[1]',
+           expires_available_ms BIGINT PATH '$[2]',
+           assigned_interval_seconds INT UNSIGNED PATH '$[3]',
            skew_ms BIGINT PATH '$[4]')) AS b
   STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
-     SET l.last_heartbeat_at = ${LATER_HEARTBEAT},
-         l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
-         l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
-         l.told_interval_seconds = b.told_interval_seconds,
+     SET l.last_heartbeat_at = ${LATEST_HEARTBEAT},
+         l.last_seen_available_ms = GREATEST(l.last_seen_available_ms, ?),
+         l.expires_available_ms = GREATEST(l.expires_available_ms, b.expires_available_ms),
+         l.assigned_interval_seconds = b.assigned_interval_seconds,
          l.skew_ms = COALESCE(b.skew_ms, l.skew_ms)
-   WHERE l.said = UNHEX(b.said)
+   WHERE l.report_fingerprint = UNHEX(b.report_fingerprint)
      AND l.retired = 0
      AND l.revoked = 0
-     AND l.ends_listened_ms > ?`;
+     AND l.expires_available_ms > ?`;
 
 /** The leases of a group, locked with what health writes go to; those that another transaction has locked either of are left out. Param: host ids. */
-export const LOCK_LEASES = `
-  SELECT l.host_id, l.generation, l.credential_hash, l.retired, l.revoked, l.said, l.last_heartbeat_at, l.ends_listened_ms,
+export const LOCK_LEASES_SKIP_LOCKED = `
+  SELECT l.host_id, l.generation, l.credential_hash, l.retired, l.revoked, l.report_fingerprint, l.last_heartbeat_at, l.expires_available_ms,
          l.instance_id, l.replaced_instance_ids, l.source_address, l.event_bounds
     FROM process_server_lease AS l FORCE INDEX (PRIMARY)
    STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
@@ -53,7 +53,7 @@ export const READ_REGISTERED_FACTS = `
    WHERE p.host_id IN (?)`;
 
 /** What is known of hosts whose lease could not be held, from one view of the data: a removal of null means that entry, lease and health are there. Params: host ids, twice. */
-export const READ_WHEREABOUTS = `
+export const CLASSIFY_UNLOCKED_HOSTS = `
   SELECT l.host_id, NULL AS removal, l.generation
     FROM process_server_lease AS l
     JOIN process_server AS p ON p.host_id = l.host_id
@@ -62,14 +62,14 @@ export const READ_WHEREABOUTS = `
   UNION ALL
   SELECT t.host_id, t.removal, t.generation FROM tombstone AS t WHERE t.host_id IN (?)`;
 
-/** Writes accepted heartbeats to leases that are held. Params: the beats as JSON, `keptHeartbeat`, L. */
-export const RENEW_HELD_LEASES = `
+/** Writes accepted heartbeats to leases that are held. Params: the beats as JSON, `lastHeartbeatParameters`, L. */
+export const UPDATE_LOCKED_LEASES = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$.hostId',
            generation INT UNSIGNED PATH '$.generation',
-           said CHAR(32) CHARACTER SET ascii PATH '$.said',
-           ends_listened_ms BIGINT PATH '$.endsListenedMs',
-           told_interval_seconds INT UNSIGNED PATH '$.toldIntervalSeconds',
+           report_fingerprint CHAR(32) CHARACTER SET ascii PATH '$.fingerprint',
+           expires_available_ms BIGINT PATH '$.expiresAvailableMs',
+           assigned_interval_seconds INT UNSIGNED PATH '$.assignedIntervalSeconds',
            skew_ms BIGINT PATH '$.skewMs',
            skew_unknown TINYINT PATH '$.skewUnknown',
            instance_id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.instanceId',
@@ -78,13 +78,13 @@ export const RENEW_HELD_LEASES = `
            ignored_fields VARCHAR(3000) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.ignoredFields',
            event_bounds VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin PATH '$.eventBounds')) AS b
   STRAIGHT_JOIN process_server_lease AS l FORCE INDEX (PRIMARY) ON l.host_id = b.host_id
-     SET l.last_heartbeat_at = ${LATER_HEARTBEAT},
+     SET l.last_heartbeat_at = ${LATEST_HEARTBEAT},
          l.never_connected = 0,
-         l.heard_listened_ms = GREATEST(l.heard_listened_ms, ?),
-         l.ends_listened_ms = GREATEST(l.ends_listened_ms, b.ends_listened_ms),
-         l.told_interval_seconds = b.told_interval_seconds,
+         l.last_seen_available_ms = GREATEST(l.last_seen_available_ms, ?),
+         l.expires_available_ms = GREATEST(l.expires_available_ms, b.expires_available_ms),
+         l.assigned_interval_seconds = b.assigned_interval_seconds,
          l.skew_ms = IF(b.skew_unknown = 1, NULL, COALESCE(b.skew_ms, l.skew_ms)),
-         l.said = UNHEX(b.said),
+         l.report_fingerprint = UNHEX(b.report_fingerprint),
          l.instance_id = b.instance_id,
          l.replaced_instance_ids = b.replaced_instance_ids,
          l.source_address = b.source_address,
@@ -98,12 +98,12 @@ const exceededAt = (signal: LoadSignal): string =>
 
 /**
  * Writes the load that accepted heartbeats reported, unless that says nothing new: the same values, and written a short while
- * ago. Columns that another one is written from are assigned last. Params: `writeLoads`.
+ * ago. Columns that another one is written from are assigned last. Params: `updateLoadReports`.
  */
-export const WRITE_LOADS = `
+export const UPDATE_LOAD_REPORTS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
-           load_rank TINYINT PATH '$[1]',
+           load_severity TINYINT PATH '$[1]',
            exceeded TINYINT PATH '$[2]',
            cpu_percent DOUBLE PATH '$[3]',
            total_memory_bytes BIGINT PATH '$[4]',
@@ -118,8 +118,8 @@ export const WRITE_LOADS = `
          h.cache_exceeded_at = ${exceededAt('cache')},
          h.upload_exceeded_at = ${exceededAt('upload')},
          h.load_reported_at = ?,
-         h.load_slot = ?,
-         h.load_rank = b.load_rank,
+         h.load_report_bucket = ?,
+         h.load_severity = b.load_severity,
          h.cpu_percent = b.cpu_percent,
          h.total_memory_bytes = b.total_memory_bytes,
          h.available_memory_bytes = b.available_memory_bytes,
@@ -142,9 +142,9 @@ const SAME_SERVICES = "(h.services = b.services OR h.services = JSON_EXTRACT(b.s
 
 /**
  * Writes what accepted heartbeats reported besides; what one does not carry stays as it was. When it was reported is written once a
- * minute, or when it says something else. Columns that another one is written from are assigned last. Params: `writeReports`.
+ * minute, or when it says something else. Columns that another one is written from are assigned last. Params: `updateStatusReports`.
  */
-export const WRITE_REPORTS = `
+export const UPDATE_STATUS_REPORTS = `
   UPDATE JSON_TABLE(CONVERT(? USING utf8mb4), '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
            services LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]',
@@ -176,7 +176,7 @@ export const WRITE_REPORTS = `
  * Forgets what accepted heartbeats withdrew, or carried in a form that cannot be used: then an outage of services that is running goes
  * on. Params: an array for each heartbeat as JSON: a 0 for what stays, a 1 for what is forgotten, a 2 for services that are withdrawn.
  */
-export const FORGET_REPORTS = `
+export const CLEAR_REPORTS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$[0]',
            services TINYINT PATH '$[1]',
@@ -195,15 +195,15 @@ export const FORGET_REPORTS = `
          h.certificate_reported_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_reported_at),
          h.certificate_known_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_known_at),
          h.load_reported_at = IF(b.reported_load = 1, NULL, h.load_reported_at),
-         h.load_slot = IF(b.reported_load = 1, NULL, h.load_slot),
-         h.load_rank = IF(b.reported_load = 1, 0, h.load_rank),
+         h.load_report_bucket = IF(b.reported_load = 1, NULL, h.load_report_bucket),
+         h.load_severity = IF(b.reported_load = 1, 0, h.load_severity),
          h.cpu_exceeded_at = IF(b.reported_load = 1, NULL, h.cpu_exceeded_at),
          h.memory_exceeded_at = IF(b.reported_load = 1, NULL, h.memory_exceeded_at),
          h.cache_exceeded_at = IF(b.reported_load = 1, NULL, h.cache_exceeded_at),
          h.upload_exceeded_at = IF(b.reported_load = 1, NULL, h.upload_exceeded_at)`;
 
 /** The version that a heartbeat brought. Params: version, its key, host id, generation. */
-export const WRITE_VERSION = `
+export const UPDATE_VERSION = `
   UPDATE process_server AS p
      SET p.agent_version = ?, p.version_key = ?
    WHERE p.host_id = ? AND p.generation = ?`;

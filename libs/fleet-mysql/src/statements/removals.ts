@@ -1,16 +1,16 @@
 import type { Due } from '@app/fleet';
 
 /** Decommissioned at or before an instant of the wall clock, or of the availability clock. Params: `dueParameters`. */
-const IS_DUE = '(p.decommissioned_at <= ? OR p.decommissioned_listened_ms <= ?)';
+const IS_DUE = '(p.decommissioned_at <= ? OR p.decommissioned_available_ms <= ?)';
 
 /** A comparison with no instant is unknown, so it says nothing. */
-export const dueParameters = ({ decommissionedAt, listenedMs }: Due): readonly unknown[] => [
+export const dueParameters = ({ decommissionedAt, availableMs }: Due): readonly unknown[] => [
   decommissionedAt,
-  listenedMs,
+  availableMs,
 ];
 
-/** The entries that are due, oldest first, without a lock. Params: `dueParameters`, from (twice), after host id, limit. Uses by_decommission. */
-export const READ_DUE = `
+/** The entries that are due, oldest first, without a lock. Params: `dueParameters`, from (twice), after host id, limit. Uses ix_decommissioned_at. */
+export const FIND_DUE_ENTRIES = `
   SELECT p.host_id, p.decommissioned_at
     FROM process_server AS p
    WHERE ${IS_DUE} AND p.decommissioned_at >= ? AND (p.decommissioned_at > ? OR p.host_id > ?)
@@ -33,7 +33,7 @@ export const LOCK_DUE_LEASES = `
  * Of the hosts that are held, those that are still due: who has registered since is not, and rows that contradict each other
  * are left to the consistency check. Params: host ids, `dueParameters`.
  */
-export const RECHECK_DUE = `
+export const LOCK_DUE_ENTRIES = `
   SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.version_key, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
     FROM process_server AS p FORCE INDEX (PRIMARY)
    WHERE p.host_id IN (?) AND ${IS_DUE}
@@ -65,11 +65,11 @@ export const DELETE_OLD_EVENTS = 'DELETE FROM event WHERE at < ? ORDER BY at LIM
 export const DELETE_OLD_PLANS = 'DELETE FROM purge_plan WHERE expires_at < ? ORDER BY expires_at LIMIT ?';
 
 /** Params: at, replica, removed, error. */
-export const RECORD_PASS = `
-  INSERT INTO clean_up_pass (id, at, replica, removed, error) VALUES (1, ?, ?, ?, ?)
+export const RECORD_RUN = `
+  INSERT INTO clean_up_run (id, at, replica, removed, error) VALUES (1, ?, ?, ?, ?)
   ON DUPLICATE KEY UPDATE at = VALUES(at), replica = VALUES(replica), removed = VALUES(removed), error = VALUES(error)`;
 
-export const READ_LAST_PASS = 'SELECT c.at, c.replica, c.removed, c.error FROM clean_up_pass AS c WHERE c.id = 1';
+export const READ_LAST_RUN = 'SELECT c.at, c.replica, c.removed, c.error FROM clean_up_run AS c WHERE c.id = 1';
 
 export const READ_OLDEST_DECOMMISSION = `
   SELECT p.decommissioned_at, p.remove_by

@@ -1,14 +1,14 @@
 import type { Damage, HostRows, ProcessServer } from '@app/fleet';
 import type { GuardedStatement } from '../connection-transaction.js';
 import { INSERT_HEALTH, insertLease } from './entry.js';
-import { DELETE_NAMES_OF, insertFirstNames } from './names.js';
+import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 
 /** Rows without an entry. As many as were read, or the host has registered meanwhile, and is read again. */
 const deleteOrphans = (hostId: string, { hasHealth, lease, names }: HostRows): GuardedStatement[] =>
   [
     { table: 'process_server_health', matches: Number(hasHealth) },
     { table: 'process_server_lease', matches: Number(lease !== null) },
-    { table: 'process_server_name', matches: names },
+    { table: 'process_server_name_history', matches: names },
   ].map(({ table, matches }) => ({ sql: `DELETE FROM ${table} WHERE host_id = ?`, parameters: [hostId], matches }));
 const DELETE_TOMBSTONES = 'DELETE FROM tombstone WHERE host_id = ?';
 
@@ -16,7 +16,7 @@ const DELETE_TOMBSTONES = 'DELETE FROM tombstone WHERE host_id = ?';
 const SET_GENERATION = 'UPDATE process_server AS p SET p.generation = ? WHERE p.host_id = ?';
 const CANCEL_REMOVAL = `
   UPDATE process_server AS p
-     SET p.decommissioned_at = NULL, p.decommissioned_by = NULL, p.decommission_reason = NULL, p.remove_by = NULL, p.decommissioned_listened_ms = NULL
+     SET p.decommissioned_at = NULL, p.decommissioned_by = NULL, p.decommission_reason = NULL, p.remove_by = NULL, p.decommissioned_available_ms = NULL
    WHERE p.host_id = ?`;
 /**
  * Of a lease with a lower generation, the credential of the last registration is lost: revoked. Assignments are done from left to
@@ -25,7 +25,7 @@ const CANCEL_REMOVAL = `
 const REPAIR_LEASE = `
   UPDATE process_server_lease AS l
      SET l.revoked = IF(l.generation < ?, 1, l.revoked), l.generation = ?, l.retired = ?,
-         l.ends_listened_ms = IF(? = 1, LEAST(l.ends_listened_ms, ?), l.ends_listened_ms), l.said = REPEAT(CHAR(0), 16)
+         l.expires_available_ms = IF(? = 1, LEAST(l.expires_available_ms, ?), l.expires_available_ms), l.report_fingerprint = REPEAT(CHAR(0), 16)
    WHERE l.host_id = ?`;
 
 /** Makes the rows of a host that is held agree with each other, as `damage` says; `entry` is how its record shows it. */
@@ -33,29 +33,29 @@ export function repairStatements(
   hostId: string,
   entry: ProcessServer | null,
   { rows, generation, isDecommissioned }: Damage,
-  listenedMs: number,
+  availableMs: number,
 ): GuardedStatement[] {
   if (!entry || !rows.entry) return deleteOrphans(hostId, rows);
   const statements: GuardedStatement[] = [];
   if (rows.tombstone) statements.push({ sql: DELETE_TOMBSTONES, parameters: [hostId] });
   if (rows.entry.generation !== generation)
-    statements.push({ sql: SET_GENERATION, parameters: [generation, hostId], matches: 1 });
+    statements.push({ sql: SET_GENERATION, parameters: [generation, hostId], expectedRows: 1 });
   if (rows.entry.isDecommissioned !== isDecommissioned)
-    statements.push({ sql: CANCEL_REMOVAL, parameters: [hostId], matches: 1 });
+    statements.push({ sql: CANCEL_REMOVAL, parameters: [hostId], expectedRows: 1 });
   const retired = Number(isDecommissioned);
   if (!rows.lease) statements.push(insertLease(entry));
   else if (rows.lease.generation !== generation || rows.lease.isRetired !== isDecommissioned) {
     statements.push({
       sql: REPAIR_LEASE,
-      parameters: [generation, generation, retired, retired, listenedMs, hostId],
-      matches: 1,
+      parameters: [generation, generation, retired, retired, availableMs, hostId],
+      expectedRows: 1,
     });
   }
   if (!rows.hasHealth) statements.push({ sql: INSERT_HEALTH, parameters: [[[hostId, 0]]] });
   if (rows.currentNames !== 1) {
     statements.push(
       { sql: DELETE_NAMES_OF, parameters: [[hostId]] },
-      insertFirstNames([{ hostId, name: entry.facts.friendlyName }]),
+      insertInitialNames([{ hostId, name: entry.facts.friendlyName }]),
     );
   }
   return statements;

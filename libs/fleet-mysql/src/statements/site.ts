@@ -4,7 +4,7 @@ export const READ_SITE =
 /** Holds the row until the end of the transaction. */
 export const LOCK_SITE = `${READ_SITE} FOR UPDATE`;
 /** The first replica's offer stays. Params: site id, epoch id. */
-export const OFFER_SITE =
+export const INSERT_SITE_IF_ABSENT =
   'INSERT IGNORE INTO site (id, site_id, epoch, epoch_id, generation_floor, unfinished) VALUES (1, ?, 0, ?, 0, 0)';
 /** Params: epoch, epoch id, generation floor, at. */
 export const BEGIN_EPOCH =
@@ -24,7 +24,7 @@ export const REVOKE_ALL_KEYS = 'UPDATE api_key AS k SET k.revoked_at = ? WHERE k
 /** One that is known is valid again, under its own identity. Params: id, hash, created at. */
 export const MAKE_PASSPHRASE_VALID = `
   INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)
-  ON DUPLICATE KEY UPDATE retires_at = NULL`;
+  ON DUPLICATE KEY UPDATE expires_at = NULL`;
 /** Of plans that were not applied. Params: at (twice). */
 export const EXPIRE_PLANS = 'UPDATE purge_plan AS g SET g.expires_at = ? WHERE g.result IS NULL AND g.expires_at > ?';
 /** Params: after host id, up to host id, generation floor. */

@@ -1,23 +1,23 @@
-import { NO_EVENTS_YET } from '../event-bounds.js';
-import type { Heartbeat, LeaseOnRecord } from '../heartbeat.js';
-import { NOTHING_REPORTED } from '../health.js';
-import type { LeaseTiming } from '../lease.js';
-import type { HeldRecord } from '../ports.js';
+import { NO_EVENTS_YET } from '../events/event-bounds.js';
+import type { Heartbeat, StoredLease } from '../heartbeats/heartbeat.js';
+import { NO_REPORT } from '../health/health.js';
+import type { LeaseTiming } from '../heartbeats/lease.js';
+import type { LockedRecord } from '../ports.js';
 import type { Actor, Lease, ProcessServer, ProcessServerFacts, Tombstone } from '../process-server.js';
 
 /** Plain values for specs: each builder gives an ordinary one, `over` says what is special about it. */
 
 export const NOON = new Date('2026-11-23T12:00:00.000Z');
 /** L at noon, unless a spec says otherwise. */
-export const LISTENED_AT_NOON = 1_000_000;
+export const AVAILABLE_AT_NOON = 1_000_000;
 export const HOST_ID = '5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d0001';
 
-export const msAfter = (instant: Date, ms: number): Date => new Date(instant.getTime() + ms);
+export const msAfter = (time: Date, ms: number): Date => new Date(time.getTime() + ms);
 
 export const TIMING: LeaseTiming = {
   heartbeatIntervalSeconds: 30,
   leaseSeconds: 180,
-  heartbeatsPerSecondCeiling: 1_000,
+  maxHeartbeatsPerSecond: 1_000,
 };
 
 export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-1' };
@@ -47,9 +47,9 @@ export function aLease(over: Partial<Lease> = {}): Lease {
     credentialHash: 'aa'.repeat(32),
     revoked: false,
     lastHeartbeatAt: msAfter(NOON, -120_000),
-    heardAtListenedMs: LISTENED_AT_NOON - 120_000,
-    endsAtListenedMs: LISTENED_AT_NOON + 60_000,
-    toldIntervalSeconds: 30,
+    lastSeenAvailableMs: AVAILABLE_AT_NOON - 120_000,
+    expiresAvailableMs: AVAILABLE_AT_NOON + 60_000,
+    assignedIntervalSeconds: 30,
     instanceId: null,
     replacedInstanceIds: [],
     sourceAddress: '192.0.2.11',
@@ -69,19 +69,19 @@ export function aProcessServer(over: Partial<ProcessServer> = {}): ProcessServer
     passphraseId: 'passphrase-1',
     decommission: null,
     lease: aLease(),
-    health: NOTHING_REPORTED,
+    health: NO_REPORT,
     ...over,
   };
 }
 
 /** The same, silent since its lease ended at noon. */
-export function aSilentServer(over: Partial<ProcessServer> = {}): ProcessServer {
-  return aProcessServer({ lease: aLease({ endsAtListenedMs: LISTENED_AT_NOON }), ...over });
+export function aDisconnectedServer(over: Partial<ProcessServer> = {}): ProcessServer {
+  return aProcessServer({ lease: aLease({ expiresAvailableMs: AVAILABLE_AT_NOON }), ...over });
 }
 
 /** The same, decommissioned a minute before noon. */
-export function aLeavingServer(over: Partial<ProcessServer> = {}): ProcessServer {
-  return aSilentServer({
+export function aDecommissionedServer(over: Partial<ProcessServer> = {}): ProcessServer {
+  return aDisconnectedServer({
     decommission: { at: msAfter(NOON, -60_000), by: 'anna', reason: null, removeBy: msAfter(NOON, 360_000) },
     ...over,
   });
@@ -103,8 +103,8 @@ export function aTombstone(over: Partial<Tombstone> = {}): Tombstone {
 }
 
 /** What the store shows a decision at noon. */
-export function held(over: Partial<HeldRecord> = {}): HeldRecord {
-  return { entry: null, tombstone: null, now: NOON, listenedMs: LISTENED_AT_NOON, generationFloor: 0, ...over };
+export function aLockedRecord(over: Partial<LockedRecord> = {}): LockedRecord {
+  return { entry: null, tombstone: null, now: NOON, availableMs: AVAILABLE_AT_NOON, generationFloor: 0, ...over };
 }
 
 /** A heartbeat of the server above, which says nothing but that it lives. */
@@ -131,7 +131,7 @@ export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
 }
 
 /** What that heartbeat is judged against. */
-export function aLeaseOnRecord(over: Partial<LeaseOnRecord> = {}): LeaseOnRecord {
+export function aStoredLease(over: Partial<StoredLease> = {}): StoredLease {
   return {
     generation: 3,
     credentialHash: 'aa'.repeat(32),
@@ -140,8 +140,8 @@ export function aLeaseOnRecord(over: Partial<LeaseOnRecord> = {}): LeaseOnRecord
     instanceId: null,
     replacedInstanceIds: [],
     sourceAddress: '192.0.2.11',
-    endsAtListenedMs: LISTENED_AT_NOON + 60_000,
-    lastHeardAt: msAfter(NOON, -120_000),
+    expiresAvailableMs: AVAILABLE_AT_NOON + 60_000,
+    lastSeenAt: msAfter(NOON, -120_000),
     machineId: 'machine-1',
     agentVersion: '9.63.7187.1',
     eventBounds: NO_EVENTS_YET,

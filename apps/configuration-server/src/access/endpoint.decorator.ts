@@ -1,0 +1,213 @@
+import { applyDecorators, HttpCode, SetMetadata, UseInterceptors, type Type } from '@nestjs/common';
+import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
+import {
+  ApiBearerAuth,
+  ApiExtraModels,
+  ApiOperation,
+  ApiResponse,
+  ApiSecurity,
+  getSchemaPath,
+  type ApiResponseOptions,
+} from '@nestjs/swagger';
+import { hasRetryAfter, PROBLEM_CODES, PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/api-contract';
+import type { Permission } from './principal.js';
+import { SpeculativeReadInterceptor } from './speculative-read.interceptor.js';
+
+const PERMISSION = 'configuration-server:permission';
+const SPECULATIVE_READ = 'configuration-server:begins-early';
+
+type ResponseHeaders = Readonly<
+  Record<string, { readonly description: string; readonly schema: { readonly type: 'string' | 'integer' } }>
+>;
+
+interface EndpointOptions {
+  readonly permission: Permission;
+  readonly summary: string;
+  /** For a reader's call that changes nothing, and needs to know neither who asks nor how it is answered; others do not start: see `SpeculativeReadInterceptor`. */
+  readonly isSpeculative?: boolean;
+  /** Successful answers by status; null has no body. The first is the one that is sent unless the method says otherwise. */
+  readonly responses: Readonly<
+    Record<
+      number,
+      {
+        readonly type: Type | null;
+        readonly description: string;
+        readonly mediaType?: string;
+        readonly headers?: ResponseHeaders;
+      }
+    >
+  >;
+  /** Problem codes besides those that every call of its kind can have. */
+  readonly problems?: readonly ProblemCode[];
+}
+
+const COMMON_PROBLEMS: readonly ProblemCode[] = [
+  'malformed_request',
+  'validation_failed',
+  'request_timeout',
+  'uri_too_long',
+  'unsupported_media_type',
+  'expectation_failed',
+  'headers_too_large',
+  'internal_error',
+  'shutting_down',
+];
+const API_KEY_PROBLEMS: readonly ProblemCode[] = [
+  'authentication_required',
+  'api_key_rejected',
+  'authentication_attempts_exceeded',
+  'permission_denied',
+  'request_rate_exceeded',
+  'database_unavailable',
+];
+const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
+  anyone: [],
+  metrics: API_KEY_PROBLEMS,
+  passphrase: [
+    'authentication_required',
+    'passphrase_rejected',
+    'authentication_attempts_exceeded',
+    'database_unavailable',
+  ],
+  process_server: ['credential_rejected', 'database_unavailable'],
+  process_server_or_operator: ['credential_rejected', ...API_KEY_PROBLEMS],
+  reader: API_KEY_PROBLEMS,
+  operator: API_KEY_PROBLEMS,
+  admin: API_KEY_PROBLEMS,
+};
+
+/** Codes of calls that take a body. */
+export const BODY_PROBLEMS: readonly ProblemCode[] = [
+  'validation_failed',
+  'malformed_json',
+  'body_too_large',
+  'unsupported_media_type',
+];
+
+/** Codes of calls that change something. Heartbeats do not look at preconditions. */
+export const CHANGE_PROBLEMS: readonly ProblemCode[] = [...BODY_PROBLEMS, 'if_match_not_supported'];
+
+function problemResponses(codes: readonly ProblemCode[]): ApiResponseOptions[] {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of new Set(codes))
+    byStatus.set(PROBLEMS[code].status, [...(byStatus.get(PROBLEMS[code].status) ?? []), code]);
+  return [...byStatus].map(([status, codesOfStatus]) => ({
+    status,
+    description: codesOfStatus.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; '),
+    content: {
+      'application/problem+json': {
+        schema: {
+          allOf: [
+            { $ref: getSchemaPath(ProblemResponse) },
+            { type: 'object', properties: { code: { type: 'string', enum: [...codesOfStatus] } } },
+          ],
+        },
+        examples: Object.fromEntries(codesOfStatus.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
+      },
+    },
+    ...toProblemHeaders(status, codesOfStatus),
+  }));
+}
+
+function toProblemHeaders(
+  status: number,
+  codes: readonly ProblemCode[],
+): { headers?: Record<string, ResponseHeaders[string]> } {
+  if (status === 401)
+    return { headers: { 'WWW-Authenticate': { description: '`Bearer` or `Passphrase`', schema: { type: 'string' } } } };
+  if (!codes.some(hasRetryAfter)) return {};
+  return {
+    headers: {
+      'Retry-After': {
+        description: `${codes.every(hasRetryAfter) ? '' : 'With `host_id_in_use`: '}When to come again, in seconds; spread by chance`,
+        schema: { type: 'integer' },
+      },
+    },
+  };
+}
+
+/** One of each problem; the calls refer to them. */
+export const PROBLEM_EXAMPLES: Record<string, { readonly summary: string; readonly value: object }> =
+  Object.fromEntries(PROBLEM_CODES.map((code) => [code, { summary: PROBLEMS[code].title, value: problemExample(code) }]));
+
+function problemExample(code: ProblemCode): object {
+  return {
+    type: problemType(code),
+    title: PROBLEMS[code].title,
+    status: PROBLEMS[code].status,
+    detail: PROBLEMS[code].title,
+    code,
+    requestId: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10',
+    ...(code === 'validation_failed' && {
+      errors: [{ field: 'dataPort', message: 'dataPort must not be greater than 65535' }],
+    }),
+  };
+}
+
+const SECURITY_BY_PERMISSION: Record<Permission, MethodDecorator[]> = {
+  anyone: [],
+  metrics: [ApiSecurity({}), ApiBearerAuth('apiKey')], // anyone, or a reader where so configured
+  passphrase: [ApiSecurity('passphrase')],
+  process_server: [ApiBearerAuth('credential')],
+  process_server_or_operator: [ApiBearerAuth('credential'), ApiBearerAuth('apiKey')],
+  reader: [ApiBearerAuth('apiKey')],
+  operator: [ApiBearerAuth('apiKey')],
+  admin: [ApiBearerAuth('apiKey')],
+};
+
+/** The plugin of @nestjs/swagger guesses an answer from the HTTP method (201 for any POST) and puts it below this decorator. */
+const clearInferredResponses: MethodDecorator = (_target, _name, descriptor) =>
+  void Reflect.deleteMetadata('swagger/apiResponse', descriptor.value as object);
+
+/** Of a handler that is handed the answer: what it writes there would go out before its caller is let in. */
+const rejectResponseInjection =
+  (summary: string): MethodDecorator =>
+  (target, name) => {
+    const parameters = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, name) ?? {}) as object;
+    const injectsResponse = Object.keys(parameters).some((parameter) => parameter.startsWith(`${RouteParamtypes.RESPONSE}:`));
+    if (injectsResponse) throw new Error(`${summary}: a call that writes to its answer itself may not begin early`);
+  };
+
+/** States a route's permission, answers and problems next to its path: for the guard, and for the OpenAPI document. */
+export function Endpoint({
+  permission,
+  summary,
+  responses,
+  problems = [],
+  isSpeculative = false,
+}: EndpointOptions): MethodDecorator {
+  if (isSpeculative && permission !== 'reader') throw new Error(`${summary}: only a reader's call may begin early`);
+  const statuses = Object.keys(responses).map(Number);
+  const success = statuses.map((status): MethodDecorator & ClassDecorator => {
+    const { type, mediaType, ...responseOptions } = responses[status] ?? { type: null, description: '' };
+    if (type) return ApiResponse({ status, ...responseOptions, type });
+    return ApiResponse({
+      status,
+      ...responseOptions,
+      ...(mediaType && { content: { [mediaType]: { schema: { type: 'string' } } } }),
+    });
+  });
+  const failures = problemResponses([...problems, ...PROBLEMS_BY_PERMISSION[permission], ...COMMON_PROBLEMS]).map(
+    (options) => ApiResponse(options),
+  );
+  return applyDecorators(
+    clearInferredResponses,
+    SetMetadata(PERMISSION, permission),
+    ...(isSpeculative
+      ? [rejectResponseInjection(summary), SetMetadata(SPECULATIVE_READ, true), UseInterceptors(SpeculativeReadInterceptor)]
+      : []),
+    HttpCode(statuses[0] ?? 200),
+    ApiOperation({ summary, description: `Permission: ${permission}.` }),
+    ApiExtraModels(ProblemResponse),
+    ...SECURITY_BY_PERMISSION[permission],
+    ...success,
+    ...failures,
+  );
+}
+
+/** The permission that a route states; undefined when it states none, and then the server does not start. */
+export const permissionOf = (handler: object): Permission | undefined =>
+  Reflect.getMetadata(PERMISSION, handler) as Permission | undefined;
+
+export const isSpeculative = (handler: object): boolean => Reflect.getMetadata(SPECULATIVE_READ, handler) === true;

@@ -1,0 +1,64 @@
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { FleetError, Randomness } from '@app/fleet';
+import type { ProblemResponse } from '@app/api-contract';
+import { isProcessServerCall, type Permission, type AuthenticatedRequest } from './principal.js';
+import { exceededQuota } from './rate-limit.js';
+import { markRespondedEarly } from '../edge/client-error-handler.js';
+import { isHeaderProblem, PROBLEM_MEDIA_TYPE, toProblem, retryAfterSeconds } from '../problems/problem-details.js';
+
+/** The code of each problem that is being answered, for the metrics. */
+const problemCodes = new WeakMap<FastifyReply['raw'], ProblemResponse['code']>();
+
+/** The problem code that a reply was sent with; `none` when it is no problem. */
+export const problemCodeOf = ({ raw }: Pick<FastifyReply, 'raw'>): string => problemCodes.get(raw) ?? 'none';
+
+/**
+ * Whatever goes wrong leaves as application/problem+json. Where Fastify refuses a body before the guard has run, the caller is
+ * recognised first: one that may not call is told nothing about its body.
+ */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(
+    private readonly randomness: Randomness,
+    private readonly authenticate: (request: AuthenticatedRequest, permission: Permission) => Promise<unknown>,
+  ) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<AuthenticatedRequest>();
+    const send = (problem: unknown): void =>
+      sendProblem(problem, request, http.getResponse<FastifyReply>(), this.randomness);
+    const { permission, statedPermission } = request;
+    if (permission !== undefined || statedPermission === undefined || isHeaderProblem(error)) return send(error);
+    void this.authenticate(request, statedPermission).then(() => send(error), send);
+  }
+}
+
+export function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  randomness: Randomness,
+): void {
+  const problem = toProblem(error, request.id, isProcessServerCall(request));
+  if (problem.code === 'internal_error') request.log.error({ err: error, requestId: request.id }, 'request failed');
+  const quota = error instanceof FleetError ? exceededQuota(error.details) : null;
+  if (quota) (request as AuthenticatedRequest).quota = quota;
+  const retryAfter = retryAfterSeconds(error, problem, randomness.random());
+  // Not before the quota is there again.
+  if (retryAfter !== null)
+    reply.header(
+      'retry-after',
+      Math.max(retryAfter, (problem.status === 429 && (request as AuthenticatedRequest).quota?.resetSeconds) || 0),
+    );
+  if (problem.status === 401)
+    reply.header(
+      'www-authenticate',
+      (request as AuthenticatedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer',
+    );
+  problemCodes.set(reply.raw, problem.code);
+  markRespondedEarly(request.raw);
+  reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route
+  void reply.status(problem.status).header('content-type', PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem));
+}

@@ -1,0 +1,76 @@
+import { callerAuthor, operatorName, type Clock, type EventKind, type Registry } from '@app/fleet';
+import { canonicalHostId, type ProblemCode } from '@app/api-contract';
+import type { RateLimitedLog } from '../edge/rate-limited-log.js';
+import type { AuthenticatedRequest } from './principal.js';
+import { addressBlockOf } from './failed-attempts.js';
+import { waitAtMost } from './wait-at-most.js';
+
+/** The refusals of a caller, with the kind of their event; null where an event of another kind says it. */
+const EVENT_KIND_BY_PROBLEM: Readonly<Partial<Record<ProblemCode, EventKind | null>>> = {
+  authentication_required: 'refused_authentication_required',
+  passphrase_rejected: 'refused_passphrase_rejected',
+  api_key_rejected: 'refused_api_key_rejected',
+  credential_rejected: 'refused_credential_rejected',
+  permission_denied: 'refused_permission_denied',
+  credential_revoked: null,
+  authentication_attempts_exceeded: null,
+};
+
+/** Callers that are not known, in an hour at one replica: one that changes its address must not fill the table of events. */
+const MAX_UNKNOWN_CALLERS = 100;
+const HOUR_MS = 3_600_000;
+/** A refusal is not held back for longer by a database that is slow to write its event. */
+const MAX_WAIT_MS = 1_000;
+
+/** Logs each refused caller, and writes one event for each caller, kind and hour: who, from where, which call; never a secret. */
+export class RejectedRequestAudit {
+  private hour = 0;
+  /** Of this hour. */
+  private readonly audited = { known: new Set<string>(), unknown: new Set<string>() };
+  /** Events that were not written because too many callers were refused. */
+  suppressedEvents = 0;
+
+  constructor(
+    private readonly registry: Pick<Registry, 'recordRejection'>,
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly log: RateLimitedLog,
+  ) {}
+
+  /** To be called with each problem before it is sent. Null when it waits for nothing: for one that refuses no caller, or whose event is written. */
+  record(request: AuthenticatedRequest, code: string): Promise<void> | null {
+    const kind = EVENT_KIND_BY_PROBLEM[code as ProblemCode];
+    if (kind === undefined) return null;
+    const { id, clientAddress: address, presented, principal } = request;
+    const { hostId: given = '' } = (request.params ?? {}) as { hostId?: string };
+    const hostId = canonicalHostId(given);
+    const facts = { code, call: callOf(request), ...(hostId && { hostId }), ...presented };
+    this.log.warn({ ...facts, address, requestId: id }, 'a caller was refused');
+    if (kind === null || principal?.kind === 'process_server') return null; // the timeline of that host has it
+    const known = presented?.keyName === undefined ? null : operatorName(presented.keyName);
+    const auditKey = known ?? addressBlockOf(address);
+    const key = `${kind} ${auditKey}`;
+    const audited = this.auditedThisHour()[known === null ? 'unknown' : 'known'];
+    if (audited.has(key)) return null;
+    if (known === null && audited.size >= MAX_UNKNOWN_CALLERS) {
+      this.suppressedEvents += 1;
+      return null;
+    }
+    audited.add(key);
+    const author = callerAuthor({ name: known ?? 'unknown-caller', address, requestId: id });
+    const recording = this.registry
+      .recordRejection({ kind, hostId: null, generation: null, ...author, detail: facts }, auditKey)
+      .catch(() => audited.delete(key)); // then the next one is written
+    return waitAtMost(MAX_WAIT_MS, recording);
+  }
+
+  private auditedThisHour(): RejectedRequestAudit['audited'] {
+    const hour = Math.floor(this.clock.now().getTime() / HOUR_MS);
+    if (hour !== this.hour) for (const callers of Object.values(this.audited)) callers.clear();
+    this.hour = hour;
+    return this.audited;
+  }
+}
+
+/** The method and the route as the documentation writes it: a path may hold anything. */
+const callOf = ({ method, routeOptions }: AuthenticatedRequest): string =>
+  `${method} ${(routeOptions.url ?? '').replace(/:(\w+)/g, '{$1}')}`;

@@ -1,2 +1,0 @@
-/** The surroundings do not let it start; the message tells the operator all there is to know. */
-export class CannotStart extends Error {}

@@ -1,0 +1,46 @@
+import { MAX_GENERATION, type RemovalRecord } from '@app/fleet';
+import { canonicalHostId } from '@app/api-contract';
+
+const CHANGES: readonly unknown[] = ['purge', 'clean_up', 'registered'] satisfies RemovalRecord['change'][];
+
+/** As it is written to a file: one JSON object. */
+export const serializeRemovalRecord = (record: RemovalRecord): string => `${JSON.stringify(record)}\n`;
+
+const truncateText = (value: unknown, maxLength: number): string => (typeof value === 'string' ? value.slice(0, maxLength) : '');
+
+/** Null where the line is no record: torn by a crash, or written by hand. */
+export function parseRemovalRecord(line: string): RemovalRecord | null {
+  try {
+    const { siteId, hostId, generation, change, friendlyName, ipAddress, at, by, reason } = JSON.parse(line) as Record<
+      string,
+      unknown
+    >;
+    const canonical = typeof hostId === 'string' ? canonicalHostId(hostId) : null;
+    const timestamp = new Date(String(at));
+    const isGeneration =
+      typeof generation === 'number' &&
+      Number.isInteger(generation) &&
+      generation > 0 &&
+      generation <= MAX_GENERATION;
+    if (
+      typeof siteId !== 'string' ||
+      !canonical ||
+      !isGeneration ||
+      !CHANGES.includes(change) ||
+      Number.isNaN(timestamp.getTime())
+    )
+      return null;
+    return {
+      ...{ siteId, hostId: canonical, generation, change: change as RemovalRecord['change'] },
+      ...{
+        friendlyName: truncateText(friendlyName, 255),
+        ipAddress: truncateText(ipAddress, 45),
+        at: timestamp,
+        by: truncateText(by, 128),
+      },
+      reason: typeof reason === 'string' ? truncateText(reason, 500) : null,
+    };
+  } catch {
+    return null;
+  }
+}

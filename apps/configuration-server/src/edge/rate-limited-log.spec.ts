@@ -1,0 +1,19 @@
+import { expect, it } from '@jest/globals';
+import { RateLimitedLog } from './rate-limited-log.js';
+
+it('writes so many lines of a message a minute, says so in the last of them, and counts the others', () => {
+  const lines: string[] = [];
+  let nowMs = 0;
+  const log = new RateLimitedLog(
+    { warn: (facts: object, message?: string) => void lines.push(`${message} ${JSON.stringify(facts)}`) },
+    { monotonicMs: () => nowMs },
+    2,
+  );
+  for (const n of [1, 2, 3, 4]) log.warn({ n }, 'refused');
+  log.warn({ n: 5 }, 'another');
+  expect(lines).toEqual(['refused {"n":1}', 'refused {"n":2,"furtherLinesSuppressed":true}', 'another {"n":5}']);
+  expect(log.suppressed).toBe(2);
+  nowMs = 60_000;
+  log.warn({ n: 6 }, 'refused');
+  expect(lines.at(-1)).toBe('refused {"n":6}');
+});

@@ -1,0 +1,113 @@
+import {
+  FleetError,
+  roundedPercent,
+  type ForgettableMember,
+  type Heartbeat,
+  type HeartbeatResult,
+  type IgnoredMembers,
+  type Load,
+  type WithdrawableMember,
+} from '@app/fleet';
+import type { HeartbeatRequest, HeartbeatResponse, LoadReport, Reading } from '@app/api-contract';
+import type { AuthenticatedCall } from '../access/principal.js';
+import { canonicalVersion } from '../registration/registration.mapper.js';
+
+const parseDateOrNull = (text: string | null | undefined): Date | null => (text ? new Date(text) : null);
+
+const toLoad = (load: LoadReport): Load => ({
+  cpuPercent: typeof load.cpuPercent === 'number' ? roundedPercent(load.cpuPercent) : null,
+  totalMemoryBytes: load.totalMemoryBytes ?? null,
+  availableMemoryBytes: load.availableMemoryBytes ?? null,
+  totalCacheBytes: load.totalCacheBytes ?? null,
+  freeCacheBytes: load.freeCacheBytes ?? null,
+  throughputBytesPerSecond: load.throughputBytesPerSecond ?? null,
+  pendingUploadBytes: load.pendingUploadBytes ?? null,
+});
+
+/** What was left out when a body was read; null when nothing was. */
+export type OmittedMembers = Pick<Reading<HeartbeatRequest>, 'ignored' | 'unusable'> | null;
+
+/** The members whose stored value a heartbeat that cannot say another one makes unknown. */
+const FORGETTABLE: Readonly<Partial<Record<keyof HeartbeatRequest, ForgettableMember>>> = {
+  sentAt: 'skewMs',
+  services: 'services',
+  protectedMachineCount: 'protectedMachineCount',
+  replicationPairCount: 'replicationPairCount',
+  certificateExpiresAt: 'certificateExpiresAt',
+};
+
+function toIgnoredMembers(omitted: OmittedMembers): IgnoredMembers | null {
+  if (!omitted || omitted.ignored.length === 0) return null;
+  return {
+    fields: omitted.ignored.map(({ field }) => field),
+    unusable: omitted.unusable.flatMap((name) => FORGETTABLE[name] ?? []),
+  };
+}
+
+/** A load that cannot be used is a report all the same: of it, everything is unknown. */
+function reportedLoad({ load }: HeartbeatRequest, omitted: OmittedMembers): Load | null {
+  if (load) return toLoad(load);
+  return omitted?.unusable.includes('load') ? toLoad({}) : null;
+}
+
+/** What the body withdraws with `null`. */
+function withdrawnMembers({ load, services, certificateExpiresAt }: HeartbeatRequest): readonly WithdrawableMember[] | null {
+  if (load !== null && services !== null && certificateExpiresAt !== null) return null;
+  const given = { load, services, certificateExpiresAt };
+  return (['load', 'services', 'certificateExpiresAt'] as const).filter((name) => given[name] === null);
+}
+
+/** @throws FleetError `credential_rejected` when the body names another generation than the credential was made for. */
+export function toHeartbeat(
+  hostId: string,
+  body: HeartbeatRequest,
+  { principal, actor }: AuthenticatedCall,
+  now: Date,
+  omitted: OmittedMembers = null,
+): Heartbeat {
+  if (principal.kind !== 'process_server' || principal.generation !== body.generation)
+    throw new FleetError({ code: 'credential_rejected' });
+  const sentAt = parseDateOrNull(body.sentAt);
+  return {
+    hostId,
+    generation: body.generation,
+    credentialHash: principal.credentialHash,
+    sourceAddress: actor.address,
+    requestId: actor.requestId,
+    machineId: body.machineId ?? null,
+    instanceId: body.instanceId ?? null,
+    agentVersion: body.agentVersion ? canonicalVersion(body.agentVersion) : null,
+    skewMs: sentAt && sentAt.getTime() - now.getTime(),
+    load: reportedLoad(body, omitted),
+    services: body.services?.map(({ name, state }) => ({ name, state })) ?? null,
+    protectedMachineCount: body.protectedMachineCount ?? null,
+    replicationPairCount: body.replicationPairCount ?? null,
+    certificateExpiresAt: parseDateOrNull(body.certificateExpiresAt),
+    withdrawn: withdrawnMembers(body),
+    ignored: toIgnoredMembers(omitted),
+  };
+}
+
+const responseByResult = new WeakMap<HeartbeatResult, HeartbeatResponse>();
+
+/** The same answer, which many of a group share, makes the same response. */
+export function toHeartbeatResponse(result: HeartbeatResult): HeartbeatResponse {
+  let response = responseByResult.get(result);
+  if (!response) responseByResult.set(result, (response = { ...result, leaseExpiresAt: result.leaseExpiresAt.toISOString() }));
+  return response;
+}
+
+/** The same with what was left out of one heartbeat: the response to each sender names its own. */
+export function toSenderResponse(result: HeartbeatResult, omitted: OmittedMembers): HeartbeatResponse {
+  const response = toHeartbeatResponse(result);
+  return omitted && omitted.ignored.length > 0 ? { ...response, ignored: [...omitted.ignored] } : response;
+}
+
+const jsonByResponse = new WeakMap<HeartbeatResponse, string>();
+
+/** As JSON, made once for all who share the response. */
+export function serializeHeartbeatResponse(response: HeartbeatResponse): string {
+  let text = jsonByResponse.get(response);
+  if (text === undefined) jsonByResponse.set(response, (text = JSON.stringify(response)));
+  return text;
+}

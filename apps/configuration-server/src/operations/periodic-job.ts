@@ -1,0 +1,41 @@
+import type { Logger } from 'pino';
+
+/** Does one thing again and again, never twice at once; a failure is logged and the next time comes. */
+export class PeriodicJob {
+  private timer: NodeJS.Timeout | null = null;
+  private running: Promise<void> = Promise.resolve();
+  private stopped = false;
+  private failing = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly task: () => Promise<unknown>,
+    /** Until the next time, by whether this time failed. */
+    private readonly delayMs: (failed: boolean) => number,
+    private readonly logger: Logger,
+  ) {}
+
+  /** The first time is at once. */
+  start(): void {
+    this.running = this.runOnce();
+  }
+
+  /** Resolves when the turn that runs now has ended. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    if (this.timer) clearTimeout(this.timer);
+    await this.running;
+  }
+
+  private async runOnce(): Promise<void> {
+    try {
+      await this.task();
+      if (this.failing) this.logger.info({ job: this.name }, 'job works again');
+      this.failing = false;
+    } catch (error) {
+      if (!this.failing) this.logger.warn({ job: this.name, err: error }, 'job failed, and will be tried again');
+      this.failing = true;
+    }
+    if (!this.stopped) this.timer = setTimeout(() => (this.running = this.runOnce()), this.delayMs(this.failing));
+  }
+}

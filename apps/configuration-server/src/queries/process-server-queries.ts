@@ -1,0 +1,73 @@
+import { FleetError, type ProcessServer, type Registry, type Version } from '@app/fleet';
+import { NAME_CURSOR_TTL_MS, type AsOf, type ProcessServerListQuery, type Position } from '@app/fleet-mysql';
+import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/api-contract';
+import { entityTagOf } from '../edge/entity-tag.js';
+import type { CursorCodec } from './cursor-codec.js';
+import { RequestProblem } from '../problems/request-problem.js';
+import { toFleetFilter } from './fleet-filter.mapper.js';
+import { toDetail, toSummary } from './process-server.mapper.js';
+
+const DEFAULT_LIMIT = 100;
+
+interface ListCursor {
+  readonly position: Position;
+  /** What the first page's walk keeps to: wall instant in milliseconds, and L. */
+  readonly snapshot: { readonly atMs: number; readonly availableMs: number };
+}
+
+/** The fleet as the portal and the operators see it. */
+export class ProcessServerQueries {
+  constructor(
+    private readonly reader: ProcessServerListQuery,
+    private readonly registry: Registry,
+    private readonly cursorCodec: CursorCodec,
+    private readonly version: Version,
+  ) {}
+
+  /** @throws RequestProblem `invalid_cursor`. */
+  async list({
+    limit = DEFAULT_LIMIT,
+    cursor,
+    sort = 'hostId',
+    ...filters
+  }: ListProcessServersQuery): Promise<ProcessServerList> {
+    const filter = toFleetFilter(filters);
+    const query = { list: 'process-servers', sort, filter };
+    const state = this.cursorCodec.decode<ListCursor>(query, cursor);
+    const resumedSnapshot = state && { at: new Date(state.snapshot.atMs), availableMs: state.snapshot.availableMs };
+    const { items, next, asOf, snapshot } = await this.reader.fetchPage({
+      sort,
+      filter,
+      limit,
+      position: state?.position ?? null,
+      snapshot: resumedSnapshot,
+    });
+    if (sort === 'friendlyName' && asOf.at.getTime() - snapshot.at.getTime() > NAME_CURSOR_TTL_MS)
+      throw new RequestProblem('invalid_cursor');
+    return {
+      items: items.map((server) => toSummary(server, asOf, this.version, server.possibleDuplicate)),
+      nextCursor:
+        next &&
+        this.cursorCodec.encode(query, {
+          position: next,
+          snapshot: { atMs: snapshot.at.getTime(), availableMs: snapshot.availableMs },
+        } satisfies ListCursor),
+      asOf: asOf.at.toISOString(),
+    };
+  }
+
+  /** @throws FleetError `process_server_not_found`. */
+  async entry(hostId: string): Promise<{ readonly server: ProcessServer; readonly asOf: AsOf }> {
+    const { entry, now, availableMs } = await this.registry.find(hostId);
+    if (!entry) throw new FleetError({ code: 'process_server_not_found' });
+    return { server: entry, asOf: { at: now, availableMs } };
+  }
+
+  /** The representation as computed now, and a weak tag of it. */
+  async getDetail(hostId: string): Promise<{ readonly body: ProcessServerDetail; readonly etag: string }> {
+    const { server, asOf } = await this.entry(hostId);
+    const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, server.facts);
+    const body = toDetail(server, asOf, this.version, possibleDuplicates);
+    return { body, etag: `W/${entityTagOf(JSON.stringify(body))}` };
+  }
+}

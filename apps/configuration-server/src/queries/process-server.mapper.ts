@@ -1,0 +1,164 @@
+import {
+  certificateStatusAt,
+  connectionStateAt,
+  toWallClock,
+  healthAt,
+  healthErrorsAt,
+  lifecycleOf,
+  loadStatusesAt,
+  parseVersion,
+  servicesStatusAt,
+  sizingClassOf,
+  versionStatus,
+  type HealthError,
+  type HealthErrorCode,
+  type ListedServer,
+  type PossibleDuplicate,
+  type ProcessServer,
+  type HealthMoment,
+  type ReportedHealth,
+  type Version,
+} from '@app/fleet';
+import type { AsOf } from '@app/fleet-mysql';
+import type { HealthErrorDto, LoadDto, ProcessServerDetail, ProcessServerSummary } from '@app/api-contract';
+
+const DAY_MS = 24 * 3_600_000;
+const toIsoOrNull = (timestamp: Date | null): string | null => timestamp && timestamp.toISOString();
+
+/** One line of a list: the facts, and the states that follow from them at `asOf`. */
+export function toSummary(
+  server: ListedServer,
+  { at, availableMs }: AsOf,
+  ownVersion: Version,
+  possibleDuplicate: boolean,
+): ProcessServerSummary {
+  const { hostId, generation, facts, lease, decommission } = server;
+  const version = parseVersion(facts.agentVersion);
+  const connectionState = connectionStateAt(availableMs, server);
+  return {
+    hostId,
+    generation,
+    friendlyName: facts.friendlyName,
+    ipAddress: facts.ipAddress,
+    agentVersion: facts.agentVersion,
+    versionStatus: version ? versionStatus(version, ownVersion) : 'NotSupported',
+    lifecycle: lifecycleOf(server),
+    connectionState,
+    health: healthAt(at, {
+      decommissioned: decommission !== null,
+      connected: connectionState === 'Connected',
+      silentMs: availableMs - lease.lastSeenAvailableMs,
+      reported: server.health,
+    }),
+    lastHeartbeat: toIsoOrNull(lease.lastHeartbeatAt),
+    leaseExpiresAt: toWallClock(lease.expiresAvailableMs, availableMs, at).toISOString(),
+    removeBy: toIsoOrNull(decommission?.removeBy ?? null),
+    possibleDuplicate,
+  };
+}
+
+function toLoadDto(reported: ReportedHealth, moment: HealthMoment): LoadDto | null {
+  const { load, loadReportedAt } = reported;
+  if (!load || !loadReportedAt) return null;
+  const { cpu, memory, cache, upload } = loadStatusesAt(moment, reported);
+  return {
+    reportedAt: loadReportedAt.toISOString(),
+    ...load,
+    cpuStatus: cpu,
+    memoryStatus: memory,
+    cacheStatus: cache,
+    uploadStatus: upload,
+  };
+}
+
+/** Each with what is wrong and what to do; the thresholds are those of `health.ts`. */
+const HEALTH_ERROR_TEXT: Record<HealthErrorCode, readonly [summaryMessage: string, recommendedAction: string]> = {
+  heartbeat_missing: [
+    'No heartbeat for 15 minutes or longer',
+    'Look at its diagnosis; check that its machine runs and reaches this server.',
+  ],
+  cpu_high: [
+    'The processors are busy beyond 80 %',
+    'Move protected machines to another process server, or give it more cores.',
+  ],
+  memory_high: [
+    'More than 80 % of the memory is in use',
+    'Move protected machines to another process server, or give it more memory.',
+  ],
+  cache_space_low: [
+    'Less than 30 % of the cache disk is free',
+    'Check the upload to the target; below 20 % it slows its sources down.',
+  ],
+  upload_slow: [
+    'What waits for upload needs more than 30 minutes',
+    'Check its network throughput and the churn of its machines.',
+  ],
+  services_not_running: [
+    'A service has not been running for 15 minutes',
+    'Start the services that are listed as not running.',
+  ],
+  certificate_expired: ['Its certificate has expired', 'Renew the certificate and register it again.'],
+  certificate_expiring: ['Its certificate ends within 60 days', 'Renew the certificate before it ends.'],
+};
+
+function toHealthErrorDto({ code, level, since }: HealthError): HealthErrorDto {
+  const [summaryMessage, recommendedAction] = HEALTH_ERROR_TEXT[code];
+  return { errorCode: code, errorLevel: level, summaryMessage, recommendedAction, creationTimeUtc: toIsoOrNull(since) };
+}
+
+/** Everything that is known of one process server. */
+export function toDetail(
+  server: ProcessServer,
+  asOf: AsOf,
+  ownVersion: Version,
+  possibleDuplicates: readonly PossibleDuplicate[],
+): ProcessServerDetail {
+  const { facts, lease, health, decommission } = server;
+  const { certificateExpiresAt } = health;
+  const moment = { now: asOf.at, connected: connectionStateAt(asOf.availableMs, server) === 'Connected' };
+  return {
+    ...toSummary(server, asOf, ownVersion, possibleDuplicates.length > 0),
+    fqdn: facts.fqdn,
+    dataPort: facts.dataPort,
+    osType: facts.osType,
+    osVersion: facts.osVersion,
+    machineId: facts.machineId,
+    environment: facts.environment,
+    cpuCores: facts.cpuCores,
+    memoryBytes: facts.memoryBytes,
+    cacheDiskBytes: facts.cacheDiskBytes,
+    sizingClass: sizingClassOf(facts),
+    proxy: facts.proxy,
+    registeredAt: server.registeredAt.toISOString(),
+    passphraseId: server.passphraseId,
+    decommissionedAt: toIsoOrNull(decommission?.at ?? null),
+    decommissionedBy: decommission?.by ?? null,
+    decommissionReason: decommission?.reason ?? null,
+    heartbeatIntervalSeconds: lease.assignedIntervalSeconds,
+    instanceId: lease.instanceId,
+    replacedInstanceIds: [...lease.replacedInstanceIds],
+    credentialRevoked: lease.revoked,
+    sourceAddress: lease.sourceAddress,
+    clockSkewMs: lease.skewMs,
+    load: toLoadDto(health, moment),
+    services: health.services && [...health.services],
+    servicesReportedAt: toIsoOrNull(health.servicesReportedAt),
+    servicesStatus: servicesStatusAt(moment, health),
+    servicesDownSince: toIsoOrNull(health.servicesDownAt),
+    protectedMachineCount: health.protectedMachineCount,
+    replicationPairCount: health.replicationPairCount,
+    certificateExpiresAt: toIsoOrNull(certificateExpiresAt),
+    certificateReportedAt: toIsoOrNull(health.certificateReportedAt),
+    certificateStatus: certificateStatusAt(moment, health),
+    certificateRemainingDays:
+      certificateExpiresAt && Math.floor((certificateExpiresAt.getTime() - asOf.at.getTime()) / DAY_MS),
+    healthErrors: healthErrorsAt(asOf.at, {
+      decommissioned: decommission !== null,
+      connected: moment.connected,
+      silentMs: asOf.availableMs - lease.lastSeenAvailableMs,
+      lastSeenAt: lease.lastHeartbeatAt ?? server.registeredAt,
+      reported: health,
+    }).map(toHealthErrorDto),
+    possibleDuplicates: [...possibleDuplicates],
+  };
+}

@@ -1,0 +1,66 @@
+import { Body, Controller, Param, Post, Put, Res } from '@nestjs/common';
+import { ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { RegistrationService } from '@app/fleet';
+import { PreflightResponse, RegisterRequest, RegistrationResponse } from '@app/api-contract';
+import { CHANGE_PROBLEMS, Endpoint } from '../access/endpoint.decorator.js';
+import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
+import { hostIdPipe } from '../access/uuid.pipe.js';
+import { toRegistrationCommand, toRegistrationResponse } from './registration.mapper.js';
+
+@ApiTags('process server')
+@ApiParam({ name: 'hostId', description: 'UUID made once by the installer; case does not matter', format: 'uuid' })
+@Controller('v1/process-servers/:hostId')
+export class RegistrationController {
+  constructor(private readonly registrationService: RegistrationService) {}
+
+  @Put()
+  @Endpoint({
+    permission: 'passphrase',
+    summary: 'Registers a process server, or registers it again',
+    responses: {
+      200: {
+        type: RegistrationResponse,
+        description: 'Registered again: a new generation, and a pending removal is cancelled',
+      },
+      201: { type: RegistrationResponse, description: 'Registered' },
+    },
+    problems: [
+      ...CHANGE_PROBLEMS,
+      'host_id_conflict',
+      'host_id_in_use',
+      'registration_rate_exceeded',
+      'generations_exhausted',
+      'version_newer_than_configuration_server',
+      'version_not_exact',
+      'invalid_data_port',
+      'clock_in_future',
+    ],
+  })
+  async register(
+    @Param('hostId', hostIdPipe) hostId: string,
+    @Body() body: RegisterRequest,
+    @CurrentPrincipal() call: AuthenticatedCall,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RegistrationResponse> {
+    const result = await this.registrationService.register(toRegistrationCommand(hostId, body, call));
+    reply.status(result.isNew ? 201 : 200);
+    return toRegistrationResponse(result);
+  }
+
+  @Post('preflight')
+  @Endpoint({
+    permission: 'passphrase',
+    summary: 'Says what would happen if it registered now; writes nothing',
+    responses: { 200: { type: PreflightResponse, description: 'What was found' } },
+    problems: CHANGE_PROBLEMS,
+  })
+  async preflight(
+    @Param('hostId', hostIdPipe) hostId: string,
+    @Body() body: RegisterRequest,
+    @CurrentPrincipal() call: AuthenticatedCall,
+  ): Promise<PreflightResponse> {
+    const { wouldRegister, findings } = await this.registrationService.preflight(toRegistrationCommand(hostId, body, call));
+    return { wouldRegister, findings: [...findings] };
+  }
+}

@@ -1,0 +1,42 @@
+import { RequestMethod, type Type } from '@nestjs/common';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { API_CONTROLLERS } from './app.module.js';
+import { permissionOf } from './access/endpoint.decorator.js';
+import type { Permission } from './access/principal.js';
+
+export interface RoutePermission {
+  readonly method: string;
+  readonly path: string;
+  readonly permission: Permission | undefined;
+}
+
+const metadata = <Value>(key: string, target: object): Value | undefined =>
+  Reflect.getMetadata(key, target) as Value | undefined;
+
+/** Every route of the contract with the permission that it states. */
+export function routePermissions(controllers: readonly Type[] = API_CONTROLLERS): RoutePermission[] {
+  return controllers.flatMap((controller) => {
+    const prototype = controller.prototype as Record<string, object>;
+    return Object.getOwnPropertyNames(prototype)
+      .map((name) => prototype[name])
+      .filter(
+        (handler): handler is object =>
+          typeof handler === 'function' && metadata(METHOD_METADATA, handler) !== undefined,
+      )
+      .map((handler) => ({
+        method: RequestMethod[metadata<RequestMethod>(METHOD_METADATA, handler) ?? RequestMethod.ALL],
+        path: [metadata<string>(PATH_METADATA, controller), metadata<string>(PATH_METADATA, handler)]
+          .join('/')
+          .replace(/\/+/g, '/')
+          .replace(/\/$/, ''),
+        permission: permissionOf(handler),
+      }));
+  });
+}
+
+/** @throws Error that names the routes without a permission: such a server does not start. */
+export function assertEveryRouteHasPermission(controllers?: readonly Type[]): void {
+  const withoutPermission = routePermissions(controllers).filter(({ permission }) => !permission);
+  if (withoutPermission.length > 0)
+    throw new Error(`Routes without a permission: ${withoutPermission.map(({ method, path }) => `${method} ${path}`).join(', ')}`);
+}

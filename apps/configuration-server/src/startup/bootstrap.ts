@@ -1,0 +1,188 @@
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { createServer } from 'node:net';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { durabilityWarnings, isClusterNode, readAvailability } from '@app/fleet-mysql';
+import {
+  lockDirectory,
+  errorCode,
+  errorMessage,
+  assertPrivateFolder,
+  SystemRandomness,
+  UuidIdentifiers,
+  type Settings,
+} from '@app/platform';
+import { StartupError } from './startup-error.js';
+import { createDataDirectory } from './create-data-directory.js';
+import { joinSite } from './join-site.js';
+import { bringSchemaUpToDate, openDatabase } from './open-database.js';
+import { ServerInstance } from '../server-instance.js';
+import { DataDirectory } from '../data-directory/data-directory.js';
+import { issueAdditionalAdminKey, SecretFiles, ensureInitialSecrets } from '../data-directory/secret-files.js';
+import { TeardownStack } from './teardown-stack.js';
+
+const IDLE_CLOSE_POLL_MS = 50;
+/** A request that has not arrived whole by then is given up; well below the time after which the whole stop is. */
+const DRAIN_TIMEOUT_MS = 10_000;
+
+/** What is asked of one start alone. */
+export interface StartOptions {
+  /** One more admin key, for an operator who has none any more. */
+  readonly newAdminKey: boolean;
+  /** The database was restored from a backup: what it does not know is settled by the data directory. */
+  readonly restored: boolean;
+}
+
+/** A file of the data directory, and whether the secret in it is valid in this database. */
+export interface SecretFile {
+  readonly path: string;
+  readonly state: 'absent' | 'valid' | 'not valid';
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly files: { readonly passphrase: SecretFile; readonly adminKey: SecretFile };
+  /** Drains, stops the private database cleanly, and leaves the data directory to the next start. */
+  stop(): Promise<void>;
+}
+
+/** Starts all of it: database, schema, secrets, jobs, HTTP. What was begun is undone when a later step fails. */
+export async function startServer(
+  settings: Settings,
+  logger: Logger,
+  progress: (line: string) => void,
+  options: StartOptions,
+): Promise<RunningServer> {
+  const teardown = new TeardownStack();
+  try {
+    return await startComponents(settings, logger, progress, options, teardown);
+  } catch (error) {
+    await teardown.run(logger);
+    throw error;
+  }
+}
+
+async function startComponents(
+  settings: Settings,
+  logger: Logger,
+  progress: (line: string) => void,
+  { newAdminKey, restored }: StartOptions,
+  teardown: TeardownStack,
+): Promise<RunningServer> {
+  const dataDirectory = resolve(settings.dataDirectory);
+  await createDataDirectory(dataDirectory);
+  await assertPrivateFolder(dataDirectory);
+  const files = new SecretFiles(dataDirectory);
+  await files.assertPrivate();
+  const lock = await lockDirectory(dataDirectory);
+  teardown.add(() => lock.release());
+  const host = await resolveListenAddress(settings.http);
+
+  const randomness = new SystemRandomness();
+  const parts = { settings, randomness, logger, progress, teardown };
+  const opened = await openDatabase(dataDirectory, parts);
+  const { servers, database: setupDatabase, clock } = opened;
+  for (const warning of await durabilityWarnings(setupDatabase))
+    logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
+
+  const identifiers = new UuidIdentifiers();
+  // Two containers may share a host name and both be process 1.
+  const name = `${hostname()}:${process.pid}:${identifiers.newId(clock.now()).slice(-8)}`;
+  await bringSchemaUpToDate(opened, name, parts);
+
+  if (await isClusterNode(setupDatabase))
+    await joinSite(
+      () => readAvailability(setupDatabase, clock.now()),
+      clock,
+      (ms) => pause(ms),
+    );
+
+  const directory = new DataDirectory(dataDirectory, files, logger);
+  teardown.add(() => directory.stop());
+  const replica = await ServerInstance.create({
+    name,
+    settings,
+    servers,
+    clock,
+    siteClock: clock,
+    randomness,
+    identifiers,
+    logger,
+    passphraseFile: files,
+    removalRecorder: directory.removedHosts,
+    directory,
+  });
+  teardown.add(() => drainAndStop(replica));
+  if (restored && !(await replica.secrets.hasInitialSecrets()))
+    throw new StartupError('--restored: the database is empty. Load the backup first (docs/backup-and-restore.md).');
+  const isNewDatabase = await ensureInitialSecrets(replica.secrets, replica.keys, files, progress);
+  await directory.reconcile(
+    { replica: name, database: setupDatabase, clock, identifiers, randomness, keys: replica.keys },
+    { isRestored: restored, isNewDatabase },
+    progress,
+  );
+  if (newAdminKey) {
+    await issueAdditionalAdminKey(replica.secrets, files);
+    progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they are in wrong hands.`);
+  }
+  await replica.start();
+  directory.startTracking(() => replica.availabilityClock.recordedAvailableMs);
+  await replica.http.listen(settings.http.port, host);
+  const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');
+  replica.status.addresses.push(url);
+  await lock.publishUrl(url);
+  return { url, files: await toSecretFileStates(files, replica), stop: () => teardown.run(logger) };
+}
+
+async function toSecretFileStates(files: SecretFiles, { keys }: ServerInstance): Promise<RunningServer['files']> {
+  const { passphrase, adminKey } = await files.hashes();
+  const stateOf = (hash: Buffer | null, isValid: boolean): SecretFile['state'] =>
+    hash === null ? 'absent' : isValid ? 'valid' : 'not valid';
+  return {
+    passphrase: {
+      path: files.passphrase,
+      state: stateOf(passphrase, passphrase !== null && (await keys.passphraseState(passphrase)) === 'valid'),
+    },
+    adminKey: {
+      path: files.adminKey,
+      state: stateOf(adminKey, adminKey !== null && (await keys.isApiKeyValid(adminKey))),
+    },
+  };
+}
+
+/** A connection that its client keeps open after the last answer, or on which it never asks, would hold the stop up. */
+async function drainAndStop(replica: ServerInstance): Promise<void> {
+  const server: Server = replica.http.getHttpServer();
+  const idleCloseTimer = setInterval(() => server.listening || replica.connections.closeIdle(), IDLE_CLOSE_POLL_MS);
+  const forceCloseTimer = setTimeout(() => replica.connections.closeAll(), DRAIN_TIMEOUT_MS);
+  try {
+    await replica.stop();
+  } finally {
+    clearInterval(idleCloseTimer);
+    clearTimeout(forceCloseTimer);
+  }
+}
+
+/**
+ * The one address to listen on. Asked before anything is begun: a taken port is the most frequent reason why a start fails.
+ * Given a name, Fastify would open a second server for its other address, which checks no PROXY protocol header.
+ */
+async function resolveListenAddress({ host, port }: Settings['http']): Promise<string> {
+  try {
+    const { address } = await lookup(host, { order: 'ipv4first' });
+    const probe = createServer().listen({ host: address, port, exclusive: true });
+    await once(probe, 'listening');
+    await new Promise((closed) => probe.close(closed));
+    return address;
+  } catch (error) {
+    const why =
+      errorCode(error) === 'EADDRINUSE'
+        ? 'another program listens there. Stop it, or choose another HTTP_PORT'
+        : errorMessage(error);
+    throw new StartupError(`HTTP_PORT ${port} on ${host} cannot be used: ${why}.`, { cause: error });
+  }
+}

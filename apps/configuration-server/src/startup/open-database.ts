@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { FleetError, type Randomness } from '@app/fleet';
+import {
+  Database,
+  DatabaseServers,
+  requiresTls,
+  errorNumber,
+  isMissingPrivilege,
+  migrateDatabase,
+  NoPrimaryError,
+  readDatabaseClock,
+  readMaxPacketBytes,
+  schemaDifference,
+  NewerSchemaError,
+  type DatabaseAddress,
+} from '@app/fleet-mysql';
+import { errorCode, errorMessage, SystemClock, withProgress, type DatabaseSettings, type Settings } from '@app/platform';
+import { StartupError } from './startup-error.js';
+import { DatabaseSupervisor } from '../kept-database.js';
+import type { TeardownStack } from './teardown-stack.js';
+
+/** Often enough that a step of the database's clock is found before it matters. */
+const CLOCK_SYNC_INTERVAL_MS = 10_000;
+const ER_ACCESS_DENIED_ERROR = 1045;
+
+/** What a start has of the database before its schema is known. */
+export interface OpenDatabase {
+  readonly servers: DatabaseServers;
+  /** One connection, for the start itself and for reading the database's clock. */
+  readonly database: Database;
+  readonly clock: SystemClock;
+}
+
+export interface StartupContext {
+  readonly settings: Settings;
+  readonly randomness: Randomness;
+  readonly logger: Logger;
+  readonly progress: (line: string) => void;
+  readonly teardown: TeardownStack;
+}
+
+/** The database that is named, or a private one in the data directory. @throws StartupError */
+export async function openDatabase(
+  dataDirectory: string,
+  { settings, randomness, logger, progress, teardown }: StartupContext,
+): Promise<OpenDatabase> {
+  const address = settings.database ?? (await privateDatabase(dataDirectory, logger, progress, teardown));
+  const servers = new DatabaseServers(address, (change) =>
+    logger.warn(change, 'another database server is used from now on; connections to the earlier one were closed'),
+  );
+  const database = new Database(servers, randomness, { connections: 1, lockWaitSeconds: 3 });
+  teardown.add(() => database.close());
+  const clock = new SystemClock(() => readDatabaseClock(database));
+  await (settings.database ? connectToDatabase(settings.database, clock, progress) : clock.synchronise());
+  const clockSyncTimer = setInterval(() => void synchronise(clock, logger), CLOCK_SYNC_INTERVAL_MS);
+  teardown.add(async () => clearInterval(clockSyncTimer));
+  await readMaxPacketBytes(database).catch((error: unknown) => {
+    throw new StartupError(`The database cannot be used: ${errorMessage(error)}`, { cause: error });
+  });
+  return { servers, database, clock };
+}
+
+/** Makes the schema that of this version; writes nothing when it is already, or is a later one. Returns the migrations made. @throws StartupError */
+export async function bringSchemaUpToDate(
+  { servers, database, clock }: OpenDatabase,
+  replica: string,
+  { settings, randomness, progress }: StartupContext,
+): Promise<readonly string[]> {
+  const { user, database: schema } = settings.database ?? {
+    user: 'the private user',
+    database: 'the private database',
+  };
+  try {
+    const { pending, unknown } = await schemaDifference((sql) => database.rows(sql));
+    if (unknown.length > 0) throw new NewerSchemaError(unknown);
+    if (pending.length === 0) return [];
+    const { address } = await servers.choose();
+    await withProgress(
+      progress,
+      'Bringing the schema up to date',
+      migrateDatabase(address, clock, replica, randomness),
+    ).catch((error: unknown) => {
+      if (isMissingPrivilege(error)) throw new StartupError(missingPrivilegeMessage(schema, user, pending, error), { cause: error });
+      throw error;
+    });
+    return pending;
+  } catch (error) {
+    if (error instanceof NewerSchemaError)
+      throw new StartupError(`The database ${schema} cannot be used: ${error.message}.`, { cause: error });
+    throw error;
+  }
+}
+
+const missingPrivilegeMessage = (schema: string, user: string, pending: readonly string[], error: unknown): string =>
+  `The schema of the database ${schema} lacks ${pending.length} migrations (${pending[0]} to ${pending.at(-1)}), and ${user} may not make them: ${errorMessage(error)}\n` +
+  'Run "npm start -- --migrate-only" once with a DATABASE_URL of a user who may create and alter tables there, then start again as this one.';
+
+/** Says so when the clock of another database node is found to differ, and when it does no longer. */
+async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
+  const before = clock.databaseDifferenceMs;
+  await clock.synchronise().catch((error: unknown) => logger.debug({ err: error }, 'clock not synchronised'));
+  const differenceSeconds = clock.databaseDifferenceMs / 1000;
+  if (before === 0 && differenceSeconds !== 0)
+    logger.warn({ differenceSeconds }, "the clock of this database node differs from the site's and is not followed");
+  if (before !== 0 && differenceSeconds === 0)
+    logger.info("the clock of this database node agrees with the site's again");
+}
+
+/** The first connection to a database that is not ours. */
+async function connectToDatabase(database: DatabaseSettings, clock: SystemClock, progress: (line: string) => void): Promise<void> {
+  const where =
+    'socketPath' in database
+      ? database.socketPath
+      : [database, ...database.others].map(({ host, port }) => `${host}:${port}`).join(',');
+  try {
+    await withProgress(progress, `Looking for the database at ${where}`, clock.synchronise());
+  } catch (error) {
+    throw new StartupError(
+      `DATABASE_URL: the database ${database.database} at ${where} cannot be used as ${database.user}: ${await describeConnectionError(error, database)}`,
+      { cause: error },
+    );
+  }
+}
+
+async function describeConnectionError(error: unknown, database: DatabaseSettings): Promise<string> {
+  const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (await requiresTls(reason, database))
+    return 'the database demands TLS: add ?ssl=required to DATABASE_URL (or ssl=verify-ca or verify-identity with sslCa)';
+  if (reason instanceof FleetError) return 'it does not answer';
+  const message = errorMessage(reason) || String(errorCode(reason));
+  const mayNeedCertificate = errorNumber(reason) === ER_ACCESS_DENIED_ERROR && 'ssl' in database && !database.ssl?.cert;
+  if (mayNeedCertificate)
+    return `${message} (where the database demands a certificate of this user, add sslCert and sslKey to DATABASE_URL)`;
+  return reason instanceof NoPrimaryError ? `no server takes writes: ${message}` : message;
+}
+
+async function privateDatabase(
+  dataDirectory: string,
+  logger: Logger,
+  progress: (line: string) => void,
+  teardown: TeardownStack,
+): Promise<DatabaseAddress> {
+  const database = await DatabaseSupervisor.open(join(dataDirectory, 'database'), logger, progress);
+  teardown.add(() => database.stop());
+  return database.address;
+}

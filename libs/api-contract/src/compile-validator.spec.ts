@@ -1,0 +1,176 @@
+import { plainToInstance, Transform } from 'class-transformer';
+import { IsInt, IsOptional, IsString, ValidateIf, validateSync } from 'class-validator';
+import { describe, expect, it } from '@jest/globals';
+import { compileValidator, type DtoClass } from './compile-validator.js';
+import * as wire from './index.js';
+
+const {
+  ApiKeyRequest,
+  ApplyPurgeRequest,
+  HeartbeatRequest,
+  PurgePlanRequest,
+  PurgeRequest,
+  RegisterRequest,
+  RevokeCredentialRequest,
+  RotatePassphraseRequest,
+} = wire;
+
+const HEARTBEAT = {
+  generation: 4_294_967_295,
+  machineId: '42-1f',
+  instanceId: 'ƒ',
+  agentVersion: '9.63.7187.1',
+  sentAt: '2026-11-23T09:00:30.5+01:00',
+  load: {
+    cpuPercent: 12.5,
+    totalMemoryBytes: 17_179_869_184,
+    availableMemoryBytes: 0,
+    totalCacheBytes: null,
+    freeCacheBytes: 1,
+    throughputBytesPerSecond: 0,
+    pendingUploadBytes: 9_007_199_254_740_991,
+  },
+  services: [{ name: 'cxprocessserver', state: 'running' }],
+  protectedMachineCount: 0,
+  replicationPairCount: 3,
+  certificateExpiresAt: '2027-02-28T00:00:00Z',
+};
+const REGISTRATION = {
+  friendlyName: 'ps-berlin-1',
+  fqdn: 'ps-berlin-1.example.net',
+  ipAddress: '2001:DB8::1',
+  dataPort: 443,
+  osType: 'Windows',
+  osVersion: 'Server 2022',
+  agentVersion: '9.63.7187.1',
+  machineId: 'machine-1',
+  environment: 'NonVMware',
+  cpuCores: 65_535,
+  memoryBytes: 9_007_199_254_740_991,
+  cacheDiskBytes: 0,
+  sentAt: '2026-11-23T09:00:30Z',
+  proxy: { used: true, address: 'proxy.example.net', port: 3_128, authenticated: false },
+};
+const PLAN = {
+  connectionState: 'Disconnected',
+  lifecycle: 'Registered',
+  versionStatus: 'NotSupported',
+  health: 'None',
+  ipAddress: '192.0.2.11',
+  friendlyName: 'ps ',
+  passphraseId: '0199F0C4-3f5e-7cc1-9d43-5f4c5b3a2e11',
+  silentForSeconds: 0,
+};
+
+/** Every body of the contract, whole. */
+const BODIES: readonly (readonly [DtoClass, object])[] = [
+  [HeartbeatRequest, HEARTBEAT],
+  [RegisterRequest, REGISTRATION],
+  [PurgeRequest, { generation: 1, reason: 'scrapped', force: true }],
+  [PurgePlanRequest, PLAN],
+  [ApplyPurgeRequest, { expectedCount: 1_000, reason: 'scrapped', acknowledgeShare: false }],
+  [RevokeCredentialRequest, { generation: 1, reason: 'its disk was copied' }],
+  [ApiKeyRequest, { name: 'portal', role: 'reader', expiresAt: '2027-02-28T00:00:00Z' }],
+  [RotatePassphraseRequest, { overlapSeconds: 0 }],
+];
+
+/** What JSON can hold, at the edges; each is put in the place of every member. */
+const ODD_VALUES = [
+  undefined,
+  null,
+  true,
+  0,
+  -1,
+  0.5,
+  NaN,
+  Infinity,
+  443,
+  2 ** 53,
+  4_294_967_296,
+  '',
+  ' ',
+  'x',
+  '1',
+  '10.0.0.1',
+  '\u0000',
+  '\ud800',
+  'x'.repeat(129),
+  'x'.repeat(501),
+  [],
+  [null],
+  [{}],
+  {},
+  { name: 'a' },
+];
+
+const passesClassValidator = (dtoClass: DtoClass, body: unknown): boolean =>
+  typeof body === 'object' &&
+  body !== null &&
+  !Array.isArray(body) &&
+  validateSync(plainToInstance(dtoClass, body), {
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+  }).length === 0;
+
+/** With each member odd, left out, or of an odd member itself. */
+function variants(whole: object): object[] {
+  return [...Object.entries(whole), ['unknown', undefined] as const].flatMap(([name, member]) => {
+    const { [name]: _left, ...without } = whole as Record<string, unknown>;
+    const inner = Array.isArray(member)
+      ? variants(member[0] as object).map((item) => [member[0], item])
+      : typeof member === 'object' && member !== null
+        ? variants(member as object)
+        : [];
+    return [without, ...[...ODD_VALUES, ...inner].map((value) => ({ ...whole, [name]: value }))];
+  });
+}
+
+describe('a check compiled from a wire class', () => {
+  it.each(BODIES)('says of every body of a %p just what class-validator says', (dtoClass, whole) => {
+    const check = compileValidator(dtoClass);
+    const bodies = [...ODD_VALUES, ...variants(whole)];
+    expect(bodies.filter((body) => check(body) !== passesClassValidator(dtoClass, body))).toEqual([]);
+    expect(check(whole)).toBe(true);
+    expect(bodies.filter((body) => !check(body)).length).toBeGreaterThan(40);
+  });
+
+  it.each([
+    [{ generation: 1 }],
+    [{ ...HEARTBEAT, load: {} }],
+    [{ ...HEARTBEAT, load: null, services: null }],
+    [{ ...HEARTBEAT, services: [] }],
+  ])('lets pass what is well made: %j', (body) => {
+    expect(compileValidator(HeartbeatRequest)(body)).toBe(true);
+  });
+
+  it('knows every body that a route takes', () => {
+    const bodies = Object.values(wire as unknown as Record<string, unknown>).filter(
+      (one) => typeof one === 'function' && one.name.endsWith('Request'),
+    );
+    expect(new Set(BODIES.map(([dtoClass]) => dtoClass))).toEqual(new Set(bodies));
+  });
+
+  class EachText {
+    @IsString({ each: true })
+    readonly texts!: string[];
+  }
+  class Conditional {
+    @IsOptional()
+    @ValidateIf(() => false)
+    @IsInt()
+    readonly number?: number;
+  }
+  class Trimmed {
+    @IsString()
+    @Transform(({ value }) => String(value).trim())
+    readonly text!: string;
+  }
+  it.each([
+    [EachText, /no compiled check/],
+    [Conditional, /no compiled check/],
+    [Trimmed, /cannot be transformed/],
+  ])('does not start with a decorator that it would read wrongly: %p', (dtoClass, message) => {
+    expect(() => compileValidator(dtoClass)).toThrow(message);
+  });
+});

@@ -1,0 +1,111 @@
+import { TransformationType } from 'class-transformer';
+import { defaultMetadataStorage } from 'class-transformer/cjs/storage.js';
+import {
+  getMetadataStorage,
+  type ValidationArguments,
+  type ValidatorConstraintInterface,
+  ValidationTypes,
+} from 'class-validator';
+
+export type DtoClass = new () => object;
+export type Validator = (value: unknown) => boolean;
+
+/** One member of a wire class, as its decorators describe it. */
+export interface Field {
+  readonly name: string;
+  readonly optional: boolean;
+  /** Checks of the value itself. */
+  readonly validators: readonly Validator[];
+  /** The class of the value, or of each item of it. */
+  readonly nested: { readonly dtoClass: DtoClass; readonly each: boolean } | null;
+}
+
+/**
+ * A check made once from a wire class's own decorators: class-validator's walk of them costs a registration a tenth of its time.
+ * True only for what class-validator would let pass unchanged; what it refuses is class-validator's to name, or to let pass.
+ * @throws Error for a decorator that it does not know: better no start than a hole.
+ */
+export function compileValidator(dtoClass: DtoClass): Validator {
+  const fields = new Map(
+    fieldsOf(dtoClass).map((field) => [field.name, { ...field, validators: [...field.validators, ...nestedValidators(field)] }]),
+  );
+  const required = [...fields.values()].filter(({ optional }) => !optional).map(({ name }) => name);
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    for (const name of required) if (!(name in value)) return false;
+    for (const name in value) {
+      const field = fields.get(name);
+      if (!field || !isValidField((value as Record<string, unknown>)[name], field)) return false;
+    }
+    return true;
+  };
+}
+
+/** Whether a value passes the checks of its field; null is as good as left out. */
+export function isValidField(member: unknown, { optional, validators }: Pick<Field, 'optional' | 'validators'>): boolean {
+  if (optional && (member === undefined || member === null)) return true;
+  for (const validator of validators) if (!validator(member)) return false;
+  return true;
+}
+
+/** The members of a wire class. @throws Error for a decorator that it does not know. */
+export function fieldsOf(dtoClass: DtoClass): Field[] {
+  const byName = new Map<string, { optional: boolean; validators: Validator[]; nested: Field['nested'] }>();
+  for (const metadata of getMetadataStorage().getTargetValidationMetadatas(dtoClass, '', false, false)) {
+    const field = byName.get(metadata.propertyName) ?? { optional: false, validators: [], nested: null };
+    byName.set(metadata.propertyName, field);
+    if (
+      defaultMetadataStorage.findTransformMetadatas(dtoClass, metadata.propertyName, TransformationType.PLAIN_TO_CLASS)
+        .length > 0
+    ) {
+      throw new Error(`${dtoClass.name}.${metadata.propertyName}: what is taken as it is cannot be transformed`);
+    }
+    if (metadata.type === ValidationTypes.NESTED_VALIDATION)
+      field.nested = { dtoClass: typeOf(dtoClass, metadata.propertyName), each: metadata.each };
+    else if (metadata.name === 'isOptional') field.optional = true;
+    else if (metadata.type === ValidationTypes.CUSTOM_VALIDATION && !metadata.each && !metadata.validateIf)
+      field.validators.push(...decoratorValidators(metadata));
+    else
+      throw new Error(
+        `${dtoClass.name}.${metadata.propertyName}: no compiled check for ${metadata.name ?? metadata.type}`,
+      );
+  }
+  return [...byName].map(([name, field]) => ({ name, ...field }));
+}
+
+/** What class-validator does for these, without the calls that it takes there. */
+const INLINE_VALIDATORS: Readonly<Record<string, (bound: number) => Validator>> = {
+  isInt: () => Number.isInteger,
+  min: (min) => (value) => typeof value === 'number' && value >= min,
+  max: (max) => (value) => typeof value === 'number' && value <= max,
+};
+
+function decoratorValidators({
+  name = '',
+  constraintCls,
+  constraints,
+}: {
+  name?: string;
+  constraintCls: unknown;
+  constraints: unknown[];
+}): Validator[] {
+  const direct = INLINE_VALIDATORS[name];
+  if (direct) return [direct((constraints ?? [])[0] as number)];
+  const validationArguments = { constraints } as ValidationArguments; // all that the decorators in use look at
+  return getMetadataStorage()
+    .getTargetValidatorConstraints(constraintCls as DtoClass)
+    .map(({ instance }) => instance as ValidatorConstraintInterface)
+    .map((constraint) => (value: unknown) => constraint.validate(value, validationArguments) === true);
+}
+
+function typeOf(dtoClass: DtoClass, name: string): DtoClass {
+  const type = defaultMetadataStorage.findTypeMetadata(dtoClass, name)?.typeFunction?.() as DtoClass | undefined;
+  if (!type) throw new Error(`${dtoClass.name}.${name}: @ValidateNested without @Type`);
+  return type;
+}
+
+function nestedValidators({ nested }: Field): Validator[] {
+  if (!nested) return [];
+  const validator = compileValidator(nested.dtoClass);
+  return [nested.each ? (value) => Array.isArray(value) && value.every(validator) : validator];
+}

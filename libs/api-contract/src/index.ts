@@ -1,0 +1,70 @@
+export { canonicalAddress, canonicalHostId } from './validators.js';
+export { ConfigurationServerClient, ApiProblemError, UnexpectedResponseError, type ClientOptions } from './client.js';
+export { compileValidator, type Validator, type DtoClass } from './compile-validator.js';
+export { DecommissionQuery, DecommissionResponse } from './decommission.dto.js';
+export { EventDto, EventList } from './event.dto.js';
+export {
+  CleanUpDto,
+  ConfigurationServerResponse,
+  ConnectionStateCounts,
+  FleetResponse,
+  HealthCounts,
+  LifecycleCounts,
+  AvailabilityDto,
+  LiveResponse,
+  ReadyResponse,
+  RestoreDto,
+  VersionStatusCounts,
+} from './fleet.dto.js';
+export { firstError } from './first-error.js';
+export { HeartbeatRequest, HeartbeatResponse, LoadReport, ServiceReport } from './heartbeat.dto.js';
+export {
+  ApiKeyDto,
+  ApiKeyList,
+  ApiKeyRequest,
+  CreatedApiKey,
+  PassphraseDto,
+  PassphraseList,
+  PassphraseRotation,
+  RotatePassphraseRequest,
+} from './key.dto.js';
+export { lenientReader, MAX_IGNORED, type Reading } from './lenient-reader.js';
+export { FieldError, ProblemResponse } from './problem.dto.js';
+export { hasRetryAfter, PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './problems.js';
+export {
+  DiagnosisResponse,
+  ServiceOutageDto,
+  HealthErrorDto,
+  LoadDto,
+  PossibleDuplicateDto as PossibleDuplicate,
+  ProcessServerDetail,
+  ProcessServerList,
+  ProcessServerSummary,
+  ServiceDto,
+  RefusalDto,
+} from './process-server.dto.js';
+export {
+  ApplyPurgeRequest,
+  ApplyPurgeResponse,
+  PurgeCandidate,
+  PurgePlanRequest,
+  PurgePlanResponse,
+  PurgeRequest,
+  PurgeResponse,
+  SkippedCandidate,
+} from './purge.dto.js';
+export {
+  ExportEventsQuery,
+  ListEventsQuery,
+  ListProcessServersQuery,
+  ListTimelineQuery,
+  PageQuery,
+} from './query.dto.js';
+export {
+  FindingDto,
+  PreflightResponse,
+  ProxySettings,
+  RegisterRequest,
+  RegistrationResponse,
+} from './registration.dto.js';
+export { RevokeCredentialRequest, RevokeCredentialResponse } from './revocation.dto.js';

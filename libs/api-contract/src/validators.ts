@@ -1,0 +1,127 @@
+import { registerDecorator, type ValidationArguments, type ValidationOptions } from 'class-validator';
+import ipaddr from 'ipaddr.js';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/i;
+/** In days. */
+const MIN_DAYS_IN_MONTH = 28;
+const VERSION = /^(\d{1,5})\.(\d{1,5})\.(\d{1,5})\.(\d{1,5})$/;
+/** Nobody sees them, or not everybody the same. Not the two joiners and the two variation selectors: letters and emoji need those to look right. */
+const INVISIBLE_CHARACTERS = /(?![\u200c\u200d\ufe0e\ufe0f])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+/** What nearly all labels are made of: the checks for other letters would pass it and cost more. */
+const PRINTABLE_ASCII = /^[!-~]+$/;
+/** White space, the Braille cell without dots, and what only joins. */
+const BLANK_START = /^[\s\u2800\u200c\u200d\ufe0e\ufe0f]/u;
+const BLANK_END = /[\s\u2800]$/u;
+
+const ADDRESS_MESSAGE = 'must be an IPv4 or IPv6 address';
+
+/** The canonical form of a host id: lower case. Null when the text is no UUID. */
+export const canonicalHostId = (text: string): string | null => (UUID.test(text) ? text.toLowerCase() : null);
+
+/** Four numbers from 0 to 255 without leading zeros. */
+const isDotted = (text: string): boolean =>
+  IPV4.test(text) && text.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255);
+
+/** An IPv6 address whose end is written as an IPv4 address, in groups alone: the parser would take `::1.2.3.4` for `::ffff:1.2.3.4`. */
+function expandEmbeddedIpv4(text: string): string {
+  const tail = text.slice(text.lastIndexOf(':') + 1);
+  if (!isDotted(tail)) return text;
+  const [a = 0, b = 0, c = 0, d = 0] = tail.split('.').map(Number);
+  return `${text.slice(0, -tail.length)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+}
+
+/** The canonical form of an address: IPv4 dotted, IPv6 as in RFC 5952, an IPv4 address in IPv6 clothing as IPv4. Null when it is none. */
+export function canonicalAddress(text: string): string | null {
+  if (!text.includes(':')) return isDotted(text) ? text : null;
+  const groups = expandEmbeddedIpv4(text);
+  if (/[.%]/.test(groups) || !ipaddr.IPv6.isValid(groups)) return null;
+  const six = ipaddr.IPv6.parse(groups);
+  return six.isIPv4MappedAddress() ? six.toIPv4Address().toString() : six.toRFC5952String();
+}
+
+const UNUSABLE_RANGES: readonly string[] = ['unspecified', 'multicast', 'broadcast'];
+
+/** What keeps an address from being the one that a machine is reached under. Loopback may be: a whole site can run on one machine. */
+export function findMachineAddressError(text: string): string | null {
+  const canonical = canonicalAddress(text);
+  if (canonical === null) return ADDRESS_MESSAGE;
+  const range = ipaddr.parse(canonical).range();
+  return UNUSABLE_RANGES.includes(range) ? `must be the address of one machine; this one is ${range}` : null;
+}
+
+/** RFC 3339 with a real calendar day, in the years that a database can keep; without leap seconds. */
+export function isTimestamp(text: string): boolean {
+  if (!TIMESTAMP.test(text)) return false;
+  const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8, 10))];
+  if (year < 1970 || year > 9998 || month < 1 || month > 12 || day < 1) return false;
+  return day <= MIN_DAYS_IN_MONTH || day === new Date(Date.UTC(year, month - 1, day)).getUTCDate();
+}
+
+const isVersion = (text: string): boolean =>
+  VERSION.exec(text)
+    ?.slice(1)
+    .every((part) => Number(part) <= 65_535) ?? false;
+/** As a database counts: by code points. Names are kept in NFC, which can be longer. */
+const hasMaxLength = (text: string, max: number): boolean =>
+  [text, text.normalize('NFC')].every((form) => form.length <= max || [...form].length <= max);
+const codePoint = (character: string): string =>
+  `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+/** What keeps a text from being what a label begins with: all that `findDisplayTextError` says, but it may break off at white space. */
+export function findDisplayTextPrefixError(text: string, max: number): string | null {
+  if (text.length <= max && PRINTABLE_ASCII.test(text)) return null;
+  if (text === '' || !hasMaxLength(text, max)) return `must be text of 1 to ${max} characters`;
+  const [invisible] = INVISIBLE_CHARACTERS.exec(text) ?? [];
+  if (invisible !== undefined) return `must be one line of characters that can be seen; ${codePoint(invisible)} is none`;
+  return BLANK_START.test(text) ? 'must not begin with white space' : null;
+}
+
+/** What keeps a text from being a label: one line of at most so many code points that can be seen, from its first to its last. */
+export const findDisplayTextError = (text: string, max: number): string | null =>
+  findDisplayTextPrefixError(text, max) ?? (BLANK_END.test(text) ? 'must not end with white space' : null);
+
+/** A check by what is wrong with a text: null when nothing is. What is no text is told what an empty one is. */
+function textValidator(name: string, findError: (text: string) => string | null) {
+  return (options?: ValidationOptions): PropertyDecorator =>
+    (target, propertyName) => {
+      const message = ({ property, value }: ValidationArguments): string =>
+        `${property} ${findError(typeof value === 'string' ? value : '')}`;
+      registerDecorator({
+        name,
+        target: target.constructor,
+        propertyName: String(propertyName),
+        options: { message, ...options },
+        validator: { validate: (value: unknown) => typeof value === 'string' && findError(value) === null },
+      });
+    };
+}
+
+const validateWith =
+  (isValid: (text: string) => boolean, message: string) =>
+  (text: string): string | null =>
+    isValid(text) ? null : message;
+
+export const IsHostId = textValidator(
+  'isHostId',
+  validateWith((text) => canonicalHostId(text) !== null, 'must be a UUID'),
+);
+export const IsAddress = textValidator(
+  'isAddress',
+  validateWith((text) => canonicalAddress(text) !== null, ADDRESS_MESSAGE),
+);
+export const IsMachineAddress = textValidator('isMachineAddress', findMachineAddressError);
+export const IsTimestamp = textValidator(
+  'isTimestamp',
+  validateWith(isTimestamp, 'must be an RFC 3339 instant, e.g. 2026-11-23T09:00:00Z'),
+);
+export const IsVersion = textValidator(
+  'isVersion',
+  validateWith(isVersion, 'must have four numbers from 0 to 65535, e.g. 9.63.7187.1'),
+);
+/** Text for people and names that people compare. A reason is one as well: the audit log has a line for each. */
+export const IsDisplayText = (max: number): PropertyDecorator => textValidator('isLabel', (text) => findDisplayTextError(text, max))();
+/** What labels are searched by: may end in white space, as a name that is being typed does. */
+export const IsDisplayTextPrefix = (max: number): PropertyDecorator =>
+  textValidator('isLabelStart', (text) => findDisplayTextPrefixError(text, max))();

@@ -1,0 +1,171 @@
+import {
+  CERTIFICATE_WARNING_MS,
+  earliestSupported,
+  HEALTH_WINDOW_MS,
+  nameKey,
+  reportsAheadFrom,
+  statusRank,
+  versionKey,
+  type FleetFilter,
+  type Health,
+  type Version,
+} from '@app/fleet';
+import { duplicateConditionSql } from './duplicate-condition.js';
+import { candidateCondition, indexCondition, type FilterCondition } from './access-paths.js';
+import { sqlFragment, type SqlFragment } from './sql-fragment.js';
+import { loadReportBucketOf } from '../statements/heartbeat-rows.js';
+
+/** The instant that a read is true for. */
+export interface AsOf {
+  readonly at: Date;
+  /** L at `at`. */
+  readonly availableMs: number;
+}
+
+const msBefore = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
+
+/** `healthAt` of the rules, over `p`, `l` and `h`. */
+export function healthSql(asOf: AsOf): SqlFragment {
+  const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
+  const aheadFrom = reportsAheadFrom(asOf.at);
+  const window = [windowStart, aheadFrom];
+  const fresh = (reportedAt: string): string => `(h.${reportedAt} > ? AND h.${reportedAt} < ?)`;
+  const freshLoad = (status: 'Healthy' | 'Warning' | 'Critical'): string =>
+    `(h.load_severity = ${statusRank(status)} AND ${fresh('load_reported_at')})`;
+  const freshCertificate = (ends: string): string =>
+    `(h.certificate_expires_at ${ends} AND ${fresh('certificate_reported_at')})`;
+  return sqlFragment(
+    `CASE
+       WHEN p.decommissioned_at IS NOT NULL THEN 'None'
+       WHEN l.last_seen_available_ms <= ? THEN 'Critical'
+       WHEN l.expires_available_ms <= ? THEN 'None'
+       WHEN ${freshLoad('Critical')} OR ${freshCertificate('<= ?')} THEN 'Critical'
+       WHEN ${freshLoad('Warning')} OR ${freshCertificate('< ?')} OR (h.services_down_at <= ? AND ${fresh('services_reported_at')}) THEN 'Warning'
+       WHEN ${freshLoad('Healthy')} THEN 'Normal'
+       ELSE 'None'
+     END`,
+    asOf.availableMs - HEALTH_WINDOW_MS,
+    asOf.availableMs,
+    ...window,
+    asOf.at,
+    ...window,
+    ...window,
+    msBefore(asOf, -CERTIFICATE_WARNING_MS),
+    ...window,
+    windowStart,
+    ...window,
+    ...window,
+  );
+}
+
+/**
+ * Where those are found who may be in this health, each by an index: nobody who is in it is left out, and a few who are not
+ * are among them. The Normal are the others.
+ */
+export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf): SqlFragment[] {
+  const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
+  const slot = loadReportBucketOf(windowStart);
+  const indexScan = (table: string, index: string, condition: string, ...parameters: unknown[]): SqlFragment =>
+    sqlFragment(`FROM ${table} AS x FORCE INDEX (${index}) WHERE ${condition}`, ...parameters);
+  const healthScan = (index: string, condition: string, ...parameters: unknown[]): SqlFragment =>
+    indexScan('process_server_health', index, condition, ...parameters);
+  switch (health) {
+    case 'Critical':
+      return [
+        indexScan('process_server_lease', 'ix_last_seen', 'x.last_seen_available_ms <= ?', asOf.availableMs - HEALTH_WINDOW_MS),
+        healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Critical'), slot),
+        healthScan('ix_certificate_expiry', 'x.certificate_expires_at <= ?', asOf.at),
+      ];
+    case 'Warning':
+      return [
+        healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Warning'), slot),
+        healthScan('ix_certificate_expiry', 'x.certificate_expires_at < ?', msBefore(asOf, -CERTIFICATE_WARNING_MS)),
+        healthScan('ix_services_down', 'x.services_down_at <= ?', windowStart),
+      ];
+    case 'None':
+      return [
+        indexScan('process_server', 'ix_decommissioned_at', 'x.decommissioned_at IS NOT NULL'),
+        // A lease ends after the last sign of life, or moments before when it is ended at once: those whose lease ended longer ago are Critical, or decommissioned.
+        indexScan(
+          'process_server_lease',
+          'ix_lease_expiry',
+          'x.expires_available_ms > ? AND x.expires_available_ms <= ?',
+          asOf.availableMs - 2 * HEALTH_WINDOW_MS,
+          asOf.availableMs,
+        ),
+        healthScan('ix_load', 'x.load_severity = 0'),
+        healthScan('ix_load', 'x.load_severity IN (1, 2, 3) AND x.load_report_bucket <= ?', slot),
+        healthScan('ix_load', 'x.load_severity IN (1, 2, 3) AND x.load_report_bucket >= ?', loadReportBucketOf(reportsAheadFrom(asOf.at))),
+      ];
+  }
+}
+
+/** The keys of the earliest and the latest version that is Supported. */
+export const supportedVersionRange = (ours: Version): [string, string] => [
+  versionKey(earliestSupported(ours)),
+  versionKey(ours),
+];
+
+function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, ours: Version): SqlFragment {
+  const window = supportedVersionRange(ours);
+  switch (status) {
+    case 'Supported':
+      return sqlFragment('p.version_key BETWEEN ? AND ?', ...window);
+    case 'NotSupported':
+      return sqlFragment('(p.version_key < ? OR p.version_key > ?)', ...window);
+    default:
+      return sqlFragment('FALSE'); // no release is marked yet
+  }
+}
+
+/** That a column of name keys begins with the key of a prefix. */
+export const namePrefix = (column: string, prefix: string): SqlFragment =>
+  sqlFragment(`${column} LIKE ?`, likePrefix(nameKey(prefix)));
+
+const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
+
+/** The conditions of a filter, each written so that an index can serve it. The same rules as the computed states above. */
+export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version): FilterCondition[] {
+  const conditions: FilterCondition[] = [];
+  if (filter.connectionState) {
+    conditions.push(
+      indexCondition(
+        'l',
+        'ix_lease_expiry',
+        sqlFragment(`l.expires_available_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.availableMs),
+      ),
+    );
+  }
+  if (filter.lifecycle)
+    conditions.push(
+      indexCondition(
+        'p',
+        'ix_decommissioned_at',
+        sqlFragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`),
+      ),
+    );
+  if (filter.versionStatus) conditions.push(indexCondition('p', 'ix_version_key', versionCondition(filter.versionStatus, ours)));
+  if (filter.health) {
+    const { sql, parameters } = healthSql(asOf);
+    const found = filter.health === 'Normal' ? [] : healthCandidates(filter.health, asOf);
+    conditions.push(candidateCondition(found, sqlFragment(`${sql} = ?`, ...parameters, filter.health)));
+  }
+  if (filter.ipAddress !== undefined)
+    conditions.push(indexCondition('p', 'ix_ip_address', sqlFragment('p.ip_address = ?', filter.ipAddress), true));
+  if (filter.friendlyName !== undefined)
+    conditions.push(indexCondition('p', 'ix_name_key', namePrefix('p.name_key', filter.friendlyName)));
+  if (filter.machineId !== undefined)
+    conditions.push(indexCondition('p', 'ix_machine_id', sqlFragment('p.machine_id = ?', filter.machineId), true));
+  if (filter.possibleDuplicate !== undefined)
+    conditions.push(candidateCondition([], sqlFragment(`${filter.possibleDuplicate ? '' : 'NOT '}${duplicateConditionSql('p')}`)));
+  if (filter.passphraseId !== undefined)
+    conditions.push(indexCondition('p', 'ix_passphrase', sqlFragment('p.passphrase_id = ?', filter.passphraseId), true));
+  if (filter.neverConnected)
+    conditions.push(indexCondition('l', 'ix_never_connected', sqlFragment('l.never_connected = 1'), true));
+  if (filter.silentForSeconds !== undefined) {
+    conditions.push(
+      indexCondition('l', 'ix_last_seen', sqlFragment('l.last_seen_available_ms <= ?', asOf.availableMs - filter.silentForSeconds * 1000)),
+    );
+  }
+  return conditions;
+}

@@ -1,0 +1,123 @@
+import { type Clock, type ConnectionState, type Health, type Lifecycle, type Version } from '@app/fleet';
+import type { Database } from '../database.js';
+import { candidateUnion, orderedScan, fromClause } from './access-paths.js';
+import { healthCandidates, healthSql, supportedVersionRange, type AsOf } from './filter-conditions.js';
+import type { SqlFragment } from './sql-fragment.js';
+import { readMoment } from '../stores/availability-clock-store.js';
+import { COUNT_ENTRIES, READ_COUNTERS } from '../statements/counters.js';
+
+/** How many entries are in each state. */
+export interface FleetStateCounts {
+  readonly total: number;
+  readonly lifecycle: Readonly<Record<Lifecycle, number>>;
+  readonly connectionState: Readonly<Record<ConnectionState, number>>;
+  readonly versionStatus: Readonly<Record<'Supported' | 'NotSupported', number>>;
+  readonly health: Readonly<Record<Health, number>>;
+  /** Registered with a passphrase that is not the one of now. */
+  readonly onEarlierPassphrase: number;
+}
+
+interface CountRow {
+  readonly what: 'registered' | 'decommissioned' | 'disconnected' | 'earlier passphrase' | 'health';
+  /** Version key, or health. */
+  readonly name: string;
+  readonly entries: number;
+}
+
+/** From so many on who may not be well, to look at everybody in the order of the key is faster than to look each of them up. */
+const FULL_SCAN_THRESHOLD = 50_000;
+/** A count that has to look at everybody takes seconds. */
+const COUNT_TIMEOUT_MS = 30_000;
+
+const READ_DISCONNECTED =
+  'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (ix_lease_expiry) WHERE l.expires_available_ms <= ?';
+
+const COUNT_NEVER_CONNECTED =
+  'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (ix_never_connected) WHERE l.never_connected = 1';
+
+const READ_CURRENT_PASSPHRASE_ID = 'SELECT MAX(s.id) AS id FROM passphrase AS s WHERE s.expires_at IS NULL';
+/** Param: the passphrase of now, twice. */
+const COUNT_ON_PREVIOUS_PASSPHRASE =
+  'SELECT COUNT(*) FROM process_server AS e FORCE INDEX (ix_passphrase) WHERE e.passphrase_id < ? OR e.passphrase_id > ?';
+
+/**
+ * Counts the fleet without looking at it: versions and lifecycles from the tally that every change keeps, the Disconnected by
+ * the index of the leases' ends, those on earlier passphrases by theirs, and of health those who are not well, each found by an index; who is left is Normal. All in
+ * one statement, so from one view of the data, and by the expressions that the lists filter by; only which passphrase is the one of now is read before.
+ */
+export class FleetSummaryQuery {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly version: Version,
+    private readonly fullScanThreshold = FULL_SCAN_THRESHOLD,
+  ) {}
+
+  async count(): Promise<{ readonly numbers: FleetStateCounts; readonly asOf: AsOf }> {
+    const { now: at, availableMs } = await readMoment(this.database, this.clock);
+    const asOf = { at, availableMs };
+    const unhealthyCandidates = (['Critical', 'Warning', 'None'] as const).flatMap((health) =>
+      healthCandidates(health, asOf),
+    );
+    const from = (await this.exceedsThreshold(unhealthyCandidates)) ? ALL_SERVERS : restrictedTo(unhealthyCandidates);
+    const health = healthSql(asOf);
+    const currentPassphraseId = (await this.database.rows<{ id: string | null }>(READ_CURRENT_PASSPHRASE_ID))[0]?.id ?? '';
+    const rows = await this.database.rows<CountRow>(
+      `SELECT IF(t.decommissioned, 'decommissioned', 'registered') AS what, t.version_key AS name, t.entries FROM (${READ_COUNTERS}) AS t
+       UNION ALL SELECT 'disconnected', '', (${READ_DISCONNECTED})
+       UNION ALL SELECT 'earlier passphrase', '', (${COUNT_ON_PREVIOUS_PASSPHRASE})
+       UNION ALL SELECT 'health', ${health.sql}, COUNT(*) ${from.sql} WHERE p.decommissioned_at IS NULL GROUP BY 2`,
+      [asOf.availableMs, currentPassphraseId, currentPassphraseId, ...health.parameters, ...from.parameters],
+      COUNT_TIMEOUT_MS,
+    );
+    return { numbers: this.toCounts(rows), asOf };
+  }
+
+  /** Entries that have sent a heartbeat: those that the interval between two heartbeats grows with. */
+  async senders(): Promise<number> {
+    const [row] = await this.database.rows<{ senders: number }>(
+      `SELECT (${COUNT_ENTRIES}) - (${COUNT_NEVER_CONNECTED}) AS senders`,
+    );
+    return Math.max(0, row?.senders ?? 0);
+  }
+
+  private async exceedsThreshold(candidates: readonly SqlFragment[]): Promise<boolean> {
+    const counts = candidates.map(
+      ({ sql }) => `(SELECT COUNT(*) FROM (SELECT x.host_id ${sql} LIMIT ${this.fullScanThreshold}) AS few)`,
+    );
+    const [row] = await this.database.rows<{ entries: number }>(
+      `SELECT ${counts.join(' + ')} AS entries`,
+      candidates.flatMap(({ parameters }) => parameters),
+    );
+    return row !== undefined && row.entries >= this.fullScanThreshold;
+  }
+
+  private toCounts(rows: readonly CountRow[]): FleetStateCounts {
+    const sum = (of: CountRow['what'], isCounted: (name: string) => boolean = () => true): number =>
+      rows.reduce((total, { what, name, entries }) => (what === of && isCounted(name) ? total + entries : total), 0);
+    const [earliest, latest] = supportedVersionRange(this.version);
+    const isSupported = (key: string): boolean => key >= earliest && key <= latest;
+    const inHealth = (health: Health): number => sum('health', (name) => name === health);
+    const [registered, decommissioned, disconnected] = [sum('registered'), sum('decommissioned'), sum('disconnected')];
+    const supported = sum('registered', isSupported) + sum('decommissioned', isSupported);
+    const [critical, warning, none] = [inHealth('Critical'), inHealth('Warning'), inHealth('None')];
+    const total = registered + decommissioned;
+    return {
+      total,
+      lifecycle: { Registered: registered, Decommissioned: decommissioned },
+      connectionState: { Connected: total - disconnected, Disconnected: disconnected },
+      versionStatus: { Supported: supported, NotSupported: total - supported },
+      health: {
+        None: decommissioned + none,
+        Normal: registered - critical - warning - none,
+        Warning: warning,
+        Critical: critical,
+      },
+      onEarlierPassphrase: sum('earlier passphrase'),
+    };
+  }
+}
+
+const ALL_SERVERS = fromClause(orderedScan('p', 'PRIMARY'), ['p', 'l', 'h']);
+const restrictedTo = (perhaps: readonly SqlFragment[]): SqlFragment =>
+  fromClause({ alias: 'c', from: candidateUnion(perhaps) }, ['p', 'l', 'h']);

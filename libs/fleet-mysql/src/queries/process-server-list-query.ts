@@ -1,0 +1,239 @@
+import { type Clock, type FleetFilter, type ListedServer, type LocalAvailabilityClock, type Version } from '@app/fleet';
+import type { Database, Statement } from '../database.js';
+import {
+  hostIdScan,
+  orderedScan,
+  fromClause,
+  joinOrder,
+  PAGE_LIMITS,
+  AccessPaths,
+  type Alias,
+  type FilterCondition,
+  type PageLimits,
+  type DrivingTable,
+} from './access-paths.js';
+import { duplicateConditionSql } from './duplicate-condition.js';
+import { filterConditions, namePrefix, type AsOf } from './filter-conditions.js';
+import type { SqlFragment } from './sql-fragment.js';
+import { TtlCache } from '../ttl-cache.js';
+import { readMoment } from '../stores/availability-clock-store.js';
+import { LISTED_COLUMNS, toListedServer, type ListedRow } from '../statements/rows.js';
+import type { PendingWrites } from '../pending-writes.js';
+
+export type SortKey = 'hostId' | 'friendlyName' | 'lastHeartbeat';
+
+/** Where a walk stands: the sort value and host id of the last entry shown. */
+export interface KeysetPosition {
+  readonly after: string | number;
+  readonly hostId: string;
+}
+
+export interface ListOptions {
+  readonly sort: SortKey;
+  readonly filter: FleetFilter;
+  readonly limit: number;
+  readonly position: KeysetPosition | null;
+  /** What the first page says: a walk by last heartbeat ends there, one by name keeps to the names of then. Null on the first page. */
+  readonly snapshot: AsOf | null;
+}
+
+/** One line of a page. */
+export interface PageItem extends ListedServer {
+  /** Whether another one has its address, its name or its machine id. */
+  readonly possibleDuplicate: boolean;
+}
+
+export interface Page {
+  /** Fewer than the limit, perhaps none, also where a next page follows: a page examines a bounded number of entries. */
+  readonly items: readonly PageItem[];
+  /** Null on the last page. */
+  readonly next: KeysetPosition | null;
+  readonly asOf: AsOf;
+  /** What the further pages keep to. */
+  readonly snapshot: AsOf;
+}
+
+interface Sort {
+  /** What the page is sorted by, before the host id of the table that it is read from. */
+  readonly column: string | null;
+  readonly scan: (filters: readonly FilterCondition[]) => DrivingTable;
+  /** Tables besides entry, lease and health. */
+  readonly tables: readonly Alias[];
+  /** Which part of the order the walk goes through; its index covers it. */
+  readonly range: (first: AsOf, filter: FleetFilter) => SqlFragment[];
+  /** What else the walk keeps to. */
+  readonly upperBound: (first: AsOf) => SqlFragment[];
+}
+
+const SORT_DEFINITIONS: Record<SortKey, Sort> = {
+  hostId: { column: null, scan: hostIdScan, tables: [], range: () => [], upperBound: () => [] },
+  friendlyName: {
+    column: 'n.name_key',
+    scan: () => orderedScan('n', 'ix_name_history_name'),
+    tables: ['n'],
+    // A walk through the names with a prefix begins there; an entry that has just been given such a name is found once that counts.
+    range: (_first, { friendlyName }) => (friendlyName === undefined ? [] : [namePrefix('n.name_key', friendlyName)]),
+    upperBound: ({ at }) => [{ sql: 'n.valid_from <= ? AND (n.valid_until IS NULL OR n.valid_until > ?)', parameters: [at, at] }],
+  },
+  lastHeartbeat: {
+    column: 'l.last_seen_available_ms',
+    scan: () => orderedScan('l', 'ix_last_seen'),
+    tables: [],
+    range: ({ availableMs }) => [{ sql: 'l.last_seen_available_ms <= ?', parameters: [availableMs] }],
+    upperBound: () => [],
+  },
+};
+
+function afterPosition(column: string | null, id: string, { after, hostId }: KeysetPosition): SqlFragment {
+  if (column === null) return { sql: `${id} > ?`, parameters: [hostId] };
+  return { sql: `(${column} > ? OR (${column} = ? AND ${id} > ?))`, parameters: [after, after, hostId] };
+}
+
+function upTo(column: string | null, id: string, { after, hostId }: KeysetPosition): SqlFragment {
+  if (column === null) return { sql: `${id} <= ?`, parameters: [hostId] };
+  return { sql: `(${column} < ? OR (${column} = ? AND ${id} <= ?))`, parameters: [after, after, hostId] };
+}
+
+type PageRow = ListedRow & { readonly sort_value: string | number; readonly duplicated: number };
+
+/** How long the way to a page is taken again without a look for a shorter one. */
+const PATH_CACHE_TTL_MS = 5_000;
+/** A page that is not read within this by the way of before is read by the shortest: it has become a long one. */
+const CACHED_PATH_TIMEOUT_MS = 100;
+/** How long the shortest is looked for each time after that: it may be as long itself. */
+const PATH_CACHE_COOLDOWN_MS = 60_000;
+
+/** Reads of the whole fleet. Every answer is true for its `asOf`. */
+export class ProcessServerListQuery {
+  /** By sort and filter. It may be wrong, and costs a page 100 ms then: for each sort and filter at most once a minute, and who asks meanwhile. */
+  private readonly cachedPaths: TtlCache<number>;
+  private readonly slowPaths: TtlCache<true>;
+
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly version: Version,
+    private readonly pendingWrites: PendingWrites,
+    private readonly listening: LocalAvailabilityClock | null = null,
+    private readonly limits: PageLimits = PAGE_LIMITS,
+  ) {
+    this.cachedPaths = new TtlCache(clock, PATH_CACHE_TTL_MS);
+    this.slowPaths = new TtlCache(clock, PATH_CACHE_COOLDOWN_MS);
+  }
+
+  /** While it is current, this replica's own copy of the listening row says the same as the row. */
+  async asOf(): Promise<AsOf> {
+    const now = this.clock.now();
+    if (this.listening?.isCurrent) return { at: now, availableMs: this.listening.availableMsAt(now) };
+    const { now: at, availableMs } = await readMoment(this.database, this.clock);
+    return { at, availableMs };
+  }
+
+  async fetchPage({ sort, filter, limit, position, snapshot }: ListOptions): Promise<Page> {
+    const asOf = await this.asOf();
+    const safeSnapshot = { at: asOf.at, availableMs: this.pendingWrites.safeUpperBound(asOf.availableMs) };
+    const { scan, range, upperBound } = SORT_DEFINITIONS[sort];
+    const { maxCollectedByHostId, maxCollectedOtherwise } = this.limits;
+    const filters = filterConditions(filter, asOf, this.version);
+    const accessPaths = new AccessPaths(filters, scan(filters), sort === 'hostId' ? maxCollectedByHostId : maxCollectedOtherwise);
+    const rangeConditions = range(snapshot ?? asOf, filter);
+    const conditions: SqlFragment[] = [...filters, ...rangeConditions, ...upperBound(snapshot ?? asOf)];
+    const tables = joinOrder(filters);
+    const pageEndOf = async (path: number): Promise<KeysetPosition | null> =>
+      accessPaths.isOrderedScan(path) && filters.some(({ drivingTable }) => drivingTable !== accessPaths.drivingTable(path))
+        ? this.findPageEnd(accessPaths.drivingTable(path), SORT_DEFINITIONS[sort], rangeConditions, position)
+        : null;
+    const statement = (path: number, end: KeysetPosition | null): Statement =>
+      pageStatement(accessPaths.drivingTable(path), SORT_DEFINITIONS[sort], tables, conditions, { position, end }, limit + 1);
+    const { rows, end } = await this.readUsingCachedPath(JSON.stringify([sort, filter]), accessPaths, limit, pageEndOf, statement);
+    const visible = rows.slice(0, limit);
+    const last = visible.at(-1);
+    const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : end;
+    return {
+      items: visible.map((row) => Object.assign(toListedServer(row), { possibleDuplicate: row.duplicated === 1 })),
+      next,
+      asOf,
+      snapshot: snapshot ?? safeSnapshot,
+    };
+  }
+
+  /** By the way of before, while it is a short one and fills the page. */
+  private async readUsingCachedPath(
+    key: string,
+    accessPaths: AccessPaths,
+    limit: number,
+    pageEndOf: (path: number) => Promise<KeysetPosition | null>,
+    statement: (path: number, end: KeysetPosition | null) => Statement,
+  ): Promise<{ readonly rows: PageRow[]; readonly end: KeysetPosition | null }> {
+    const isCacheable = !accessPaths.hasSinglePath && !this.slowPaths.get(key);
+    const before = isCacheable ? this.cachedPaths.get(key) : undefined;
+    let cachedResult: { readonly rows: PageRow[]; readonly end: KeysetPosition | null } | null = null;
+    if (before !== undefined) {
+      const end = await pageEndOf(before);
+      const { sql, parameters } = statement(before, end);
+      const rows = await this.database.queryWithServerTimeout<PageRow>(CACHED_PATH_TIMEOUT_MS, sql, parameters);
+      if (rows && (end === null || rows.length > limit)) return { rows, end };
+      if (rows) cachedResult = { rows, end };
+      else this.slowPaths.set(key, true);
+    }
+    const cheapest = await accessPaths.chooseCheapest(this.database);
+    if (isCacheable) this.cachedPaths.set(key, cheapest);
+    if (cachedResult && cheapest === before) return cachedResult;
+    const end = await pageEndOf(cheapest);
+    const { sql, parameters } = statement(cheapest, end);
+    return { rows: await this.database.rows<PageRow>(sql, parameters), end };
+  }
+
+  /** Where a page that walks in its order ends although it may not be full; null when fewer entries are left. */
+  private async findPageEnd(
+    drivingTable: DrivingTable,
+    { column }: Sort,
+    rangeConditions: readonly SqlFragment[],
+    position: KeysetPosition | null,
+  ): Promise<KeysetPosition | null> {
+    const id = `${drivingTable.alias}.host_id`;
+    const { sql, parameters } = drivingTable.probes[0] ?? { sql: `FROM ${drivingTable.from.sql} WHERE TRUE`, parameters: [] };
+    const all = [...rangeConditions, ...(position ? [afterPosition(column, id, position)] : [])];
+    const [row] = await this.database.rows<{ sort_value: string | number; host_id: string }>(
+      `SELECT ${column ?? id} AS sort_value, ${id} AS host_id ${[sql, ...all.map((condition) => condition.sql)].join(' AND ')}
+        ORDER BY ${column ? `${column}, ` : ''}${id}
+        LIMIT 1 OFFSET ${this.limits.maxScanned - 1}`,
+      [...parameters, ...all.flatMap((condition) => condition.parameters)],
+    );
+    return row ? { after: row.sort_value, hostId: row.host_id } : null;
+  }
+}
+
+/** What a page shows lies after the position and no further than the end. */
+interface PageRange {
+  readonly position: KeysetPosition | null;
+  readonly end: KeysetPosition | null;
+}
+
+function pageStatement(
+  drivingTable: DrivingTable,
+  { column, tables }: Sort,
+  first: readonly Alias[],
+  conditions: readonly SqlFragment[],
+  { position, end }: PageRange,
+  limit: number,
+): Statement {
+  const from = fromClause(drivingTable, [...first, ...tables]);
+  const id = `${drivingTable.alias}.host_id`;
+  const all = [
+    ...conditions,
+    ...(position ? [afterPosition(column, id, position)] : []),
+    ...(end ? [upTo(column, id, end)] : []),
+  ];
+  const where = all.length > 0 ? `WHERE ${all.map(({ sql }) => sql).join(' AND ')}` : '';
+  return {
+    sql: `SELECT e.*, ${duplicateConditionSql('e')} AS duplicated
+         FROM (SELECT ${LISTED_COLUMNS}, p.name_key, p.machine_id, ${column ?? id} AS sort_value
+                 ${from.sql}
+                 ${where}
+                ORDER BY ${column ? `${column}, ` : ''}${id}
+                LIMIT ?) AS e
+        ORDER BY e.sort_value, e.host_id`,
+    parameters: [...from.parameters, ...all.flatMap(({ parameters }) => parameters), limit],
+  };
+}

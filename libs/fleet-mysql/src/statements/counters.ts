@@ -1,0 +1,83 @@
+import { parseVersion, versionKey, type ProcessServer } from '@app/fleet';
+import type { Statement } from '../database.js';
+
+/** A number of entries of one version and lifecycle. */
+export interface CounterRow {
+  readonly version_key: string;
+  readonly decommissioned: number;
+  readonly entries: number;
+}
+
+/** What the rows of the tally say: how many entries there are. Sums are decimals unless they are cast. */
+export const READ_COUNTERS = `
+  SELECT t.version_key, t.decommissioned, CAST(SUM(t.entries) AS SIGNED) AS entries
+    FROM fleet_counter_delta AS t
+   GROUP BY t.version_key, t.decommissioned`;
+
+export const COUNT_ENTRIES = 'SELECT CAST(COALESCE(SUM(t.entries), 0) AS SIGNED) AS entries FROM fleet_counter_delta AS t';
+
+/** Param: rows. */
+export const INSERT_COUNTER_DELTAS = 'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) VALUES ?';
+/**
+ * By how much the tally is wrong: what is missing from it, from one view of the data. Those who are leaving are few; the others
+ * are counted along an index, without a look at their rows.
+ */
+export const READ_COUNTER_DIFFERENCES = `
+  SELECT x.version_key, x.decommissioned, CAST(SUM(x.entries) AS SIGNED) AS entries
+    FROM (SELECT p.version_key, 0 AS decommissioned, COUNT(*) AS entries FROM process_server AS p FORCE INDEX (ix_version_key) GROUP BY p.version_key
+          UNION ALL
+          SELECT q.version_key, 0, -COUNT(*) FROM process_server AS q FORCE INDEX (ix_decommissioned_at) WHERE q.decommissioned_at IS NOT NULL GROUP BY q.version_key
+          UNION ALL
+          SELECT r.version_key, 1, COUNT(*) FROM process_server AS r FORCE INDEX (ix_decommissioned_at) WHERE r.decommissioned_at IS NOT NULL GROUP BY r.version_key
+          UNION ALL
+          SELECT t.version_key, t.decommissioned, -t.entries FROM fleet_counter_delta AS t) AS x
+   GROUP BY x.version_key, x.decommissioned
+  HAVING SUM(x.entries) <> 0`;
+
+/** Every replica that repairs the tally writes this row first, so that only one of them does. Params: id of the event, now. */
+export const LOCK_COUNTER_REPAIR = `
+  INSERT INTO shared_secret (name, value, created_at) VALUES ('fleet_counter_delta', ?, ?)
+  ON DUPLICATE KEY UPDATE value = VALUES(value), created_at = VALUES(created_at)`;
+
+/** Rows to be added up, but for those that somebody else holds. Param: limit. */
+export const LOCK_COUNTER_ROWS =
+  'SELECT t.id, t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t ORDER BY t.id LIMIT ? FOR UPDATE SKIP LOCKED';
+/** Param: ids that are held. */
+export const DELETE_COUNTER_ROWS =
+  'DELETE t FROM fleet_counter_delta AS t FORCE INDEX (PRIMARY) WHERE t.id IN (?) AND t.entries IS NOT NULL';
+
+export function versionKeyOf(agentVersion: string): string {
+  const version = parseVersion(agentVersion);
+  return version ? versionKey(version) : '';
+}
+
+/** What one transaction changes in the number of entries. */
+export class CounterDelta {
+  private readonly changes = new Map<string, CounterRow>();
+
+  /** `by` entries more of the version with this key, and of this lifecycle. */
+  add(version: string, isDecommissioned: boolean, by: number): void {
+    const decommissioned = Number(isDecommissioned);
+    const key = `${version} ${decommissioned}`;
+    this.changes.set(key, {
+      version_key: version,
+      decommissioned,
+      entries: by + (this.changes.get(key)?.entries ?? 0),
+    });
+  }
+
+  addEntry({ facts, decommission }: ProcessServer, by: number): void {
+    this.add(versionKeyOf(facts.agentVersion), decommission !== null, by);
+  }
+
+  get rows(): CounterRow[] {
+    return [...this.changes.values()].filter(({ entries }) => entries !== 0);
+  }
+
+  statements(): Statement[] {
+    const { rows } = this;
+    return rows.length > 0
+      ? [{ sql: INSERT_COUNTER_DELTAS, parameters: [rows.map((row) => [row.version_key, row.decommissioned, row.entries])] }]
+      : [];
+  }
+}

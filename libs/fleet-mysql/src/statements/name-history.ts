@@ -1,0 +1,52 @@
+import { nameKey } from '@app/fleet';
+import type { Statement, Transaction } from '../database.js';
+
+/** A new name counts for the order only this much later: by then the transaction that brought it is committed or given up. */
+const VISIBILITY_DELAY_MS = 10_000;
+/** Names that nobody sorts by any more are kept for the walks that still do. A cursor of a walk by name is good for as long. */
+export const NAME_CURSOR_TTL_MS = 3_600_000;
+
+const EPOCH = new Date('1970-01-02T00:00:00.000Z');
+const INSERT_NAMES = 'INSERT INTO process_server_name_history (host_id, valid_from, name_key) VALUES ?';
+/** Param: host ids. */
+const READ_CURRENT_NAMES =
+  'SELECT n.host_id, n.valid_from FROM process_server_name_history AS n WHERE n.host_id IN (?) AND n.valid_until IS NULL';
+const CLOSE_CURRENT_NAME = 'UPDATE process_server_name_history AS n SET n.valid_until = ? WHERE n.host_id = ? AND n.valid_until IS NULL';
+/** Params: host ids that are held. With the key's own columns alone MySQL reads the whole table even so, hence the name, which is never null. */
+export const DELETE_NAMES_OF =
+  'DELETE n FROM process_server_name_history AS n FORCE INDEX (PRIMARY) WHERE n.host_id IN (?) AND n.name_key IS NOT NULL';
+/** Params: before, limit. */
+export const DELETE_OLD_NAMES = 'DELETE FROM process_server_name_history WHERE valid_until < ? ORDER BY valid_until LIMIT ?';
+
+interface Named {
+  readonly hostId: string;
+  readonly name: string;
+}
+
+/** The names of entries that are new: they were never sorted under another one. */
+export const insertInitialNames = (entries: readonly Named[]): Statement => ({
+  sql: INSERT_NAMES,
+  parameters: [entries.map(({ hostId, name }) => [hostId, EPOCH, nameKey(name)])],
+});
+
+/** Renames of entries that are held. The names of a host follow each other without a gap. */
+export async function renameStatements(
+  transaction: Pick<Transaction, 'rows'>,
+  renamed: readonly Named[],
+  now: Date,
+): Promise<Statement[]> {
+  if (renamed.length === 0) return [];
+  const rows = await transaction.rows<{ host_id: string; valid_from: Date }>(READ_CURRENT_NAMES, [
+    renamed.map(({ hostId }) => hostId),
+  ]);
+  const currentFrom = new Map(rows.map(({ host_id, valid_from }) => [host_id, valid_from.getTime()]));
+  const next = renamed.map(({ hostId, name }) => ({
+    hostId,
+    name,
+    from: new Date(Math.max(now.getTime() + VISIBILITY_DELAY_MS, (currentFrom.get(hostId) ?? 0) + 1)),
+  }));
+  return [
+    ...next.map(({ hostId, from }) => ({ sql: CLOSE_CURRENT_NAME, parameters: [from, hostId] })),
+    { sql: INSERT_NAMES, parameters: [next.map(({ hostId, from, name }) => [hostId, from, nameKey(name)])] },
+  ];
+}

@@ -1,0 +1,176 @@
+import {
+  disagrees,
+  initialAvailability,
+  FleetError,
+  availableMsAt,
+  advanceAvailability,
+  systemAuthor,
+  type AvailabilityAttempt,
+  type AvailabilityRecord,
+  type AvailabilityTiming,
+  type Clock,
+  type ClockDisagreement,
+  type FleetEvent,
+  type Identifiers,
+  type AvailabilityState,
+  type AvailabilityStore,
+  type Moment,
+} from '@app/fleet';
+import { OptimisticLockError, type Database, type Transaction } from '../database.js';
+import { ER_LOCK_WAIT_TIMEOUT } from '../database-errors.js';
+import {
+  INSERT_AVAILABILITY,
+  COUNT_WITNESSES,
+  heartbeatProbe,
+  LOCK_WITNESSES_SKIP_LOCKED,
+  ADVANCE_AVAILABILITY,
+  READ_AVAILABILITY,
+  READ_AVAILABILITY_AND_FLOOR,
+} from '../statements/availability.js';
+import { eventStatements } from '../statements/events.js';
+
+interface AvailabilityRow {
+  available_ms: number;
+  recorded_at: Date;
+  run_ahead_ms: number;
+  unsteady_available_ms: number;
+  stepped_available_ms: number | null;
+  stepped_back_available_ms: number | null;
+  stepped_back_to: Date | null;
+}
+
+/** The time that a heartbeat has, about: what takes longer proves nothing. */
+const HEARTBEAT_PROBE_TIMEOUT_MS = 2_000;
+
+const toAvailabilityState = ({
+  available_ms,
+  recorded_at,
+  run_ahead_ms,
+  unsteady_available_ms,
+  stepped_available_ms,
+  stepped_back_available_ms,
+  stepped_back_to,
+}: AvailabilityRow): AvailabilityState => ({
+  availableMs: available_ms,
+  recordedAt: recorded_at,
+  runAheadMs: run_ahead_ms,
+  unsteadyAtAvailableMs: unsteady_available_ms,
+  steppedAtAvailableMs: stepped_available_ms,
+  steppedBack: stepped_back_to && { availableMs: stepped_back_available_ms ?? 0, to: stepped_back_to },
+});
+
+const valuesOf = ({
+  availableMs,
+  recordedAt,
+  runAheadMs,
+  unsteadyAtAvailableMs,
+  steppedAtAvailableMs,
+  steppedBack,
+}: AvailabilityState): unknown[] => [
+  ...[availableMs, recordedAt, runAheadMs, unsteadyAtAvailableMs, steppedAtAvailableMs],
+  ...[steppedBack?.availableMs ?? null, steppedBack?.to ?? null],
+];
+
+/** The row as committed; before the first note, L is zero. */
+export async function readAvailability(reader: Pick<Transaction, 'rows'>, now: Date): Promise<AvailabilityState> {
+  const [row] = await reader.rows<AvailabilityRow>(READ_AVAILABILITY);
+  return row ? toAvailabilityState(row) : initialAvailability(now, { runAheadMs: 0 });
+}
+
+/** This moment by the row as committed; before the first note, L is zero. The instant is read last, so that nothing is awaited after it. */
+export async function readMoment(reader: Pick<Transaction, 'rows'>, clock: Clock): Promise<Moment> {
+  const [row] = await reader.rows<AvailabilityRow>(READ_AVAILABILITY);
+  const now = clock.now();
+  return { now, availableMs: row ? availableMsAt(toAvailabilityState(row), now) : 0 };
+}
+
+/** The same, with the site's generation floor: what a change of a host's record is decided by. */
+export async function readMomentAndFloor(
+  reader: Pick<Transaction, 'rows'>,
+  clock: Clock,
+): Promise<Moment & { readonly generationFloor: number }> {
+  type Row = { [Column in keyof AvailabilityRow]: AvailabilityRow[Column] | null } & { readonly generation_floor: number };
+  const [row] = await reader.rows<Row>(READ_AVAILABILITY_AND_FLOOR);
+  const now = clock.now();
+  const isRecorded = row !== undefined && row.recorded_at !== null;
+  return {
+    now,
+    availableMs: isRecorded ? availableMsAt(toAvailabilityState(row as AvailabilityRow), now) : 0,
+    generationFloor: row?.generation_floor ?? 0,
+  };
+}
+
+/** While heartbeats fail, rows may be locked from outside: the rows of one witness must be free, unless none of them is there any more. */
+async function assertUnlockedRows(transaction: Transaction, witnesses: readonly string[]): Promise<void> {
+  if (witnesses.length === 0) return;
+  const free = await transaction.rows(LOCK_WITNESSES_SKIP_LOCKED, [witnesses]);
+  if (free.length > 0) return;
+  const [count] = await transaction.rows<{ known: number }>(COUNT_WITNESSES, [witnesses]);
+  if (count && count.known > 0) throw new FleetError({ code: 'database_unavailable' });
+}
+
+/** Long enough for a server that answers; for health checks. */
+const READINESS_PROBE_TIMEOUT_MS = 1_000;
+
+/** Whether the writes of a heartbeat commit within a second, whatever they change. */
+export function canCommitHeartbeats(database: Database, now: Date): Promise<boolean> {
+  const options = { final: [ER_LOCK_WAIT_TIMEOUT], deadline: performance.now() + READINESS_PROBE_TIMEOUT_MS };
+  return database
+    .transaction((transaction) => transaction.executeAll(heartbeatProbe(now)), options)
+    .then(
+      () => true,
+      () => false,
+    );
+}
+
+/** Its database is the heartbeats' own: what keeps them from being written keeps L from moving on, and nothing else does. */
+export class AvailabilityClockStore implements AvailabilityStore {
+  constructor(
+    private readonly database: Database,
+    private readonly identifiers: Identifiers,
+    private readonly replica: string,
+    private readonly timing: AvailabilityTiming,
+  ) {}
+
+  async record(now: Date, attempt: AvailabilityAttempt): Promise<AvailabilityRecord | ClockDisagreement> {
+    const eventId = this.identifiers.newId(now);
+    return this.database.transaction(
+      async (transaction) => {
+        await assertUnlockedRows(transaction, attempt.witnesses);
+        await transaction.executeAll(heartbeatProbe(now));
+        const [row] = await transaction.rows<AvailabilityRow>(READ_AVAILABILITY);
+        if (!row) {
+          await transaction.write(INSERT_AVAILABILITY, [now, this.timing.runAheadMs]);
+          return { availability: initialAvailability(now, this.timing), outage: null, step: null };
+        }
+        const previous = toAvailabilityState(row);
+        if (!attempt.isConfirmed && disagrees(previous, now, attempt)) return { disagreesWith: previous };
+        const record = advanceAvailability(previous, now, attempt, this.timing);
+        if (record.availability === previous) return record;
+        const advance = { sql: ADVANCE_AVAILABILITY, parameters: [...valuesOf(record.availability), row.recorded_at] };
+        // Locked no longer than it takes to write: a replica that stops meanwhile would hold up the others.
+        if ((await transaction.executeAndCommitIfExact(advance, 1, eventStatements(this.eventsOf(record, eventId, now)))) !== 1)
+          throw new OptimisticLockError();
+        return record;
+      },
+      { commitProofEventIds: [eventId], nonRetryable: [ER_LOCK_WAIT_TIMEOUT], deadline: performance.now() + HEARTBEAT_PROBE_TIMEOUT_MS },
+    );
+  }
+
+  private eventsOf({ outage, step }: AvailabilityRecord, id: string, at: Date): FleetEvent[] {
+    const found = outage ?? step;
+    if (!found) return [];
+    const detail = { from: found.from.toISOString(), to: found.to.toISOString() };
+    return [
+      {
+        id,
+        at,
+        kind: outage ? 'service_outage' : 'clock_stepped',
+        hostId: null,
+        generation: null,
+        ...systemAuthor(this.replica),
+        detail,
+      },
+    ];
+  }
+}

@@ -1,0 +1,75 @@
+import { systemAuthor, type Clock, type DamagedHost, type Identifiers, type Inconsistencies } from '@app/fleet';
+import type { Database } from '../database.js';
+import { readRecords } from './host-records.js';
+import { insertEvents } from '../statements/events.js';
+import { readSuspectsParameters, READ_END_OF_RANGE, READ_SUSPECTS } from '../statements/hosts.js';
+import { INSERT_COUNTER_DELTAS, READ_COUNTER_DIFFERENCES, LOCK_COUNTER_REPAIR, type CounterRow } from '../statements/counters.js';
+
+const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+/** Suspects whose rows are read in one statement. */
+const READ_BATCH_SIZE = 100;
+/** To count a million entries by an index takes a second or two on a small machine. */
+const COUNT_TIMEOUT_MS = 30_000;
+const ACTOR = 'consistency-check';
+
+/** Looks for rows that contradict each other, without locks; each host is looked at again before it is repaired. */
+export class ConsistencyStore implements Inconsistencies {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly identifiers: Identifiers,
+  ) {}
+
+  async scan(after: string, limit: number): Promise<{ damaged: DamagedHost[]; next: string | null }> {
+    const [end] = await this.database.rows<{ host_id: string }>(READ_END_OF_RANGE, [after, limit - 1]);
+    const upTo = end?.host_id ?? MAX_UUID;
+    const suspects = await this.database.rows<{ host_id: string }>(
+      READ_SUSPECTS,
+      readSuspectsParameters(after, upTo),
+    );
+    const hostIds = suspects.map(({ host_id }) => host_id).sort();
+    const damaged: DamagedHost[] = [];
+    for (let from = 0; from < hostIds.length; from += READ_BATCH_SIZE) {
+      const records = await readRecords(this.database, hostIds.slice(from, from + READ_BATCH_SIZE));
+      for (const [hostId, { damage }] of records) if (damage) damaged.push({ hostId, kinds: damage.kinds });
+    }
+    return { damaged, next: end ? end.host_id : null };
+  }
+
+  async repairCounters(): Promise<number> {
+    if ((await this.database.rows(READ_COUNTER_DIFFERENCES, [], COUNT_TIMEOUT_MS)).length === 0) return 0;
+    const eventId = this.identifiers.newId(this.clock.now());
+    const deadline = performance.now() + COUNT_TIMEOUT_MS;
+    return this.database.transaction(
+      async (transaction) => {
+        await transaction.write(LOCK_COUNTER_REPAIR, [Buffer.from(eventId), this.clock.now()]);
+        const differences = await transaction.rows<CounterRow>(READ_COUNTER_DIFFERENCES);
+        if (differences.length === 0) return 0; // another replica was first
+        await transaction.write(INSERT_COUNTER_DELTAS, [
+          differences.map(({ version_key, decommissioned, entries }) => [version_key, decommissioned, entries]),
+        ]);
+        const detail = {
+          found: ['tally_mismatch'],
+          added: differences.map(({ version_key, decommissioned, entries }) => ({
+            versionKey: version_key,
+            decommissioned: decommissioned === 1,
+            entries,
+          })),
+        };
+        await insertEvents(transaction, [
+          {
+            id: eventId,
+            at: this.clock.now(),
+            kind: 'inconsistency_repaired',
+            hostId: null,
+            generation: null,
+            ...systemAuthor(ACTOR),
+            detail,
+          },
+        ]);
+        return differences.length;
+      },
+      { commitProofEventIds: [eventId], deadline },
+    );
+  }
+}

@@ -1,0 +1,86 @@
+import { damageOf, type HostRecord, type HostRows, type ProcessServer } from '@app/fleet';
+import type { Transaction } from '../connection-transaction.js';
+import { toProcessServer, toTombstone, type EntryRow, type TombstoneRow } from '../statements/rows.js';
+import { readHostsParameters, READ_HOSTS } from '../statements/hosts.js';
+
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
+
+/** A line of `READ_HOSTS`. */
+interface HostRow
+  extends Nullable<EntryRow>, Nullable<Omit<TombstoneRow, 'host_id' | 'generation' | 'friendly_name' | 'ip_address'>> {
+  readonly known_host_id: string;
+  readonly lease_generation: number | null;
+  readonly retired: number | null;
+  readonly has_health: number;
+  readonly names: number;
+  readonly current_names: number;
+  readonly tombstone_generation: number | null;
+  readonly tombstone_name: string | null;
+  readonly tombstone_address: string | null;
+}
+
+/** The lease of an entry that has none: it has ended, and its credential is revoked, so that the process server registers again. */
+const MISSING_LEASE = {
+  credential_hash: Buffer.alloc(32),
+  revoked: 1,
+  last_heartbeat_at: null,
+  last_seen_available_ms: 0,
+  expires_available_ms: 0,
+  assigned_interval_seconds: 0,
+  instance_id: null,
+  replaced_instance_ids: '[]',
+  skew_ms: null,
+};
+
+/** What is known of these hosts, from one view of the data; nothing of those that are left out. */
+export async function readRecords(
+  reader: Pick<Transaction, 'rows'>,
+  hostIds: readonly string[],
+): Promise<Map<string, HostRecord>> {
+  if (hostIds.length === 0) return new Map();
+  const rows = await reader.rows<HostRow>(READ_HOSTS, readHostsParameters(hostIds));
+  return new Map(rows.map((row) => [row.known_host_id, toHostRecord(row)]));
+}
+
+function toHostRecord(row: HostRow): HostRecord {
+  const rows = toHostRows(row);
+  const damage = damageOf(rows);
+  const entry = rows.entry && toEntry(row);
+  if (!damage) return { entry, tombstone: rows.tombstone };
+  return { entry: entry && asRepaired(entry, damage), tombstone: entry ? null : rows.tombstone, damage };
+}
+
+const asRepaired = (
+  entry: ProcessServer,
+  { generation, isDecommissioned }: { generation: number; isDecommissioned: boolean },
+): ProcessServer => ({
+  ...entry,
+  generation,
+  decommission: isDecommissioned ? entry.decommission : null,
+});
+
+function toHostRows(row: HostRow): HostRows {
+  return {
+    entry:
+      row.generation === null ? null : { generation: row.generation, isDecommissioned: row.decommissioned_at !== null },
+    lease: row.lease_generation === null ? null : { generation: row.lease_generation, isRetired: row.retired === 1 },
+    hasHealth: row.has_health === 1,
+    names: row.names,
+    currentNames: row.current_names,
+    tombstone:
+      row.tombstone_generation === null
+        ? null
+        : toTombstone({
+            ...(row as TombstoneRow),
+            host_id: row.known_host_id,
+            generation: row.tombstone_generation,
+            friendly_name: row.tombstone_name ?? '',
+            ip_address: row.tombstone_address ?? '',
+          }),
+  };
+}
+
+function toEntry(row: HostRow): ProcessServer {
+  const entry = row as unknown as EntryRow;
+  return toProcessServer(row.lease_generation === null ? { ...entry, ...MISSING_LEASE, source_address: entry.ip_address } : entry);
+}

@@ -1,0 +1,256 @@
+import {
+  keyNameOf,
+  nameKey,
+  type Actor,
+  type ApiKey,
+  type Clock,
+  type FleetEvent,
+  type KeyRingSnapshot,
+  type Identifiers,
+  type KeyDecision,
+  type KeyRing,
+  type KeyWrite,
+  type Passphrase,
+  type Role,
+} from '@app/fleet';
+import { OptimisticLockError, type Database, type Statement, type Transaction } from '../database.js';
+import { MAX_QUEUED_REQUESTS } from '../primary-pool.js';
+import { TtlCache } from '../ttl-cache.js';
+import { eventStatements } from '../statements/events.js';
+import {
+  COUNT_OTHER_ADMIN_KEYS,
+  INSERT_KEY,
+  INSERT_PASSPHRASE,
+  RECORD_KEY_USE,
+  READ_KEY_BY_ID,
+  READ_KEY_BY_NAME,
+  FIND_VALID_KEY_BY_HASH,
+  READ_KEYS,
+  READ_PASSPHRASE_STATE,
+  READ_PASSPHRASES,
+  READ_VALID_KEY,
+  READ_VALID_PASSPHRASES,
+  EXPIRE_PASSPHRASES,
+  REVOKE_KEY,
+  LOCK_KEY_RING,
+} from '../statements/keys.js';
+import { fulfilled, Batcher } from '../batcher.js';
+
+interface KeyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly prefix: string;
+  readonly created_at: Date;
+  readonly created_by: string;
+  readonly expires_at: Date | null;
+  readonly revoked_at: Date | null;
+  readonly last_used_at: Date | null;
+}
+
+interface PassphraseRow {
+  readonly id: string;
+  readonly created_at: Date;
+  readonly expires_at: Date | null;
+}
+
+/** A caller's key. */
+export type StoredApiKey = Pick<ApiKey, 'keyId' | 'name' | 'role'>;
+
+/** A passphrase, known by its SHA-256 only. */
+export interface StoredPassphrase {
+  readonly id: string;
+  readonly hash: Buffer;
+}
+
+/** In one transaction. */
+const MAX_FLUSHED_USES = 1_000;
+/** Between two pages that somebody reads; a key that was revoked meanwhile begins reads for so long at most, and is answered none. */
+const KEY_CACHE_TTL_MS = 10_000;
+
+const toApiKey = (row: KeyRow): ApiKey => ({
+  keyId: row.id,
+  name: row.name,
+  role: row.role,
+  prefix: row.prefix,
+  createdAt: row.created_at,
+  createdBy: row.created_by,
+  expiresAt: row.expires_at,
+  revokedAt: row.revoked_at,
+  lastUsedAt: row.last_used_at,
+});
+
+const toPassphrase = ({ id, created_at, expires_at }: PassphraseRow): Passphrase => ({
+  passphraseId: id,
+  createdAt: created_at,
+  retiresAt: expires_at,
+});
+
+/** API keys and passphrases: what callers are recognised by, and how that changes. */
+export class KeyRingStore implements KeyRing {
+  /** One read for all who register at the same moment. */
+  private readonly passphraseBatch = new Batcher<void, readonly StoredPassphrase[]>(
+    async (waiters) => {
+      const valid = await this.database.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [this.clock.now()]);
+      return waiters.map(() => fulfilled(valid));
+    },
+    { maxBatchSize: MAX_QUEUED_REQUESTS, maxConcurrentBatches: 1 },
+  );
+  private readonly uses = new Map<string, Date>();
+  /** Ids of keys that were valid, by hash. */
+  private readonly recentlyValid: TtlCache<string>;
+
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly identifiers: Identifiers,
+  ) {
+    this.recentlyValid = new TtlCache(clock, KEY_CACHE_TTL_MS);
+  }
+
+  change<A>(
+    caller: Actor,
+    about: { readonly name?: string; readonly keyId?: string },
+    decide: (snapshot: KeyRingSnapshot) => KeyDecision<A>,
+  ): Promise<A> {
+    const eventId = this.identifiers.newId(this.clock.now());
+    const work = async (transaction: Transaction, previousCommitMayBePending: boolean): Promise<A> => {
+      const now = this.clock.now();
+      await transaction.write(LOCK_KEY_RING, [Buffer.from(eventId), now]);
+      // The attempt before this one was committed after all: the next look finds its event, and answers with it.
+      if (previousCommitMayBePending && (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0)
+        throw new OptimisticLockError();
+      const { result, change } = decide(await this.snapshot(transaction, caller, about, now));
+      if (change) {
+        const event: FleetEvent = { ...change.event, id: eventId, at: now, hostId: null, generation: null };
+        await transaction.executeAll([...(change.write ? statementsOf(change.write) : []), ...eventStatements([event])]);
+      }
+      return result;
+    };
+    return this.database.transaction(work, { commitProofEventIds: [eventId] });
+  }
+
+  async apiKeys(limit: number, after: string | null): Promise<ApiKey[]> {
+    return (await this.database.rows<KeyRow>(READ_KEYS, [after ?? '', limit])).map(toApiKey);
+  }
+
+  async passphrases(limit: number, after: string | null): Promise<Passphrase[]> {
+    return (await this.database.rows<PassphraseRow>(READ_PASSPHRASES, [after ?? '', limit])).map(toPassphrase);
+  }
+
+  isValidPassphrase(hash: string): Promise<boolean> {
+    const expectedHash = Buffer.from(hash, 'hex');
+    return this.database.transaction(async (transaction) => {
+      const now = this.clock.now();
+      await transaction.write(LOCK_KEY_RING, [Buffer.from(this.identifiers.newId(now)), now]);
+      return (await transaction.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [now])).some((valid) =>
+        valid.hash.equals(expectedHash),
+      );
+    });
+  }
+
+  /** Whether a passphrase with this SHA-256 is valid; `unknown` when it never was in this database. */
+  async passphraseState(hash: Buffer): Promise<'valid' | 'retired' | 'unknown'> {
+    const [row] = await this.database.rows<{ is_valid: number }>(READ_PASSPHRASE_STATE, [this.clock.now(), hash]);
+    if (!row) return 'unknown';
+    return row.is_valid === 1 ? 'valid' : 'retired';
+  }
+
+  /** Whether the key with this hash is valid; it is not used by the question. */
+  async isApiKeyValid(hash: Buffer): Promise<boolean> {
+    return (await this.database.rows(FIND_VALID_KEY_BY_HASH, [hash, this.clock.now()])).length === 1;
+  }
+
+  /** Those that let somebody in now. */
+  validPassphrases(): Promise<readonly StoredPassphrase[]> {
+    return this.passphraseBatch.submit();
+  }
+
+  /** The key with this hash that is neither revoked nor expired. */
+  async findValidApiKey(hash: Buffer): Promise<StoredApiKey | null> {
+    const now = this.clock.now();
+    const [key] = await this.database.rows<Pick<KeyRow, 'id' | 'name' | 'role'>>(FIND_VALID_KEY_BY_HASH, [hash, now]);
+    if (!key) {
+      this.recentlyValid.delete(hash.toString('hex'));
+      return null;
+    }
+    this.recentlyValid.set(hash.toString('hex'), key.id);
+    this.uses.set(key.id, now);
+    return { keyId: key.id, name: key.name, role: key.role };
+  }
+
+  /** The id of the key with this hash, if it was valid when this replica looked last, in the last ten seconds. It may be so no longer. */
+  recentlyValidKeyId(hash: Buffer): string | null {
+    return this.recentlyValid.get(hash.toString('hex')) ?? null;
+  }
+
+  /** Writes when keys were used last. Called now and then: a write for each call would cost more than it tells. */
+  async flushKeyUsage(): Promise<void> {
+    const uses = [...this.uses].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_FLUSHED_USES);
+    if (uses.length === 0) return;
+    await this.database.transaction((transaction) =>
+      transaction.executeAll(uses.map(([keyId, at]) => ({ sql: RECORD_KEY_USE, parameters: [at, at, keyId] }))),
+    );
+    for (const [keyId, at] of uses) if (this.uses.get(keyId) === at) this.uses.delete(keyId);
+  }
+
+  private async snapshot(
+    transaction: Transaction,
+    caller: Actor,
+    { name, keyId }: { readonly name?: string; readonly keyId?: string },
+    now: Date,
+  ): Promise<KeyRingSnapshot> {
+    const about =
+      keyId === undefined
+        ? { sql: READ_KEY_BY_NAME, value: name && nameKey(name) }
+        : { sql: READ_KEY_BY_ID, value: keyId };
+    const [key] = about.value === undefined ? [] : await transaction.rows<KeyRow>(about.sql, [about.value]);
+    const [count] = await transaction.rows<{ others: number }>(COUNT_OTHER_ADMIN_KEYS, [
+      key?.id ?? '',
+      now,
+      key?.expires_at ?? null,
+    ]);
+    const passphrases = await transaction.rows<PassphraseRow>(READ_VALID_PASSPHRASES, [now]);
+    const valid = await transaction.rows(READ_VALID_KEY, [nameKey(keyNameOf(caller)), now]);
+    return {
+      now,
+      isCallerKeyValid: valid.length === 1,
+      apiKey: key ? toApiKey(key) : null,
+      otherAdminKeys: count?.others ?? 0,
+      passphrases: passphrases.map(toPassphrase),
+    };
+  }
+}
+
+function statementsOf(write: KeyWrite): Statement[] {
+  switch (write.to) {
+    case 'api_key_created': {
+      const { keyId, name, role, prefix, createdAt, createdBy, expiresAt } = write.apiKey;
+      return [
+        {
+          sql: INSERT_KEY,
+          parameters: [
+            keyId,
+            name,
+            nameKey(name),
+            Buffer.from(write.hash, 'hex'),
+            role,
+            prefix,
+            createdAt,
+            createdBy,
+            expiresAt,
+          ],
+        },
+      ];
+    }
+    case 'api_key_revoked':
+      return [{ sql: REVOKE_KEY, parameters: [write.at, write.keyId] }];
+    case 'passphrase_rotated': {
+      const { passphraseId, createdAt } = write.passphrase;
+      return [
+        { sql: EXPIRE_PASSPHRASES, parameters: [write.earlierRetireAt, write.earlierRetireAt] },
+        { sql: INSERT_PASSPHRASE, parameters: [passphraseId, Buffer.from(write.hash, 'hex'), createdAt] },
+      ];
+    }
+  }
+}

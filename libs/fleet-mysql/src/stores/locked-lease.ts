@@ -1,0 +1,43 @@
+import { NO_EVENTS_YET, type EventBounds, type StoredLease } from '@app/fleet';
+
+/** As LOCK_LEASES_SKIP_LOCKED reads it. */
+export interface LockedLeaseRow {
+  host_id: string;
+  generation: number;
+  credential_hash: Buffer;
+  retired: number;
+  revoked: number;
+  report_fingerprint: Buffer;
+  last_heartbeat_at: Date | null;
+  expires_available_ms: number;
+  instance_id: string | null;
+  replaced_instance_ids: string;
+  source_address: string;
+  event_bounds: string | null;
+}
+
+/** As READ_REGISTERED_FACTS reads it. */
+export interface FactsRow {
+  host_id: string;
+  machine_id: string;
+  agent_version: string;
+  registered_at: Date;
+}
+
+/** What a heartbeat is judged against, from rows that are held. */
+export function toStoredLease(lease: LockedLeaseRow, facts: FactsRow): StoredLease {
+  return {
+    generation: lease.generation,
+    credentialHash: lease.credential_hash.toString('hex'),
+    retired: lease.retired === 1,
+    revoked: lease.revoked === 1,
+    instanceId: lease.instance_id,
+    replacedInstanceIds: JSON.parse(lease.replaced_instance_ids) as string[],
+    sourceAddress: lease.source_address,
+    expiresAvailableMs: lease.expires_available_ms,
+    lastSeenAt: lease.last_heartbeat_at ?? facts.registered_at,
+    machineId: facts.machine_id,
+    agentVersion: facts.agent_version,
+    eventBounds: lease.event_bounds === null ? NO_EVENTS_YET : (JSON.parse(lease.event_bounds) as EventBounds),
+  };
+}

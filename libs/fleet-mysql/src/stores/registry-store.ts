@@ -1,0 +1,339 @@
+import {
+  FleetError,
+  PlanAlreadyApplied,
+  rejectionKey,
+  isRetired,
+  type Clock,
+  type Decision,
+  type FleetEvent,
+  type LockedRecord,
+  type HostRecord,
+  type IdentityFacts,
+  type Identifiers,
+  type Moment,
+  type PossibleDuplicate,
+  nameKey,
+  type ProcessServer,
+  type RecordWrite,
+  type Registry,
+} from '@app/fleet';
+import { OptimisticLockError, type Database, type GuardedStatement, type Transaction } from '../database.js';
+import { ER_LOCK_DEADLOCK, ER_DUP_ENTRY, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD } from '../database-errors.js';
+import { readMomentAndFloor } from './availability-clock-store.js';
+import { readRecords } from './host-records.js';
+import {
+  INCREMENT_PLAN_PURGES,
+  deleteEntry,
+  insertEntries,
+  LOCK_HOSTS_SKIP_LOCKED,
+  LOCK_HOSTS,
+  markDecommissioned,
+  markRevoked,
+  FIND_POSSIBLE_DUPLICATES,
+  updateEntry,
+  writeTombstone,
+  type Registration,
+} from '../statements/entry.js';
+import { eventStatements, insertEventsOnce } from '../statements/events.js';
+import { LOCK_ENTRIES } from '../statements/hosts.js';
+import { LOCK_PASSPHRASES } from '../statements/keys.js';
+import { renameStatements } from '../statements/name-history.js';
+import { repairStatements } from '../statements/repair.js';
+import { CounterDelta, versionKeyOf } from '../statements/counters.js';
+import type { PendingWrites } from '../pending-writes.js';
+import { fulfilled, rejected, Batcher, type BatchOutcome } from '../batcher.js';
+
+/** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
+const MAX_CACHED_REJECTIONS = 10_000;
+/** Changes written in one transaction: a hundred hosts are held for as long as that takes. While the database writes one group, the next is decided. */
+const CHANGE_BATCHING = { most: 100, groups: 2 };
+/** Errors that one host of a group causes: its group is not tried again as a whole. */
+const SINGLE_HOST_ERRORS = [ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, ER_LOCK_DEADLOCK, ER_DUP_ENTRY];
+
+/** What somebody wants to become of a host's record. */
+interface PendingChange {
+  readonly hostId: string;
+  readonly decide: (locked: LockedRecord) => Decision<unknown>;
+  /** For the end of a silence: sorts before the event of the change. */
+  readonly silenceEventId: string;
+  readonly eventId: string;
+}
+
+/** A wish that was decided, and is to be written. */
+interface Change {
+  readonly pendingChange: PendingChange;
+  readonly locked: LockedRecord;
+  readonly write: RecordWrite;
+  readonly events: readonly FleetEvent[];
+}
+
+interface DuplicateQuery {
+  readonly hostId: string;
+  readonly facts: IdentityFacts;
+}
+
+const EMPTY_RECORD: HostRecord = { entry: null, tombstone: null };
+
+const byHostId = (a: PendingChange, b: PendingChange): number => (a.hostId < b.hostId ? -1 : 1);
+
+/**
+ * Changes that are asked for while others are being written go together: one transaction, one flush to disk. What concerns
+ * only one of them never harms the others: a refusal is its own answer, a host that somebody else holds is waited for alone,
+ * and a group that cannot be written whole is halved.
+ */
+export class RegistryStore implements Registry {
+  private readonly recordedRejections = new Set<string>();
+  private readonly changes = new Batcher<PendingChange, unknown>(
+    (pendingChanges, deadline) => this.changeUnlocked(pendingChanges, deadline),
+    CHANGE_BATCHING,
+    ({ hostId }) => hostId,
+  );
+  private readonly duplicateLookups = new Batcher<DuplicateQuery, PossibleDuplicate[]>(
+    (queries) => this.readPossibleDuplicates(queries),
+    CHANGE_BATCHING,
+  );
+
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly identifiers: Identifiers,
+    private readonly pendingWrites: PendingWrites,
+  ) {}
+
+  change<A>(hostId: string, decide: (locked: LockedRecord) => Decision<A>): Promise<A> {
+    const now = this.clock.now();
+    return this.changes.submit({
+      hostId,
+      decide,
+      silenceEventId: this.identifiers.newId(now),
+      eventId: this.identifiers.newId(now),
+    }) as Promise<A>;
+  }
+
+  async find(hostId: string): Promise<LockedRecord> {
+    const { generationFloor, ...moment } = await readMomentAndFloor(this.database, this.clock);
+    const records = await readRecords(this.database, [hostId]);
+    return { ...moment, generationFloor, ...(records.get(hostId) ?? EMPTY_RECORD) };
+  }
+
+  findPossibleDuplicates(hostId: string, facts: IdentityFacts): Promise<PossibleDuplicate[]> {
+    return this.duplicateLookups.submit({ hostId, facts });
+  }
+
+  async recordRejection(rejection: Omit<FleetEvent, 'id' | 'at'>, caller: string | null = null): Promise<void> {
+    const at = this.clock.now();
+    const id = this.identifiers.deterministicId(rejectionKey(rejection.hostId, rejection.kind, at, caller));
+    if (this.recordedRejections.has(id)) return;
+    if (this.recordedRejections.size >= MAX_CACHED_REJECTIONS) this.recordedRejections.clear();
+    this.recordedRejections.add(id); // before it is written: others of the same refusal need not wait for the database
+    try {
+      await this.database.transaction((transaction) => insertEventsOnce(transaction, [{ ...rejection, id, at }]));
+    } catch (error) {
+      this.recordedRejections.delete(id);
+      throw error;
+    }
+  }
+
+  /**
+   * Of a group, those whose record no other transaction holds; the others are left to be done alone. A group that cannot be written whole
+   * is halved, until the one that keeps it from being written is alone.
+   */
+  private async changeUnlocked(pendingChanges: readonly PendingChange[], deadline: number): Promise<BatchOutcome<unknown>[]> {
+    const outcomes = await this.write(pendingChanges, LOCK_HOSTS_SKIP_LOCKED, deadline).catch((error: unknown) => {
+      if (error instanceof FleetError) throw error;
+      return null;
+    });
+    if (outcomes || pendingChanges.length === 1)
+      return pendingChanges.map((pendingChange) => outcomes?.get(pendingChange) ?? this.startIndividually(pendingChange, deadline));
+    const middle = Math.ceil(pendingChanges.length / 2);
+    const halves = [pendingChanges.slice(0, middle), pendingChanges.slice(middle)].map((half) =>
+      this.changeUnlocked(half, deadline).catch((error: unknown) => half.map((): BatchOutcome<unknown> => rejected(error))),
+    );
+    return (await Promise.all(halves)).flat();
+  }
+
+  /** A failure is handed to the caller once the whole group is known. */
+  private startIndividually(pendingChange: PendingChange, deadline: number): Promise<unknown> {
+    const change = this.changeIndividually(pendingChange, deadline);
+    change.catch(() => undefined);
+    return change;
+  }
+
+  private async changeIndividually(pendingChange: PendingChange, deadline: number): Promise<unknown> {
+    const outcome = (await this.write([pendingChange], LOCK_HOSTS, deadline)).get(pendingChange);
+    if (outcome?.status !== 'fulfilled') throw outcome?.reason;
+    return outcome.value;
+  }
+
+  /** Decides and writes in one transaction, in key order. Those whose record could not be locked have no outcome. */
+  private async write(
+    pendingChanges: readonly PendingChange[],
+    locks: typeof LOCK_HOSTS | typeof LOCK_HOSTS_SKIP_LOCKED,
+    deadline: number,
+  ): Promise<Map<PendingChange, PromiseSettledResult<unknown>>> {
+    const inKeyOrder = [...pendingChanges].sort(byHostId);
+    const hostIds = inKeyOrder.map(({ hostId }) => hostId);
+    const decide = async (
+      transaction: Transaction,
+      lock: string,
+      markAt: (moment: Moment) => Moment,
+    ): Promise<Map<PendingChange, PromiseSettledResult<unknown>>> => {
+      const locked = new Set(
+        (await transaction.rows<{ host_id: string }>(lock, [hostIds])).map(({ host_id }) => host_id),
+      );
+      const { generationFloor, ...read } = await readMomentAndFloor(transaction, this.clock);
+      const moment = markAt(read);
+      let records = await readRecords(transaction, hostIds);
+      const withoutLease = hostIds.filter((hostId) => records.get(hostId)?.damage?.kinds.includes('lease_missing'));
+      if (lock === LOCK_HOSTS && withoutLease.length > 0) {
+        for (const { host_id } of await transaction.rows<{ host_id: string }>(LOCK_ENTRIES, [withoutLease]))
+          locked.add(host_id);
+        records = await readRecords(transaction, hostIds);
+      }
+      const outcomes = new Map<PendingChange, PromiseSettledResult<unknown>>();
+      const changes: Change[] = [];
+      for (const pendingChange of inKeyOrder) {
+        const record = records.get(pendingChange.hostId) ?? EMPTY_RECORD;
+        if (record.entry === null || locked.has(pendingChange.hostId))
+          outcomes.set(pendingChange, evaluate(pendingChange, { ...moment, generationFloor, ...record }, changes));
+        else if (lock === LOCK_HOSTS) throw new OptimisticLockError(); // it registered after the look for its lock
+      }
+      const expired = await changesWithExpiredPassphrase(transaction, changes, this.clock);
+      for (const { pendingChange } of expired) outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
+      await writeChanges(
+        transaction,
+        changes.filter((change) => !expired.includes(change)),
+        moment,
+      );
+      return outcomes;
+    };
+    // While a COMMIT before may still be under way, everybody's lock is waited for: then that attempt is dead, or its event is found.
+    return this.pendingWrites.track((markAt) =>
+      this.database.transaction(
+        (transaction, previousCommitMayBePending) => decide(transaction, previousCommitMayBePending ? LOCK_HOSTS : locks, markAt),
+        {
+          commitProofEventIds: pendingChanges.map(({ eventId }) => eventId),
+          nonRetryable: pendingChanges.length > 1 ? SINGLE_HOST_ERRORS : [],
+          deadline,
+        },
+      ),
+    );
+  }
+
+  private async readPossibleDuplicates(queries: readonly DuplicateQuery[]): Promise<PromiseSettledResult<PossibleDuplicate[]>[]> {
+    const found = queries.map((): PossibleDuplicate[] => []);
+    const rows = await this.database.rows<{
+      place: number;
+      host_id: string;
+      friendly_name: string;
+      ip_address: string;
+      machine_id: string;
+    }>(
+      queries.map(() => FIND_POSSIBLE_DUPLICATES).join(' UNION ALL '),
+      queries.flatMap(({ hostId, facts }, place) =>
+        [facts.ipAddress, nameKey(facts.friendlyName), facts.machineId].flatMap((value) => [place, value, hostId]),
+      ),
+    );
+    for (const row of rows)
+      found[row.place]?.push({
+        hostId: row.host_id,
+        friendlyName: row.friendly_name,
+        ipAddress: row.ip_address,
+        machineId: row.machine_id,
+      });
+    return found.map(fulfilled);
+  }
+}
+
+/** The answer to a wish, or its refusal; a change that follows from it is added to `changes`. */
+function evaluate(pendingChange: PendingChange, locked: LockedRecord, changes: Change[]): PromiseSettledResult<unknown> {
+  const { hostId, decide, silenceEventId, eventId } = pendingChange;
+  try {
+    const { result, change } = decide(locked);
+    if (change) {
+      const at = { at: locked.now, hostId };
+      const silence = change.endedSilence ? [{ ...change.endedSilence, ...at, id: silenceEventId }] : [];
+      changes.push({ pendingChange, locked, write: change.write, events: [...silence, { ...change.event, ...at, id: eventId }] });
+    }
+    return fulfilled(result);
+  } catch (error) {
+    return rejected(error);
+  }
+}
+
+/** Registrations whose passphrase was retired while they waited in line: whoever rotates it is told that it lets nobody in any more. */
+async function changesWithExpiredPassphrase(
+  transaction: Transaction,
+  changes: readonly Change[],
+  clock: Clock,
+): Promise<readonly Change[]> {
+  const passphraseOf = ({ write }: Change): string | null =>
+    write.to === 'registered' ? write.entry.passphraseId : null;
+  const passphraseIds = new Set(changes.map(passphraseOf).filter((id) => id !== null));
+  if (passphraseIds.size === 0) return [];
+  const passphrases = await transaction.rows<{ id: string; expires_at: Date | null }>(LOCK_PASSPHRASES, [[...passphraseIds]]);
+  const now = clock.now(); // not as it was before it waited for a rotation
+  const expiredIds = new Set<string | null>(
+    passphrases.filter(({ expires_at }) => isRetired({ retiresAt: expires_at }, now)).map(({ id }) => id),
+  );
+  return expiredIds.size === 0 ? [] : changes.filter((change) => expiredIds.has(passphraseOf(change)));
+}
+
+/** Writes what was decided, each change with its event. */
+async function writeChanges(
+  transaction: Transaction,
+  changes: readonly Change[],
+  { now, availableMs }: Moment,
+): Promise<void> {
+  const registrations: Registration[] = [];
+  const statements: GuardedStatement[] = [];
+  const counters = new CounterDelta();
+  for (const { pendingChange, locked, write } of changes) {
+    const { entry, damage } = locked;
+    if (damage) statements.push(...repairStatements(pendingChange.hostId, entry, damage, availableMs));
+    if (entry)
+      counters.add(
+        versionKeyOf(entry.facts.agentVersion),
+        damage?.rows.entry?.isDecommissioned ?? entry.decommission !== null,
+        -1,
+      );
+    if ('entry' in write && write.entry) counters.addEntry(write.entry, 1);
+    if (write.to === 'repaired') continue;
+    if (write.to === 'registered')
+      registrations.push({ before: locked.entry, tombstone: locked.tombstone, entry: write.entry });
+    else if (write.to === 'remembered') statements.push(...writeTombstone(write.tombstone));
+    else if (write.to === 'removed') statements.push(...(await removal(transaction, write, availableMs)));
+    else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
+    else if (write.entry.decommission)
+      statements.push(...markDecommissioned(write.entry, write.entry.decommission, availableMs));
+  }
+  statements.push(...insertEntries(registrations.filter(({ before }) => before === null)));
+  const renamed: ProcessServer[] = [];
+  for (const { before, entry } of registrations) {
+    if (!before) continue;
+    statements.push(...updateEntry(before, entry));
+    if (nameKey(before.facts.friendlyName) !== nameKey(entry.facts.friendlyName)) renamed.push(entry);
+  }
+  statements.push(
+    ...(await renameStatements(
+      transaction,
+      renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })),
+      now,
+    )),
+  );
+  await transaction.executeAll([
+    ...statements,
+    ...counters.statements(),
+    ...eventStatements(changes.flatMap(({ events }) => events)),
+  ]);
+}
+
+async function removal(
+  transaction: Transaction,
+  { tombstone, allowConnected, entryGeneration }: Extract<RecordWrite, { to: 'removed' }>,
+  availableMs: number,
+): Promise<GuardedStatement[]> {
+  const { planId } = tombstone;
+  if (planId && (await transaction.write(INCREMENT_PLAN_PURGES, [planId])) === 0) throw new PlanAlreadyApplied(planId);
+  return deleteEntry(tombstone, availableMs, allowConnected, entryGeneration);
+}

@@ -1,0 +1,202 @@
+import {
+  systemAuthor,
+  type CleanUpBatch,
+  type CleanUpRun,
+  type Clock,
+  type Due,
+  type CleanUpCursor,
+  type FleetEvent,
+  type Identifiers,
+  type RetentionLimits,
+  type RemovalRecorder,
+  type Removals,
+  type Tombstone,
+} from '@app/fleet';
+import type { Database, Transaction } from '../database.js';
+import { insertEvents } from '../statements/events.js';
+import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_CURSOR_TTL_MS } from '../statements/name-history.js';
+import { DELETE_COUNTER_ROWS, LOCK_COUNTER_ROWS, CounterDelta, type CounterRow } from '../statements/counters.js';
+import {
+  DELETE_DUE_ENTRIES,
+  DELETE_HEALTH_OF,
+  DELETE_LEASES_OF,
+  DELETE_OLD_EVENTS,
+  DELETE_OLD_PLANS,
+  dueParameters,
+  INSERT_TOMBSTONES,
+  LOCK_DUE_LEASES,
+  FIND_DUE_ENTRIES,
+  READ_LAST_RUN,
+  READ_OLDEST_DECOMMISSION,
+  LOCK_DUE_ENTRIES,
+  RECORD_RUN,
+} from '../statements/removals.js';
+
+interface DueRow {
+  host_id: string;
+  generation: number;
+  friendly_name: string;
+  ip_address: string;
+  version_key: string;
+  decommissioned_at: Date;
+  decommissioned_by: string | null;
+  decommission_reason: string | null;
+}
+
+const ACTOR = 'clean-up';
+
+export class RemovalStore implements Removals {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly identifiers: Identifiers,
+    private readonly recorder?: RemovalRecorder,
+  ) {}
+
+  async removeDue(due: Due, limit: number, after: CleanUpCursor | null): Promise<CleanUpBatch> {
+    const from = after ?? { decommissionedAt: new Date(0), hostId: '' };
+    const rows = await this.database.rows<{ host_id: string; decommissioned_at: Date }>(FIND_DUE_ENTRIES, [
+      ...dueParameters(due),
+      from.decommissionedAt,
+      from.decommissionedAt,
+      from.hostId,
+      limit,
+    ]);
+    const last = rows.at(-1);
+    if (!last) return { removed: 0, next: null };
+    const now = this.clock.now();
+    const eventIds = new Map(rows.map(({ host_id }) => [host_id, this.identifiers.newId(now)]));
+    const hostIds = [...eventIds.keys()].sort();
+    // A commit whose outcome is unknown is done again: what was removed is not found a second time.
+    const removed = await this.database.transaction((transaction) =>
+      this.removeLocked(transaction, hostIds, due, now, eventIds),
+    );
+    if (removed.length > 0) await this.recorder?.recordRemovals(removed);
+    return {
+      removed: removed.length,
+      next: rows.length === limit ? { decommissionedAt: last.decommissioned_at, hostId: last.host_id } : null,
+    };
+  }
+
+  private async removeLocked(
+    transaction: Transaction,
+    hostIds: string[],
+    due: Due,
+    now: Date,
+    eventIds: Map<string, string>,
+  ): Promise<Tombstone[]> {
+    const locked = await transaction.rows<{ host_id: string }>(LOCK_DUE_LEASES, [hostIds]);
+    if (locked.length === 0) return [];
+    const rows = await transaction.rows<DueRow>(LOCK_DUE_ENTRIES, [
+      locked.map(({ host_id }) => host_id),
+      ...dueParameters(due),
+    ]);
+    if (rows.length === 0) return [];
+    const removedHostIds = rows.map(({ host_id }) => host_id);
+    await transaction.write(DELETE_HEALTH_OF, [removedHostIds]);
+    await transaction.write(DELETE_LEASES_OF, [removedHostIds]);
+    await transaction.write(DELETE_NAMES_OF, [removedHostIds]);
+    await transaction.write(DELETE_DUE_ENTRIES, [
+      rows.map((row) => [row.host_id, row.generation]),
+      ...dueParameters(due),
+    ]);
+    await transaction.write(INSERT_TOMBSTONES, [
+      rows.map((row) => [
+        row.host_id,
+        row.generation,
+        row.friendly_name,
+        row.ip_address,
+        now,
+        ACTOR,
+        row.decommission_reason,
+        'clean_up',
+      ]),
+    ]);
+    const counters = new CounterDelta();
+    for (const { version_key } of rows) counters.add(version_key, true, -1);
+    await transaction.executeAll(counters.statements());
+    await insertEvents(
+      transaction,
+      rows.map((row) => removedEvent(row, now, eventIds)),
+    );
+    return rows.map((row) => toTombstone(row, now));
+  }
+
+  async deleteExpired(old: RetentionLimits | null, limit: number): Promise<boolean> {
+    return this.database.transaction(async (transaction) => {
+      const deleted = old ? await this.deleteExpiredRows(transaction, old, limit) : 0;
+      return Math.max(deleted, await compactCounters(transaction, limit)) === limit;
+    });
+  }
+
+  private async deleteExpiredRows(
+    transaction: Transaction,
+    { eventsBefore, plansExpiredBefore, now }: RetentionLimits,
+    limit: number,
+  ): Promise<number> {
+    const events = await transaction.write(DELETE_OLD_EVENTS, [eventsBefore, limit]);
+    const plans = await transaction.write(DELETE_OLD_PLANS, [plansExpiredBefore, limit]);
+    const names = await transaction.write(DELETE_OLD_NAMES, [new Date(now.getTime() - 2 * NAME_CURSOR_TTL_MS), limit]);
+    return Math.max(events, plans, names);
+  }
+
+  async recordRun({ at, by, removed, error }: CleanUpRun): Promise<void> {
+    await this.database.transaction((transaction) =>
+      transaction.write(RECORD_RUN, [at, by, removed, error?.slice(0, 500) ?? null]),
+    );
+  }
+
+  async lastRun(): Promise<CleanUpRun | null> {
+    const [row] = await this.database.rows<{ at: Date; replica: string; removed: number; error: string | null }>(
+      READ_LAST_RUN,
+    );
+    return row ? { at: row.at, by: row.replica, removed: row.removed, error: row.error } : null;
+  }
+
+  async oldestDecommission(): Promise<{ at: Date; removeBy: Date } | null> {
+    const [row] = await this.database.rows<{ decommissioned_at: Date; remove_by: Date }>(READ_OLDEST_DECOMMISSION);
+    return row ? { at: row.decommissioned_at, removeBy: row.remove_by } : null;
+  }
+}
+
+const toTombstone = (row: DueRow, removedAt: Date): Tombstone => ({
+  hostId: row.host_id,
+  generation: row.generation,
+  friendlyName: row.friendly_name,
+  ipAddress: row.ip_address,
+  removedAt,
+  removedBy: ACTOR,
+  reason: row.decommission_reason,
+  removal: 'clean_up',
+  planId: null,
+});
+
+/** Puts up to `limit` rows of the tally into one for each version and lifecycle; returns how many were put together. */
+async function compactCounters(transaction: Transaction, limit: number): Promise<number> {
+  const rows = await transaction.rows<CounterRow & { id: number }>(LOCK_COUNTER_ROWS, [limit]);
+  const sums = new CounterDelta();
+  for (const { version_key, decommissioned, entries } of rows) sums.add(version_key, decommissioned === 1, entries);
+  if (sums.rows.length === rows.length) return 0;
+  await transaction.executeAll([
+    { sql: DELETE_COUNTER_ROWS, parameters: [rows.map(({ id }) => id)], expectedRows: rows.length },
+    ...sums.statements(),
+  ]);
+  return rows.length;
+}
+
+function removedEvent(row: DueRow, at: Date, eventIds: Map<string, string>): FleetEvent {
+  return {
+    id: eventIds.get(row.host_id) ?? '',
+    at,
+    kind: 'removed',
+    hostId: row.host_id,
+    generation: row.generation,
+    ...systemAuthor(ACTOR),
+    detail: {
+      friendlyName: row.friendly_name,
+      ipAddress: row.ip_address,
+      decommissionedAt: row.decommissioned_at.toISOString(),
+      decommissionedBy: row.decommissioned_by,
+    },
+  };
+}

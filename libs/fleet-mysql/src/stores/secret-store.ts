@@ -1,0 +1,102 @@
+import { nameKey, systemAuthor, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
+import type { Database, Transaction } from '../database.js';
+import { insertEvents } from '../statements/events.js';
+import { INSERT_KEY, INSERT_PASSPHRASE } from '../statements/keys.js';
+
+/** Keys that all replicas share. */
+export type SharedKey = 'credential_hmac' | 'cursor_hmac';
+
+const READ_SECRET = 'SELECT s.value FROM shared_secret AS s WHERE s.name = ?';
+const INSERT_SECRET_IF_ABSENT = 'INSERT IGNORE INTO shared_secret (name, value, created_at) VALUES (?, ?, ?)';
+/** Names the row that only the first replica can insert. */
+const INITIAL_SECRETS = 'first_secrets';
+const ACTOR = 'configuration-server';
+
+/** Of an admin key: its SHA-256, and how it begins. */
+export interface AdminKey {
+  readonly hash: Buffer;
+  readonly prefix: string;
+}
+
+/** The keys that sign, and the first secrets of a new database. */
+export class SecretStore {
+  constructor(
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly identifiers: Identifiers,
+  ) {}
+
+  /** The key by this name: the one offered, unless a replica was first. */
+  async getOrCreateSharedKey(name: SharedKey, candidate: Buffer): Promise<Buffer> {
+    await this.database.transaction((transaction) =>
+      transaction.write(INSERT_SECRET_IF_ABSENT, [name, candidate, this.clock.now()]),
+    );
+    const [row] = await this.database.rows<{ value: Buffer }>(READ_SECRET, [name]);
+    if (!row) throw new Error(`the shared key ${name} could not be kept`);
+    return row.value;
+  }
+
+  /** Whether this database has had its first secrets, from whichever replica. */
+  async hasInitialSecrets(): Promise<boolean> {
+    return (await this.database.rows(READ_SECRET, [INITIAL_SECRETS])).length === 1;
+  }
+
+  /**
+   * Makes the first passphrase and the first admin key of a new database. True for the one replica whose values were
+   * taken: it, and nobody else, tells them to its operator.
+   */
+  async createInitialSecrets(passphraseHash: Buffer, adminKey: AdminKey): Promise<boolean> {
+    const createdAt = this.clock.now();
+    const [passphraseId = '', keyId = '', passphraseEvent = '', keyEvent = ''] = Array.from({ length: 4 }, () =>
+      this.identifiers.newId(createdAt),
+    );
+    return this.database.transaction(
+      async (transaction) => {
+        if ((await transaction.write(INSERT_SECRET_IF_ABSENT, [INITIAL_SECRETS, passphraseHash, createdAt])) === 0) return false;
+        await transaction.write(INSERT_PASSPHRASE, [passphraseId, passphraseHash, createdAt]);
+        await insertEvents(transaction, [systemEvent(passphraseEvent, createdAt, 'passphrase_created', { passphraseId })]);
+        await insertAdminKey(transaction, { keyId, eventId: keyEvent, name: 'admin', createdAt, ...adminKey });
+        return true;
+      },
+      { commitProofEventIds: [passphraseEvent] },
+    );
+  }
+
+  /** One more key of an admin, for whoever has none any more but may start a server on this database. */
+  addAdminKey(key: AdminKey): Promise<void> {
+    const createdAt = this.clock.now();
+    const [keyId, eventId] = [this.identifiers.newId(createdAt), this.identifiers.newId(createdAt)];
+    const name = `admin ${createdAt.toISOString()}`;
+    return this.database.transaction(
+      (transaction) => insertAdminKey(transaction, { keyId, eventId, name, createdAt, ...key }),
+      { commitProofEventIds: [eventId] },
+    );
+  }
+}
+
+export interface NewAdminKey extends AdminKey {
+  readonly keyId: string;
+  readonly eventId: string;
+  readonly name: string;
+  readonly createdAt: Date;
+}
+
+/** With its event. */
+export async function insertAdminKey(
+  transaction: Transaction,
+  { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey,
+): Promise<void> {
+  const role: Role = 'admin';
+  await transaction.write(INSERT_KEY, [keyId, name, nameKey(name), hash, role, prefix, createdAt, ACTOR, null]);
+  await insertEvents(transaction, [systemEvent(eventId, createdAt, 'api_key_created', { keyId, name, role, prefix })]);
+}
+
+const systemEvent = (id: string, at: Date, kind: FleetEvent['kind'], detail: object): FleetEvent => ({
+  id,
+  at,
+  kind,
+  hostId: null,
+  generation: null,
+  ...systemAuthor(ACTOR),
+  detail: { ...detail },
+});

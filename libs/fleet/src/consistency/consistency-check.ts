@@ -1,0 +1,56 @@
+import { repair } from './consistency.js';
+import type { Clock, Inconsistencies, Registry } from '../ports.js';
+import type { InconsistencyKind } from '../process-server.js';
+
+/** Hosts looked at in one statement. */
+const HOSTS_PER_SCAN = 1_000;
+/** Hosts repaired by one check, each in a transaction of its own; the next check goes on. */
+const MAX_REPAIRS_PER_RUN = 1_000;
+
+/** What a check found, by kind, and how much of it was repaired. */
+export interface ConsistencyReport {
+  readonly at: Date;
+  readonly found: ReadonlyMap<InconsistencyKind, number>;
+  readonly repaired: number;
+}
+
+/** Looks at the whole fleet for rows that contradict each other, and repairs them. Any number of replicas may do so at once. */
+export class ConsistencyCheck {
+  private stopping = false;
+  private report: ConsistencyReport | null = null;
+
+  constructor(
+    private readonly inconsistencies: Inconsistencies,
+    private readonly registry: Pick<Registry, 'change'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Of the last check that came to its end; null before the first. */
+  get last(): ConsistencyReport | null {
+    return this.report;
+  }
+
+  async run(): Promise<ConsistencyReport> {
+    const at = this.clock.now();
+    const found = new Map<InconsistencyKind, number>();
+    const add = (kind: InconsistencyKind, by: number): void =>
+      void (by > 0 && found.set(kind, by + (found.get(kind) ?? 0)));
+    let repaired = 0;
+    for (let after: string | null = ''; after !== null && !this.stopping;) {
+      const { damaged, next } = await this.inconsistencies.scan(after, HOSTS_PER_SCAN);
+      for (const { hostId, kinds } of damaged) {
+        for (const kind of kinds) add(kind, 1);
+        if (repaired < MAX_REPAIRS_PER_RUN && (await this.registry.change(hostId, repair)).length > 0) repaired += 1;
+      }
+      after = next;
+    }
+    const counts = this.stopping ? 0 : await this.inconsistencies.repairCounters();
+    add('tally_mismatch', counts);
+    return (this.report = { at, found, repaired: repaired + counts });
+  }
+
+  /** Ends a check that runs, soon. */
+  stop(): void {
+    this.stopping = true;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Actor } from '../process-server.js';
+
+/** What can happen to a fleet; each change has exactly one event, written in the transaction that made it true. */
+export const EVENT_KINDS = [
+  'registered',
+  'registered_again',
+  'replaced',
+  'version_changed',
+  'version_newer_than_configuration_server',
+  'silence_ended',
+  'source_address_changed',
+  'decommissioned',
+  'decommissioned_by_force',
+  'removed',
+  'purged',
+  'purged_by_force',
+  'service_outage',
+  'clock_stepped',
+  'inconsistency_repaired',
+  'database_restored',
+  'credential_revoked',
+  'passphrase_created',
+  'passphrase_rotated',
+  'passphrases_listed',
+  'api_key_created',
+  'api_key_revoked',
+  'api_keys_listed',
+  'refused_host_id_conflict',
+  'refused_host_id_in_use',
+  'refused_registration_rate_exceeded',
+  'refused_version',
+  'refused_generation_retired',
+  'refused_generation_superseded',
+  'refused_generation_unknown',
+  'refused_process_server_not_found',
+  'refused_credential_revoked',
+  'refused_credential_rejected',
+  'refused_malformed_heartbeat',
+  'refused_authentication',
+  'refused_authentication_required',
+  'refused_passphrase_rejected',
+  'refused_api_key_rejected',
+  'refused_permission_denied',
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+export interface FleetEvent {
+  readonly id: string;
+  readonly at: Date;
+  readonly kind: EventKind;
+  readonly hostId: string | null;
+  readonly generation: number | null;
+  /** Who did it. */
+  readonly actor: string;
+  /** Where the call came from; null when nobody called. */
+  readonly sourceAddress: string | null;
+  /** That of the call's answer; null when nobody called. */
+  readonly requestId: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Whose doing an event is. */
+export type EventAuthor = Pick<FleetEvent, 'actor' | 'sourceAddress' | 'requestId'>;
+
+export const callerAuthor = ({ name, address, requestId }: Actor): EventAuthor => ({
+  actor: name,
+  sourceAddress: address,
+  requestId,
+});
+/** Nobody called: the configuration server itself, or a part of it. */
+export const systemAuthor = (actor: string): EventAuthor => ({ actor, sourceAddress: null, requestId: null });
+
+/** Refusals are shown at most once for a host, a caller that is no host, or the site, kind and hour: they share this key, and the first one wins. */
+export function rejectionKey(hostId: string | null, kind: EventKind, at: Date, caller: string | null = null): string {
+  return `${hostId} ${kind} ${caller === null ? '' : `${caller} `}${Math.floor(at.getTime() / 3_600_000)}`;
+}

@@ -1,0 +1,132 @@
+import { EVENT_KINDS, type EventKind, type FleetEvent } from './fleet-event.js';
+import type { ProcessServer } from '../process-server.js';
+
+export type RefusalKind = Extract<EventKind, `refused_${string}`>;
+
+const isRefusal = (kind: EventKind): kind is RefusalKind => kind.startsWith('refused_');
+export const REFUSAL_KINDS: readonly RefusalKind[] = EVENT_KINDS.filter(isRefusal);
+
+/** For people. */
+export interface RefusalExplanation {
+  /** What was refused and why, without a full stop. */
+  readonly meaning: string;
+  readonly recommendedActions: string;
+}
+
+/** Every kind of refusal that an event can have: a new kind without a row does not compile. */
+export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanation>> = {
+  refused_host_id_conflict: {
+    meaning: 'Another machine sends under the same host id',
+    recommendedActions: 'Find both machines by their addresses in the timeline, and give the clone a host id of its own.',
+  },
+  refused_host_id_in_use: {
+    meaning: 'A registration of this host id and machine id was refused while it was Connected, for want of proof',
+    recommendedActions:
+      'If it was this machine with a new address, its agent sends previousCredential, or registers when the lease has ended. ' +
+      'Otherwise a caller that knows the passphrase tries to replace it: rotate the passphrase.',
+  },
+  refused_registration_rate_exceeded: {
+    meaning: 'It registered too often',
+    recommendedActions: 'See why its agent restarts again and again.',
+  },
+  refused_version: {
+    meaning: 'It asks to register with an agent version that is not accepted here',
+    recommendedActions: 'Upgrade the configuration server first, or install an agent version that the version policy accepts.',
+  },
+  refused_generation_retired: {
+    meaning: 'It sends with a registration that was decommissioned or purged',
+    recommendedActions: 'Stop its agent if the removal was intended; otherwise register it again.',
+  },
+  refused_generation_superseded: {
+    meaning:
+      'An agent sends with an earlier registration of this host id: a second agent, or one that was restored to an earlier state',
+    recommendedActions: 'If it is the machine that is to keep the host id, register it again; otherwise stop that agent.',
+  },
+  refused_generation_unknown: {
+    meaning: 'It sends with a later registration than the database knows: the database was restored',
+    recommendedActions: 'Register it again. Its agent is told to do so.',
+  },
+  refused_process_server_not_found: {
+    meaning: 'It sent while its host id had no entry: the database was restored, or the host id is wrong',
+    recommendedActions: 'Register it. Its agent is told to do so.',
+  },
+  refused_credential_revoked: {
+    meaning: 'It sends with a credential that an operator revoked',
+    recommendedActions:
+      'Register it again with the passphrase; check the source address first if the credential was revoked because it leaked.',
+  },
+  refused_credential_rejected: {
+    meaning: 'It sends with a credential that is not the one of its registration',
+    recommendedActions: 'Register it again; if the source address is not its own, find the machine that sends under its host id.',
+  },
+  refused_malformed_heartbeat: {
+    meaning: 'It sends heartbeats that cannot be read',
+    recommendedActions: 'Correct the agent, or the proxy that changes what it sends.',
+  },
+  refused_authentication: {
+    meaning: 'A call had no valid passphrase, credential or API key',
+    recommendedActions: 'Check what the caller at the source address authenticates with.',
+  },
+  refused_authentication_required: {
+    meaning: 'A call named no secret of the kind that its route asks for',
+    recommendedActions: 'Check what the caller at the source address authenticates with.',
+  },
+  refused_passphrase_rejected: {
+    meaning: 'A call had a passphrase that is not valid',
+    recommendedActions: 'Give the machine at the source address the present passphrase, or find out who guesses.',
+  },
+  refused_api_key_rejected: {
+    meaning: 'A call had an API key that is not valid: unknown, expired or revoked',
+    recommendedActions: 'Give the caller at the source address a new API key, or find out who guesses.',
+  },
+  refused_permission_denied: {
+    meaning: 'A call had a secret that is valid, but not for that route',
+    recommendedActions:
+      'Give the caller an API key with the role that the route asks for, or find out who uses the one that the event names.',
+  },
+};
+
+/** Whether another machine may have been refused under the host id: that says nothing of the one that holds it. */
+export const mayConcernAnotherMachine = (kind: RefusalKind): boolean =>
+  kind === 'refused_host_id_conflict' || kind === 'refused_host_id_in_use';
+
+/** A refusal is noted once an hour: one noted up to an hour before the last accepted heartbeat may have gone on after it. */
+const RECORDING_INTERVAL_MS = 3_600_000;
+
+/** A refusal with its explanation. */
+export interface Refusal extends RefusalExplanation {
+  readonly kind: RefusalKind;
+  readonly event: FleetEvent;
+}
+
+/** The refusals among these events, in their order. */
+export const refusalsAmong = (events: readonly FleetEvent[]): Refusal[] =>
+  events.flatMap((event) =>
+    isRefusal(event.kind) ? [{ kind: event.kind, event, ...REFUSAL_EXPLANATIONS[event.kind] }] : [],
+  );
+
+/**
+ * Of refusals from oldest to newest the last one of each kind that may still go on. A registration answers what was refused before it,
+ * but for an agent that sends with an earlier one; what another machine may have sent goes on until it is no longer among the refusals.
+ */
+export function currentRefusals(
+  { generation, lease, registeredAt }: ProcessServer,
+  refusals: readonly Refusal[],
+): Refusal[] {
+  const since = (lease.lastHeartbeatAt ?? registeredAt).getTime() - RECORDING_INTERVAL_MS;
+  const mayGoOn = ({ kind, event }: Refusal): boolean => {
+    if (mayConcernAnotherMachine(kind)) return true;
+    const isResolved =
+      event.generation === null
+        ? event.at < registeredAt
+        : event.generation < generation && kind !== 'refused_generation_superseded';
+    return event.at.getTime() >= since && !isResolved;
+  };
+  const ofEachKind = new Map<RefusalKind, Refusal>();
+  for (const refusal of refusals) {
+    if (!mayGoOn(refusal)) continue;
+    ofEachKind.delete(refusal.kind); // the last one decides the order
+    ofEachKind.set(refusal.kind, refusal);
+  }
+  return [...ofEachKind.values()];
+}

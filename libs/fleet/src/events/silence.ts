@@ -1,0 +1,27 @@
+import type { EventAuthor, FleetEvent } from './fleet-event.js';
+import { connectionStateAt, type ProcessServer } from '../process-server.js';
+
+/** The event that ends a silence, from the last sign of life to now, whichever call ends it. */
+export const silenceEnded = (
+  from: Date,
+  to: Date,
+): Pick<FleetEvent, 'detail'> & { readonly kind: 'silence_ended' } => ({
+  kind: 'silence_ended',
+  detail: { from: from.toISOString(), to: to.toISOString() },
+});
+
+interface Contact {
+  readonly now: Date;
+  readonly availableMs: number;
+  readonly author: EventAuthor;
+}
+
+/** The event of the silence that a call of the process server itself ends; null while its lease runs, or after it was decommissioned. */
+export function endedSilence(
+  entry: ProcessServer | null,
+  { now, availableMs, author }: Contact,
+): Omit<FleetEvent, 'id' | 'at' | 'hostId'> | null {
+  if (!entry || entry.decommission || connectionStateAt(availableMs, entry) === 'Connected') return null;
+  const { generation, lease, registeredAt } = entry;
+  return { ...silenceEnded(lease.lastHeartbeatAt ?? registeredAt, now), generation, ...author };
+}

@@ -1,0 +1,183 @@
+/** The two senders of a conflict under one host id. */
+export interface ConflictingAddresses {
+  readonly registeredAddress: string;
+  readonly otherAddress: string;
+}
+
+/** What a process server is to do after a refusal. Agents treat one that they do not know as `retry`. */
+export type Instruction = 'none' | 'upgrade' | 'stop' | 'reregister' | 'ask_operator' | 'retry';
+
+/** Every refusal that the rules know. The code is stable; the facts travel with it. */
+export type FleetErrorDetails =
+  | { readonly code: 'credential_rejected' | 'credential_revoked' }
+  | { readonly code: 'passphrase_rejected' }
+  | { readonly code: 'authentication_attempts_exceeded' | 'request_rate_exceeded' }
+  | { readonly code: 'api_key_name_taken'; readonly name: string }
+  | { readonly code: 'api_key_rejected' | 'api_key_not_found' | 'last_admin_key' | 'expiry_not_in_future' }
+  | { readonly code: 'generation_retired'; readonly removal: 'purge' | 'clean_up' }
+  | { readonly code: 'generation_superseded' | 'generation_unknown'; readonly given: number; readonly current: number }
+  | { readonly code: 'process_server_not_found' }
+  | { readonly code: 'generations_exhausted'; readonly max: number }
+  | ({ readonly code: 'host_id_conflict' } & ConflictingAddresses)
+  | ({
+      readonly code: 'host_id_in_use';
+      readonly acceptsAddress: boolean;
+      readonly retryAfterSeconds: number;
+    } & ConflictingAddresses)
+  | { readonly code: 'version_newer_than_configuration_server' | 'version_not_exact'; readonly upgradeFirst: string }
+  | { readonly code: 'invalid_data_port'; readonly dataPort: number }
+  | { readonly code: 'clock_in_future'; readonly aheadSeconds: number }
+  | { readonly code: 'machines_protected'; readonly protectedMachineCount: number }
+  | { readonly code: 'machines_unknown' | 'reason_required' }
+  | { readonly code: 'process_server_disconnected' }
+  | { readonly code: 'process_server_connected'; readonly leaseExpiresAt: Date }
+  | { readonly code: 'empty_filter' | 'plan_not_found' }
+  | { readonly code: 'plan_expired'; readonly expiredAt: Date }
+  | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
+  | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
+  | {
+      readonly code: 'registration_rate_exceeded';
+      readonly of: 'new_host_ids' | 'host_id';
+      readonly limit: number;
+      readonly windowSeconds: number;
+      readonly retryAfterSeconds: number;
+    }
+  | { readonly code: 'heartbeat_rate_exceeded'; readonly perSecond: number; readonly heartbeatIntervalSeconds: number }
+  | { readonly code: 'heartbeat_queue_full' | 'replica_not_ready' | 'database_unavailable' | 'shutting_down' };
+
+export class FleetError extends Error {
+  constructor(
+    readonly details: FleetErrorDetails,
+    options?: { readonly cause: unknown },
+  ) {
+    super(details.code, options);
+  }
+
+  /** This very case in a sentence or two, for people. */
+  get explanation(): string {
+    return describeError(this.details);
+  }
+}
+
+/** The instruction that goes with a refusal to a process server; null where the fault is none of a process server's. */
+export function instructionFor(details: FleetErrorDetails): Instruction | null {
+  switch (details.code) {
+    case 'generation_retired':
+      return details.removal === 'purge' ? 'ask_operator' : 'stop';
+    case 'generation_superseded':
+      return 'stop';
+    case 'process_server_not_found':
+    case 'generation_unknown':
+    case 'credential_revoked':
+      return 'reregister';
+    case 'credential_rejected':
+    case 'passphrase_rejected':
+    case 'authentication_attempts_exceeded':
+    case 'host_id_conflict':
+    case 'generations_exhausted':
+    case 'invalid_data_port':
+    case 'clock_in_future':
+    case 'version_newer_than_configuration_server':
+    case 'machines_protected':
+    case 'machines_unknown':
+      return 'ask_operator';
+    case 'version_not_exact':
+      return 'upgrade';
+    case 'host_id_in_use':
+    case 'registration_rate_exceeded':
+    case 'heartbeat_rate_exceeded':
+    case 'request_rate_exceeded':
+    case 'heartbeat_queue_full':
+    case 'replica_not_ready':
+    case 'database_unavailable':
+    case 'shutting_down':
+      return 'retry';
+    default:
+      return null;
+  }
+}
+
+function describeError(details: FleetErrorDetails): string {
+  switch (details.code) {
+    case 'credential_rejected':
+      return 'The credential was not issued for this host id and generation, or another registration has replaced it.';
+    case 'credential_revoked':
+      return 'An operator revoked this credential. Register again with the passphrase.';
+    case 'passphrase_rejected':
+      return 'The passphrase is not valid at this configuration server. It prints at its start which file holds the valid one.';
+    case 'authentication_attempts_exceeded':
+      return 'Too many wrong passphrases or keys came from this address. A right one is always let in: see where it is read from.';
+    case 'request_rate_exceeded':
+      return 'More calls in a second than one caller may make. Come again in a moment.';
+    case 'api_key_name_taken':
+      return `There is or was a key by the name ${details.name}. Its name stands in the audit log: choose another one.`;
+    case 'api_key_rejected':
+      return 'The key was revoked or expired while the call waited. Nothing was changed.';
+    case 'api_key_not_found':
+      return 'There is no API key with this identity.';
+    case 'last_admin_key':
+      return 'No other key of an admin is valid for as long as this one. Make one first: nobody could manage keys without.';
+    case 'expiry_not_in_future':
+      return 'A key that has expired already would let nobody in. Give a later instant, or none.';
+    case 'generation_retired':
+      return details.removal === 'purge'
+        ? 'An operator purged this process server. It does not come back by itself: a person registers it again.'
+        : 'This process server was decommissioned: its registration has ended.';
+    case 'generation_superseded':
+      return `Generation ${details.given} was replaced: generation ${details.current} holds this host id.`;
+    case 'generation_unknown':
+      return `Generation ${details.given} is not known here; the latest is ${details.current}. The database may have been restored.`;
+    case 'process_server_not_found':
+      return 'No process server has this host id. If there was one, its events say what became of it.';
+    case 'generations_exhausted':
+      return `This host id has had generation ${details.max}, the largest there is. Register the machine under a new host id.`;
+    case 'host_id_conflict':
+      return `Another machine uses this host id: ${details.registeredAddress} holds it, ${details.otherAddress} asked. Give one of them a host id of its own.`;
+    case 'host_id_in_use':
+      return (
+        `A Connected process server holds this host id. To replace it, send its present credential as previousCredential${details.acceptsAddress ? ', or register from the source address of its heartbeats' : ''}. ` +
+        `Otherwise try again in ${details.retryAfterSeconds} s: its registration can be replaced when its lease has ended.`
+      );
+    case 'version_newer_than_configuration_server':
+    case 'version_not_exact':
+      return details.upgradeFirst;
+    case 'invalid_data_port':
+      return `Port ${details.dataPort} is the control port. The data port is 9443 unless it was changed.`;
+    case 'clock_in_future':
+      return `The clock of the process server is ${details.aheadSeconds} s ahead. Set it and register again.`;
+    case 'machines_protected':
+      return `${details.protectedMachineCount} machines are protected through it. Move them first, or force with a reason.`;
+    case 'machines_unknown':
+      return 'It is not known how many machines it protects: it reported no count, or one that cannot be used. Force with a reason if you know that there are none.';
+    case 'reason_required':
+      return 'Say why, for the audit log.';
+    case 'process_server_disconnected':
+      return 'It can no longer take part in an orderly removal. Purge it: POST /v1/process-servers/{hostId}/purge.';
+    case 'process_server_connected':
+      return `Its lease runs until ${details.leaseExpiresAt.toISOString()} at least. Decommission it, or force with a reason.`;
+    case 'empty_filter':
+      return 'A plan without a filter would cover the whole fleet. Give at least one.';
+    case 'plan_not_found':
+      return 'There is no such plan. Plans are forgotten some time after they expire.';
+    case 'plan_expired':
+      return `The plan expired at ${details.expiredAt.toISOString()}. Make a new one.`;
+    case 'plan_count_mismatch':
+      return `The plan has ${details.planned} candidates, not ${details.expected}.`;
+    case 'share_not_acknowledged':
+      return `The plan covers ${details.candidates} of ${details.fleetSize} process servers. Repeat with acknowledgeShare: true if that is meant.`;
+    case 'registration_rate_exceeded':
+      return details.of === 'new_host_ids'
+        ? 'More new host ids arrive from this address, or with this passphrase, than REGISTRATIONS_PER_SECOND allows. Host ids that are registered already are not limited by it.'
+        : 'This host id registers more often than REGISTRATIONS_PER_SERVER_PER_HOUR allows: see why its agent restarts.';
+    case 'heartbeat_rate_exceeded':
+      return `More than ${details.perSecond} heartbeats in a second. Send one every ${details.heartbeatIntervalSeconds} s.`;
+    case 'heartbeat_queue_full':
+      return 'More heartbeats arrive than can be written. Come again in a moment.';
+    case 'replica_not_ready':
+      return 'This replica has lost its hold of the listening clock and is about to get it back. Come again in a moment.';
+    case 'database_unavailable':
+      return 'The database does not answer. Nothing was acknowledged. Come again in a moment.';
+    case 'shutting_down':
+      return 'This replica is shutting down. Come again in a moment.';
+  }
+}

@@ -1,0 +1,293 @@
+/** Overall health; None is "nobody told us", and never looks healthy. */
+export type Health = 'None' | 'Normal' | 'Warning' | 'Critical';
+export type ComponentStatus = 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
+
+/** A load report; every value may be missing, and then its status is Unknown. Bytes, bytes per second, percent. */
+export interface Load {
+  readonly cpuPercent: number | null;
+  readonly totalMemoryBytes: number | null;
+  readonly availableMemoryBytes: number | null;
+  readonly totalCacheBytes: number | null;
+  readonly freeCacheBytes: number | null;
+  readonly throughputBytesPerSecond: number | null;
+  readonly pendingUploadBytes: number | null;
+}
+
+export interface ServiceState {
+  readonly name: string;
+  readonly state: string;
+}
+
+export type LoadSignal = 'cpu' | 'memory' | 'cache' | 'upload';
+
+/** What the heartbeats of a process server last said of its condition. */
+export interface ReportedHealth {
+  readonly load: Load | null;
+  readonly loadReportedAt: Date | null;
+  /** Of the load, judged once, when it was reported. */
+  readonly loadStatus: ComponentStatus;
+  /** Since when each signal has been above its first threshold in every report. */
+  readonly loadExceededAt: Readonly<Record<LoadSignal, Date | null>>;
+  /** An empty list says nothing of the services. */
+  readonly services: readonly ServiceState[] | null;
+  readonly servicesReportedAt: Date | null;
+  /** Since when at least one service has not been running; null while all run or nobody said. */
+  readonly servicesDownAt: Date | null;
+  readonly protectedMachineCount: number | null;
+  /** The last count of protected machines could not be used: there may be some. */
+  readonly protectedMachinesUnknown: boolean;
+  readonly replicationPairCount: number | null;
+  readonly certificateExpiresAt: Date | null;
+  readonly certificateReportedAt: Date | null;
+  /** Since when this end of the certificate has been reported. */
+  readonly certificateKnownAt: Date | null;
+}
+
+export const NO_REPORT: ReportedHealth = {
+  load: null,
+  loadReportedAt: null,
+  loadStatus: 'Unknown',
+  loadExceededAt: { cpu: null, memory: null, cache: null, upload: null },
+  services: null,
+  servicesReportedAt: null,
+  servicesDownAt: null,
+  protectedMachineCount: null,
+  protectedMachinesUnknown: false,
+  replicationPairCount: null,
+  certificateExpiresAt: null,
+  certificateReportedAt: null,
+  certificateKnownAt: null,
+};
+
+/** What still holds when the same machine registers again: not its services and its certificate, which the new registration may have changed. */
+export const afterRegistration = (reported: ReportedHealth): ReportedHealth => ({
+  ...reported,
+  services: null,
+  servicesReportedAt: null,
+  servicesDownAt: null,
+  certificateExpiresAt: null,
+  certificateReportedAt: null,
+  certificateKnownAt: null,
+});
+
+/** To two decimals, before it is judged and stored: a value with more digits may be read back as another one. */
+export const roundedPercent = (percent: number): number => Math.round(percent * 100) / 100;
+
+/** Reports count for 15 minutes, and silence of 15 minutes is critical (code 806 of the portal). */
+export const HEALTH_WINDOW_MS = 15 * 60_000;
+const REPORT_SLOT_MS = 5 * 60_000;
+/** From here on a report is from before a step backwards of the clock, and says nothing of now: five to ten minutes ahead, so that a store can keep reports by five minutes. */
+export const reportsAheadFrom = (now: Date): Date =>
+  new Date((Math.floor(now.getTime() / REPORT_SLOT_MS) + 2) * REPORT_SLOT_MS);
+export const CERTIFICATE_WARNING_MS = 60 * 24 * 3_600_000;
+
+/** A store keeps a status by its rank, so that it can be filtered: 0 unknown to 3 critical. */
+export const STATUS_BY_RANK = [
+  'Unknown',
+  'Healthy',
+  'Warning',
+  'Critical',
+] as const satisfies readonly ComponentStatus[];
+export const statusRank = (status: ComponentStatus): number => STATUS_BY_RANK.indexOf(status);
+
+const worstOf = (statuses: readonly ComponentStatus[]): ComponentStatus =>
+  STATUS_BY_RANK[Math.max(0, ...statuses.map(statusRank))] ?? 'Unknown';
+
+function thresholdStatus(value: number | null, warning: number, critical: number): ComponentStatus {
+  if (value === null || Number.isNaN(value)) return 'Unknown';
+  if (value > critical) return 'Critical';
+  return value > warning ? 'Warning' : 'Healthy';
+}
+
+/** More of a part than there is of the whole says nothing of either. */
+const percentOf = (part: number | null, whole: number | null): number | null =>
+  part === null || !whole || part > whole ? null : (100 * part) / whole;
+
+/** How long the upload of what is pending will take; nothing pending needs no time, whatever the throughput. */
+function uploadMinutes({ pendingUploadBytes, throughputBytesPerSecond }: Load): number | null {
+  if (pendingUploadBytes === 0) return 0;
+  if (pendingUploadBytes === null || throughputBytesPerSecond === null) return null;
+  return pendingUploadBytes / throughputBytesPerSecond / 60;
+}
+
+/** The four load signals by the thresholds of the product: CPU and memory 80/95 %, free cache 30/25 %, upload 30/45 min. */
+export function loadStatuses(load: Load): Record<LoadSignal, ComponentStatus> {
+  const freeMemory = percentOf(load.availableMemoryBytes, load.totalMemoryBytes);
+  const freeCache = percentOf(load.freeCacheBytes, load.totalCacheBytes);
+  return {
+    cpu: thresholdStatus(load.cpuPercent, 80, 95),
+    memory: thresholdStatus(freeMemory === null ? null : 100 - freeMemory, 80, 95),
+    cache: thresholdStatus(freeCache === null ? null : 100 - freeCache, 70, 75),
+    upload: thresholdStatus(uploadMinutes(load), 30, 45),
+  };
+}
+
+/** The worst load signal; with no bad one, a single unknown signal leaves the whole Unknown. */
+export const loadStatus = (load: Load | null): ComponentStatus =>
+  load ? worstLoadStatus(loadStatuses(load)) : 'Unknown';
+
+export function worstLoadStatus(signals: Readonly<Record<LoadSignal, ComponentStatus>>): ComponentStatus {
+  const statuses = Object.values(signals);
+  const worstStatus = worstOf(statuses);
+  return worstStatus === 'Healthy' && statuses.includes('Unknown') ? 'Unknown' : worstStatus;
+}
+
+/** Whether a report of one that is Connected counts at an instant: its window is the last 15 minutes. */
+function isFresh(now: Date, reportedAt: Date | null): boolean {
+  if (!reportedAt) return false;
+  return now.getTime() - reportedAt.getTime() < HEALTH_WINDOW_MS && reportedAt < reportsAheadFrom(now);
+}
+
+const ALL_UNKNOWN = { cpu: 'Unknown', memory: 'Unknown', cache: 'Unknown', upload: 'Unknown' } as const;
+
+/** When a state is judged, and whether its server is Connected then: what a Disconnected one reported says nothing of now. */
+export interface HealthMoment {
+  readonly now: Date;
+  readonly connected: boolean;
+}
+
+/** The load signals as far as they still say something: a load of a quarter of an hour ago is no longer known. */
+export function loadStatusesAt(
+  { now, connected }: HealthMoment,
+  { load, loadReportedAt }: Pick<ReportedHealth, 'load' | 'loadReportedAt'>,
+): ReturnType<typeof loadStatuses> {
+  return load && connected && isFresh(now, loadReportedAt) ? loadStatuses(load) : ALL_UNKNOWN;
+}
+
+/** Whether all services run; Unknown when no report of the last 15 minutes lists any. */
+export function servicesStatusAt(
+  { now, connected }: HealthMoment,
+  {
+    services,
+    servicesReportedAt,
+    servicesDownAt,
+  }: Pick<ReportedHealth, 'services' | 'servicesReportedAt' | 'servicesDownAt'>,
+): ComponentStatus {
+  if (!connected || !isFresh(now, servicesReportedAt) || services?.length === 0) return 'Unknown';
+  return servicesDownAt ? 'Warning' : services ? 'Healthy' : 'Unknown';
+}
+
+/** Warning from 60 days before the certificate ends, Critical from its end on; Unknown when no report of the last 15 minutes names it. */
+export function certificateStatusAt(
+  { now, connected }: HealthMoment,
+  {
+    certificateExpiresAt,
+    certificateReportedAt,
+  }: Pick<ReportedHealth, 'certificateExpiresAt' | 'certificateReportedAt'>,
+): ComponentStatus {
+  if (!certificateExpiresAt || !connected || !isFresh(now, certificateReportedAt)) return 'Unknown';
+  const leftMs = certificateExpiresAt.getTime() - now.getTime();
+  if (leftMs <= 0) return 'Critical';
+  return leftMs < CERTIFICATE_WARNING_MS ? 'Warning' : 'Healthy';
+}
+
+/** A service has not been running for 15 minutes, and no report since says that all do. Reports that say nothing of services end no outage. */
+const areServicesDown = (
+  { now, connected }: HealthMoment,
+  { servicesReportedAt, servicesDownAt }: Pick<ReportedHealth, 'servicesReportedAt' | 'servicesDownAt'>,
+): boolean =>
+  connected &&
+  servicesDownAt !== null &&
+  isFresh(now, servicesReportedAt) &&
+  now.getTime() - servicesDownAt.getTime() >= HEALTH_WINDOW_MS;
+
+export const isServiceRunning = ({ state }: ServiceState): boolean => state.toLowerCase() === 'running';
+
+export interface HealthInputs {
+  readonly decommissioned: boolean;
+  /** Its lease runs. */
+  readonly connected: boolean;
+  /** L now minus L at the last sign of life. */
+  readonly silentMs: number;
+  readonly reported: Pick<
+    ReportedHealth,
+    | 'loadReportedAt'
+    | 'loadStatus'
+    | 'servicesReportedAt'
+    | 'servicesDownAt'
+    | 'certificateExpiresAt'
+    | 'certificateReportedAt'
+  >;
+}
+
+/** Overall health at an instant: the worst single signal. One that is leaving has none, and so has one that is Disconnected until its silence is Critical. */
+export function healthAt(now: Date, { decommissioned, connected, silentMs, reported }: HealthInputs): Health {
+  if (decommissioned) return 'None';
+  if (silentMs >= HEALTH_WINDOW_MS) return 'Critical';
+  if (!connected) return 'None';
+  const moment = { now, connected };
+  const freshLoad = isFresh(now, reported.loadReportedAt) ? reported.loadStatus : 'Unknown';
+  const certificate = certificateStatusAt(moment, reported);
+  if (freshLoad === 'Critical' || certificate === 'Critical') return 'Critical';
+  if (freshLoad === 'Warning' || certificate === 'Warning' || areServicesDown(moment, reported)) return 'Warning';
+  return freshLoad === 'Healthy' ? 'Normal' : 'None';
+}
+
+/** What is wrong, as the portal names it. `heartbeat_missing` is its code 806. */
+export type HealthErrorCode =
+  | 'heartbeat_missing'
+  | 'cpu_high'
+  | 'memory_high'
+  | 'cache_space_low'
+  | 'upload_slow'
+  | 'services_not_running'
+  | 'certificate_expired'
+  | 'certificate_expiring';
+
+export interface HealthError {
+  readonly code: HealthErrorCode;
+  readonly level: 'Warning' | 'Critical';
+  /** Since when it is known; it stays while the level changes. */
+  readonly since: Date | null;
+}
+
+const CODE_BY_SIGNAL = {
+  cpu: 'cpu_high',
+  memory: 'memory_high',
+  cache: 'cache_space_low',
+  upload: 'upload_slow',
+} as const;
+
+interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'connected' | 'silentMs'> {
+  /** The last sign of life, by the wall. */
+  readonly lastSeenAt: Date;
+  readonly reported: ReportedHealth;
+}
+
+/** Every signal that makes the health worse than Normal; the worst of them is what `healthAt` says. */
+export function healthErrorsAt(
+  now: Date,
+  { decommissioned, connected, silentMs, lastSeenAt, reported }: HealthErrorInputs,
+): HealthError[] {
+  if (decommissioned) return [];
+  const { loadReportedAt, loadExceededAt, servicesDownAt } = reported;
+  const moment = { now, connected };
+  const errors: HealthError[] = [];
+  if (silentMs >= HEALTH_WINDOW_MS) errors.push({ code: 'heartbeat_missing', level: 'Critical', since: lastSeenAt });
+  const statuses = loadStatusesAt(moment, reported);
+  for (const signal of ['cpu', 'memory', 'cache', 'upload'] as const) {
+    const level = statuses[signal];
+    if (level === 'Warning' || level === 'Critical')
+      errors.push({ code: CODE_BY_SIGNAL[signal], level, since: loadExceededAt[signal] ?? loadReportedAt });
+  }
+  if (areServicesDown(moment, reported))
+    errors.push({ code: 'services_not_running', level: 'Warning', since: servicesDownAt });
+  const certificate = certificateStatusAt(moment, reported);
+  if (certificate === 'Critical')
+    errors.push({ code: 'certificate_expired', level: 'Critical', since: certificateProblemSince(reported, 0) });
+  if (certificate === 'Warning')
+    errors.push({
+      code: 'certificate_expiring',
+      level: 'Warning',
+      since: certificateProblemSince(reported, CERTIFICATE_WARNING_MS),
+    });
+  return errors;
+}
+
+/** A certificate that was reported late has been known to be bad only since then. */
+function certificateProblemSince(
+  { certificateExpiresAt, certificateKnownAt }: ReportedHealth,
+  beforeEndMs: number,
+): Date {
+  return new Date(Math.max((certificateExpiresAt?.getTime() ?? 0) - beforeEndMs, certificateKnownAt?.getTime() ?? 0));
+}

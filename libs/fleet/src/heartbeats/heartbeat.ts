@@ -1,0 +1,185 @@
+import type { EventBounds, HeartbeatEvent } from '../events/event-bounds.js';
+import type { EventKind } from '../events/fleet-event.js';
+import type { FleetErrorDetails } from '../fleet-error.js';
+import type { Load, ServiceState } from '../health/health.js';
+import type { Tombstone } from '../process-server.js';
+import { silenceEnded } from '../events/silence.js';
+import { compareVersions, parseVersion, type Version } from '../version/version.js';
+
+/** What a store forgets when a heartbeat carries it in a form that cannot be used. */
+export type ForgettableMember =
+  'skewMs' | 'services' | 'protectedMachineCount' | 'replicationPairCount' | 'certificateExpiresAt';
+
+/** Members that a heartbeat withdraws by sending `null`. */
+export type WithdrawableMember = 'load' | 'services' | 'certificateExpiresAt';
+
+/** What a heartbeat carried and what was not used of it. */
+export interface IgnoredMembers {
+  /** As they are named in the response, e.g. `load.cpuPercent`; one line each. */
+  readonly fields: readonly string[];
+  /** Null in the heartbeat; what was known of them no longer holds. */
+  readonly unusable: readonly ForgettableMember[];
+}
+
+/** One heartbeat, checked for form and with a genuine credential. What it does not carry is null. */
+export interface Heartbeat {
+  readonly hostId: string;
+  readonly generation: number;
+  readonly credentialHash: string;
+  readonly sourceAddress: string;
+  /** Of the call that brought it. */
+  readonly requestId: string;
+  readonly machineId: string | null;
+  readonly instanceId: string | null;
+  /** Canonical four parts. */
+  readonly agentVersion: string | null;
+  /** The sender's clock minus ours; shown, never used. */
+  readonly skewMs: number | null;
+  readonly load: Load | null;
+  readonly services: readonly ServiceState[] | null;
+  readonly protectedMachineCount: number | null;
+  readonly replicationPairCount: number | null;
+  readonly certificateExpiresAt: Date | null;
+  /** Null in the heartbeat; what was known of them is withdrawn. Null for nearly all heartbeats. */
+  readonly withdrawn: readonly WithdrawableMember[] | null;
+  /** What it carried besides that is not used; null for nearly all heartbeats. */
+  readonly ignored: IgnoredMembers | null;
+}
+
+/** A heartbeat with the interval that its sender is about to be told, and the lease that follows from it. */
+export interface QueuedHeartbeat {
+  readonly heartbeat: Heartbeat;
+  readonly assignedIntervalSeconds: number;
+  readonly leaseSeconds: number;
+  /** Its row was locked when the group before was written. */
+  readonly deferred: boolean;
+}
+
+export type HeartbeatVerdict =
+  | { readonly outcome: 'accepted'; readonly agentVersion: string; readonly at: Date; readonly availableMs: number }
+  | { readonly outcome: 'refused'; readonly rejection: FleetErrorDetails }
+  | { readonly outcome: 'carry' };
+
+/** What a heartbeat is judged against. */
+export interface StoredLease {
+  readonly generation: number;
+  readonly credentialHash: string;
+  readonly retired: boolean;
+  readonly revoked: boolean;
+  readonly instanceId: string | null;
+  /** Those that came before it, latest first, at most `MAX_REPLACED_INSTANCES`. */
+  readonly replacedInstanceIds: readonly string[];
+  readonly sourceAddress: string;
+  readonly expiresAvailableMs: number;
+  /** The last heartbeat, or the registration when there was none. */
+  readonly lastSeenAt: Date;
+  readonly machineId: string;
+  readonly agentVersion: string;
+  readonly eventBounds: EventBounds;
+}
+
+/**
+ * Whether these credentials may act for the entry: the first refusal that is true, or null. Machine and instance are judged apart.
+ * A genuine credential of a later generation than all that is known was issued after this state of the database: it was restored.
+ */
+export function checkCredential(
+  { generation, credentialHash }: Pick<Heartbeat, 'generation' | 'credentialHash'>,
+  stored: Pick<StoredLease, 'generation' | 'credentialHash' | 'retired' | 'revoked'> | null,
+  tombstone: Pick<Tombstone, 'removal' | 'generation'> | null,
+): FleetErrorDetails | null {
+  const current = Math.max(stored?.generation ?? 0, tombstone?.generation ?? 0);
+  if ((stored || tombstone) && generation > current)
+    return { code: 'generation_unknown', given: generation, current };
+  if (tombstone) return { code: 'generation_retired', removal: tombstone.removal };
+  if (stored?.retired) return { code: 'generation_retired', removal: 'clean_up' };
+  if (!stored) return { code: 'process_server_not_found' };
+  if (generation < stored.generation)
+    return { code: 'generation_superseded', given: generation, current: stored.generation };
+  if (stored.revoked) return { code: 'credential_revoked' };
+  return credentialHash === stored.credentialHash ? null : { code: 'credential_rejected' };
+}
+
+/** The refusal of a heartbeat, in the order of the contract; null when it renews the lease. */
+export function checkHeartbeat(
+  heartbeat: Heartbeat,
+  stored: StoredLease | null,
+  tombstone: Pick<Tombstone, 'removal' | 'generation'> | null,
+): FleetErrorDetails | null {
+  const rejection = checkCredential(heartbeat, stored, tombstone);
+  if (rejection || !stored) return rejection;
+  const otherMachine = heartbeat.machineId !== null && heartbeat.machineId !== stored.machineId;
+  const replacedInstance =
+    heartbeat.instanceId !== null &&
+    heartbeat.instanceId !== stored.instanceId &&
+    stored.replacedInstanceIds.includes(heartbeat.instanceId);
+  return otherMachine || replacedInstance
+    ? { code: 'host_id_conflict', registeredAddress: stored.sourceAddress, otherAddress: heartbeat.sourceAddress }
+    : null;
+}
+
+/** What an accepted heartbeat tells that was not known: the end of a silence, another version, a version above ours, another address. */
+export function heartbeatEvents(
+  heartbeat: Heartbeat,
+  stored: StoredLease,
+  now: Date,
+  availableMs: number,
+  configurationServer: Version,
+): HeartbeatEvent[] {
+  const events: HeartbeatEvent[] = [];
+  if (availableMs >= stored.expiresAvailableMs) {
+    events.push(silenceEnded(stored.lastSeenAt, now));
+  }
+  const agentVersion = heartbeat.agentVersion ?? stored.agentVersion;
+  if (agentVersion !== stored.agentVersion) {
+    events.push({ kind: 'version_changed', detail: { from: stored.agentVersion, to: agentVersion } });
+  }
+  const version = parseVersion(agentVersion);
+  if (version && compareVersions(version, configurationServer) > 0) {
+    const serverVersion = `${configurationServer.major}.${configurationServer.minor}.${configurationServer.build}.${configurationServer.revision}`;
+    events.push({
+      kind: 'version_newer_than_configuration_server',
+      detail: { agentVersion, configurationServerVersion: serverVersion },
+      key: `${heartbeat.hostId} ${heartbeat.generation} ${agentVersion} above ${serverVersion}`,
+    });
+  }
+  if (heartbeat.sourceAddress !== stored.sourceAddress) {
+    events.push({ kind: 'source_address_changed', detail: { from: stored.sourceAddress, to: heartbeat.sourceAddress } });
+  }
+  return events;
+}
+
+/** So many more senders than two may share a host id and are still told apart. */
+export const MAX_REPLACED_INSTANCES = 8;
+
+export type Instances = Pick<StoredLease, 'instanceId' | 'replacedInstanceIds'>;
+
+/** The instances to remember: a new one replaces the present one. */
+export function nextInstances(
+  heartbeat: Pick<Heartbeat, 'instanceId'>,
+  { instanceId, replacedInstanceIds }: Instances,
+): Instances {
+  if (heartbeat.instanceId === null || heartbeat.instanceId === instanceId) return { instanceId, replacedInstanceIds };
+  const replaced = instanceId === null ? replacedInstanceIds : [instanceId, ...replacedInstanceIds];
+  return { instanceId: heartbeat.instanceId, replacedInstanceIds: replaced.slice(0, MAX_REPLACED_INSTANCES) };
+}
+
+/** The event kind of a refusal that an operator will want to see; null for those that say nothing of the fleet. */
+export function rejectionEventKind({ code }: FleetErrorDetails): EventKind | null {
+  switch (code) {
+    case 'host_id_conflict':
+    case 'host_id_in_use':
+    case 'registration_rate_exceeded':
+    case 'generation_retired':
+    case 'generation_superseded':
+    case 'generation_unknown':
+    case 'process_server_not_found':
+    case 'credential_revoked':
+    case 'credential_rejected':
+      return `refused_${code}`;
+    case 'version_newer_than_configuration_server':
+    case 'version_not_exact':
+      return 'refused_version';
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,469 @@
+import { describe, expect, it } from '@jest/globals';
+import { FleetError } from '../fleet-error.js';
+import { NO_REPORT } from '../health/health.js';
+import { CredentialIssuer, type Decision, type LockedRecord, type IssuedCredential, type PossibleDuplicate } from '../ports.js';
+import type { ProcessServer } from '../process-server.js';
+import {
+  register,
+  registrationErrors,
+  registrationWarnings,
+  type RegistrationResult,
+  type RegistrationCommand,
+  type RegistrationPolicy,
+} from './registration.js';
+import {
+  aLease,
+  aDecommissionedServer,
+  aProcessServer,
+  aDisconnectedServer,
+  aTombstone,
+  aLockedRecord,
+  HOST_ID,
+  AVAILABLE_AT_NOON,
+  msAfter,
+  NOON,
+  someFacts,
+  TIMING,
+} from '../testing/examples.js';
+import { parseVersion, type Version } from '../version/version.js';
+
+const TERMS: RegistrationPolicy = {
+  version: parseVersion('9.63.7187.1') as Version,
+  versionPolicy: 'same-or-earlier',
+  leaseTiming: TIMING,
+  proofPolicy: 'address',
+};
+const ASSIGNED_SECONDS = 33;
+
+/** Credentials that say what they were made for. */
+class LabelledIssuer extends CredentialIssuer {
+  override issue(hostId: string, generation: number): IssuedCredential {
+    return { credential: `credential of ${hostId} ${generation}`, credentialHash: `hash of ${hostId} ${generation}` };
+  }
+}
+
+function aCommand(
+  facts: Parameters<typeof someFacts>[0] = {},
+  over: Partial<RegistrationCommand> = {},
+): RegistrationCommand {
+  return {
+    hostId: HOST_ID,
+    facts: someFacts(facts),
+    sentAt: null,
+    passphraseId: 'passphrase-2',
+    previousCredentialHash: 'aa'.repeat(32),
+    actor: { name: 'process-server', address: '203.0.113.5', requestId: 'request-9' },
+    ...over,
+  };
+}
+
+const registering = (
+  command: RegistrationCommand,
+  record: LockedRecord,
+  possibleDuplicates: readonly PossibleDuplicate[] = [],
+): Decision<RegistrationResult> => register(command, record, possibleDuplicates, ASSIGNED_SECONDS, TERMS, new LabelledIssuer());
+
+function written({ change }: Decision<RegistrationResult>): ProcessServer {
+  if (change?.write.to !== 'registered') throw new Error('nothing was registered');
+  return change.write.entry;
+}
+
+function rejectionOf(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error instanceof FleetError ? error.details : error;
+  }
+  return null;
+}
+
+describe('registering', () => {
+  it.each([
+    ['for the first time', aLockedRecord(), 1, true, 'registered'],
+    ['over a tombstone of a purge', aLockedRecord({ tombstone: aTombstone({ generation: 3 }) }), 4, true, 'registered'],
+    [
+      'over a tombstone of the clean-up',
+      aLockedRecord({ tombstone: aTombstone({ generation: 8, removal: 'clean_up' }) }),
+      9,
+      true,
+      'registered',
+    ],
+    ['again from the same machine while Connected', aLockedRecord({ entry: aProcessServer() }), 4, false, 'registered_again'],
+    ['again from the same machine while Disconnected', aLockedRecord({ entry: aDisconnectedServer() }), 4, false, 'registered_again'],
+    [
+      'again from the same machine while Decommissioned',
+      aLockedRecord({ entry: aDecommissionedServer() }),
+      4,
+      false,
+      'registered_again',
+    ],
+    [
+      'from another machine while Disconnected',
+      aLockedRecord({ entry: aDisconnectedServer({ facts: someFacts({ machineId: 'old' }) }) }),
+      4,
+      false,
+      'replaced',
+    ],
+    [
+      'from another machine while Decommissioned',
+      aLockedRecord({ entry: aDecommissionedServer({ facts: someFacts({ machineId: 'old' }) }) }),
+      4,
+      false,
+      'replaced',
+    ],
+  ] as const)('%s makes the next generation', (_case, record, generation, isNew, kind) => {
+    const decision = registering(aCommand(), record);
+    expect(decision.result).toMatchObject({
+      hostId: HOST_ID,
+      generation,
+      isNew,
+      credential: `credential of ${HOST_ID} ${generation}`,
+    });
+    expect(written(decision)).toMatchObject({
+      generation,
+      decommission: null,
+      lease: { credentialHash: `hash of ${HOST_ID} ${generation}` },
+    });
+    expect(decision.change?.event).toMatchObject({ kind, generation, actor: 'process-server' });
+  });
+
+  it.each([
+    ['a first registration', aLockedRecord({ generationFloor: 2_000_000 }), 2_000_001],
+    [
+      'an entry from before the restore',
+      aLockedRecord({ entry: aProcessServer({ generation: 3 }), generationFloor: 2_000_000 }),
+      2_000_001,
+    ],
+    [
+      'an entry from after it',
+      aLockedRecord({ entry: aProcessServer({ generation: 2_000_001 }), generationFloor: 2_000_000 }),
+      2_000_002,
+    ],
+    [
+      'a tombstone from before it',
+      aLockedRecord({ tombstone: aTombstone({ generation: 3 }), generationFloor: 2_000_000 }),
+      2_000_001,
+    ],
+    ['the last generation but one', aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_294 }) }), 4_294_967_295],
+  ])('gives a generation above all of a database that was restored: %s', (_case, record, generation) => {
+    expect(registering(aCommand(), record).result.generation).toBe(generation);
+  });
+
+  it('from another machine is no conflict with an entry from before the restore', () => {
+    const record = (generationFloor: number): LockedRecord =>
+      aLockedRecord({ entry: aProcessServer({ facts: someFacts({ machineId: 'other' }) }), generationFloor });
+    expect(registrationErrors(aCommand(), record(2), TERMS)).toMatchObject([{ code: 'host_id_conflict' }]);
+    expect(registrationErrors(aCommand(), record(3), TERMS)).toEqual([]);
+  });
+
+  it('of a host id without a generation left is refused by name', () => {
+    expect(
+      rejectionOf(() => registering(aCommand(), aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_295 }) }))),
+    ).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
+    expect(
+      rejectionOf(() => registering(aCommand(), aLockedRecord({ tombstone: aTombstone({ generation: 4_294_967_295 }) }))),
+    ).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
+  });
+
+  it('from another machine while Connected is a conflict that shows both addresses', () => {
+    const record = aLockedRecord({
+      entry: aProcessServer({ facts: someFacts({ machineId: 'other', ipAddress: '192.0.2.50' }) }),
+    });
+    expect(rejectionOf(() => registering(aCommand(), record))).toEqual({
+      code: 'host_id_conflict',
+      registeredAddress: '192.0.2.50',
+      otherAddress: '192.0.2.11',
+    });
+  });
+
+  it('from another machine with the very same address shows where the call came from instead', () => {
+    const record = aLockedRecord({ entry: aProcessServer({ facts: someFacts({ machineId: 'other' }) }) });
+    expect(rejectionOf(() => registering(aCommand(), record))).toMatchObject({
+      registeredAddress: '192.0.2.11',
+      otherAddress: '203.0.113.5',
+    });
+  });
+
+  it.each([
+    [-1, 'host_id_conflict'],
+    [0, null],
+  ])('from another machine %d ms after the lease ended is refused: %s', (overdueMs, code) => {
+    const record = aLockedRecord({
+      entry: aDisconnectedServer({ facts: someFacts({ machineId: 'other' }) }),
+      availableMs: AVAILABLE_AT_NOON + overdueMs,
+    });
+    expect(registrationErrors(aCommand(), record, TERMS).map((rejection) => rejection.code)).toEqual(code ? [code] : []);
+  });
+
+  it('tells the numbers that it will be judged by, and grants the first lease by them', () => {
+    const decision = registering(aCommand(), aLockedRecord());
+    expect(decision.result).toMatchObject({
+      heartbeatIntervalSeconds: 33,
+      leaseSeconds: 198,
+      versionStatus: 'Supported',
+      sizingClass: 'UpTo150Machines',
+    });
+    expect(written(decision)).toEqual({
+      hostId: HOST_ID,
+      generation: 1,
+      facts: someFacts(),
+      registeredAt: NOON,
+      passphraseId: 'passphrase-2',
+      decommission: null,
+      lease: {
+        credentialHash: `hash of ${HOST_ID} 1`,
+        revoked: false,
+        lastHeartbeatAt: null,
+        lastSeenAvailableMs: AVAILABLE_AT_NOON,
+        expiresAvailableMs: AVAILABLE_AT_NOON + 198_000,
+        assignedIntervalSeconds: 33,
+        instanceId: null,
+        replacedInstanceIds: [],
+        sourceAddress: '203.0.113.5',
+        skewMs: null,
+        ignoredFields: [],
+      },
+      health: NO_REPORT,
+    });
+  });
+
+  it('again, Connected, without proof is refused with the rest of the lease, and changes nothing', () => {
+    const command = aCommand({}, { previousCredentialHash: 'bb'.repeat(32) });
+    const rejection = {
+      code: 'host_id_in_use',
+      registeredAddress: '192.0.2.11',
+      otherAddress: '203.0.113.5',
+      acceptsAddress: true,
+      retryAfterSeconds: 60,
+    };
+    expect(rejectionOf(() => registering(command, aLockedRecord({ entry: aProcessServer() })))).toEqual(rejection);
+    expect(registrationErrors(command, aLockedRecord({ entry: aProcessServer() }), TERMS)).toEqual([rejection]);
+  });
+
+  it.each([-1, 0])('again without proof, %d ms after the lease ended', (overdueMs) => {
+    const record = aLockedRecord({ entry: aDisconnectedServer(), availableMs: AVAILABLE_AT_NOON + overdueMs });
+    expect(
+      registrationErrors(aCommand({}, { previousCredentialHash: null }), record, TERMS).map(({ code }) => code),
+    ).toEqual(overdueMs < 0 ? ['host_id_in_use'] : []);
+  });
+
+  it('again, over an entry from before a restore, needs no proof', () => {
+    const record = aLockedRecord({ entry: aProcessServer(), generationFloor: 2_000_000 });
+    expect(registering(aCommand({}, { previousCredentialHash: null }), record).change?.event.detail).toMatchObject({
+      proof: 'none',
+    });
+  });
+
+  it('from another machine while Connected is a conflict whatever proof it has', () => {
+    const entry = aProcessServer({
+      facts: someFacts({ machineId: 'other' }),
+      lease: aLease({ sourceAddress: '203.0.113.5' }),
+    });
+    expect(registrationErrors(aCommand(), aLockedRecord({ entry }), TERMS).map(({ code }) => code)).toEqual(['host_id_conflict']);
+  });
+
+  it('names its passphrase in its event, and again which proof it had, but no credential', () => {
+    const of = (command: RegistrationCommand, record: LockedRecord): unknown =>
+      registering(command, record).change?.event.detail;
+    expect(of(aCommand(), aLockedRecord())).toMatchObject({ passphraseId: 'passphrase-2' });
+    expect(of(aCommand(), aLockedRecord())).not.toHaveProperty('proof');
+    const again = of(aCommand(), aLockedRecord({ entry: aProcessServer() }));
+    expect(again).toMatchObject({ passphraseId: 'passphrase-2', proof: 'credential' });
+    expect(JSON.stringify(again)).not.toContain('aaaa');
+    expect(of(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() }))).not.toHaveProperty('proof');
+  });
+
+  it('cancels a pending removal, and its event says so', () => {
+    const decision = registering(aCommand(), aLockedRecord({ entry: aDecommissionedServer() }));
+    expect(written(decision).decommission).toBeNull();
+    expect(decision.change?.event.detail).toMatchObject({ cancelledRemoval: true });
+    expect(registering(aCommand(), aLockedRecord({ entry: aDisconnectedServer() })).change?.event.detail).toMatchObject({
+      cancelledRemoval: false,
+    });
+  });
+
+  it('keeps what the same machine has reported, and forgets what another one did', () => {
+    const health = { ...NO_REPORT, protectedMachineCount: 12 };
+    expect(written(registering(aCommand(), aLockedRecord({ entry: aDisconnectedServer({ health }) }))).health).toEqual(health);
+    expect(
+      written(registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer({ health }) }))).health,
+    ).toEqual(NO_REPORT);
+  });
+
+  it('again tells in its event what has changed, and nothing of what has not', () => {
+    const { change } = registering(
+      aCommand({ ipAddress: '192.0.2.77', agentVersion: '9.63.7187.0' }),
+      aLockedRecord({ entry: aProcessServer() }),
+    );
+    expect(change?.event.detail['changes']).toEqual({
+      ipAddress: { from: '192.0.2.11', to: '192.0.2.77' },
+      agentVersion: { from: '9.63.7187.1', to: '9.63.7187.0' },
+    });
+    expect(registering(aCommand(), aLockedRecord({ entry: aProcessServer() })).change?.event.detail['changes']).toEqual({});
+  });
+
+  it('in place of another machine names both machines in its event', () => {
+    const { change } = registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() }));
+    expect(change?.event.detail).toMatchObject({ machineIds: { before: 'machine-1', after: 'new' } });
+  });
+
+  it('over a tombstone says in its event what it returned after', () => {
+    const { change } = registering(aCommand(), aLockedRecord({ tombstone: aTombstone() }));
+    expect(change?.event.detail).toMatchObject({
+      returnedAfter: 'purge',
+      removedAt: msAfter(NOON, -60_000).toISOString(),
+    });
+  });
+
+  it("shows the sender's clock and does not use it", () => {
+    const entry = written(registering(aCommand({}, { sentAt: msAfter(NOON, -86_400_000) }), aLockedRecord()));
+    expect(entry.lease.skewMs).toBe(-86_400_000);
+    expect(entry.registeredAt).toEqual(NOON);
+  });
+});
+
+describe('a registration that ends a silence', () => {
+  const LAST_SEEN = msAfter(NOON, -120_000);
+
+  it.each([
+    ['of a host id without an entry', aLockedRecord(), null],
+    ['while the lease runs', aLockedRecord({ entry: aProcessServer() }), null],
+    ['of one that is leaving', aLockedRecord({ entry: aDecommissionedServer() }), null],
+    ['when the lease has ended', aLockedRecord({ entry: aDisconnectedServer() }), LAST_SEEN],
+    [
+      'when it never sent a heartbeat',
+      aLockedRecord({ entry: aDisconnectedServer({ lease: aLease({ lastHeartbeatAt: null, expiresAvailableMs: 0 }) }) }),
+      msAfter(NOON, -3_600_000),
+    ],
+  ])('%s: the beginning of the silence in its events', (_case, record, from) => {
+    const { change } = registering(aCommand(), record);
+    const detail = { from: from?.toISOString(), to: NOON.toISOString() };
+    expect(change?.endedSilence).toEqual(
+      from && {
+        kind: 'silence_ended',
+        generation: 3,
+        actor: 'process-server',
+        sourceAddress: '203.0.113.5',
+        requestId: 'request-9',
+        detail,
+      },
+    );
+  });
+
+  it('of another machine, too', () => {
+    expect(registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() })).change).toMatchObject({
+      event: { kind: 'replaced' },
+      endedSilence: { kind: 'silence_ended' },
+    });
+  });
+});
+
+describe('what refuses a registration', () => {
+  it.each([
+    ['nothing', aCommand(), []],
+    [
+      'a version newer than ours',
+      aCommand({ agentVersion: '9.63.7187.2' }),
+      ['version_newer_than_configuration_server'],
+    ],
+    ['the control port as data port', aCommand({ dataPort: 443 }), ['invalid_data_port']],
+    ['a clock 15 minutes ahead does not', aCommand({}, { sentAt: msAfter(NOON, 900_000) }), []],
+    ['a clock more than 15 minutes ahead', aCommand({}, { sentAt: msAfter(NOON, 900_001) }), ['clock_in_future']],
+    ['a clock a day behind does not', aCommand({}, { sentAt: msAfter(NOON, -86_400_000) }), []],
+    ['an unsupported version does not', aCommand({ agentVersion: '9.1.0.0' }), []],
+    ['the usual typing error of the data port does not', aCommand({ dataPort: 9433 }), []],
+  ])('%s', (_case, command, codes) => {
+    expect(registrationErrors(command, aLockedRecord(), TERMS).map(({ code }) => code)).toEqual(codes);
+    expect(rejectionOf(() => registering(command, aLockedRecord()))).toEqual(
+      codes.length > 0 ? expect.objectContaining({ code: codes[0] }) : null,
+    );
+  });
+
+  it('is told all at once by a preflight, the first one by a registration', () => {
+    const command = aCommand({ agentVersion: '9.64.0.0', dataPort: 443 }, { sentAt: msAfter(NOON, 900_001) });
+    const record = aLockedRecord({ entry: aProcessServer({ facts: someFacts({ machineId: 'other' }) }) });
+    expect(registrationErrors(command, record, TERMS)).toMatchObject([
+      { code: 'version_newer_than_configuration_server' },
+      { code: 'invalid_data_port', dataPort: 443 },
+      { code: 'clock_in_future', aheadSeconds: 900 },
+      { code: 'host_id_conflict' },
+    ]);
+    expect(rejectionOf(() => registering(command, record))).toMatchObject({
+      code: 'version_newer_than_configuration_server',
+    });
+  });
+
+  it('is also any other version, where the policy is exact', () => {
+    const exact: RegistrationPolicy = { ...TERMS, versionPolicy: 'exact' };
+    expect(registrationErrors(aCommand({ agentVersion: '9.63.7187.0' }), aLockedRecord(), exact)).toMatchObject([
+      { code: 'version_not_exact' },
+    ]);
+    expect(registrationErrors(aCommand(), aLockedRecord(), exact)).toEqual([]);
+  });
+});
+
+describe('what an accepted registration is warned of', () => {
+  const warned = (command: RegistrationCommand, possibleDuplicates: readonly PossibleDuplicate[] = []): string[] =>
+    registrationWarnings(command, NOON, possibleDuplicates, TERMS).map(({ code }) => code);
+
+  it.each([
+    ['nothing', aCommand(), []],
+    ['hardware below the sizing table', aCommand({ cpuCores: 3 }), ['below_sizing_table']],
+    ['the oldest supported version: nothing', aCommand({ agentVersion: '9.59.0.0' }), []],
+    ['a version out of support', aCommand({ agentVersion: '9.58.0.0' }), ['version_not_supported']],
+    ['the usual typing error of the data port', aCommand({ dataPort: 9433 }), ['unusual_data_port']],
+    ['a clock a minute off: nothing', aCommand({}, { sentAt: msAfter(NOON, 60_000) }), []],
+    ['a clock more than a minute ahead', aCommand({}, { sentAt: msAfter(NOON, 60_001) }), ['clock_skew']],
+    ['a clock more than a minute behind', aCommand({}, { sentAt: msAfter(NOON, -60_001) }), ['clock_skew']],
+    [
+      'all of it',
+      aCommand({ cpuCores: 3, agentVersion: '9.58.0.0', dataPort: 9433 }, { sentAt: msAfter(NOON, 120_000) }),
+      ['below_sizing_table', 'version_not_supported', 'unusual_data_port', 'clock_skew'],
+    ],
+  ])('%s', (_case, command, codes) => {
+    expect(warned(command)).toEqual(codes);
+  });
+
+  it('of a version out of support says by which steps to upgrade', () => {
+    const [warning] = registrationWarnings(aCommand({ agentVersion: '9.55.0.0' }), NOON, [], TERMS);
+    expect(warning?.message).toContain('9.59, then 9.63.7187.1');
+  });
+
+  it('of a clock says how far and which way', () => {
+    const message = (ms: number): string | undefined =>
+      registrationWarnings(aCommand({}, { sentAt: msAfter(NOON, ms) }), NOON, [], TERMS)[0]?.message;
+    expect(message(120_000)).toContain('120 s ahead');
+    expect(message(-120_000)).toContain('120 s behind');
+  });
+
+  it.each([
+    ['address', { friendlyName: 'another', ipAddress: '192.0.2.11' }],
+    ['name', { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.99' }],
+    ['address and name', { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11' }],
+    ['name', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.99' }],
+    ['machine id', { friendlyName: 'another', ipAddress: '192.0.2.99', machineId: 'machine-1' }],
+    [
+      'address and name and machine id',
+      { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', machineId: 'machine-1' },
+    ],
+  ])('another entry with the same %s is a possible duplicate', (same, other) => {
+    const [warning, ...others] = registrationWarnings(
+      aCommand(),
+      NOON,
+      [{ hostId: 'host-2', machineId: 'machine-2', ...other }],
+      TERMS,
+    );
+    expect(others).toEqual([]);
+    expect(warning).toMatchObject({ code: 'possible_duplicate', severity: 'warning' });
+    expect(warning?.message).toContain('host-2');
+    expect(warning?.message).toMatch(new RegExp(`the same ${same}[.]$`));
+  });
+
+  it('is in the answer and, by its codes, in the event', () => {
+    const possibleDuplicates = [{ hostId: 'host-2', friendlyName: 'another', ipAddress: '192.0.2.11', machineId: 'machine-2' }];
+    const { result, change } = registering(aCommand(), aLockedRecord(), possibleDuplicates);
+    expect(result.warnings.map(({ code }) => code)).toEqual(['possible_duplicate']);
+    expect(change?.event.detail['warnings']).toEqual(['possible_duplicate']);
+    expect(registering(aCommand(), aLockedRecord()).change?.event.detail).not.toHaveProperty('warnings');
+  });
+});

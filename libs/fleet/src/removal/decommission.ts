@@ -1,0 +1,108 @@
+import { callerAuthor } from '../events/fleet-event.js';
+import { FleetError } from '../fleet-error.js';
+import { checkCredential } from '../heartbeats/heartbeat.js';
+import type { Decision, LockedRecord } from '../ports.js';
+import { connectionStateAt, type Actor, type Decommission, type ProcessServer } from '../process-server.js';
+import { assertExpectedGeneration } from './expected-generation.js';
+import { endedSilence } from '../events/silence.js';
+
+/** Who takes a process server out of the fleet: itself, by its credential, or an operator. */
+export type DecommissionActor =
+  | { readonly kind: 'process_server'; readonly generation: number; readonly credentialHash: string }
+  | { readonly kind: 'operator' };
+
+export interface DecommissionCommand {
+  readonly by: DecommissionActor;
+  readonly actor: Actor;
+  /** The generation that the caller saw; null when the call names none. */
+  readonly generation: number | null;
+  readonly force: boolean;
+  /** Needed by force. */
+  readonly reason: string | null;
+}
+
+/** When a clean-up happens after a decommissioning. */
+export interface CleanUpTiming {
+  readonly graceSeconds: number;
+  readonly intervalSeconds: number;
+}
+
+/** The latest that a decommissioned entry stays: the grace and two sweeps. */
+export function removalDeadline(decommissionedAt: Date, { graceSeconds, intervalSeconds }: CleanUpTiming): Date {
+  return new Date(decommissionedAt.getTime() + (graceSeconds + 2 * intervalSeconds) * 1000);
+}
+
+/** L of another replica may be behind ours by the difference of the clocks, a second at most: a lease that ends at once has ended for all of them. */
+const MAX_REPLICA_CLOCK_SKEW_MS = 1_500;
+
+function assertMayDecommission({ by, generation }: DecommissionCommand, locked: LockedRecord): ProcessServer {
+  const { entry, tombstone, availableMs } = locked;
+  if (by.kind === 'process_server') {
+    const decommissioned = entry?.decommission && entry.generation === by.generation;
+    const stored = entry && {
+      generation: entry.generation,
+      ...entry.lease,
+      retired: entry.decommission !== null && !decommissioned,
+    };
+    const rejection = checkCredential(by, stored, tombstone);
+    if (rejection) throw new FleetError(rejection);
+  }
+  if (generation !== null) assertExpectedGeneration(generation, locked);
+  if (tombstone) {
+    throw new FleetError({ code: 'generation_retired', removal: tombstone.removal });
+  }
+  if (!entry) throw new FleetError({ code: 'process_server_not_found' });
+  if (by.kind === 'operator' && !entry.decommission && connectionStateAt(availableMs, entry) === 'Disconnected') {
+    throw new FleetError({ code: 'process_server_disconnected' });
+  }
+  return entry;
+}
+
+/** Machines that still use it hold it, unless it is forced. A count that was never reported is zero for itself, unknown for an operator; one that could not be used is unknown for both. */
+function assertNoProtectedMachines({ health }: ProcessServer, by: DecommissionActor): void {
+  const { protectedMachineCount, protectedMachinesUnknown } = health;
+  if (protectedMachineCount) throw new FleetError({ code: 'machines_protected', protectedMachineCount });
+  if (protectedMachinesUnknown || (protectedMachineCount === null && by.kind === 'operator'))
+    throw new FleetError({ code: 'machines_unknown' });
+}
+
+/**
+ * Marks an entry as leaving and ends its lease at once; one that is leaving already stays as it is, with the same answer.
+ * @throws FleetError the refusals of a heartbeat for a process server; `process_server_disconnected`
+ * for an operator; `generation_superseded`, `generation_unknown` when the named generation is not the present one; `machines_protected`, `machines_unknown`; `reason_required` when forced without.
+ */
+export function decommission(
+  command: DecommissionCommand,
+  locked: LockedRecord,
+  timing: CleanUpTiming,
+): Decision<Decommission> {
+  const { by, actor, force } = command;
+  const entry = assertMayDecommission(command, locked);
+  if (entry.decommission) return { result: entry.decommission };
+  const reason = command.reason?.trim() || null;
+  if (force && !reason) throw new FleetError({ code: 'reason_required' });
+  if (!force) assertNoProtectedMachines(entry, by);
+  const { now, availableMs } = locked;
+  const decommissioned: Decommission = { at: now, by: actor.name, reason, removeBy: removalDeadline(now, timing) };
+  const lease = {
+    ...entry.lease,
+    expiresAvailableMs: Math.min(entry.lease.expiresAvailableMs, availableMs - MAX_REPLICA_CLOCK_SKEW_MS),
+  };
+  return {
+    result: decommissioned,
+    change: {
+      write: { to: 'decommissioned', entry: { ...entry, decommission: decommissioned, lease } },
+      event: {
+        kind: force ? 'decommissioned_by_force' : 'decommissioned',
+        generation: entry.generation,
+        ...callerAuthor(actor),
+        detail: {
+          removeBy: decommissioned.removeBy.toISOString(),
+          protectedMachineCount: entry.health.protectedMachineCount,
+          ...(reason && { reason }),
+        },
+      },
+      endedSilence: endedSilence(entry, { now, availableMs, author: callerAuthor(actor) }),
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import { callerAuthor } from '../events/fleet-event.js';
+import { FleetError, type FleetErrorDetails } from '../fleet-error.js';
+import type { ReportedHealth } from '../health/health.js';
+import { toWallClock } from '../availability/availability-clock.js';
+import type { Decision, LockedRecord } from '../ports.js';
+import { connectionStateAt, type Actor, type Tombstone } from '../process-server.js';
+import { assertExpectedGeneration } from './expected-generation.js';
+
+export interface PurgeCommand {
+  /** The generation that the operator saw. */
+  readonly generation: number;
+  readonly reason: string;
+  /** Purges one with protected machines all the same, and a Connected one unless a plan purges it. */
+  readonly force: boolean;
+  readonly actor: Actor;
+  readonly planId: string | null;
+}
+
+export interface PurgeResult {
+  readonly hostId: string;
+  readonly friendlyName: string;
+  readonly ipAddress: string;
+  readonly purgedAt: Date;
+}
+
+const toPurgeResult = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone): PurgeResult => ({
+  hostId,
+  friendlyName,
+  ipAddress,
+  purgedAt: removedAt,
+});
+
+/** What keeps an entry from being purged, unless that is forced: machines that are, or may be, protected through it. */
+export function checkProtectedMachines({
+  protectedMachineCount,
+  protectedMachinesUnknown,
+}: Pick<ReportedHealth, 'protectedMachineCount' | 'protectedMachinesUnknown'>): FleetErrorDetails | null {
+  if (protectedMachineCount) return { code: 'machines_protected', protectedMachineCount };
+  return protectedMachinesUnknown ? { code: 'machines_unknown' } : null;
+}
+
+/**
+ * Removes an entry at once; purging it again answers the same.
+ * @throws FleetError `process_server_connected`, which force does not override for a plan; `machines_protected`, `machines_unknown` unless forced; `generation_superseded` when it has
+ * registered since; `generation_unknown`; `generation_retired` when the clean-up was first; `process_server_not_found`.
+ */
+export function purge(hostId: string, command: PurgeCommand, locked: LockedRecord): Decision<PurgeResult> {
+  const { force, actor, planId } = command;
+  const reason = command.reason.trim();
+  if (!reason) throw new FleetError({ code: 'reason_required' });
+  assertExpectedGeneration(command.generation, locked);
+  const { entry, tombstone, now, availableMs } = locked;
+  if (tombstone?.removal === 'purge') return { result: toPurgeResult(tombstone) };
+  if (!entry) throw new FleetError({ code: 'generation_retired', removal: 'clean_up' });
+  const allowConnected = force && planId === null;
+  if (!allowConnected && connectionStateAt(availableMs, entry) === 'Connected') {
+    throw new FleetError({
+      code: 'process_server_connected',
+      leaseExpiresAt: toWallClock(entry.lease.expiresAvailableMs, availableMs, now),
+    });
+  }
+  const rejection = force ? null : checkProtectedMachines(entry.health);
+  if (rejection) throw new FleetError(rejection);
+  const {
+    generation,
+    facts: { friendlyName, ipAddress },
+  } = entry;
+  const newTombstone: Tombstone = {
+    hostId,
+    generation,
+    friendlyName,
+    ipAddress,
+    removedAt: now,
+    removedBy: actor.name,
+    reason,
+    removal: 'purge',
+    planId,
+  };
+  return {
+    result: toPurgeResult(newTombstone),
+    change: {
+      write: { to: 'removed', tombstone: newTombstone, allowConnected },
+      event: {
+        kind: force ? 'purged_by_force' : 'purged',
+        generation,
+        ...callerAuthor(actor),
+        detail: {
+          friendlyName,
+          ipAddress,
+          reason,
+          connectionState: connectionStateAt(availableMs, entry),
+          lastHeartbeatAt: entry.lease.lastHeartbeatAt?.toISOString() ?? null,
+          protectedMachineCount: entry.health.protectedMachineCount,
+          ...(planId && { planId }),
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,166 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  compareVersions,
+  earliestSupported,
+  formatVersion,
+  parseVersion,
+  upgradePath,
+  versionKey,
+  checkVersion,
+  versionStatus,
+  type Version,
+} from './version.js';
+
+function version(text: string): Version {
+  const parsed = parseVersion(text);
+  if (!parsed) throw new Error(`not a version: ${text}`);
+  return parsed;
+}
+
+const part = fc.integer({ min: 0, max: 65_535 });
+const anyVersion = fc.record({ major: part, minor: part, build: part, revision: part });
+
+describe('a version', () => {
+  it.each([
+    ['9.63.7187.1', { major: 9, minor: 63, build: 7187, revision: 1 }],
+    ['0.0.0.0', { major: 0, minor: 0, build: 0, revision: 0 }],
+    ['65535.65535.65535.65535', { major: 65_535, minor: 65_535, build: 65_535, revision: 65_535 }],
+    ['09.063.07187.01', { major: 9, minor: 63, build: 7187, revision: 1 }],
+  ])('%s has four parts', (text, parts) => {
+    expect(parseVersion(text)).toEqual(parts);
+  });
+
+  it.each([
+    '',
+    '9',
+    '9.63',
+    '9.63.7187',
+    '9.63.7187.1.2',
+    '9.63.7187.',
+    '.63.7187.1',
+    '9..7187.1',
+    '9.63.7187.x',
+    'v9.63.7187.1',
+    ' 9.63.7187.1',
+    '9.63.7187.1 ',
+    '9.63.7187.1\n',
+    '-9.63.7187.1',
+    '9.63.7187.65536',
+    '9.63.7187.100000',
+    '9.6e1.1.1',
+    '９.63.7187.1',
+  ])('%j is none', (text) => {
+    expect(parseVersion(text)).toBeNull();
+  });
+
+  it('written out and read again is the same', () => {
+    fc.assert(fc.property(anyVersion, (one) => expect(parseVersion(formatVersion(one))).toEqual(one)));
+  });
+});
+
+describe('the order of versions', () => {
+  it.each([
+    ['9.9.0.0', '9.10.0.0'],
+    ['9.63.7187.1', '9.63.7187.2'],
+    ['9.63.7187.9', '9.63.7187.10'],
+    ['9.63.999.1', '9.63.7187.0'],
+    ['9.63.7187.1', '10.0.0.0'],
+    ['9.63.0.65535', '9.63.1.0'],
+  ])('%s comes before %s', (earlier, later) => {
+    expect(compareVersions(version(earlier), version(later))).toBeLessThan(0);
+    expect(compareVersions(version(later), version(earlier))).toBeGreaterThan(0);
+  });
+
+  it('finds a version equal to itself', () => {
+    expect(compareVersions(version('9.63.7187.1'), version('9.63.7187.1'))).toBe(0);
+  });
+
+  it('is the order of the keys', () => {
+    const sign = (number: number): number => Math.sign(number);
+    const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+    const near = fc
+      .tuple(anyVersion, anyVersion)
+      .map(([a, b]): [Version, Version] => [a, { ...a, revision: b.revision, build: b.build }]);
+    fc.assert(
+      fc.property(fc.oneof(fc.tuple(anyVersion, anyVersion), near), ([a, b]) => {
+        expect(byText(versionKey(a), versionKey(b))).toBe(sign(compareVersions(a, b)));
+      }),
+    );
+  });
+
+  it('needs keys of sixteen digits', () => {
+    expect(versionKey(version('9.63.7187.1'))).toBe('0009003f1c130001');
+    expect(versionKey(version('65535.65535.65535.65535'))).toBe('ffffffffffffffff');
+  });
+});
+
+describe('the support window', () => {
+  it.each([
+    ['9.63.7187.1', '9.63.7187.1', 'Supported'],
+    ['9.63.7187.0', '9.63.7187.1', 'Supported'],
+    ['9.59.0.0', '9.63.7187.1', 'Supported'],
+    ['9.58.65535.65535', '9.63.7187.1', 'NotSupported'],
+    ['9.63.7187.2', '9.63.7187.1', 'NotSupported'],
+    ['9.64.0.0', '9.63.7187.1', 'NotSupported'],
+    ['8.63.7187.1', '9.63.7187.1', 'NotSupported'],
+    ['10.60.0.0', '9.63.7187.1', 'NotSupported'],
+    ['9.0.0.0', '9.4.0.0', 'Supported'],
+    ['9.0.0.0', '9.3.0.0', 'Supported'],
+    ['8.65535.65535.65535', '9.3.0.0', 'NotSupported'],
+    ['8.65535.65535.65535', '9.0.0.0', 'NotSupported'],
+    ['9.0.0.0', '9.5.0.0', 'NotSupported'],
+  ])('leaves %s under a configuration server of %s %s', (agent, serverVersion, status) => {
+    expect(versionStatus(version(agent), version(serverVersion))).toBe(status);
+  });
+
+  it.each([
+    ['9.63.7187.1', '9.59.0.0'],
+    ['9.4.1.1', '9.0.0.0'],
+    ['9.3.1.1', '9.0.0.0'],
+    ['9.0.0.0', '9.0.0.0'],
+  ])('of %s begins at %s', (serverVersion, earliest) => {
+    expect(formatVersion(earliestSupported(version(serverVersion)))).toBe(earliest);
+  });
+});
+
+describe('the way to a newer version', () => {
+  it.each([
+    ['9.16.0.0', '9.24.5.6', ['9.20', '9.24.5.6']],
+    ['9.16.9.9', '9.20.5.6', ['9.20.5.6']],
+    ['9.16.0.0', '9.21.0.0', ['9.20', '9.21.0.0']],
+    ['9.16.0.0', '9.25.0.0', ['9.20', '9.24', '9.25.0.0']],
+    ['9.16.0.0', '9.16.0.1', ['9.16.0.1']],
+    ['8.16.0.0', '9.24.0.0', ['9.24.0.0']],
+  ])('from %s to %s goes in steps of at most four minors', (from, to, path) => {
+    expect(upgradePath(version(from), version(to))).toEqual(path);
+  });
+});
+
+describe('the version policy', () => {
+  const SERVER_VERSION = version('9.63.7187.1');
+
+  it.each([
+    ['9.63.7187.1', 'same-or-earlier', null],
+    ['9.63.7187.0', 'same-or-earlier', null],
+    ['9.10.0.0', 'same-or-earlier', null],
+    ['8.10.0.0', 'same-or-earlier', null],
+    ['9.63.7187.2', 'same-or-earlier', 'version_newer_than_configuration_server'],
+    ['10.0.0.0', 'same-or-earlier', 'version_newer_than_configuration_server'],
+    ['9.63.7187.1', 'exact', null],
+    ['9.63.7187.0', 'exact', 'version_not_exact'],
+    ['9.10.0.0', 'exact', 'version_not_exact'],
+    ['9.63.7187.2', 'exact', 'version_newer_than_configuration_server'],
+  ] as const)('gives %s under %s the refusal %s', (agent, policy, code) => {
+    expect(checkVersion(version(agent), SERVER_VERSION, policy)?.code ?? null).toBe(code);
+  });
+
+  it('says what to upgrade, and by which steps', () => {
+    expect(checkVersion(version('9.71.0.0'), SERVER_VERSION, 'same-or-earlier')?.upgradeFirst).toBe(
+      'Upgrade the configuration server first: to 9.67, then 9.71.0.0.',
+    );
+    expect(checkVersion(version('9.55.0.0'), SERVER_VERSION, 'exact')?.upgradeFirst).toBe(
+      'Upgrade the process server first: to 9.59, then 9.63.7187.1.',
+    );
+  });
+});

@@ -1,0 +1,102 @@
+import { describe, expect, it } from '@jest/globals';
+import { fulfilled, Batcher } from '../../libs/fleet-mysql/src/batcher.js';
+
+/** A group that is at work until it is told to end. */
+function gated(limits: Partial<{ most: number; groups: number }> = {}, keyOf?: (item: string) => unknown) {
+  const groups: string[][] = [];
+  const ends: (() => void)[] = [];
+  const batcher = new Batcher<string, string>(
+    async (items) => {
+      groups.push([...items]);
+      await new Promise<void>((end) => ends.push(end));
+      if (items.includes('fails')) throw new Error('group failed');
+      return items.map((item) => fulfilled(`${item}!`));
+    },
+    { maxBatchSize: 10, maxConcurrentBatches: 1, ...limits },
+    keyOf,
+  );
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return { together: batcher, groups, turn, endOne: async () => (ends.shift()?.(), await turn()) };
+}
+
+describe('what is asked together', () => {
+  it('goes together when it is asked in one turn; what is asked while a group is at work goes with the next', async () => {
+    const { together: batcher, groups, turn, endOne } = gated();
+    const first = Promise.all([batcher.submit('a'), batcher.submit('b')]);
+    await turn();
+    const second = Promise.all([batcher.submit('c'), batcher.submit('d')]);
+    await endOne();
+    expect(await first).toEqual(['a!', 'b!']);
+    await endOne();
+    expect(await second).toEqual(['c!', 'd!']);
+    expect(groups).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+  });
+
+  it('never is at work together with another of its key, and keeps its turn', async () => {
+    const { together: batcher, groups, endOne, turn } = gated({ groups: 2 }, (item) => item[0]);
+    const all = Promise.all(['a1', 'a2', 'b1', 'a3'].map((item) => batcher.submit(item)));
+    await turn();
+    for (let batch = 0; batch < 3; batch += 1) await endOne();
+    expect(await all).toEqual(['a1!', 'a2!', 'b1!', 'a3!']);
+    expect(groups).toEqual([['a1', 'b1'], ['a2'], ['a3']]);
+  });
+
+  it('is done in as many groups at once as are allowed', async () => {
+    const { together: batcher, groups, endOne, turn } = gated({ most: 1, groups: 2 });
+    const all = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit(item)));
+    await turn();
+    expect(groups).toEqual([['a'], ['b']]);
+    for (let batch = 0; batch < 3; batch += 1) await endOne();
+    expect(await all).toEqual(['a!', 'b!', 'c!']);
+  });
+
+  it('goes in groups of a bounded size', async () => {
+    const { together: batcher, groups, endOne, turn } = gated({ most: 2 });
+    const all = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit(item)));
+    await turn();
+    await endOne();
+    await endOne();
+    await all;
+    expect(groups).toEqual([['a', 'b'], ['c']]);
+  });
+
+  it('fails with its group, and the next one is not harmed', async () => {
+    const { together: batcher, endOne, turn } = gated({ most: 2 });
+    const failing = Promise.allSettled([batcher.submit('fails'), batcher.submit('b')]);
+    const next = batcher.submit('c');
+    await turn();
+    await endOne();
+    expect((await failing).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await endOne();
+    expect(await next).toBe('c!');
+    const again = batcher.submit('d');
+    await turn();
+    await endOne();
+    expect(await again).toBe('d!');
+  });
+
+  it('may take longer than its group: only what has its key waits for it', async () => {
+    let end: (text: string) => void = () => undefined;
+    const batcher = new Batcher<string, string>(
+      async (items) =>
+        items.map((item) => (item === 'a1' ? new Promise<string>((late) => (end = late)) : fulfilled(`${item}!`))),
+      { maxBatchSize: 10, maxConcurrentBatches: 1 },
+      (item) => item[0],
+    );
+    const [slow, behind, other] = [batcher.submit('a1'), batcher.submit('a2'), batcher.submit('b')];
+    expect(await other).toBe('b!');
+    end('late');
+    expect([await slow, await behind]).toEqual(['late', 'a2!']);
+  });
+
+  it('is refused at once when five thousand wait', async () => {
+    const { together: batcher, turn } = gated({ most: 1 });
+    void batcher.submit('first');
+    await turn();
+    for (let number = 0; number < 5_000; number += 1) void batcher.submit('waits');
+    await expect(batcher.submit('one too many')).rejects.toThrow('database_unavailable');
+  });
+});

@@ -1,0 +1,131 @@
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import { openPrivateDatabase, type PrivateDatabase } from '../../libs/platform/src/private-database.js';
+import { registrationOf, ServerFolder } from '../support/server-program.js';
+
+jest.setTimeout(240_000);
+
+/** All that a schema is made of, but for its rows. */
+const SHAPE = `
+  SELECT CONCAT_WS(' ', 'column', table_name, ordinal_position, column_name, column_type, is_nullable, column_default, collation_name) AS line FROM information_schema.columns WHERE table_schema = ?
+  UNION ALL
+  SELECT CONCAT_WS(' ', 'index', table_name, index_name, non_unique, seq_in_index, column_name) FROM information_schema.statistics WHERE table_schema = ?
+  UNION ALL
+  SELECT CONCAT_WS(' ', 'constraint', table_name, constraint_name, constraint_type) FROM information_schema.table_constraints WHERE table_schema = ?
+  ORDER BY line`;
+
+let directory: string;
+let database: PrivateDatabase;
+let connection: Connection;
+const folders: ServerFolder[] = [];
+/** The shape that one server makes when it is alone. */
+let wanted: string[];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'two-starts-'));
+  database = await openPrivateDatabase({ directory, profile: 'throw-away', progress: () => undefined });
+  connection = await createConnection({ ...database.address });
+  const [alone] = await starters('alone', 1);
+  await alone?.start();
+  wanted = await shapeOf('alone');
+  await removeFolders();
+});
+
+afterEach(removeFolders);
+
+afterAll(async () => {
+  await removeFolders();
+  connection.destroy();
+  await database.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function removeFolders(): Promise<void> {
+  for (const folder of folders.splice(0)) await folder.remove();
+}
+
+/** So many data directories that name one and the same empty schema. */
+async function starters(schema: string, count: number): Promise<ServerFolder[]> {
+  await connection.query(`CREATE DATABASE ${schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
+  const { user, password, socketPath } = database.address;
+  const DATABASE_URL = `mysql://${user}:${password}@localhost/${schema}?socket=${encodeURIComponent(socketPath)}`;
+  const made = await Promise.all(Array.from({ length: count }, () => ServerFolder.make({ DATABASE_URL })));
+  folders.push(...made);
+  return made;
+}
+
+async function rows<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
+  return (await connection.query<RowDataPacket[]>(sql, parameters))[0] as Row[];
+}
+
+const shapeOf = async (schema: string): Promise<string[]> =>
+  (await rows<{ line: string }>(SHAPE, [schema, schema, schema])).map(({ line }) => line);
+
+const countIn = async (schema: string, table: string): Promise<number> =>
+  (await rows<{ count: number }>('SELECT COUNT(*) AS count FROM ??.??', [schema, table]))[0]?.count ?? 0;
+
+const statusOf = async (url: string, method: string, authorization: string, body?: unknown): Promise<number> =>
+  (
+    await fetch(url, {
+      method,
+      headers: { authorization, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+  ).status;
+
+/** Without the temporary file by which a running server replaces `site.json`. */
+const filesIn = async (directory: string): Promise<string[]> =>
+  (await readdir(directory)).filter((name) => name !== 'site.json.new');
+
+it.each([1, 2])(
+  'of two servers that start at one moment on an empty database, one has the secrets and both serve (time %d)',
+  async (time) => {
+    const schema = `both_${time}`;
+    const both = await starters(schema, 2);
+    const servers = await Promise.all(both.map((folder) => folder.start()));
+
+    const files = await Promise.all(both.map(({ dataDirectory }) => filesIn(dataDirectory)));
+    expect(files.map((names) => names.sort()).sort((a, b) => b.length - a.length)).toEqual([
+      ['admin.key', 'connection.passphrase', 'server.pid', 'site.json'],
+      ['server.pid', 'site.json'],
+    ]);
+    const winner = files[0]?.length === 4 ? 0 : 1;
+    const output = servers.map((server) => server.output);
+    expect(output[winner]).toContain(both[winner]?.path('connection.passphrase'));
+    expect(output[1 - winner]).not.toContain(both[1 - winner]?.path('connection.passphrase'));
+    expect(output[1 - winner]).toContain(
+      'passphrase for process servers   not in this data directory: it was made by the server that used this database first',
+    );
+
+    const passphrase = (await both[winner]?.passphrase()) ?? '';
+    const adminKey = (await both[winner]?.adminKey()) ?? '';
+    for (const { url } of servers) {
+      const hostId = randomUUID();
+      expect(
+        await statusOf(
+          `${url}/v1/process-servers/${hostId}`,
+          'PUT',
+          `Passphrase ${passphrase}`,
+          registrationOf(hostId),
+        ),
+      ).toBe(201);
+      for (const other of servers)
+        expect(await statusOf(`${other.url}/v1/process-servers/${hostId}`, 'GET', `Bearer ${adminKey}`)).toBe(200);
+    }
+
+    expect(await shapeOf(schema)).toEqual(wanted);
+    expect(await countIn(schema, 'migrations')).toBe(await countIn('alone', 'migrations'));
+    for (const [table, count] of [
+      ['passphrase', 1],
+      ['api_key', 1],
+      ['shared_secret', 3],
+      ['availability_clock', 1],
+    ] as const)
+      expect([table, await countIn(schema, table)]).toEqual([table, count]);
+    for (const server of servers) expect(await server.stop()).toEqual({ code: 0, signal: null });
+  },
+);

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { lockDirectory, DirectoryInUse } from '../../libs/platform/src/directory-lock.js';
+import { processStartTime } from '../../libs/platform/src/running-process.js';
+
+jest.setTimeout(60_000);
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'directory-claim-'));
+});
+
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+const claimFile = () => join(directory, 'server.pid');
+const FIRST = '00000000-0000-4000-8000-000000000001';
+const SECOND = '00000000-0000-4000-8000-000000000002';
+
+async function writeClaim(
+  file: string,
+  claim: { lockId: string; pid: number; processStart?: string | null; url?: string },
+): Promise<void> {
+  await writeFile(file, JSON.stringify({ processStart: null, url: null, ...claim }));
+}
+
+async function aDeadProcess(): Promise<number> {
+  const child = spawn(process.execPath, ['-e', '']);
+  await once(child, 'exit');
+  return child.pid ?? 0;
+}
+
+it('a second server is refused, and told where the first one is reached', async () => {
+  const claim = await lockDirectory(directory);
+  await expect(lockDirectory(directory)).rejects.toThrow(
+    `is just starting from ${directory} (process ${process.pid})`,
+  );
+
+  await claim.publishUrl('http://127.0.0.1:8080');
+  await expect(lockDirectory(directory)).rejects.toThrow(
+    `A configuration server already runs from ${directory} (process ${process.pid}) at http://127.0.0.1:8080`,
+  );
+  await expect(lockDirectory(directory)).rejects.toMatchObject({
+    name: 'DirectoryInUse',
+    pid: process.pid,
+    url: 'http://127.0.0.1:8080',
+  });
+});
+
+it('a released directory can be claimed again, and nothing is left in it', async () => {
+  await (await lockDirectory(directory)).release();
+  expect(await readdir(directory)).toEqual([]);
+  await (await lockDirectory(directory)).release();
+});
+
+it('a directory that is missing is made for its owner alone', async () => {
+  await lockDirectory(join(directory, 'new', 'data'));
+  expect((await stat(join(directory, 'new', 'data'))).mode & 0o777).toBe(0o700);
+});
+
+it('a claim that went to another server is neither announced nor released by the old holder', async () => {
+  const lost = await lockDirectory(directory);
+  await writeClaim(claimFile(), { lockId: SECOND, pid: 1, url: 'http://127.0.0.1:9' });
+  await lost.publishUrl('http://127.0.0.1:8080');
+  await lost.release();
+  expect(JSON.parse(await readFile(claimFile(), 'utf8'))).toMatchObject({ lockId: SECOND, url: 'http://127.0.0.1:9' });
+});
+
+it('the claim of a process that lives holds, whoever it belongs to', async () => {
+  await writeClaim(claimFile(), { lockId: FIRST, pid: 1, processStart: processStartTime(1) });
+  await expect(lockDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse);
+});
+
+it('the claim of a dead process is taken over', async () => {
+  await writeClaim(claimFile(), { lockId: FIRST, pid: await aDeadProcess() });
+  await lockDirectory(directory);
+  expect(JSON.parse(await readFile(claimFile(), 'utf8'))).toMatchObject({ pid: process.pid });
+  expect(await readdir(directory)).toEqual(['server.pid']);
+});
+
+it('the claim of a process whose number went to another one is taken over', async () => {
+  await writeClaim(claimFile(), { lockId: FIRST, pid: process.pid, processStart: '1' });
+  await lockDirectory(directory);
+});
+
+it.each(['', '{"pid":', 'null', '{"pid":0}'])('a claim cut short (%j) is taken over', async (text) => {
+  await writeFile(claimFile(), text);
+  await lockDirectory(directory);
+  await expect(lockDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse);
+});
+
+it('who died while taking over is taken over in turn', async () => {
+  await writeClaim(claimFile(), { lockId: FIRST, pid: await aDeadProcess() });
+  await writeClaim(`${claimFile()}.after-${FIRST}`, { lockId: SECOND, pid: await aDeadProcess() });
+  await lockDirectory(directory);
+  expect(await readdir(directory)).toEqual(['server.pid']);
+});
+
+it('who is just taking over holds already', async () => {
+  await writeClaim(claimFile(), { lockId: FIRST, pid: await aDeadProcess() });
+  await writeClaim(`${claimFile()}.after-${FIRST}`, {
+    lockId: SECOND,
+    pid: process.pid,
+    processStart: processStartTime(process.pid),
+  });
+  await expect(lockDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse);
+});
+
+it('of many starters that find a dead claim at once, one wins', async () => {
+  const dead = await aDeadProcess();
+  for (let round = 0; round < 100; round += 1) {
+    await writeClaim(claimFile(), { lockId: FIRST, pid: dead });
+    // Some begin later than others, so that they read while the winner tidies up.
+    const starters = Array.from({ length: 24 }, async (_, place) => {
+      for (let turn = 0; turn < place * (round % 8); turn += 1) await setImmediate();
+      return lockDirectory(directory);
+    });
+    const outcomes = await Promise.allSettled(starters);
+    const won = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    expect(won).toHaveLength(1);
+    await won[0]?.release();
+    expect(await readdir(directory)).toEqual([]);
+  }
+});
+
+it('of many starters in a new directory, one wins', async () => {
+  const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => lockDirectory(directory)));
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+});

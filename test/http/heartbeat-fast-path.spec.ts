@@ -1,0 +1,342 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TestCluster, type KnownServer } from '../support/test-cluster.js';
+
+let cluster: TestCluster;
+let server: KnownServer;
+beforeAll(async () => {
+  cluster = await TestCluster.open({ settings: { MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000' } });
+  server = await cluster.registered();
+});
+afterAll(() => cluster.close());
+
+/** A header that changes nothing but that only Node's HTTP server reads. */
+const BY_NODE = 'X-By-Node: 1\r\n';
+
+interface RequestParts {
+  readonly start?: string;
+  readonly headers?: string;
+  readonly body?: string;
+  readonly length?: number;
+}
+
+function heartbeat(
+  { start, headers = '', body = JSON.stringify({ generation: 1 }), length = Buffer.byteLength(body) }: RequestParts = {},
+  { hostId, credential } = server,
+): string {
+  const line = start ?? `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1`;
+  return `${line}\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n${headers}\r\n${body}`;
+}
+
+/** A connection that stays open, and all that came back on it so far. */
+class Client {
+  text = '';
+  private constructor(readonly socket: Socket) {
+    socket.on('data', (chunk) => (this.text += String(chunk))).on('error', () => undefined);
+  }
+
+  static async open(replica = 0): Promise<Client> {
+    const { hostname, port } = new URL(await cluster.replica(replica).http.getUrl());
+    const socket = connect({ port: Number(port), host: hostname, noDelay: true });
+    await once(socket, 'connect');
+    return new Client(socket);
+  }
+
+  get statuses(): number[] {
+    return [...this.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+  }
+
+  /** Resolves when so many answers have come. */
+  async answered(count: number): Promise<this> {
+    for (let left = 500; this.statuses.length < count && left > 0; left -= 1) await pause(10);
+    expect(this.statuses).toHaveLength(count);
+    await pause(10); // a body may come after its head
+    return this;
+  }
+
+  async closed(): Promise<this> {
+    if (!this.socket.closed) await once(this.socket, 'close');
+    return this;
+  }
+}
+
+async function exchange(text: string, responses = 1): Promise<Client> {
+  const client = await Client.open();
+  client.socket.write(text);
+  await client.answered(responses);
+  client.socket.destroy();
+  return client;
+}
+
+/** Without what differs from answer to answer. */
+const comparable = (text: string): string =>
+  text
+    .replace(/(x-request-id: |"requestId":")[0-9a-f-]{36}/g, '$1-')
+    .replace(/Date: [^\r]+/g, 'Date: -')
+    .replace(/content-length: \d+/g, 'content-length: -');
+
+it('an accepted heartbeat is answered byte for byte as Node’s HTTP server does, with a UUID for each', async () => {
+  const [plain, byNode] = [await exchange(heartbeat()), await exchange(heartbeat({ headers: BY_NODE }))];
+  expect(plain.statuses).toEqual([200]);
+  expect(comparable(plain.text)).toBe(comparable(byNode.text));
+  expect(plain.text).toMatch(
+    /\r\nx-request-id: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\r\n/,
+  );
+  expect(plain.text).toMatch(/\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/);
+});
+
+describe('whatever is unusual is answered as by Node’s HTTP server', () => {
+  const path = (change: (path: string) => string) => (): RequestParts => ({
+    start: `POST ${change(`/v1/process-servers/${server.hostId}/heartbeats`)} HTTP/1.1`,
+  });
+  it.each<[string, () => RequestParts]>([
+    ['a method in lower case', () => ({ start: `post /v1/process-servers/${server.hostId}/heartbeats HTTP/1.1` })],
+    ['another method', () => ({ start: `PUT /v1/process-servers/${server.hostId}/heartbeats HTTP/1.1` })],
+    ['a path in upper case', path((text) => text.replace('process', 'PROCESS'))],
+    ['a host id in upper case', path((text) => text.replace(server.hostId, server.hostId.toUpperCase()))],
+    ['a host id that is none', path((text) => text.replace(server.hostId, '-'.repeat(36)))],
+    ['a query', path((text) => `${text}?a=1`)],
+    ['a slash more', path((text) => `${text}/`)],
+    ['a percent-encoding', path((text) => text.replace('heart', '%68eart'))],
+    ['a host twice', () => ({ headers: 'host: b\r\n' })],
+    ['a credential twice', () => ({ headers: 'authorization: Bearer x\r\n' })],
+    ['a type twice', () => ({ headers: 'content-type: application/json\r\n' })],
+    ['a length twice', () => ({ headers: 'content-length: 16\r\n' })],
+    ['a length and chunks', () => ({ headers: 'Transfer-Encoding: chunked\r\n' })],
+    ['a coding', () => ({ headers: 'Content-Encoding: gzip\r\n' })],
+    ['an expectation', () => ({ headers: 'Expect: cake\r\n' })],
+    ['an upgrade', () => ({ headers: 'Connection: upgrade\r\nUpgrade: websocket\r\n' })],
+    ['a folded header', () => ({ headers: 'Accept: a\r\n b\r\n' })],
+    ['a header of other letters', () => ({ headers: 'User-Agent: grün\r\n' })],
+    ['a header without a value', () => ({ headers: 'Accept:\r\n' })],
+    ['a header that is none', () => ({ headers: 'hello\r\n' })],
+    ['headers of 20 KB', () => ({ headers: `User-Agent: ${'x'.repeat(20_000)}\r\n` })],
+    ['no body', () => ({ body: '' })],
+    ['a body of 70,000 bytes', () => ({ body: ' '.repeat(70_000) })],
+    ['no JSON', () => ({ body: '{"generation":1' })],
+    ['a name that reaches a prototype', () => ({ body: '{"generation":1,"__proto__":{}}' })],
+    ['a byte order mark', () => ({ body: '\ufeff{"generation":1}' })],
+    ['other letters', () => ({ body: '{"generation":1,"instanceId":"ü"}' })],
+    ['a field too many', () => ({ body: '{"generation":1,"more":1}' })],
+    ['a field that cannot be', () => ({ body: '{"generation":1,"load":{"cpuPercent":101}}' })],
+    ['another generation', () => ({ body: '{"generation":2}' })],
+    ['another machine: refused after it was read', () => ({ body: '{"generation":1,"machineId":"machine-2"}' })],
+  ])('%s', async (_what, makeRequest) => {
+    const { headers = '', ...rest } = makeRequest();
+    const [plain, byNode] = [
+      await exchange(heartbeat({ ...rest, headers })),
+      await exchange(heartbeat({ ...rest, headers: BY_NODE + headers })),
+    ];
+    expect(comparable(plain.text)).toBe(comparable(byNode.text));
+  });
+
+  it('a forged credential', async () => {
+    const forged = { ...server, credential: `psc_${'A'.repeat(91)}` };
+    const [plain, byNode] = [
+      await exchange(heartbeat({}, forged)),
+      await exchange(heartbeat({ headers: BY_NODE }, forged)),
+    ];
+    expect(plain.text).toContain('credential_rejected');
+    expect(comparable(plain.text)).toBe(comparable(byNode.text));
+  });
+
+  it('the wish to close: the connection is closed', async () => {
+    const client = await Client.open();
+    client.socket.write(heartbeat({ headers: 'Connection: close\r\n' }));
+    expect((await client.closed()).statuses).toEqual([200]);
+  });
+});
+
+describe('a connection', () => {
+  it('carries heartbeat after heartbeat, then something else, then heartbeats again', async () => {
+    const client = await Client.open();
+    const requests = [
+      heartbeat(),
+      heartbeat(),
+      'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n',
+      heartbeat(),
+      heartbeat({ body: '{}' }),
+      heartbeat(),
+    ];
+    for (const [index, request] of requests.entries()) {
+      client.socket.write(request);
+      await client.answered(index + 1);
+    }
+    expect(client.statuses).toEqual([200, 200, 200, 200, 400, 200]);
+    client.socket.destroy();
+  });
+
+  it.each([1, 2, 5])('goes on after a refusal: %d heartbeats before it', async (count) => {
+    const client = await Client.open();
+    for (let beat = 1; beat <= count; beat += 1) {
+      client.socket.write(heartbeat());
+      await client.answered(beat);
+    }
+    client.socket.write(heartbeat({ body: '{"generation":1,"machineId":"machine-2"}' }));
+    await client.answered(count + 1);
+    client.socket.write(heartbeat());
+    await client.answered(count + 2);
+    expect(client.statuses.slice(count)).toEqual([409, 200]);
+    client.socket.destroy();
+  });
+
+  it('on which several come at once answers them in order', async () => {
+    const client = await exchange(heartbeat() + heartbeat({ body: '{"generation":2}' }) + heartbeat(), 3);
+    expect(client.statuses).toEqual([200, 401, 200]);
+  });
+
+  it.each([
+    [
+      'none of them unusual',
+      undefined,
+      ['{"generation":2}', '{"generation":1,"machineId":"machine-2"}', '{}'],
+      [200, 401, 409, 400],
+    ],
+    [
+      'the first refused, and one without a body',
+      '{"generation":1,"machineId":"machine-2"}',
+      ['', '{"generation":1}'],
+      [409, 400, 200],
+    ],
+  ])(
+    'on which others come before the first is answered answers them in order: %s',
+    async (_what, first, rest, statuses) => {
+      const client = await Client.open();
+      await cluster.database.connect().then(async (other) => {
+        await other.query('START TRANSACTION');
+        await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
+        client.socket.write(heartbeat({ ...(first && { body: first }) }));
+        await pause(100);
+        for (const body of rest) client.socket.write(heartbeat({ body }));
+        await pause(100);
+        expect(client.statuses).toEqual([]);
+        await other.query('ROLLBACK');
+        await other.end();
+      });
+      await client.answered(statuses.length);
+      expect(client.statuses).toEqual(statuses);
+      expect(new Set(client.text.match(/(?<=x-request-id: )\S+/g)).size).toBe(statuses.length);
+      client.socket.destroy();
+    },
+  );
+
+  it('over which a heartbeat comes in pieces answers it', async () => {
+    const text = heartbeat();
+    for (const cut of [1, 40, text.indexOf('\r\n\r\n') + 2, text.indexOf('\r\n\r\n') + 4, text.length - 1]) {
+      const client = await Client.open();
+      client.socket.write(text.slice(0, cut));
+      await pause(20);
+      client.socket.write(text.slice(cut));
+      expect((await client.answered(1)).statuses).toEqual([200]);
+      client.socket.destroy();
+    }
+  });
+
+  it('that says nothing is told so', async () => {
+    const client = await Client.open(await cluster.addReplicaWith({ requestTimeoutMs: 200 }));
+    expect((await client.closed()).text).toContain('request_timeout');
+  });
+
+  it('whose heartbeats were answered may be silent for longer than a request may take', async () => {
+    const client = await Client.open(await cluster.addReplicaWith({ requestTimeoutMs: 200 }));
+    client.socket.write(heartbeat());
+    await client.answered(1);
+    await pause(600);
+    client.socket.write(heartbeat());
+    expect((await client.answered(2)).statuses).toEqual([200, 200]);
+    client.socket.destroy();
+  });
+
+  it('that its client has left harms nobody', async () => {
+    const before = cluster.errorLines.length;
+    for (const leave of ['end', 'resetAndDestroy'] as const) {
+      for (const makeRequest of [{}, { body: '{"generation":1,"machineId":"machine-2"}' }]) {
+        const client = await Client.open();
+        client.socket.write(heartbeat(makeRequest));
+        client.socket[leave]();
+        await client.closed();
+      }
+    }
+    expect((await cluster.heartbeat(server)).status).toBe(200);
+    expect(cluster.errorLines).toHaveLength(before);
+  });
+});
+
+describe('whoever does not read its answers', () => {
+  const turn = (): Promise<void> => new Promise((next) => setImmediate(next));
+  const folder = mkdtempSync(join(tmpdir(), 'lane-'));
+  const path = join(folder, 'socket'); // a Unix socket holds few bytes that nobody reads, and as many on every machine
+  const door = createServer((socket) => cluster.replica().http.getHttpServer().emit('connection', socket));
+  beforeAll(() => once(door.listen(path), 'listening'));
+  afterAll(async () => {
+    await new Promise((closed) => door.close(closed));
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is not read either, and is answered in full as soon as it does', async () => {
+    const theirs = connect(path);
+    const [ours] = (await once(door, 'connection')) as [Socket];
+    let sent = 0;
+    const send = (): void => void (theirs.write(heartbeat()), (sent += 1));
+    for (; !ours.isPaused() && sent < 5_000; await turn()) {
+      if (sent % 500 === 499) await cluster.advance(1);
+      const { bytesWritten } = ours;
+      send();
+      while (ours.bytesWritten === bytesWritten) await turn();
+    }
+    expect(ours.isPaused()).toBe(true);
+    expect(ours.writableLength).toBeLessThan(2 * ours.writableHighWaterMark);
+    const { bytesWritten } = ours;
+    send();
+    for (let turns = 0; turns < 200; turns += 1) await turn();
+    expect(ours.bytesWritten).toBe(bytesWritten);
+
+    let text = '';
+    theirs.on('data', (chunk) => (text += String(chunk)));
+    const accepted = (): number => text.split('HTTP/1.1 200 OK').length - 1;
+    for (let left = 500; accepted() < sent && left > 0; left -= 1) await pause(10);
+    expect(accepted()).toBe(sent);
+    theirs.destroy();
+  });
+});
+
+it('the answers are counted', async () => {
+  const count = async (): Promise<number> =>
+    Number(
+      /cs_http_responses_total{status="2xx",code="none"} (\d+)/.exec(
+        String((await cluster.read('/metrics')).body['text']),
+      )?.[1],
+    );
+  const before = await count();
+  await exchange(heartbeat());
+  expect(await count()).toBe(before + 2); // and the first look at them
+});
+
+describe('a replica that drains', () => {
+  it('answers what it has taken, refuses what comes, and closes the connections', async () => {
+    const replica = await cluster.addReplica();
+    const [idle, taken, late] = [await Client.open(replica), await Client.open(replica), await Client.open(replica)];
+    const other = await cluster.database.connect();
+    await other.query('START TRANSACTION');
+    await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
+    taken.socket.write(heartbeat());
+    await pause(100);
+    const stopped = cluster.replica(replica).stop();
+    late.socket.write(heartbeat());
+    await late.closed();
+    expect(late.text).toMatch(/^HTTP\/1\.1 503 .*\r\nconnection: close\r\n.*shutting_down/s);
+    await other.query('ROLLBACK');
+    await other.end();
+    await taken.closed();
+    expect(taken.text).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/s);
+    expect(taken.text).not.toContain('eep-Alive');
+    await idle.closed();
+    await stopped;
+    cluster.replicas.pop();
+  });
+});

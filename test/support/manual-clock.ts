@@ -1,0 +1,35 @@
+import { Clock, type Randomness } from '@app/fleet';
+
+/** Time that moves only by hand. */
+export class ManualClock extends Clock {
+  private elapsedMs = 1_000_000;
+
+  constructor(private at = new Date('2026-11-23T09:00:00.000Z')) {
+    super();
+  }
+
+  now(): Date {
+    return new Date(this.at);
+  }
+
+  monotonicMs(): number {
+    return this.elapsedMs;
+  }
+
+  advanceMs(ms: number): void {
+    this.elapsedMs += ms;
+    this.stepMs(ms);
+  }
+
+  /** The wall clock alone. */
+  stepMs(ms: number): void {
+    this.at = new Date(this.at.getTime() + ms);
+  }
+
+  advanceSeconds(seconds: number): void {
+    this.advanceMs(seconds * 1000);
+  }
+}
+
+/** Chance with a fixed outcome. */
+export const fixedFraction = (fraction: number): Randomness => ({ random: () => fraction });
