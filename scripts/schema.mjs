@@ -11,11 +11,11 @@ const { migrate } = await import('../dist/libs/fleet-mysql/src/migrate.js');
 
 const committed = join(root, 'test', 'schema.sql');
 const folder = mkdtempSync(join(tmpdir(), 'schema-'));
-const database = await openPrivateDatabase({ directory: folder, size: 'throw-away', progress: () => undefined });
+const database = await openPrivateDatabase({ directory: folder, profile: 'ephemeral', progress: () => undefined });
 let schema;
 try {
   const dataSource = await fleetDataSource(database.address).initialize();
-  await migrate(dataSource, { now: () => new Date() }, 'schema', { fraction: () => 0 });
+  await migrate(dataSource, { now: () => new Date() }, 'schema', { random: () => 0 });
   schema = await dumped(dataSource);
   await dataSource.destroy();
 } finally {

@@ -10,8 +10,20 @@ CREATE TABLE api_key (
   expires_at datetime(3),
   revoked_at datetime(3),
   last_used_at datetime(3),
-  UNIQUE KEY uq_name_key (name_key),
+  PRIMARY KEY (id),
   UNIQUE KEY uq_hash (hash),
+  UNIQUE KEY uq_name_key (name_key)
+);
+
+CREATE TABLE availability_clock (
+  id tinyint unsigned NOT NULL,
+  available_ms bigint NOT NULL,
+  recorded_at datetime(3) NOT NULL,
+  run_ahead_ms int unsigned NOT NULL,
+  unsteady_available_ms bigint NOT NULL,
+  stepped_available_ms bigint,
+  stepped_back_available_ms bigint,
+  stepped_back_to datetime(3),
   PRIMARY KEY (id)
 );
 
@@ -35,8 +47,8 @@ CREATE TABLE event (
   request_id char(36) COLLATE ascii_bin,
   detail json NOT NULL,
   KEY ix_actor (actor, at, id),
-  KEY ix_host (host_id, at, id),
   KEY ix_at (at, id),
+  KEY ix_host (host_id, at, id),
   KEY ix_kind (kind, at, id),
   PRIMARY KEY (id)
 );
@@ -46,18 +58,6 @@ CREATE TABLE fleet_counter_delta (
   version_key char(16) COLLATE ascii_bin NOT NULL,
   decommissioned tinyint unsigned NOT NULL,
   entries int NOT NULL,
-  PRIMARY KEY (id)
-);
-
-CREATE TABLE availability_clock (
-  id tinyint unsigned NOT NULL,
-  available_ms bigint NOT NULL,
-  recorded_at datetime(3) NOT NULL,
-  run_ahead_ms int unsigned NOT NULL,
-  unsteady_available_ms bigint NOT NULL,
-  stepped_available_ms bigint,
-  stepped_back_available_ms bigint,
-  stepped_back_to datetime(3),
   PRIMARY KEY (id)
 );
 
@@ -73,8 +73,8 @@ CREATE TABLE passphrase (
   hash binary(32) NOT NULL,
   created_at datetime(3) NOT NULL,
   expires_at datetime(3),
-  UNIQUE KEY uq_hash (hash),
-  PRIMARY KEY (id)
+  PRIMARY KEY (id),
+  UNIQUE KEY uq_hash (hash)
 );
 
 CREATE TABLE process_server (
@@ -105,8 +105,8 @@ CREATE TABLE process_server (
   decommission_reason varchar(500) COLLATE utf8mb4_unicode_520_ci,
   remove_by datetime(3),
   decommissioned_available_ms bigint,
-  KEY ix_ip_address (ip_address, host_id),
   KEY ix_decommissioned_at (decommissioned_at, host_id),
+  KEY ix_ip_address (ip_address, host_id),
   KEY ix_machine_id (machine_id, host_id),
   KEY ix_name_key (name_key, host_id),
   KEY ix_passphrase (passphrase_id, host_id),
@@ -164,8 +164,8 @@ CREATE TABLE process_server_lease (
   ignored_fields varchar(3000) COLLATE utf8mb4_bin,
   event_bounds varchar(1000) COLLATE ascii_bin,
   never_connected tinyint unsigned NOT NULL,
-  KEY ix_lease_expiry (expires_available_ms, host_id),
   KEY ix_last_seen (last_seen_available_ms, host_id),
+  KEY ix_lease_expiry (expires_available_ms, host_id),
   KEY ix_never_connected (never_connected, host_id),
   PRIMARY KEY (host_id),
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
@@ -176,8 +176,8 @@ CREATE TABLE process_server_name_history (
   valid_from datetime(3) NOT NULL,
   valid_until datetime(3),
   name_key varchar(255) COLLATE utf8mb4_bin NOT NULL,
-  KEY ix_name_history_until (valid_until),
   KEY ix_name_history_name (name_key, host_id),
+  KEY ix_name_history_until (valid_until),
   PRIMARY KEY (host_id, valid_from),
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );

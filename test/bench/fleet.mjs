@@ -40,12 +40,12 @@ export function hostIdOf(number) {
 export async function makeFleet(directory, size) {
   const privateDatabase = await openPrivateDatabase({
     directory: join(directory, 'database'),
-    size: 'serving',
+    profile: 'production',
     progress: () => undefined,
   });
   const { address } = privateDatabase;
   const clock = { now: () => new Date() };
-  await migrateDatabase(address, clock, 'bench', { fraction: () => 0 });
+  await migrateDatabase(address, clock, 'bench', { random: () => 0 });
   const database = new Database(address, new SystemRandomness(), { connections: 1, lockWaitSeconds: 50 });
   const key = await new SecretStore(database, clock, new UuidIdentifiers()).sharedKey(
     'credential_hmac',
@@ -199,7 +199,7 @@ async function addCredentials(connection, credentials, size) {
   for (let number = 0; number < size && sample.length < MAX_SAMPLE_SIZE; number += step) {
     if (isQuiet(number)) continue; // silent, decommissioned or too old: stays as it is
     const hostId = hostIdOf(number);
-    sample.push({ number, hostId, ...credentials.mint(hostId, 1) });
+    sample.push({ number, hostId, ...credentials.issue(hostId, 1) });
   }
   for (let from = 0; from < sample.length; from += CREDENTIALS_A_STATEMENT) {
     const rows = sample.slice(from, from + CREDENTIALS_A_STATEMENT).map(({ hostId, credentialHash }) => {

@@ -79,7 +79,11 @@ export async function compareWithBaselines({ generator, fleet, directory, say })
       { ...etcd, name: 'etcd lease keep-alive', set: 'etcd keep-alives' },
     );
   } else say('etcd is not installed: left out');
-  const besideWriters = await compareWithSome(generator, { name: 'heartbeat, beside writers', port: server.port }, writers);
+  const besideWriters = await compareWithSome(
+    generator,
+    { name: 'heartbeat, beside writers', port: server.port },
+    writers,
+  );
   await server.stop();
   return {
     rows: [...besideEchoes.rows, ...besideWriters.rows],
@@ -98,7 +102,9 @@ async function compareWithSome(generator, heartbeat, others) {
   for (const { stop } of others) await stop();
   return {
     rows: [ours, ...baselines].map((target) => row(target)),
-    ratios: Object.fromEntries(baselines.map((baseline) => [`heartbeat / ${baseline.name}`, ratios(rates(ours), rates(baseline))])),
+    ratios: Object.fromEntries(
+      baselines.map((baseline) => [`heartbeat / ${baseline.name}`, ratios(rates(ours), rates(baseline))]),
+    ),
   };
 }
 

@@ -6,7 +6,9 @@ import { ratios, spread } from './statistics.mjs';
 import { startServer } from './programs.mjs';
 import { gets } from './requests.mjs';
 
-const { Database, FleetSummaryQuery, ProcessServerListQuery, PendingWrites } = await built('libs/fleet-mysql/src/index.js');
+const { Database, FleetSummaryQuery, ProcessServerListQuery, PendingWrites } = await built(
+  'libs/fleet-mysql/src/index.js',
+);
 const { SystemRandomness } = await built('libs/platform/src/index.js');
 
 const PAIRS = 10;

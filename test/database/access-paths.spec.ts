@@ -13,7 +13,8 @@ const OLD: Version = { major: 9, minor: 1, build: 0, revision: 0 };
 
 let stores: TestStores;
 let reader: ProcessServerListQuery;
-const newReader = (): ProcessServerListQuery => new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, null, LIMITS);
+const newReader = (): ProcessServerListQuery =>
+  new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, null, LIMITS);
 beforeAll(async () => {
   stores = await TestStores.open();
   await stores.fresh();
@@ -163,9 +164,15 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
       }
       // An index is walked only in the order of the page, where the limit ends the walk, or for a count that ends by itself.
       const walked = plan.filter(({ type }) => type === 'index').map(({ key }) => key);
-      expect(['PRIMARY', 'ix_name_history_name', 'ix_last_seen', 'ix_lease_expiry', 'ix_decommissioned_at', 'ix_version_key', undefined]).toContain(
-        walked[0],
-      );
+      expect([
+        'PRIMARY',
+        'ix_name_history_name',
+        'ix_last_seen',
+        'ix_lease_expiry',
+        'ix_decommissioned_at',
+        'ix_version_key',
+        undefined,
+      ]).toContain(walked[0]);
       expect(walked.length).toBeLessThanOrEqual(1);
     }
   });

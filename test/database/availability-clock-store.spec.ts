@@ -98,12 +98,21 @@ describe('the listening row', () => {
   it.each(['before it is sent', 'while it is on its way', 'before it is answered'] as const)(
     'is moved once, with one event, when the connection is cut in the COMMIT %s',
     async (cut) => {
-      const cutOff = new AvailabilityClockStore(stores.connect(proxy.address), stores.identifiers, 'replica-3', AVAILABILITY);
+      const cutOff = new AvailabilityClockStore(
+        stores.connect(proxy.address),
+        stores.identifiers,
+        'replica-3',
+        AVAILABILITY,
+      );
       await record();
       stores.clock.advanceMs(60_000);
       const cuts = proxy.cuts;
       proxy.cutNextCommit(cut);
-      expect((await record(cutOff)).availability).toEqual({ ...AT_ZERO, availableMs: 15_000, recordedAt: stores.clock.now() });
+      expect((await record(cutOff)).availability).toEqual({
+        ...AT_ZERO,
+        availableMs: 15_000,
+        recordedAt: stores.clock.now(),
+      });
       expect(proxy.cuts).toBe(cuts + 1);
       expect(await row()).toEqual({ ...AT_ZERO, availableMs: 15_000, recordedAt: stores.clock.now() });
       expect(await outages()).toHaveLength(1);
@@ -141,7 +150,9 @@ describe('a wall clock that steps', () => {
       expect(await steps()).toMatchObject([{ at: stores.clock.now(), actor: 'replica-1' }]);
       expect(await outages()).toEqual([]);
       stores.clock.advanceMs(1_000);
-      expect((await record(stores.availabilityStore, { elapsedMs: 1_000 })).availability.availableMs).toBe(countedMs + 1_000);
+      expect((await record(stores.availabilityStore, { elapsedMs: 1_000 })).availability.availableMs).toBe(
+        countedMs + 1_000,
+      );
     },
   );
 });

@@ -2,7 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { fulfilled, Batcher } from '../../libs/fleet-mysql/src/batcher.js';
 
 /** A group that is at work until it is told to end. */
-function gated(limits: Partial<{ most: number; groups: number }> = {}, keyOf?: (item: string) => unknown) {
+function gated(
+  limits: Partial<{ maxBatchSize: number; maxConcurrentBatches: number }> = {},
+  keyOf?: (item: string) => unknown,
+) {
   const groups: string[][] = [];
   const ends: (() => void)[] = [];
   const batcher = new Batcher<string, string>(
@@ -16,12 +19,12 @@ function gated(limits: Partial<{ most: number; groups: number }> = {}, keyOf?: (
     keyOf,
   );
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  return { together: batcher, groups, turn, endOne: async () => (ends.shift()?.(), await turn()) };
+  return { batcher, groups, turn, endOne: async () => (ends.shift()?.(), await turn()) };
 }
 
 describe('what is asked together', () => {
   it('goes together when it is asked in one turn; what is asked while a group is at work goes with the next', async () => {
-    const { together: batcher, groups, turn, endOne } = gated();
+    const { batcher, groups, turn, endOne } = gated();
     const first = Promise.all([batcher.submit('a'), batcher.submit('b')]);
     await turn();
     const second = Promise.all([batcher.submit('c'), batcher.submit('d')]);
@@ -36,7 +39,7 @@ describe('what is asked together', () => {
   });
 
   it('never is at work together with another of its key, and keeps its turn', async () => {
-    const { together: batcher, groups, endOne, turn } = gated({ groups: 2 }, (item) => item[0]);
+    const { batcher, groups, endOne, turn } = gated({ maxConcurrentBatches: 2 }, (item) => item[0]);
     const all = Promise.all(['a1', 'a2', 'b1', 'a3'].map((item) => batcher.submit(item)));
     await turn();
     for (let batch = 0; batch < 3; batch += 1) await endOne();
@@ -45,7 +48,7 @@ describe('what is asked together', () => {
   });
 
   it('is done in as many groups at once as are allowed', async () => {
-    const { together: batcher, groups, endOne, turn } = gated({ most: 1, groups: 2 });
+    const { batcher, groups, endOne, turn } = gated({ maxBatchSize: 1, maxConcurrentBatches: 2 });
     const all = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit(item)));
     await turn();
     expect(groups).toEqual([['a'], ['b']]);
@@ -54,7 +57,7 @@ describe('what is asked together', () => {
   });
 
   it('goes in groups of a bounded size', async () => {
-    const { together: batcher, groups, endOne, turn } = gated({ most: 2 });
+    const { batcher, groups, endOne, turn } = gated({ maxBatchSize: 2 });
     const all = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit(item)));
     await turn();
     await endOne();
@@ -64,7 +67,7 @@ describe('what is asked together', () => {
   });
 
   it('fails with its group, and the next one is not harmed', async () => {
-    const { together: batcher, endOne, turn } = gated({ most: 2 });
+    const { batcher, endOne, turn } = gated({ maxBatchSize: 2 });
     const failing = Promise.allSettled([batcher.submit('fails'), batcher.submit('b')]);
     const next = batcher.submit('c');
     await turn();
@@ -93,7 +96,7 @@ describe('what is asked together', () => {
   });
 
   it('is refused at once when five thousand wait', async () => {
-    const { together: batcher, turn } = gated({ most: 1 });
+    const { batcher, turn } = gated({ maxBatchSize: 1 });
     void batcher.submit('first');
     await turn();
     for (let number = 0; number < 5_000; number += 1) void batcher.submit('waits');

@@ -53,7 +53,9 @@ const OF_AN_ENTRY: readonly DamageCase[] = [
   },
   {
     what: 'two names',
-    statements: ["INSERT INTO process_server_name_history (host_id, valid_from, name_key) VALUES (?, '2026-01-01', 'other')"],
+    statements: [
+      "INSERT INTO process_server_name_history (host_id, valid_from, name_key) VALUES (?, '2026-01-01', 'other')",
+    ],
     kinds: ['name_mismatch'],
     generation: 2,
   },
@@ -134,7 +136,9 @@ describe.each(EVERY_CASE)('a host with $what', (example) => {
     expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
     const lease = await stores.lease({ hostId });
     expect(lease).toMatchObject({ generation, retired: 0, revoked: 0 });
-    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.verify(hostId, credential)?.credentialHash);
+    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(
+      MINT.verify(hostId, credential)?.credentialHash,
+    );
     const kinds = await stores.eventKinds(hostId);
     expect(kinds.filter((kind) => kind !== 'silence_ended')).toHaveLength(3);
     // An entry without a lease is Disconnected until it registers.
@@ -234,7 +238,9 @@ describe('the consistency check', () => {
     const reports = await Promise.all([check(), check()]);
     expect(reports.map(({ repaired }) => repaired).sort()).toEqual([0, 2]);
     expect(await stores.testDatabase.counterErrors()).toEqual([]);
-    expect(await stores.testDatabase.rows("SELECT host_id FROM event WHERE kind = 'inconsistency_repaired'")).toHaveLength(1);
+    expect(
+      await stores.testDatabase.rows("SELECT host_id FROM event WHERE kind = 'inconsistency_repaired'"),
+    ).toHaveLength(1);
   });
 
   it('looks at a fleet in ranges, and finds what is at their edges', async () => {

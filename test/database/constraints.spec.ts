@@ -30,18 +30,18 @@ describe('the database itself refuses', () => {
 
   it('a name without its process server', async () => {
     const name = { host_id: randomUUID(), valid_from: stores.clock.now(), name_key: 'n' };
-    await expect(stores.testDatabase.write('INSERT INTO process_server_name_history SET ?', [name])).rejects.toMatchObject(
-      NO_PARENT_ROW,
-    );
+    await expect(
+      stores.testDatabase.write('INSERT INTO process_server_name_history SET ?', [name]),
+    ).rejects.toMatchObject(NO_PARENT_ROW);
   });
 
   it.each(CHILDREN)('to drop a process server whose row in %s is left', async (left) => {
     const { hostId } = await stores.registered();
     for (const table of CHILDREN)
       if (table !== left) await stores.testDatabase.write('DELETE FROM ?? WHERE host_id = ?', [table, hostId]);
-    await expect(stores.testDatabase.write('DELETE FROM process_server WHERE host_id = ?', [hostId])).rejects.toMatchObject(
-      A_CHILD_ROW_IS_LEFT,
-    );
+    await expect(
+      stores.testDatabase.write('DELETE FROM process_server WHERE host_id = ?', [hostId]),
+    ).rejects.toMatchObject(A_CHILD_ROW_IS_LEFT);
   });
 
   it.each(['process_server', 'process_server_lease', 'process_server_health', 'tombstone'])(
@@ -51,7 +51,9 @@ describe('the database itself refuses', () => {
       if (table === 'tombstone') await stores.purge({ hostId, generation }, { force: true });
       const [row] = await stores.testDatabase.rows('SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
       expect(row).toBeDefined();
-      await expect(stores.testDatabase.write('INSERT INTO ?? SET ?', [table, row])).rejects.toMatchObject({ errno: 1062 });
+      await expect(stores.testDatabase.write('INSERT INTO ?? SET ?', [table, row])).rejects.toMatchObject({
+        errno: 1062,
+      });
     },
   );
 
@@ -59,22 +61,24 @@ describe('the database itself refuses', () => {
     const hash = Buffer.alloc(32, 1);
     const at = stores.clock.now();
     const passphrase = (): Promise<number> =>
-      stores.testDatabase.write('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)', [randomUUID(), hash, at]);
-    const apiKey = (byte: number): Promise<number> =>
-      stores.testDatabase.write('INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, ?, ?)', [
+      stores.testDatabase.write('INSERT INTO passphrase (id, hash, created_at) VALUES (?, ?, ?)', [
         randomUUID(),
-        'one name',
-        'one name',
-        Buffer.alloc(32, byte),
-        'reader',
+        hash,
         at,
       ]);
+    const apiKey = (byte: number): Promise<number> =>
+      stores.testDatabase.write(
+        'INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, ?, ?)',
+        [randomUUID(), 'one name', 'one name', Buffer.alloc(32, byte), 'reader', at],
+      );
     await passphrase();
     await apiKey(1);
     await expect(passphrase()).rejects.toMatchObject({ errno: 1062 });
     await expect(apiKey(2)).rejects.toMatchObject({ errno: 1062 });
     await expect(
-      stores.testDatabase.write('INSERT INTO availability_clock (id, available_ms, recorded_at) VALUES (1, 0, ?)', [at]),
+      stores.testDatabase.write('INSERT INTO availability_clock (id, available_ms, recorded_at) VALUES (1, 0, ?)', [
+        at,
+      ]),
     ).rejects.toMatchObject({ errno: 1062 });
   });
 });

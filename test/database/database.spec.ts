@@ -46,7 +46,9 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect(await stores.eventKinds(hostId)).toEqual(['registered']);
     const lease = await stores.lease({ hostId });
     expect(lease).toMatchObject({ generation: 1 });
-    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(MINT.verify(hostId, credential)?.credentialHash);
+    expect((lease?.['credential_hash'] as Buffer).toString('hex')).toBe(
+      MINT.verify(hostId, credential)?.credentialHash,
+    );
   });
 
   it('a registration again makes one generation, with the credential of the answer', async () => {
@@ -109,7 +111,10 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     database.statements.length = 0;
     proxy.cutNextCommit(cut);
     const registry = stores.registryOn(database);
-    const responses = await Promise.all([stores.register(again, {}, registry), stores.register(newcomer, {}, registry)]);
+    const responses = await Promise.all([
+      stores.register(again, {}, registry),
+      stores.register(newcomer, {}, registry),
+    ]);
     expect(responses.map(({ generation }) => generation)).toEqual([2, 1]);
     for (const { hostId, credential } of responses) {
       expect(((await stores.lease({ hostId }))?.['credential_hash'] as Buffer).toString('hex')).toBe(
@@ -277,7 +282,9 @@ describe('a transaction', () => {
           )
         )[0]?.friendly_name;
       expect(await name()).toBe('ps-berlin-1');
-      await stores.testDatabase.write("UPDATE process_server SET friendly_name = 'renamed' WHERE host_id = ?", [server.hostId]);
+      await stores.testDatabase.write("UPDATE process_server SET friendly_name = 'renamed' WHERE host_id = ?", [
+        server.hostId,
+      ]);
       expect(await name()).toBe('renamed');
     });
   });
@@ -310,7 +317,9 @@ describe('a read with a limit', () => {
   });
 
   it('throws what is wrong with it', async () => {
-    expect(await codeOf(database.queryWithServerTimeout(4_000, 'SELECT 1 FROM no_such_table'))).toContain('no_such_table');
+    expect(await codeOf(database.queryWithServerTimeout(4_000, 'SELECT 1 FROM no_such_table'))).toContain(
+      'no_such_table',
+    );
   });
 });
 

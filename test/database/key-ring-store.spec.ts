@@ -21,7 +21,8 @@ beforeAll(async () => {
   keeper = new KeyService(one, new RandomSecretGenerator(), file, stores.identifiers, stores.clock, 86_400);
 });
 beforeEach(async () => {
-  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event']) await stores.testDatabase.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event'])
+    await stores.testDatabase.write('DELETE FROM ??', [table]);
   // The key of whoever asks, behind all others in the list.
   await stores.testDatabase.write(
     "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'admin', 'admin', ?, 'operator', NOW(3))",
@@ -128,7 +129,10 @@ describe('an API key', () => {
       keeper.revokeApiKey(apiKey.keyId, anna),
     ];
     expect(await outcomes(calls)).toEqual(Array.from(calls, () => 'api_key_rejected'));
-    expect([await stores.testDatabase.count('passphrase'), await kinds()]).toEqual([0, ['api_key_created', 'api_key_revoked']]);
+    expect([await stores.testDatabase.count('passphrase'), await kinds()]).toEqual([
+      0,
+      ['api_key_created', 'api_key_revoked'],
+    ]);
   });
 
   it('is listed with its last use, which is written now and then', async () => {

@@ -141,7 +141,9 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       'whose credential was revoked',
       async () => {
         const server = await sendingHeartbeats();
-        await stores.testDatabase.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [server.hostId]);
+        await stores.testDatabase.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [
+          server.hostId,
+        ]);
         return server;
       },
       'credential_revoked',
@@ -200,7 +202,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     for (const report of [{ instanceId: 'first' }, { machineId: 'machine-2' }]) {
       expect(await stores.write(stores.heartbeat(server, { ...report, sourceAddress: '192.0.2.30' }))).toEqual([
         {
-          outcome: 'refused',
+          outcome: 'rejected',
           fault: { code: 'host_id_conflict', registeredAddress: '192.0.2.20', otherAddress: '192.0.2.30' },
         },
       ]);
@@ -231,11 +233,11 @@ describe('a locked row', () => {
     await stores.advance(20);
     const unlock = await stores.lockLease(locked);
     const batch = [stores.heartbeat(first), stores.heartbeat(locked), stores.heartbeat(last)];
-    expect(await stores.outcomes(...batch)).toEqual(['accepted', 'carry', 'accepted']);
+    expect(await stores.outcomes(...batch)).toEqual(['accepted', 'deferred', 'accepted']);
     expect(await stores.lease(first)).toMatchObject({ last_seen_available_ms: 20_000 });
     expect(await stores.lease(last)).toMatchObject({ last_seen_available_ms: 20_000 });
     expect(await stores.lease(locked)).toMatchObject({ last_seen_available_ms: 0 });
-    expect(await stores.outcomes(stores.heartbeat(locked, {}, { deferred: true }))).toEqual(['carry']);
+    expect(await stores.outcomes(stores.heartbeat(locked, {}, { deferred: true }))).toEqual(['deferred']);
     await unlock();
     expect(await stores.outcomes(stores.heartbeat(locked, {}, { deferred: true }))).toEqual(['accepted']);
     expect(await stores.lease(locked)).toMatchObject({ last_seen_available_ms: 20_000 });
@@ -246,13 +248,13 @@ describe('a locked row', () => {
     const other = await sendingHeartbeats();
     const unlock = await stores.lockLease(server);
     expect(await stores.outcomes(stores.heartbeat(server, {}, { deferred: true }), stores.heartbeat(other))).toEqual([
-      'carry',
+      'deferred',
       'accepted',
     ]);
     await unlock();
     await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), availableMs: -1 }, 500, null);
     expect(await stores.write(stores.heartbeat(server, {}, { deferred: true }))).toEqual([
-      { outcome: 'refused', fault: { code: 'generation_retired', removal: 'clean_up' } },
+      { outcome: 'rejected', rejection: { code: 'generation_retired', removal: 'clean_up' } },
     ]);
   });
 });
@@ -336,7 +338,9 @@ describe('health', () => {
   ])('is ranked for the filters: %s', async (_case, load, rank) => {
     const server = await sendingHeartbeats({ load });
     expect(
-      await stores.testDatabase.rows('SELECT load_severity FROM process_server_health WHERE host_id = ?', [server.hostId]),
+      await stores.testDatabase.rows('SELECT load_severity FROM process_server_health WHERE host_id = ?', [
+        server.hostId,
+      ]),
     ).toEqual([{ load_severity: rank }]);
   });
 
@@ -356,7 +360,10 @@ describe('health', () => {
 
   it('of one server does not touch another of the group', async () => {
     const [one, other] = [await sendingHeartbeats(), await sendingHeartbeats()];
-    await stores.write(stores.heartbeat(one, { protectedMachineCount: 1 }), stores.heartbeat(other, { replicationPairCount: 2 }));
+    await stores.write(
+      stores.heartbeat(one, { protectedMachineCount: 1 }),
+      stores.heartbeat(other, { replicationPairCount: 2 }),
+    );
     expect(await health(one)).toMatchObject({ protectedMachineCount: 1, replicationPairCount: null });
     expect(await health(other)).toMatchObject({ protectedMachineCount: null, replicationPairCount: 2 });
   });
@@ -471,7 +478,7 @@ describe('a heartbeat beside a registration of the same host', () => {
       const server = await sendingHeartbeats();
       await stores.advance(10);
       const [outcome] = await Promise.all([stores.outcomes(stores.heartbeat(server)), stores.register(server.hostId)]);
-      expect(['accepted', 'generation_superseded', 'carry']).toContain(outcome[0]);
+      expect(['accepted', 'generation_superseded', 'deferred']).toContain(outcome[0]);
       expect(await stores.lease(server)).toMatchObject({ generation: 2, last_heartbeat_at: null, instance_id: null });
       expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
     }

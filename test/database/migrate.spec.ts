@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { DataSource } from 'typeorm';
+import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import type { Clock } from '@app/fleet';
-import { fleetDataSource } from '../../libs/fleet-mysql/src/data-source.js';
+import { fleetDataSource, type MigrationClass } from '../../libs/fleet-mysql/src/data-source.js';
 import { migrate } from '../../libs/fleet-mysql/src/migrate.js';
 import { MIGRATIONS } from '../../migrations/index.js';
 import { fixedFraction, ManualClock } from '../support/manual-clock.js';
@@ -26,8 +26,8 @@ afterEach(async () => {
 });
 afterAll(() => migrated.drop());
 
-async function replica(): Promise<DataSource> {
-  const dataSource = await fleetDataSource({ ...migrated.address, database: schema }).initialize();
+async function replica(migrations?: readonly MigrationClass[]): Promise<DataSource> {
+  const dataSource = await fleetDataSource({ ...migrated.address, database: schema }, migrations).initialize();
   opened.push(dataSource);
   return dataSource;
 }
@@ -52,6 +52,28 @@ const doneIn = (database: string) =>
     [database],
   );
 const NAMES = MIGRATIONS.map(({ name }) => name);
+
+/** Migrations of the kinds that follow the initial schema: a table, a column, rows. */
+const STEPS: readonly MigrationClass[] = [
+  class CreateFirstStep1796000000101 implements MigrationInterface {
+    readonly name = 'CreateFirstStep1796000000101';
+    up = (db: QueryRunner): Promise<unknown> => db.query('CREATE TABLE IF NOT EXISTS first_step (id INT PRIMARY KEY)');
+    down = (db: QueryRunner): Promise<unknown> => db.query('DROP TABLE first_step');
+  },
+  class AddColumn1796000000102 implements MigrationInterface {
+    readonly name = 'AddColumn1796000000102';
+    async up(db: QueryRunner): Promise<void> {
+      if (await db.hasColumn('first_step', 'added')) return;
+      await db.query('ALTER TABLE first_step ADD COLUMN added INT NOT NULL DEFAULT 1');
+    }
+    down = (db: QueryRunner): Promise<unknown> => db.query('ALTER TABLE first_step DROP COLUMN added');
+  },
+  class FillRows1796000000103 implements MigrationInterface {
+    readonly name = 'FillRows1796000000103';
+    up = (db: QueryRunner): Promise<unknown> => db.query('UPDATE first_step SET added = 1');
+    down = async (): Promise<void> => undefined;
+  },
+];
 
 describe('migrating', () => {
   it('an empty schema makes every table, each migration done once', async () => {
@@ -95,68 +117,26 @@ describe('migrating', () => {
     expect([await tablesOf(schema), await doneIn(schema)]).toEqual(before);
   });
 
-  it.each(NAMES)('after a server died between %s and its note goes on where it was', async (name) => {
-    const dataSource = await replica();
+  it.each(STEPS.map(({ name }) => name))('continues after a server died between %s and its record', async (name) => {
+    const dataSource = await replica(STEPS);
     await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
-    await migrated.write('INSERT INTO ??.availability_clock (id, available_ms, recorded_at) VALUES (1, 7, ?)', [schema, new Date()]);
+    await migrated.write('INSERT INTO ??.first_step (id) VALUES (7)', [schema]);
     const before = await tablesOf(schema);
     expect(await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, name])).toBe(1);
     await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
     expect(await tablesOf(schema)).toEqual(before);
-    expect((await doneIn(schema)).map((done) => done.name).sort()).toEqual([...NAMES].sort());
-    expect(await migrated.rows('SELECT available_ms FROM ??.availability_clock', [schema])).toEqual([{ available_ms: 7 }]);
+    expect((await doneIn(schema)).map((done) => done.name).sort()).toEqual(STEPS.map((step) => step.name).sort());
+    expect(await migrated.rows('SELECT id, added FROM ??.first_step', [schema])).toEqual([{ id: 7, added: 1 }]);
   });
 
-  it('gives existing names their keys', async () => {
+  it('continues after a server died within the initial schema', async () => {
     const dataSource = await replica();
     await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
-    const names = ['Mu\u0308n', 'MÜN', 'ホスト', 'ps-1', 'PS-1'];
-    const id = (number: number): string => `5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d000${number}`;
-    const entry = (name: string, number: number): unknown[] => [
-      id(number),
-      1,
-      name,
-      '192.0.2.1',
-      9443,
-      'o',
-      'v',
-      '1.0.0.0',
-      '0001',
-      'm',
-      'VMware',
-      8,
-      1,
-      1,
-      id(0),
-      new Date(),
-    ];
-    await migrated.write(
-      `INSERT INTO ??.process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key,
-         machine_id, environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at) VALUES ?`,
-      [schema, names.map(entry)],
-    );
-    await migrated.write('INSERT INTO ??.process_server_name_history (host_id, valid_from, valid_until, name_key) VALUES ?', [
-      schema,
-      [
-        ...names.map((name, number) => [id(number), new Date('2026-11-02'), null, name]),
-        [id(0), new Date('2026-11-01'), new Date('2026-11-02'), 'EARLIER'],
-      ],
-    ]);
-    await migrated.write(
-      "INSERT INTO ??.api_key (id, name, hash, role, created_at) VALUES (?, 'Portal', ?, 'admin', NOW(3))",
-      [schema, id(0), randomBytes(32)],
-    );
-    await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, 'FillNameKeys1795400000033']);
+    const before = await tablesOf(schema);
+    await migrated.write('DROP TABLE ??.site, ??.process_server_name_history', [schema, schema]);
+    await migrated.write('DELETE FROM ??.migrations', [schema]);
     await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
-    const column = async (sql: string): Promise<unknown[]> =>
-      (await migrated.rows<{ name: string }>(sql, [schema])).map(({ name }) => name);
-    const keys = ['mün', 'mün', 'ホスト', 'ps-1', 'ps-1'];
-    expect(await column('SELECT name_key AS name FROM ??.process_server ORDER BY host_id')).toEqual(keys);
-    expect(await column('SELECT name_key AS name FROM ??.process_server_name_history WHERE valid_until IS NULL ORDER BY host_id')).toEqual(
-      keys,
-    );
-    expect(await column('SELECT name_key AS name FROM ??.process_server_name_history WHERE valid_until IS NOT NULL')).toEqual(['earlier']);
-    expect(await column('SELECT name_key AS name FROM ??.api_key')).toEqual(['portal']);
+    expect([await tablesOf(schema), (await doneIn(schema)).map(({ name }) => name)]).toEqual([before, NAMES]);
   });
 
   it('waits for a replica that migrates, and not for one that has died', async () => {

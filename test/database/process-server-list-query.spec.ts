@@ -109,7 +109,10 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
   const now = stores.clock.now();
   const at = (ms: number): Date => new Date(now.getTime() + ms);
   const ago = (ms: number | null): Date | null => (ms === null ? null : at(-ms));
-  await stores.testDatabase.write('INSERT INTO availability_clock (id, available_ms, recorded_at) VALUES (1, ?, ?)', [AVAILABLE_MS, now]);
+  await stores.testDatabase.write('INSERT INTO availability_clock (id, available_ms, recorded_at) VALUES (1, ?, ?)', [
+    AVAILABLE_MS,
+    now,
+  ]);
   const withIds = rows.map((row) => ({ row, hostId: randomUUID() }));
   if (withIds.length === 0) return [];
   await stores.testDatabase.write(

@@ -165,7 +165,12 @@ describe('a registration', () => {
     await stores.advance(180);
     await stores.register(server.hostId, { machineId: 'machine-2' });
     expect((await stores.registry.find(server.hostId)).entry?.health).toEqual(NO_REPORT);
-    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'registered_again', 'silence_ended', 'replaced']);
+    expect(await stores.eventKinds(server.hostId)).toEqual([
+      'registered',
+      'registered_again',
+      'silence_ended',
+      'replaced',
+    ]);
   });
 
   it('cancels a removal and clears every trace of it', async () => {
@@ -212,7 +217,9 @@ describe('a registration', () => {
   it('of ten at the same moment over an entry makes ten generations with ten events', async () => {
     const { hostId } = await stores.registered();
     const responses = await Promise.all(Array.from({ length: 10 }, () => stores.register(hostId)));
-    expect(responses.map(({ generation }) => generation).sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(responses.map(({ generation }) => generation).sort((a, b) => a - b)).toEqual([
+      2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+    ]);
     expect(await stores.eventKinds(hostId)).toHaveLength(11);
   });
 });
@@ -310,9 +317,10 @@ describe('changes asked for at the same moment', () => {
       expect(await stores.eventKinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
       expect(await stores.rowsOf(purged.hostId)).toEqual(A_TOMBSTONE);
       expect(
-        await stores.testDatabase.rows('SELECT name_key AS name FROM process_server_name_history WHERE host_id = ? ORDER BY valid_from', [
-          renamed.hostId,
-        ]),
+        await stores.testDatabase.rows(
+          'SELECT name_key AS name FROM process_server_name_history WHERE host_id = ? ORDER BY valid_from',
+          [renamed.hostId],
+        ),
       ).toEqual([{ name: 'ps-berlin-1' }, { name: 'another' }]);
       expect(locks()).toBe(registry === stores.registry ? 2 : 0);
     },

@@ -15,7 +15,11 @@ beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
 /** Older than this, with the names that no walk needs now. */
-const old = (before: Date): RetentionLimits => ({ eventsBefore: before, plansExpiredBefore: before, now: stores.clock.now() });
+const old = (before: Date): RetentionLimits => ({
+  eventsBefore: before,
+  plansExpiredBefore: before,
+  now: stores.clock.now(),
+});
 /** Due by the wall clock alone. */
 const by = (decommissionedAt: Date): Due => ({ decommissionedAt, availableMs: -1 });
 /** As a pass does it now, a grace of 300 s after the decommissioning. */

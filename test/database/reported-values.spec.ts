@@ -119,10 +119,7 @@ const RUNNING = [{ name: 'cxps', state: 'running' }];
 
 describe('a value that is withdrawn', () => {
   it.each<[WithdrawableMember, Partial<ReportedHealth>]>([
-    [
-      'load',
-      { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NO_REPORT.loadExceededAt },
-    ],
+    ['load', { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NO_REPORT.loadExceededAt }],
     ['services', { services: null, servicesReportedAt: null, servicesDownAt: null }],
     ['certificateExpiresAt', { certificateExpiresAt: null, certificateReportedAt: null, certificateKnownAt: null }],
   ])(
@@ -221,7 +218,9 @@ describe('when services and certificate were reported', () => {
     expect(await reported(server)).toEqual([minute, minute, first]);
     await stores.advance(1);
     const other = stores.clock.now();
-    await stores.write(stores.heartbeat(server, { services: STOPPED, certificateExpiresAt: new Date(END.getTime() + 1) }));
+    await stores.write(
+      stores.heartbeat(server, { services: STOPPED, certificateExpiresAt: new Date(END.getTime() + 1) }),
+    );
     expect(await reported(server)).toEqual([other, other, other]);
     await stores.advance(10);
     await stores.write(stores.heartbeat(server));

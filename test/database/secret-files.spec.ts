@@ -5,7 +5,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { KeyService } from '@app/fleet';
 import { KeyRingStore, SecretStore } from '@app/fleet-mysql';
 import { newApiKey, constantTimeEqual, sha256, RandomSecretGenerator } from '@app/platform';
-import { issueAdditionalAdminKey, SecretFiles, ensureInitialSecrets } from '../../apps/configuration-server/src/data-directory/secret-files.js';
+import {
+  issueAdditionalAdminKey,
+  SecretFiles,
+  ensureInitialSecrets,
+} from '../../apps/configuration-server/src/data-directory/secret-files.js';
 import { TestStores } from '../support/test-stores.js';
 
 const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'request-1' };
@@ -22,7 +26,8 @@ beforeAll(async () => {
 });
 afterAll(() => stores.close());
 beforeEach(async () => {
-  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event']) await stores.testDatabase.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event'])
+    await stores.testDatabase.write('DELETE FROM ??', [table]);
   folder = await mkdtemp(join(tmpdir(), 'secret-files-'));
   files = new SecretFiles(folder);
   await start();
@@ -36,7 +41,8 @@ const start = async (): Promise<void> => {
 const passphrase = async (): Promise<string> => (await readFile(files.passphrase, 'utf8')).trim();
 const isValid = async (text: string): Promise<boolean> =>
   (await keys.validPassphrases()).some(({ hash }) => constantTimeEqual(hash, sha256(text)));
-const keeper = (): KeyService => new KeyService(keys, new RandomSecretGenerator(), files, stores.identifiers, stores.clock, 60);
+const keeper = (): KeyService =>
+  new KeyService(keys, new RandomSecretGenerator(), files, stores.identifiers, stores.clock, 60);
 
 describe('a rotated passphrase', () => {
   it('is in the file of the first one, for its owner alone', async () => {
@@ -57,7 +63,14 @@ describe('a rotated passphrase', () => {
       }
     }
     const first = await passphrase();
-    const dying = new KeyService(keys, new RandomSecretGenerator(), new Killed(folder), stores.identifiers, stores.clock, 0);
+    const dying = new KeyService(
+      keys,
+      new RandomSecretGenerator(),
+      new Killed(folder),
+      stores.identifiers,
+      stores.clock,
+      0,
+    );
     await expect(dying.rotatePassphrase(actor, null)).rejects.toThrow('killed');
     expect([await passphrase(), await isValid(first)]).toEqual([first, false]);
     await start();
@@ -142,9 +155,9 @@ describe('another admin key, for an operator who has none any more,', () => {
           throw new Error('killed');
         }
       }
-      await expect(issueAdditionalAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files)).rejects.toThrow(
-        'killed',
-      );
+      await expect(
+        issueAdditionalAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files),
+      ).rejects.toThrow('killed');
       await leave();
       const there = await readdir(folder);
       await ensureInitialSecrets(secrets, keys, files, (line) => expect(line).toBe('nothing to tell'));

@@ -15,7 +15,8 @@ beforeAll(async () => {
 });
 const firstKey = (hash: Buffer): { hash: Buffer; prefix: string } => ({ hash, prefix: 'csk_first' });
 beforeEach(async () => {
-  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event']) await stores.testDatabase.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'event'])
+    await stores.testDatabase.write('DELETE FROM ??', [table]);
 });
 afterAll(() => stores.close());
 

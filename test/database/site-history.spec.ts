@@ -36,7 +36,8 @@ beforeAll(async () => {
 afterAll(() => stores.close());
 beforeEach(async () => {
   await stores.fresh();
-  for (const table of ['shared_secret', 'passphrase', 'api_key', 'site']) await stores.testDatabase.write('DELETE FROM ??', [table]);
+  for (const table of ['shared_secret', 'passphrase', 'api_key', 'site'])
+    await stores.testDatabase.write('DELETE FROM ??', [table]);
   first = await aReplica();
   await ensureInitialSecrets(secrets, keys, first.files, () => undefined);
   await first.history.reconcile({ isRestored: false, isNewDatabase: true });
@@ -92,7 +93,8 @@ const hasValidSecrets = async ({ files }: Replica): Promise<boolean[]> => {
 };
 const validKeys = async (): Promise<number> =>
   (await keys.apiKeys(100, null)).filter(({ revokedAt }) => revokedAt === null).length;
-const epochs = (): Promise<unknown[]> => stores.testDatabase.rows('SELECT epoch, generation_floor, unfinished FROM site');
+const epochs = (): Promise<unknown[]> =>
+  stores.testDatabase.rows('SELECT epoch, generation_floor, unfinished FROM site');
 const restoredEvents = async (): Promise<number> =>
   (await stores.testDatabase.rows(`SELECT id FROM event WHERE kind = 'database_restored'`)).length;
 const recording = ({ removedHosts }: Replica): RecordingRegistry =>
@@ -272,7 +274,9 @@ describe('a restore', () => {
   it('ends the purge plans of the backup', async () => {
     await stores.savedPlan(await stores.registered());
     await restart(first, true);
-    expect(await stores.testDatabase.rows('SELECT expires_at FROM purge_plan')).toEqual([{ expires_at: stores.clock.now() }]);
+    expect(await stores.testDatabase.rows('SELECT expires_at FROM purge_plan')).toEqual([
+      { expires_at: stores.clock.now() },
+    ]);
   });
 });
 

@@ -11,7 +11,8 @@ export default async function globalSetup() {
   process.env.TMPDIR = folder;
   const remove = async () => {
     for (const name of await readdir(folder)) {
-      for (const { pid } of findServersForDataDir(join(folder, name, 'private-database'))) await terminateProcess(pid, 5_000);
+      for (const { pid } of findServersForDataDir(join(folder, name, 'private-database')))
+        await terminateProcess(pid, 5_000);
     }
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };

@@ -69,7 +69,11 @@ export class WriteLoad {
       const sendingHeartbeats = Array.from({ length: HEARTBEAT_CALLERS }, (_, caller) =>
         this.repeat(PAUSE_MS, this.heartbeatCaller(replica, index * HEARTBEAT_CALLERS + caller)),
       );
-      return [...registering, ...sendingHeartbeats, this.repeat(HEALTH_CHECK_EVERY_MS, () => this.checkHealth(replica))];
+      return [
+        ...registering,
+        ...sendingHeartbeats,
+        this.repeat(HEALTH_CHECK_EVERY_MS, () => this.checkHealth(replica)),
+      ];
     });
     this.running = Promise.all(callers);
   }

@@ -36,7 +36,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-type About = { asOf: string; listening: { availableMs: number } };
+type About = { asOf: string; availability: { availableMs: number } };
 type Events = { items: { kind: string; hostId: string | null }[]; followCursor: string };
 
 const about = async (): Promise<About> => (await fleet.read<About>('/v1/configuration-server')).body;
@@ -71,7 +71,7 @@ describe('a wall clock of the database that steps', () => {
     fleet.stopHeartbeats(late);
     await fleet.unregister(late);
     const after = await about();
-    expect(after.listening.availableMs).toBeGreaterThan(before.listening.availableMs);
+    expect(after.availability.availableMs).toBeGreaterThan(before.availability.availableMs);
     await fleet.until('the dead one is Disconnected', async () => (await fleet.stateOf(dies)) === 'Disconnected');
     await fleet.until('both that left are removed', async () => (await isGone(leaves)) && (await isGone(late)));
     expect(await fleet.stateOf(alive)).toBe('Connected');

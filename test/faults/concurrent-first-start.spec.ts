@@ -27,7 +27,7 @@ let wanted: string[];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'two-starts-'));
-  database = await openPrivateDatabase({ directory, profile: 'throw-away', progress: () => undefined });
+  database = await openPrivateDatabase({ directory, profile: 'ephemeral', progress: () => undefined });
   connection = await createConnection({ ...database.address });
   const [alone] = await starters('alone', 1);
   await alone?.start();

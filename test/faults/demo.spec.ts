@@ -39,7 +39,7 @@ it('a simulated fleet lives, is counted, and leaves behind what it should', asyn
     '--seed',
     '1',
     '--mix',
-    'steady:30,clones:10,restart-storm:10,mass-decommission:10',
+    'steady:30,clones:10,reconnect-storm:10,mass-decommission:10',
     ...files,
   );
   expect(stderr).toBe('');
@@ -53,7 +53,7 @@ it('a simulated fleet lives, is counted, and leaves behind what it should', asyn
     steady: ['30', expect.stringMatching(/^\d{2,}$/), '0', '-'],
     clones: ['10', expect.any(String), '0', expect.stringContaining('host_id_conflict 10')],
     // A beat that is on its way while its server registers again comes too late.
-    'restart-storm': ['20', expect.any(String), '0', expect.stringMatching(/^(-|generation_superseded \d+)$/)],
+    'reconnect-storm': ['20', expect.any(String), '0', expect.stringMatching(/^(-|generation_superseded \d+)$/)],
     'mass-decommission': ['10', expect.any(String), '10', '-'],
   });
   const client = new ConfigurationServerClient({ url: server.url });

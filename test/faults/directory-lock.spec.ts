@@ -39,9 +39,7 @@ async function aDeadProcess(): Promise<number> {
 
 it('a second server is refused, and told where the first one is reached', async () => {
   const claim = await lockDirectory(directory);
-  await expect(lockDirectory(directory)).rejects.toThrow(
-    `is just starting from ${directory} (process ${process.pid})`,
-  );
+  await expect(lockDirectory(directory)).rejects.toThrow(`is just starting from ${directory} (process ${process.pid})`);
 
   await claim.publishUrl('http://127.0.0.1:8080');
   await expect(lockDirectory(directory)).rejects.toThrow(

@@ -64,7 +64,8 @@ describe('a table that heartbeats write, locked from outside for longer than a l
       async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200),
     );
     for (const { rejections: refusals } of fleet.servers)
-      for (const rejection of refusals) expect(['database_unavailable retry', 'replica_not_ready retry']).toContain(rejection);
+      for (const rejection of refusals)
+        expect(['database_unavailable retry', 'replica_not_ready retry']).toContain(rejection);
     const kinds = await fleet.kinds();
     expect(kinds).not.toContain('silence_ended');
     expect(kinds).toContain('service_outage');

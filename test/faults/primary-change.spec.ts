@@ -9,7 +9,10 @@ let first: DedicatedDatabaseServer;
 let second: DedicatedDatabaseServer;
 let folder: ServerFolder | undefined;
 beforeAll(async () => {
-  [first, second] = await Promise.all([DedicatedDatabaseServer.start(['--server-id=1']), DedicatedDatabaseServer.start(['--server-id=2'])]);
+  [first, second] = await Promise.all([
+    DedicatedDatabaseServer.start(['--server-id=1']),
+    DedicatedDatabaseServer.start(['--server-id=2']),
+  ]);
   for (const server of [first, second]) await server.root.query('CREATE TABLE fleet.t (id INT PRIMARY KEY)');
 });
 afterAll(async () => {

@@ -10,7 +10,11 @@ import {
   type DatabaseProfile,
   type PrivateDatabase,
 } from '../../libs/platform/src/private-database.js';
-import { terminateProcess, isProcessRunning, findProcessesByArgument } from '../../libs/platform/src/running-process.js';
+import {
+  terminateProcess,
+  isProcessRunning,
+  findProcessesByArgument,
+} from '../../libs/platform/src/running-process.js';
 
 jest.setTimeout(180_000);
 
@@ -27,7 +31,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function start(where = directory, size: DatabaseProfile = 'throw-away'): Promise<PrivateDatabase> {
+async function start(where = directory, size: DatabaseProfile = 'ephemeral'): Promise<PrivateDatabase> {
   const database = await openPrivateDatabase({ directory: where, profile: size, progress: () => undefined });
   opened.push(database);
   return database;
@@ -203,7 +207,7 @@ it('a directory with a long name or a space in it has its socket elsewhere', asy
 });
 
 it('the database for serving listens on no port, and its user reaches its own schema only', async () => {
-  const database = await start(directory, 'serving');
+  const database = await start(directory, 'production');
   await store(database, 'kept');
   await using(database, async (connection) => {
     const [[variables]] = await connection.query<RowDataPacket[]>(

@@ -62,7 +62,13 @@ export class FuzzRun {
       const expectedState = await ExpectedState.of(cluster, state);
       const urls = await Promise.all(cluster.replicas.map(({ http }) => http.getUrl()));
       const senders = urls.map((url) => new RequestSender(url, Math.ceil(options.inFlight / urls.length)));
-      return await new FuzzRun(options, cluster, senders, new RequestGenerator(options.seed, state), expectedState).run();
+      return await new FuzzRun(
+        options,
+        cluster,
+        senders,
+        new RequestGenerator(options.seed, state),
+        expectedState,
+      ).run();
     } finally {
       await cluster.close();
     }
@@ -188,7 +194,8 @@ export class FuzzRun {
       const alike = violation.replace(IDS_AND_NUMBERS, '#').slice(0, 200);
       const known = this.violations.get(alike);
       if (known) known.times += 1;
-      else if (this.violations.size < MAX_VIOLATIONS_SHOWN) this.violations.set(alike, { first: violation + about, times: 1 });
+      else if (this.violations.size < MAX_VIOLATIONS_SHOWN)
+        this.violations.set(alike, { first: violation + about, times: 1 });
     }
   }
 

@@ -86,7 +86,10 @@ export class FuzzState {
   }
 
   static async of(cluster: TestCluster, random: RandomSource): Promise<FuzzState> {
-    const createKey = async (name: string, over: object = {}): Promise<{ readonly keyId: string; readonly key: string }> => {
+    const createKey = async (
+      name: string,
+      over: object = {},
+    ): Promise<{ readonly keyId: string; readonly key: string }> => {
       const { status, body } = await cluster.call<{ keyId: string; key: string }>('POST', '/v1/api-keys', {
         body: { name, role: 'admin', ...over },
         authorization: cluster.admin,
@@ -94,7 +97,9 @@ export class FuzzState {
       if (status !== 201) throw new Error(`no key was made: ${status} ${JSON.stringify(body)}`);
       return body;
     };
-    const expired = await createKey('expired', { expiresAt: new Date(cluster.clock.now().getTime() + 1_000).toISOString() });
+    const expired = await createKey('expired', {
+      expiresAt: new Date(cluster.clock.now().getTime() + 1_000).toISOString(),
+    });
     const revoked = await createKey('revoked');
     await cluster.call('DELETE', `/v1/api-keys/${revoked.keyId}`, { authorization: cluster.admin });
     await cluster.advance(2);
@@ -175,8 +180,16 @@ export class FuzzState {
       permissions: NO_PERMISSIONS,
     }),
     wrongKey: (): Caller => ({ name: 'wrong key', authorization: bearer(newApiKey()), permissions: NO_PERMISSIONS }),
-    reader: (): Caller => ({ name: 'reader', authorization: this.ownKeys.reader, permissions: PERMISSIONS_BY_ROLE.reader }),
-    operator: (): Caller => ({ name: 'operator', authorization: this.ownKeys.operator, permissions: PERMISSIONS_BY_ROLE.operator }),
+    reader: (): Caller => ({
+      name: 'reader',
+      authorization: this.ownKeys.reader,
+      permissions: PERMISSIONS_BY_ROLE.reader,
+    }),
+    operator: (): Caller => ({
+      name: 'operator',
+      authorization: this.ownKeys.operator,
+      permissions: PERMISSIONS_BY_ROLE.operator,
+    }),
     admin: (): Caller => ({ name: 'admin', authorization: this.ownKeys.admin, permissions: PERMISSIONS_BY_ROLE.admin }),
     expired: (): Caller => ({ name: 'expired key', authorization: this.ownKeys.expired, permissions: NO_PERMISSIONS }),
     revoked: (): Caller => ({ name: 'revoked key', authorization: this.ownKeys.revoked, permissions: NO_PERMISSIONS }),
@@ -189,7 +202,11 @@ export class FuzzState {
 
   private withCredential(name: string, registration: Registration | null, random: RandomSource): Caller {
     if (!registration)
-      return { name: 'forged credential', authorization: `Bearer psc_${random.text(91, 'ABCabc019')}`, permissions: NO_PERMISSIONS };
+      return {
+        name: 'forged credential',
+        authorization: `Bearer psc_${random.text(91, 'ABCabc019')}`,
+        permissions: NO_PERMISSIONS,
+      };
     const isRetired = registration.generation <= (this.hostOf(registration.hostId)?.endedGeneration ?? 0);
     return {
       name,
@@ -206,7 +223,11 @@ export class FuzzState {
     if (created.length > 0 && random.chance(0.1)) {
       const key = random.oneOf(created);
       const isGood = !key.isRevoked && (key.expiresAt === null || this.now < key.expiresAt);
-      return { name: `made ${key.role}`, authorization: bearer(key.key), permissions: isGood ? PERMISSIONS_BY_ROLE[key.role] : NO_PERMISSIONS };
+      return {
+        name: `made ${key.role}`,
+        authorization: bearer(key.key),
+        permissions: isGood ? PERMISSIONS_BY_ROLE[key.role] : NO_PERMISSIONS,
+      };
     }
     const own = random.chance(0.6) ? role : random.oneOf(good);
     return { name: own, authorization: this.ownKeys[own], permissions: PERMISSIONS_BY_ROLE[own] };

@@ -39,7 +39,11 @@ export const MALICIOUS_BODIES: Readonly<
   'deep lists': (_fields, random) => deep(random.oneOf([5, 100, 5_000, 32_000]), '[', ']'),
   'deep objects': (_fields, random) => deep(random.oneOf([5, 100, 5_000]), '{"a":', '}'),
   'a deep field': (fields, random) =>
-    withField(fields, random, deep(random.oneOf([3, 4, 5, 1_000]), random.oneOf(['[', '{"a":']), '').replace(/1$/, '') + '1'),
+    withField(
+      fields,
+      random,
+      deep(random.oneOf([3, 4, 5, 1_000]), random.oneOf(['[', '{"a":']), '').replace(/1$/, '') + '1',
+    ),
   'a huge number': (fields, random) =>
     withField(
       fields,
@@ -210,8 +214,10 @@ export const MALICIOUS_TARGETS: Readonly<Record<string, (target: string, random:
       '/docs/swagger-ui.css/../x',
     ]),
   'a very long path': (target, random) => `${target}/${'a'.repeat(random.oneOf([100, 1_000, 8_000, 15_000, 20_000]))}`,
-  'a very long id': (target, random) => target.replace(/[0-9a-f-]{36}/, 'a'.repeat(random.oneOf([37, 101, 1_000, 8_000]))),
-  'a very long query': (target, random) => `${target}?cursor=${'A'.repeat(random.oneOf([6_000, 6_001, 9_000, 16_000]))}`,
+  'a very long id': (target, random) =>
+    target.replace(/[0-9a-f-]{36}/, 'a'.repeat(random.oneOf([37, 101, 1_000, 8_000]))),
+  'a very long query': (target, random) =>
+    `${target}?cursor=${'A'.repeat(random.oneOf([6_000, 6_001, 9_000, 16_000]))}`,
   'very many parameters': (target, random) =>
     `${target}?${Array.from({ length: random.oneOf([50, 1_000, 1_100]) }, (_, number) => `p${number}=1`).join('&')}`,
   'strange parameters': (target, random) =>
@@ -264,7 +270,9 @@ const asIs = (text: string, then: Wire['then'] = 'ends', responses = 1): Wire =>
 const headed = (...lines: string[]): string => ['GET /v1/fleet HTTP/1.1', 'host: x', ...lines, '', ''].join('\r\n');
 
 /** What is hardly HTTP any more. `whole` is a request that would be understood. */
-export const MALICIOUS_WIRES: Readonly<Record<string, (whole: Parameters<typeof bytesOf>[0], random: RandomSource) => Wire>> = {
+export const MALICIOUS_WIRES: Readonly<
+  Record<string, (whole: Parameters<typeof bytesOf>[0], random: RandomSource) => Wire>
+> = {
   'half a request, then silence': (whole, random) => half(whole, random, 'stays'),
   'half a request, then the end': (whole, random) => half(whole, random, 'ends'),
   'half a request, then a reset': (whole, random) => half(whole, random, 'breaks'),
@@ -294,7 +302,11 @@ export const MALICIOUS_WIRES: Readonly<Record<string, (whole: Parameters<typeof 
         'EHLO x\r\n',
       ]),
     ),
-  'random bytes on the wire': (_whole, random) => ({ bytes: random.bytes(random.integer(1, 400)), responses: 1, then: 'ends' }),
+  'random bytes on the wire': (_whole, random) => ({
+    bytes: random.bytes(random.integer(1, 400)),
+    responses: 1,
+    then: 'ends',
+  }),
   'flipped bytes': (whole, random) => {
     const bytes = bytesOf(whole);
     for (let flip = 0; flip < 3; flip += 1)
@@ -392,7 +404,8 @@ export const MALICIOUS_WIRES: Readonly<Record<string, (whole: Parameters<typeof 
     );
     return asIs(parts.join('') + random.oneOf(['', 'x', '\0\r\n\r\n', 'GET /']), 'ends', parts.length);
   },
-  'huge headers on the wire': (_whole, random) => asIs(headed(`x: ${'y'.repeat(random.oneOf([15_000, 17_000, 100_000]))}`)),
+  'huge headers on the wire': (_whole, random) =>
+    asIs(headed(`x: ${'y'.repeat(random.oneOf([15_000, 17_000, 100_000]))}`)),
   'expects to go on': (whole) => ({
     bytes: bytesOf(whole, [
       ['host', 'x'],

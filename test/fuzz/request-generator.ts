@@ -1,7 +1,13 @@
 import { OPERATIONS, plain, type Operation } from './contract.js';
 import { RandomSource } from './random-source.js';
 import type { FuzzRequest, Header } from './fuzz-request.js';
-import { MALICIOUS_BODIES, MALICIOUS_HEADERS, MALICIOUS_METHODS, MALICIOUS_TARGETS, MALICIOUS_WIRES } from './malicious-requests.js';
+import {
+  MALICIOUS_BODIES,
+  MALICIOUS_HEADERS,
+  MALICIOUS_METHODS,
+  MALICIOUS_TARGETS,
+  MALICIOUS_WIRES,
+} from './malicious-requests.js';
 import { edgeValue, validObject, validValue, type Subject } from './value-generator.js';
 import { ACTIVE_WINDOW, type Caller, type FuzzState } from './fuzz-state.js';
 

@@ -33,11 +33,15 @@ export class RequestSender {
   async responsesTo(request: FuzzRequest): Promise<FuzzResponse[]> {
     const { method, wire } = request;
     if (wire) return this.overSocket(wire, method);
-    if (isRejectedByClient(request)) return this.overSocket({ bytes: bytesOf(request), responses: 1, then: 'ends' }, method);
+    if (isRejectedByClient(request))
+      return this.overSocket({ bytes: bytesOf(request), responses: 1, then: 'ends' }, method);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>(
       (_resolve, reject) =>
-        (timer = setTimeout(() => reject(new RequestTimeout(`no answer within ${RESPONSE_TIMEOUT_MS / 1000} s`)), RESPONSE_TIMEOUT_MS)),
+        (timer = setTimeout(
+          () => reject(new RequestTimeout(`no answer within ${RESPONSE_TIMEOUT_MS / 1000} s`)),
+          RESPONSE_TIMEOUT_MS,
+        )),
     );
     try {
       return [await Promise.race([this.byClient(request), late])];

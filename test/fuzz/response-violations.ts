@@ -18,14 +18,20 @@ const SHOWN_ONCE: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong with an answer; nothing when it keeps to the contract. */
-export function responseViolations(request: FuzzRequest, response: FuzzResponse, operation: Operation | null): string[] {
+export function responseViolations(
+  request: FuzzRequest,
+  response: FuzzResponse,
+  operation: Operation | null,
+): string[] {
   const { method } = request;
   const { status, headers, text } = response;
   if (status >= 500) return [`a 5xx: ${status} ${text}`];
   const intrusion = operation && status < 400 ? intrusionBy(request, operation) : null;
   if (intrusion) return [intrusion];
   if (method === 'HEAD') return text === '' ? [] : ['an answer to HEAD has a body'];
-  const violations: (string | null)[] = [status >= 400 ? problemViolation(response, operation) : successViolation(response)];
+  const violations: (string | null)[] = [
+    status >= 400 ? problemViolation(response, operation) : successViolation(response),
+  ];
   const contentType = String(headers['content-type'] ?? '');
   if (operation)
     violations.push(
@@ -34,7 +40,8 @@ export function responseViolations(request: FuzzRequest, response: FuzzResponse,
       ...leaks(text, operation, status),
     );
   else if (status >= 400) violations.push(...leaks(text, null, status));
-  if (!UUID.test(String(headers['x-request-id']))) violations.push(`no x-request-id: ${String(headers['x-request-id'])}`);
+  if (!UUID.test(String(headers['x-request-id'])))
+    violations.push(`no x-request-id: ${String(headers['x-request-id'])}`);
   return violations.filter((violation) => violation !== null);
 }
 

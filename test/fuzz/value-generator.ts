@@ -45,7 +45,8 @@ const MEANT: Readonly<Record<string, MadeValue>> = {
   protectedMachineCount: (_subject, _world, random) => random.oneOf([0, 0, 0, 3]),
   sentAt: (_subject, state, random) => instantNear(state, random, -3_600, 600),
   expiresAt: (_subject, state, random) => instantNear(state, random, 300, 90_000),
-  previousCredential: ({ host }, _world, random) => (random.chance(0.8) ? host.latest : host.retired)?.credential ?? null,
+  previousCredential: ({ host }, _world, random) =>
+    (random.chance(0.8) ? host.latest : host.retired)?.credential ?? null,
   certificateExpiresAt: (_subject, state, random) => instantNear(state, random, -90_000, 9_000_000),
   from: (_subject, state, random) => instantNear(state, random, -9_000, 0),
   to: (_subject, state, random) => instantNear(state, random, -100, 100),
@@ -61,12 +62,19 @@ const MEANT: Readonly<Record<string, MadeValue>> = {
   limit: (_subject, _world, random) => random.oneOf([1, 2, 10, 20, 50]),
   overlapSeconds: (_subject, _world, random) => random.oneOf([0, 1, 60, 300]),
   silentForSeconds: (_subject, _world, random) => random.oneOf([0, 60, 300, 3_600]),
-  kind: (_subject, _world, random) => random.oneOf(['purged', 'registered', 'refused_host_id_conflict', 'no_such_kind']),
+  kind: (_subject, _world, random) =>
+    random.oneOf(['purged', 'registered', 'refused_host_id_conflict', 'no_such_kind']),
   'if-none-match': (_subject, _world, random) => random.oneOf(['*', 'W/"x"', '"a", W/"b"']),
 };
 
 /** A value that a call takes: what makes sense under this name, else whatever the schema allows. */
-export function validValue(name: string, stated: Schema, subject: Subject, state: FuzzState, random: RandomSource): unknown {
+export function validValue(
+  name: string,
+  stated: Schema,
+  subject: Subject,
+  state: FuzzState,
+  random: RandomSource,
+): unknown {
   const meant = Object.hasOwn(MEANT, name) ? MEANT[name] : undefined;
   if (meant) return meant(subject, state, random);
   const schema = plain(stated);
@@ -83,7 +91,9 @@ export function validValue(name: string, stated: Schema, subject: Subject, state
         Number(schema.example ?? schema.minimum ?? 1),
       ]);
     case 'array':
-      return Array.from({ length: random.integer(0, 3) }, () => validValue('', schema.items ?? {}, subject, state, random));
+      return Array.from({ length: random.integer(0, 3) }, () =>
+        validValue('', schema.items ?? {}, subject, state, random),
+      );
     case 'object':
       return validObject(schema, subject, state, random);
     default:
@@ -91,9 +101,16 @@ export function validValue(name: string, stated: Schema, subject: Subject, state
   }
 }
 
-export function validObject(stated: Schema, subject: Subject, state: FuzzState, random: RandomSource): Record<string, unknown> {
+export function validObject(
+  stated: Schema,
+  subject: Subject,
+  state: FuzzState,
+  random: RandomSource,
+): Record<string, unknown> {
   const { properties = {}, required = [] } = plain(stated);
-  const included = Object.entries(properties).filter(([name]) => required.includes(name) || random.chance(OPTIONAL_PROBABILITY));
+  const included = Object.entries(properties).filter(
+    ([name]) => required.includes(name) || random.chance(OPTIONAL_PROBABILITY),
+  );
   return Object.fromEntries(
     included.map(([name, schema]) => {
       const isNull = plain(schema).nullable && !required.includes(name) && random.chance(0.1);

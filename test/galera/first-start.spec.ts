@@ -11,7 +11,8 @@ it.each([1, 2, 3])(
         `SELECT kind FROM event WHERE kind IN ('passphrase_created', 'api_key_created') ORDER BY kind`,
       );
       expect(kinds.map(({ kind }) => kind)).toEqual(['api_key_created', 'passphrase_created']);
-      for (const replica of [0, 1]) expect((await cluster.call(replica, 'GET', '', cluster.asOperator)).status).toBe(200);
+      for (const replica of [0, 1])
+        expect((await cluster.call(replica, 'GET', '', cluster.asOperator)).status).toBe(200);
     } finally {
       await cluster.close();
     }

@@ -24,7 +24,9 @@ it('registrations of each host through both replicas at once become one generati
   const live = async (host: (typeof hosts)[number]): Promise<void> => {
     while (Date.now() < untilMs) {
       const responses = await Promise.all(
-        [0, 1].map((replica) => cluster.call(replica, 'PUT', host.hostId, cluster.asAgent, registrationOf(host.hostId))),
+        [0, 1].map((replica) =>
+          cluster.call(replica, 'PUT', host.hostId, cluster.asAgent, registrationOf(host.hostId)),
+        ),
       );
       for (const response of responses) {
         note('register', response);

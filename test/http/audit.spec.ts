@@ -91,7 +91,11 @@ describe('exports that are not read', () => {
 
   it('are two at once for each key and four in all; one more is told to come again', async () => {
     const replica = await cluster.addReplica();
-    const [first, second, third] = [await cluster.createKey('reader'), await cluster.createKey('reader'), await cluster.createKey('reader')];
+    const [first, second, third] = [
+      await cluster.createKey('reader'),
+      await cluster.createKey('reader'),
+      await cluster.createKey('reader'),
+    ];
     expect([await unread(replica, first), await unread(replica, first)]).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
     expectProblem(await cluster.call('GET', EXPORT, { authorization: first, replica }), 'request_rate_exceeded');
     expect([await unread(replica, second), await unread(replica, third)]).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
@@ -105,7 +109,7 @@ describe('exports that are not read', () => {
   });
 
   it('keep no connection to the database, and are read from it no further than they are sent', async () => {
-    const pages = jest.spyOn(EventLogQuery.prototype, 'page');
+    const pages = jest.spyOn(EventLogQuery.prototype, 'fetchPage');
     try {
       for (let export_ = 0; export_ < 2; export_ += 1) expect(await unread(0, cluster.admin)).toBe('HTTP/1.1 200');
       let before = -1;
@@ -176,7 +180,9 @@ describe('the export', () => {
       'operator:bulk',
       '{"text":"a\\nb"}',
     ]);
-    await cluster.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [many]);
+    await cluster.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [
+      many,
+    ]);
     await cluster.advance(10);
     const { lines } = await exported('?actor=operator:bulk');
     expect(lines.map(({ id }) => id)).toEqual(many.map(([id]) => id).sort());
@@ -194,7 +200,7 @@ describe('the export', () => {
   });
 
   it('is not read on for a HEAD, whose answer has none of it', async () => {
-    const pages = jest.spyOn(EventLogQuery.prototype, 'page');
+    const pages = jest.spyOn(EventLogQuery.prototype, 'fetchPage');
     try {
       const { status, headers } = await cluster.call('HEAD', '/v1/events/export?actor=operator:bulk', {
         authorization: cluster.admin,

@@ -63,7 +63,11 @@ async function registeredBy(headers: Record<string, string>, address = PROXY): P
   return { hostId, generation: Number(body['generation']), credential: String(body['credential']) };
 }
 
-const heartbeatRequest = ({ hostId, credential }: KnownServer, header = 'Accept: */*', body = '{"generation":1}'): string =>
+const heartbeatRequest = (
+  { hostId, credential }: KnownServer,
+  header = 'Accept: */*',
+  body = '{"generation":1}',
+): string =>
   `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${header}\r\n\r\n${body}`;
 
 async function connected(replica = 0, localAddress = PROXY): Promise<Socket> {
@@ -144,10 +148,14 @@ describe('behind a trusted proxy', () => {
 
   it('a conflict names both addresses', async () => {
     const server = await registeredBy({ 'x-forwarded-for': '192.0.2.41' });
-    expect((await heartbeat(server, { headers: { 'x-forwarded-for': '192.0.2.41' } }, { instanceId: 'i-1' })).status).toBe(
-      200,
+    expect(
+      (await heartbeat(server, { headers: { 'x-forwarded-for': '192.0.2.41' } }, { instanceId: 'i-1' })).status,
+    ).toBe(200);
+    const conflict = await heartbeat(
+      server,
+      { headers: { 'x-forwarded-for': '192.0.2.42' } },
+      { machineId: 'a-clone' },
     );
-    const conflict = await heartbeat(server, { headers: { 'x-forwarded-for': '192.0.2.42' } }, { machineId: 'a-clone' });
     expectProblem(conflict, 'host_id_conflict');
     expect(JSON.stringify(conflict.body)).toMatch(/192\.0\.2\.41.*192\.0\.2\.42|192\.0\.2\.42.*192\.0\.2\.41/);
   });
@@ -258,7 +266,9 @@ describe('with the PROXY protocol', () => {
         const carrying = overTls ? await secured(socket) : socket;
         const statuses = await onOneConnection(
           carrying,
-          route === 'at once' ? ['', heartbeatRequest(server)] : [heartbeatRequest(server), heartbeatRequest(server, 'X-By-Node: 1')],
+          route === 'at once'
+            ? ['', heartbeatRequest(server)]
+            : [heartbeatRequest(server), heartbeatRequest(server, 'X-By-Node: 1')],
         );
         expect([route, statuses, await movedTo(server)]).toEqual([route, [200, 200], from]);
       }

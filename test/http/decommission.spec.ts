@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
-import { aRegistration, TestCluster, type TestResponse, type KnownServer, type ProblemBody } from '../support/test-cluster.js';
+import {
+  aRegistration,
+  TestCluster,
+  type TestResponse,
+  type KnownServer,
+  type ProblemBody,
+} from '../support/test-cluster.js';
 
 type Leaving = ProblemBody & { readonly state: string; readonly removeBy: string };
 
@@ -246,8 +252,13 @@ describe('an operator who decommissions', () => {
   it('with a reader’s key: 403; with an operator’s: 202 under the key’s name', async () => {
     const server = await reporting(0);
     const url = `/v1/process-servers/${server.hostId}`;
-    expectProblem(await cluster.call('DELETE', url, { authorization: await cluster.createKey('reader') }), 'permission_denied');
-    expect((await cluster.call('DELETE', url, { authorization: await cluster.createKey('operator') })).status).toBe(202);
+    expectProblem(
+      await cluster.call('DELETE', url, { authorization: await cluster.createKey('reader') }),
+      'permission_denied',
+    );
+    expect((await cluster.call('DELETE', url, { authorization: await cluster.createKey('operator') })).status).toBe(
+      202,
+    );
     expect(await detail(server)).toMatchObject({ decommissionedBy: expect.stringMatching(/^operator:operator-/) });
   });
 });

@@ -129,7 +129,8 @@ describe('the diagnosis', () => {
         authorization: `Bearer ${server.credential}`,
         address,
       });
-    for (const address of ['127.0.0.1', '127.0.0.7', '127.0.0.8']) expect((await heartbeatFrom(address)).status).toBe(200);
+    for (const address of ['127.0.0.1', '127.0.0.7', '127.0.0.8'])
+      expect((await heartbeatFrom(address)).status).toBe(200);
     const { items } = (
       await cluster.read<{ items: { kind: string; detail: Record<string, unknown> }[] }>(
         `/v1/process-servers/${server.hostId}/events`,

@@ -74,7 +74,9 @@ describe('the fleet in numbers', () => {
     for (const filter of ['lifecycle', 'connectionState', 'versionStatus', 'health'] as const) {
       expect(Object.values(counts[filter]).reduce((sum, count) => sum + count, 0)).toBe(5);
       for (const [value, count] of Object.entries(counts[filter])) {
-        const { body } = await cluster.read<{ items: unknown[]; asOf: string }>(`/v1/process-servers?${filter}=${value}`);
+        const { body } = await cluster.read<{ items: unknown[]; asOf: string }>(
+          `/v1/process-servers?${filter}=${value}`,
+        );
         expect([filter, value, body.items.length, body.asOf]).toEqual([filter, value, count, counts.asOf]);
       }
     }
@@ -91,7 +93,7 @@ describe('the fleet in numbers', () => {
 });
 
 describe('the configuration server about itself', () => {
-  it('tells its version, its listening, and its clean-up', async () => {
+  it('returns its version, its availability and its clean-up', async () => {
     await cluster.replica().cleanUp.run();
     const { status, body } = await cluster.read('/v1/configuration-server');
     const at = cluster.clock.now().toISOString();
@@ -102,7 +104,7 @@ describe('the configuration server about itself', () => {
         versionPolicy: 'same-or-earlier',
         replica: 'replica-0',
         startedAt: '2026-11-23T09:00:00.000Z',
-        listening: { listening: true, recordedAt: at },
+        availability: { accepting: true, recordedAt: at },
         cleanUp: {
           lastPassAt: at,
           lastPassBy: 'replica-0',
@@ -117,7 +119,7 @@ describe('the configuration server about itself', () => {
 
   it('says that it does not listen when it has not noted for 15 s', async () => {
     cluster.clock.advanceSeconds(15);
-    expect((await cluster.read('/v1/configuration-server')).body).toMatchObject({ listening: { listening: false } });
+    expect((await cluster.read('/v1/configuration-server')).body).toMatchObject({ availability: { accepting: false } });
   });
 });
 
@@ -253,7 +255,9 @@ describe('metrics', () => {
     const closed = await TestCluster.open({ settings: { METRICS_ACCESS: 'reader' } });
     try {
       expectProblem(await closed.call('GET', '/metrics'), 'authentication_required');
-      expect((await closed.call('GET', '/metrics', { authorization: await closed.createKey('reader') })).status).toBe(200);
+      expect((await closed.call('GET', '/metrics', { authorization: await closed.createKey('reader') })).status).toBe(
+        200,
+      );
     } finally {
       await closed.close();
     }

@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ProblemCode } from '@app/api-contract';
 import { expectProblem } from '../support/expect-problem.js';
-import { TestCluster, type TestResponse, type HeartbeatBody, type KnownServer, type ProblemBody } from '../support/test-cluster.js';
+import {
+  TestCluster,
+  type TestResponse,
+  type HeartbeatBody,
+  type KnownServer,
+  type ProblemBody,
+} from '../support/test-cluster.js';
 
 let cluster: TestCluster;
 let server: KnownServer;
@@ -228,7 +234,9 @@ describe('a heartbeat that cannot be read is refused, and noted because its send
     });
     await cluster.simulateOutage(3_600);
     await call();
-    expect(await cluster.database.rows("SELECT id FROM event WHERE kind = 'refused_malformed_heartbeat'")).toHaveLength(2);
+    expect(await cluster.database.rows("SELECT id FROM event WHERE kind = 'refused_malformed_heartbeat'")).toHaveLength(
+      2,
+    );
     expect(cluster.errorLines).toEqual([]);
   });
 

@@ -26,7 +26,12 @@ interface RequestParts {
 }
 
 function heartbeat(
-  { start, headers = '', body = JSON.stringify({ generation: 1 }), length = Buffer.byteLength(body) }: RequestParts = {},
+  {
+    start,
+    headers = '',
+    body = JSON.stringify({ generation: 1 }),
+    length = Buffer.byteLength(body),
+  }: RequestParts = {},
   { hostId, credential } = server,
 ): string {
   const line = start ?? `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1`;

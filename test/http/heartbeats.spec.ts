@@ -31,7 +31,12 @@ const restored = async (server: KnownServer): Promise<KnownServer> => {
   return { hostId: server.hostId, generation, credential };
 };
 const forgotten = async (server: KnownServer): Promise<KnownServer> => {
-  for (const table of ['process_server_name_history', 'process_server_health', 'process_server_lease', 'process_server'])
+  for (const table of [
+    'process_server_name_history',
+    'process_server_health',
+    'process_server_lease',
+    'process_server',
+  ])
     await cluster.database.write('DELETE FROM ?? WHERE host_id = ?', [table, server.hostId]);
   return server;
 };
@@ -352,12 +357,16 @@ describe('a heartbeat that is not accepted', () => {
     }
     expect([await cluster.database.rows(state), await cluster.database.count('tombstone')]).toEqual(before);
     // Events of one instant have no order among themselves.
-    expect((await cluster.eventKinds(server.hostId)).sort()).toEqual([...eventsBefore, ...(event ? [event] : [])].sort());
+    expect((await cluster.eventKinds(server.hostId)).sort()).toEqual(
+      [...eventsBefore, ...(event ? [event] : [])].sort(),
+    );
   });
 
   it('without a credential: credential_rejected, ask_operator', async () => {
     const { hostId } = await cluster.registered();
-    const rejected = await cluster.call('POST', `/v1/process-servers/${hostId}/heartbeats`, { body: { generation: 1 } });
+    const rejected = await cluster.call('POST', `/v1/process-servers/${hostId}/heartbeats`, {
+      body: { generation: 1 },
+    });
     expectProblem(rejected, 'credential_rejected');
     expect(rejected.body).toMatchObject({ instruction: 'ask_operator' });
   });
@@ -392,9 +401,9 @@ describe('a heartbeat that is not accepted', () => {
       await cluster.recordAvailability();
       await cluster.heartbeat(server);
     }
-    expect((await cluster.eventKinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired')).toHaveLength(
-      2,
-    );
+    expect(
+      (await cluster.eventKinds(server.hostId)).filter((kind) => kind === 'refused_generation_retired'),
+    ).toHaveLength(2);
   });
 });
 

@@ -19,15 +19,18 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-const rejected = (...asked: Parameters<UnchangedState['expectRejected']>): Promise<void> => still.expectRejected(...asked);
+const rejected = (...asked: Parameters<UnchangedState['expectRejected']>): Promise<void> =>
+  still.expectRejected(...asked);
 const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
 const register = (over: Record<string, unknown>, hostId: string = randomUUID()): Promise<TestResponse> =>
   cluster.register<Record<string, unknown>>(hostId, over);
 const registerText = (
   body: string | Buffer,
   headers: Record<string, string> = { 'content-type': 'application/json' },
-): Promise<TestResponse> => cluster.call('PUT', url(randomUUID()), { body, headers, authorization: cluster.passphrase });
-const heartbeat = (over: Record<string, unknown>): Promise<TestResponse> => cluster.heartbeat<Record<string, unknown>>(server, over);
+): Promise<TestResponse> =>
+  cluster.call('PUT', url(randomUUID()), { body, headers, authorization: cluster.passphrase });
+const heartbeat = (over: Record<string, unknown>): Promise<TestResponse> =>
+  cluster.heartbeat<Record<string, unknown>>(server, over);
 const purge = (over: Record<string, unknown>): Promise<TestResponse> =>
   cluster.purge<Record<string, unknown>>(other.hostId, { generation: 1, ...over }) as unknown as Promise<TestResponse>;
 const ahead = (seconds: number): string => new Date(cluster.clock.now().getTime() + seconds * 1000).toISOString();
@@ -138,7 +141,9 @@ describe('an answer is never a multiple of its request:', () => {
   const sizeOf = ({ body }: TestResponse): number => JSON.stringify(body).length;
 
   it('of 5,000 unknown fields 20 are listed, and all are counted', async () => {
-    const response = await register(Object.fromEntries(Array.from({ length: 5_000 }, (_, number) => [`f${number}`, 1])));
+    const response = await register(
+      Object.fromEntries(Array.from({ length: 5_000 }, (_, number) => [`f${number}`, 1])),
+    );
     await rejected(response, 'validation_failed', 'f0');
     expect(response.body).toMatchObject({ detail: '5000 things are wrong with the fields; here are the first 20.' });
     expect(response.body['errors']).toHaveLength(20);
@@ -406,7 +411,10 @@ describe('a body that cannot be read', () => {
   );
 
   it('missing altogether', async () => {
-    await rejected(await cluster.call('PUT', url(randomUUID()), { authorization: cluster.passphrase }), 'validation_failed');
+    await rejected(
+      await cluster.call('PUT', url(randomUUID()), { authorization: cluster.passphrase }),
+      'validation_failed',
+    );
   });
 
   it.each([
@@ -517,14 +525,19 @@ describe('a host id', () => {
       'hostId',
     );
     await rejected(await cluster.read(url(hostId)), 'validation_failed', 'hostId');
-    await rejected(await cluster.call('DELETE', url(hostId), { authorization: cluster.admin }), 'validation_failed', 'hostId');
+    await rejected(
+      await cluster.call('DELETE', url(hostId), { authorization: cluster.admin }),
+      'validation_failed',
+      'hostId',
+    );
   });
 
   it('in capital letters is the same process server', async () => {
     const { status, body } = await cluster.read(url(server.hostId.toUpperCase()));
     expect([status, body['hostId']]).toEqual([200, server.hostId]);
     expect(
-      (await cluster.heartbeat({ ...server, hostId: server.hostId.toUpperCase() }, { protectedMachineCount: 1 })).status,
+      (await cluster.heartbeat({ ...server, hostId: server.hostId.toUpperCase() }, { protectedMachineCount: 1 }))
+        .status,
     ).toBe(200);
     still = await UnchangedState.of(cluster);
   });
@@ -544,7 +557,11 @@ describe('credentials that are not good', () => {
   it.each<[string, () => Promise<TestResponse>, ProblemCode]>([
     ['a forged credential', () => heartbeatWith(`Bearer psc_${'A'.repeat(91)}`), 'credential_rejected'],
     ['a credential cut short', () => heartbeatWith(`Bearer ${server.credential.slice(0, -1)}`), 'credential_rejected'],
-    ['a credential with more at its end', () => heartbeatWith(`Bearer ${server.credential}AAAA`), 'credential_rejected'],
+    [
+      'a credential with more at its end',
+      () => heartbeatWith(`Bearer ${server.credential}AAAA`),
+      'credential_rejected',
+    ],
     ['the credential of another', () => heartbeatWith(`Bearer ${other.credential}`), 'credential_rejected'],
     ['no credential', () => heartbeatWith(undefined), 'credential_rejected'],
     ['an empty one', () => heartbeatWith('Bearer '), 'credential_rejected'],
@@ -564,7 +581,11 @@ describe('credentials that are not good', () => {
       'authentication_required',
     ],
     ['an API key where a passphrase is due', () => registerWith(cluster.admin), 'authentication_required'],
-    ['an API key as passphrase', () => registerWith(cluster.admin.replace('Bearer', 'Passphrase')), 'passphrase_rejected'],
+    [
+      'an API key as passphrase',
+      () => registerWith(cluster.admin.replace('Bearer', 'Passphrase')),
+      'passphrase_rejected',
+    ],
     ['a wrong passphrase', () => registerWith('Passphrase wrong'), 'passphrase_rejected'],
     ['an empty passphrase', () => registerWith('Passphrase '), 'authentication_required'],
     [

@@ -29,7 +29,8 @@ const registerWith = (passphrase: string, replica = 0): Promise<TestResponse> =>
     replica,
   });
 const events = async (kind: string): Promise<readonly { actor: string; detail: Record<string, unknown> }[]> =>
-  (await cluster.read<Listed<{ actor: string; detail: Record<string, unknown> }>>(`/v1/events?kind=${kind}`)).body.items;
+  (await cluster.read<Listed<{ actor: string; detail: Record<string, unknown> }>>(`/v1/events?kind=${kind}`)).body
+    .items;
 
 describe('an API key', () => {
   it('is made by an admin, shown once, good at once at every replica, listed without its secret, and revoked', async () => {

@@ -140,9 +140,9 @@ describe('the list', () => {
 
   it('asks for a reader', async () => {
     expectProblem(await cluster.call('GET', '/v1/process-servers'), 'authentication_required');
-    expect((await cluster.call('GET', '/v1/process-servers', { authorization: await cluster.createKey('reader') })).status).toBe(
-      200,
-    );
+    expect(
+      (await cluster.call('GET', '/v1/process-servers', { authorization: await cluster.createKey('reader') })).status,
+    ).toBe(200);
   });
 });
 
@@ -198,7 +198,10 @@ describe('a walk', () => {
       if (previous) await cluster.purge(previous.hostId, { generation: 1, force: true });
       if (cursor)
         extras.push(
-          await cluster.registered({ friendlyName: `extra-${extras.length}`, ipAddress: `198.51.100.${extras.length}` }),
+          await cluster.registered({
+            friendlyName: `extra-${extras.length}`,
+            ipAddress: `198.51.100.${extras.length}`,
+          }),
         );
     }
     expect(seen.filter((hostId) => there.includes(hostId))).toEqual(there);

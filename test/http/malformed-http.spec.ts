@@ -19,7 +19,8 @@ const DOCUMENT = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as {
   readonly paths: Readonly<Record<string, Readonly<Record<string, object>>>>;
 };
 
-const rejected = (...asked: Parameters<UnchangedState['expectRejected']>): Promise<void> => still.expectRejected(...asked);
+const rejected = (...asked: Parameters<UnchangedState['expectRejected']>): Promise<void> =>
+  still.expectRejected(...asked);
 const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
 
 describe('a path or method that there is none of', () => {
@@ -134,7 +135,8 @@ describe('HTTP that is broken', () => {
     ['no HTTP at all', 'hello\r\n\r\n'],
     ['a call', 'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'],
   ])('a connection that is reset, with %s on it: the server goes on', async (_what, bytes) => {
-    for (const when of ['before the answer', 'after the answer', 'after more'] as const) await cluster.reset(bytes, when);
+    for (const when of ['before the answer', 'after the answer', 'after more'] as const)
+      await cluster.reset(bytes, when);
     await still.expectUnchanged();
   });
 
@@ -192,7 +194,9 @@ describe('HTTP that is broken', () => {
     'Content-Type: application/json\r\nContent-Type: text/plain',
   ])('a header that decides, twice: %s', async (headers) => {
     await rejected(
-      parseResponse(await cluster.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n\r\n`)),
+      parseResponse(
+        await cluster.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n\r\n`),
+      ),
       'malformed_request',
     );
   });

@@ -42,7 +42,9 @@ it('a rename counts for the order once it has settled, and is shown at once', as
   const second = await cluster.registered({ friendlyName: 'b' });
   await cluster.registered({ friendlyName: 'c' }, first.hostId);
   const names = async (): Promise<string[]> =>
-    (await cluster.read<Page>('/v1/process-servers?sort=friendlyName')).body.items.map(({ friendlyName }) => friendlyName);
+    (await cluster.read<Page>('/v1/process-servers?sort=friendlyName')).body.items.map(
+      ({ friendlyName }) => friendlyName,
+    );
   expect(await names()).toEqual(['c', 'b']);
   await cluster.advance(10);
   expect(await names()).toEqual(['b', 'c']);

@@ -97,7 +97,10 @@ const WAYS: Record<ProblemCode, () => Promise<TestResponse>> = {
   },
   api_key_rejected: () => cluster.call('GET', '/v1/fleet', { authorization: 'Bearer csk_unknown' }),
   permission_denied: async () =>
-    cluster.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization: await cluster.createKey('reader') }),
+    cluster.call('POST', '/v1/purges', {
+      body: { friendlyName: 'a' },
+      authorization: await cluster.createKey('reader'),
+    }),
   process_server_not_found: () => cluster.read(`/v1/process-servers/${randomUUID()}`),
   api_key_not_found: () => cluster.call('DELETE', `/v1/api-keys/${randomUUID()}`, { authorization: cluster.admin }),
   plan_not_found: () => operator(`/v1/purges/${randomUUID()}/apply`, { expectedCount: 0, reason: 'test' }),
@@ -131,7 +134,10 @@ const WAYS: Record<ProblemCode, () => Promise<TestResponse>> = {
     const { hostId } = await cluster.registered();
     for (const table of ['process_server', 'process_server_lease'])
       await cluster.database.write('UPDATE ?? SET generation = 4294967295 WHERE host_id = ?', [table, hostId]);
-    return cluster.call('PUT', `/v1/process-servers/${hostId}`, { body: aRegistration(), authorization: cluster.passphrase });
+    return cluster.call('PUT', `/v1/process-servers/${hostId}`, {
+      body: aRegistration(),
+      authorization: cluster.passphrase,
+    });
   },
   generation_unknown: async () => purge(await cluster.registered(), { generation: 2 }),
   machines_protected: async () => {
@@ -167,7 +173,9 @@ const WAYS: Record<ProblemCode, () => Promise<TestResponse>> = {
   uri_too_long: () => cluster.read(`/v1/process-servers/${'x'.repeat(200)}`),
   unsupported_media_type: () => putText('{}', 'text/plain'),
   expectation_failed: async () =>
-    parseResponse(await cluster.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: cake\r\n\r\n')),
+    parseResponse(
+      await cluster.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: cake\r\n\r\n'),
+    ),
   version_newer_than_configuration_server: () => register({ agentVersion: '9.64.0.0' }),
   version_not_exact: () => narrow.register<Record<string, unknown>>(randomUUID(), { agentVersion: '9.63.7187.0' }),
   invalid_data_port: () => register({ dataPort: 443 }),

@@ -39,7 +39,9 @@ const apply = (planId: string, body: Record<string, unknown>, replica = 0): Prom
 const fleet = async (count: number, over: Record<string, unknown> = {}): Promise<KnownServer[]> => {
   const servers: KnownServer[] = [];
   for (let number = 0; number < count; number += 1)
-    servers.push(await cluster.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }));
+    servers.push(
+      await cluster.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }),
+    );
   return servers;
 };
 const idsOf = (servers: readonly { readonly hostId: string }[]): string[] => servers.map(({ hostId }) => hostId).sort();

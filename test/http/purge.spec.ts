@@ -153,7 +153,10 @@ describe('a purge', () => {
 
   it('in a race with the heartbeat that ends its silence: either it lives on, or it is gone and told so', async () => {
     const server = await silent();
-    const [beat, purge] = await Promise.all([cluster.heartbeat(server), cluster.purge(server.hostId, { generation: 1 }, 1)]);
+    const [beat, purge] = await Promise.all([
+      cluster.heartbeat(server),
+      cluster.purge(server.hostId, { generation: 1 }, 1),
+    ]);
     expect([
       [200, 409],
       [410, 200],
@@ -174,6 +177,8 @@ describe('a purge', () => {
       await cluster.call('POST', url, { body, authorization: `Bearer ${server.credential}` }),
       'permission_denied',
     );
-    expect((await cluster.call('POST', url, { body, authorization: await cluster.createKey('operator') })).status).toBe(200);
+    expect((await cluster.call('POST', url, { body, authorization: await cluster.createKey('operator') })).status).toBe(
+      200,
+    );
   });
 });

@@ -40,7 +40,9 @@ describe('new host ids above the rate', () => {
       expect([rejected.headers['retry-after'], rejected.body.instruction]).toEqual(['5', 'retry']);
     }
     expect(await cluster.database.count('process_server')).toBe(before);
-    const [{ id: passphraseId } = { id: '' }] = await cluster.database.rows<{ id: string }>('SELECT id FROM passphrase');
+    const [{ id: passphraseId } = { id: '' }] = await cluster.database.rows<{ id: string }>(
+      'SELECT id FROM passphrase',
+    );
     expect(await rejections()).toMatchObject([
       { hostId: null, sourceAddress: LOOPBACK, detail: { call: 'register', of: 'new_host_ids', passphraseId } },
     ]);
@@ -51,7 +53,11 @@ describe('new host ids above the rate', () => {
   });
 
   it('are not those that have an entry in any state; one that was removed is new again', async () => {
-    const [connected, leaving, purged] = [await cluster.registered(), await cluster.registered(), await cluster.registered()];
+    const [connected, leaving, purged] = [
+      await cluster.registered(),
+      await cluster.registered(),
+      await cluster.registered(),
+    ];
     await cluster.unregister(leaving);
     await cluster.purge(purged.hostId, { generation: 1, force: true });
     expect((await registerMany(IN_TEN_SECONDS)).at(-1)).toBe(429);

@@ -245,7 +245,10 @@ describe('registering a host id that was there before', () => {
 
   it('another machine while it is Connected: 409 with both addresses, and nothing changes', async () => {
     const first = await cluster.registered();
-    const rejected = await cluster.register<ProblemBody>(first.hostId, { machineId: 'machine-2', ipAddress: '192.0.2.99' });
+    const rejected = await cluster.register<ProblemBody>(first.hostId, {
+      machineId: 'machine-2',
+      ipAddress: '192.0.2.99',
+    });
     expectProblem(rejected, 'host_id_conflict');
     expect(rejected.body.instruction).toBe('ask_operator');
     expect(rejected.body.detail).toMatch(/192\.0\.2\.11.*192\.0\.2\.99/);
@@ -440,7 +443,9 @@ describe('preflight', () => {
   });
 
   it('asks for the passphrase', async () => {
-    const response = await cluster.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, { body: aRegistration() });
+    const response = await cluster.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, {
+      body: aRegistration(),
+    });
     expectProblem(response, 'authentication_required');
   });
 });

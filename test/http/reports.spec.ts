@@ -222,7 +222,11 @@ describe('what was reported once', () => {
   };
 
   it('is withdrawn by null, member by member', async () => {
-    await heartbeat({ load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: '2020-01-01T00:00:00Z' });
+    await heartbeat({
+      load: { ...LOAD, cpuPercent: 99 },
+      services: STOPPED,
+      certificateExpiresAt: '2020-01-01T00:00:00Z',
+    });
     expect(await detail()).toMatchObject({
       servicesReportedAt: now(),
       certificateReportedAt: now(),

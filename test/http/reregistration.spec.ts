@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { readSettings } from '@app/platform';
 import { expectProblem } from '../support/expect-problem.js';
-import { LOOPBACK, TestCluster, type KnownServer, type ProblemBody, type RegistrationBody } from '../support/test-cluster.js';
+import {
+  LOOPBACK,
+  TestCluster,
+  type KnownServer,
+  type ProblemBody,
+  type RegistrationBody,
+} from '../support/test-cluster.js';
 
 const ELSEWHERE = '127.0.0.2';
 
@@ -54,7 +60,9 @@ describe('a Connected host id, registered again with its machine id', () => {
     });
     expect((await cluster.heartbeat(server)).status).toBe(200);
     expect(await cluster.eventKinds(server.hostId)).toEqual(['registered', 'refused_host_id_in_use']);
-    const [{ id: passphraseId } = { id: '' }] = await cluster.database.rows<{ id: string }>('SELECT id FROM passphrase');
+    const [{ id: passphraseId } = { id: '' }] = await cluster.database.rows<{ id: string }>(
+      'SELECT id FROM passphrase',
+    );
     const { body } = await cluster.read<{ items: object[] }>(
       `/v1/events?kind=refused_host_id_in_use&hostId=${server.hostId}`,
     );
@@ -138,10 +146,10 @@ describe('a Connected host id, registered again with its machine id', () => {
     const { hostId } = await cluster.registered();
     const restored = await cluster.registered({}, hostId);
     await cluster.database.write('UPDATE process_server SET generation = 1 WHERE host_id = ?', [hostId]);
-    await cluster.database.write('UPDATE process_server_lease SET generation = 1, credential_hash = ? WHERE host_id = ?', [
-      Buffer.alloc(32),
-      hostId,
-    ]);
+    await cluster.database.write(
+      'UPDATE process_server_lease SET generation = 1, credential_hash = ? WHERE host_id = ?',
+      [Buffer.alloc(32), hostId],
+    );
     expect((await cluster.heartbeat(restored)).body).toMatchObject({
       code: 'generation_unknown',
       instruction: 'reregister',

@@ -24,7 +24,15 @@ beforeAll(async () => {
   keep(await cluster.heartbeat(server));
   keep(await cluster.heartbeat({ ...again, credential: `${again.credential}A` }));
   keep(await cluster.register(server.hostId, { machineId: 'machine-2' }));
-  keep(await cluster.register(server.hostId, { previousCredential: server.credential }, 0, cluster.passphrase, '127.0.0.2'));
+  keep(
+    await cluster.register(
+      server.hostId,
+      { previousCredential: server.credential },
+      0,
+      cluster.passphrase,
+      '127.0.0.2',
+    ),
+  );
   keep(await cluster.register(randomUUID(), { agentVersion: '9.64.0.0' }));
   keep(
     await cluster.call('PUT', `/v1/process-servers/${randomUUID()}`, {

@@ -24,7 +24,13 @@ beforeAll(async () => {
 beforeEach(async () => {
   key = newApiKey();
   await cluster.database.write('INSERT INTO api_key SET ?', [
-    { id: randomUUID(), ...nameColumns(randomUUID()), hash: sha256(key), role: 'reader', created_at: cluster.clock.now() },
+    {
+      id: randomUUID(),
+      ...nameColumns(randomUUID()),
+      hash: sha256(key),
+      role: 'reader',
+      created_at: cluster.clock.now(),
+    },
   ]);
 });
 afterAll(async () => {
@@ -62,7 +68,10 @@ async function waitedForAtFirst(): Promise<string[]> {
 }
 
 /** What a call comes to whose reads are held until `meanwhile` is over. */
-async function whileLocked(call: () => Promise<TestResponse>, meanwhile: () => Promise<unknown>): Promise<TestResponse> {
+async function whileLocked(
+  call: () => Promise<TestResponse>,
+  meanwhile: () => Promise<unknown>,
+): Promise<TestResponse> {
   await lockHolder.query(HOLD);
   try {
     const response = call();
@@ -141,7 +150,10 @@ describe('a key that is revoked while what it asked for is read', () => {
 
   it('is refused at once, however long the read takes', async () => {
     await read(LIST);
-    await cluster.database.write('UPDATE api_key SET revoked_at = ? WHERE hash = ?', [cluster.clock.now(), sha256(key)]);
+    await cluster.database.write('UPDATE api_key SET revoked_at = ? WHERE hash = ?', [
+      cluster.clock.now(),
+      sha256(key),
+    ]);
     await lockHolder.query('LOCK TABLES process_server WRITE');
     try {
       expectProblem(await read(LIST), 'api_key_rejected');
@@ -180,7 +192,12 @@ it.each<[string, ProblemCode]>([
 
 describe('a call does not start that begins early and', () => {
   const begins = (permission: 'reader' | 'operator'): MethodDecorator =>
-    Endpoint({ permission, isSpeculative: true, summary: 'Begins early', responses: { 200: { type: null, description: '' } } });
+    Endpoint({
+      permission,
+      isSpeculative: true,
+      summary: 'Begins early',
+      responses: { 200: { type: null, description: '' } },
+    });
 
   it('is not for readers', () => {
     expect(() => begins('operator')).toThrow(/only a reader's call/);

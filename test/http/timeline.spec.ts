@@ -233,7 +233,9 @@ describe('the audit log', () => {
   it('of a kind that there is none of: 400 that lists those that there are', async () => {
     const response = await audit('?kind=birthday');
     expectProblem(response, 'validation_failed');
-    expect(response.body).toMatchObject({ errors: [{ field: 'kind', message: expect.stringContaining('registered') }] });
+    expect(response.body).toMatchObject({
+      errors: [{ field: 'kind', message: expect.stringContaining('registered') }],
+    });
   });
 
   it('can be followed: the newest may come again, none is missed', async () => {

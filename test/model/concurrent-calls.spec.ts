@@ -41,7 +41,9 @@ async function silent(): Promise<KnownServer> {
 describe('calls at the same moment, over two replicas', () => {
   it("many registrations of one host id become as many generations, and only the highest one's credential lives", async () => {
     const hostId = randomUUID();
-    const responses = await Promise.all(Array.from({ length: 12 }, (_, number) => cluster.register(hostId, {}, number % 2)));
+    const responses = await Promise.all(
+      Array.from({ length: 12 }, (_, number) => cluster.register(hostId, {}, number % 2)),
+    );
     expect(responses.map(statusOf).sort()).toEqual([...Array<number>(11).fill(200), 201]);
     const byGeneration = responses.map(({ body }) => body).sort((a, b) => a.generation - b.generation);
     expect(byGeneration.map(({ generation }) => generation)).toEqual(
@@ -66,7 +68,9 @@ describe('calls at the same moment, over two replicas', () => {
 
   it('a purge asked for four times is one, with one event and one answer', async () => {
     const { hostId } = await silent();
-    const responses = await Promise.all([0, 1, 0, 1].map((replica) => cluster.purge(hostId, { generation: 1 }, replica)));
+    const responses = await Promise.all(
+      [0, 1, 0, 1].map((replica) => cluster.purge(hostId, { generation: 1 }, replica)),
+    );
     expect(responses.map(statusOf)).toEqual([200, 200, 200, 200]);
     expect(new Set(responses.map(({ body }) => body.purgedAt)).size).toBe(1);
     expect(await eventsOf(hostId, 'purged')).toBe(1);
@@ -84,7 +88,9 @@ describe('calls at the same moment, over two replicas', () => {
       outcomes.add(String(answer.status));
       expect(answer.body.generation).toBe(2);
       await Promise.all(both.map((replica) => cluster.replica(replica).cleanUp.run()));
-      expect(statusOf(await cluster.heartbeat({ hostId, generation: 2, credential: answer.body.credential }))).toBe(200);
+      expect(statusOf(await cluster.heartbeat({ hostId, generation: 2, credential: answer.body.credential }))).toBe(
+        200,
+      );
       expect(await entryCount(hostId)).toBe(1);
       const removed = await eventsOf(hostId, 'removed');
       expect(answer.status === 201 ? removed : removed + 1).toBe(1);

@@ -126,7 +126,9 @@ export class FleetModel {
     const entry = this.entry(hostId);
     const otherMachine = heartbeat.machine !== null && heartbeat.machine !== entry.machine;
     const replaced =
-      heartbeat.instance !== null && heartbeat.instance !== entry.instance && entry.replacedInstances.includes(heartbeat.instance);
+      heartbeat.instance !== null &&
+      heartbeat.instance !== entry.instance &&
+      entry.replacedInstances.includes(heartbeat.instance);
     if (otherMachine || replaced) return rejection(409, 'host_id_conflict', 'ask_operator');
     const availableMs = this.availability.availableBy(replica);
     if (availableMs >= entry.expiresAvailableMs) this.silenceEnded(hostId, entry);

@@ -16,11 +16,14 @@ export default async function globalSetup() {
     throw new Error('dist/ is not built: run the tests with "npm test", which builds it first.');
   });
   const { openPrivateDatabase, stopOrphanedDatabase } = await import(new URL('private-database.js', platform));
-  const { isRunning, processStartTime } = await import(new URL('running-process.js', platform));
-  await removeDeadRuns({ isRunning, processStartTime, stopOrphanedDatabase });
+  const { isProcessRunning, processStartTime } = await import(new URL('running-process.js', platform));
+  await removeDeadRuns({ isProcessRunning, processStartTime, stopOrphanedDatabase });
 
   const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
-  await writeFile(join(folder, 'owner.json'), JSON.stringify({ pid: process.pid, start: processStartTime(process.pid) }));
+  await writeFile(
+    join(folder, 'owner.json'),
+    JSON.stringify({ pid: process.pid, start: processStartTime(process.pid) }),
+  );
   let removed;
   const remove = () => (removed ??= stopOrphanedDatabase(folder).then(() => removeFolder(folder)));
   // Jest runs no teardown when it is interrupted.
@@ -35,7 +38,7 @@ export default async function globalSetup() {
   try {
     const { address } = await openPrivateDatabase({
       directory: folder,
-      size: 'throw-away',
+      profile: 'ephemeral',
       progress: (line) => console.log(line),
     });
     const { socketPath, user, password } = address;

@@ -8,10 +8,11 @@ export const FOLDER_PREFIX = 'configuration-server-test-';
 const OWNER_WITHIN_MS = 60_000;
 
 /** Stops the databases of runs that were killed, and removes their folders. Those of runs that live are left alone. */
-export async function removeDeadRuns({ isRunning, processStartTime, stopOrphanedDatabase }) {
+export async function removeDeadRuns({ isProcessRunning, processStartTime, stopOrphanedDatabase }) {
   for (const name of await readdir(tmpdir())) {
     const folder = join(tmpdir(), name);
-    if (!name.startsWith(FOLDER_PREFIX) || !(await isLeftOver(folder, { isRunning, processStartTime }))) continue;
+    if (!name.startsWith(FOLDER_PREFIX) || !(await isLeftOver(folder, { isProcessRunning, processStartTime })))
+      continue;
     try {
       await stopOrphanedDatabase(folder);
       await removeFolder(folder);
@@ -26,7 +27,7 @@ export async function removeFolder(folder) {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
-async function isLeftOver(folder, { isRunning, processStartTime }) {
+async function isLeftOver(folder, { isProcessRunning, processStartTime }) {
   try {
     const { uid, mtimeMs } = await stat(folder);
     if (uid !== process.getuid?.()) return false; // another user's, theirs to sweep
@@ -34,7 +35,7 @@ async function isLeftOver(folder, { isRunning, processStartTime }) {
       .then(JSON.parse)
       .catch(() => undefined);
     if (!owner) return Date.now() - mtimeMs > OWNER_WITHIN_MS;
-    return !isRunning(owner.pid) || (owner.start !== null && processStartTime(owner.pid) !== owner.start);
+    return !isProcessRunning(owner.pid) || (owner.start !== null && processStartTime(owner.pid) !== owner.start);
   } catch (error) {
     if (error.code === 'ENOENT') return false; // swept by another run
     throw error;

@@ -85,7 +85,11 @@ export class TestCluster {
     readonly clock: ManualClock,
     readonly replicas: ServerInstance[],
     readonly passphraseFile: InMemoryPassphraseFile,
-    private readonly makeReplica: (name: string, log: string[], over?: Partial<ServerInstanceOptions>) => Promise<ServerInstance>,
+    private readonly makeReplica: (
+      name: string,
+      log: string[],
+      over?: Partial<ServerInstanceOptions>,
+    ) => Promise<ServerInstance>,
   ) {}
 
   static async open({
@@ -103,7 +107,11 @@ export class TestCluster {
       ...settings,
     };
     let made = 0;
-    const makeReplica = async (name: string, log: string[], over: Partial<ServerInstanceOptions> = {}): Promise<ServerInstance> => {
+    const makeReplica = async (
+      name: string,
+      log: string[],
+      over: Partial<ServerInstanceOptions> = {},
+    ): Promise<ServerInstance> => {
       const replica = await ServerInstance.create({
         name,
         settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
@@ -265,7 +273,13 @@ export class TestCluster {
   async createKey(role: Role): Promise<string> {
     const key = newApiKey();
     await this.database.write('INSERT INTO api_key SET ?', [
-      { id: randomUUID(), ...nameColumns(`${role}-${randomUUID()}`), hash: sha256(key), role, created_at: this.clock.now() },
+      {
+        id: randomUUID(),
+        ...nameColumns(`${role}-${randomUUID()}`),
+        hash: sha256(key),
+        role,
+        created_at: this.clock.now(),
+      },
     ]);
     return `Bearer ${key}`;
   }

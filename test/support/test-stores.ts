@@ -72,7 +72,11 @@ export class SpyDatabase extends Database {
   /** The limits of reads that had one, in ms. */
   readonly limits: number[] = [];
 
-  override async queryWithServerTimeout<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
+  override async queryWithServerTimeout<Row>(
+    ms: number,
+    sql: string,
+    parameters: readonly unknown[] = [],
+  ): Promise<Row[] | null> {
     this.limits.push(ms);
     return this.isTooLong(sql) ? null : super.queryWithServerTimeout<Row>(ms * 40, sql, parameters);
   }
@@ -335,7 +339,11 @@ export class TestStores {
   }
 
   /** A heartbeat that its sender is about to be told 30 s for. */
-  heartbeat(server: StoredServer, over: Partial<Heartbeat> = {}, waiting: Partial<QueuedHeartbeat> = {}): QueuedHeartbeat {
+  heartbeat(
+    server: StoredServer,
+    over: Partial<Heartbeat> = {},
+    waiting: Partial<QueuedHeartbeat> = {},
+  ): QueuedHeartbeat {
     return {
       heartbeat: aHeartbeat({ ...server, agentVersion: '9.63.7187.1', ...over }),
       assignedIntervalSeconds: 30,
@@ -353,14 +361,15 @@ export class TestStores {
   /** `accepted`, `carry`, or the code of a refusal. */
   async outcomes(...batch: readonly QueuedHeartbeat[]): Promise<string[]> {
     return (await this.write(...batch)).map((verdict) =>
-      verdict.outcome === 'refused' ? verdict.rejection.code : verdict.outcome,
+      verdict.outcome === 'rejected' ? verdict.rejection.code : verdict.outcome,
     );
   }
 
   /** Everything that is true of the fleet, row by row. */
   async contents(): Promise<Record<string, unknown[]>> {
     const contents: Record<string, unknown[]> = {};
-    for (const table of FLEET_TABLES) contents[table] = await this.testDatabase.rows('SELECT * FROM ?? ORDER BY 1, 2', [table]);
+    for (const table of FLEET_TABLES)
+      contents[table] = await this.testDatabase.rows('SELECT * FROM ?? ORDER BY 1, 2', [table]);
     return contents;
   }
 
@@ -369,9 +378,10 @@ export class TestStores {
   }
 
   async eventKinds(hostId: string): Promise<string[]> {
-    const rows = await this.testDatabase.rows<{ kind: string }>('SELECT kind FROM event WHERE host_id = ? ORDER BY at, id', [
-      hostId,
-    ]);
+    const rows = await this.testDatabase.rows<{ kind: string }>(
+      'SELECT kind FROM event WHERE host_id = ? ORDER BY at, id',
+      [hostId],
+    );
     return rows.map(({ kind }) => kind);
   }
 

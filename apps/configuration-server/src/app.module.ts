@@ -1,6 +1,14 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
-import { Clock, RemovalService, HeartbeatReceiver, KeyService, PurgePlanner, Randomness, RegistrationService } from '@app/fleet';
+import {
+  Clock,
+  RemovalService,
+  HeartbeatReceiver,
+  KeyService,
+  PurgePlanner,
+  Randomness,
+  RegistrationService,
+} from '@app/fleet';
 import { AuthGuard, authenticateWithin } from './access/auth.guard.js';
 import { RESPONSE_TIMEOUT_MS } from './access/call-deadline.js';
 import { Authenticator } from './access/authenticator.js';

@@ -126,7 +126,12 @@ export async function createHttpServer(
     keepAliveMs: KEEP_ALIVE_MS,
   });
   if (rejectedConnections)
-    expectProxyHeaders(fastify.server, { clients, isTls: tls !== null, requestTimeoutMs, rejected: rejectedConnections });
+    expectProxyHeaders(fastify.server, {
+      clients,
+      isTls: tls !== null,
+      requestTimeoutMs,
+      rejected: rejectedConnections,
+    });
   fastify.addHook('preClose', (done) => {
     closeFastPath();
     done();
@@ -191,13 +196,17 @@ const HEARTBEAT_PATH = /^\/v1\/process-servers\/[^/?#]+\/heartbeats$/;
 
 /** Lets heartbeats past the hooks and middleware that Nest puts before every route: nine of ten requests are theirs. */
 function routeHeartbeatsPastNest(server: Server, heartbeatFastify: FastifyInstance): void {
-  const [originalListener] = server.listeners('request') as ((request: IncomingMessage, response: ServerResponse) => void)[];
+  const [originalListener] = server.listeners('request') as ((
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => void)[];
   if (!originalListener) throw new Error('the HTTP server has no request listener');
   server.removeListener('request', originalListener);
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     touch(request.socket);
     pipelineOf(request.socket)?.begin(response);
-    if (request.method === 'POST' && HEARTBEAT_PATH.test(request.url ?? '')) heartbeatFastify.routing(request, response);
+    if (request.method === 'POST' && HEARTBEAT_PATH.test(request.url ?? ''))
+      heartbeatFastify.routing(request, response);
     else originalListener(request, response);
   });
 }

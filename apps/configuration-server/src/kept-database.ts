@@ -25,7 +25,7 @@ export class DatabaseSupervisor {
 
   static async open(directory: string, logger: Logger, progress: (line: string) => void): Promise<DatabaseSupervisor> {
     return new DatabaseSupervisor(
-      await openPrivateDatabase({ directory, profile: 'serving', progress }),
+      await openPrivateDatabase({ directory, profile: 'production', progress }),
       directory,
       logger,
       progress,
@@ -44,7 +44,11 @@ export class DatabaseSupervisor {
   private async restartIfExited(): Promise<void> {
     if (isRunning(this.database.pid)) return;
     this.logger.error({ pid: this.database.pid }, 'the private database has ended by itself; starting it again');
-    this.database = await openPrivateDatabase({ directory: this.directory, profile: 'serving', progress: this.progress });
+    this.database = await openPrivateDatabase({
+      directory: this.directory,
+      profile: 'production',
+      progress: this.progress,
+    });
     this.logger.info({ pid: this.database.pid }, 'the private database runs again');
   }
 }

@@ -24,7 +24,8 @@ function ignoreOutputErrors(log: EventEmitter): void {
 }
 
 /** Of servers that share a database, only the first has the files. */
-const NOT_IN_THIS_DATA_DIRECTORY = 'not in this data directory: it was made by the server that used this database first';
+const NOT_IN_THIS_DATA_DIRECTORY =
+  'not in this data directory: it was made by the server that used this database first';
 
 /** After a restore, or when another replica has made a new one since. */
 const SECRET_NOT_VALID = 'not in this data directory: the secret in its file is not valid in this database';

@@ -38,5 +38,7 @@ export function routePermissions(controllers: readonly Type[] = API_CONTROLLERS)
 export function assertEveryRouteHasPermission(controllers?: readonly Type[]): void {
   const withoutPermission = routePermissions(controllers).filter(({ permission }) => !permission);
   if (withoutPermission.length > 0)
-    throw new Error(`Routes without a permission: ${withoutPermission.map(({ method, path }) => `${method} ${path}`).join(', ')}`);
+    throw new Error(
+      `Routes without a permission: ${withoutPermission.map(({ method, path }) => `${method} ${path}`).join(', ')}`,
+    );
 }

@@ -40,7 +40,14 @@ import {
   PendingWrites,
   type DatabaseServers,
 } from '@app/fleet-mysql';
-import { maxOpenSockets, HmacCredentials, newSharedKey, SignedToken, RandomSecretGenerator, type Settings } from '@app/platform';
+import {
+  maxOpenSockets,
+  HmacCredentials,
+  newSharedKey,
+  SignedToken,
+  RandomSecretGenerator,
+  type Settings,
+} from '@app/platform';
 import { Authenticator } from './access/authenticator.js';
 import { RateLimit } from './access/rate-limit.js';
 import { addressBlockOf, FailedAttemptTracker } from './access/failed-attempts.js';
@@ -174,7 +181,9 @@ export class ServerInstance {
     const secrets = new SecretStore(database, clock, identifiers);
     const keys = new KeyRingStore(database, clock, identifiers);
     const credentials = new HmacCredentials(await secrets.getOrCreateSharedKey('credential_hmac', newSharedKey()));
-    const cursorCodec = new CursorCodec(new SignedToken(await secrets.getOrCreateSharedKey('cursor_hmac', newSharedKey())));
+    const cursorCodec = new CursorCodec(
+      new SignedToken(await secrets.getOrCreateSharedKey('cursor_hmac', newSharedKey())),
+    );
 
     const availability = availabilityTiming(leaseTiming.leaseSeconds);
     const availabilityClock = new LocalAvailabilityClock(
@@ -304,7 +313,8 @@ export class ServerInstance {
       new PeriodicJob(
         'availability-tick',
         () => availabilityRecorder.record(),
-        (failed) => (failed ? Math.min(AVAILABILITY_RETRY_MS, availability.recordIntervalMs) : availability.recordIntervalMs),
+        (failed) =>
+          failed ? Math.min(AVAILABILITY_RETRY_MS, availability.recordIntervalMs) : availability.recordIntervalMs,
         logger,
       ),
       new PeriodicJob(
@@ -405,7 +415,12 @@ async function runConsistencyCheck(consistency: ConsistencyCheck, logger: Logger
     logger.error({ found: Object.fromEntries(found), repaired }, 'stored rows contradicted each other');
 }
 
-async function runCleanUp(cleanUp: CleanUp, deadlineMonitor: CleanUpDeadlineMonitor, metrics: Metrics, logger: Logger): Promise<void> {
+async function runCleanUp(
+  cleanUp: CleanUp,
+  deadlineMonitor: CleanUpDeadlineMonitor,
+  metrics: Metrics,
+  logger: Logger,
+): Promise<void> {
   try {
     const run = await cleanUp.run();
     metrics.recordCleanUpRun(run);

@@ -1,5 +1,5 @@
 /** What a simulated process server does at a moment of the run. */
-export type Action = 'fall_silent' | 'speak_again' | 'register_again' | 'unregister';
+export type Action = 'stop_heartbeats' | 'resume_heartbeats' | 'register_again' | 'unregister';
 
 /** `at` is a share of the run: 0 its beginning, 1 its end. */
 export interface ScriptStep {
@@ -27,17 +27,17 @@ export const BEHAVIOURS = {
   flapping: {
     meaning: 'falls silent and comes back, twice',
     script: (fraction) => [
-      { at: 0.05 + 0.2 * fraction, action: 'fall_silent' },
-      { at: 0.3 + 0.15 * fraction, action: 'speak_again' },
-      { at: 0.5 + 0.15 * fraction, action: 'fall_silent' },
-      { at: 0.75 + 0.15 * fraction, action: 'speak_again' },
+      { at: 0.05 + 0.2 * fraction, action: 'stop_heartbeats' },
+      { at: 0.3 + 0.15 * fraction, action: 'resume_heartbeats' },
+      { at: 0.5 + 0.15 * fraction, action: 'stop_heartbeats' },
+      { at: 0.75 + 0.15 * fraction, action: 'resume_heartbeats' },
     ],
   },
-  'lost-site': {
+  'site-outage': {
     meaning: 'its whole site falls silent for a third of the run',
     script: () => [
-      { at: 1 / 3, action: 'fall_silent' },
-      { at: 2 / 3, action: 'speak_again' },
+      { at: 1 / 3, action: 'stop_heartbeats' },
+      { at: 2 / 3, action: 'resume_heartbeats' },
     ],
   },
   clones: { meaning: 'two machines send under one host id', senders: 2, script: never },
@@ -46,7 +46,7 @@ export const BEHAVIOURS = {
     clockSkewMs: (fraction) => (2 * fraction - 1) * MAX_SKEW_MS,
     script: never,
   },
-  'restart-storm': {
+  'reconnect-storm': {
     meaning: 'all register again in one second',
     script: () => [{ at: 1 / 2, action: 'register_again' }],
   },
@@ -65,10 +65,10 @@ export type Mix = Readonly<Partial<Record<BehaviourName, number>>>;
 export const DEFAULT_MIX: Mix = {
   steady: 60,
   flapping: 10,
-  'lost-site': 10,
+  'site-outage': 10,
   clones: 5,
   'skewed-clock': 5,
-  'restart-storm': 5,
+  'reconnect-storm': 5,
   'mass-decommission': 5,
 };
 

@@ -1,7 +1,7 @@
 import { ApiProblemError } from '@app/api-contract';
 import type { BehaviourName } from './behaviours.js';
 
-export type Call = 'registered' | 'beats' | 'unregistered';
+export type Call = 'registered' | 'heartbeats' | 'unregistered';
 
 interface Counts {
   readonly calls: Record<Call, number>;
@@ -27,7 +27,8 @@ export class CallStatistics {
       counts.calls[kind] += 1;
       return result;
     } catch (error) {
-      const code = error instanceof ApiProblemError ? error.problem.code : ((error as { code?: string }).code ?? 'no_answer');
+      const code =
+        error instanceof ApiProblemError ? error.problem.code : ((error as { code?: string }).code ?? 'no_answer');
       counts.rejections.set(code, (counts.rejections.get(code) ?? 0) + 1);
       throw error;
     } finally {
@@ -57,9 +58,9 @@ export class CallStatistics {
   summary(): string {
     const rows = [...this.byBehaviour].map(([name, { calls, rejections }]) => {
       const rejected = [...rejections].map(([code, count]) => `${code} ${count}`).join(', ') || '-';
-      return `  ${name.padEnd(18)} ${String(calls.registered).padStart(10)} ${String(calls.beats).padStart(9)} ${String(calls.unregistered).padStart(12)}   ${rejected}`;
+      return `  ${name.padEnd(18)} ${String(calls.registered).padStart(10)} ${String(calls.heartbeats).padStart(10)} ${String(calls.unregistered).padStart(12)}   ${rejected}`;
     });
-    const head = `  ${'behaviour'.padEnd(18)} ${'registered'.padStart(10)} ${'beats'.padStart(9)} ${'unregistered'.padStart(12)}   refused`;
+    const head = `  ${'behaviour'.padEnd(18)} ${'registered'.padStart(10)} ${'heartbeats'.padStart(10)} ${'unregistered'.padStart(12)}   refused`;
     const latency = `  latency p50 ${this.latencyMs(0.5).toFixed(1)} ms, p99 ${this.latencyMs(0.99).toFixed(1)} ms`;
     return [head, ...rows, latency].join('\n');
   }
@@ -67,7 +68,7 @@ export class CallStatistics {
   private countsOf(name: BehaviourName): Counts {
     const existing = this.byBehaviour.get(name);
     if (existing) return existing;
-    const counts: Counts = { calls: { registered: 0, beats: 0, unregistered: 0 }, rejections: new Map() };
+    const counts: Counts = { calls: { registered: 0, heartbeats: 0, unregistered: 0 }, rejections: new Map() };
     this.byBehaviour.set(name, counts);
     return counts;
   }

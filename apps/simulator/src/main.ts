@@ -83,13 +83,10 @@ async function simulate(options: Options): Promise<void> {
   print(`${servers} process servers live for ${seconds} s against ${url} (seed ${seed})\n`);
   const ending = setTimeout(() => timer.end(), seconds * 1000);
   const progress = new Progress(client, key, statistics, print);
-  const context = { client, passphrase, tally: statistics, time: timer, runSeconds: seconds, intervalSeconds, random };
+  const context = { client, passphrase, statistics, timer, runSeconds: seconds, intervalSeconds, random };
   const rampUpMs = Math.min(MAX_RAMP_UP_MS, (seconds * 1000) / 10);
   const runs = distribute(mix, servers).map(async (name, number) => {
-    const server = new SimulatedServer(
-      { name, number, hostId: hostIdOf(seed, number), fraction: random() },
-      context,
-    );
+    const server = new SimulatedServer({ name, number, hostId: hostIdOf(seed, number), fraction: random() }, context);
     await timer.wait((rampUpMs * number) / servers);
     await server.run();
   });

@@ -27,7 +27,7 @@ export class Progress {
   private async printStatus(): Promise<void> {
     const connections = await this.connections();
     const now = performance.now();
-    const heartbeats = this.statistics.total('beats');
+    const heartbeats = this.statistics.total('heartbeats');
     const heartbeatsPerSecond = ((heartbeats - this.heartbeatsPrinted) * 1000) / Math.max(1, now - this.printedAt);
     this.heartbeatsPrinted = heartbeats;
     this.printedAt = now;

@@ -1,4 +1,9 @@
-import { ApiProblemError, type ConfigurationServerClient, type LoadReport, type RegisterRequest } from '@app/api-contract';
+import {
+  ApiProblemError,
+  type ConfigurationServerClient,
+  type LoadReport,
+  type RegisterRequest,
+} from '@app/api-contract';
 import { BEHAVIOURS, type Action, type Behaviour, type BehaviourName } from './behaviours.js';
 import type { RunTimer } from './run-timer.js';
 import type { CallStatistics } from './call-statistics.js';
@@ -36,7 +41,7 @@ const GIBIBYTE = 2 ** 30;
 
 /** What a process server registers with. */
 export function factsOf({ name, number, hostId }: Pick<ServerProfile, 'name' | 'number' | 'hostId'>): RegisterRequest {
-  const site = name === 'lost-site' ? 'lost' : String(number % SITES).padStart(2, '0');
+  const site = name === 'site-outage' ? 'lost' : String(number % SITES).padStart(2, '0');
   return {
     friendlyName: `demo-${site}-${number}`,
     ipAddress: `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`,
@@ -83,10 +88,10 @@ export class SimulatedServer {
 
   private async perform(action: Action): Promise<void> {
     switch (action) {
-      case 'fall_silent':
+      case 'stop_heartbeats':
         this.isSilent = true;
         return;
-      case 'speak_again':
+      case 'resume_heartbeats':
         this.isSilent = false;
         return;
       case 'register_again':
@@ -102,9 +107,7 @@ export class SimulatedServer {
     if (sender === 0) await this.register();
     while (!this.context.timer.isOver && !this.isGone) {
       if (this.registration && !this.isSilent && !(await this.sendHeartbeat(this.registration, instanceId))) return;
-      await this.context.timer.wait(
-        (this.context.intervalSeconds ?? this.registration?.intervalSeconds ?? 1) * 1000,
-      );
+      await this.context.timer.wait((this.context.intervalSeconds ?? this.registration?.intervalSeconds ?? 1) * 1000);
     }
   }
 
@@ -140,7 +143,7 @@ export class SimulatedServer {
   private async sendHeartbeat({ generation, credential }: Registration, instanceId: string): Promise<boolean> {
     const { client, statistics } = this.context;
     try {
-      const response = await statistics.timed(this.profile.name, 'beats', () =>
+      const response = await statistics.timed(this.profile.name, 'heartbeats', () =>
         client.heartbeat(this.profile.hostId, credential, {
           generation,
           machineId: this.profile.hostId,
@@ -168,7 +171,9 @@ export class SimulatedServer {
     while (this.registration && !this.context.timer.isOver && !this.isGone) {
       const { credential } = this.registration;
       try {
-        await statistics.timed(this.profile.name, 'unregistered', () => client.unregister(this.profile.hostId, credential));
+        await statistics.timed(this.profile.name, 'unregistered', () =>
+          client.unregister(this.profile.hostId, credential),
+        );
         return this.leave();
       } catch (error) {
         if (!(await this.waitBeforeRetry(error))) return this.leave();
@@ -184,7 +189,8 @@ export class SimulatedServer {
   private async waitBeforeRetry(error: unknown): Promise<boolean> {
     const { random } = this.context;
     if (error instanceof ApiProblemError && error.retryAfterSeconds === null) return false;
-    const pauseMs = error instanceof ApiProblemError ? (error.retryAfterSeconds ?? 1) * 1000 : MAX_RETRY_PAUSE_MS * random();
+    const pauseMs =
+      error instanceof ApiProblemError ? (error.retryAfterSeconds ?? 1) * 1000 : MAX_RETRY_PAUSE_MS * random();
     await this.context.timer.wait(pauseMs);
     return true;
   }

@@ -93,7 +93,10 @@ export class ConfigurationServerClient {
     const text = await response.text();
     const isProblem = String(headers['content-type'] ?? '').startsWith('application/problem+json');
     if (isProblem)
-      throw new ApiProblemError(JSON.parse(text) as ProblemResponse, Number(headers['retry-after'] ?? Number.NaN) || null);
+      throw new ApiProblemError(
+        JSON.parse(text) as ProblemResponse,
+        Number(headers['retry-after'] ?? Number.NaN) || null,
+      );
     if (statusCode < 200 || statusCode > 299 || !text.startsWith('{')) throw new UnexpectedResponseError(statusCode);
     return JSON.parse(text) as Result;
   }

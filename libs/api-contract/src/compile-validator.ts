@@ -27,7 +27,10 @@ export interface Field {
  */
 export function compileValidator(dtoClass: DtoClass): Validator {
   const fields = new Map(
-    fieldsOf(dtoClass).map((field) => [field.name, { ...field, validators: [...field.validators, ...nestedValidators(field)] }]),
+    fieldsOf(dtoClass).map((field) => [
+      field.name,
+      { ...field, validators: [...field.validators, ...nestedValidators(field)] },
+    ]),
   );
   const required = [...fields.values()].filter(({ optional }) => !optional).map(({ name }) => name);
   return (value) => {
@@ -42,7 +45,10 @@ export function compileValidator(dtoClass: DtoClass): Validator {
 }
 
 /** Whether a value passes the checks of its field; null is as good as left out. */
-export function isValidField(member: unknown, { optional, validators }: Pick<Field, 'optional' | 'validators'>): boolean {
+export function isValidField(
+  member: unknown,
+  { optional, validators }: Pick<Field, 'optional' | 'validators'>,
+): boolean {
   if (optional && (member === undefined || member === null)) return true;
   for (const validator of validators) if (!validator(member)) return false;
   return true;

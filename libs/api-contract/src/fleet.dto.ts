@@ -39,11 +39,11 @@ export class FleetResponse {
 }
 
 export class AvailabilityDto {
-  /** Whether this replica could accept a heartbeat now. */
-  readonly listening!: boolean;
-  /** The listening clock, in milliseconds. */
+  /** Whether this replica accepts heartbeats now. */
+  readonly accepting!: boolean;
+  /** The availability clock, in milliseconds. */
   readonly availableMs!: number;
-  /** When a replica last noted that it listens, RFC 3339. */
+  /** When a replica last recorded the availability clock, RFC 3339. */
   readonly recordedAt!: string;
 }
 
@@ -85,7 +85,7 @@ export class ConfigurationServerResponse {
   readonly startedAt!: string;
   /** Where this replica listens. */
   readonly addresses!: string[];
-  readonly listening!: AvailabilityDto;
+  readonly availability!: AvailabilityDto;
   readonly cleanUp!: CleanUpDto;
   readonly restore!: RestoreDto;
   /** RFC 3339. */

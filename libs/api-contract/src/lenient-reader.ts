@@ -26,16 +26,17 @@ const isJsonObject = (value: unknown): value is Record<string, unknown> =>
 
 /** A name from outside, cut and on one line. */
 const truncateName = (name: string): string =>
-  (name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH)}…`).replace(INVISIBLE_CHARACTERS, '\ufffd');
+  (name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH)}…`).replace(
+    INVISIBLE_CHARACTERS,
+    '\ufffd',
+  );
 
 /**
  * A reader made once from a wire class's own decorators that keeps every member it can use. It reads only own members that the
  * class names and copies them into new objects, so that no name from outside reaches an object. Null for anything but a JSON object.
  * @throws Error as `compileValidator`.
  */
-export function lenientReader<Body extends object>(
-  dtoClass: new () => Body,
-): (value: unknown) => Reading<Body> | null {
+export function lenientReader<Body extends object>(dtoClass: new () => Body): (value: unknown) => Reading<Body> | null {
   const reader = new ObjectReader(dtoClass);
   return (value) => {
     if (!isJsonObject(value)) return null;
@@ -89,7 +90,9 @@ class ObjectReader {
 
   private readMember(field: Field, value: unknown, path: string, reading: RawReading): void {
     const { name, optional } = field;
-    const inside = isValidField(value, field) ? this.readInside(field, value, path) : this.findError(field, value, path);
+    const inside = isValidField(value, field)
+      ? this.readInside(field, value, path)
+      : this.findError(field, value, path);
     if (!('usable' in inside)) {
       if (optional) reading.unusable.push(name);
       (optional ? reading.known : reading.errors).push(inside);

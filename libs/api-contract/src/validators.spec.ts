@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { canonicalAddress, isTimestamp, findDisplayTextError, findDisplayTextPrefixError, findMachineAddressError } from './validators.js';
+import {
+  canonicalAddress,
+  isTimestamp,
+  findDisplayTextError,
+  findDisplayTextPrefixError,
+  findMachineAddressError,
+} from './validators.js';
 
 describe('a label', () => {
   it.each([

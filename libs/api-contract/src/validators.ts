@@ -74,7 +74,8 @@ export function findDisplayTextPrefixError(text: string, max: number): string | 
   if (text.length <= max && PRINTABLE_ASCII.test(text)) return null;
   if (text === '' || !hasMaxLength(text, max)) return `must be text of 1 to ${max} characters`;
   const [invisible] = INVISIBLE_CHARACTERS.exec(text) ?? [];
-  if (invisible !== undefined) return `must be one line of characters that can be seen; ${codePoint(invisible)} is none`;
+  if (invisible !== undefined)
+    return `must be one line of characters that can be seen; ${codePoint(invisible)} is none`;
   return BLANK_START.test(text) ? 'must not begin with white space' : null;
 }
 
@@ -121,7 +122,8 @@ export const IsVersion = textValidator(
   validateWith(isVersion, 'must have four numbers from 0 to 65535, e.g. 9.63.7187.1'),
 );
 /** Text for people and names that people compare. A reason is one as well: the audit log has a line for each. */
-export const IsDisplayText = (max: number): PropertyDecorator => textValidator('isLabel', (text) => findDisplayTextError(text, max))();
+export const IsDisplayText = (max: number): PropertyDecorator =>
+  textValidator('isDisplayText', (text) => findDisplayTextError(text, max))();
 /** What labels are searched by: may end in white space, as a name that is being typed does. */
 export const IsDisplayTextPrefix = (max: number): PropertyDecorator =>
-  textValidator('isLabelStart', (text) => findDisplayTextPrefixError(text, max))();
+  textValidator('isDisplayTextPrefix', (text) => findDisplayTextPrefixError(text, max))();

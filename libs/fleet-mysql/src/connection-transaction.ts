@@ -81,7 +81,8 @@ export class ConnectionTransaction implements Transaction {
     const matched = this.multiStatement ? await this.sendAll(statements) : [];
     for (const [index, { sql, parameters, expectedRows }] of statements.entries()) {
       const result = matched[index] ?? (await this.send(sql, parameters));
-      if (expectedRows !== undefined && (result as ResultSetHeader).affectedRows !== expectedRows) throw new OptimisticLockError();
+      if (expectedRows !== undefined && (result as ResultSetHeader).affectedRows !== expectedRows)
+        throw new OptimisticLockError();
     }
   }
 

@@ -1,9 +1,14 @@
-import { DataSource } from 'typeorm';
+import { DataSource, type MigrationInterface } from 'typeorm';
 import { MIGRATIONS } from '../../../migrations/index.js';
 import type { ServerAddress } from './database-servers.js';
 
-/** TypeORM's part: it runs the migrations, before anything else, and is closed then. */
-export function fleetDataSource({ user, ...address }: ServerAddress): DataSource {
+export type MigrationClass = new () => MigrationInterface;
+
+/** Runs the migrations, of which a test gives its own. */
+export function fleetDataSource(
+  { user, ...address }: ServerAddress,
+  migrations: readonly MigrationClass[] = MIGRATIONS,
+): DataSource {
   return new DataSource({
     type: 'mysql',
     ...address,
@@ -13,7 +18,7 @@ export function fleetDataSource({ user, ...address }: ServerAddress): DataSource
     poolSize: 2, // one migrates, one renews the claim
     connectTimeout: 3_000,
     synchronize: false,
-    migrations: MIGRATIONS,
+    migrations: [...migrations],
     migrationsTransactionMode: 'none',
   });
 }

@@ -80,7 +80,8 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /** The whole transaction may succeed when it is tried again. */
-export const isTransient = (error: unknown): boolean => RETRYABLE_ERRORS.has(errorNumber(error)) || isConnectionLost(error);
+export const isTransient = (error: unknown): boolean =>
+  RETRYABLE_ERRORS.has(errorNumber(error)) || isConnectionLost(error);
 
 /** In answer to COMMIT: the transaction is certainly not committed. Any other error leaves that open. */
 export const isRolledBack = (error: unknown): boolean => errorNumber(error) === ER_LOCK_DEADLOCK;

@@ -183,7 +183,9 @@ export class DatabaseServers {
         break;
       }
       if (state instanceof Error) errors.push(state);
-      reasons.push(`${serverLabel(this.servers[index])}: ${state instanceof Error ? state.message : state?.readOnlyReason}`);
+      reasons.push(
+        `${serverLabel(this.servers[index])}: ${state instanceof Error ? state.message : state?.readOnlyReason}`,
+      );
     }
     this.noPrimary = new NoPrimaryError(reasons.join('; '), errors);
     this.lastProbeAtMs = performance.now();
@@ -201,7 +203,10 @@ export class DatabaseServers {
     if (!before) return;
     this.changeCount += 1;
     for (const listener of [...this.changeListeners]) listener();
-    this.onChange({ from: `${serverLabel(before.address)} (${before.identity})`, to: `${serverLabel(address)} (${identity})` });
+    this.onChange({
+      from: `${serverLabel(before.address)} (${before.identity})`,
+      to: `${serverLabel(address)} (${identity})`,
+    });
   }
 }
 

@@ -13,7 +13,12 @@ import {
 import { DatabaseServers, type DatabaseAddress } from './database-servers.js';
 import { SESSION_TIMEOUT_MS, PrimaryPool, type PoolOptions } from './primary-pool.js';
 
-export { OptimisticLockError, type GuardedStatement, type Statement, type Transaction } from './connection-transaction.js';
+export {
+  OptimisticLockError,
+  type GuardedStatement,
+  type Statement,
+  type Transaction,
+} from './connection-transaction.js';
 
 export interface TransactionOptions {
   /** Events of which the transaction writes one at least: when a commit's outcome is unknown, they tell. Without one the work must bear a repetition. */
@@ -72,7 +77,11 @@ export class Database {
   }
 
   /** A single SELECT that the server itself ends after so long: null then. */
-  async queryWithServerTimeout<Row>(ms: number, sql: string, parameters: readonly unknown[] = []): Promise<Row[] | null> {
+  async queryWithServerTimeout<Row>(
+    ms: number,
+    sql: string,
+    parameters: readonly unknown[] = [],
+  ): Promise<Row[] | null> {
     const seconds = ms / 1000;
     // MariaDB reads the first comment, MySQL the second, and a MariaDB that knows such hints both.
     if (!sql.startsWith('SELECT ')) throw new Error('only a SELECT can be limited');
@@ -119,7 +128,11 @@ export class Database {
       };
     const isNonRetryable = (error: unknown): boolean =>
       !(sent?.isUnknown && options.commitProofEventIds) && (options.nonRetryable ?? []).includes(errorNumber(error));
-    return this.withRetries((remainingMs) => this.withConnection(attempt(remainingMs), remainingMs), options.deadline, isNonRetryable);
+    return this.withRetries(
+      (remainingMs) => this.withConnection(attempt(remainingMs), remainingMs),
+      options.deadline,
+      isNonRetryable,
+    );
   }
 
   close(): Promise<void> {
@@ -147,7 +160,10 @@ export class Database {
   }
 
   /** Gives the connection back clean, or not at all. */
-  private async withConnection<A>(work: (connection: PoolConnection) => Promise<A>, remainingMs: () => number): Promise<A> {
+  private async withConnection<A>(
+    work: (connection: PoolConnection) => Promise<A>,
+    remainingMs: () => number,
+  ): Promise<A> {
     const connection = await this.pool.acquireConnection(remainingMs());
     try {
       const result = await work(connection);

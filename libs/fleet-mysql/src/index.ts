@@ -3,7 +3,13 @@ export { ConsistencyStore } from './stores/consistency-store.js';
 export { Database } from './database.js';
 export { errorNumber, isMissingPrivilege } from './database-errors.js';
 export { requiresTls } from './requires-tls.js';
-export { DatabaseServers, serverLabel as nameOf, NoPrimaryError, type DatabaseAddress, type ServerChange } from './database-servers.js';
+export {
+  DatabaseServers,
+  serverLabel as nameOf,
+  NoPrimaryError,
+  type DatabaseAddress,
+  type ServerChange,
+} from './database-servers.js';
 export { durabilityWarnings, isClusterNode, readDatabaseClock, readMaxPacketBytes } from './server-settings.js';
 export {
   EventLogQuery,
@@ -15,7 +21,13 @@ export {
 } from './queries/event-log-query.js';
 export type { AsOf } from './queries/filter-conditions.js';
 export { FleetSummaryQuery, type FleetStateCounts } from './queries/fleet-summary-query.js';
-export { ProcessServerListQuery, type Page, type ListOptions, type KeysetPosition as Position, type SortKey } from './queries/process-server-list-query.js';
+export {
+  ProcessServerListQuery,
+  type Page,
+  type ListOptions,
+  type KeysetPosition as Position,
+  type SortKey,
+} from './queries/process-server-list-query.js';
 export { LeaseStore } from './stores/lease-store.js';
 export { canCommitHeartbeats, AvailabilityClockStore, readAvailability } from './stores/availability-clock-store.js';
 export { migrateDatabase, schemaDifference, NewerSchemaError, type SchemaDifference } from './migrate.js';

@@ -42,8 +42,10 @@ export class NewerSchemaError extends Error {
   }
 }
 
-export async function schemaDifference(read: (sql: string) => Promise<{ name: string }[]>): Promise<SchemaDifference> {
-  const known = MIGRATIONS.map(({ name }) => name);
+export async function schemaDifference(
+  read: (sql: string) => Promise<{ name: string }[]>,
+  known: readonly string[] = MIGRATIONS.map(({ name }) => name),
+): Promise<SchemaDifference> {
   const applied = await read(READ_APPLIED).then(
     (rows) => rows.map(({ name }) => name),
     (error: unknown): string[] => {
@@ -103,7 +105,8 @@ export async function migrate(
   const renewal = setInterval(() => (renewing = acquire().catch(() => undefined)), LOCK_TTL_MS / 5);
   try {
     // A later version may have migrated while this one waited.
-    const { unknown } = await retry(() => schemaDifference((sql) => dataSource.query<{ name: string }[]>(sql)));
+    const known = dataSource.migrations.map((migration) => migration.constructor.name);
+    const { unknown } = await retry(() => schemaDifference((sql) => dataSource.query<{ name: string }[]>(sql), known));
     if (unknown.length > 0) throw new NewerSchemaError(unknown);
     await retry(() => dataSource.runMigrations({ transaction: 'none' }));
   } finally {

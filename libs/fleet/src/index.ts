@@ -1,4 +1,10 @@
-export { CleanUp, CleanUpDeadlineMonitor, CLEAN_UP_BATCH, nextRunDelayMs, type CleanUpMoment } from './removal/clean-up.js';
+export {
+  CleanUp,
+  CleanUpDeadlineMonitor,
+  CLEAN_UP_BATCH,
+  nextRunDelayMs,
+  type CleanUpMoment,
+} from './removal/clean-up.js';
 export {
   decommission,
   removalDeadline,
@@ -7,7 +13,13 @@ export {
   type DecommissionCommand,
 } from './removal/decommission.js';
 export { RemovalService } from './removal/removal-service.js';
-export { boundHeartbeatEvents, MAX_EVENTS_PER_HOUR, NO_EVENTS_YET, type EventBounds, type HeartbeatEventKind } from './events/event-bounds.js';
+export {
+  boundHeartbeatEvents,
+  MAX_EVENTS_PER_HOUR,
+  NO_EVENTS_YET,
+  type EventBounds,
+  type HeartbeatEventKind,
+} from './events/event-bounds.js';
 export {
   callerAuthor,
   EVENT_KINDS,
@@ -46,7 +58,13 @@ export {
   type ReportedHealth,
   type ServiceState,
 } from './health/health.js';
-export { currentRefusals, mayConcernAnotherMachine, REFUSAL_KINDS, refusalsAmong, type Refusal } from './events/refusal-explanations.js';
+export {
+  currentRefusals,
+  mayConcernAnotherMachine,
+  REFUSAL_KINDS,
+  refusalsAmong,
+  type Refusal,
+} from './events/refusal-explanations.js';
 export {
   checkCredential,
   checkHeartbeat,
@@ -195,7 +213,12 @@ export {
   type RegistrationCommand,
   type RegistrationPolicy,
 } from './registration/registration.js';
-export { PROOF_POLICIES, registrationProof, type ProofPolicy, type RegistrationProof } from './registration/registration-proof.js';
+export {
+  PROOF_POLICIES,
+  registrationProof,
+  type ProofPolicy,
+  type RegistrationProof,
+} from './registration/registration-proof.js';
 export { RegistrationRate, type RegistrationLimits } from './registration/registration-rate.js';
 export { revokeCredential, type RevokeCredentialCommand } from './registration/credential-revocation.js';
 export { sizingClassOf, type Hardware, type SizingClass } from './registration/sizing.js';

@@ -104,7 +104,9 @@ async function install(): Promise<string> {
   // One broken source fails the update, though the package may well come from another.
   const update = await runCommand('apt-get', [...lockTimeout, 'update'], { env });
   const options = ['-y', '--no-install-recommends', '--no-remove'];
-  const installation = await runCommand('apt-get', [...lockTimeout, 'install', ...options, await packageName()], { env });
+  const installation = await runCommand('apt-get', [...lockTimeout, 'install', ...options, await packageName()], {
+    env,
+  });
   return tail(update.ok ? installation.output : `${update.output}\n${installation.output}`);
 }
 

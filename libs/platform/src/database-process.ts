@@ -27,7 +27,7 @@ export interface PrivateDatabaseAddress {
 }
 
 /** `throw-away` is for tests: quick to make, small, and its user may make schemas. */
-export type DatabaseProfile = 'serving' | 'throw-away';
+export type DatabaseProfile = 'production' | 'ephemeral';
 
 /** The files of one private database, all inside its directory but, when that name is long, the socket. */
 export interface DatabasePaths {
@@ -165,7 +165,7 @@ export function argumentsForData({ family }: DatabaseProgram, paths: DatabasePat
 }
 
 function argumentsFor(program: DatabaseProgram, paths: DatabasePaths, profile: DatabaseProfile): string[] {
-  const redoLogMb = profile === 'serving' ? 512 : 8;
+  const redoLogMb = profile === 'production' ? 512 : 8;
   return [
     ...argumentsForData(program, paths),
     `--socket=${paths.socket}`,
@@ -179,11 +179,11 @@ function argumentsFor(program: DatabaseProgram, paths: DatabasePaths, profile: D
     '--skip-name-resolve',
     '--max-connections=200',
     '--innodb-flush-log-at-trx-commit=1',
-    `--innodb-buffer-pool-size=${profile === 'serving' ? servingPoolMb() : 256}M`,
+    `--innodb-buffer-pool-size=${profile === 'production' ? servingPoolMb() : 256}M`,
     ...(hasRedoLogCapacity(program)
       ? [`--innodb-redo-log-capacity=${redoLogMb}M`]
       : [`--innodb-log-file-size=${redoLogMb}M`]),
-    ...(profile === 'throw-away' ? ['--performance-schema=OFF'] : []),
+    ...(profile === 'ephemeral' ? ['--performance-schema=OFF'] : []),
   ];
 }
 

@@ -5,7 +5,10 @@ import { type DatabaseProgram } from './database-binaries.js';
 import { errorMessage, tail, runCommand } from './running-process.js';
 
 /** Fills an empty data folder with what the server needs to start; root@localhost has no password then. */
-export async function initializeDataDirectory(program: DatabaseProgram, argumentsForData: readonly string[]): Promise<void> {
+export async function initializeDataDirectory(
+  program: DatabaseProgram,
+  argumentsForData: readonly string[],
+): Promise<void> {
   const { ok, output } =
     program.family === 'mysql'
       ? await runCommand(program.path, [...argumentsForData, '--initialize-insecure'])

@@ -45,7 +45,12 @@ interface LockOwner {
 export async function lockDirectory(directory: string, fileName = 'server.pid'): Promise<DirectoryLock> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(await realpath(directory), fileName);
-  const own: LockOwner = { lockId: randomUUID(), pid: process.pid, processStart: processStartTime(process.pid), url: null };
+  const own: LockOwner = {
+    lockId: randomUUID(),
+    pid: process.pid,
+    processStart: processStartTime(process.pid),
+    url: null,
+  };
   for (;;) {
     const chain = await lockChain(path);
     const last = chain.at(-1);

@@ -170,7 +170,12 @@ async function resolveBinary(
 }
 
 /** From nothing to a running server with its database, its user and its marker. */
-async function createDatabase({ paths, profile, database, progress }: OpenOptions): Promise<Omit<OpenResult, 'adopted'>> {
+async function createDatabase({
+  paths,
+  profile,
+  database,
+  progress,
+}: OpenOptions): Promise<Omit<OpenResult, 'adopted'>> {
   const program = await findDatabaseProgram(progress);
   await removePartialInstall(paths);
   const passwords: Passwords = { root: newPassword(), user: newPassword() };
@@ -212,7 +217,7 @@ async function createDatabaseAndUsers(
     await connection.query(`CREATE DATABASE \`${database}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     await connection.query(`CREATE USER '${USER}'@'localhost' IDENTIFIED BY ?`, [user]);
     await connection.query(
-      `GRANT ALL PRIVILEGES ON ${profile === 'serving' ? `\`${database}\`` : '*'}.* TO '${USER}'@'localhost'`,
+      `GRANT ALL PRIVILEGES ON ${profile === 'production' ? `\`${database}\`` : '*'}.* TO '${USER}'@'localhost'`,
     );
     await connection.query(`ALTER USER 'root'@'localhost' IDENTIFIED BY ?`, [root]);
   } finally {

@@ -30,7 +30,9 @@ export function isZombie(stat: string): boolean {
 
 /** The same text as long as the number means the same process. Null when the system does not tell. */
 export function processStartTime(pid: number): string | null {
-  return parseProcStat(readProc(pid, 'stat') ?? '').start ?? (runPs(['-p', String(pid), '-o', 'lstart=']).trim() || null);
+  return (
+    parseProcStat(readProc(pid, 'stat') ?? '').start ?? (runPs(['-p', String(pid), '-o', 'lstart=']).trim() || null)
+  );
 }
 
 export interface ProcessInfo {
@@ -41,7 +43,9 @@ export interface ProcessInfo {
 
 /** Every process of these users that was called with this argument and still runs, whatever any file says. */
 export function findProcessesByArgument(argument: string, users: readonly number[]): ProcessInfo[] {
-  return listProcesses(users).filter(({ pid, commandLine }) => hasArgument(commandLine, argument) && isProcessRunning(pid));
+  return listProcesses(users).filter(
+    ({ pid, commandLine }) => hasArgument(commandLine, argument) && isProcessRunning(pid),
+  );
 }
 
 /** The user whose file, folder or process (in /proc) this is. Undefined when it is not there. */

@@ -44,7 +44,10 @@ describe('settings', () => {
   it.each([
     [{ HTTP_PORT: '65536' }, 'HTTP_PORT must be a whole number from 0 to 65535'],
     [{ LEASE_SECONDS: '1.5' }, 'LEASE_SECONDS must be a whole number'],
-    [{ MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1' }, 'MAX_HEARTBEATS_PER_SERVER_PER_SECOND must be a whole number from 2'],
+    [
+      { MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1' },
+      'MAX_HEARTBEATS_PER_SERVER_PER_SECOND must be a whole number from 2',
+    ],
     [{ CLEAN_UP_GRACE_SECONDS: '781' }, 'CLEAN_UP_GRACE_SECONDS plus twice CLEAN_UP_INTERVAL_SECONDS exceeds 900 s'],
     [{ VERSION_POLICY: 'newest' }, 'VERSION_POLICY must be one of same-or-earlier, exact'],
     [{ CONFIGURATION_SERVER_VERSION: '9.63' }, 'CONFIGURATION_SERVER_VERSION must have four numbers'],

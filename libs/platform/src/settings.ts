@@ -251,7 +251,8 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
     if (content !== null && text(name) && !content.trim()) addError(`${name}: the file is empty`);
   }
   if (certificate?.trim() && key?.trim()) assertTlsPairValid(certificate, key, addError);
-  if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL')) addError('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
+  if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL'))
+    addError('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
   const proxyProtocol = oneOf('PROXY_PROTOCOL', ['off', 'required']) === 'required';
   if (proxyProtocol && !text('TRUSTED_PROXIES'))
     addError('PROXY_PROTOCOL needs TRUSTED_PROXIES: headers of other addresses are refused');

@@ -28,7 +28,8 @@ export class AuthGuard implements CanActivate {
       permission,
       () => (startedEarly = true),
     );
-    if (startedEarly && isSpeculative(context.getHandler())) request.pendingAuthorization = suppressUnhandledRejection(pendingAuthorization);
+    if (startedEarly && isSpeculative(context.getHandler()))
+      request.pendingAuthorization = suppressUnhandledRejection(pendingAuthorization);
     else request.principal = await pendingAuthorization;
     const problem =
       findUnknownQueryParameter(context, Object.keys(request.query as object)) ??

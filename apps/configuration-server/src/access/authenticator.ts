@@ -53,14 +53,16 @@ export class Authenticator {
     onLikelyValid = (): void => undefined,
   ): Promise<Principal> {
     const { headers } = request;
-    const requiredPermission = permission === 'metrics' ? (this.metricsRequireReader ? 'reader' : 'anyone') : permission;
+    const requiredPermission =
+      permission === 'metrics' ? (this.metricsRequireReader ? 'reader' : 'anyone') : permission;
     if (permission === 'anyone') return { kind: 'anyone' };
     if (requiredPermission === 'anyone') return this.authorizeAnonymous(request);
     if (requiredPermission === 'process_server') return this.authenticateProcessServer(headers, hostId);
     const { scheme, token } = parseAuthorizationHeader(headers);
     if (requiredPermission === 'passphrase') return this.authenticateByPassphrase(scheme, token, request);
     if (!/^bearer$/i.test(scheme)) throw credentialsMissing(requiredPermission);
-    if (token.startsWith(API_KEY_PREFIX)) return this.authenticateByApiKey(requiredPermission, token, request, onLikelyValid);
+    if (token.startsWith(API_KEY_PREFIX))
+      return this.authenticateByApiKey(requiredPermission, token, request, onLikelyValid);
     if (requiredPermission === 'process_server_or_operator') return this.authenticateProcessServer(headers, hostId);
     if (token.startsWith(CREDENTIAL_PREFIX)) throw new RequestProblem('permission_denied');
     return this.reject('api_key', request);
@@ -109,7 +111,8 @@ export class Authenticator {
       return this.reject('api_key', request);
     }
     if (!recentKeyId) this.countRequest(request, 'api-key', key.keyId);
-    const roles: readonly string[] = ROLES_BY_PERMISSION[requiredPermission === 'process_server_or_operator' ? 'operator' : requiredPermission];
+    const roles: readonly string[] =
+      ROLES_BY_PERMISSION[requiredPermission === 'process_server_or_operator' ? 'operator' : requiredPermission];
     if (!roles.includes(key.role)) {
       request.presented = { keyId: key.keyId, keyName: key.name };
       throw new RequestProblem('permission_denied');
@@ -145,6 +148,7 @@ function parseAuthorizationHeader({ authorization = '' }: FastifyRequest['header
 }
 
 function credentialsMissing(requiredPermission: Permission): Error {
-  const how = requiredPermission === 'passphrase' ? 'Authorization: Passphrase <passphrase>' : 'Authorization: Bearer <API key>';
+  const how =
+    requiredPermission === 'passphrase' ? 'Authorization: Passphrase <passphrase>' : 'Authorization: Bearer <API key>';
   return new RequestProblem('authentication_required', `Send ${how}.`);
 }

@@ -10,7 +10,14 @@ import {
   getSchemaPath,
   type ApiResponseOptions,
 } from '@nestjs/swagger';
-import { hasRetryAfter, PROBLEM_CODES, PROBLEMS, problemType, ProblemResponse, type ProblemCode } from '@app/api-contract';
+import {
+  hasRetryAfter,
+  PROBLEM_CODES,
+  PROBLEMS,
+  problemType,
+  ProblemResponse,
+  type ProblemCode,
+} from '@app/api-contract';
 import type { Permission } from './principal.js';
 import { SpeculativeReadInterceptor } from './speculative-read.interceptor.js';
 
@@ -129,7 +136,9 @@ function toProblemHeaders(
 
 /** One of each problem; the calls refer to them. */
 export const PROBLEM_EXAMPLES: Record<string, { readonly summary: string; readonly value: object }> =
-  Object.fromEntries(PROBLEM_CODES.map((code) => [code, { summary: PROBLEMS[code].title, value: problemExample(code) }]));
+  Object.fromEntries(
+    PROBLEM_CODES.map((code) => [code, { summary: PROBLEMS[code].title, value: problemExample(code) }]),
+  );
 
 function problemExample(code: ProblemCode): object {
   return {
@@ -165,7 +174,9 @@ const rejectResponseInjection =
   (summary: string): MethodDecorator =>
   (target, name) => {
     const parameters = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, name) ?? {}) as object;
-    const injectsResponse = Object.keys(parameters).some((parameter) => parameter.startsWith(`${RouteParamtypes.RESPONSE}:`));
+    const injectsResponse = Object.keys(parameters).some((parameter) =>
+      parameter.startsWith(`${RouteParamtypes.RESPONSE}:`),
+    );
     if (injectsResponse) throw new Error(`${summary}: a call that writes to its answer itself may not begin early`);
   };
 
@@ -195,7 +206,11 @@ export function Endpoint({
     clearInferredResponses,
     SetMetadata(PERMISSION, permission),
     ...(isSpeculative
-      ? [rejectResponseInjection(summary), SetMetadata(SPECULATIVE_READ, true), UseInterceptors(SpeculativeReadInterceptor)]
+      ? [
+          rejectResponseInjection(summary),
+          SetMetadata(SPECULATIVE_READ, true),
+          UseInterceptors(SpeculativeReadInterceptor),
+        ]
       : []),
     HttpCode(statuses[0] ?? 200),
     ApiOperation({ summary, description: `Permission: ${permission}.` }),

@@ -47,7 +47,8 @@ export class FailedAttemptTracker {
     const key = this.keyOf(addressBlockOf(address));
     const attempts = (this.attempts.get(key) ?? 0) + 1;
     this.attempts.set(key, attempts);
-    if (this.attempts.size >= DISTRIBUTED_ATTACK_ADDRESSES) await (this.recording ??= this.recordEvent().finally(() => (this.recording = null)));
+    if (this.attempts.size >= DISTRIBUTED_ATTACK_ADDRESSES)
+      await (this.recording ??= this.recordEvent().finally(() => (this.recording = null)));
     return attempts > MAX_FAILURES_PER_ADDRESS;
   }
 

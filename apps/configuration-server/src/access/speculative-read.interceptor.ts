@@ -10,11 +10,16 @@ import type { AuthenticatedRequest } from './principal.js';
 export class SpeculativeReadInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const { pendingAuthorization } = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    return pendingAuthorization ? from(releaseAfterAuthorization(pendingAuthorization, lastValueFrom(next.handle()))) : next.handle();
+    return pendingAuthorization
+      ? from(releaseAfterAuthorization(pendingAuthorization, lastValueFrom(next.handle())))
+      : next.handle();
   }
 }
 
-async function releaseAfterAuthorization(pendingAuthorization: Promise<unknown>, work: Promise<unknown>): Promise<unknown> {
+async function releaseAfterAuthorization(
+  pendingAuthorization: Promise<unknown>,
+  work: Promise<unknown>,
+): Promise<unknown> {
   work.catch(() => undefined); // who is refused is told so at once, and nobody asks what his read came to
   await pendingAuthorization;
   return work;

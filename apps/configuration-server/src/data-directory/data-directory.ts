@@ -47,7 +47,11 @@ export class DataDirectory implements DirectoryState {
     const { removedHosts, files } = this;
     const history = new SiteHistory({ ...parts, dataDirectory: this.path, files, removedHosts });
     this.history = history;
-    const result = await withProgress(progress, 'Comparing the database with the data directory', history.reconcile(start));
+    const result = await withProgress(
+      progress,
+      'Comparing the database with the data directory',
+      history.reconcile(start),
+    );
     if (result) progress(this.summaryOf(result, start));
     await removedHosts.compact().catch((error: unknown) => {
       if (error instanceof UnsafeFile) throw error;

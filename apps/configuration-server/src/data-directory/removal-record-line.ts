@@ -6,7 +6,8 @@ const CHANGES: readonly unknown[] = ['purge', 'clean_up', 'registered'] satisfie
 /** As it is written to a file: one JSON object. */
 export const serializeRemovalRecord = (record: RemovalRecord): string => `${JSON.stringify(record)}\n`;
 
-const truncateText = (value: unknown, maxLength: number): string => (typeof value === 'string' ? value.slice(0, maxLength) : '');
+const truncateText = (value: unknown, maxLength: number): string =>
+  typeof value === 'string' ? value.slice(0, maxLength) : '';
 
 /** Null where the line is no record: torn by a crash, or written by hand. */
 export function parseRemovalRecord(line: string): RemovalRecord | null {
@@ -18,10 +19,7 @@ export function parseRemovalRecord(line: string): RemovalRecord | null {
     const canonical = typeof hostId === 'string' ? canonicalHostId(hostId) : null;
     const timestamp = new Date(String(at));
     const isGeneration =
-      typeof generation === 'number' &&
-      Number.isInteger(generation) &&
-      generation > 0 &&
-      generation <= MAX_GENERATION;
+      typeof generation === 'number' && Number.isInteger(generation) && generation > 0 && generation <= MAX_GENERATION;
     if (
       typeof siteId !== 'string' ||
       !canonical ||

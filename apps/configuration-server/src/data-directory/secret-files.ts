@@ -85,7 +85,10 @@ export async function ensureInitialSecrets(
   const pending = await readPending(files);
   if (!pending && (await secrets.hasInitialSecrets())) return false;
   const { passphrase, adminKey } = pending ?? (await generateSecrets(files));
-  const won = await secrets.createInitialSecrets(sha256(passphrase), { hash: sha256(adminKey), prefix: visiblePrefix(adminKey) });
+  const won = await secrets.createInitialSecrets(sha256(passphrase), {
+    hash: sha256(adminKey),
+    prefix: visiblePrefix(adminKey),
+  });
   const isWinner = won || (await keys.findValidApiKey(sha256(adminKey))) !== null;
   for (const path of [files.passphrase, files.adminKey]) {
     if (isWinner) await commit(path, passphrase, adminKey, progress);

@@ -91,7 +91,9 @@ const isResponding = (socket: Socket): boolean => currentResponse(socket) !== nu
 /** A request that is not all there yet, or an answer that is and that nobody reads, is nothing that we are at work on. */
 function isProcessing(socket: Socket): boolean {
   const response = currentResponse(socket);
-  return response ? response.req.complete && !response.writableEnded && !socket.writableNeedDrain : isHeartbeatInFlight(socket);
+  return response
+    ? response.req.complete && !response.writableEnded && !socket.writableNeedDrain
+    : isHeartbeatInFlight(socket);
 }
 
 function track(socket: Socket, sockets: Set<Socket>): void {

@@ -40,7 +40,11 @@ afterEach(async () => {
 
 /** Resolves when the server has done all that it can do now. */
 async function quiescent(): Promise<void> {
-  for (let turns = 0, last = -1; turns < 50; turns = last === served.bytesRead + pendingResponses.length ? turns + 1 : 0) {
+  for (
+    let turns = 0, last = -1;
+    turns < 50;
+    turns = last === served.bytesRead + pendingResponses.length ? turns + 1 : 0
+  ) {
     last = served.bytesRead + pendingResponses.length;
     await nextTurn();
   }

@@ -1,6 +1,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { FleetError } from '@app/fleet';
-import { compileValidator, HeartbeatRequest, lenientReader, type HeartbeatResponse, type Reading } from '@app/api-contract';
+import {
+  compileValidator,
+  HeartbeatRequest,
+  lenientReader,
+  type HeartbeatResponse,
+  type Reading,
+} from '@app/api-contract';
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { getPrincipal, type ProcessServerPrincipal, type AuthenticatedRequest } from '../access/principal.js';
 import type { AppServices } from '../app.module.js';
@@ -12,7 +18,10 @@ import { serializeHeartbeatResponse } from './heartbeat.mapper.js';
 import { HeartbeatsController } from './heartbeats.controller.js';
 import { priorVerdictOf } from './fast-path/heartbeat-fast-path.js';
 
-type HeartbeatRouteServices = Pick<AppServices, 'authenticator' | 'receiver' | 'clock' | 'randomness' | 'rejectedHeartbeats'>;
+type HeartbeatRouteServices = Pick<
+  AppServices,
+  'authenticator' | 'receiver' | 'clock' | 'randomness' | 'rejectedHeartbeats'
+>;
 
 /**
  * The one route on Fastify itself: nine of ten calls of a fleet are heartbeats, and Nest's pipeline would cost more than
@@ -28,7 +37,10 @@ export async function registerHeartbeatRoute(
   const read = lenientReader(HeartbeatRequest);
 
   const authenticateSender = (request: AuthenticatedRequest): ProcessServerPrincipal =>
-    authenticator.authenticateProcessServer(request.headers, hostIdPipe.transform((request.params as { hostId: string }).hostId));
+    authenticator.authenticateProcessServer(
+      request.headers,
+      hostIdPipe.transform((request.params as { hostId: string }).hostId),
+    );
 
   /** Also for what Fastify itself refuses, before the route is asked. */
   const reject = (error: unknown, request: AuthenticatedRequest, reply: FastifyReply): void => {
@@ -40,7 +52,9 @@ export async function registerHeartbeatRoute(
       if (isHeaderProblem(error)) return send();
       return sendProblem(denied, request, reply, randomness); // an unknown sender is told nothing about its body
     }
-    void rejectedHeartbeats.record(error, request.principal as ProcessServerPrincipal, getPrincipal(request).actor).then(send);
+    void rejectedHeartbeats
+      .record(error, request.principal as ProcessServerPrincipal, getPrincipal(request).actor)
+      .then(send);
   };
 
   await fastify.register((scope, _options, done) => {
@@ -77,7 +91,12 @@ function assertUsable(reading: Reading<HeartbeatRequest> | null): Reading<Heartb
 }
 
 /** What `reply.send` and the hooks of every answer would make of it, in one step. */
-function sendAcceptedResponse({ id }: AuthenticatedRequest, reply: FastifyReply, text: string, isDraining: boolean): void {
+function sendAcceptedResponse(
+  { id }: AuthenticatedRequest,
+  reply: FastifyReply,
+  text: string,
+  isDraining: boolean,
+): void {
   reply.hijack();
   const length = String(Buffer.byteLength(text)); // names of ignored members may be in any script
   const headers = [

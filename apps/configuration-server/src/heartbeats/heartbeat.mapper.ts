@@ -51,7 +51,11 @@ function reportedLoad({ load }: HeartbeatRequest, omitted: OmittedMembers): Load
 }
 
 /** What the body withdraws with `null`. */
-function withdrawnMembers({ load, services, certificateExpiresAt }: HeartbeatRequest): readonly WithdrawableMember[] | null {
+function withdrawnMembers({
+  load,
+  services,
+  certificateExpiresAt,
+}: HeartbeatRequest): readonly WithdrawableMember[] | null {
   if (load !== null && services !== null && certificateExpiresAt !== null) return null;
   const given = { load, services, certificateExpiresAt };
   return (['load', 'services', 'certificateExpiresAt'] as const).filter((name) => given[name] === null);
@@ -93,7 +97,8 @@ const responseByResult = new WeakMap<HeartbeatResult, HeartbeatResponse>();
 /** The same answer, which many of a group share, makes the same response. */
 export function toHeartbeatResponse(result: HeartbeatResult): HeartbeatResponse {
   let response = responseByResult.get(result);
-  if (!response) responseByResult.set(result, (response = { ...result, leaseExpiresAt: result.leaseExpiresAt.toISOString() }));
+  if (!response)
+    responseByResult.set(result, (response = { ...result, leaseExpiresAt: result.leaseExpiresAt.toISOString() }));
   return response;
 }
 

@@ -43,7 +43,10 @@ export class HeartbeatsController {
   ): Promise<HeartbeatResponse> {
     const heartbeatReport = toHeartbeat(hostId, body, call, this.clock.now(), omitted);
     return new Promise((resolve, reject) =>
-      this.receiver.receive(heartbeatReport, { onAccepted: (result) => resolve(toSenderResponse(result, omitted)), onRejected: reject }),
+      this.receiver.receive(heartbeatReport, {
+        onAccepted: (result) => resolve(toSenderResponse(result, omitted)),
+        onRejected: reject,
+      }),
     );
   }
 }

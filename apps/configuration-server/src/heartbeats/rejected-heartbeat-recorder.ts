@@ -17,7 +17,11 @@ export class RejectedHeartbeatRecorder {
   async record(error: unknown, { hostId, generation }: ProcessServerPrincipal, actor: Actor): Promise<void> {
     const { code, status, detail: explanation } = toProblem(error, actor.requestId, false);
     const kind: EventKind | null =
-      error instanceof FleetError ? rejectionEventKind(error.details) : status < 500 ? 'refused_malformed_heartbeat' : null;
+      error instanceof FleetError
+        ? rejectionEventKind(error.details)
+        : status < 500
+          ? 'refused_malformed_heartbeat'
+          : null;
     if (!kind) return;
     const detail = { code, call: 'heartbeat', explanation };
     const recording = this.registry

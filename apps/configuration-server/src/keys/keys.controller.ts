@@ -87,7 +87,12 @@ export class KeysController {
     problems: ['validation_failed', 'invalid_cursor'],
   })
   apiKeys(@Query() query: PageQuery, @CurrentPrincipal() { actor }: AuthenticatedCall): Promise<ApiKeyList> {
-    return this.fetchPage('api-keys', query, (limit, after) => this.keyService.apiKeys(actor, limit, after), toApiKeyDto);
+    return this.fetchPage(
+      'api-keys',
+      query,
+      (limit, after) => this.keyService.apiKeys(actor, limit, after),
+      toApiKeyDto,
+    );
   }
 
   @Delete('api-keys/:keyId')
@@ -98,7 +103,10 @@ export class KeysController {
     responses: { 200: { type: ApiKeyDto, description: 'It is revoked; asked again, the same' } },
     problems: [...CHANGE_PROBLEMS, 'api_key_not_found', 'last_admin_key'],
   })
-  async revokeApiKey(@Param('keyId', keyIdPipe) keyId: string, @CurrentPrincipal() { actor }: AuthenticatedCall): Promise<ApiKeyDto> {
+  async revokeApiKey(
+    @Param('keyId', keyIdPipe) keyId: string,
+    @CurrentPrincipal() { actor }: AuthenticatedCall,
+  ): Promise<ApiKeyDto> {
     return toApiKeyDto(await this.keyService.revokeApiKey(keyId, actor));
   }
 

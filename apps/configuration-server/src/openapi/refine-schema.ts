@@ -61,7 +61,9 @@ export function refineSchema(name: string, schema: Schema): void {
   if (isText && DATE_TIME_DESCRIPTION.test(schema.description ?? '')) schema.format = 'date-time';
   if (isText && UUID_NAME.test(name)) schema.format = 'uuid';
   const {
-    example = schema.enum || name === NO_EXAMPLE_FIELD ? undefined : (EXAMPLES_BY_FORMAT[schema.format ?? ''] ?? EXAMPLES[name]),
+    example = schema.enum || name === NO_EXAMPLE_FIELD
+      ? undefined
+      : (EXAMPLES_BY_FORMAT[schema.format ?? ''] ?? EXAMPLES[name]),
   } = schema;
   delete schema.example;
   if (example !== undefined) schema.examples = [example];

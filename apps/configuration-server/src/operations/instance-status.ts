@@ -75,7 +75,7 @@ export class InstanceStatus {
       replica,
       startedAt: this.startedAt.toISOString(),
       addresses: this.addresses,
-      listening: { listening: this.canCommit, availableMs, recordedAt: recordedAt.toISOString() },
+      availability: { accepting: this.canCommit, availableMs, recordedAt: recordedAt.toISOString() },
       cleanUp: {
         lastPassAt: lastRun?.at.toISOString() ?? null,
         lastPassBy: lastRun?.by ?? null,

@@ -109,7 +109,11 @@ export class Metrics {
       'How far the clock of the present database node is ahead of the clock of the site, which does not follow it',
       () => databaseDifferenceMs() / 1000,
     );
-    gauge('cs_process_servers', 'Process servers that have sent a heartbeat, as last counted', () => receiver.fleetSize);
+    gauge(
+      'cs_process_servers',
+      'Process servers that have sent a heartbeat, as last counted',
+      () => receiver.fleetSize,
+    );
     gauge(
       'cs_auth_failing_addresses',
       'Addresses from which wrong passphrases or keys came in the last ten minutes',

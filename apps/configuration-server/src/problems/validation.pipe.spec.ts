@@ -25,14 +25,14 @@ const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQue
   isIn: () => ['', 'connected', 1, [], {}].map((value): Case => [value, 'must be one of the following values: ']),
   isBoolean: () => ['yes', '', 1, []].map((value): Case => [value, 'must be a boolean value']),
   isString: () => [1, true, ['a', 'b'], {}].map((value): Case => [value, 'must be a string']),
-  isLabel: () =>
+  isDisplayText: () =>
     [1, '', LONG, ['a']]
       .map((value): Case => [value, 'must be text of 1 to '])
       .concat([
         [' a', 'must not begin with white space'],
         ['a\n', 'must be one line of characters'],
       ]),
-  isLabelStart: () =>
+  isDisplayTextPrefix: () =>
     [1, '', LONG, ['a']]
       .map((value): Case => [value, 'must be text of 1 to '])
       .concat([[' a', 'must not begin with white space']]),

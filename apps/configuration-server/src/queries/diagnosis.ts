@@ -40,7 +40,12 @@ export class DiagnosisService {
       'newest',
     );
     const from = new Date(asOf.at.getTime() - EVENT_WINDOW_MS);
-    const notable = await this.events.fetchPage({ hostId, kinds: NOTABLE_KINDS, from }, MAX_EVENTS_READ, null, 'newest');
+    const notable = await this.events.fetchPage(
+      { hostId, kinds: NOTABLE_KINDS, from },
+      MAX_EVENTS_READ,
+      null,
+      'newest',
+    );
     const recent = [...notable.items].reverse();
     const refusals = refusalsAmong(recent);
     return {
@@ -65,7 +70,10 @@ export class DiagnosisService {
   }
 }
 
-const toServiceOutage = ({ detail }: FleetEvent): ServiceOutageDto => ({ from: String(detail['from']), to: String(detail['to']) });
+const toServiceOutage = ({ detail }: FleetEvent): ServiceOutageDto => ({
+  from: String(detail['from']),
+  to: String(detail['to']),
+});
 
 const toRefusalDto = ({ kind, event, meaning, recommendedActions }: Refusal): RefusalDto => ({
   kind,

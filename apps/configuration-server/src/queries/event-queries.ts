@@ -72,7 +72,10 @@ export class EventQueries {
   ): Promise<EventList> {
     if (position) return this.eventList(query, await this.events.fetchPage(filter, limit, position, 'newest'));
     const silence = await this.ongoingSilenceIn(filter, false);
-    const eventList = this.eventList(query, await this.events.fetchPage(filter, limit - silence.length, null, 'newest'));
+    const eventList = this.eventList(
+      query,
+      await this.events.fetchPage(filter, limit - silence.length, null, 'newest'),
+    );
     return { ...eventList, items: [...silence, ...eventList.items] };
   }
 

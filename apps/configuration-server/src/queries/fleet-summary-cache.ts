@@ -22,8 +22,7 @@ export class FleetSummaryCache {
     if (this.cached && now < this.cached.freshUntil) return this.cached.summary;
     const inFlight = { freshUntil: Infinity, summary: this.count() };
     inFlight.summary.then(
-      () =>
-        (inFlight.freshUntil = now + Math.max(MIN_TTL_MS, TTL_COST_FACTOR * (this.clock.monotonicMs() - now))),
+      () => (inFlight.freshUntil = now + Math.max(MIN_TTL_MS, TTL_COST_FACTOR * (this.clock.monotonicMs() - now))),
       () => (inFlight.freshUntil = 0),
     );
     this.cached = inFlight;

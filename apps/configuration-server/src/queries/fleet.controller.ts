@@ -1,7 +1,13 @@
 import { Controller, Get, Query, Res, StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ConfigurationServerResponse, EventList, ExportEventsQuery, FleetResponse, ListEventsQuery } from '@app/api-contract';
+import {
+  ConfigurationServerResponse,
+  EventList,
+  ExportEventsQuery,
+  FleetResponse,
+  ListEventsQuery,
+} from '@app/api-contract';
 import { Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
 import { EventExports } from './event-exports.js';

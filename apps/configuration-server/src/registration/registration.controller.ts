@@ -60,7 +60,9 @@ export class RegistrationController {
     @Body() body: RegisterRequest,
     @CurrentPrincipal() call: AuthenticatedCall,
   ): Promise<PreflightResponse> {
-    const { wouldRegister, findings } = await this.registrationService.preflight(toRegistrationCommand(hostId, body, call));
+    const { wouldRegister, findings } = await this.registrationService.preflight(
+      toRegistrationCommand(hostId, body, call),
+    );
     return { wouldRegister, findings: [...findings] };
   }
 }

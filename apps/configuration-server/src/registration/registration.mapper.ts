@@ -8,7 +8,12 @@ import {
   type RegistrationCommand,
 } from '@app/fleet';
 import { sha256 } from '@app/platform';
-import { canonicalAddress, type ProxySettings, type RegisterRequest, type RegistrationResponse } from '@app/api-contract';
+import {
+  canonicalAddress,
+  type ProxySettings,
+  type RegisterRequest,
+  type RegistrationResponse,
+} from '@app/api-contract';
 import type { AuthenticatedCall } from '../access/principal.js';
 
 const DEFAULT_DATA_PORT = 9443;

@@ -30,7 +30,10 @@ export class PurgePlansController {
     },
     problems: [...CHANGE_PROBLEMS, 'empty_filter'],
   })
-  async plan(@Body() filter: PurgePlanRequest, @CurrentPrincipal() { actor }: AuthenticatedCall): Promise<PurgePlanResponse> {
+  async plan(
+    @Body() filter: PurgePlanRequest,
+    @CurrentPrincipal() { actor }: AuthenticatedCall,
+  ): Promise<PurgePlanResponse> {
     const { plan, remaining } = await this.planner.plan(toFleetFilter(filter), actor.name);
     return {
       planId: plan.planId,

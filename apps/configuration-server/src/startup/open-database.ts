@@ -15,7 +15,14 @@ import {
   NewerSchemaError,
   type DatabaseAddress,
 } from '@app/fleet-mysql';
-import { errorCode, errorMessage, SystemClock, withProgress, type DatabaseSettings, type Settings } from '@app/platform';
+import {
+  errorCode,
+  errorMessage,
+  SystemClock,
+  withProgress,
+  type DatabaseSettings,
+  type Settings,
+} from '@app/platform';
 import { StartupError } from './startup-error.js';
 import { DatabaseSupervisor } from '../kept-database.js';
 import type { TeardownStack } from './teardown-stack.js';
@@ -81,7 +88,8 @@ export async function bringSchemaUpToDate(
       'Bringing the schema up to date',
       migrateDatabase(address, clock, replica, randomness),
     ).catch((error: unknown) => {
-      if (isMissingPrivilege(error)) throw new StartupError(missingPrivilegeMessage(schema, user, pending, error), { cause: error });
+      if (isMissingPrivilege(error))
+        throw new StartupError(missingPrivilegeMessage(schema, user, pending, error), { cause: error });
       throw error;
     });
     return pending;
@@ -108,7 +116,11 @@ async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
 }
 
 /** The first connection to a database that is not ours. */
-async function connectToDatabase(database: DatabaseSettings, clock: SystemClock, progress: (line: string) => void): Promise<void> {
+async function connectToDatabase(
+  database: DatabaseSettings,
+  clock: SystemClock,
+  progress: (line: string) => void,
+): Promise<void> {
   const where =
     'socketPath' in database
       ? database.socketPath

@@ -90,7 +90,9 @@ export class AccessPaths {
     private readonly scan: DrivingTable,
     private readonly maxCollected = PAGE_LIMITS.maxCollectedByHostId,
   ) {
-    this.drivingTables = conditions.map(({ drivingTable }) => drivingTable).filter((drivingTable) => drivingTable !== scan);
+    this.drivingTables = conditions
+      .map(({ drivingTable }) => drivingTable)
+      .filter((drivingTable) => drivingTable !== scan);
     this.probes = this.drivingTables.flatMap(({ probes }, path) =>
       probes.map(({ sql, parameters }) =>
         sqlFragment(
@@ -147,7 +149,10 @@ export function joinOrder(conditions: readonly FilterCondition[]): Alias[] {
 }
 
 /** The tables of a query, in the order and by the index that its start says; each further one by its primary key. */
-export function fromClause({ alias: first, from }: Pick<DrivingTable, 'alias' | 'from'>, others: readonly Alias[]): SqlFragment {
+export function fromClause(
+  { alias: first, from }: Pick<DrivingTable, 'alias' | 'from'>,
+  others: readonly Alias[],
+): SqlFragment {
   const joins = others
     .filter((alias) => alias !== first)
     .map((alias) => `STRAIGHT_JOIN ${TABLES[alias]} AS ${alias} ON ${alias}.host_id = ${first}.host_id`);

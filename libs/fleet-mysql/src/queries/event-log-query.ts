@@ -1,4 +1,10 @@
-import { MAX_CLOCK_DISAGREEMENT_MS, type Clock, type EventKind, type FleetEvent, type AvailabilityState } from '@app/fleet';
+import {
+  MAX_CLOCK_DISAGREEMENT_MS,
+  type Clock,
+  type EventKind,
+  type FleetEvent,
+  type AvailabilityState,
+} from '@app/fleet';
 import type { Database } from '../database.js';
 import { toEvent, type EventRow } from '../statements/rows.js';
 
@@ -119,7 +125,10 @@ function afterPosition(
 ): { readonly sql: string; readonly parameters: unknown[] } {
   const comparison = isNewest ? '<' : '>';
   const timestamp = new Date(at);
-  return { sql: `(e.at ${comparison} ? OR (e.at = ? AND e.id ${comparison} ?))`, parameters: [timestamp, timestamp, id] };
+  return {
+    sql: `(e.at ${comparison} ? OR (e.at = ? AND e.id ${comparison} ?))`,
+    parameters: [timestamp, timestamp, id],
+  };
 }
 
 function lastOf(items: readonly FleetEvent[]): EventPosition | null {
@@ -129,7 +138,10 @@ function lastOf(items: readonly FleetEvent[]): EventPosition | null {
 
 /** After the last item, but not within the time that may still fill. */
 function tailPosition(items: readonly FleetEvent[], position: EventPosition | null, asOf: Date): EventPosition {
-  const safePosition: EventPosition = { at: new Date(asOf.getTime() - EVENT_VISIBILITY_LAG_MS).toISOString(), id: MAX_UUID };
+  const safePosition: EventPosition = {
+    at: new Date(asOf.getTime() - EVENT_VISIBILITY_LAG_MS).toISOString(),
+    id: MAX_UUID,
+  };
   const reached = lastOf(items) ?? position;
   if (!reached) return safePosition;
   return reached.at < safePosition.at ? reached : safePosition;

@@ -72,7 +72,12 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
   switch (health) {
     case 'Critical':
       return [
-        indexScan('process_server_lease', 'ix_last_seen', 'x.last_seen_available_ms <= ?', asOf.availableMs - HEALTH_WINDOW_MS),
+        indexScan(
+          'process_server_lease',
+          'ix_last_seen',
+          'x.last_seen_available_ms <= ?',
+          asOf.availableMs - HEALTH_WINDOW_MS,
+        ),
         healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Critical'), slot),
         healthScan('ix_certificate_expiry', 'x.certificate_expires_at <= ?', asOf.at),
       ];
@@ -95,7 +100,11 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf):
         ),
         healthScan('ix_load', 'x.load_severity = 0'),
         healthScan('ix_load', 'x.load_severity IN (1, 2, 3) AND x.load_report_bucket <= ?', slot),
-        healthScan('ix_load', 'x.load_severity IN (1, 2, 3) AND x.load_report_bucket >= ?', loadReportBucketOf(reportsAheadFrom(asOf.at))),
+        healthScan(
+          'ix_load',
+          'x.load_severity IN (1, 2, 3) AND x.load_report_bucket >= ?',
+          loadReportBucketOf(reportsAheadFrom(asOf.at)),
+        ),
       ];
   }
 }
@@ -132,7 +141,10 @@ export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version)
       indexCondition(
         'l',
         'ix_lease_expiry',
-        sqlFragment(`l.expires_available_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`, asOf.availableMs),
+        sqlFragment(
+          `l.expires_available_ms ${filter.connectionState === 'Connected' ? '>' : '<='} ?`,
+          asOf.availableMs,
+        ),
       ),
     );
   }
@@ -144,7 +156,8 @@ export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version)
         sqlFragment(`p.decommissioned_at IS ${filter.lifecycle === 'Registered' ? '' : 'NOT '}NULL`),
       ),
     );
-  if (filter.versionStatus) conditions.push(indexCondition('p', 'ix_version_key', versionCondition(filter.versionStatus, ours)));
+  if (filter.versionStatus)
+    conditions.push(indexCondition('p', 'ix_version_key', versionCondition(filter.versionStatus, ours)));
   if (filter.health) {
     const { sql, parameters } = healthSql(asOf);
     const found = filter.health === 'Normal' ? [] : healthCandidates(filter.health, asOf);
@@ -157,14 +170,22 @@ export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version)
   if (filter.machineId !== undefined)
     conditions.push(indexCondition('p', 'ix_machine_id', sqlFragment('p.machine_id = ?', filter.machineId), true));
   if (filter.possibleDuplicate !== undefined)
-    conditions.push(candidateCondition([], sqlFragment(`${filter.possibleDuplicate ? '' : 'NOT '}${duplicateConditionSql('p')}`)));
+    conditions.push(
+      candidateCondition([], sqlFragment(`${filter.possibleDuplicate ? '' : 'NOT '}${duplicateConditionSql('p')}`)),
+    );
   if (filter.passphraseId !== undefined)
-    conditions.push(indexCondition('p', 'ix_passphrase', sqlFragment('p.passphrase_id = ?', filter.passphraseId), true));
+    conditions.push(
+      indexCondition('p', 'ix_passphrase', sqlFragment('p.passphrase_id = ?', filter.passphraseId), true),
+    );
   if (filter.neverConnected)
     conditions.push(indexCondition('l', 'ix_never_connected', sqlFragment('l.never_connected = 1'), true));
   if (filter.silentForSeconds !== undefined) {
     conditions.push(
-      indexCondition('l', 'ix_last_seen', sqlFragment('l.last_seen_available_ms <= ?', asOf.availableMs - filter.silentForSeconds * 1000)),
+      indexCondition(
+        'l',
+        'ix_last_seen',
+        sqlFragment('l.last_seen_available_ms <= ?', asOf.availableMs - filter.silentForSeconds * 1000),
+      ),
     );
   }
   return conditions;

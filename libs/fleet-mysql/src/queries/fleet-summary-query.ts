@@ -61,7 +61,8 @@ export class FleetSummaryQuery {
     );
     const from = (await this.exceedsThreshold(unhealthyCandidates)) ? ALL_SERVERS : restrictedTo(unhealthyCandidates);
     const health = healthSql(asOf);
-    const currentPassphraseId = (await this.database.rows<{ id: string | null }>(READ_CURRENT_PASSPHRASE_ID))[0]?.id ?? '';
+    const currentPassphraseId =
+      (await this.database.rows<{ id: string | null }>(READ_CURRENT_PASSPHRASE_ID))[0]?.id ?? '';
     const rows = await this.database.rows<CountRow>(
       `SELECT IF(t.decommissioned, 'decommissioned', 'registered') AS what, t.version_key AS name, t.entries FROM (${READ_COUNTERS}) AS t
        UNION ALL SELECT 'disconnected', '', (${READ_DISCONNECTED})

@@ -73,7 +73,9 @@ const SORT_DEFINITIONS: Record<SortKey, Sort> = {
     tables: ['n'],
     // A walk through the names with a prefix begins there; an entry that has just been given such a name is found once that counts.
     range: (_first, { friendlyName }) => (friendlyName === undefined ? [] : [namePrefix('n.name_key', friendlyName)]),
-    upperBound: ({ at }) => [{ sql: 'n.valid_from <= ? AND (n.valid_until IS NULL OR n.valid_until > ?)', parameters: [at, at] }],
+    upperBound: ({ at }) => [
+      { sql: 'n.valid_from <= ? AND (n.valid_until IS NULL OR n.valid_until > ?)', parameters: [at, at] },
+    ],
   },
   lastHeartbeat: {
     column: 'l.last_seen_available_ms',
@@ -135,17 +137,35 @@ export class ProcessServerListQuery {
     const { scan, range, upperBound } = SORT_DEFINITIONS[sort];
     const { maxCollectedByHostId, maxCollectedOtherwise } = this.limits;
     const filters = filterConditions(filter, asOf, this.version);
-    const accessPaths = new AccessPaths(filters, scan(filters), sort === 'hostId' ? maxCollectedByHostId : maxCollectedOtherwise);
+    const accessPaths = new AccessPaths(
+      filters,
+      scan(filters),
+      sort === 'hostId' ? maxCollectedByHostId : maxCollectedOtherwise,
+    );
     const rangeConditions = range(snapshot ?? asOf, filter);
     const conditions: SqlFragment[] = [...filters, ...rangeConditions, ...upperBound(snapshot ?? asOf)];
     const tables = joinOrder(filters);
     const pageEndOf = async (path: number): Promise<KeysetPosition | null> =>
-      accessPaths.isOrderedScan(path) && filters.some(({ drivingTable }) => drivingTable !== accessPaths.drivingTable(path))
+      accessPaths.isOrderedScan(path) &&
+      filters.some(({ drivingTable }) => drivingTable !== accessPaths.drivingTable(path))
         ? this.findPageEnd(accessPaths.drivingTable(path), SORT_DEFINITIONS[sort], rangeConditions, position)
         : null;
     const statement = (path: number, end: KeysetPosition | null): Statement =>
-      pageStatement(accessPaths.drivingTable(path), SORT_DEFINITIONS[sort], tables, conditions, { position, end }, limit + 1);
-    const { rows, end } = await this.readUsingCachedPath(JSON.stringify([sort, filter]), accessPaths, limit, pageEndOf, statement);
+      pageStatement(
+        accessPaths.drivingTable(path),
+        SORT_DEFINITIONS[sort],
+        tables,
+        conditions,
+        { position, end },
+        limit + 1,
+      );
+    const { rows, end } = await this.readUsingCachedPath(
+      JSON.stringify([sort, filter]),
+      accessPaths,
+      limit,
+      pageEndOf,
+      statement,
+    );
     const visible = rows.slice(0, limit);
     const last = visible.at(-1);
     const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : end;
@@ -192,7 +212,10 @@ export class ProcessServerListQuery {
     position: KeysetPosition | null,
   ): Promise<KeysetPosition | null> {
     const id = `${drivingTable.alias}.host_id`;
-    const { sql, parameters } = drivingTable.probes[0] ?? { sql: `FROM ${drivingTable.from.sql} WHERE TRUE`, parameters: [] };
+    const { sql, parameters } = drivingTable.probes[0] ?? {
+      sql: `FROM ${drivingTable.from.sql} WHERE TRUE`,
+      parameters: [],
+    };
     const all = [...rangeConditions, ...(position ? [afterPosition(column, id, position)] : [])];
     const [row] = await this.database.rows<{ sort_value: string | number; host_id: string }>(
       `SELECT ${column ?? id} AS sort_value, ${id} AS host_id ${[sql, ...all.map((condition) => condition.sql)].join(' AND ')}

@@ -13,7 +13,8 @@ export const READ_AVAILABILITY_AND_FLOOR = `
     LEFT JOIN availability_clock AS g ON g.id = o.id
     LEFT JOIN site AS s ON s.id = o.id`;
 /** Params: now, run ahead. */
-export const INSERT_AVAILABILITY = 'INSERT INTO availability_clock (id, available_ms, recorded_at, run_ahead_ms) VALUES (1, 0, ?, ?)';
+export const INSERT_AVAILABILITY =
+  'INSERT INTO availability_clock (id, available_ms, recorded_at, run_ahead_ms) VALUES (1, 0, ?, ?)';
 /** Moves the clock on. Params: L, noted at, run ahead, L when unsteady, L of a step, L and wall time of a step back, the record that was read. Matches nothing when another replica was faster. */
 export const ADVANCE_AVAILABILITY = `
   UPDATE availability_clock AS g

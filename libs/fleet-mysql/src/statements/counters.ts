@@ -14,7 +14,8 @@ export const READ_COUNTERS = `
     FROM fleet_counter_delta AS t
    GROUP BY t.version_key, t.decommissioned`;
 
-export const COUNT_ENTRIES = 'SELECT CAST(COALESCE(SUM(t.entries), 0) AS SIGNED) AS entries FROM fleet_counter_delta AS t';
+export const COUNT_ENTRIES =
+  'SELECT CAST(COALESCE(SUM(t.entries), 0) AS SIGNED) AS entries FROM fleet_counter_delta AS t';
 
 /** Param: rows. */
 export const INSERT_COUNTER_DELTAS = 'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) VALUES ?';
@@ -77,7 +78,12 @@ export class CounterDelta {
   statements(): Statement[] {
     const { rows } = this;
     return rows.length > 0
-      ? [{ sql: INSERT_COUNTER_DELTAS, parameters: [rows.map((row) => [row.version_key, row.decommissioned, row.entries])] }]
+      ? [
+          {
+            sql: INSERT_COUNTER_DELTAS,
+            parameters: [rows.map((row) => [row.version_key, row.decommissioned, row.entries])],
+          },
+        ]
       : [];
   }
 }

@@ -66,7 +66,11 @@ const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 
 /** Columns of an entry that no two entries should have in common, each with its index. */
-export const IDENTITY_INDEXES = { ip_address: 'ix_ip_address', name_key: 'ix_name_key', machine_id: 'ix_machine_id' } as const;
+export const IDENTITY_INDEXES = {
+  ip_address: 'ix_ip_address',
+  name_key: 'ix_name_key',
+  machine_id: 'ix_machine_id',
+} as const;
 
 /** Params: place in the group, address, host id; the same with the key of the name and with the machine id. A few are enough to say that there are some. */
 export const FIND_POSSIBLE_DUPLICATES = Object.entries(IDENTITY_INDEXES)
@@ -192,7 +196,11 @@ export const markDecommissioned = (
     parameters: [at, availableMs, by, reason, removeBy, entry.hostId, entry.generation],
     expectedRows: 1,
   },
-  { sql: MARK_LEASE_RETIRED, parameters: [entry.lease.expiresAvailableMs, entry.hostId, entry.generation], expectedRows: 1 },
+  {
+    sql: MARK_LEASE_RETIRED,
+    parameters: [entry.lease.expiresAvailableMs, entry.hostId, entry.generation],
+    expectedRows: 1,
+  },
 ];
 
 export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedStatement[] => [

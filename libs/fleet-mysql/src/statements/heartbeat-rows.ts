@@ -87,7 +87,10 @@ const toJsonBuffer = (rows: readonly HeartbeatRow[]): Buffer => Buffer.from(JSON
 
 export function updateStatusReports(rows: readonly HeartbeatRow[], now: Date): Statement {
   const again = [...recentReportRange(now), now];
-  return { sql: UPDATE_STATUS_REPORTS, parameters: [toJsonBuffer(rows), ...again, ...validReportRange(now), now, ...again, now, now] };
+  return {
+    sql: UPDATE_STATUS_REPORTS,
+    parameters: [toJsonBuffer(rows), ...again, ...validReportRange(now), now, ...again, now, now],
+  };
 }
 
 /** For UPDATE_STATUS_REPORTS; null when there is nothing to report. */

@@ -10,7 +10,11 @@ const OUT_OF_ORDER_MS = 60_000;
 const LATEST_HEARTBEAT = 'IF(l.last_heartbeat_at BETWEEN ? AND ?, l.last_heartbeat_at, ?)';
 
 /** Parameters of LATEST_HEARTBEAT. */
-export const lastHeartbeatParameters = (now: Date): readonly Date[] => [now, new Date(now.getTime() + OUT_OF_ORDER_MS), now];
+export const lastHeartbeatParameters = (now: Date): readonly Date[] => [
+  now,
+  new Date(now.getTime() + OUT_OF_ORDER_MS),
+  now,
+];
 
 /**
  * Renews the leases of those who said just what they said before, credential and generation included, while the lease runs.

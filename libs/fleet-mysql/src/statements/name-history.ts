@@ -11,12 +11,14 @@ const INSERT_NAMES = 'INSERT INTO process_server_name_history (host_id, valid_fr
 /** Param: host ids. */
 const READ_CURRENT_NAMES =
   'SELECT n.host_id, n.valid_from FROM process_server_name_history AS n WHERE n.host_id IN (?) AND n.valid_until IS NULL';
-const CLOSE_CURRENT_NAME = 'UPDATE process_server_name_history AS n SET n.valid_until = ? WHERE n.host_id = ? AND n.valid_until IS NULL';
+const CLOSE_CURRENT_NAME =
+  'UPDATE process_server_name_history AS n SET n.valid_until = ? WHERE n.host_id = ? AND n.valid_until IS NULL';
 /** Params: host ids that are held. With the key's own columns alone MySQL reads the whole table even so, hence the name, which is never null. */
 export const DELETE_NAMES_OF =
   'DELETE n FROM process_server_name_history AS n FORCE INDEX (PRIMARY) WHERE n.host_id IN (?) AND n.name_key IS NOT NULL';
 /** Params: before, limit. */
-export const DELETE_OLD_NAMES = 'DELETE FROM process_server_name_history WHERE valid_until < ? ORDER BY valid_until LIMIT ?';
+export const DELETE_OLD_NAMES =
+  'DELETE FROM process_server_name_history WHERE valid_until < ? ORDER BY valid_until LIMIT ?';
 
 interface Named {
   readonly hostId: string;

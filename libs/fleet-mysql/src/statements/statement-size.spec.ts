@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { limitHeartbeatBatches } from './statement-size.js';
 
-const LIMITS = { queueLength: 20_000, maxBatchSize: 500, maxPerServerPerSecond: 20, maxServicesPerBatch: 2_000 };
+const LIMITS = { maxQueueLength: 20_000, maxBatchSize: 500, maxPerServerPerSecond: 20, maxServicesPerBatch: 2_000 };
 const MIB = 1_048_576;
 
 describe('groups of heartbeats', () => {

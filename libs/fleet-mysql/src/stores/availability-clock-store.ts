@@ -89,7 +89,9 @@ export async function readMomentAndFloor(
   reader: Pick<Transaction, 'rows'>,
   clock: Clock,
 ): Promise<Moment & { readonly generationFloor: number }> {
-  type Row = { [Column in keyof AvailabilityRow]: AvailabilityRow[Column] | null } & { readonly generation_floor: number };
+  type Row = { [Column in keyof AvailabilityRow]: AvailabilityRow[Column] | null } & {
+    readonly generation_floor: number;
+  };
   const [row] = await reader.rows<Row>(READ_AVAILABILITY_AND_FLOOR);
   const now = clock.now();
   const isRecorded = row !== undefined && row.recorded_at !== null;
@@ -149,11 +151,21 @@ export class AvailabilityClockStore implements AvailabilityStore {
         if (record.availability === previous) return record;
         const advance = { sql: ADVANCE_AVAILABILITY, parameters: [...valuesOf(record.availability), row.recorded_at] };
         // Locked no longer than it takes to write: a replica that stops meanwhile would hold up the others.
-        if ((await transaction.executeAndCommitIfExact(advance, 1, eventStatements(this.eventsOf(record, eventId, now)))) !== 1)
+        if (
+          (await transaction.executeAndCommitIfExact(
+            advance,
+            1,
+            eventStatements(this.eventsOf(record, eventId, now)),
+          )) !== 1
+        )
           throw new OptimisticLockError();
         return record;
       },
-      { commitProofEventIds: [eventId], nonRetryable: [ER_LOCK_WAIT_TIMEOUT], deadline: performance.now() + HEARTBEAT_PROBE_TIMEOUT_MS },
+      {
+        commitProofEventIds: [eventId],
+        nonRetryable: [ER_LOCK_WAIT_TIMEOUT],
+        deadline: performance.now() + HEARTBEAT_PROBE_TIMEOUT_MS,
+      },
     );
   }
 

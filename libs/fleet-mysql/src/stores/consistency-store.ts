@@ -3,7 +3,12 @@ import type { Database } from '../database.js';
 import { readRecords } from './host-records.js';
 import { insertEvents } from '../statements/events.js';
 import { readSuspectsParameters, READ_END_OF_RANGE, READ_SUSPECTS } from '../statements/hosts.js';
-import { INSERT_COUNTER_DELTAS, READ_COUNTER_DIFFERENCES, LOCK_COUNTER_REPAIR, type CounterRow } from '../statements/counters.js';
+import {
+  INSERT_COUNTER_DELTAS,
+  READ_COUNTER_DIFFERENCES,
+  LOCK_COUNTER_REPAIR,
+  type CounterRow,
+} from '../statements/counters.js';
 
 const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Suspects whose rows are read in one statement. */
@@ -23,10 +28,7 @@ export class ConsistencyStore implements Inconsistencies {
   async scan(after: string, limit: number): Promise<{ damaged: DamagedHost[]; next: string | null }> {
     const [end] = await this.database.rows<{ host_id: string }>(READ_END_OF_RANGE, [after, limit - 1]);
     const upTo = end?.host_id ?? MAX_UUID;
-    const suspects = await this.database.rows<{ host_id: string }>(
-      READ_SUSPECTS,
-      readSuspectsParameters(after, upTo),
-    );
+    const suspects = await this.database.rows<{ host_id: string }>(READ_SUSPECTS, readSuspectsParameters(after, upTo));
     const hostIds = suspects.map(({ host_id }) => host_id).sort();
     const damaged: DamagedHost[] = [];
     for (let from = 0; from < hostIds.length; from += READ_BATCH_SIZE) {

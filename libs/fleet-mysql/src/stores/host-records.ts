@@ -82,5 +82,7 @@ function toHostRows(row: HostRow): HostRows {
 
 function toEntry(row: HostRow): ProcessServer {
   const entry = row as unknown as EntryRow;
-  return toProcessServer(row.lease_generation === null ? { ...entry, ...MISSING_LEASE, source_address: entry.ip_address } : entry);
+  return toProcessServer(
+    row.lease_generation === null ? { ...entry, ...MISSING_LEASE, source_address: entry.ip_address } : entry,
+  );
 }

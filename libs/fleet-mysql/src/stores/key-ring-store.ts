@@ -118,12 +118,18 @@ export class KeyRingStore implements KeyRing {
       const now = this.clock.now();
       await transaction.write(LOCK_KEY_RING, [Buffer.from(eventId), now]);
       // The attempt before this one was committed after all: the next look finds its event, and answers with it.
-      if (previousCommitMayBePending && (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0)
+      if (
+        previousCommitMayBePending &&
+        (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0
+      )
         throw new OptimisticLockError();
       const { result, change } = decide(await this.snapshot(transaction, caller, about, now));
       if (change) {
         const event: FleetEvent = { ...change.event, id: eventId, at: now, hostId: null, generation: null };
-        await transaction.executeAll([...(change.write ? statementsOf(change.write) : []), ...eventStatements([event])]);
+        await transaction.executeAll([
+          ...(change.write ? statementsOf(change.write) : []),
+          ...eventStatements([event]),
+        ]);
       }
       return result;
     };

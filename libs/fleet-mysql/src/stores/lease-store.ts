@@ -47,9 +47,11 @@ import { CounterDelta, versionKeyOf } from '../statements/counters.js';
 import type { PendingWrites } from '../pending-writes.js';
 
 type LeaseLookup =
-  { lease: StoredLease; fingerprint: string } | { locked: true } | { gone: Pick<Tombstone, 'removal' | 'generation'> | null };
+  | { lease: StoredLease; fingerprint: string }
+  | { locked: true }
+  | { gone: Pick<Tombstone, 'removal' | 'generation'> | null };
 
-const DEFERRED: HeartbeatVerdict = { outcome: 'carry' };
+const DEFERRED: HeartbeatVerdict = { outcome: 'deferred' };
 
 /** One of a group, and what becomes of it in the attempt that counts. */
 class BatchItem {
@@ -128,7 +130,11 @@ export class LeaseStore implements Leases {
     const renewed =
       renewals.length === 0
         ? 0
-        : await transaction.executeAndCommitIfExact(renewalStatement(renewals, moment), items.length, healthStatements(items, moment));
+        : await transaction.executeAndCommitIfExact(
+            renewalStatement(renewals, moment),
+            items.length,
+            healthStatements(items, moment),
+          );
     if (renewed === items.length) {
       for (const item of items) item.verdict = accepted(item.waiting.heartbeat.agentVersion ?? '', moment);
       return;
@@ -157,7 +163,9 @@ export class LeaseStore implements Leases {
     const unchanged = new Set(
       items.filter(
         ({ hostId, fingerprint, waiting }) =>
-          renewed > 0 && waiting.heartbeat.agentVersion !== null && wasRenewed(lookups.get(hostId), fingerprint, moment),
+          renewed > 0 &&
+          waiting.heartbeat.agentVersion !== null &&
+          wasRenewed(lookups.get(hostId), fingerprint, moment),
       ),
     );
     const isExact = unchanged.size === renewed; // otherwise somebody else wrote one meanwhile: to judge one that was renewed does no harm
@@ -173,7 +181,7 @@ export class LeaseStore implements Leases {
       const stored = 'lease' in found ? found.lease : null;
       const rejection = checkHeartbeat(heartbeat, stored, 'gone' in found ? found.gone : null);
       if (rejection) {
-        item.verdict = { outcome: 'refused', rejection };
+        item.verdict = { outcome: 'rejected', rejection };
         rejections.push(...this.rejectionEvents(heartbeat, rejection, moment.now));
       } else if (stored) {
         item.verdict = accepted(heartbeat.agentVersion ?? stored.agentVersion, moment);
@@ -193,7 +201,10 @@ export class LeaseStore implements Leases {
       for (const lease of leases) {
         const registered = factsOf.get(lease.host_id);
         if (registered)
-          found.set(lease.host_id, { lease: toStoredLease(lease, registered), fingerprint: lease.report_fingerprint.toString('hex') });
+          found.set(lease.host_id, {
+            lease: toStoredLease(lease, registered),
+            fingerprint: lease.report_fingerprint.toString('hex'),
+          });
       }
     }
     const missing = hostIds.filter((hostId) => !found.has(hostId));
@@ -222,7 +233,11 @@ export class LeaseStore implements Leases {
         claim: item,
         beat: heartbeat,
         stored,
-        ...boundHeartbeatEvents(heartbeatEvents(heartbeat, stored, now, availableMs, this.version), stored.eventBounds, now),
+        ...boundHeartbeatEvents(
+          heartbeatEvents(heartbeat, stored, now, availableMs, this.version),
+          stored.eventBounds,
+          now,
+        ),
       };
     });
     const rows = evaluated.map(({ claim: { waiting, fingerprint }, stored, bounds }) =>
@@ -247,7 +262,14 @@ export class LeaseStore implements Leases {
         counters.add(versionKey(version), false, 1);
       }
       for (const { kind, detail, key } of news) {
-        const event = { at: now, kind, hostId: heartbeat.hostId, generation: heartbeat.generation, ...authorOf(heartbeat), detail };
+        const event = {
+          at: now,
+          kind,
+          hostId: heartbeat.hostId,
+          generation: heartbeat.generation,
+          ...authorOf(heartbeat),
+          detail,
+        };
         if (key) idempotentEvents.push({ ...event, id: this.identifiers.deterministicId(key) });
         else events.push({ ...event, id: this.eventId(eventIds, `${heartbeat.hostId} ${kind}`, now) });
       }
@@ -294,7 +316,12 @@ export class LeaseStore implements Leases {
     if (!kind) return [];
     const { hostId, generation } = heartbeat;
     const id = this.identifiers.deterministicId(rejectionKey(hostId, kind, at));
-    const detail = { ...rejection, call: 'heartbeat', machineId: heartbeat.machineId, instanceId: heartbeat.instanceId };
+    const detail = {
+      ...rejection,
+      call: 'heartbeat',
+      machineId: heartbeat.machineId,
+      instanceId: heartbeat.instanceId,
+    };
     return [{ id, at, kind, hostId, generation, ...authorOf(heartbeat), detail }];
   }
 }
@@ -307,14 +334,19 @@ const authorOf = ({ sourceAddress, requestId }: Heartbeat): EventAuthor => ({
 
 /** Renews those who said just what they said before; matches as many. */
 function renewalStatement(items: readonly BatchItem[], { now, availableMs }: Moment): Statement {
-  const rows = items.map(({ waiting: { heartbeat, leaseSeconds, assignedIntervalSeconds }, fingerprint }): HeartbeatRow => [
-    heartbeat.hostId,
-    fingerprint,
-    availableMs + leaseSeconds * 1000,
-    assignedIntervalSeconds,
-    heartbeat.skewMs,
-  ]);
-  return { sql: RENEW_UNCHANGED_LEASES, parameters: [JSON.stringify(rows), ...lastHeartbeatParameters(now), availableMs, availableMs] };
+  const rows = items.map(
+    ({ waiting: { heartbeat, leaseSeconds, assignedIntervalSeconds }, fingerprint }): HeartbeatRow => [
+      heartbeat.hostId,
+      fingerprint,
+      availableMs + leaseSeconds * 1000,
+      assignedIntervalSeconds,
+      heartbeat.skewMs,
+    ],
+  );
+  return {
+    sql: RENEW_UNCHANGED_LEASES,
+    parameters: [JSON.stringify(rows), ...lastHeartbeatParameters(now), availableMs, availableMs],
+  };
 }
 
 /** Writes what heartbeats that are accepted report besides: their load, and the rest. */

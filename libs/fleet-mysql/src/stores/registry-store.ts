@@ -46,7 +46,7 @@ import { fulfilled, rejected, Batcher, type BatchOutcome } from '../batcher.js';
 /** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
 const MAX_CACHED_REJECTIONS = 10_000;
 /** Changes written in one transaction: a hundred hosts are held for as long as that takes. While the database writes one group, the next is decided. */
-const CHANGE_BATCHING = { most: 100, groups: 2 };
+const CHANGE_BATCHING = { maxBatchSize: 100, maxConcurrentBatches: 2 };
 /** Errors that one host of a group causes: its group is not tried again as a whole. */
 const SINGLE_HOST_ERRORS = [ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, ER_LOCK_DEADLOCK, ER_DUP_ENTRY];
 
@@ -138,16 +138,23 @@ export class RegistryStore implements Registry {
    * Of a group, those whose record no other transaction holds; the others are left to be done alone. A group that cannot be written whole
    * is halved, until the one that keeps it from being written is alone.
    */
-  private async changeUnlocked(pendingChanges: readonly PendingChange[], deadline: number): Promise<BatchOutcome<unknown>[]> {
+  private async changeUnlocked(
+    pendingChanges: readonly PendingChange[],
+    deadline: number,
+  ): Promise<BatchOutcome<unknown>[]> {
     const outcomes = await this.write(pendingChanges, LOCK_HOSTS_SKIP_LOCKED, deadline).catch((error: unknown) => {
       if (error instanceof FleetError) throw error;
       return null;
     });
     if (outcomes || pendingChanges.length === 1)
-      return pendingChanges.map((pendingChange) => outcomes?.get(pendingChange) ?? this.startIndividually(pendingChange, deadline));
+      return pendingChanges.map(
+        (pendingChange) => outcomes?.get(pendingChange) ?? this.startIndividually(pendingChange, deadline),
+      );
     const middle = Math.ceil(pendingChanges.length / 2);
     const halves = [pendingChanges.slice(0, middle), pendingChanges.slice(middle)].map((half) =>
-      this.changeUnlocked(half, deadline).catch((error: unknown) => half.map((): BatchOutcome<unknown> => rejected(error))),
+      this.changeUnlocked(half, deadline).catch((error: unknown) =>
+        half.map((): BatchOutcome<unknown> => rejected(error)),
+      ),
     );
     return (await Promise.all(halves)).flat();
   }
@@ -199,7 +206,8 @@ export class RegistryStore implements Registry {
         else if (lock === LOCK_HOSTS) throw new OptimisticLockError(); // it registered after the look for its lock
       }
       const expired = await changesWithExpiredPassphrase(transaction, changes, this.clock);
-      for (const { pendingChange } of expired) outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
+      for (const { pendingChange } of expired)
+        outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
       await writeChanges(
         transaction,
         changes.filter((change) => !expired.includes(change)),
@@ -210,7 +218,8 @@ export class RegistryStore implements Registry {
     // While a COMMIT before may still be under way, everybody's lock is waited for: then that attempt is dead, or its event is found.
     return this.pendingWrites.track((markAt) =>
       this.database.transaction(
-        (transaction, previousCommitMayBePending) => decide(transaction, previousCommitMayBePending ? LOCK_HOSTS : locks, markAt),
+        (transaction, previousCommitMayBePending) =>
+          decide(transaction, previousCommitMayBePending ? LOCK_HOSTS : locks, markAt),
         {
           commitProofEventIds: pendingChanges.map(({ eventId }) => eventId),
           nonRetryable: pendingChanges.length > 1 ? SINGLE_HOST_ERRORS : [],
@@ -220,7 +229,9 @@ export class RegistryStore implements Registry {
     );
   }
 
-  private async readPossibleDuplicates(queries: readonly DuplicateQuery[]): Promise<PromiseSettledResult<PossibleDuplicate[]>[]> {
+  private async readPossibleDuplicates(
+    queries: readonly DuplicateQuery[],
+  ): Promise<PromiseSettledResult<PossibleDuplicate[]>[]> {
     const found = queries.map((): PossibleDuplicate[] => []);
     const rows = await this.database.rows<{
       place: number;
@@ -246,14 +257,23 @@ export class RegistryStore implements Registry {
 }
 
 /** The answer to a wish, or its refusal; a change that follows from it is added to `changes`. */
-function evaluate(pendingChange: PendingChange, locked: LockedRecord, changes: Change[]): PromiseSettledResult<unknown> {
+function evaluate(
+  pendingChange: PendingChange,
+  locked: LockedRecord,
+  changes: Change[],
+): PromiseSettledResult<unknown> {
   const { hostId, decide, silenceEventId, eventId } = pendingChange;
   try {
     const { result, change } = decide(locked);
     if (change) {
       const at = { at: locked.now, hostId };
       const silence = change.endedSilence ? [{ ...change.endedSilence, ...at, id: silenceEventId }] : [];
-      changes.push({ pendingChange, locked, write: change.write, events: [...silence, { ...change.event, ...at, id: eventId }] });
+      changes.push({
+        pendingChange,
+        locked,
+        write: change.write,
+        events: [...silence, { ...change.event, ...at, id: eventId }],
+      });
     }
     return fulfilled(result);
   } catch (error) {
@@ -271,7 +291,9 @@ async function changesWithExpiredPassphrase(
     write.to === 'registered' ? write.entry.passphraseId : null;
   const passphraseIds = new Set(changes.map(passphraseOf).filter((id) => id !== null));
   if (passphraseIds.size === 0) return [];
-  const passphrases = await transaction.rows<{ id: string; expires_at: Date | null }>(LOCK_PASSPHRASES, [[...passphraseIds]]);
+  const passphrases = await transaction.rows<{ id: string; expires_at: Date | null }>(LOCK_PASSPHRASES, [
+    [...passphraseIds],
+  ]);
   const now = clock.now(); // not as it was before it waited for a rotation
   const expiredIds = new Set<string | null>(
     passphrases.filter(({ expires_at }) => isRetired({ retiresAt: expires_at }, now)).map(({ id }) => id),

@@ -1,4 +1,11 @@
-import { floorAfterRestore, systemAuthor, type Clock, type FleetEvent, type Identifiers, type SiteEpoch } from '@app/fleet';
+import {
+  floorAfterRestore,
+  systemAuthor,
+  type Clock,
+  type FleetEvent,
+  type Identifiers,
+  type SiteEpoch,
+} from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
 import { insertAdminKey, type AdminKey } from './secret-store.js';
 import { insertEvents } from '../statements/events.js';
@@ -57,7 +64,14 @@ interface SiteRow {
   readonly unfinished: number;
 }
 
-const toSiteRecord = ({ site_id, epoch, epoch_id, generation_floor, restored_at, unfinished }: SiteRow): SiteRecord => ({
+const toSiteRecord = ({
+  site_id,
+  epoch,
+  epoch_id,
+  generation_floor,
+  restored_at,
+  unfinished,
+}: SiteRow): SiteRecord => ({
   siteId: site_id,
   epoch,
   epochId: epoch_id,
@@ -96,13 +110,9 @@ export class RestoreStore {
    */
   begin(command: RestoreCommand): Promise<boolean> {
     const now = this.clock.now();
-    const [eventId, epochId, passphraseId, keyId, keyEventId] = [0, 1, 2, 3, 4].map(() => this.identifiers.newId(now)) as [
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
+    const [eventId, epochId, passphraseId, keyId, keyEventId] = [0, 1, 2, 3, 4].map(() =>
+      this.identifiers.newId(now),
+    ) as [string, string, string, string, string];
     const work = async (transaction: Transaction): Promise<boolean> => {
       await transaction.write(LOCK_KEY_RING, [Buffer.from(eventId), now]);
       const [row] = await transaction.rows<SiteRow>(LOCK_SITE);

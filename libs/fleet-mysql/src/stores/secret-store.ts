@@ -52,9 +52,12 @@ export class SecretStore {
     );
     return this.database.transaction(
       async (transaction) => {
-        if ((await transaction.write(INSERT_SECRET_IF_ABSENT, [INITIAL_SECRETS, passphraseHash, createdAt])) === 0) return false;
+        if ((await transaction.write(INSERT_SECRET_IF_ABSENT, [INITIAL_SECRETS, passphraseHash, createdAt])) === 0)
+          return false;
         await transaction.write(INSERT_PASSPHRASE, [passphraseId, passphraseHash, createdAt]);
-        await insertEvents(transaction, [systemEvent(passphraseEvent, createdAt, 'passphrase_created', { passphraseId })]);
+        await insertEvents(transaction, [
+          systemEvent(passphraseEvent, createdAt, 'passphrase_created', { passphraseId }),
+        ]);
         await insertAdminKey(transaction, { keyId, eventId: keyEvent, name: 'admin', createdAt, ...adminKey });
         return true;
       },

@@ -311,7 +311,12 @@ describe("a replica's copy of the listening clock", () => {
     const row = new AvailabilityRow();
     const time = new TwoClocks();
     const reconciled: boolean[] = [];
-    const clock = new LocalAvailabilityClock(row, time, TIMING, async (_row, isMoving) => void reconciled.push(isMoving));
+    const clock = new LocalAvailabilityClock(
+      row,
+      time,
+      TIMING,
+      async (_row, isMoving) => void reconciled.push(isMoving),
+    );
     await clock.tick();
     time.advance(1_000);
     time.wallMs -= 7_200_000;

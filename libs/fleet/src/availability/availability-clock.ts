@@ -47,7 +47,10 @@ export interface AvailabilityState {
 }
 
 /** The row before the first record. */
-export const initialAvailability = (now: Date, { runAheadMs }: Pick<AvailabilityTiming, 'runAheadMs'>): AvailabilityState => ({
+export const initialAvailability = (
+  now: Date,
+  { runAheadMs }: Pick<AvailabilityTiming, 'runAheadMs'>,
+): AvailabilityState => ({
   availableMs: 0,
   recordedAt: now,
   runAheadMs,
@@ -118,13 +121,20 @@ export function advanceAvailability(
 ): AvailabilityRecord {
   const gapMs = now.getTime() - availability.recordedAt.getTime();
   const { elapsedMs, failedBefore } = attempt;
-  if (disagrees(availability, now, attempt)) return recordAfterStep(availability, now, gapMs < 0 ? null : elapsedMs, timing);
+  if (disagrees(availability, now, attempt))
+    return recordAfterStep(availability, now, gapMs < 0 ? null : elapsedMs, timing);
   if (gapMs <= 0) return { availability, outage: null, step: null };
   const countedMs = failedBefore ? availability.runAheadMs : Math.max(timing.maxCountedGapMs, availability.runAheadMs);
   const availableMs = availability.availableMs + Math.min(gapMs, countedMs);
   const unsteadyAtAvailableMs = gapMs > LONG_PAUSE_MS ? availableMs : availability.unsteadyAtAvailableMs;
   return {
-    availability: { ...availability, availableMs, recordedAt: now, runAheadMs: timing.runAheadMs, unsteadyAtAvailableMs },
+    availability: {
+      ...availability,
+      availableMs,
+      recordedAt: now,
+      runAheadMs: timing.runAheadMs,
+      unsteadyAtAvailableMs,
+    },
     outage: gapMs > timing.maxCountedGapMs ? { from: availability.recordedAt, to: now } : null,
     step: null,
   };

@@ -68,9 +68,12 @@ export class LocalAvailabilityClock {
 
   /** Until a record has found a step, the wall time is the earlier one of the clock's and of the last record's, carried on by the monotonic clock: neither a leap nor a step back makes anything due. */
   get cleanUpMoment(): CleanUpMoment {
-    if (!this.cached || this.recordedAtMs === null) throw new Error('the listening clock was read before its first note');
+    if (!this.cached || this.recordedAtMs === null)
+      throw new Error('the listening clock was read before its first note');
     const nowMs = this.clock.monotonicMs();
-    const now = new Date(Math.min(this.clock.now().getTime(), this.cached.recordedAt.getTime() + nowMs - this.recordedAtMs));
+    const now = new Date(
+      Math.min(this.clock.now().getTime(), this.cached.recordedAt.getTime() + nowMs - this.recordedAtMs),
+    );
     return {
       now,
       availableMs: this.availableMsAt(now),

@@ -83,7 +83,10 @@ describe('news that there is once for ever', () => {
   it('is not counted again when it is repeated, whatever the hour', () => {
     const first = boundHeartbeatEvents([above('2.0.0.0')], NO_EVENTS_YET, NOON);
     expect(first.heartbeatEvents).toHaveLength(1);
-    expect(boundHeartbeatEvents([above('2.0.0.0')], first.bounds, NOON)).toEqual({ heartbeatEvents: [], bounds: first.bounds });
+    expect(boundHeartbeatEvents([above('2.0.0.0')], first.bounds, NOON)).toEqual({
+      heartbeatEvents: [],
+      bounds: first.bounds,
+    });
     expect(boundHeartbeatEvents([above('2.0.0.0')], first.bounds, msAfter(NOON, 2 * HOUR)).heartbeatEvents).toEqual([]);
   });
 

@@ -59,7 +59,9 @@ function countEvent(
 ): { readonly next: Bound; readonly event: HeartbeatEvent | null } {
   const key = heartbeatEvent.key === undefined ? {} : { lastKey: heartbeatEvent.key };
   if (!bound || Math.abs(nowMs - bound.sinceMs) >= HOUR_MS) {
-    const detail = bound?.suppressed ? { ...heartbeatEvent.detail, suppressed: bound.suppressed } : heartbeatEvent.detail;
+    const detail = bound?.suppressed
+      ? { ...heartbeatEvent.detail, suppressed: bound.suppressed }
+      : heartbeatEvent.detail;
     return { next: { sinceMs: nowMs, written: 1, suppressed: 0, ...key }, event: { ...heartbeatEvent, detail } };
   }
   if (bound.written >= MAX_EVENTS_PER_HOUR[heartbeatEvent.kind])

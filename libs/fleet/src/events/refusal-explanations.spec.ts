@@ -30,7 +30,10 @@ const current = (events: readonly FleetEvent[], server = SERVER): string[] =>
 
 it.each(REFUSAL_KINDS)('%s has a meaning and an advice that does not say that it goes on by itself', (kind) => {
   const { meaning, recommendedActions } = REFUSAL_EXPLANATIONS[kind];
-  expect([meaning, recommendedActions]).toEqual([expect.stringMatching(/^[A-Z].*[^.]$/), expect.stringMatching(/^[A-Z].*\.$/)]);
+  expect([meaning, recommendedActions]).toEqual([
+    expect.stringMatching(/^[A-Z].*[^.]$/),
+    expect.stringMatching(/^[A-Z].*\.$/),
+  ]);
   expect(`${meaning} ${recommendedActions}`).not.toMatch(/by itself|nothing/i);
 });
 

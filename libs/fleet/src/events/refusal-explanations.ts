@@ -17,7 +17,8 @@ export interface RefusalExplanation {
 export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanation>> = {
   refused_host_id_conflict: {
     meaning: 'Another machine sends under the same host id',
-    recommendedActions: 'Find both machines by their addresses in the timeline, and give the clone a host id of its own.',
+    recommendedActions:
+      'Find both machines by their addresses in the timeline, and give the clone a host id of its own.',
   },
   refused_host_id_in_use: {
     meaning: 'A registration of this host id and machine id was refused while it was Connected, for want of proof',
@@ -31,7 +32,8 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
   },
   refused_version: {
     meaning: 'It asks to register with an agent version that is not accepted here',
-    recommendedActions: 'Upgrade the configuration server first, or install an agent version that the version policy accepts.',
+    recommendedActions:
+      'Upgrade the configuration server first, or install an agent version that the version policy accepts.',
   },
   refused_generation_retired: {
     meaning: 'It sends with a registration that was decommissioned or purged',
@@ -40,7 +42,8 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
   refused_generation_superseded: {
     meaning:
       'An agent sends with an earlier registration of this host id: a second agent, or one that was restored to an earlier state',
-    recommendedActions: 'If it is the machine that is to keep the host id, register it again; otherwise stop that agent.',
+    recommendedActions:
+      'If it is the machine that is to keep the host id, register it again; otherwise stop that agent.',
   },
   refused_generation_unknown: {
     meaning: 'It sends with a later registration than the database knows: the database was restored',
@@ -57,7 +60,8 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
   },
   refused_credential_rejected: {
     meaning: 'It sends with a credential that is not the one of its registration',
-    recommendedActions: 'Register it again; if the source address is not its own, find the machine that sends under its host id.',
+    recommendedActions:
+      'Register it again; if the source address is not its own, find the machine that sends under its host id.',
   },
   refused_malformed_heartbeat: {
     meaning: 'It sends heartbeats that cannot be read',

@@ -65,7 +65,7 @@ class ManualLeases extends Leases {
   }
 }
 
-const DEFERRED: HeartbeatVerdict = { outcome: 'carry' };
+const DEFERRED: HeartbeatVerdict = { outcome: 'deferred' };
 
 interface Parts {
   readonly limits?: Partial<HeartbeatLimits>;
@@ -131,7 +131,10 @@ describe('heartbeats', () => {
   it('that arrive in the same turn are written together', async () => {
     const { leases, receiver } = await aReceiver();
     const results: HeartbeatResult[] = [];
-    const callbacks = { answer: (answer: HeartbeatResult) => void results.push(answer), refuse: () => undefined };
+    const callbacks = {
+      onAccepted: (result: HeartbeatResult) => void results.push(result),
+      onRejected: () => undefined,
+    };
     for (const hostId of ['a', 'b', 'c']) receiver.receive(aHeartbeat({ hostId, credentialHash: hostId }), callbacks);
     await setImmediate();
     expect(leases.batches.map(({ hosts }) => hosts)).toEqual([['a', 'b', 'c']]);
@@ -207,7 +210,7 @@ describe('the answer', () => {
     await leases.batch(0).commit();
     await leases
       .batch(1)
-      .commit({ a: { outcome: 'refused', rejection: { code: 'generation_retired', removal: 'purge' } } });
+      .commit({ a: { outcome: 'rejected', rejection: { code: 'generation_retired', removal: 'purge' } } });
     expect(rejected.answer).toBe('generation_retired');
     expect(accepted.answer).toMatchObject({ instruction: 'none' });
   });
@@ -404,7 +407,10 @@ describe('a heartbeat whose row is locked', () => {
       heartbeatIntervalSeconds: both?.assignedIntervalSeconds,
       leaseExpiresAt: msAfter(NOON, (both?.leaseSeconds ?? 0) * 1000),
     };
-    expect([earlier.answer, later.answer]).toEqual([expect.objectContaining(assigned), expect.objectContaining(assigned)]);
+    expect([earlier.answer, later.answer]).toEqual([
+      expect.objectContaining(assigned),
+      expect.objectContaining(assigned),
+    ]);
   });
 
   it('stays one that was carried, with its patience, beside another sender of its host', async () => {

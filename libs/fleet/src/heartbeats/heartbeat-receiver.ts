@@ -186,7 +186,14 @@ export class HeartbeatReceiver {
     const assignedIntervalSeconds = assignInterval(this.fleetSize, this.timing, this.randomness.random());
     const leaseSeconds = leaseSecondsFor(assignedIntervalSeconds, this.timing);
     this.queuedCount += 1;
-    this.enqueueEntry({ heartbeat, assignedIntervalSeconds, leaseSeconds, deferred: false, queuedAtMs, callers: [callbacks] });
+    this.enqueueEntry({
+      heartbeat,
+      assignedIntervalSeconds,
+      leaseSeconds,
+      deferred: false,
+      queuedAtMs,
+      callers: [callbacks],
+    });
     this.writing ??= this.writeBatches();
   }
 
@@ -247,7 +254,8 @@ export class HeartbeatReceiver {
     let services = 0;
     for (const entry of this.queue.values()) {
       services += entry.heartbeat.services?.length ?? 0;
-      if (batch.length === this.limits.maxBatchSize || (batch.length > 0 && services > this.limits.maxServicesPerBatch)) break;
+      if (batch.length === this.limits.maxBatchSize || (batch.length > 0 && services > this.limits.maxServicesPerBatch))
+        break;
       batch.push(entry);
     }
     if (batch.length === this.queue.size) this.queue = new Map();
@@ -270,7 +278,7 @@ export class HeartbeatReceiver {
       if (verdict?.outcome === 'accepted') this.progress.committed(entry.heartbeat.hostId);
       if (!this.inFlight.delete(entry)) return false; // it has waited too long, and has its answer
       if (verdict?.outcome === 'accepted') this.accept(entry, results.get(verdict, entry));
-      else if (verdict?.outcome === 'refused') this.reject(entry, new FleetError(verdict.rejection));
+      else if (verdict?.outcome === 'rejected') this.reject(entry, new FleetError(verdict.rejection));
       else if (nowMs - entry.queuedAtMs < RESULT_TIMEOUT_MS) return true;
       else this.fail(entry);
       return false;

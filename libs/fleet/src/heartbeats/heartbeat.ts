@@ -57,8 +57,8 @@ export interface QueuedHeartbeat {
 
 export type HeartbeatVerdict =
   | { readonly outcome: 'accepted'; readonly agentVersion: string; readonly at: Date; readonly availableMs: number }
-  | { readonly outcome: 'refused'; readonly rejection: FleetErrorDetails }
-  | { readonly outcome: 'carry' };
+  | { readonly outcome: 'rejected'; readonly rejection: FleetErrorDetails }
+  | { readonly outcome: 'deferred' };
 
 /** What a heartbeat is judged against. */
 export interface StoredLease {
@@ -88,8 +88,7 @@ export function checkCredential(
   tombstone: Pick<Tombstone, 'removal' | 'generation'> | null,
 ): FleetErrorDetails | null {
   const current = Math.max(stored?.generation ?? 0, tombstone?.generation ?? 0);
-  if ((stored || tombstone) && generation > current)
-    return { code: 'generation_unknown', given: generation, current };
+  if ((stored || tombstone) && generation > current) return { code: 'generation_unknown', given: generation, current };
   if (tombstone) return { code: 'generation_retired', removal: tombstone.removal };
   if (stored?.retired) return { code: 'generation_retired', removal: 'clean_up' };
   if (!stored) return { code: 'process_server_not_found' };
@@ -143,7 +142,10 @@ export function heartbeatEvents(
     });
   }
   if (heartbeat.sourceAddress !== stored.sourceAddress) {
-    events.push({ kind: 'source_address_changed', detail: { from: stored.sourceAddress, to: heartbeat.sourceAddress } });
+    events.push({
+      kind: 'source_address_changed',
+      detail: { from: stored.sourceAddress, to: heartbeat.sourceAddress },
+    });
   }
   return events;
 }

@@ -55,7 +55,9 @@ describe('a new API key', () => {
     ['of a name that there was', null, aKey({ revokedAt: NOON }), 'api_key_name_taken'],
   ])('%s', (_what, expiresAt, apiKey, rejection) => {
     expect(
-      rejectionOf(() => createApiKey({ name: 'portal', role: 'reader', expiresAt, actor }, generated, snapshot({ apiKey }))),
+      rejectionOf(() =>
+        createApiKey({ name: 'portal', role: 'reader', expiresAt, actor }, generated, snapshot({ apiKey })),
+      ),
     ).toBe(rejection);
   });
 

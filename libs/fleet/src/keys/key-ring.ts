@@ -169,7 +169,10 @@ export function rotatePassphrase(
 }
 
 /** That somebody looked at what there is. */
-export const keyListingDecision = (kind: 'api_keys_listed' | 'passphrases_listed', actor: Actor): KeyDecision<void> => ({
+export const keyListingDecision = (
+  kind: 'api_keys_listed' | 'passphrases_listed',
+  actor: Actor,
+): KeyDecision<void> => ({
   result: undefined,
   change: { event: toKeyEvent(kind, actor, {}) },
 });

@@ -61,8 +61,18 @@ describe('revoking a credential', () => {
       4,
       { code: 'generation_unknown', given: 4, current: 3 },
     ],
-    ['one that is leaving', aLockedRecord({ entry: aDecommissionedServer() }), 3, { code: 'generation_retired', removal: 'clean_up' }],
-    ['one that was purged', aLockedRecord({ tombstone: aTombstone() }), 3, { code: 'generation_retired', removal: 'purge' }],
+    [
+      'one that is leaving',
+      aLockedRecord({ entry: aDecommissionedServer() }),
+      3,
+      { code: 'generation_retired', removal: 'clean_up' },
+    ],
+    [
+      'one that was purged',
+      aLockedRecord({ tombstone: aTombstone() }),
+      3,
+      { code: 'generation_retired', removal: 'purge' },
+    ],
   ] as const)('of %s is refused', (_case, record, generation, rejection) => {
     expect(rejectionOf(record, generation)).toEqual(rejection);
   });

@@ -17,7 +17,10 @@ export interface RevokeCredentialCommand {
  * @throws FleetError `process_server_not_found`; `generation_superseded` when it has registered since, `generation_unknown`;
  * `generation_retired` when it is leaving or gone, and nothing is left to end.
  */
-export function revokeCredential({ generation, reason, actor }: RevokeCredentialCommand, locked: LockedRecord): Decision<void> {
+export function revokeCredential(
+  { generation, reason, actor }: RevokeCredentialCommand,
+  locked: LockedRecord,
+): Decision<void> {
   assertExpectedGeneration(generation, locked);
   const { entry, tombstone } = locked;
   if (!entry || entry.decommission)

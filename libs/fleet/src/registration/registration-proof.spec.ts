@@ -1,7 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ProcessServer } from '../process-server.js';
 import { hostIdInUseError, PROOF_POLICIES, registrationProof, type Claimant } from './registration-proof.js';
-import { aLease, aDecommissionedServer, aProcessServer, aDisconnectedServer, AVAILABLE_AT_NOON } from '../testing/examples.js';
+import {
+  aLease,
+  aDecommissionedServer,
+  aProcessServer,
+  aDisconnectedServer,
+  AVAILABLE_AT_NOON,
+} from '../testing/examples.js';
 
 const PRESENT = 'aa'.repeat(32);
 const EARLIER = 'bb'.repeat(32);

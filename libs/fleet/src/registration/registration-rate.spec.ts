@@ -53,7 +53,9 @@ function rejectionOf(work: () => void): FleetErrorDetails | null {
 }
 /** How many of these are admitted. */
 const admitted = (count: number, admit: (number: number) => void): number =>
-  Array.from({ length: count }, (_, number) => rejectionOf(() => admit(number))).filter((rejection) => rejection === null).length;
+  Array.from({ length: count }, (_, number) => rejectionOf(() => admit(number))).filter(
+    (rejection) => rejection === null,
+  ).length;
 
 describe('new host ids', () => {
   it.each([

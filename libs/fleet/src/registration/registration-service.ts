@@ -32,7 +32,14 @@ export class RegistrationService {
     return withRejectionAudit(this.registry, { hostId, generation: null, actor, call: 'register', passphraseId }, () =>
       this.registry.change(hostId, (locked) => {
         if (!locked.entry) this.rate.admitNew(command); // before another refusal: that would be an event of its own for each host id
-        const decision = register(command, locked, possibleDuplicates, assignedIntervalSeconds, this.policy, this.issuer);
+        const decision = register(
+          command,
+          locked,
+          possibleDuplicates,
+          assignedIntervalSeconds,
+          this.policy,
+          this.issuer,
+        );
         if (locked.entry) this.rate.admitAgain(command); // after it: a refused registration changes nothing
         return decision;
       }),

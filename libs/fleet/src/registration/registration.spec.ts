@@ -1,7 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { FleetError } from '../fleet-error.js';
 import { NO_REPORT } from '../health/health.js';
-import { CredentialIssuer, type Decision, type LockedRecord, type IssuedCredential, type PossibleDuplicate } from '../ports.js';
+import {
+  CredentialIssuer,
+  type Decision,
+  type LockedRecord,
+  type IssuedCredential,
+  type PossibleDuplicate,
+} from '../ports.js';
 import type { ProcessServer } from '../process-server.js';
 import {
   register,
@@ -61,7 +67,8 @@ const registering = (
   command: RegistrationCommand,
   record: LockedRecord,
   possibleDuplicates: readonly PossibleDuplicate[] = [],
-): Decision<RegistrationResult> => register(command, record, possibleDuplicates, ASSIGNED_SECONDS, TERMS, new LabelledIssuer());
+): Decision<RegistrationResult> =>
+  register(command, record, possibleDuplicates, ASSIGNED_SECONDS, TERMS, new LabelledIssuer());
 
 function written({ change }: Decision<RegistrationResult>): ProcessServer {
   if (change?.write.to !== 'registered') throw new Error('nothing was registered');
@@ -88,8 +95,20 @@ describe('registering', () => {
       true,
       'registered',
     ],
-    ['again from the same machine while Connected', aLockedRecord({ entry: aProcessServer() }), 4, false, 'registered_again'],
-    ['again from the same machine while Disconnected', aLockedRecord({ entry: aDisconnectedServer() }), 4, false, 'registered_again'],
+    [
+      'again from the same machine while Connected',
+      aLockedRecord({ entry: aProcessServer() }),
+      4,
+      false,
+      'registered_again',
+    ],
+    [
+      'again from the same machine while Disconnected',
+      aLockedRecord({ entry: aDisconnectedServer() }),
+      4,
+      false,
+      'registered_again',
+    ],
     [
       'again from the same machine while Decommissioned',
       aLockedRecord({ entry: aDecommissionedServer() }),
@@ -144,7 +163,11 @@ describe('registering', () => {
       aLockedRecord({ tombstone: aTombstone({ generation: 3 }), generationFloor: 2_000_000 }),
       2_000_001,
     ],
-    ['the last generation but one', aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_294 }) }), 4_294_967_295],
+    [
+      'the last generation but one',
+      aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_294 }) }),
+      4_294_967_295,
+    ],
   ])('gives a generation above all of a database that was restored: %s', (_case, record, generation) => {
     expect(registering(aCommand(), record).result.generation).toBe(generation);
   });
@@ -158,10 +181,14 @@ describe('registering', () => {
 
   it('of a host id without a generation left is refused by name', () => {
     expect(
-      rejectionOf(() => registering(aCommand(), aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_295 }) }))),
+      rejectionOf(() =>
+        registering(aCommand(), aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_295 }) })),
+      ),
     ).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
     expect(
-      rejectionOf(() => registering(aCommand(), aLockedRecord({ tombstone: aTombstone({ generation: 4_294_967_295 }) }))),
+      rejectionOf(() =>
+        registering(aCommand(), aLockedRecord({ tombstone: aTombstone({ generation: 4_294_967_295 }) })),
+      ),
     ).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
   });
 
@@ -192,7 +219,9 @@ describe('registering', () => {
       entry: aDisconnectedServer({ facts: someFacts({ machineId: 'other' }) }),
       availableMs: AVAILABLE_AT_NOON + overdueMs,
     });
-    expect(registrationErrors(aCommand(), record, TERMS).map((rejection) => rejection.code)).toEqual(code ? [code] : []);
+    expect(registrationErrors(aCommand(), record, TERMS).map((rejection) => rejection.code)).toEqual(
+      code ? [code] : [],
+    );
   });
 
   it('tells the numbers that it will be judged by, and grants the first lease by them', () => {
@@ -259,7 +288,9 @@ describe('registering', () => {
       facts: someFacts({ machineId: 'other' }),
       lease: aLease({ sourceAddress: '203.0.113.5' }),
     });
-    expect(registrationErrors(aCommand(), aLockedRecord({ entry }), TERMS).map(({ code }) => code)).toEqual(['host_id_conflict']);
+    expect(registrationErrors(aCommand(), aLockedRecord({ entry }), TERMS).map(({ code }) => code)).toEqual([
+      'host_id_conflict',
+    ]);
   });
 
   it('names its passphrase in its event, and again which proof it had, but no credential', () => {
@@ -270,23 +301,30 @@ describe('registering', () => {
     const again = of(aCommand(), aLockedRecord({ entry: aProcessServer() }));
     expect(again).toMatchObject({ passphraseId: 'passphrase-2', proof: 'credential' });
     expect(JSON.stringify(again)).not.toContain('aaaa');
-    expect(of(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() }))).not.toHaveProperty('proof');
+    expect(of(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() }))).not.toHaveProperty(
+      'proof',
+    );
   });
 
   it('cancels a pending removal, and its event says so', () => {
     const decision = registering(aCommand(), aLockedRecord({ entry: aDecommissionedServer() }));
     expect(written(decision).decommission).toBeNull();
     expect(decision.change?.event.detail).toMatchObject({ cancelledRemoval: true });
-    expect(registering(aCommand(), aLockedRecord({ entry: aDisconnectedServer() })).change?.event.detail).toMatchObject({
-      cancelledRemoval: false,
-    });
+    expect(registering(aCommand(), aLockedRecord({ entry: aDisconnectedServer() })).change?.event.detail).toMatchObject(
+      {
+        cancelledRemoval: false,
+      },
+    );
   });
 
   it('keeps what the same machine has reported, and forgets what another one did', () => {
     const health = { ...NO_REPORT, protectedMachineCount: 12 };
-    expect(written(registering(aCommand(), aLockedRecord({ entry: aDisconnectedServer({ health }) }))).health).toEqual(health);
+    expect(written(registering(aCommand(), aLockedRecord({ entry: aDisconnectedServer({ health }) }))).health).toEqual(
+      health,
+    );
     expect(
-      written(registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer({ health }) }))).health,
+      written(registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer({ health }) })))
+        .health,
     ).toEqual(NO_REPORT);
   });
 
@@ -299,7 +337,9 @@ describe('registering', () => {
       ipAddress: { from: '192.0.2.11', to: '192.0.2.77' },
       agentVersion: { from: '9.63.7187.1', to: '9.63.7187.0' },
     });
-    expect(registering(aCommand(), aLockedRecord({ entry: aProcessServer() })).change?.event.detail['changes']).toEqual({});
+    expect(registering(aCommand(), aLockedRecord({ entry: aProcessServer() })).change?.event.detail['changes']).toEqual(
+      {},
+    );
   });
 
   it('in place of another machine names both machines in its event', () => {
@@ -332,7 +372,9 @@ describe('a registration that ends a silence', () => {
     ['when the lease has ended', aLockedRecord({ entry: aDisconnectedServer() }), LAST_SEEN],
     [
       'when it never sent a heartbeat',
-      aLockedRecord({ entry: aDisconnectedServer({ lease: aLease({ lastHeartbeatAt: null, expiresAvailableMs: 0 }) }) }),
+      aLockedRecord({
+        entry: aDisconnectedServer({ lease: aLease({ lastHeartbeatAt: null, expiresAvailableMs: 0 }) }),
+      }),
       msAfter(NOON, -3_600_000),
     ],
   ])('%s: the beginning of the silence in its events', (_case, record, from) => {
@@ -351,7 +393,9 @@ describe('a registration that ends a silence', () => {
   });
 
   it('of another machine, too', () => {
-    expect(registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() })).change).toMatchObject({
+    expect(
+      registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() })).change,
+    ).toMatchObject({
       event: { kind: 'replaced' },
       endedSilence: { kind: 'silence_ended' },
     });
@@ -460,7 +504,9 @@ describe('what an accepted registration is warned of', () => {
   });
 
   it('is in the answer and, by its codes, in the event', () => {
-    const possibleDuplicates = [{ hostId: 'host-2', friendlyName: 'another', ipAddress: '192.0.2.11', machineId: 'machine-2' }];
+    const possibleDuplicates = [
+      { hostId: 'host-2', friendlyName: 'another', ipAddress: '192.0.2.11', machineId: 'machine-2' },
+    ];
     const { result, change } = registering(aCommand(), aLockedRecord(), possibleDuplicates);
     expect(result.warnings.map(({ code }) => code)).toEqual(['possible_duplicate']);
     expect(change?.event.detail['warnings']).toEqual(['possible_duplicate']);

@@ -90,7 +90,11 @@ const toClaimant = ({ previousCredentialHash, actor: { address } }: Registration
 });
 
 /** Every reason why this order may not register now; empty when it may. */
-export function registrationErrors(command: RegistrationCommand, locked: LockedRecord, policy: RegistrationPolicy): FleetErrorDetails[] {
+export function registrationErrors(
+  command: RegistrationCommand,
+  locked: LockedRecord,
+  policy: RegistrationPolicy,
+): FleetErrorDetails[] {
   const { facts, sentAt } = command;
   const errors: FleetErrorDetails[] = [];
   const versionError = checkVersion(parseAgentVersion(facts), policy.version, policy.versionPolicy);
@@ -98,8 +102,7 @@ export function registrationErrors(command: RegistrationCommand, locked: LockedR
   if (facts.dataPort === CONTROL_PORT) errors.push({ code: 'invalid_data_port', dataPort: facts.dataPort });
   const leadMs = sentAt ? sentAt.getTime() - locked.now.getTime() : 0;
   if (leadMs > MAX_CLOCK_LEAD_MS) errors.push({ code: 'clock_in_future', aheadSeconds: Math.round(leadMs / 1000) });
-  if (nextGeneration(locked) > MAX_GENERATION)
-    errors.push({ code: 'generations_exhausted', max: MAX_GENERATION });
+  if (nextGeneration(locked) > MAX_GENERATION) errors.push({ code: 'generations_exhausted', max: MAX_GENERATION });
   const taken = locked.entry && checkHostId(command, locked.entry, locked, policy.proofPolicy);
   if (taken) errors.push(taken);
   return errors;

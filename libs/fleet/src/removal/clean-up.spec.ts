@@ -2,7 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CLEAN_UP_BATCH, CleanUp, CleanUpDeadlineMonitor, nextRunDelayMs, type CleanUpMoment } from './clean-up.js';
 import { removalDeadline } from './decommission.js';
-import { Removals, type CleanUpBatch, type CleanUpRun, type Due, type CleanUpCursor, type RetentionLimits } from '../ports.js';
+import {
+  Removals,
+  type CleanUpBatch,
+  type CleanUpRun,
+  type Due,
+  type CleanUpCursor,
+  type RetentionLimits,
+} from '../ports.js';
 import { msAfter, NOON } from '../testing/examples.js';
 
 const TIMING = { graceSeconds: 300, intervalSeconds: 60 };

@@ -1,5 +1,14 @@
 import type { CleanUpTiming } from './decommission.js';
-import type { CleanUpBatch, CleanUpRun, Clock, Due, CleanUpCursor, Moment, RetentionLimits, Removals } from '../ports.js';
+import type {
+  CleanUpBatch,
+  CleanUpRun,
+  Clock,
+  Due,
+  CleanUpCursor,
+  Moment,
+  RetentionLimits,
+  Removals,
+} from '../ports.js';
 
 /** Entries removed in one transaction. */
 export const CLEAN_UP_BATCH = 500;

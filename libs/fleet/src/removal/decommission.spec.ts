@@ -94,13 +94,20 @@ describe('decommissioning', () => {
     ['by an operator', OPERATOR],
   ])('again, %s, changes nothing and answers the same', (_case, by) => {
     const entry = aDecommissionedServer({ health: protecting(9) });
-    expect(decommissioned(aCommand(by, { force: true }), aLockedRecord({ entry }))).toEqual({ result: entry.decommission });
+    expect(decommissioned(aCommand(by, { force: true }), aLockedRecord({ entry }))).toEqual({
+      result: entry.decommission,
+    });
   });
 });
 
 describe('a process server that asks to leave is refused', () => {
   it.each([
-    ['when it was purged', aLockedRecord({ tombstone: aTombstone() }), ITSELF, { code: 'generation_retired', removal: 'purge' }],
+    [
+      'when it was purged',
+      aLockedRecord({ tombstone: aTombstone() }),
+      ITSELF,
+      { code: 'generation_retired', removal: 'purge' },
+    ],
     [
       'when it has been cleaned up',
       aLockedRecord({ tombstone: aTombstone({ removal: 'clean_up' }) }),
@@ -152,7 +159,11 @@ describe('a process server that asks to leave is refused', () => {
 describe('an operator is refused', () => {
   it.each([
     ['for one that nobody knows', aLockedRecord(), { code: 'process_server_not_found' }],
-    ['for one that is gone', aLockedRecord({ tombstone: aTombstone() }), { code: 'generation_retired', removal: 'purge' }],
+    [
+      'for one that is gone',
+      aLockedRecord({ tombstone: aTombstone() }),
+      { code: 'generation_retired', removal: 'purge' },
+    ],
     [
       'for a Disconnected one',
       aLockedRecord({ entry: aDisconnectedServer({ health: protecting(0) }) }),
@@ -166,7 +177,10 @@ describe('an operator is refused', () => {
     [-1, null],
     [0, { code: 'process_server_disconnected' }],
   ])('%d ms after the end of its lease: %j', (overdueMs, rejection) => {
-    const record = aLockedRecord({ entry: aDisconnectedServer({ health: protecting(0) }), availableMs: AVAILABLE_AT_NOON + overdueMs });
+    const record = aLockedRecord({
+      entry: aDisconnectedServer({ health: protecting(0) }),
+      availableMs: AVAILABLE_AT_NOON + overdueMs,
+    });
     expect(rejectionOf(aCommand(OPERATOR), record)).toEqual(rejection);
   });
 });
@@ -229,7 +243,9 @@ describe('protected machines', () => {
     ['itself', ITSELF],
     ['an operator', OPERATOR],
   ] as const)('hold it back when %s asks and the last count could not be used', (_case, by) => {
-    const record = aLockedRecord({ entry: aProcessServer({ health: { ...NO_REPORT, protectedMachinesUnknown: true } }) });
+    const record = aLockedRecord({
+      entry: aProcessServer({ health: { ...NO_REPORT, protectedMachinesUnknown: true } }),
+    });
     expect(rejectionOf(aCommand(by), record)).toEqual({ code: 'machines_unknown' });
     expect(rejectionOf(aCommand(by, { force: true, reason: 'moved by hand' }), record)).toBeNull();
   });
@@ -249,7 +265,9 @@ describe('protected machines', () => {
   });
 
   it.each([null, '', '   '])('force without a reason (%j) is refused', (reason) => {
-    expect(rejectionOf(aCommand(OPERATOR, { force: true, reason }), aLockedRecord({ entry: aProcessServer() }))).toEqual({
+    expect(
+      rejectionOf(aCommand(OPERATOR, { force: true, reason }), aLockedRecord({ entry: aProcessServer() })),
+    ).toEqual({
       code: 'reason_required',
     });
   });

@@ -10,7 +10,14 @@ import {
 import { PurgePlanner } from './purge-planner.js';
 import { FleetError } from '../fleet-error.js';
 import type { FleetFilter } from '../fleet-filter.js';
-import { Identifiers, PurgePlans, Registry, type Decision, type LockedRecord, type PossibleDuplicate } from '../ports.js';
+import {
+  Identifiers,
+  PurgePlans,
+  Registry,
+  type Decision,
+  type LockedRecord,
+  type PossibleDuplicate,
+} from '../ports.js';
 import { NO_REPORT } from '../health/health.js';
 import type { HostRecord } from '../process-server.js';
 import {

@@ -43,7 +43,11 @@ describe('a purge', () => {
     ['a Decommissioned entry, at once', aDecommissionedServer()],
     ['an entry that last reported no protected machines', aDisconnectedServer({ health: protecting(0) })],
   ])('turns %s into a tombstone', (_case, entry) => {
-    const { result, change } = purge(HOST_ID, aCommand({ reason: ' scrapped ', planId: 'plan-1' }), aLockedRecord({ entry }));
+    const { result, change } = purge(
+      HOST_ID,
+      aCommand({ reason: ' scrapped ', planId: 'plan-1' }),
+      aLockedRecord({ entry }),
+    );
     expect(result).toEqual({ hostId: HOST_ID, friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', purgedAt: NOON });
     expect(change?.write).toEqual({
       to: 'removed',
@@ -131,7 +135,9 @@ describe('a purge', () => {
   });
 
   it.each(['', '   '])('without a reason (%j) is refused', (reason) => {
-    expect(rejectionOf(aCommand({ reason }), aLockedRecord({ entry: aDisconnectedServer() }))).toEqual({ code: 'reason_required' });
+    expect(rejectionOf(aCommand({ reason }), aLockedRecord({ entry: aDisconnectedServer() }))).toEqual({
+      code: 'reason_required',
+    });
     expect(rejectionOf(aCommand({ reason, force: true }), aLockedRecord({ entry: aDisconnectedServer() }))).toEqual({
       code: 'reason_required',
     });
@@ -152,8 +158,14 @@ describe('a purge', () => {
 
   it('that a plan forces leaves a Connected one, and takes one that protects machines as an event of the forced kind', () => {
     const command = aCommand({ force: true, planId: 'plan-1' });
-    expect(rejectionOf(command, aLockedRecord({ entry: aProcessServer() }))).toMatchObject({ code: 'process_server_connected' });
-    const { change } = purge(HOST_ID, command, aLockedRecord({ entry: aDisconnectedServer({ health: protecting(2) }) }));
+    expect(rejectionOf(command, aLockedRecord({ entry: aProcessServer() }))).toMatchObject({
+      code: 'process_server_connected',
+    });
+    const { change } = purge(
+      HOST_ID,
+      command,
+      aLockedRecord({ entry: aDisconnectedServer({ health: protecting(2) }) }),
+    );
     expect(change).toMatchObject({
       write: { to: 'removed', allowConnected: false },
       event: { kind: 'purged_by_force', detail: { planId: 'plan-1' } },
@@ -161,7 +173,9 @@ describe('a purge', () => {
   });
 
   it('that is forced still takes only the generation that the operator saw', () => {
-    expect(rejectionOf(aCommand({ force: true }), aLockedRecord({ entry: aProcessServer({ generation: 4 }) }))).toMatchObject({
+    expect(
+      rejectionOf(aCommand({ force: true }), aLockedRecord({ entry: aProcessServer({ generation: 4 }) })),
+    ).toMatchObject({
       code: 'generation_superseded',
     });
   });

@@ -112,7 +112,12 @@ describe('a recorded removal, after a restore,', () => {
   it.each([
     ['makes a tombstone of an unknown host', aRecord(), aLockedRecord(), 'remembered'],
     ['removes the entry of that generation', aRecord(), aLockedRecord({ entry: aProcessServer() }), 'removed'],
-    ['removes an entry of an earlier one', aRecord({ generation: 5 }), aLockedRecord({ entry: aProcessServer() }), 'removed'],
+    [
+      'removes an entry of an earlier one',
+      aRecord({ generation: 5 }),
+      aLockedRecord({ entry: aProcessServer() }),
+      'removed',
+    ],
     ['leaves an entry of a later one', aRecord({ generation: 2 }), aLockedRecord({ entry: aProcessServer() }), null],
     ['raises a tombstone of an earlier one', aRecord({ generation: 5 }), aLockedRecord({ tombstone }), 'remembered'],
     ['leaves a tombstone of that generation', aRecord(), aLockedRecord({ tombstone }), null],

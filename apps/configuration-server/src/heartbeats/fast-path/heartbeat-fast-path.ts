@@ -26,7 +26,11 @@ interface FastPathOptions {
  * goes over to Node's server for good, which is given all that has no answer yet. So one answer alone is written here, and
  * every fault is named there. Returns what closes the connections that wait for a request.
  */
-export function attachHeartbeatFastPath(server: Server, appServices: AppServices, settings: FastPathOptions): () => void {
+export function attachHeartbeatFastPath(
+  server: Server,
+  appServices: AppServices,
+  settings: FastPathOptions,
+): () => void {
   const [originalListener] = server.listeners(settings.event) as ((this: Server, socket: Socket) => void)[];
   if (!originalListener) throw new Error('the HTTP server has no connection listener');
   server.removeListener(settings.event, originalListener);
@@ -75,7 +79,8 @@ export function takeRequestId(request: IncomingMessage): string {
 }
 
 /** Why this heartbeat is refused already; undefined when it is not. */
-export const priorVerdictOf = (request: IncomingMessage): PriorVerdict | undefined => priorVerdictByRequest.get(request);
+export const priorVerdictOf = (request: IncomingMessage): PriorVerdict | undefined =>
+  priorVerdictByRequest.get(request);
 
 /** Whether a heartbeat is being answered on this connection. */
 export const isHeartbeatInFlight = (socket: Socket): boolean => connectionBySocket.get(socket)?.isResponding ?? false;
@@ -199,7 +204,11 @@ class FastPathConnection implements HeartbeatCallbacks {
     connectionBySocket.delete(socket);
     callbacks.onDetached();
     if (!socket.writable) return;
-    socket.off('data', this.read).off('end', this.end).off('timeout', this.onTimeout).off('close', callbacks.onDetached);
+    socket
+      .off('data', this.read)
+      .off('end', this.end)
+      .off('timeout', this.onTimeout)
+      .off('close', callbacks.onDetached);
     socket.setTimeout(0);
     socket.pause();
     socket.unshift(unprocessed);
