@@ -45,7 +45,7 @@ describe('the listening row', () => {
   });
 
   it('begins at zero, also when two replicas note at the same moment', async () => {
-    const begun = { listening: { ...AT_ZERO, recordedAt: stores.clock.now() }, outage: null, step: null };
+    const begun = { availability: { ...AT_ZERO, recordedAt: stores.clock.now() }, outage: null, step: null };
     expect(await Promise.all([record(), record(other)])).toEqual([begun, begun]);
     expect(await stores.testDatabase.count('availability_clock')).toBe(1);
   });
@@ -68,7 +68,7 @@ describe('the listening row', () => {
       recordedAt: to,
       unsteadyAtAvailableMs: ms > 3_600_000 ? countedMs : 0,
     };
-    expect(await record()).toEqual({ listening, outage, step: null });
+    expect(await record()).toEqual({ availability: listening, outage, step: null });
     expect(await row()).toEqual(listening);
     const events = await outages();
     expect(events).toHaveLength(isOutage ? 1 : 0);
@@ -81,7 +81,7 @@ describe('the listening row', () => {
     await record();
     const before = await row();
     const behind = new Date(stores.clock.now().getTime() - 900);
-    expect(await record(other, {}, behind)).toEqual({ listening: before, outage: null, step: null });
+    expect(await record(other, {}, behind)).toEqual({ availability: before, outage: null, step: null });
     expect(await row()).toEqual(before);
   });
 

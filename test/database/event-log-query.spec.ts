@@ -220,7 +220,7 @@ describe('the place to read on from', () => {
     expect(await stores.events.fetchPage({}, 10, null)).toEqual({
       items: [],
       next: null,
-      follow: settled(),
+      tail: settled(),
       asOf: stores.clock.now(),
     });
   });

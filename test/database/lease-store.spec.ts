@@ -203,7 +203,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       expect(await stores.write(stores.heartbeat(server, { ...report, sourceAddress: '192.0.2.30' }))).toEqual([
         {
           outcome: 'rejected',
-          fault: { code: 'host_id_conflict', registeredAddress: '192.0.2.20', otherAddress: '192.0.2.30' },
+          rejection: { code: 'host_id_conflict', registeredAddress: '192.0.2.20', otherAddress: '192.0.2.30' },
         },
       ]);
     }

@@ -83,7 +83,7 @@ export class TestDatabase {
       'process_server',
       'tombstone',
       'event',
-      'listening',
+      'availability_clock',
       'purge_plan',
       'clean_up_run',
       'fleet_counter_delta',

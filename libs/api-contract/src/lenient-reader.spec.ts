@@ -161,7 +161,7 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
       usable: { generation: 3, replicationPairCount: 7, ...usable },
       ignored: named.map(([field, message]) => ({ field, message })),
       unusable,
-      faults: [],
+      errors: [],
     });
   });
 

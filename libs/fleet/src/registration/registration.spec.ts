@@ -184,12 +184,12 @@ describe('registering', () => {
       rejectionOf(() =>
         registering(aCommand(), aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_295 }) })),
       ),
-    ).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
+    ).toEqual({ code: 'generations_exhausted', max: 4_294_967_295 });
     expect(
       rejectionOf(() =>
         registering(aCommand(), aLockedRecord({ tombstone: aTombstone({ generation: 4_294_967_295 }) })),
       ),
-    ).toEqual({ code: 'generations_exhausted', largest: 4_294_967_295 });
+    ).toEqual({ code: 'generations_exhausted', max: 4_294_967_295 });
   });
 
   it('from another machine while Connected is a conflict that shows both addresses', () => {

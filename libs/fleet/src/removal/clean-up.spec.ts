@@ -88,7 +88,7 @@ const decommissioned = (count: number, decommissionedAt: Date, locked = false): 
   Array.from({ length: count }, (_, number) => ({
     hostId: `${locked ? 'a' : 'b'}-${String(number).padStart(5, '0')}`,
     decommissionedAt,
-    held: locked,
+    locked,
   }));
 
 describe('a pass of the clean-up', () => {
