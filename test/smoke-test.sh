@@ -1,6 +1,6 @@
 #!/bin/sh
 # Two lives of a process server against a running configuration server. Only curl, sh, sed, grep (and date/sleep).
-# Usage: start with small settings (README.md, "whole lives in half a minute"), then: CS=http://127.0.0.1:8080 DATA=.data sh test/smoke-test.sh
+# Usage: start with small settings (docs/settings.md, "Short leases"), then: CS=http://127.0.0.1:8080 DATA=.data sh test/smoke-test.sh
 CS=${CS:?} DATA=${DATA:?}
 PASSPHRASE=$(cat "$DATA/connection.passphrase") KEY=$(cat "$DATA/admin.key")
 A=aaaaaaaa-9a4d-4c3b-8e6f-0a1b2c3d4e5f
