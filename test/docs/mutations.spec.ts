@@ -1,23 +1,54 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 
-const root = join(import.meta.dirname, '..', '..');
-const { MUTATIONS: guards } = (await import(String(pathToFileURL(join(root, 'test/mutations/mutations.mjs'))))) as {
-  MUTATIONS: readonly {
-    readonly invariant: string;
-    readonly guard: string;
-    readonly file: string;
-    readonly find: string;
-  }[];
-};
+interface SqlMutation {
+  readonly invariant: string;
+  readonly guard: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  readonly test: string;
+}
 
-describe('each guard that the mutation tests take out', () => {
-  it.each(guards.map(({ invariant, guard, file, find }) => [invariant, guard, file, find] as const))(
-    '%s: %s stands exactly once in %s',
-    (_invariant, _guard, file, find) => {
-      expect(readFileSync(join(root, file), 'utf8').split(find)).toHaveLength(2);
-    },
-  );
+const root = join(import.meta.dirname, '..', '..');
+const imported = async <Module>(name: string): Promise<Module> =>
+  (await import(String(pathToFileURL(join(root, 'test/mutations', name))))) as Module;
+const { SQL_MUTATIONS } = await imported<{ SQL_MUTATIONS: readonly SqlMutation[] }>('sql-mutations.mjs');
+const { occurrences, replaceOnce } = await imported<{
+  occurrences: (source: string, find: string) => [start: number, end: number][];
+  replaceOnce: (source: string, find: string, replace: string) => string;
+}>('find-in-source.mjs');
+
+const cases = SQL_MUTATIONS.map((mutation) => [mutation.invariant, mutation.guard, mutation] as const);
+
+describe('a mutation of SQL or a transaction', () => {
+  it.each(cases)('%s, %s: is found exactly once', (_invariant, _guard, { file, find }) => {
+    expect(occurrences(readFileSync(join(root, file), 'utf8'), find)).toHaveLength(1);
+  });
+
+  it.each(cases)('%s, %s: names a test that exists', (_invariant, _guard, { test }) => {
+    expect(existsSync(join(root, `${test}.spec.ts`))).toBe(true);
+  });
+});
+
+describe('a text to find', () => {
+  it.each([
+    ['on one line', 'a([one, two]);'],
+    ['over several lines, with trailing commas', 'a([\n  one,\n  two,\n]);'],
+  ])('is replaced %s', (_layout, source) => {
+    expect(replaceOnce(`before; ${source} after;`, '[one, two]', '[$&]')).toBe('before; a([$&]); after;');
+  });
+
+  it('is replaced together with the white space inside it', () => {
+    expect(replaceOnce('SELECT 1\n  FROM a\n WHERE b', '1 FROM a', '2')).toBe('SELECT 2\n WHERE b');
+  });
+
+  it.each([
+    [0, 'a(c);'],
+    [2, 'a(b); a( b, );'],
+  ])('is refused when it occurs %d times', (times, source) => {
+    expect(() => replaceOnce(source, 'a(b)', '')).toThrow(`found ${times} times`);
+  });
 });

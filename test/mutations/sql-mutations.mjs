@@ -1,0 +1,138 @@
+/**
+ * Mutations of SQL statements and transactions, which Stryker does not change. Each entry breaks one guard of an
+ * invariant (docs/testing.md); `test` must fail then. `find` must occur exactly once in `file`, white space and trailing
+ * commas aside. Run by `npm run mutations:sql`.
+ */
+const STORE = 'libs/fleet-mysql/src';
+const MODEL = 'test/model/registry-model';
+
+export const SQL_MUTATIONS = [
+  {
+    invariant: 'I1',
+    guard: 'the fingerprint of a heartbeat includes its credential',
+    file: `${STORE}/lease-store.ts`,
+    find: 'const text = `${generation}\\n${credentialHash}\\n',
+    replace: 'const text = `${generation}\\n${credentialHash.length}\\n',
+    test: 'test/database/lease-store',
+  },
+  {
+    invariant: 'I1',
+    guard: 'a group commits with its first statement only if that statement matched every heartbeat',
+    file: `${STORE}/connection-transaction.ts`,
+    find: 'IF(@matched = ?, 1,',
+    replace: 'IF(@matched = ? OR 1, 1,',
+    test: MODEL,
+  },
+  {
+    invariant: 'I2',
+    guard: 'a transaction ends with COMMIT',
+    file: `${STORE}/connection-transaction.ts`,
+    find: `await this.ask('COMMIT');`,
+    replace: `await this.ask('ROLLBACK');`,
+    test: MODEL,
+  },
+  {
+    invariant: 'I2',
+    guard: 'a group of unchanged heartbeats ends with COMMIT',
+    file: `${STORE}/connection-transaction.ts`,
+    find: `{ sql: 'COMMIT', parameters: [] }`,
+    replace: `{ sql: 'ROLLBACK', parameters: [] }`,
+    test: MODEL,
+  },
+  {
+    invariant: 'I2',
+    guard: 'after a failed COMMIT the events are looked up before the transaction runs again',
+    file: `${STORE}/database.ts`,
+    find: 'if (sent && options.commitProofEventIds && (await committed(transaction))) return sent.answer;',
+    replace: '',
+    test: 'test/database/database',
+  },
+  {
+    invariant: 'I2',
+    guard: 'after a COMMIT of unknown outcome a group waits for locked rows',
+    file: `${STORE}/registry-store.ts`,
+    find: 'previousCommitMayBePending ? LOCK_HOSTS : locks',
+    replace: 'previousCommitMayBePending ? locks : locks',
+    test: 'test/database/database',
+  },
+  {
+    invariant: 'I3',
+    guard: 'the DELETE of a purge matches only an expired lease, unless the purge is forced',
+    file: `${STORE}/statements/entry.ts`,
+    find: 'AND (expires_available_ms <= ? OR ? = 1)',
+    replace: 'AND (? IS NOT NULL OR ? = 1)',
+    test: 'test/database/registry-store',
+  },
+  {
+    invariant: 'I5',
+    guard: 'the clean-up checks again that a locked host is due',
+    file: `${STORE}/statements/removals.ts`,
+    find: 'WHERE p.host_id IN (?) AND ${IS_DUE}',
+    replace: 'WHERE p.host_id IN (?) AND (? IS NOT NULL OR ? IS NOT NULL)',
+    test: 'test/database/removal-store',
+  },
+  {
+    invariant: 'I6',
+    guard: 'a record of the availability clock proves that heartbeats can be committed',
+    file: `${STORE}/listening-store.ts`,
+    find: 'await transaction.executeAll(heartbeatProbe(now));',
+    replace: '',
+    test: 'test/database/availability-clock-store',
+  },
+  {
+    invariant: 'I7',
+    guard: 'a change updates the counters in its transaction',
+    file: `${STORE}/registry-store.ts`,
+    find: ', ...tally.statements()',
+    replace: '',
+    test: MODEL,
+  },
+  {
+    invariant: 'I8',
+    guard: 'two changes of one host are never in work at the same time',
+    file: `${STORE}/together.ts`,
+    find: 'group.length === this.limits.most || this.activeKeys.has(waiting.key)',
+    replace: 'group.length === this.limits.most',
+    test: 'test/database/batcher',
+  },
+  {
+    invariant: 'I9',
+    guard: 'a change writes its event in its transaction',
+    file: `${STORE}/registry-store.ts`,
+    find: ', ...eventStatements(changes.flatMap(({ events }) => events))]',
+    replace: ']',
+    test: MODEL,
+  },
+  {
+    invariant: 'I10',
+    guard: 'a purge deletes the health row of the process server',
+    file: `${STORE}/statements/entry.ts`,
+    find: '{ sql: DELETE_HEALTH, parameters: [tombstone.hostId] },',
+    replace: '',
+    test: MODEL,
+  },
+  {
+    invariant: 'keys',
+    guard: 'two changes of keys wait for one row lock',
+    file: `${STORE}/key-ring-store.ts`,
+    find: 'const now = this.clock.now(); await transaction.write(LOCK_KEY_RING, [Buffer.from(eventId), now]);',
+    replace: 'const now = this.clock.now();',
+    test: 'test/database/key-ring-store',
+  },
+  {
+    invariant: 'cluster',
+    guard: 'on a Galera node each statement is sent in its own round trip',
+    file: `${STORE}/database.ts`,
+    find: '!(await this.isClusterNode(connection))',
+    replace: 'true',
+    test: 'test/database/database',
+  },
+  {
+    invariant: 'cluster',
+    guard: 'a group is halved when one host keeps it from being written',
+    file: `${STORE}/registry-store.ts`,
+    find: 'wishes.length > 1 ? SINGLE_HOST_ERRORS : []',
+    replace: 'wishes.length > 1 ? [] : []',
+    test: 'test/database/registry-store',
+  },
+];
