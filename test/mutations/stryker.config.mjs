@@ -16,6 +16,7 @@ export default {
   coverageAnalysis: 'perTest',
   incremental: false,
   concurrency: 1,
+  timeoutMS: 60_000, // a slow run on a busy machine is not a killed mutant; most endless loops end at Stryker's hit limit
   disableTypeChecks: false, // SWC checks no types
   // The copy that is mutated holds only what the unit specs of libs/fleet read.
   ignorePatterns: ['**', '!libs/fleet/**', '!test/mutations/*.mjs', '!jest.config.mjs', '!package.json'],

@@ -5,6 +5,8 @@ import {
   availabilityTiming,
   disagrees,
   toWallClock,
+  initialAvailability,
+  hasJustStepped,
   isSteady,
   availableMsAt,
   advanceAvailability,
@@ -64,6 +66,8 @@ describe('the listening clock', () => {
     [5_000, 5_000, false],
     [15_000, 15_000, false],
     [15_001, 15_000, true],
+    [3_600_000, 15_000, true],
+    [3_600_001, 15_000, true],
     [7_200_000, 15_000, true],
   ])('recorded %d ms after the record before counts %d ms of them; an outage ends: %s', (ms, countedMs, isOutage) => {
     const now = msAfter(NOON, ms);
@@ -142,6 +146,18 @@ describe('the listening clock', () => {
     expect(isSteady({ ...recorded, unsteadyAtAvailableMs: 400_000, availableMs: 400_000 + ms })).toBe(steady);
   });
 
+  it.each([
+    [0, true],
+    [899_999, true],
+    [900_000, false],
+  ])('has just stepped %d ms after a step: %s', (ms, hasStepped) => {
+    expect(hasJustStepped({ ...recorded, steppedAtAvailableMs: 400_000, availableMs: 400_000 + ms })).toBe(hasStepped);
+  });
+
+  it('has not just stepped when it never stepped', () => {
+    expect(hasJustStepped({ ...recorded, steppedAtAvailableMs: null })).toBe(false);
+  });
+
   it('tells the earliest instant that a lease can end at', () => {
     expect(toWallClock(560_000, 500_000, NOON)).toEqual(msAfter(NOON, 60_000));
     expect(toWallClock(440_000, 500_000, NOON)).toEqual(msAfter(NOON, -60_000));
@@ -203,7 +219,7 @@ class AvailabilityRow extends AvailabilityStore {
     if (this.row && !attempt.isConfirmed && disagrees(this.row, now, attempt)) return { disagreesWith: this.row };
     const record = this.row
       ? advanceAvailability(this.row, now, attempt, TIMING)
-      : { availability: { ...recorded, availableMs: 0, recordedAt: now }, outage: null, step: null };
+      : { availability: initialAvailability(now, TIMING), outage: null, step: null };
     this.row = record.availability;
     return record;
   }

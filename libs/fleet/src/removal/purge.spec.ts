@@ -62,6 +62,19 @@ describe('a purge', () => {
     });
   });
 
+  it.each([
+    [NOON, NOON.toISOString()],
+    [null, null],
+  ])('writes the last heartbeat (%j) into its event', (lastHeartbeatAt, written) => {
+    const { lease } = aDisconnectedServer();
+    const { change } = purge(
+      HOST_ID,
+      aCommand(),
+      aLockedRecord({ entry: aDisconnectedServer({ lease: { ...lease, lastHeartbeatAt } }) }),
+    );
+    expect(change?.event.detail).toMatchObject({ lastHeartbeatAt: written });
+  });
+
   it('again changes nothing and answers the same', () => {
     const before = purge(HOST_ID, aCommand(), aLockedRecord({ entry: aDisconnectedServer() }));
     if (before.change?.write.to !== 'removed') throw new Error('nothing was removed');
