@@ -22,6 +22,8 @@ const COPIED = [
   'tsconfig.json',
   'jest.config.mjs',
 ];
+/** Enough random runs of the model to reach each guard. */
+const LONG_MODEL_RUN = { MODEL_RUNS: '150', MODEL_SHRINK: '0' };
 const REPORT = join('reports', 'mutations-sql.json');
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -35,17 +37,19 @@ if (unknown.length > 0) {
 
 await prepare();
 const copy = mkdtempSync(join(tmpdir(), 'mutations-'));
-let results;
+const results = [];
 try {
   for (const name of COPIED) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   expectTestsToPass([...new Set(chosen.map(({ test }) => test))]);
-  results = chosen.map(tried);
+  mkdirSync(join(root, 'reports'), { recursive: true });
+  for (const mutation of chosen) {
+    results.push(tried(mutation));
+    writeFileSync(join(root, REPORT), `${JSON.stringify(results, null, 2)}\n`);
+  }
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }
-mkdirSync(join(root, 'reports'), { recursive: true });
-writeFileSync(join(root, REPORT), `${JSON.stringify(results, null, 2)}\n`);
 const survived = results.filter(({ status }) => status === 'survived').length;
 console.log(`${results.length - survived} killed, ${survived} survived; ${REPORT}`);
 process.exit(survived === 0 ? 0 : 1);
@@ -62,7 +66,7 @@ function tried({ invariant, guard, file, find, replace, test }) {
   const source = readFileSync(path, 'utf8');
   writeFileSync(path, replaceOnce(source, find, replace));
   const started = performance.now();
-  const { status, output } = jest(['--bail', test]);
+  const { status, output } = jest(['--bail', test], LONG_MODEL_RUN);
   const seconds = Math.round((performance.now() - started) / 1000);
   writeFileSync(path, source);
   const isKilled = status !== 0 && /^Tests: +[1-9]\d* failed/m.test(output);
@@ -71,7 +75,7 @@ function tried({ invariant, guard, file, find, replace, test }) {
   return { invariant, guard, file, test, status: isKilled ? 'killed' : 'survived', failedTest, seconds };
 }
 
-function jest(args) {
+function jest(args, env = {}) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', ...args],
@@ -79,7 +83,7 @@ function jest(args) {
       cwd: copy,
       encoding: 'utf8',
       maxBuffer: Infinity,
-      env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: '150', MODEL_SHRINK: '0' },
+      env: { ...process.env, NODE_NO_WARNINGS: '1', ...env },
     },
   );
   return { status, output: `${stdout}${stderr}` };
