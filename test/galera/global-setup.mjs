@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { takeSchemaSnapshot } from '../support/schema-snapshot.mjs';
 import { GaleraCluster, USER } from './cluster.mjs';
 import { findPrograms } from './packages.mjs';
 
@@ -31,6 +32,7 @@ export default async function globalSetup() {
     cluster = await GaleraCluster.start(folder, await findPrograms(folder), password);
     const addresses = cluster.nodes.map(({ host, port }) => ({ host, port, user: USER, password }));
     process.env.TEST_DATABASE = JSON.stringify(addresses[0]);
+    process.env.TEST_SCHEMA = await takeSchemaSnapshot(addresses[0]);
     process.env.TEST_DATABASE_NODES = JSON.stringify(addresses);
     process.env.CLUSTER_PIDS = JSON.stringify(cluster.nodes.map(({ pid }) => pid));
     console.log(`A Galera cluster of ${addresses.length} nodes runs below ${folder}.`);

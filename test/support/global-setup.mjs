@@ -2,13 +2,19 @@ import { access, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
+import { takeSchemaSnapshot } from './schema-snapshot.mjs';
 import { FOLDER_PREFIX, removeFolder, removeDeadRuns } from './temp-folders.mjs';
 
-/** One database server for the whole run; its address goes to the workers as JSON in TEST_DATABASE. */
+/**
+ * One database server for the whole run: its address goes to the workers as JSON in TEST_DATABASE, and the statements that
+ * make the migrated schema in TEST_SCHEMA.
+ */
 export default async function globalSetup() {
   if (process.env.TEST_NO_DATABASE === '1') return;
   if (process.env.TEST_DATABASE_URL) {
-    process.env.TEST_DATABASE = JSON.stringify(await reached(process.env.TEST_DATABASE_URL));
+    const address = await reached(process.env.TEST_DATABASE_URL);
+    process.env.TEST_DATABASE = JSON.stringify(address);
+    process.env.TEST_SCHEMA = await takeSchemaSnapshot(address);
     return;
   }
   const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
@@ -43,6 +49,7 @@ export default async function globalSetup() {
     });
     const { socketPath, user, password } = address;
     process.env.TEST_DATABASE = JSON.stringify({ socketPath, user, password });
+    process.env.TEST_SCHEMA = await takeSchemaSnapshot({ socketPath, user, password });
   } catch (error) {
     await remove();
     throw error;

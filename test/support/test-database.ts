@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection, type Connection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
-import { migrateDatabase, type DatabaseAddress } from '@app/fleet-mysql';
-import { fixedFraction, ManualClock } from './manual-clock.js';
+import type { DatabaseAddress } from '@app/fleet-mysql';
 
 /** A schema of its own for one test file, migrated, on the database that the run was given. */
 export class TestDatabase {
@@ -18,14 +17,15 @@ export class TestDatabase {
       timezone: 'Z',
       charset: 'utf8mb4_unicode_520_ci',
       supportBigNumbers: true,
+      multipleStatements: true,
+      maxPreparedStatements: 1,
     });
     await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     await connection.changeUser({ database });
     // On a cluster: what was committed through another node is seen. A single server may not know the setting.
     await connection.query('SET SESSION wsrep_sync_wait = 15').catch(() => undefined);
-    const address = { ...server, database };
-    await migrateDatabase(address, new ManualClock(new Date()), 'test', fixedFraction(0));
-    return new TestDatabase(address, connection);
+    await connection.query(process.env['TEST_SCHEMA'] ?? '');
+    return new TestDatabase({ ...server, database }, connection);
   }
 
   /** By which of the cluster's nodes the replica of this number reaches the schema; on a single server always by that. */
@@ -69,7 +69,7 @@ export class TestDatabase {
 
   /** A connection of its own, for holding locks. */
   async connect(): Promise<Connection> {
-    const connection = await createConnection({ ...this.address, timezone: 'Z' });
+    const connection = await createConnection({ ...this.address, timezone: 'Z', maxPreparedStatements: 1 });
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
     return connection;
   }
