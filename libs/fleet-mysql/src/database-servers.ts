@@ -216,7 +216,11 @@ export const serverLabel = (server: ServerAddress | undefined): string =>
 
 /** On a connection of its own, opened by no pool. */
 async function probeServer(server: ServerAddress): Promise<ServerState | Error> {
-  const connection = createConnection({ ...server, connectTimeout: PROBE_TIMEOUT_MS } as ConnectionOptions);
+  const connection = createConnection({
+    ...server,
+    connectTimeout: PROBE_TIMEOUT_MS,
+    maxPreparedStatements: 1,
+  } as ConnectionOptions);
   try {
     connection.on('error', () => undefined); // the query that fails says it as well
     return await readServerState(connection, PROBE_TIMEOUT_MS);

@@ -106,6 +106,7 @@ export class PrimaryPool {
       supportBigNumbers: true,
       multipleStatements: true,
       enableKeepAlive: true,
+      maxPreparedStatements: 1, // none is prepared, and each connection would reserve half a megabyte for 16,000
     });
     pool.on('connection', (connection) => this.setUp(connection, choice));
     this.active = { choice, pool };
