@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-/** Unit specs lie beside their rules in libs/; what crosses a boundary (database, HTTP, a spawned program) lies in test/. */
+/** What all projects have in common. Unit specs lie beside their code; what crosses a boundary (database, HTTP, a spawned program) lies in test/. */
 export const project = {
   testEnvironment: 'node',
   setupFiles: ['reflect-metadata'],
@@ -17,6 +17,7 @@ export const project = {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   moduleNameMapper: {
+    '^fast-check$': '<rootDir>/test/support/seeded-fast-check.mjs',
     '^@app/([a-z-]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
@@ -37,18 +38,38 @@ export const project = {
   },
 };
 
-/** The stores once more, with one statement a round trip, as on a node of a Galera cluster. */
-const asOnClusterNode = {
+/** Needs neither build nor database. */
+const unit = {
   ...project,
-  displayName: 'as on a cluster node',
-  setupFiles: [...project.setupFiles, '<rootDir>/test/support/simulate-cluster-node.mjs'],
-  testRegex:
-    '/test/database/(database|registry-store|lease-store|removal-store|key-ring-store|consistency[a-z-]*)\\.spec\\.ts$',
+  displayName: 'unit',
+  roots: ['<rootDir>/apps', '<rootDir>/libs'],
+  globalSetup: undefined,
+  globalTeardown: undefined,
 };
 
+const inFolders = (displayName, ...folders) => ({
+  ...project,
+  displayName,
+  roots: folders.map((folder) => `<rootDir>/test/${folder}`),
+});
+
+/** The stores once more, with one statement a round trip, as on a node of a Galera cluster. */
+const asOnClusterNode = {
+  ...inFolders('as on a cluster node', 'database'),
+  setupFiles: [...project.setupFiles, '<rootDir>/test/support/simulate-cluster-node.mjs'],
+  testRegex: '/(database|registry-store|lease-store|removal-store|key-ring-store|consistency[a-z-]*)\\.spec\\.ts$',
+};
+
+/** scripts/test.mjs says which projects a command runs. */
 export default {
   testTimeout: 30_000,
   maxWorkers: Math.max(2, availableParallelism() + 1), // tests of whole programs mostly wait
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
-  projects: [project, asOnClusterNode],
+  projects: [
+    unit,
+    inFolders('site', 'docs', 'database', 'http', 'program'),
+    asOnClusterNode,
+    { ...inFolders('model', 'model'), testRegex: '/registry-model\\.spec\\.ts$' },
+    { ...inFolders('slow', 'faults', 'fuzz', 'model'), testPathIgnorePatterns: ['/registry-model\\.spec\\.ts$'] },
+  ],
 };

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 const { values } = parseArgs({
   options: { requests: { type: 'string' }, seed: { type: 'string' }, 'in-flight': { type: 'string' } },
 });
+process.env.SEED ??= 'random';
 process.env.FUZZ_REQUESTS = '20000';
 process.env.FUZZ_IN_FLIGHT = '48';
 for (const [name, value] of Object.entries(values)) {
@@ -11,7 +12,7 @@ for (const [name, value] of Object.entries(values)) {
     console.error(`--${name} must be a positive integer, not ${JSON.stringify(value)}`);
     process.exit(1);
   }
-  process.env[`FUZZ_${name.toUpperCase().replace('-', '_')}`] = value;
+  process.env[name === 'seed' ? 'SEED' : `FUZZ_${name.toUpperCase().replace('-', '_')}`] = value;
 }
 process.argv.splice(2, Infinity, '--runTestsByPath', 'test/fuzz/fuzz.spec.ts');
 await import('./test.mjs');

@@ -21,11 +21,11 @@ const BUILT_FROM = [
 ];
 
 /** Everything in order. A failure is printed as one line, and the process ends with 1. */
-export async function prepare() {
+export async function prepare({ builds = true } = {}) {
   try {
     checkNodeVersion();
     await installPackages();
-    await build();
+    if (builds) await build();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);

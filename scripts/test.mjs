@@ -1,18 +1,43 @@
-/** `npm test`: whatever is missing, then jest with the arguments given. */
+/**
+ * `npm test`: whatever is missing, then jest. `--tier=` chooses what runs; other arguments go to jest, and without a tier
+ * they find any spec. SEED=7 draws other values in the random tests than the usual seed does, SEED=random other ones each time.
+ */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { prepare, root } from './prepare.mjs';
 
-await prepare();
+/** Projects of jest.config.mjs. */
+const TIERS = {
+  unit: ['unit'],
+  usual: ['unit', 'site', 'as on a cluster node', 'model'],
+  slow: ['slow', 'model'],
+};
+const { SEED = '1', MODEL_RUNS } = process.env;
+
+const args = process.argv.slice(2);
+const given = args.find((arg) => arg.startsWith('--tier='));
+const forJest = args.filter((arg) => arg !== given);
+const tier = given?.slice('--tier='.length) ?? (args.length === 0 ? 'usual' : undefined);
+const seed = SEED === 'random' ? randomInt(2 ** 31) : SEED;
+
+await prepare({ builds: tier !== 'unit' });
 
 const jest = spawn(
   process.execPath,
-  ['--experimental-vm-modules', join(root, 'node_modules/jest/bin/jest.js'), ...process.argv.slice(2)],
+  [
+    '--experimental-vm-modules',
+    join(root, 'node_modules/jest/bin/jest.js'),
+    ...forJest,
+    `--seed=${seed}`,
+    '--showSeed',
+    ...(tier ? ['--selectProjects', ...TIERS[tier]] : []),
+  ],
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, NODE_NO_WARNINGS: '1' },
+    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: MODEL_RUNS ?? (tier === 'slow' ? '8' : '2') },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => jest.kill(signal));

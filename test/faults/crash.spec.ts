@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 import { seededRandom } from '@app/platform';
 import { CrashLoad } from './crash-load.js';
 
-/** 8 for every day; CRASH_ROUNDS=200 for a release. CRASH_SEED repeats the choices of an earlier run, though not its timing. */
+/** 8 for every day; CRASH_ROUNDS=200 for a release. */
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 8);
-const SEED = Number(process.env['CRASH_SEED'] ?? randomInt(2 ** 31));
+/** Repeats the choices of an earlier run, though not its timing. */
+const SEED = jest.getSeed();
 
 jest.setTimeout(120_000 + ROUNDS * 30_000);
 

@@ -55,27 +55,6 @@ const read = async ({ url }: ServerProgram, path: string): Promise<ApiResponse> 
 const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
 
 describe('a start', () => {
-  it('makes a passphrase and an admin key that only its owner can read, and says where they are but not what', async () => {
-    const server = await folder.start({ LOG_LEVEL: 'trace' });
-    expect(await modeOf(folder.path('connection.passphrase'))).toBe(0o600);
-    expect(await modeOf(folder.path('admin.key'))).toBe(0o600);
-    expect(await modeOf(folder.dataDirectory)).toBe(0o700);
-    expect((await register(server, randomUUID())).status).toBe(201);
-    expect((await read(server, '/v1/fleet')).status).toBe(200);
-    await server.stop();
-
-    expect(server.output).toContain(folder.path('connection.passphrase'));
-    expect(server.output).toContain(folder.path('admin.key'));
-    expect(server.output).not.toContain(await folder.passphrase());
-    expect(server.output).not.toContain(await folder.adminKey());
-    expect(await readdir(folder.dataDirectory)).toEqual([
-      'admin.key',
-      'connection.passphrase',
-      'database',
-      'site.json',
-    ]);
-  });
-
   it('finds again what was there: its servers, its passphrase and its key', async () => {
     const hostId = randomUUID();
     const first = await folder.start();

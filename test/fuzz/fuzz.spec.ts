@@ -1,11 +1,10 @@
-import { randomInt } from 'node:crypto';
-import { expect, it } from '@jest/globals';
+import { expect, it, jest } from '@jest/globals';
 import { FuzzRun } from './fuzz-run.js';
 
-/** Given by `npm run fuzz`; a plain test run, which shares the machine with all other tests, takes another seed each time, and prints it. */
+/** Given by `npm run fuzz`; a plain test run shares the machine with other tests. */
 const order = {
   requests: Number(process.env['FUZZ_REQUESTS'] ?? 3_000),
-  seed: Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31)),
+  seed: jest.getSeed(),
   inFlight: Number(process.env['FUZZ_IN_FLIGHT'] ?? 8),
 };
 /** A start, and for each request as long as on a very slow machine. */
