@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '../support/server-program.js';
 import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
 let cluster: TestCluster;
@@ -41,15 +42,20 @@ function heartbeat(
 /** A connection that stays open, and all that came back on it so far. */
 class Client {
   text = '';
-  private constructor(readonly socket: Socket) {
+  private constructor(
+    readonly socket: Socket,
+    private readonly served: Socket,
+  ) {
     socket.on('data', (chunk) => (this.text += String(chunk))).on('error', () => undefined);
   }
 
   static async open(replica = 0): Promise<Client> {
     const { hostname, port } = new URL(await cluster.replica(replica).http.getUrl());
+    const accepted = once(cluster.replica(replica).http.getHttpServer() as Server, 'connection');
     const socket = connect({ port: Number(port), host: hostname, noDelay: true });
     await once(socket, 'connect');
-    return new Client(socket);
+    const [served] = (await accepted) as [Socket];
+    return new Client(socket, served);
   }
 
   get statuses(): number[] {
@@ -58,10 +64,15 @@ class Client {
 
   /** Resolves when so many answers have come. */
   async answered(count: number): Promise<this> {
-    for (let left = 500; this.statuses.length < count && left > 0; left -= 1) await pause(10);
+    const isWhole = (): boolean => this.statuses.length >= count && this.text.endsWith('}');
+    for (let left = 500; !isWhole() && left > 0; left -= 1) await pause(10);
     expect(this.statuses).toHaveLength(count);
-    await pause(10); // a body may come after its head
     return this;
+  }
+
+  /** Resolves when the server has read all that was written. */
+  async read(): Promise<void> {
+    await eventually('the server reads', 30_000, () => this.served.bytesRead === this.socket.bytesWritten);
   }
 
   async closed(): Promise<this> {
@@ -216,9 +227,9 @@ describe('a connection', () => {
         await other.query('START TRANSACTION');
         await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
         client.socket.write(heartbeat({ ...(first && { body: first }) }));
-        await pause(100);
+        await cluster.database.untilLocked();
         for (const body of rest) client.socket.write(heartbeat({ body }));
-        await pause(100);
+        await client.read();
         expect(client.statuses).toEqual([]);
         await other.query('ROLLBACK');
         await other.end();
@@ -235,7 +246,7 @@ describe('a connection', () => {
     for (const cut of [1, 40, text.indexOf('\r\n\r\n') + 2, text.indexOf('\r\n\r\n') + 4, text.length - 1]) {
       const client = await Client.open();
       client.socket.write(text.slice(0, cut));
-      await pause(20);
+      await client.read();
       client.socket.write(text.slice(cut));
       expect((await client.answered(1)).statuses).toEqual([200]);
       client.socket.destroy();
@@ -248,10 +259,11 @@ describe('a connection', () => {
   });
 
   it('whose heartbeats were answered may be silent for longer than a request may take', async () => {
-    const client = await Client.open(await cluster.addReplicaWith({ requestTimeoutMs: 200 }));
+    const replica = await cluster.addReplicaWith({ requestTimeoutMs: 200 });
+    const client = await Client.open(replica);
     client.socket.write(heartbeat());
     await client.answered(1);
-    await pause(600);
+    await (await Client.open(replica)).closed(); // one that sends nothing is closed after this time
     client.socket.write(heartbeat());
     expect((await client.answered(2)).statuses).toEqual([200, 200]);
     client.socket.destroy();
@@ -330,7 +342,7 @@ describe('a replica that drains', () => {
     await other.query('START TRANSACTION');
     await other.query('SELECT 1 FROM process_server_lease WHERE host_id = ? FOR UPDATE', [server.hostId]);
     taken.socket.write(heartbeat());
-    await pause(100);
+    await cluster.database.untilLocked();
     const stopped = cluster.replica(replica).stop();
     late.socket.write(heartbeat());
     await late.closed();

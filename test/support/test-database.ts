@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection, type Connection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
 import type { DatabaseAddress } from '@app/fleet-mysql';
+import { eventually } from './server-program.js';
 
 /** A schema of its own for one test file, migrated, on the database that the run was given. */
 export class TestDatabase {
@@ -72,6 +73,13 @@ export class TestDatabase {
     const connection = await createConnection({ ...this.address, timezone: 'Z', maxPreparedStatements: 1 });
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
     return connection;
+  }
+
+  /** Resolves when a statement of another connection waits, as for a row that a test has locked. */
+  async untilLocked(): Promise<void> {
+    const waiting = `SELECT ID FROM information_schema.PROCESSLIST
+      WHERE DB = DATABASE() AND COMMAND = 'Query' AND ID <> CONNECTION_ID() AND INFO LIKE '%process_server_lease%'`;
+    await eventually('a statement waits', 30_000, async () => (await this.rows(waiting)).length > 0);
   }
 
   /** Empties every table of the fleet; the passphrase and the keys stay. */
