@@ -70,6 +70,10 @@ export default {
     inFolders('site', 'docs', 'database', 'http', 'program'),
     asOnClusterNode,
     { ...inFolders('model', 'model'), testRegex: '/registry-model\\.spec\\.ts$' },
-    { ...inFolders('slow', 'faults', 'fuzz', 'model'), testPathIgnorePatterns: ['/registry-model\\.spec\\.ts$'] },
+    {
+      ...inFolders('slow', 'faults', 'fuzz', 'model'),
+      globalSetup: '<rootDir>/test/support/data-directory-setup.mjs',
+      testPathIgnorePatterns: ['/registry-model\\.spec\\.ts$'],
+    },
   ],
 };

@@ -42,6 +42,7 @@ beforeEach(async () => {
     MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
     LOG_LEVEL: 'fatal',
   });
+  await folder.prepare();
   watch = setInterval(() => (maxDatabases = Math.max(maxDatabases, folder.databasePids().length)), 100);
 });
 

@@ -20,6 +20,7 @@ beforeAll(async () => {
     CLEAN_UP_GRACE_SECONDS: '1',
     CLEAN_UP_INTERVAL_SECONDS: '1',
   });
+  await folder.prepare();
   server = await folder.start();
 });
 afterAll(() => folder.remove());

@@ -16,6 +16,7 @@ beforeAll(async () => {
     LEASE_SECONDS: String(LEASE_SECONDS),
     API_KEY_REQUESTS_PER_SECOND: '1000',
   });
+  await folder.prepare();
   fleet = await RunningFleet.of(folder, await folder.start(), 5, INTERVAL_MS);
 });
 afterAll(async () => {

@@ -56,6 +56,7 @@ const modeOf = async (path: string): Promise<number> => (await stat(path)).mode 
 
 describe('a start', () => {
   it('finds again what was there: its servers, its passphrase and its key', async () => {
+    await folder.prepare();
     const hostId = randomUUID();
     const first = await folder.start();
     const { body } = await register(first, hostId);
@@ -79,6 +80,7 @@ describe('a start', () => {
   });
 
   it('gives an operator who has no key any more another one', async () => {
+    await folder.prepare();
     const first = await folder.start();
     const lost = await folder.adminKey();
     await first.stop();
@@ -100,6 +102,7 @@ describe('a start', () => {
   });
 
   it('from a directory that is served already says where, and leaves the first server alone', async () => {
+    await folder.prepare();
     const first = await folder.start();
     const [database] = folder.databasePids();
     const port = new URL(first.url).port;
@@ -133,6 +136,7 @@ describe('a start', () => {
   });
 
   it('on a port that is taken says so and leaves nothing behind', async () => {
+    await folder.prepare();
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
@@ -231,6 +235,7 @@ it.each([
   ['nothing was ever sent', ''],
   ['half a head was sent', 'GET /v1/fleet HTTP/1.1\r\nHost: x\r\n'],
 ])('a connection on which %s does not hold up a stop', async (_what, bytes) => {
+  await folder.prepare();
   const server = await folder.start();
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
   await once(socket, 'connect');
@@ -244,6 +249,7 @@ it.each([
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
   it('answers what is in flight, ends its database, and is not disturbed by being asked again', async () => {
+    await folder.prepare();
     const server = await folder.start();
     const registered = await Promise.all(Array.from({ length: 50 }, () => register(server, randomUUID())));
     const agent = new Agent({ keepAlive: true, maxSockets: 50 });
@@ -301,6 +307,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
 });
 
 it('a server whose terminal is closed stops in order, with nobody left to tell', async () => {
+  await folder.prepare();
   const server = await folder.start({ LOG_LEVEL: 'trace' });
   server.loseTerminal();
   expect(await server.end()).toEqual({ code: 0, signal: null });

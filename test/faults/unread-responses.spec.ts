@@ -22,6 +22,7 @@ beforeAll(async () => {
     ANONYMOUS_REQUESTS_PER_SECOND: '1000000',
     MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
   });
+  await folder.prepare();
 }, TIMEOUT_MS);
 beforeEach(async () => {
   server = await folder.start();

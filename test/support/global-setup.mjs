@@ -10,22 +10,13 @@ import { FOLDER_PREFIX, removeFolder, removeDeadRuns } from './temp-folders.mjs'
  * make the migrated schema in TEST_SCHEMA.
  */
 export default async function globalSetup() {
-  if (process.env.TEST_NO_DATABASE === '1') return;
-  if (process.env.TEST_DATABASE_URL) {
-    const address = await reached(process.env.TEST_DATABASE_URL);
-    process.env.TEST_DATABASE = JSON.stringify(address);
-    process.env.TEST_SCHEMA = await takeSchemaSnapshot(address);
-    return;
-  }
-  const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
-  await access(platform).catch(() => {
-    throw new Error('dist/ is not built: run the tests with "npm test", which builds it first.');
-  });
-  const { openPrivateDatabase, stopOrphanedDatabase } = await import(new URL('private-database.js', platform));
-  const { isProcessRunning, processStartTime } = await import(new URL('running-process.js', platform));
+  if (process.env.TEST_NO_DATABASE === '1' || process.env.TEST_DATABASE) return; // another project of this run has made it
+  const { openPrivateDatabase, stopOrphanedDatabase } = await builtPlatform('private-database.js');
+  const { isProcessRunning, processStartTime } = await builtPlatform('running-process.js');
   await removeDeadRuns({ isProcessRunning, processStartTime, stopOrphanedDatabase });
 
   const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
+  process.env.TEST_FOLDER = folder;
   await writeFile(
     join(folder, 'owner.json'),
     JSON.stringify({ pid: process.pid, start: processStartTime(process.pid) }),
@@ -42,18 +33,30 @@ export default async function globalSetup() {
   }
   globalThis.removeThrowAwayDatabase = remove;
   try {
-    const { address } = await openPrivateDatabase({
-      directory: folder,
-      profile: 'ephemeral',
-      progress: (line) => console.log(line),
-    });
-    const { socketPath, user, password } = address;
-    process.env.TEST_DATABASE = JSON.stringify({ socketPath, user, password });
-    process.env.TEST_SCHEMA = await takeSchemaSnapshot({ socketPath, user, password });
+    const address = process.env.TEST_DATABASE_URL
+      ? await reached(process.env.TEST_DATABASE_URL)
+      : await privateDatabase(openPrivateDatabase, folder);
+    process.env.TEST_DATABASE = JSON.stringify(address);
+    process.env.TEST_SCHEMA = await takeSchemaSnapshot(address);
   } catch (error) {
     await remove();
     throw error;
   }
+}
+
+async function builtPlatform(file) {
+  const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
+  await access(platform).catch(() => {
+    throw new Error('dist/ is not built: run the tests with "npm test", which builds it first.');
+  });
+  return import(new URL(file, platform));
+}
+
+async function privateDatabase(openPrivateDatabase, directory) {
+  const progress = (line) => console.log(line);
+  const { address } = await openPrivateDatabase({ directory, profile: 'ephemeral', progress });
+  const { socketPath, user, password } = address;
+  return { socketPath, user, password };
 }
 
 /** A run against a named server fails at once and by name when the server cannot be reached. */
