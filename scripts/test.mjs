@@ -1,6 +1,7 @@
 /**
  * `npm test`: whatever is missing, then jest. `--tier=` chooses what runs; other arguments go to jest, and without a tier
  * they find any spec. SEED=7 draws other values in the random tests than the usual seed does, SEED=random other ones each time.
+ * A snapshot that is missing is a failure; `-u` writes it.
  */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
@@ -29,6 +30,7 @@ const jest = spawn(
   [
     '--experimental-vm-modules',
     join(root, 'node_modules/jest/bin/jest.js'),
+    '--ci',
     ...forJest,
     `--seed=${seed}`,
     '--showSeed',

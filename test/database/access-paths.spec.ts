@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { versionKey, type FleetFilter, type Version } from '@app/fleet';
 import { ProcessServerListQuery, type PageLimits, type Position, type SortKey } from '@app/fleet-mysql';
@@ -13,12 +13,10 @@ const OLD: Version = { major: 9, minor: 1, build: 0, revision: 0 };
 
 let stores: TestStores;
 let reader: ProcessServerListQuery;
-const newReader = (): ProcessServerListQuery =>
-  new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, null, LIMITS);
 beforeAll(async () => {
   stores = await TestStores.open();
   await stores.fresh();
-  reader = newReader();
+  reader = new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, null, LIMITS);
   const now = stores.clock.now();
   const numbers = Array.from({ length: FLEET }, (_, number) => number);
   const id = (number: number): string =>
@@ -103,15 +101,34 @@ const explained = async (sql: string, parameters: readonly unknown[]): Promise<P
     ({ table }) => !table?.startsWith('<'),
   );
 
-/** The plan of every query that a page is made with, and how many entries it shows. */
-async function plansOf(filter: FleetFilter, sort: SortKey): Promise<{ plans: PlanRow[][]; shown: number }> {
+interface ExplainedPage {
+  readonly plans: PlanRow[][];
+  /** Each query as it is kept in the snapshot: its text, and each table that it reads with the index that finds it. */
+  readonly queries: string;
+  readonly shown: number;
+}
+
+/** The columns that every page shows of its entries, between the first line of its query and what they are read from. */
+const SHOWN_COLUMNS = /(?<=SELECT e\.\*,)[^]*?(?=, p\.name_key, p\.machine_id)/;
+
+/** Every query that a page is made with, its plan, and how many entries the page shows. */
+async function plansOf(filter: FleetFilter, sort: SortKey): Promise<ExplainedPage> {
   const { reads } = stores.database;
   reads.length = 0;
   const { items } = await reader.fetchPage({ sort, filter, limit: 100, position: null, snapshot: null });
   const asked = reads.filter(({ sql }) => sql.includes('process_server')).splice(0);
-  const plans = [];
+  const plans: PlanRow[][] = [];
   for (const { sql, parameters } of asked) plans.push(await explained(sql, parameters));
-  return { plans, shown: items.length };
+  const queries = asked.map(({ sql }, index) => {
+    const plan = (plans[index] ?? []).map(({ table, key }) => `${table ?? 'none'} (${key ?? 'no index'})`);
+    const [joined, subqueries] = [
+      plan.filter((line) => !line.startsWith('q ')),
+      plan.filter((line) => line.startsWith('q ')),
+    ];
+    const text = sql.replace(SHOWN_COLUMNS, ' ... ').replace(/\s+/g, ' ').trim();
+    return `${text}\n-> ${[...joined, ...subqueries.sort()].join(', ')}\n`; // servers list subqueries in different orders
+  });
+  return { plans, queries: `\n${queries.join('\n')}`, shown: items.length };
 }
 
 const PASSPHRASE = '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e11';
@@ -147,8 +164,9 @@ const IN_ORDER: Readonly<Record<SortKey, string>> = {
 
 describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sorted by %s', (sort) => {
   it.each(FILTERS)('with %j is found along an index, whatever the statistics say', async (filter, count) => {
-    const { plans, shown } = await plansOf(filter, sort);
+    const { plans, queries, shown } = await plansOf(filter, sort);
     expect(shown).toBe(count);
+    expect(queries).toMatchSnapshot();
     const [first, ...others] = plans.at(-1) ?? [];
     // Many match: the page is read in its order until it is full, and nothing is collected and sorted.
     // Under one passphrase entries lie in the order of their host ids as well.
@@ -220,64 +238,6 @@ it('several conditions are looked at in one statement', async () => {
   expect(plans[1]?.[0]?.key).toBe('ix_version_key');
 });
 
-describe('the way to a page', () => {
-  const DISCONNECTED: FleetFilter = { connectionState: 'Disconnected' };
-  const pageOf = (filter: FleetFilter, by = reader) =>
-    by.fetchPage({ sort: 'hostId', filter, limit: 100, position: null, snapshot: null });
-  /** How many statements a page is made with. */
-  const asked = async (filter: FleetFilter): Promise<number> => {
-    stores.database.reads.length = 0;
-    await pageOf(filter);
-    return stores.database.reads.filter(({ sql }) => sql.includes('FROM process_server')).length;
-  };
-  const A_MINUTE_S = 60;
-  const swapped = (): Promise<unknown> =>
-    stores.testDatabase.write('UPDATE process_server_lease SET expires_available_ms = -expires_available_ms');
-  beforeEach(() => stores.clock.advanceSeconds(A_MINUTE_S));
-  afterEach(() => void (stores.database.isTooLong = () => false));
-
-  it('is looked for at most once in five seconds', async () => {
-    expect([await asked(DISCONNECTED), await asked(DISCONNECTED)]).toEqual([2, 1]);
-    stores.clock.advanceMs(4_999);
-    expect(await asked(DISCONNECTED)).toBe(1);
-    stores.clock.advanceMs(1);
-    expect(await asked(DISCONNECTED)).toBe(2);
-  });
-
-  it('is looked for anew for another filter, and for none when there is one way only', async () => {
-    expect([await asked(DISCONNECTED), await asked({ connectionState: 'Connected' }), await asked({})]).toEqual([
-      2, 3, 1,
-    ]);
-  });
-
-  it.each([
-    ['few became many', DISCONNECTED, 1],
-    // The page is not full: the way is looked for again.
-    ['many became few', { connectionState: 'Connected' } as const, 4],
-  ])('shows who matches now also when %s meanwhile', async (_what, filter, expected) => {
-    const before = await pageOf(filter);
-    await swapped();
-    const [statements, after, another] = [await asked(filter), await pageOf(filter), await pageOf(filter, newReader())];
-    await swapped();
-    expect(statements).toBe(expected);
-    expect(after).toEqual(another);
-    expect(after.items.length).not.toBe(before.items.length);
-  });
-
-  it('that is not over within 100 ms is left, and looked for each time, for a minute', async () => {
-    const before = await pageOf(DISCONNECTED);
-    stores.database.limits.length = 0;
-    stores.database.isTooLong = () => true;
-    expect([await asked(DISCONNECTED), await pageOf(DISCONNECTED)]).toEqual([2, before]);
-    expect(stores.database.limits).toEqual([100]);
-    stores.database.isTooLong = () => false;
-    stores.clock.advanceSeconds(A_MINUTE_S - 1);
-    expect([await asked(DISCONNECTED), await asked(DISCONNECTED)]).toEqual([2, 2]);
-    stores.clock.advanceSeconds(1);
-    expect([await asked(DISCONNECTED), await asked(DISCONNECTED)]).toEqual([2, 1]);
-  });
-});
-
 it('a purge plan looks for its candidates along an index, too', async () => {
   stores.database.reads.length = 0;
   expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 1_001)).toHaveLength(6);
@@ -314,7 +274,7 @@ describe('a page of two filters with many matches each', () => {
       let position: Position | null = null;
       let pages = 0;
       do {
-        const page: Awaited<ReturnType<typeof reader.fetchPage>> = await newReader().fetchPage({
+        const page: Awaited<ReturnType<typeof reader.fetchPage>> = await reader.fetchPage({
           sort,
           filter: NOTHING,
           limit: 100,
@@ -334,7 +294,8 @@ describe('a page of two filters with many matches each', () => {
     async (sort) => {
       for (const [index, one] of MANY.entries()) {
         for (const other of MANY.slice(index + 1)) {
-          const { plans } = await plansOf({ ...one, ...other }, sort);
+          const { plans, queries } = await plansOf({ ...one, ...other }, sort);
+          expect(queries).toMatchSnapshot(JSON.stringify({ ...one, ...other }));
           for (const plan of plans)
             for (const { type, key } of plan)
               expect([sort, one, other, type === 'ALL' || key === null]).toEqual([sort, one, other, false]);

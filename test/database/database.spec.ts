@@ -4,7 +4,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { createApiKey, FleetError, nameKey, type Randomness } from '@app/fleet';
 import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
 import { CommitCuttingProxy, type Cut } from '../support/commit-cutting-proxy.js';
-import { fixedFraction } from '../support/manual-clock.js';
 import {
   A_TOMBSTONE,
   AN_ENTRY,
@@ -299,27 +298,6 @@ describe('a transaction', () => {
     });
     expect(await codeOf(work)).toBe('database_unavailable');
     expect(await stores.contents()).toEqual(before);
-  });
-});
-
-describe('a read with a limit', () => {
-  const TEN = `(${Array.from({ length: 10 }, (_, digit) => `SELECT ${digit} AS d`).join(' UNION ALL ')})`;
-  const A_TRILLION = Array.from({ length: 12 }, (_, number) => `${TEN} AS t${number}`).join(' JOIN ');
-
-  it.each([
-    ['counts', `SELECT COUNT(*) AS found FROM ${A_TRILLION}`],
-    ['sorts', `SELECT t0.d AS found FROM ${A_TRILLION} ORDER BY RAND(1)`],
-  ])('is ended by the server while it %s, and its connection is as good as before', async (_what, sql) => {
-    const quick = new Database(stores.testDatabase.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 1 });
-    expect(await quick.queryWithServerTimeout(50, sql)).toBeNull();
-    expect(await quick.queryWithServerTimeout(4_000, 'SELECT ? AS one', [1])).toEqual([{ one: 1 }]);
-    await quick.close();
-  });
-
-  it('throws what is wrong with it', async () => {
-    expect(await codeOf(database.queryWithServerTimeout(4_000, 'SELECT 1 FROM no_such_table'))).toContain(
-      'no_such_table',
-    );
   });
 });
 

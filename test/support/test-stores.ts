@@ -66,21 +66,6 @@ export class SpyDatabase extends Database {
     return super.rows<Row>(sql, parameters, withinMs);
   }
 
-  /** Whether the server ends this read as too long; a busy machine, which is slower than any limit, otherwise ends none. */
-  isTooLong: (sql: string) => boolean = () => false;
-
-  /** The limits of reads that had one, in ms. */
-  readonly limits: number[] = [];
-
-  override async queryWithServerTimeout<Row>(
-    ms: number,
-    sql: string,
-    parameters: readonly unknown[] = [],
-  ): Promise<Row[] | null> {
-    this.limits.push(ms);
-    return this.isTooLong(sql) ? null : super.queryWithServerTimeout<Row>(ms * 40, sql, parameters);
-  }
-
   override async transaction<A>(
     work: (transaction: Transaction, previousCommitMayBePending: boolean) => Promise<A>,
     options: TransactionOptions = {},

@@ -6,8 +6,6 @@ const ER_ERROR_DURING_COMMIT = 1180;
 /** A row changed since it was read. */
 export const ER_CHECKREAD = 1020;
 export const ER_DUP_ENTRY = 1062;
-/** A statement took longer than it may, on MariaDB and on MySQL; and while it sorted. */
-const QUERY_TIMEOUT_ERRORS = new Set([1969, 3024, 1028]);
 
 /** The server takes no writes for now: it is read only, or a Galera node without its cluster. */
 const READ_ONLY_ERRORS = new Set([1290, 1836, 1792, 1047]);
@@ -59,8 +57,6 @@ const PRIVILEGE_ERRORS = new Set([1044, 1142, 1143, 1227, 1370]);
 export const isMissingPrivilege = (error: unknown): boolean => PRIVILEGE_ERRORS.has(errorNumber(error));
 
 export const isDuplicateKey = (error: unknown): boolean => errorNumber(error) === ER_DUP_ENTRY;
-
-export const isQueryTimeout = (error: unknown): boolean => QUERY_TIMEOUT_ERRORS.has(errorNumber(error));
 
 /** Whether the server refused it as a server that takes no writes; of a COMMIT, its cause tells. */
 export const isWriteRejected = (error: unknown): boolean =>

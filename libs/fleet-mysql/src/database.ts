@@ -6,7 +6,6 @@ import {
   errorNumber,
   isConnectionLost,
   isDuplicateKey,
-  isQueryTimeout,
   isRolledBack,
   isTransient,
 } from './database-errors.js';
@@ -74,25 +73,6 @@ export class Database {
         ),
       deadline,
     );
-  }
-
-  /** A single SELECT that the server itself ends after so long: null then. */
-  async queryWithServerTimeout<Row>(
-    ms: number,
-    sql: string,
-    parameters: readonly unknown[] = [],
-  ): Promise<Row[] | null> {
-    const seconds = ms / 1000;
-    // MariaDB reads the first comment, MySQL the second, and a MariaDB that knows such hints both.
-    if (!sql.startsWith('SELECT ')) throw new Error('only a SELECT can be limited');
-    const limited = sql.replace(
-      'SELECT ',
-      `/*M!100600 SET STATEMENT max_statement_time = ${seconds} FOR */ SELECT /*+ MAX_EXECUTION_TIME(${ms}) */ `,
-    );
-    return this.rows<Row>(limited, parameters).catch((error: unknown) => {
-      if (isQueryTimeout(error)) return null;
-      throw error;
-    });
   }
 
   /**

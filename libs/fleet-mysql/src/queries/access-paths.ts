@@ -73,67 +73,37 @@ export const candidateCondition = (found: readonly SqlFragment[], condition: Sql
   isOrderedByHostId: false,
 });
 
-/** The way in the order of the page itself, which is taken when no condition is found; a condition's way is its number. */
-const ORDERED_SCAN = -1;
-
 /**
- * A page is found in one of two ways, and never by reading the whole fleet: from the condition that lets only a few through, by
- * its indexes, sorted then; or along the order of the page, until it is full. The servers' own guess, from statistics that a
- * fleet's heartbeats outrun, took the first way for a million.
+ * Where a page is read from: the condition that lets the fewest entries through, whose matches are collected by its indexes and
+ * sorted; or the order of the page when each condition lets through more than `limit`. The servers' own guess, from statistics that a
+ * fleet's heartbeats outrun, read a million. The counts are bounded, and asked for in one statement.
  */
-export class AccessPaths {
-  private readonly drivingTables: readonly DrivingTable[];
-  private readonly probes: readonly SqlFragment[];
-
-  constructor(
-    conditions: readonly FilterCondition[],
-    private readonly scan: DrivingTable,
-    private readonly maxCollected = PAGE_LIMITS.maxCollectedByHostId,
-  ) {
-    this.drivingTables = conditions
-      .map(({ drivingTable }) => drivingTable)
-      .filter((drivingTable) => drivingTable !== scan);
-    this.probes = this.drivingTables.flatMap(({ probes }, path) =>
-      probes.map(({ sql, parameters }) =>
-        sqlFragment(
-          `(SELECT ${path} AS path, COUNT(*) AS entries FROM (SELECT 1 ${sql} LIMIT ${maxCollected + 1}) AS found)`,
-          ...parameters,
-        ),
+export async function chooseStart(
+  database: Pick<Database, 'rows'>,
+  conditions: readonly FilterCondition[],
+  scan: DrivingTable,
+  limit = PAGE_LIMITS.maxCollectedByHostId,
+): Promise<DrivingTable> {
+  const drivingTables = conditions
+    .map(({ drivingTable }) => drivingTable)
+    .filter((drivingTable) => drivingTable !== scan);
+  const probes = drivingTables.flatMap(({ probes }, index) =>
+    probes.map(({ sql, parameters }) =>
+      sqlFragment(
+        `(SELECT ${index} AS start, COUNT(*) AS entries FROM (SELECT 1 ${sql} LIMIT ${limit + 1}) AS found)`,
+        ...parameters,
       ),
-    );
-  }
-
-  /** There is only the page's own order. */
-  get hasSinglePath(): boolean {
-    return this.probes.length === 0;
-  }
-
-  /** Whether a way walks in the order of the page: how far is not known. */
-  isOrderedScan(path: number): boolean {
-    return this.drivingTables[path] === undefined;
-  }
-
-  /** Where a way begins. */
-  drivingTable(path: number): DrivingTable {
-    return this.drivingTables[path] ?? this.scan;
-  }
-
-  /**
-   * From the condition with the fewest matches, unless each has too many. Counts no more entries of an index than may be collected,
-   * and none for the condition that the page's own order begins with.
-   */
-  async chooseCheapest(database: Pick<Database, 'rows'>): Promise<number> {
-    if (this.hasSinglePath) return ORDERED_SCAN;
-    const { probes } = this;
-    const counts = await database.rows<{ path: number; entries: number }>(
-      probes.map(({ sql }) => sql).join(' UNION ALL '),
-      probes.flatMap(({ parameters }) => parameters),
-    );
-    const totals = new Map<number, number>();
-    for (const { path, entries } of counts) totals.set(path, (totals.get(path) ?? 0) + entries);
-    const [fewest] = [...totals].sort(([, a], [, b]) => a - b);
-    return fewest && fewest[1] <= this.maxCollected ? fewest[0] : ORDERED_SCAN;
-  }
+    ),
+  );
+  if (probes.length === 0) return scan;
+  const counts = await database.rows<{ drivingTable: number; entries: number }>(
+    probes.map(({ sql }) => sql).join(' UNION ALL '),
+    probes.flatMap(({ parameters }) => parameters),
+  );
+  const totals = new Map<number, number>();
+  for (const { drivingTable, entries } of counts) totals.set(drivingTable, (totals.get(drivingTable) ?? 0) + entries);
+  const [fewest] = [...totals].sort(([, a], [, b]) => a - b);
+  return (fewest && fewest[1] <= limit && drivingTables[fewest[0]]) || scan;
 }
 
 /** Where a walk by host id begins: at the one value of an index where a condition asks for it, else at the first entry. */

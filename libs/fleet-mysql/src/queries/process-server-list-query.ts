@@ -2,11 +2,11 @@ import { type Clock, type FleetFilter, type ListedServer, type LocalAvailability
 import type { Database, Statement } from '../database.js';
 import {
   hostIdScan,
+  chooseStart,
   orderedScan,
   fromClause,
   joinOrder,
   PAGE_LIMITS,
-  AccessPaths,
   type Alias,
   type FilterCondition,
   type PageLimits,
@@ -15,7 +15,6 @@ import {
 import { duplicateConditionSql } from './duplicate-condition.js';
 import { filterConditions, namePrefix, type AsOf } from './filter-conditions.js';
 import type { SqlFragment } from './sql-fragment.js';
-import { TtlCache } from '../ttl-cache.js';
 import { readMoment } from '../stores/availability-clock-store.js';
 import { LISTED_COLUMNS, toListedServer, type ListedRow } from '../statements/rows.js';
 import type { PendingWrites } from '../pending-writes.js';
@@ -98,19 +97,8 @@ function upTo(column: string | null, id: string, { after, hostId }: KeysetPositi
 
 type PageRow = ListedRow & { readonly sort_value: string | number; readonly duplicated: number };
 
-/** How long the way to a page is taken again without a look for a shorter one. */
-const PATH_CACHE_TTL_MS = 5_000;
-/** A page that is not read within this by the way of before is read by the shortest: it has become a long one. */
-const CACHED_PATH_TIMEOUT_MS = 100;
-/** How long the shortest is looked for each time after that: it may be as long itself. */
-const PATH_CACHE_COOLDOWN_MS = 60_000;
-
 /** Reads of the whole fleet. Every answer is true for its `asOf`. */
 export class ProcessServerListQuery {
-  /** By sort and filter. It may be wrong, and costs a page 100 ms then: for each sort and filter at most once a minute, and who asks meanwhile. */
-  private readonly cachedPaths: TtlCache<number>;
-  private readonly slowPaths: TtlCache<true>;
-
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
@@ -118,10 +106,7 @@ export class ProcessServerListQuery {
     private readonly pendingWrites: PendingWrites,
     private readonly listening: LocalAvailabilityClock | null = null,
     private readonly limits: PageLimits = PAGE_LIMITS,
-  ) {
-    this.cachedPaths = new TtlCache(clock, PATH_CACHE_TTL_MS);
-    this.slowPaths = new TtlCache(clock, PATH_CACHE_COOLDOWN_MS);
-  }
+  ) {}
 
   /** While it is current, this replica's own copy of the listening row says the same as the row. */
   async asOf(): Promise<AsOf> {
@@ -134,38 +119,30 @@ export class ProcessServerListQuery {
   async fetchPage({ sort, filter, limit, position, snapshot }: ListOptions): Promise<Page> {
     const asOf = await this.asOf();
     const safeSnapshot = { at: asOf.at, availableMs: this.pendingWrites.safeUpperBound(asOf.availableMs) };
-    const { scan, range, upperBound } = SORT_DEFINITIONS[sort];
+    const { range, upperBound } = SORT_DEFINITIONS[sort];
     const { maxCollectedByHostId, maxCollectedOtherwise } = this.limits;
     const filters = filterConditions(filter, asOf, this.version);
-    const accessPaths = new AccessPaths(
+    const scan = SORT_DEFINITIONS[sort].scan(filters);
+    const drivingTable = await chooseStart(
+      this.database,
       filters,
-      scan(filters),
+      scan,
       sort === 'hostId' ? maxCollectedByHostId : maxCollectedOtherwise,
     );
     const rangeConditions = range(snapshot ?? asOf, filter);
-    const conditions: SqlFragment[] = [...filters, ...rangeConditions, ...upperBound(snapshot ?? asOf)];
-    const tables = joinOrder(filters);
-    const pageEndOf = async (path: number): Promise<KeysetPosition | null> =>
-      accessPaths.isOrderedScan(path) &&
-      filters.some(({ drivingTable }) => drivingTable !== accessPaths.drivingTable(path))
-        ? this.findPageEnd(accessPaths.drivingTable(path), SORT_DEFINITIONS[sort], rangeConditions, position)
-        : null;
-    const statement = (path: number, end: KeysetPosition | null): Statement =>
-      pageStatement(
-        accessPaths.drivingTable(path),
-        SORT_DEFINITIONS[sort],
-        tables,
-        conditions,
-        { position, end },
-        limit + 1,
-      );
-    const { rows, end } = await this.readUsingCachedPath(
-      JSON.stringify([sort, filter]),
-      accessPaths,
-      limit,
-      pageEndOf,
-      statement,
+    const mayBeLong = drivingTable === scan && filters.some((condition) => condition.drivingTable !== scan);
+    const end = mayBeLong
+      ? await this.findPageEnd(drivingTable, SORT_DEFINITIONS[sort], rangeConditions, position)
+      : null;
+    const { sql, parameters } = pageStatement(
+      drivingTable,
+      SORT_DEFINITIONS[sort],
+      joinOrder(filters),
+      [...filters, ...rangeConditions, ...upperBound(snapshot ?? asOf)],
+      { position, end },
+      limit + 1,
     );
+    const rows = await this.database.rows<PageRow>(sql, parameters);
     const visible = rows.slice(0, limit);
     const last = visible.at(-1);
     const next = rows.length > limit && last ? { after: last.sort_value, hostId: last.host_id } : end;
@@ -175,33 +152,6 @@ export class ProcessServerListQuery {
       asOf,
       snapshot: snapshot ?? safeSnapshot,
     };
-  }
-
-  /** By the way of before, while it is a short one and fills the page. */
-  private async readUsingCachedPath(
-    key: string,
-    accessPaths: AccessPaths,
-    limit: number,
-    pageEndOf: (path: number) => Promise<KeysetPosition | null>,
-    statement: (path: number, end: KeysetPosition | null) => Statement,
-  ): Promise<{ readonly rows: PageRow[]; readonly end: KeysetPosition | null }> {
-    const isCacheable = !accessPaths.hasSinglePath && !this.slowPaths.get(key);
-    const before = isCacheable ? this.cachedPaths.get(key) : undefined;
-    let cachedResult: { readonly rows: PageRow[]; readonly end: KeysetPosition | null } | null = null;
-    if (before !== undefined) {
-      const end = await pageEndOf(before);
-      const { sql, parameters } = statement(before, end);
-      const rows = await this.database.queryWithServerTimeout<PageRow>(CACHED_PATH_TIMEOUT_MS, sql, parameters);
-      if (rows && (end === null || rows.length > limit)) return { rows, end };
-      if (rows) cachedResult = { rows, end };
-      else this.slowPaths.set(key, true);
-    }
-    const cheapest = await accessPaths.chooseCheapest(this.database);
-    if (isCacheable) this.cachedPaths.set(key, cheapest);
-    if (cachedResult && cheapest === before) return cachedResult;
-    const end = await pageEndOf(cheapest);
-    const { sql, parameters } = statement(cheapest, end);
-    return { rows: await this.database.rows<PageRow>(sql, parameters), end };
   }
 
   /** Where a page that walks in its order ends although it may not be full; null when fewer entries are left. */

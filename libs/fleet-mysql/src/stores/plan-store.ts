@@ -10,7 +10,7 @@ import {
   type Version,
 } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
-import { hostIdScan, fromClause, AccessPaths } from '../queries/access-paths.js';
+import { hostIdScan, chooseStart, fromClause } from '../queries/access-paths.js';
 import { filterConditions } from '../queries/filter-conditions.js';
 import type { SqlFragment } from '../queries/sql-fragment.js';
 import { readMoment } from './availability-clock-store.js';
@@ -107,8 +107,7 @@ export class PlanStore implements PurgePlans {
     const { now: at, availableMs } = await readMoment(this.database, this.clock);
     const disconnected = filterConditions({ connectionState: 'Disconnected' }, { at, availableMs }, this.version);
     const conditions = [...filterConditions(filter, { at, availableMs }, this.version), ...disconnected];
-    const accessPaths = new AccessPaths(conditions, hostIdScan(conditions));
-    const drivingTable = accessPaths.drivingTable(await accessPaths.chooseCheapest(this.database));
+    const drivingTable = await chooseStart(this.database, conditions, hostIdScan(conditions));
     const from = fromClause(drivingTable, ['p', 'l', 'h']);
     return {
       sql: `${from.sql}\n        WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}`,
