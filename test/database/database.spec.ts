@@ -197,9 +197,9 @@ describe('a transaction', () => {
   it('sends the statements of a group in one round trip; on a cluster node, where that is not safe, each in its own', async () => {
     const server = await stores.registered();
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites);
-    await leases.writeBatch([stores.heartbeat(server)], () => ({ now: stores.clock.now(), availableMs: 0 }), 5_000);
+    await leases.writeBatch([stores.heartbeat(server)], () => ({ at: stores.clock.now(), availableMs: 0 }), 5_000);
     proxy.sent.length = 0;
-    await leases.writeBatch([stores.heartbeat(server)], () => ({ now: stores.clock.now(), availableMs: 0 }), 5_000);
+    await leases.writeBatch([stores.heartbeat(server)], () => ({ at: stores.clock.now(), availableMs: 0 }), 5_000);
     const sent = proxy.sent.map((text) =>
       ['START TRANSACTION', 'UPDATE JSON_TABLE', 'COMMIT'].filter((part) => text.includes(part)),
     );

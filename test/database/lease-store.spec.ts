@@ -67,7 +67,7 @@ describe('a renewal without news', () => {
     const before = await stores.lease(server);
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
     expect(
-      await stores.leases.writeBatch([stores.heartbeat(server)], () => ({ now: earlier, availableMs: 20_000 }), 5_000),
+      await stores.leases.writeBatch([stores.heartbeat(server)], () => ({ at: earlier, availableMs: 20_000 }), 5_000),
     ).toMatchObject([{ outcome: 'accepted' }]);
     expect(await stores.lease(server)).toEqual(before);
   });
@@ -79,7 +79,7 @@ describe('a renewal without news', () => {
     const earlier = new Date(stores.clock.now().getTime() - 40_000);
     await stores.leases.writeBatch(
       [stores.heartbeat(server, { instanceId: 'new' })],
-      () => ({ now: earlier, availableMs: 20_000 }),
+      () => ({ at: earlier, availableMs: 20_000 }),
       5_000,
     );
     expect(await stores.lease(server)).toMatchObject({

@@ -16,9 +16,10 @@ import {
   type FleetFilter,
   type ListedServer,
   type Load,
+  type Moment,
   type Version,
 } from '@app/fleet';
-import { FleetSummaryQuery, ProcessServerListQuery, type AsOf, type Position, type SortKey } from '@app/fleet-mysql';
+import { FleetSummaryQuery, ProcessServerListQuery, type Position, type SortKey } from '@app/fleet-mysql';
 import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { AVAILABILITY, OURS, TestStores } from '../support/test-stores.js';
 
@@ -199,7 +200,7 @@ const page = (over: Partial<Parameters<typeof stores.list.fetchPage>[0]> = {}) =
   stores.list.fetchPage({ sort: 'hostId', filter: {}, limit: 1_000, position: null, snapshot: null, ...over });
 
 /** The states of an entry by the rules, in plain TypeScript. */
-function statesOf(entry: ListedServer, { at, availableMs }: AsOf) {
+function statesOf(entry: ListedServer, { at, availableMs }: Moment) {
   return {
     lifecycle: lifecycleOf(entry),
     connectionState: connectionStateAt(availableMs, entry),
@@ -335,7 +336,7 @@ describe('a walk', () => {
   async function paginate(sort: SortKey, limit: number, filter: FleetFilter = {}): Promise<ListedServer[]> {
     const seen: ListedServer[] = [];
     let position: Position | null = null;
-    let snapshot: AsOf | null = null;
+    let snapshot: Moment | null = null;
     for (let pages = 0; pages < 100; pages += 1) {
       const {
         items,

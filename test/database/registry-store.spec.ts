@@ -34,7 +34,7 @@ describe('a registration', () => {
       cacheDiskBytes: 2 ** 52,
     };
     const { credential } = await stores.register(hostId, facts);
-    const { entry, tombstone, now } = await stores.registry.find(hostId);
+    const { entry, tombstone, at: now } = await stores.registry.find(hostId);
     expect(tombstone).toBeNull();
     expect(entry).toMatchObject({
       hostId,
@@ -447,7 +447,7 @@ describe('a purge', () => {
   it('is decided by its statement: an entry that is Connected is not removed, whatever was decided before', async () => {
     const { hostId } = await stores.registered();
     let looks = 0;
-    const answer = await stores.registry.change(hostId, ({ now }) => {
+    const answer = await stores.registry.change(hostId, ({ at: now }) => {
       looks += 1;
       if (looks > 1) return { result: 'looked again' };
       const tombstone = {

@@ -236,7 +236,7 @@ export class TestStores {
   }
 
   async moment(): Promise<Moment> {
-    return { now: this.clock.now(), availableMs: await this.availableMs() };
+    return { at: this.clock.now(), availableMs: await this.availableMs() };
   }
 
   async availableMs(): Promise<number> {

@@ -19,7 +19,6 @@ export {
   type EventPage,
   type EventPosition,
 } from './queries/event-log-query.js';
-export type { AsOf } from './queries/filter-conditions.js';
 export { FleetSummaryQuery, type FleetStateCounts } from './queries/fleet-summary-query.js';
 export {
   ProcessServerListQuery,

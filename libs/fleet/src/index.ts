@@ -120,6 +120,7 @@ export {
   type AvailabilityState,
   type ServiceOutage,
 } from './availability/availability-clock.js';
+export type { Moment } from './moment.js';
 export { LocalAvailabilityClock, type ReconcileClock } from './availability/local-availability-clock.js';
 export {
   Clock,
@@ -145,7 +146,6 @@ export {
   type RetentionLimits,
   type LockedRecord,
   type IssuedCredential,
-  type Moment,
   type PossibleDuplicate,
   type RecordWrite,
 } from './ports.js';

@@ -3,6 +3,7 @@ import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, QueuedHeartbeat } from './heartbeats/heartbeat.js';
 import type { ApiKey, KeyRingSnapshot, KeyDecision, GeneratedSecret, Passphrase } from './keys/key-ring.js';
 import type { AvailabilityAttempt, AvailabilityRecord, ClockDisagreement } from './availability/availability-clock.js';
+import type { Moment } from './moment.js';
 import type {
   Actor,
   HostRecord,
@@ -63,13 +64,6 @@ export abstract class PassphraseFile {
   abstract stagedHash(): Promise<string | null>;
   /** The prepared one is gone. */
   abstract discard(): Promise<void>;
-}
-
-/** An instant that something is judged at. */
-export interface Moment {
-  readonly now: Date;
-  /** L at `now`. */
-  readonly availableMs: number;
 }
 
 /** What the store shows a decision: the host's record, locked until the decision is written, and the moment it is made at. */

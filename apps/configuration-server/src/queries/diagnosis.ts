@@ -5,11 +5,12 @@ import {
   REFUSAL_KINDS,
   refusalsAmong,
   type FleetEvent,
+  type Moment,
   type ProcessServer,
   type Refusal,
   type Version,
 } from '@app/fleet';
-import type { AsOf, EventLogQuery } from '@app/fleet-mysql';
+import type { EventLogQuery } from '@app/fleet-mysql';
 import type { DiagnosisResponse, ServiceOutageDto, RefusalDto } from '@app/api-contract';
 import type { ProcessServerQueries } from './process-server-queries.js';
 import { toSummary } from './process-server.mapper.js';
@@ -141,7 +142,7 @@ function describeRejectedCalls(refusal: Refusal, isStillSending: boolean): strin
 
 function explainState(
   server: ProcessServer,
-  { availableMs }: AsOf,
+  { availableMs }: Moment,
   recent: readonly FleetEvent[],
   current: readonly Refusal[],
 ): Pick<DiagnosisResponse, 'summary' | 'recommendedActions'> {

@@ -1,5 +1,5 @@
-import { FleetError, type ProcessServer, type Registry, type Version } from '@app/fleet';
-import { NAME_CURSOR_TTL_MS, type AsOf, type ProcessServerListQuery, type Position } from '@app/fleet-mysql';
+import { FleetError, type Moment, type ProcessServer, type Registry, type Version } from '@app/fleet';
+import { NAME_CURSOR_TTL_MS, type ProcessServerListQuery, type Position } from '@app/fleet-mysql';
 import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/api-contract';
 import { entityTagOf } from '../edge/entity-tag.js';
 import type { CursorCodec } from './cursor-codec.js';
@@ -57,10 +57,10 @@ export class ProcessServerQueries {
   }
 
   /** @throws FleetError `process_server_not_found`. */
-  async entry(hostId: string): Promise<{ readonly server: ProcessServer; readonly asOf: AsOf }> {
-    const { entry, now, availableMs } = await this.registry.find(hostId);
+  async entry(hostId: string): Promise<{ readonly server: ProcessServer; readonly asOf: Moment }> {
+    const { entry, at, availableMs } = await this.registry.find(hostId);
     if (!entry) throw new FleetError({ code: 'process_server_not_found' });
-    return { server: entry, asOf: { at: now, availableMs } };
+    return { server: entry, asOf: { at, availableMs } };
   }
 
   /** The representation as computed now, and a weak tag of it. */

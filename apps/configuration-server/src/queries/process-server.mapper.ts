@@ -14,12 +14,12 @@ import {
   type HealthErrorCode,
   type ListedServer,
   type PossibleDuplicate,
+  type Moment,
   type ProcessServer,
   type HealthMoment,
   type ReportedHealth,
   type Version,
 } from '@app/fleet';
-import type { AsOf } from '@app/fleet-mysql';
 import type { HealthErrorDto, LoadDto, ProcessServerDetail, ProcessServerSummary } from '@app/api-contract';
 
 const DAY_MS = 24 * 3_600_000;
@@ -28,7 +28,7 @@ const toIsoOrNull = (timestamp: Date | null): string | null => timestamp && time
 /** One line of a list: the facts, and the states that follow from them at `asOf`. */
 export function toSummary(
   server: ListedServer,
-  { at, availableMs }: AsOf,
+  { at, availableMs }: Moment,
   ownVersion: Version,
   possibleDuplicate: boolean,
 ): ProcessServerSummary {
@@ -109,7 +109,7 @@ function toHealthErrorDto({ code, level, since }: HealthError): HealthErrorDto {
 /** Everything that is known of one process server. */
 export function toDetail(
   server: ProcessServer,
-  asOf: AsOf,
+  asOf: Moment,
   ownVersion: Version,
   possibleDuplicates: readonly PossibleDuplicate[],
 ): ProcessServerDetail {

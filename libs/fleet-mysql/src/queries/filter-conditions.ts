@@ -8,6 +8,7 @@ import {
   versionKey,
   type FleetFilter,
   type Health,
+  type Moment,
   type Version,
 } from '@app/fleet';
 import { duplicateConditionSql } from './duplicate-condition.js';
@@ -15,17 +16,10 @@ import { candidateCondition, indexCondition, type FilterCondition } from './acce
 import { sqlFragment, type SqlFragment } from './sql-fragment.js';
 import { loadReportBucketOf } from '../statements/heartbeat-rows.js';
 
-/** The instant that a read is true for. */
-export interface AsOf {
-  readonly at: Date;
-  /** L at `at`. */
-  readonly availableMs: number;
-}
-
-const msBefore = ({ at }: AsOf, ms: number): Date => new Date(at.getTime() - ms);
+const msBefore = ({ at }: Moment, ms: number): Date => new Date(at.getTime() - ms);
 
 /** `healthAt` of the rules, over `p`, `l` and `h`. */
-export function healthSql(asOf: AsOf): SqlFragment {
+export function healthSql(asOf: Moment): SqlFragment {
   const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
   const aheadFrom = reportsAheadFrom(asOf.at);
   const window = [windowStart, aheadFrom];
@@ -62,7 +56,7 @@ export function healthSql(asOf: AsOf): SqlFragment {
  * Where those are found who may be in this health, each by an index: nobody who is in it is left out, and a few who are not
  * are among them. The Normal are the others.
  */
-export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: AsOf): SqlFragment[] {
+export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment): SqlFragment[] {
   const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
   const slot = loadReportBucketOf(windowStart);
   const indexScan = (table: string, index: string, condition: string, ...parameters: unknown[]): SqlFragment =>
@@ -134,7 +128,7 @@ export const namePrefix = (column: string, prefix: string): SqlFragment =>
 const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
 
 /** The conditions of a filter, each written so that an index can serve it. The same rules as the computed states above. */
-export function filterConditions(filter: FleetFilter, asOf: AsOf, ours: Version): FilterCondition[] {
+export function filterConditions(filter: FleetFilter, asOf: Moment, ours: Version): FilterCondition[] {
   const conditions: FilterCondition[] = [];
   if (filter.connectionState) {
     conditions.push(

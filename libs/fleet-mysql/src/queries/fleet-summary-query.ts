@@ -1,7 +1,7 @@
-import { type Clock, type ConnectionState, type Health, type Lifecycle, type Version } from '@app/fleet';
+import { type Clock, type ConnectionState, type Health, type Lifecycle, type Moment, type Version } from '@app/fleet';
 import type { Database } from '../database.js';
 import { candidateUnion, orderedScan, fromClause } from './access-paths.js';
-import { healthCandidates, healthSql, supportedVersionRange, type AsOf } from './filter-conditions.js';
+import { healthCandidates, healthSql, supportedVersionRange } from './filter-conditions.js';
 import type { SqlFragment } from './sql-fragment.js';
 import { readMoment } from '../stores/availability-clock-store.js';
 import { COUNT_ENTRIES, READ_COUNTERS } from '../statements/counters.js';
@@ -53,9 +53,8 @@ export class FleetSummaryQuery {
     private readonly fullScanThreshold = FULL_SCAN_THRESHOLD,
   ) {}
 
-  async count(): Promise<{ readonly numbers: FleetStateCounts; readonly asOf: AsOf }> {
-    const { now: at, availableMs } = await readMoment(this.database, this.clock);
-    const asOf = { at, availableMs };
+  async count(): Promise<{ readonly numbers: FleetStateCounts; readonly asOf: Moment }> {
+    const asOf = await readMoment(this.database, this.clock);
     const unhealthyCandidates = (['Critical', 'Warning', 'None'] as const).flatMap((health) =>
       healthCandidates(health, asOf),
     );

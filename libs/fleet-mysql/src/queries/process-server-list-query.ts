@@ -1,4 +1,11 @@
-import { type Clock, type FleetFilter, type ListedServer, type LocalAvailabilityClock, type Version } from '@app/fleet';
+import {
+  type Clock,
+  type FleetFilter,
+  type ListedServer,
+  type LocalAvailabilityClock,
+  type Moment,
+  type Version,
+} from '@app/fleet';
 import type { Database, Statement } from '../database.js';
 import {
   hostIdScan,
@@ -13,7 +20,7 @@ import {
   type DrivingTable,
 } from './access-paths.js';
 import { duplicateConditionSql } from './duplicate-condition.js';
-import { filterConditions, namePrefix, type AsOf } from './filter-conditions.js';
+import { filterConditions, namePrefix } from './filter-conditions.js';
 import type { SqlFragment } from './sql-fragment.js';
 import { readMoment } from '../stores/availability-clock-store.js';
 import { LISTED_COLUMNS, toListedServer, type ListedRow } from '../statements/rows.js';
@@ -33,7 +40,7 @@ export interface ListOptions {
   readonly limit: number;
   readonly position: KeysetPosition | null;
   /** What the first page says: a walk by last heartbeat ends there, one by name keeps to the names of then. Null on the first page. */
-  readonly snapshot: AsOf | null;
+  readonly snapshot: Moment | null;
 }
 
 /** One line of a page. */
@@ -47,9 +54,9 @@ export interface Page {
   readonly items: readonly PageItem[];
   /** Null on the last page. */
   readonly next: KeysetPosition | null;
-  readonly asOf: AsOf;
+  readonly asOf: Moment;
   /** What the further pages keep to. */
-  readonly snapshot: AsOf;
+  readonly snapshot: Moment;
 }
 
 interface Sort {
@@ -59,9 +66,9 @@ interface Sort {
   /** Tables besides entry, lease and health. */
   readonly tables: readonly Alias[];
   /** Which part of the order the walk goes through; its index covers it. */
-  readonly range: (first: AsOf, filter: FleetFilter) => SqlFragment[];
+  readonly range: (first: Moment, filter: FleetFilter) => SqlFragment[];
   /** What else the walk keeps to. */
-  readonly upperBound: (first: AsOf) => SqlFragment[];
+  readonly upperBound: (first: Moment) => SqlFragment[];
 }
 
 const SORT_DEFINITIONS: Record<SortKey, Sort> = {
@@ -109,16 +116,13 @@ export class ProcessServerListQuery {
   ) {}
 
   /** While it is current, this replica's own copy of the listening row says the same as the row. */
-  async asOf(): Promise<AsOf> {
-    const now = this.clock.now();
-    if (this.listening?.isCurrent) return { at: now, availableMs: this.listening.availableMsAt(now) };
-    const { now: at, availableMs } = await readMoment(this.database, this.clock);
-    return { at, availableMs };
+  async asOf(): Promise<Moment> {
+    return this.listening?.isCurrent ? this.listening.moment : readMoment(this.database, this.clock);
   }
 
   async fetchPage({ sort, filter, limit, position, snapshot }: ListOptions): Promise<Page> {
     const asOf = await this.asOf();
-    const safeSnapshot = { at: asOf.at, availableMs: this.pendingWrites.safeUpperBound(asOf.availableMs) };
+    const safeSnapshot = { ...asOf, availableMs: this.pendingWrites.safeUpperBound(asOf.availableMs) };
     const { range, upperBound } = SORT_DEFINITIONS[sort];
     const { maxCollectedByHostId, maxCollectedOtherwise } = this.limits;
     const filters = filterConditions(filter, asOf, this.version);

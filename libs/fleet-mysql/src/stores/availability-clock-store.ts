@@ -80,8 +80,8 @@ export async function readAvailability(reader: Pick<Transaction, 'rows'>, now: D
 /** This moment by the row as committed; before the first note, L is zero. The instant is read last, so that nothing is awaited after it. */
 export async function readMoment(reader: Pick<Transaction, 'rows'>, clock: Clock): Promise<Moment> {
   const [row] = await reader.rows<AvailabilityRow>(READ_AVAILABILITY);
-  const now = clock.now();
-  return { now, availableMs: row ? availableMsAt(toAvailabilityState(row), now) : 0 };
+  const at = clock.now();
+  return { at, availableMs: row ? availableMsAt(toAvailabilityState(row), at) : 0 };
 }
 
 /** The same, with the site's generation floor: what a change of a host's record is decided by. */
@@ -93,11 +93,11 @@ export async function readMomentAndFloor(
     readonly generation_floor: number;
   };
   const [row] = await reader.rows<Row>(READ_AVAILABILITY_AND_FLOOR);
-  const now = clock.now();
+  const at = clock.now();
   const isRecorded = row !== undefined && row.recorded_at !== null;
   return {
-    now,
-    availableMs: isRecorded ? availableMsAt(toAvailabilityState(row as AvailabilityRow), now) : 0,
+    at,
+    availableMs: isRecorded ? availableMsAt(toAvailabilityState(row as AvailabilityRow), at) : 0,
     generationFloor: row?.generation_floor ?? 0,
   };
 }

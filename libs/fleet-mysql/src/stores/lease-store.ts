@@ -182,7 +182,7 @@ export class LeaseStore implements Leases {
       const rejection = checkHeartbeat(heartbeat, stored, 'gone' in found ? found.gone : null);
       if (rejection) {
         item.verdict = { outcome: 'rejected', rejection };
-        rejections.push(...this.rejectionEvents(heartbeat, rejection, moment.now));
+        rejections.push(...this.rejectionEvents(heartbeat, rejection, moment.at));
       } else if (stored) {
         item.verdict = accepted(heartbeat.agentVersion ?? stored.agentVersion, moment);
         if (!(isExact && unchanged.has(item))) changed.push({ item, stored });
@@ -223,21 +223,18 @@ export class LeaseStore implements Leases {
   private async updateLocked(
     transaction: Transaction,
     items: readonly AcceptedItem[],
-    { now, availableMs }: Moment,
+    moment: Moment,
     eventIds: Map<string, string>,
   ): Promise<void> {
     if (items.length === 0) return;
+    const { at: now, availableMs } = moment;
     const evaluated = items.map(({ item, stored }) => {
       const { heartbeat } = item.waiting;
       return {
         claim: item,
         beat: heartbeat,
         stored,
-        ...boundHeartbeatEvents(
-          heartbeatEvents(heartbeat, stored, now, availableMs, this.version),
-          stored.eventBounds,
-          now,
-        ),
+        ...boundHeartbeatEvents(heartbeatEvents(heartbeat, stored, moment, this.version), stored.eventBounds, now),
       };
     });
     const rows = evaluated.map(({ claim: { waiting, fingerprint }, stored, bounds }) =>
@@ -333,7 +330,7 @@ const authorOf = ({ sourceAddress, requestId }: Heartbeat): EventAuthor => ({
 });
 
 /** Renews those who said just what they said before; matches as many. */
-function renewalStatement(items: readonly BatchItem[], { now, availableMs }: Moment): Statement {
+function renewalStatement(items: readonly BatchItem[], { at, availableMs }: Moment): Statement {
   const rows = items.map(
     ({ waiting: { heartbeat, leaseSeconds, assignedIntervalSeconds }, fingerprint }): HeartbeatRow => [
       heartbeat.hostId,
@@ -345,12 +342,12 @@ function renewalStatement(items: readonly BatchItem[], { now, availableMs }: Mom
   );
   return {
     sql: RENEW_UNCHANGED_LEASES,
-    parameters: [JSON.stringify(rows), ...lastHeartbeatParameters(now), availableMs, availableMs],
+    parameters: [JSON.stringify(rows), ...lastHeartbeatParameters(at), availableMs, availableMs],
   };
 }
 
 /** Writes what heartbeats that are accepted report besides: their load, and the rest. */
-function healthStatements(items: readonly BatchItem[], { now }: Moment): Statement[] {
+function healthStatements(items: readonly BatchItem[], { at }: Moment): Statement[] {
   const loads: HeartbeatRow[] = [];
   const reports: HeartbeatRow[] = [];
   for (const { waiting } of items) {
@@ -360,8 +357,8 @@ function healthStatements(items: readonly BatchItem[], { now }: Moment): Stateme
     if (report) reports.push(report);
   }
   return [
-    ...(loads.length > 0 ? [updateLoadReports(loads, now)] : []),
-    ...(reports.length > 0 ? [updateStatusReports(reports, now)] : []),
+    ...(loads.length > 0 ? [updateLoadReports(loads, at)] : []),
+    ...(reports.length > 0 ? [updateStatusReports(reports, at)] : []),
   ];
 }
 
@@ -380,9 +377,8 @@ const wasRenewed = (found: LeaseLookup | undefined, fingerprint: string, { avail
   !found.lease.revoked &&
   found.lease.expiresAvailableMs > availableMs;
 
-const accepted = (agentVersion: string, { now, availableMs }: Moment): HeartbeatVerdict => ({
+const accepted = (agentVersion: string, moment: Moment): HeartbeatVerdict => ({
   outcome: 'accepted',
   agentVersion,
-  at: now,
-  availableMs,
+  ...moment,
 });

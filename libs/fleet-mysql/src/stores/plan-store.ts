@@ -104,9 +104,9 @@ export class PlanStore implements PurgePlans {
 
   /** Tables and conditions, read from where the fewest match; `id` is the host id of the first table. */
   private async disconnectedMatching(filter: FleetFilter): Promise<SqlFragment & { readonly id: string }> {
-    const { now: at, availableMs } = await readMoment(this.database, this.clock);
-    const disconnected = filterConditions({ connectionState: 'Disconnected' }, { at, availableMs }, this.version);
-    const conditions = [...filterConditions(filter, { at, availableMs }, this.version), ...disconnected];
+    const moment = await readMoment(this.database, this.clock);
+    const disconnected = filterConditions({ connectionState: 'Disconnected' }, moment, this.version);
+    const conditions = [...filterConditions(filter, moment, this.version), ...disconnected];
     const drivingTable = await chooseStart(this.database, conditions, hostIdScan(conditions));
     const from = fromClause(drivingTable, ['p', 'l', 'h']);
     return {

@@ -266,7 +266,7 @@ function evaluate(
   try {
     const { result, change } = decide(locked);
     if (change) {
-      const at = { at: locked.now, hostId };
+      const at = { at: locked.at, hostId };
       const silence = change.endedSilence ? [{ ...change.endedSilence, ...at, id: silenceEventId }] : [];
       changes.push({
         pendingChange,
@@ -305,7 +305,7 @@ async function changesWithExpiredPassphrase(
 async function writeChanges(
   transaction: Transaction,
   changes: readonly Change[],
-  { now, availableMs }: Moment,
+  { at: now, availableMs }: Moment,
 ): Promise<void> {
   const registrations: Registration[] = [];
   const statements: GuardedStatement[] = [];

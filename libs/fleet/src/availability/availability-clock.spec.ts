@@ -340,7 +340,7 @@ describe("a replica's copy of the listening clock", () => {
     expect(step).toEqual({ from: NOON, to: time.now() });
     expect(reconciled).toEqual([false]);
     expect(clock.steppedBack).toEqual({ availableMs: 0, to: time.now() });
-    expect(clock.cleanUpMoment).toEqual({ now: time.now(), availableMs: 0, hasJustStepped: true, isSteady: false });
+    expect(clock.cleanUpMoment).toEqual({ at: time.now(), availableMs: 0, hasJustStepped: true, isSteady: false });
     for (let passedMs = 0; passedMs < 900_000; passedMs += 15_000) {
       expect(clock.cleanUpMoment.hasJustStepped).toBe(true);
       time.advance(15_000);
@@ -375,7 +375,7 @@ describe("a replica's copy of the listening clock", () => {
     await clock.tick();
     time.wallMs += stepMs;
     time.elapsedMs += 1_000;
-    expect(clock.cleanUpMoment).toMatchObject({ now: msAfter(NOON, nowMs), hasJustStepped: false });
+    expect(clock.cleanUpMoment).toMatchObject({ at: msAfter(NOON, nowMs), hasJustStepped: false });
     await clock.tick();
     expect(clock.cleanUpMoment).toMatchObject({ hasJustStepped: true, isSteady: false });
   });

@@ -7,6 +7,7 @@ import {
   type AvailabilityTiming,
   type AvailabilityState,
 } from './availability-clock.js';
+import type { Moment } from '../moment.js';
 import type { Clock, AvailabilityStore } from '../ports.js';
 
 /** How a replica's clock is brought in line with the site's when they disagree: `isMoving` says that another replica has moved the row since this one looked. */
@@ -75,7 +76,7 @@ export class LocalAvailabilityClock {
       Math.min(this.clock.now().getTime(), this.cached.recordedAt.getTime() + nowMs - this.recordedAtMs),
     );
     return {
-      now,
+      at: now,
       availableMs: this.availableMsAt(now),
       hasJustStepped: hasJustStepped(this.cached),
       isSteady: isSteady(this.cached),
@@ -90,6 +91,12 @@ export class LocalAvailabilityClock {
   /** The last step backwards of the wall clock that this replica knows of. */
   get steppedBack(): AvailabilityState['steppedBack'] {
     return this.cached?.steppedBack ?? null;
+  }
+
+  /** Now, by this replica's clock and this copy. */
+  get moment(): Moment {
+    const at = this.clock.now();
+    return { at, availableMs: this.availableMsAt(at) };
   }
 
   availableMsAt(now: Date): number {

@@ -1,3 +1,4 @@
+import type { Moment } from '../moment.js';
 import type { EventAuthor, FleetEvent } from './fleet-event.js';
 import { connectionStateAt, type ProcessServer } from '../process-server.js';
 
@@ -10,18 +11,16 @@ export const silenceEnded = (
   detail: { from: from.toISOString(), to: to.toISOString() },
 });
 
-interface Contact {
-  readonly now: Date;
-  readonly availableMs: number;
+interface Contact extends Moment {
   readonly author: EventAuthor;
 }
 
 /** The event of the silence that a call of the process server itself ends; null while its lease runs, or after it was decommissioned. */
 export function endedSilence(
   entry: ProcessServer | null,
-  { now, availableMs, author }: Contact,
+  { at, availableMs, author }: Contact,
 ): Omit<FleetEvent, 'id' | 'at' | 'hostId'> | null {
   if (!entry || entry.decommission || connectionStateAt(availableMs, entry) === 'Connected') return null;
   const { generation, lease, registeredAt } = entry;
-  return { ...silenceEnded(lease.lastHeartbeatAt ?? registeredAt, now), generation, ...author };
+  return { ...silenceEnded(lease.lastHeartbeatAt ?? registeredAt, at), generation, ...author };
 }

@@ -6,7 +6,8 @@ import type { Heartbeat, HeartbeatVerdict, QueuedHeartbeat } from './heartbeat.j
 import { availabilityTiming } from '../availability/availability-clock.js';
 import { LocalAvailabilityClock } from '../availability/local-availability-clock.js';
 import type { LeaseTiming } from './lease.js';
-import { Leases, type Moment } from '../ports.js';
+import type { Moment } from '../moment.js';
+import { Leases } from '../ports.js';
 import { aHeartbeat, msAfter, NOON, TIMING } from '../testing/examples.js';
 import { parseVersion, type Version } from '../version/version.js';
 
@@ -33,7 +34,7 @@ class ManualLeases extends Leases {
     withinMs: number,
   ): Promise<HeartbeatVerdict[]> {
     return new Promise((resolve, reject) => {
-      const { now, availableMs } = moment();
+      const { at: now, availableMs } = moment();
       const accepted = ({ agentVersion }: Heartbeat): HeartbeatVerdict => ({
         outcome: 'accepted',
         agentVersion: agentVersion ?? '9.63.7187.1',

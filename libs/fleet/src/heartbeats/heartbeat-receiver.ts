@@ -5,7 +5,7 @@ import { assignInterval, leaseSecondsFor, type LeaseTiming } from './lease.js';
 import { toWallClock } from '../availability/availability-clock.js';
 import type { LocalAvailabilityClock } from '../availability/local-availability-clock.js';
 import { mergeHeartbeats } from './merge-heartbeats.js';
-import type { Clock, Leases, Moment, Randomness } from '../ports.js';
+import type { Clock, Leases, Randomness } from '../ports.js';
 import { parseVersion, versionStatus, compareVersions, type Version, type VersionStatus } from '../version/version.js';
 
 export interface HeartbeatLimits {
@@ -269,7 +269,7 @@ export class HeartbeatReceiver {
     const nowMs = this.clock.monotonicMs();
     const lastQueuedAtMs = Math.max(...batch.map(({ queuedAtMs }) => queuedAtMs));
     const verdicts = await this.leases
-      .writeBatch(batch, () => this.moment(), lastQueuedAtMs + RESULT_TIMEOUT_MS - nowMs)
+      .writeBatch(batch, () => this.availabilityClock.moment, lastQueuedAtMs + RESULT_TIMEOUT_MS - nowMs)
       .catch(asError);
     if (verdicts instanceof Error) return this.writeHalves(batch, verdicts);
     const results = new ResultCache(this.version);
@@ -314,11 +314,6 @@ export class HeartbeatReceiver {
   private reject({ callers }: QueueEntry, error: Error): void {
     this.queuedCount -= callers.length;
     for (const callbacks of callers) callbacks.onRejected(error);
-  }
-
-  private moment(): Moment {
-    const now = this.clock.now();
-    return { now, availableMs: this.availabilityClock.availableMsAt(now) };
   }
 }
 

@@ -181,7 +181,7 @@ describe('the news of an accepted heartbeat', () => {
     heartbeat: Parameters<typeof aHeartbeat>[0],
     stored: Partial<StoredLease> = {},
     availableMs = AVAILABLE_AT_NOON,
-  ) => heartbeatEvents(aHeartbeat(heartbeat), aStoredLease(stored), NOON, availableMs, SERVER_VERSION);
+  ) => heartbeatEvents(aHeartbeat(heartbeat), aStoredLease(stored), { at: NOON, availableMs }, SERVER_VERSION);
 
   it('is none when nothing is new', () => {
     expect(eventsOf({})).toEqual([]);

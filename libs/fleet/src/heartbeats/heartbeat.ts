@@ -3,6 +3,7 @@ import type { EventKind } from '../events/fleet-event.js';
 import type { FleetErrorDetails } from '../fleet-error.js';
 import type { Load, ServiceState } from '../health/health.js';
 import type { Tombstone } from '../process-server.js';
+import type { Moment } from '../moment.js';
 import { silenceEnded } from '../events/silence.js';
 import { compareVersions, parseVersion, type Version } from '../version/version.js';
 
@@ -56,7 +57,7 @@ export interface QueuedHeartbeat {
 }
 
 export type HeartbeatVerdict =
-  | { readonly outcome: 'accepted'; readonly agentVersion: string; readonly at: Date; readonly availableMs: number }
+  | ({ readonly outcome: 'accepted'; readonly agentVersion: string } & Moment)
   | { readonly outcome: 'rejected'; readonly rejection: FleetErrorDetails }
   | { readonly outcome: 'deferred' };
 
@@ -120,13 +121,12 @@ export function checkHeartbeat(
 export function heartbeatEvents(
   heartbeat: Heartbeat,
   stored: StoredLease,
-  now: Date,
-  availableMs: number,
+  { at, availableMs }: Moment,
   configurationServer: Version,
 ): HeartbeatEvent[] {
   const events: HeartbeatEvent[] = [];
   if (availableMs >= stored.expiresAvailableMs) {
-    events.push(silenceEnded(stored.lastSeenAt, now));
+    events.push(silenceEnded(stored.lastSeenAt, at));
   }
   const agentVersion = heartbeat.agentVersion ?? stored.agentVersion;
   if (agentVersion !== stored.agentVersion) {

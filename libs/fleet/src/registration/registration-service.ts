@@ -60,7 +60,7 @@ export class RegistrationService {
     }));
     return {
       wouldRegister: errors.length === 0,
-      findings: [...errors, ...registrationWarnings(command, locked.now, possibleDuplicates, this.policy)],
+      findings: [...errors, ...registrationWarnings(command, locked.at, possibleDuplicates, this.policy)],
     };
   }
 }

@@ -100,7 +100,7 @@ export function registrationErrors(
   const versionError = checkVersion(parseAgentVersion(facts), policy.version, policy.versionPolicy);
   if (versionError) errors.push(versionError);
   if (facts.dataPort === CONTROL_PORT) errors.push({ code: 'invalid_data_port', dataPort: facts.dataPort });
-  const leadMs = sentAt ? sentAt.getTime() - locked.now.getTime() : 0;
+  const leadMs = sentAt ? sentAt.getTime() - locked.at.getTime() : 0;
   if (leadMs > MAX_CLOCK_LEAD_MS) errors.push({ code: 'clock_in_future', aheadSeconds: Math.round(leadMs / 1000) });
   if (nextGeneration(locked) > MAX_GENERATION) errors.push({ code: 'generations_exhausted', max: MAX_GENERATION });
   const taken = locked.entry && checkHostId(command, locked.entry, locked, policy.proofPolicy);
@@ -205,7 +205,7 @@ export function register(
   const [rejection] = registrationErrors(command, locked, policy);
   if (rejection) throw new FleetError(rejection);
   const { hostId, facts, actor } = command;
-  const { entry: before, tombstone, now, availableMs } = locked;
+  const { entry: before, tombstone, at: now, availableMs } = locked;
   const generation = nextGeneration(locked);
   const { credential, credentialHash } = issuer.issue(hostId, generation);
   const leaseSeconds = leaseSecondsFor(assignedIntervalSeconds, policy.leaseTiming);
@@ -269,7 +269,7 @@ export function register(
           ...(warnings.length > 0 && { warnings: warnings.map(({ code }) => code) }),
         },
       },
-      endedSilence: endedSilence(before, { now, availableMs, author: callerAuthor(actor) }),
+      endedSilence: endedSilence(before, { at: now, availableMs, author: callerAuthor(actor) }),
     },
   };
 }

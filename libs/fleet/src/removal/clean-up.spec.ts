@@ -81,7 +81,7 @@ class RemovalsInMemory extends Removals {
 
 const monitorOf = (due: ConstructorParameters<typeof RemovalsInMemory>[0]): CleanUpDeadlineMonitor =>
   new CleanUpDeadlineMonitor(new RemovalsInMemory(due), { now: () => new Date(NOON), monotonicMs: () => 0 });
-const AT_NOON: CleanUpMoment = { now: NOON, availableMs: 5_000_000, hasJustStepped: false, isSteady: true };
+const AT_NOON: CleanUpMoment = { at: NOON, availableMs: 5_000_000, hasJustStepped: false, isSteady: true };
 const cleanUpOf = (removals: Removals, over: Partial<CleanUpMoment> = {}): CleanUp =>
   new CleanUp(removals, () => ({ ...AT_NOON, ...over }), TIMING, 400, 'replica-1');
 const decommissioned = (count: number, decommissionedAt: Date, locked = false): Decommissioned[] =>

@@ -1,14 +1,6 @@
 import type { CleanUpTiming } from './decommission.js';
-import type {
-  CleanUpBatch,
-  CleanUpRun,
-  Clock,
-  Due,
-  CleanUpCursor,
-  Moment,
-  RetentionLimits,
-  Removals,
-} from '../ports.js';
+import type { Moment } from '../moment.js';
+import type { CleanUpBatch, CleanUpRun, Clock, Due, CleanUpCursor, RetentionLimits, Removals } from '../ports.js';
 
 /** Entries removed in one transaction. */
 export const CLEAN_UP_BATCH = 500;
@@ -40,7 +32,7 @@ export class CleanUp {
 
   /** Goes on until nothing is due. Records the pass, also one that failed. */
   async run(): Promise<CleanUpRun> {
-    const at = this.moment().now;
+    const { at } = this.moment();
     let removed = 0;
     try {
       let position: CleanUpCursor | null = null;
@@ -66,10 +58,10 @@ export class CleanUp {
   }
 
   private due(): Due {
-    const { now, availableMs, hasJustStepped } = this.moment();
+    const { at, availableMs, hasJustStepped } = this.moment();
     const graceMs = this.timing.graceSeconds * 1000;
     return {
-      decommissionedAt: hasJustStepped ? null : new Date(now.getTime() - graceMs),
+      decommissionedAt: hasJustStepped ? null : new Date(at.getTime() - graceMs),
       availableMs: availableMs - graceMs,
     };
   }
@@ -82,7 +74,7 @@ export class CleanUp {
   }
 
   private retentionLimits(): RetentionLimits | null {
-    const { now, isSteady } = this.moment();
+    const { at: now, isSteady } = this.moment();
     if (!isSteady) return null;
     return {
       eventsBefore: new Date(now.getTime() - this.eventRetentionDays * 24 * 3_600_000),

@@ -82,8 +82,8 @@ export function decommission(
   const reason = command.reason?.trim() || null;
   if (force && !reason) throw new FleetError({ code: 'reason_required' });
   if (!force) assertNoProtectedMachines(entry, by);
-  const { now, availableMs } = locked;
-  const decommissioned: Decommission = { at: now, by: actor.name, reason, removeBy: removalDeadline(now, timing) };
+  const { at, availableMs } = locked;
+  const decommissioned: Decommission = { at, by: actor.name, reason, removeBy: removalDeadline(at, timing) };
   const lease = {
     ...entry.lease,
     expiresAvailableMs: Math.min(entry.lease.expiresAvailableMs, availableMs - MAX_REPLICA_CLOCK_SKEW_MS),
@@ -102,7 +102,7 @@ export function decommission(
           ...(reason && { reason }),
         },
       },
-      endedSilence: endedSilence(entry, { now, availableMs, author: callerAuthor(actor) }),
+      endedSilence: endedSilence(entry, { at, availableMs, author: callerAuthor(actor) }),
     },
   };
 }

@@ -122,7 +122,7 @@ class SmallFleet extends Registry {
       entry: null,
       tombstone: null,
       ...this.records.get(hostId),
-      now: NOON,
+      at: NOON,
       availableMs: AVAILABLE_AT_NOON,
       generationFloor: 0,
     };

@@ -81,7 +81,7 @@ describe('a purge', () => {
     const again = purge(
       HOST_ID,
       aCommand({ reason: 'another', force: true }),
-      aLockedRecord({ tombstone: before.change.write.tombstone, now: msAfter(NOON, 5_000) }),
+      aLockedRecord({ tombstone: before.change.write.tombstone, at: msAfter(NOON, 5_000) }),
     );
     expect(again).toEqual({ result: before.result });
   });
@@ -93,7 +93,7 @@ describe('a purge', () => {
   ])('%d ms after the end of the lease is refused with %j', (overdueMs, rejection) => {
     const record = aLockedRecord({
       entry: aDisconnectedServer(),
-      now: msAfter(NOON, overdueMs),
+      at: msAfter(NOON, overdueMs),
       availableMs: AVAILABLE_AT_NOON + overdueMs,
     });
     expect(rejectionOf(aCommand(), record)).toEqual(rejection);

@@ -49,7 +49,7 @@ export function purge(hostId: string, command: PurgeCommand, locked: LockedRecor
   const reason = command.reason.trim();
   if (!reason) throw new FleetError({ code: 'reason_required' });
   assertExpectedGeneration(command.generation, locked);
-  const { entry, tombstone, now, availableMs } = locked;
+  const { entry, tombstone, at: now, availableMs } = locked;
   if (tombstone?.removal === 'purge') return { result: toPurgeResult(tombstone) };
   if (!entry) throw new FleetError({ code: 'generation_retired', removal: 'clean_up' });
   const allowConnected = force && planId === null;

@@ -104,7 +104,7 @@ export function aTombstone(over: Partial<Tombstone> = {}): Tombstone {
 
 /** What the store shows a decision at noon. */
 export function aLockedRecord(over: Partial<LockedRecord> = {}): LockedRecord {
-  return { entry: null, tombstone: null, now: NOON, availableMs: AVAILABLE_AT_NOON, generationFloor: 0, ...over };
+  return { entry: null, tombstone: null, at: NOON, availableMs: AVAILABLE_AT_NOON, generationFloor: 0, ...over };
 }
 
 /** A heartbeat of the server above, which says nothing but that it lives. */
