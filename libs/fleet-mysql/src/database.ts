@@ -10,7 +10,7 @@ import {
   isTransient,
 } from './database-errors.js';
 import { DatabaseServers, type DatabaseAddress } from './database-servers.js';
-import { SESSION_TIMEOUT_MS, PrimaryPool, type PoolOptions } from './primary-pool.js';
+import { SESSION_TIMEOUT_MS, MAX_QUEUED_REQUESTS, PrimaryPool, type PoolOptions } from './primary-pool.js';
 
 export {
   OptimisticLockError,
@@ -29,9 +29,15 @@ export interface TransactionOptions {
 }
 
 /** Transactions that write events give up after this long, so that a reader 10 s behind misses none. */
-const TRANSACTION_TIMEOUT_MS = 5_000;
+export const TRANSACTION_TIMEOUT_MS = 5_000;
+/** Of everything that is batched for the database. */
+export const DATABASE_BATCHES = {
+  maxQueued: MAX_QUEUED_REQUESTS,
+  timeoutMs: TRANSACTION_TIMEOUT_MS,
+  nowMs: (): number => performance.now(),
+};
 
-export const newDeadline = (): number => performance.now() + TRANSACTION_TIMEOUT_MS;
+const newDeadline = (): number => performance.now() + TRANSACTION_TIMEOUT_MS;
 const RETRY_BACKOFF_MS = 40;
 
 /** An attempt that sent its COMMIT, and failed. */

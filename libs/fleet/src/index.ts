@@ -1,3 +1,4 @@
+export { Batcher, fulfilled, rejected, type BatchOutcome } from './batcher.js';
 export {
   CleanUp,
   CleanUpDeadlineMonitor,

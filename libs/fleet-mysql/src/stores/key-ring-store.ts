@@ -1,4 +1,6 @@
 import {
+  Batcher,
+  fulfilled,
   keyNameOf,
   nameKey,
   type Actor,
@@ -13,8 +15,7 @@ import {
   type Passphrase,
   type Role,
 } from '@app/fleet';
-import { OptimisticLockError, type Database, type Statement, type Transaction } from '../database.js';
-import { MAX_QUEUED_REQUESTS } from '../primary-pool.js';
+import { DATABASE_BATCHES, OptimisticLockError, type Database, type Statement, type Transaction } from '../database.js';
 import { TtlCache } from '../ttl-cache.js';
 import { eventStatements } from '../statements/events.js';
 import {
@@ -34,7 +35,6 @@ import {
   REVOKE_KEY,
   LOCK_KEY_RING,
 } from '../statements/keys.js';
-import { fulfilled, Batcher } from '../batcher.js';
 
 interface KeyRow {
   readonly id: string;
@@ -89,13 +89,15 @@ const toPassphrase = ({ id, created_at, expires_at }: PassphraseRow): Passphrase
 /** API keys and passphrases: what callers are recognised by, and how that changes. */
 export class KeyRingStore implements KeyRing {
   /** One read for all who register at the same moment. */
-  private readonly passphraseBatch = new Batcher<void, readonly StoredPassphrase[]>(
-    async (waiters) => {
+  private readonly passphraseBatch = new Batcher<void, readonly StoredPassphrase[]>({
+    ...DATABASE_BATCHES,
+    maxBatchSize: DATABASE_BATCHES.maxQueued,
+    maxConcurrentBatches: 1,
+    write: async ({ items }) => {
       const valid = await this.database.rows<StoredPassphrase>(READ_VALID_PASSPHRASES, [this.clock.now()]);
-      return waiters.map(() => fulfilled(valid));
+      return items.map(() => fulfilled(valid));
     },
-    { maxBatchSize: MAX_QUEUED_REQUESTS, maxConcurrentBatches: 1 },
-  );
+  });
   private readonly uses = new Map<string, Date>();
   /** Ids of keys that were valid, by hash. */
   private readonly recentlyValid: TtlCache<string>;

@@ -1,8 +1,12 @@
 import {
+  Batcher,
   FleetError,
+  fulfilled,
   PlanAlreadyApplied,
   rejectionKey,
+  rejected,
   isRetired,
+  type BatchOutcome,
   type Clock,
   type Decision,
   type FleetEvent,
@@ -17,7 +21,14 @@ import {
   type RecordWrite,
   type Registry,
 } from '@app/fleet';
-import { OptimisticLockError, type Database, type GuardedStatement, type Transaction } from '../database.js';
+import {
+  DATABASE_BATCHES,
+  TRANSACTION_TIMEOUT_MS,
+  OptimisticLockError,
+  type Database,
+  type GuardedStatement,
+  type Transaction,
+} from '../database.js';
 import { ER_LOCK_DEADLOCK, ER_DUP_ENTRY, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD } from '../database-errors.js';
 import { readMomentAndFloor } from './availability-clock-store.js';
 import { readRecords } from './host-records.js';
@@ -41,12 +52,11 @@ import { renameStatements } from '../statements/name-history.js';
 import { repairStatements } from '../statements/repair.js';
 import { CounterDelta, versionKeyOf } from '../statements/counters.js';
 import type { PendingWrites } from '../pending-writes.js';
-import { fulfilled, rejected, Batcher, type BatchOutcome } from '../batcher.js';
 
 /** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
 const MAX_CACHED_REJECTIONS = 10_000;
 /** Changes written in one transaction: a hundred hosts are held for as long as that takes. While the database writes one group, the next is decided. */
-const CHANGE_BATCHING = { maxBatchSize: 100, maxConcurrentBatches: 2 };
+const CHANGE_BATCHING = { ...DATABASE_BATCHES, maxBatchSize: 100, maxConcurrentBatches: 2 };
 /** Errors that one host of a group causes: its group is not tried again as a whole. */
 const SINGLE_HOST_ERRORS = [ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, ER_LOCK_DEADLOCK, ER_DUP_ENTRY];
 
@@ -83,15 +93,16 @@ const byHostId = (a: PendingChange, b: PendingChange): number => (a.hostId < b.h
  */
 export class RegistryStore implements Registry {
   private readonly recordedRejections = new Set<string>();
-  private readonly changes = new Batcher<PendingChange, unknown>(
-    (pendingChanges, deadline) => this.changeUnlocked(pendingChanges, deadline),
-    CHANGE_BATCHING,
-    ({ hostId }) => hostId,
-  );
-  private readonly duplicateLookups = new Batcher<DuplicateQuery, PossibleDuplicate[]>(
-    (queries) => this.readPossibleDuplicates(queries),
-    CHANGE_BATCHING,
-  );
+  private readonly changes = new Batcher<PendingChange, unknown>({
+    ...CHANGE_BATCHING,
+    keyOf: ({ hostId }) => hostId,
+    halvesFailedBatches: true,
+    write: ({ items, oldestMs }) => this.changeUnlocked(items, oldestMs + TRANSACTION_TIMEOUT_MS),
+  });
+  private readonly duplicateLookups = new Batcher<DuplicateQuery, PossibleDuplicate[]>({
+    ...CHANGE_BATCHING,
+    write: ({ items }) => this.readPossibleDuplicates(items),
+  });
 
   constructor(
     private readonly database: Database,
@@ -134,29 +145,18 @@ export class RegistryStore implements Registry {
     }
   }
 
-  /**
-   * Of a group, those whose record no other transaction holds; the others are left to be done alone. A group that cannot be written whole
-   * is halved, until the one that keeps it from being written is alone.
-   */
+  /** Of a batch, those whose record no other transaction holds; each of the others is left to be done alone, as is one that failed alone. */
   private async changeUnlocked(
     pendingChanges: readonly PendingChange[],
     deadline: number,
-  ): Promise<BatchOutcome<unknown>[]> {
+  ): Promise<BatchOutcome<PendingChange, unknown>[]> {
     const outcomes = await this.write(pendingChanges, LOCK_HOSTS_SKIP_LOCKED, deadline).catch((error: unknown) => {
-      if (error instanceof FleetError) throw error;
+      if (error instanceof FleetError || pendingChanges.length > 1) throw error;
       return null;
     });
-    if (outcomes || pendingChanges.length === 1)
-      return pendingChanges.map(
-        (pendingChange) => outcomes?.get(pendingChange) ?? this.startIndividually(pendingChange, deadline),
-      );
-    const middle = Math.ceil(pendingChanges.length / 2);
-    const halves = [pendingChanges.slice(0, middle), pendingChanges.slice(middle)].map((half) =>
-      this.changeUnlocked(half, deadline).catch((error: unknown) =>
-        half.map((): BatchOutcome<unknown> => rejected(error)),
-      ),
+    return pendingChanges.map(
+      (pendingChange) => outcomes?.get(pendingChange) ?? this.startIndividually(pendingChange, deadline),
     );
-    return (await Promise.all(halves)).flat();
   }
 
   /** A failure is handed to the caller once the whole group is known. */

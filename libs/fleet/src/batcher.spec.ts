@@ -1,29 +1,35 @@
 import { describe, expect, it } from '@jest/globals';
-import { fulfilled, Batcher } from '../../libs/fleet-mysql/src/batcher.js';
+import { Batcher, fulfilled, type BatchRules } from './batcher.js';
+
+const LIMITS = {
+  maxBatchSize: 10,
+  maxConcurrentBatches: 1,
+  maxQueued: 5_000,
+  timeoutMs: 5_000,
+  nowMs: () => 0,
+};
 
 /** A group that is at work until it is told to end. */
-function gated(
-  limits: Partial<{ maxBatchSize: number; maxConcurrentBatches: number }> = {},
-  keyOf?: (item: string) => unknown,
-) {
+function gated(limits: Partial<BatchRules<string, string>> = {}, keyOf?: (item: string) => unknown) {
   const groups: string[][] = [];
   const ends: (() => void)[] = [];
-  const batcher = new Batcher<string, string>(
-    async (items) => {
+  const batcher = new Batcher<string, string>({
+    ...LIMITS,
+    ...limits,
+    keyOf: keyOf ?? (() => Symbol()),
+    write: async ({ items }) => {
       groups.push([...items]);
       await new Promise<void>((end) => ends.push(end));
       if (items.includes('fails')) throw new Error('group failed');
       return items.map((item) => fulfilled(`${item}!`));
     },
-    { maxBatchSize: 10, maxConcurrentBatches: 1, ...limits },
-    keyOf,
-  );
+  });
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   return { batcher, groups, turn, endOne: async () => (ends.shift()?.(), await turn()) };
 }
 
-describe('what is asked together', () => {
-  it('goes together when it is asked in one turn; what is asked while a group is at work goes with the next', async () => {
+describe('what is asked batcher', () => {
+  it('goes batcher when it is asked in one turn; what is asked while a group is at work goes with the next', async () => {
     const { batcher, groups, turn, endOne } = gated();
     const first = Promise.all([batcher.submit('a'), batcher.submit('b')]);
     await turn();
@@ -38,11 +44,11 @@ describe('what is asked together', () => {
     ]);
   });
 
-  it('never is at work together with another of its key, and keeps its turn', async () => {
+  it('never is at work batcher with another of its key, and keeps its turn', async () => {
     const { batcher, groups, endOne, turn } = gated({ maxConcurrentBatches: 2 }, (item) => item[0]);
     const all = Promise.all(['a1', 'a2', 'b1', 'a3'].map((item) => batcher.submit(item)));
     await turn();
-    for (let batch = 0; batch < 3; batch += 1) await endOne();
+    for (let group = 0; group < 3; group += 1) await endOne();
     expect(await all).toEqual(['a1!', 'a2!', 'b1!', 'a3!']);
     expect(groups).toEqual([['a1', 'b1'], ['a2'], ['a3']]);
   });
@@ -52,7 +58,7 @@ describe('what is asked together', () => {
     const all = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit(item)));
     await turn();
     expect(groups).toEqual([['a'], ['b']]);
-    for (let batch = 0; batch < 3; batch += 1) await endOne();
+    for (let group = 0; group < 3; group += 1) await endOne();
     expect(await all).toEqual(['a!', 'b!', 'c!']);
   });
 
@@ -83,12 +89,12 @@ describe('what is asked together', () => {
 
   it('may take longer than its group: only what has its key waits for it', async () => {
     let end: (text: string) => void = () => undefined;
-    const batcher = new Batcher<string, string>(
-      async (items) =>
+    const batcher = new Batcher<string, string>({
+      ...LIMITS,
+      keyOf: (item) => item[0],
+      write: async ({ items }) =>
         items.map((item) => (item === 'a1' ? new Promise<string>((late) => (end = late)) : fulfilled(`${item}!`))),
-      { maxBatchSize: 10, maxConcurrentBatches: 1 },
-      (item) => item[0],
-    );
+    });
     const [slow, behind, other] = [batcher.submit('a1'), batcher.submit('a2'), batcher.submit('b')];
     expect(await other).toBe('b!');
     end('late');

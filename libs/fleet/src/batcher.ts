@@ -1,0 +1,230 @@
+import { FleetError } from './fleet-error.js';
+
+/** What becomes of an item of a batch: known with the batch; a promise, where it takes longer; or the item goes into a later batch. */
+export type BatchOutcome<Item, Result> =
+  PromiseSettledResult<Result> | Promise<Result> | { readonly status: 'deferred'; readonly item: Item };
+
+export const fulfilled = <Result>(value: Result): PromiseFulfilledResult<Result> => ({ status: 'fulfilled', value });
+export const rejected = (reason: unknown): PromiseRejectedResult => ({ status: 'rejected', reason });
+
+/** Items with different keys, in order. */
+export interface Batch<Item> {
+  readonly items: readonly Item[];
+  /** When the first and the last of them were submitted; of merged items the earlier one counts. */
+  readonly oldestMs: number;
+  readonly newestMs: number;
+}
+
+export interface BatchRules<Item, Result> {
+  readonly maxBatchSize: number;
+  readonly maxConcurrentBatches: number;
+  /** An item is rejected when it has not been settled by then. */
+  readonly timeoutMs: number;
+  readonly nowMs: () => number;
+  /** Items that wait for a batch; more are rejected at once. */
+  readonly maxQueued?: number;
+  /** An outcome for each item, in order. */
+  readonly write: (batch: Batch<Item>) => Promise<readonly BatchOutcome<Item, Result>[]>;
+  /** Of a key one item is written at a time. */
+  readonly keyOf?: (item: Item) => unknown;
+  /** Two queued items of one key as one; null when they stay apart. */
+  readonly merge?: (earlier: Item, later: Item) => Item | null;
+  /** Of the items that wait behind the first one of their key, the place of one that is rejected, and why. */
+  readonly evict?: (waiting: readonly Item[]) => { readonly index: number; readonly error: Error } | null;
+  /** How much an item adds to its batch; a batch ends before `maxWeight` is exceeded. */
+  readonly weightOf?: (item: Item) => number;
+  readonly maxWeight?: number;
+  /** A batch that fails is written in halves, so that an error that one item causes rejects that one alone. A FleetError concerns the whole batch. */
+  readonly halvesFailedBatches?: boolean;
+  /** The item timed out, or its batch failed. */
+  readonly onFailure?: (item: Item, sinceMs: number) => void;
+}
+
+type Settle<Result> = (outcome: PromiseSettledResult<Result>) => void;
+
+class Entry<Item, Result> {
+  isSettled = false;
+
+  constructor(
+    readonly item: Item,
+    readonly key: unknown,
+    readonly sinceMs: number,
+    readonly callers: readonly Settle<Result>[],
+  ) {}
+}
+
+/** Collects the items that arrive while batches are being written, and writes them as the next batch: a database takes a hundred in little more than the time of one. */
+export class Batcher<Item, Result> {
+  /** By key, in the order in which keys go into a batch. */
+  private readonly queue = new Map<unknown, Entry<Item, Result>[]>();
+  private queuedCount = 0;
+  /** What is being written, by key; with entries that timed out meanwhile. */
+  private readonly active = new Map<unknown, Entry<Item, Result>>();
+  private runCount = 0;
+  private readonly idleCallbacks: (() => void)[] = [];
+
+  constructor(private readonly rules: BatchRules<Item, Result>) {}
+
+  /** When the oldest item that is not settled was submitted; Infinity when there is none. */
+  get oldestMs(): number {
+    let oldestMs = Infinity;
+    for (const { isSettled, sinceMs } of this.active.values()) if (!isSettled) oldestMs = Math.min(oldestMs, sinceMs);
+    for (const line of this.queue.values()) for (const { sinceMs } of line) oldestMs = Math.min(oldestMs, sinceMs);
+    return oldestMs;
+  }
+
+  /** @throws FleetError `database_unavailable` when the queue is full, or in time. */
+  submit(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) =>
+      this.add(item, (outcome) => (outcome.status === 'fulfilled' ? resolve(outcome.value) : reject(outcome.reason))),
+    );
+  }
+
+  /** As `submit`, without a promise; `settle` is called once and must not throw. */
+  add(item: Item, settle: Settle<Result>): void {
+    const { keyOf, maxQueued = Infinity, nowMs } = this.rules;
+    if (this.queuedCount >= maxQueued) settle(rejected(new FleetError({ code: 'database_unavailable' })));
+    else {
+      this.enqueue(new Entry(item, keyOf ? keyOf(item) : Symbol(), nowMs(), [settle]), false);
+      this.start();
+    }
+  }
+
+  /** Rejects what has timed out, also what is being written: what becomes of that in the database is not known. */
+  expire(): void {
+    const latestMs = this.latestExpiredMs();
+    for (const entry of this.active.values()) if (!entry.isSettled && entry.sinceMs <= latestMs) this.fail(entry);
+    for (const [key, line] of this.queue) this.dropExpired(key, line, latestMs);
+  }
+
+  /** Resolves when nothing is queued or being written. */
+  async drain(): Promise<void> {
+    while (this.runCount > 0) await new Promise<void>((resolve) => this.idleCallbacks.push(resolve));
+  }
+
+  private start(): void {
+    if (this.runCount < this.rules.maxConcurrentBatches) void this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.runCount += 1;
+    await Promise.resolve(); // what is submitted in the same turn goes into the first batch
+    for (let batch = this.nextBatch(); batch.length > 0; batch = this.nextBatch()) await this.write(batch);
+    this.runCount -= 1;
+    if (this.runCount === 0) for (const resolve of this.idleCallbacks.splice(0)) resolve();
+  }
+
+  private latestExpiredMs(): number {
+    return this.rules.nowMs() - this.rules.timeoutMs;
+  }
+
+  /** Of a key, a deferred item comes before those that arrived later, but for the one whose turn it is. */
+  private enqueue(entry: Entry<Item, Result>, isDeferred: boolean): void {
+    const { merge, evict } = this.rules;
+    const line = this.queue.get(entry.key);
+    if (!line) this.queue.set(entry.key, [entry]);
+    else {
+      for (const [index, other] of merge ? line.entries() : []) {
+        const [earlier, later] = isDeferred ? [entry, other] : [other, entry];
+        const item = merge?.(earlier.item, later.item);
+        if (!item) continue;
+        const sinceMs = Math.min(earlier.sinceMs, later.sinceMs);
+        line[index] = new Entry(item, entry.key, sinceMs, [...earlier.callers, ...later.callers]);
+        return;
+      }
+      line.splice(isDeferred ? 1 : line.length, 0, entry);
+    }
+    this.queuedCount += 1;
+    const evicted = line && evict?.(line.slice(1).map(({ item }) => item));
+    if (!evicted) return;
+    const [over] = line.splice(1 + evicted.index, 1);
+    this.queuedCount -= 1;
+    if (over) this.settle(over, rejected(evicted.error));
+  }
+
+  private nextBatch(): Entry<Item, Result>[] {
+    const { maxBatchSize, weightOf, maxWeight = Infinity } = this.rules;
+    const latestMs = this.latestExpiredMs();
+    const batch: Entry<Item, Result>[] = [];
+    let weight = 0;
+    for (const [key, line] of this.queue) {
+      if (batch.length === maxBatchSize) break;
+      if (this.active.has(key)) continue;
+      const [entry] = this.dropExpired(key, line, latestMs);
+      if (!entry) continue;
+      weight += weightOf ? weightOf(entry.item) : 0;
+      if (batch.length > 0 && weight > maxWeight) break;
+      batch.push(entry);
+      this.active.set(key, entry);
+      this.queuedCount -= 1;
+      this.queue.delete(key);
+      if (line.length > 1) this.queue.set(key, line.slice(1)); // behind the others
+    }
+    return batch;
+  }
+
+  private dropExpired(key: unknown, line: Entry<Item, Result>[], latestMs: number): Entry<Item, Result>[] {
+    if (line.every(({ sinceMs }) => sinceMs > latestMs)) return line;
+    const expired = line.filter(({ sinceMs }) => sinceMs <= latestMs);
+    const kept = line.filter(({ sinceMs }) => sinceMs > latestMs);
+    line.splice(0, line.length, ...kept);
+    if (kept.length === 0) this.queue.delete(key);
+    this.queuedCount -= expired.length;
+    for (const entry of expired) this.fail(entry);
+    return line;
+  }
+
+  private async write(batch: readonly Entry<Item, Result>[]): Promise<void> {
+    const times = batch.map(({ sinceMs }) => sinceMs);
+    let outcomes: readonly BatchOutcome<Item, Result>[];
+    try {
+      const items = batch.map(({ item }) => item);
+      outcomes = await this.rules.write({ items, oldestMs: Math.min(...times), newestMs: Math.max(...times) });
+    } catch (error) {
+      await this.handleFailure(batch, error);
+      return;
+    }
+    for (const [index, entry] of batch.entries())
+      this.end(entry, outcomes[index] ?? rejected(new Error('a batch has fewer outcomes than items')));
+  }
+
+  private async handleFailure(batch: readonly Entry<Item, Result>[], error: unknown): Promise<void> {
+    if (batch.length === 1 || error instanceof FleetError || !this.rules.halvesFailedBatches) {
+      for (const entry of batch) {
+        this.active.delete(entry.key);
+        this.fail(entry, error);
+      }
+      return;
+    }
+    const middle = Math.ceil(batch.length / 2);
+    for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+      for (const { key, isSettled } of half) if (isSettled) this.active.delete(key);
+      const left = half.filter(({ isSettled }) => !isSettled);
+      if (left.length > 0) await this.write(left);
+    }
+  }
+
+  private end(entry: Entry<Item, Result>, outcome: BatchOutcome<Item, Result>): void {
+    if ('then' in outcome) {
+      void Promise.allSettled([outcome]).then(([late]) => {
+        this.end(entry, late);
+        this.start(); // for what waits for this key
+      });
+      return;
+    }
+    this.active.delete(entry.key);
+    if (outcome.status !== 'deferred') this.settle(entry, outcome);
+    else if (!entry.isSettled) this.enqueue(new Entry(outcome.item, entry.key, entry.sinceMs, entry.callers), true);
+  }
+
+  private fail(entry: Entry<Item, Result>, error: unknown = new FleetError({ code: 'database_unavailable' })): void {
+    if (!entry.isSettled) this.rules.onFailure?.(entry.item, entry.sinceMs);
+    this.settle(entry, rejected(error));
+  }
+
+  private settle(entry: Entry<Item, Result>, outcome: PromiseSettledResult<Result>): void {
+    if (entry.isSettled) return;
+    entry.isSettled = true;
+    for (const settle of entry.callers) settle(outcome);
+  }
+}
