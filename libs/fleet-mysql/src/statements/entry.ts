@@ -1,4 +1,4 @@
-import { nameKey, type Decommission, type ProcessServer, type Tombstone } from '@app/fleet';
+import { nameKey, type Decommission, type ProcessServer, type RecordWrite, type Tombstone } from '@app/fleet';
 import type { GuardedStatement } from '../database.js';
 import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 import { versionKeyOf } from './counters.js';
@@ -59,9 +59,9 @@ const REVOKE_CREDENTIAL = 'UPDATE process_server_lease AS l SET l.revoked = 1 WH
 const DELETE_EXPIRED_LEASE = `
   DELETE FROM process_server_lease
    WHERE host_id = ? AND generation = ? AND (expires_available_ms <= ? OR ? = 1)`;
-/** Holds the plan until the purge is committed, so that a result is stored before it or knows of it. Param: plan id. Matches 1 while no result is stored. */
-export const INCREMENT_PLAN_PURGES =
-  'UPDATE purge_plan AS g SET g.purges = g.purges + 1 WHERE g.id = ? AND g.result IS NULL';
+/** Holds the plan until the purges are committed, so that a result is stored before them or knows of them. Params: their number, plan id. Matches 1 while no result is stored. */
+export const COUNT_PURGES_OF_PLAN =
+  'UPDATE purge_plan AS g SET g.purges = g.purges + ? WHERE g.id = ? AND g.result IS NULL';
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 
@@ -140,6 +140,8 @@ function insertRows(table: string, rows: readonly Columns[]): GuardedStatement {
   return { sql, parameters: [rows.map((row) => columns.map((column) => row[column]))], expectedRows: rows.length };
 }
 
+type Removal = Extract<RecordWrite, { to: 'removed' }>;
+
 /** A registration, and what it registers over. */
 export interface Registration {
   readonly before: ProcessServer | null;
@@ -214,10 +216,8 @@ export const writeTombstone = (tombstone: Tombstone): GuardedStatement[] => [
 ];
 
 export const deleteEntry = (
-  tombstone: Tombstone,
+  { tombstone, allowConnected, entryGeneration: generation = tombstone.generation }: Removal,
   availableMs: number,
-  allowConnected: boolean,
-  generation = tombstone.generation,
 ): GuardedStatement[] => [
   {
     sql: DELETE_EXPIRED_LEASE,

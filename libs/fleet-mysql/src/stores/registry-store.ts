@@ -33,7 +33,7 @@ import { ER_LOCK_DEADLOCK, ER_DUP_ENTRY, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD } fr
 import { readMomentAndFloor } from './availability-clock-store.js';
 import { readRecords } from './host-records.js';
 import {
-  INCREMENT_PLAN_PURGES,
+  COUNT_PURGES_OF_PLAN,
   deleteEntry,
   insertEntries,
   LOCK_HOSTS_SKIP_LOCKED,
@@ -208,9 +208,11 @@ export class RegistryStore implements Registry {
       const expired = await changesWithExpiredPassphrase(transaction, changes, this.clock);
       for (const { pendingChange } of expired)
         outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
+      const ofApplied = await countPurges(transaction, changes);
+      for (const { pendingChange } of ofApplied) outcomes.set(pendingChange, rejected(new PlanAlreadyApplied()));
       await writeChanges(
         transaction,
-        changes.filter((change) => !expired.includes(change)),
+        changes.filter((change) => !expired.includes(change) && !ofApplied.includes(change)),
         moment,
       );
       return outcomes;
@@ -324,7 +326,7 @@ async function writeChanges(
     if (write.to === 'registered')
       registrations.push({ before: locked.entry, tombstone: locked.tombstone, entry: write.entry });
     else if (write.to === 'remembered') statements.push(...writeTombstone(write.tombstone));
-    else if (write.to === 'removed') statements.push(...(await removal(transaction, write, availableMs)));
+    else if (write.to === 'removed') statements.push(...deleteEntry(write, availableMs));
     else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
     else if (write.entry.decommission)
       statements.push(...markDecommissioned(write.entry, write.entry.decommission, availableMs));
@@ -350,12 +352,15 @@ async function writeChanges(
   ]);
 }
 
-async function removal(
-  transaction: Transaction,
-  { tombstone, allowConnected, entryGeneration }: Extract<RecordWrite, { to: 'removed' }>,
-  availableMs: number,
-): Promise<GuardedStatement[]> {
-  const { planId } = tombstone;
-  if (planId && (await transaction.write(INCREMENT_PLAN_PURGES, [planId])) === 0) throw new PlanAlreadyApplied(planId);
-  return deleteEntry(tombstone, availableMs, allowConnected, entryGeneration);
+const planIdOf = ({ write }: Change): string | null => (write.to === 'removed' ? write.tombstone.planId : null);
+
+/** Counts the purges of each plan, which holds the plan until they are committed. Returns those of plans whose result is stored. */
+async function countPurges(transaction: Transaction, changes: readonly Change[]): Promise<readonly Change[]> {
+  const ofApplied: Change[] = [];
+  const planIds = new Set(changes.map(planIdOf).filter((planId) => planId !== null));
+  for (const planId of [...planIds].sort()) {
+    const purges = changes.filter((change) => planIdOf(change) === planId);
+    if ((await transaction.write(COUNT_PURGES_OF_PLAN, [purges.length, planId])) === 0) ofApplied.push(...purges);
+  }
+  return ofApplied;
 }

@@ -178,7 +178,7 @@ export class HeartbeatReceiver {
     this.batcher.add({ heartbeat, assignedIntervalSeconds, leaseSeconds, deferred: false }, (outcome) => {
       this.queuedCount -= 1;
       if (outcome.status === 'rejected') callbacks.onRejected(asError(outcome.reason));
-      else if ('fault' in outcome.value) callbacks.onRejected(new FleetError(outcome.value.rejection));
+      else if ('rejection' in outcome.value) callbacks.onRejected(new FleetError(outcome.value.rejection));
       else callbacks.onAccepted(outcome.value);
     });
   }

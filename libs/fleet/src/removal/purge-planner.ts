@@ -14,8 +14,8 @@ import {
   type PurgePlan,
 } from './purge-plan.js';
 
-/** Asked for at once, so that the store writes them together: a large plan is applied within the time of a call. */
-const PURGE_CONCURRENCY = 100;
+/** Submitted at once, for the store to write in batches: a large plan is applied within the time of a call. */
+const PURGE_CONCURRENCY = 200;
 
 /** Purges by plan: a filter becomes a list that a person can read, and each entry on it is judged again when it is applied. */
 export class PurgePlanner {
