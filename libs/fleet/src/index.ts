@@ -121,7 +121,7 @@ export {
   type AvailabilityState,
   type ServiceOutage,
 } from './availability/availability-clock.js';
-export type { Moment } from './moment.js';
+export type { Moment } from './availability/moment.js';
 export { LocalAvailabilityClock, type ReconcileClock } from './availability/local-availability-clock.js';
 export {
   Clock,

@@ -3,7 +3,7 @@ import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, QueuedHeartbeat } from './heartbeats/heartbeat.js';
 import type { ApiKey, KeyRingSnapshot, KeyDecision, GeneratedSecret, Passphrase } from './keys/key-ring.js';
 import type { AvailabilityAttempt, AvailabilityRecord, ClockDisagreement } from './availability/availability-clock.js';
-import type { Moment } from './moment.js';
+import type { Moment } from './availability/moment.js';
 import type {
   Actor,
   HostRecord,

@@ -212,7 +212,7 @@ export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedState
 /** A later removal than the one that is known, or the first one. */
 export const writeTombstone = (tombstone: Tombstone): GuardedStatement[] => [
   { sql: DELETE_EARLIER_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation] },
-  insertRows('tombstone', [tombstoneColumns(tombstone)]),
+  insertTombstones([tombstone]),
 ];
 
 export const deleteEntry = (
@@ -227,8 +227,11 @@ export const deleteEntry = (
   { sql: DELETE_HEALTH, parameters: [tombstone.hostId] },
   { sql: DELETE_NAMES_OF, parameters: [[tombstone.hostId]] },
   { sql: DELETE_ENTRY, parameters: [tombstone.hostId, generation], expectedRows: 1 },
-  insertRows('tombstone', [tombstoneColumns(tombstone)]),
+  insertTombstones([tombstone]),
 ];
+
+export const insertTombstones = (tombstones: readonly Tombstone[]): GuardedStatement =>
+  insertRows('tombstone', tombstones.map(tombstoneColumns));
 
 function tombstoneColumns(tombstone: Tombstone): Columns {
   return {

@@ -56,10 +56,6 @@ export const DELETE_DUE_ENTRIES = `
   DELETE p FROM process_server AS p FORCE INDEX (PRIMARY)
    WHERE (p.host_id, p.generation) IN (?) AND ${IS_DUE}`;
 
-/** Param: rows. */
-export const INSERT_TOMBSTONES = `
-  INSERT INTO tombstone (host_id, generation, friendly_name, ip_address, removed_at, removed_by, reason, removal) VALUES ?`;
-
 /** Params: before, limit. */
 export const DELETE_OLD_EVENTS = 'DELETE FROM event WHERE at < ? ORDER BY at LIMIT ?';
 export const DELETE_OLD_PLANS = 'DELETE FROM purge_plan WHERE expires_at < ? ORDER BY expires_at LIMIT ?';

@@ -13,6 +13,7 @@ import {
   type Tombstone,
 } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
+import { insertTombstones } from '../statements/entry.js';
 import { insertEvents } from '../statements/events.js';
 import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_CURSOR_TTL_MS } from '../statements/name-history.js';
 import { DELETE_COUNTER_ROWS, LOCK_COUNTER_ROWS, CounterDelta, type CounterRow } from '../statements/counters.js';
@@ -23,7 +24,6 @@ import {
   DELETE_OLD_EVENTS,
   DELETE_OLD_PLANS,
   dueParameters,
-  INSERT_TOMBSTONES,
   LOCK_DUE_LEASES,
   FIND_DUE_ENTRIES,
   READ_LAST_RUN,
@@ -100,18 +100,8 @@ export class RemovalStore implements Removals {
       rows.map((row) => [row.host_id, row.generation]),
       ...dueParameters(due),
     ]);
-    await transaction.write(INSERT_TOMBSTONES, [
-      rows.map((row) => [
-        row.host_id,
-        row.generation,
-        row.friendly_name,
-        row.ip_address,
-        now,
-        ACTOR,
-        row.decommission_reason,
-        'clean_up',
-      ]),
-    ]);
+    const tombstones = rows.map((row) => toTombstone(row, now));
+    await transaction.executeAll([insertTombstones(tombstones)]);
     const counters = new CounterDelta();
     for (const { version_key } of rows) counters.add(version_key, true, -1);
     await transaction.executeAll(counters.statements());
@@ -119,7 +109,7 @@ export class RemovalStore implements Removals {
       transaction,
       rows.map((row) => removedEvent(row, now, eventIds)),
     );
-    return rows.map((row) => toTombstone(row, now));
+    return tombstones;
   }
 
   async deleteExpired(old: RetentionLimits | null, limit: number): Promise<boolean> {

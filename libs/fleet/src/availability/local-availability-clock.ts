@@ -7,7 +7,7 @@ import {
   type AvailabilityTiming,
   type AvailabilityState,
 } from './availability-clock.js';
-import type { Moment } from '../moment.js';
+import type { Moment } from './moment.js';
 import type { Clock, AvailabilityStore } from '../ports.js';
 
 /** How a replica's clock is brought in line with the site's when they disagree: `isMoving` says that another replica has moved the row since this one looked. */

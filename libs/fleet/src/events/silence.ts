@@ -1,4 +1,4 @@
-import type { Moment } from '../moment.js';
+import type { Moment } from '../availability/moment.js';
 import type { EventAuthor, FleetEvent } from './fleet-event.js';
 import { connectionStateAt, type ProcessServer } from '../process-server.js';
 

@@ -6,7 +6,7 @@ import type { Heartbeat, HeartbeatVerdict, QueuedHeartbeat } from './heartbeat.j
 import { availabilityTiming } from '../availability/availability-clock.js';
 import { LocalAvailabilityClock } from '../availability/local-availability-clock.js';
 import type { LeaseTiming } from './lease.js';
-import type { Moment } from '../moment.js';
+import type { Moment } from '../availability/moment.js';
 import { Leases } from '../ports.js';
 import { aHeartbeat, msAfter, NOON, TIMING } from '../testing/examples.js';
 import { parseVersion, type Version } from '../version/version.js';

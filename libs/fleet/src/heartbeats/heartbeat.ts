@@ -3,7 +3,7 @@ import type { EventKind } from '../events/fleet-event.js';
 import type { FleetErrorDetails } from '../fleet-error.js';
 import type { Load, ServiceState } from '../health/health.js';
 import type { Tombstone } from '../process-server.js';
-import type { Moment } from '../moment.js';
+import type { Moment } from '../availability/moment.js';
 import { silenceEnded } from '../events/silence.js';
 import { compareVersions, parseVersion, type Version } from '../version/version.js';
 

@@ -1,5 +1,5 @@
 import type { CleanUpTiming } from './decommission.js';
-import type { Moment } from '../moment.js';
+import type { Moment } from '../availability/moment.js';
 import type { CleanUpBatch, CleanUpRun, Clock, Due, CleanUpCursor, RetentionLimits, Removals } from '../ports.js';
 
 /** Entries removed in one transaction. */
