@@ -3,7 +3,7 @@ import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { isReservedPropertyName } from '../problems/json-shape.js';
 import { RequestProblem } from '../problems/request-problem.js';
-import { isSpeculative, permissionOf } from './endpoint.decorator.js';
+import { permissionOf } from './endpoint.decorator.js';
 import { CallDeadline } from './call-deadline.js';
 import type { Principal, Permission, AuthenticatedRequest } from './principal.js';
 import { type Authenticator } from './authenticator.js';
@@ -20,24 +20,13 @@ export class AuthGuard implements CanActivate {
     const permission = permissionOf(context.getHandler());
     if (!permission) throw new Error(`route ${context.getHandler().name} states no permission`);
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    let startedEarly = false;
-    const pendingAuthorization = authenticateWithin(
-      this.responseTimeoutMs,
-      this.authenticator,
-      request,
-      permission,
-      () => (startedEarly = true),
-    );
-    if (startedEarly && isSpeculative(context.getHandler()))
-      request.pendingAuthorization = suppressUnhandledRejection(pendingAuthorization);
-    else request.principal = await pendingAuthorization;
+    request.principal = await authenticateWithin(this.responseTimeoutMs, this.authenticator, request, permission);
     const problem =
       findUnknownQueryParameter(context, Object.keys(request.query as object)) ??
       findUnexpectedBody(context, request.body) ??
       findUnsupportedPrecondition(request);
-    if (!problem) return true;
-    await pendingAuthorization;
-    throw problem;
+    if (problem) throw problem;
+    return true;
   }
 }
 
@@ -50,13 +39,12 @@ export function authenticateWithin(
   authenticator: Authenticator,
   request: AuthenticatedRequest,
   permission: Permission,
-  onLikelyValid?: () => void,
 ): Promise<Principal> {
   request.permission = permission;
   request.deadline = new CallDeadline(withinMs);
   const { hostId: given } = request.params as { hostId?: string };
   const hostId = given === undefined ? null : hostIdPipe.transform(given);
-  return request.deadline.within(authenticator.authorize(permission, request, hostId, onLikelyValid));
+  return request.deadline.within(authenticator.authorize(permission, request, hostId));
 }
 
 /** Whether a route has a parameter of this kind. */
@@ -88,9 +76,3 @@ const findUnsupportedPrecondition = ({
     : new RequestProblem('if_match_not_supported', IF_MATCH_NOT_SUPPORTED);
 const IF_MATCH_NOT_SUPPORTED =
   'ETags of this server are weak and If-Match does not protect a change. Name the generation that you saw instead: ?generation= of DELETE, generation in the body of a purge.';
-
-/** A promise that may fail before anybody waits for it: that would end the process. */
-function suppressUnhandledRejection<Value>(promise: Promise<Value>): Promise<Value> {
-  promise.catch(() => undefined);
-  return promise;
-}

@@ -42,16 +42,10 @@ export class Authenticator {
   ) {}
 
   /**
-   * Who is calling, when it may; `hostId` is the path's, canonical, where there is one. `expected` is called, before `admit` returns,
-   * when an API key is looked up that was valid a moment ago.
+   * Who is calling, when it may; `hostId` is the path's, canonical, where there is one.
    * @throws RequestProblem, FleetError the problem of one that may not.
    */
-  async authorize(
-    permission: Permission,
-    request: IncomingCall,
-    hostId: string | null,
-    onLikelyValid = (): void => undefined,
-  ): Promise<Principal> {
+  async authorize(permission: Permission, request: IncomingCall, hostId: string | null): Promise<Principal> {
     const { headers } = request;
     const requiredPermission =
       permission === 'metrics' ? (this.metricsRequireReader ? 'reader' : 'anyone') : permission;
@@ -61,8 +55,7 @@ export class Authenticator {
     const { scheme, token } = parseAuthorizationHeader(headers);
     if (requiredPermission === 'passphrase') return this.authenticateByPassphrase(scheme, token, request);
     if (!/^bearer$/i.test(scheme)) throw credentialsMissing(requiredPermission);
-    if (token.startsWith(API_KEY_PREFIX))
-      return this.authenticateByApiKey(requiredPermission, token, request, onLikelyValid);
+    if (token.startsWith(API_KEY_PREFIX)) return this.authenticateByApiKey(requiredPermission, token, request);
     if (requiredPermission === 'process_server_or_operator') return this.authenticateProcessServer(headers, hostId);
     if (token.startsWith(CREDENTIAL_PREFIX)) throw new RequestProblem('permission_denied');
     return this.reject('api_key', request);
@@ -99,18 +92,13 @@ export class Authenticator {
     requiredPermission: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase' | 'process_server'>,
     token: string,
     request: IncomingCall,
-    onLikelyValid: () => void,
   ): Promise<Principal> {
-    const hash = sha256(token);
-    const recentKeyId = this.keys.recentlyValidKeyId(hash);
-    if (recentKeyId) this.countRequest(request, 'api-key', recentKeyId); // at once where it can be: then one too many costs no look, and begins nothing
-    if (recentKeyId) onLikelyValid();
-    const key = isApiKey(token) ? await this.keys.findValidApiKey(hash) : null; // what cannot be one costs no look
+    const key = isApiKey(token) ? await this.keys.findValidApiKey(sha256(token)) : null; // what cannot be one costs no look
     if (!key) {
       if (isApiKey(token)) request.presented = { keyPrefix: visiblePrefix(token) };
       return this.reject('api_key', request);
     }
-    if (!recentKeyId) this.countRequest(request, 'api-key', key.keyId);
+    this.countRequest(request, 'api-key', key.keyId);
     const roles: readonly string[] =
       ROLES_BY_PERMISSION[requiredPermission === 'process_server_or_operator' ? 'operator' : requiredPermission];
     if (!roles.includes(key.role)) {

@@ -1,6 +1,4 @@
-import { applyDecorators, HttpCode, SetMetadata, UseInterceptors, type Type } from '@nestjs/common';
-import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
-import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
+import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import {
   ApiBearerAuth,
   ApiExtraModels,
@@ -19,10 +17,8 @@ import {
   type ProblemCode,
 } from '@app/api-contract';
 import type { Permission } from './principal.js';
-import { SpeculativeReadInterceptor } from './speculative-read.interceptor.js';
 
 const PERMISSION = 'configuration-server:permission';
-const SPECULATIVE_READ = 'configuration-server:begins-early';
 
 type ResponseHeaders = Readonly<
   Record<string, { readonly description: string; readonly schema: { readonly type: 'string' | 'integer' } }>
@@ -31,8 +27,6 @@ type ResponseHeaders = Readonly<
 interface EndpointOptions {
   readonly permission: Permission;
   readonly summary: string;
-  /** For a reader's call that changes nothing, and needs to know neither who asks nor how it is answered; others do not start: see `SpeculativeReadInterceptor`. */
-  readonly isSpeculative?: boolean;
   /** Successful answers by status; null has no body. The first is the one that is sent unless the method says otherwise. */
   readonly responses: Readonly<
     Record<
@@ -169,26 +163,8 @@ const SECURITY_BY_PERMISSION: Record<Permission, MethodDecorator[]> = {
 const clearInferredResponses: MethodDecorator = (_target, _name, descriptor) =>
   void Reflect.deleteMetadata('swagger/apiResponse', descriptor.value as object);
 
-/** Of a handler that is handed the answer: what it writes there would go out before its caller is let in. */
-const rejectResponseInjection =
-  (summary: string): MethodDecorator =>
-  (target, name) => {
-    const parameters = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, name) ?? {}) as object;
-    const injectsResponse = Object.keys(parameters).some((parameter) =>
-      parameter.startsWith(`${RouteParamtypes.RESPONSE}:`),
-    );
-    if (injectsResponse) throw new Error(`${summary}: a call that writes to its answer itself may not begin early`);
-  };
-
 /** States a route's permission, answers and problems next to its path: for the guard, and for the OpenAPI document. */
-export function Endpoint({
-  permission,
-  summary,
-  responses,
-  problems = [],
-  isSpeculative = false,
-}: EndpointOptions): MethodDecorator {
-  if (isSpeculative && permission !== 'reader') throw new Error(`${summary}: only a reader's call may begin early`);
+export function Endpoint({ permission, summary, responses, problems = [] }: EndpointOptions): MethodDecorator {
   const statuses = Object.keys(responses).map(Number);
   const success = statuses.map((status): MethodDecorator & ClassDecorator => {
     const { type, mediaType, ...responseOptions } = responses[status] ?? { type: null, description: '' };
@@ -205,13 +181,6 @@ export function Endpoint({
   return applyDecorators(
     clearInferredResponses,
     SetMetadata(PERMISSION, permission),
-    ...(isSpeculative
-      ? [
-          rejectResponseInjection(summary),
-          SetMetadata(SPECULATIVE_READ, true),
-          UseInterceptors(SpeculativeReadInterceptor),
-        ]
-      : []),
     HttpCode(statuses[0] ?? 200),
     ApiOperation({ summary, description: `Permission: ${permission}.` }),
     ApiExtraModels(ProblemResponse),
@@ -224,5 +193,3 @@ export function Endpoint({
 /** The permission that a route states; undefined when it states none, and then the server does not start. */
 export const permissionOf = (handler: object): Permission | undefined =>
   Reflect.getMetadata(PERMISSION, handler) as Permission | undefined;
-
-export const isSpeculative = (handler: object): boolean => Reflect.getMetadata(SPECULATIVE_READ, handler) === true;

@@ -56,8 +56,6 @@ export type AuthenticatedRequest = FastifyRequest & {
   quota?: Quota;
   /** When it is answered at the latest. */
   deadline?: CallDeadline;
-  /** Of a read that began early: whether its caller is let in. */
-  pendingAuthorization?: Promise<Principal>;
 };
 
 /** The caller of a route, and the name under which its events are written. */
@@ -76,7 +74,6 @@ export function isProcessServerCall({
 }
 
 export function getPrincipal(request: AuthenticatedRequest): AuthenticatedCall {
-  if (request.pendingAuthorization) throw new Error('a read that begins early cannot know its caller');
   const principal = request.principal ?? { kind: 'anyone' };
   const name = principal.kind === 'api_key' ? operatorName(principal.name) : 'process-server';
   return { principal, actor: { name, address: request.clientAddress, requestId: request.id } };

@@ -38,7 +38,6 @@ export class FleetController {
   @Get('events')
   @Endpoint({
     permission: 'reader',
-    isSpeculative: true,
     summary: 'The audit log',
     responses: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],

@@ -36,7 +36,6 @@ export class ProcessServersController {
   @Get()
   @Endpoint({
     permission: 'reader',
-    isSpeculative: true,
     summary: 'Lists process servers, Registered and Decommissioned ones',
     responses: { 200: { type: ProcessServerList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
@@ -76,7 +75,6 @@ export class ProcessServersController {
   @hostIdParam
   @Endpoint({
     permission: 'reader',
-    isSpeculative: true,
     summary: 'Timeline of one process server; a silence that runs now is its newest item',
     responses: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor', 'process_server_not_found'],
@@ -89,7 +87,6 @@ export class ProcessServersController {
   @hostIdParam
   @Endpoint({
     permission: 'reader',
-    isSpeculative: true,
     summary: 'Why a process server is in its state, and what to do',
     responses: { 200: { type: DiagnosisResponse, description: 'What is known, and what follows' } },
     problems: ['validation_failed', 'process_server_not_found'],

@@ -16,7 +16,6 @@ import {
   type Role,
 } from '@app/fleet';
 import { DATABASE_BATCHES, OptimisticLockError, type Database, type Statement, type Transaction } from '../database.js';
-import { TtlCache } from '../ttl-cache.js';
 import { eventStatements } from '../statements/events.js';
 import {
   COUNT_OTHER_ADMIN_KEYS,
@@ -65,8 +64,6 @@ export interface StoredPassphrase {
 
 /** In one transaction. */
 const MAX_FLUSHED_USES = 1_000;
-/** Between two pages that somebody reads; a key that was revoked meanwhile begins reads for so long at most, and is answered none. */
-const KEY_CACHE_TTL_MS = 10_000;
 
 const toApiKey = (row: KeyRow): ApiKey => ({
   keyId: row.id,
@@ -99,16 +96,12 @@ export class KeyRingStore implements KeyRing {
     },
   });
   private readonly uses = new Map<string, Date>();
-  /** Ids of keys that were valid, by hash. */
-  private readonly recentlyValid: TtlCache<string>;
 
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly identifiers: Identifiers,
-  ) {
-    this.recentlyValid = new TtlCache(clock, KEY_CACHE_TTL_MS);
-  }
+  ) {}
 
   change<A>(
     caller: Actor,
@@ -178,18 +171,9 @@ export class KeyRingStore implements KeyRing {
   async findValidApiKey(hash: Buffer): Promise<StoredApiKey | null> {
     const now = this.clock.now();
     const [key] = await this.database.rows<Pick<KeyRow, 'id' | 'name' | 'role'>>(FIND_VALID_KEY_BY_HASH, [hash, now]);
-    if (!key) {
-      this.recentlyValid.delete(hash.toString('hex'));
-      return null;
-    }
-    this.recentlyValid.set(hash.toString('hex'), key.id);
+    if (!key) return null;
     this.uses.set(key.id, now);
     return { keyId: key.id, name: key.name, role: key.role };
-  }
-
-  /** The id of the key with this hash, if it was valid when this replica looked last, in the last ten seconds. It may be so no longer. */
-  recentlyValidKeyId(hash: Buffer): string | null {
-    return this.recentlyValid.get(hash.toString('hex')) ?? null;
   }
 
   /** Writes when keys were used last. Called now and then: a write for each call would cost more than it tells. */
