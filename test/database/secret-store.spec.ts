@@ -31,12 +31,6 @@ describe('a key that the replicas share', () => {
     expect([mine, yours].some((offered) => offered.equals(first))).toBe(true);
     expect((await one.getOrCreateSharedKey('credential_hmac', randomBytes(32))).equals(first)).toBe(true);
   });
-
-  it('is one for each name', async () => {
-    const [mac, cursor] = [randomBytes(32), randomBytes(32)];
-    expect((await one.getOrCreateSharedKey('credential_hmac', mac)).equals(mac)).toBe(true);
-    expect((await one.getOrCreateSharedKey('cursor_hmac', cursor)).equals(cursor)).toBe(true);
-  });
 });
 
 describe('the first secrets', () => {

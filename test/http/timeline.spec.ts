@@ -191,6 +191,20 @@ describe('the timeline', () => {
     expect((await timeline(hostId, `?limit=1&order=oldest&cursor=${cursor}`)).status).toBe(200);
   });
 
+  it.each([
+    { at: 'now', id: '' },
+    { at: '+010000-01-01T00:00:00.000Z', id: '' },
+    { at: '2026-01-01T00:00:00.000Z', id: 'ü' },
+    { at: '2026-01-01T00:00:00.000Z', id: '', availableMs: '1' },
+    { id: '' },
+  ])('a cursor with a malformed state is refused: %j', async (state) => {
+    const { hostId } = await inTurn();
+    const { nextCursor } = (await timeline(hostId, '?limit=1')).body;
+    const [query] = JSON.parse(Buffer.from(nextCursor ?? '', 'base64url').toString()) as [object];
+    const cursor = Buffer.from(JSON.stringify([query, state])).toString('base64url');
+    expectProblem(await timeline(hostId, `?limit=1&cursor=${cursor}`), 'invalid_cursor');
+  });
+
   it.each(['', '?order=newest', '?from=2026-01-01T00:00:00Z'])('of an unknown host id: 404 (%s)', async (query) => {
     expectProblem(await timeline(randomUUID(), query), 'process_server_not_found');
   });

@@ -14,7 +14,6 @@ import { RESPONSE_TIMEOUT_MS } from './access/call-deadline.js';
 import { Authenticator } from './access/authenticator.js';
 import { DeadlineInterceptor } from './access/deadline.interceptor.js';
 import type { RejectedRequestAudit } from './access/rejected-request-audit.js';
-import { CursorCodec } from './queries/cursor-codec.js';
 import { FleetController } from './queries/fleet.controller.js';
 import { FleetSummaryCache } from './queries/fleet-summary-cache.js';
 import { HealthController } from './operations/health.controller.js';
@@ -53,7 +52,6 @@ export interface AppServices {
   readonly status: InstanceStatus;
   readonly metrics: Metrics;
   readonly keyService: KeyService;
-  readonly cursorCodec: CursorCodec;
   /** Less than five seconds in a test that waits for it. */
   readonly responseTimeoutMs?: number | undefined;
 }
@@ -97,7 +95,6 @@ export class AppModule {
         { provide: InstanceStatus, useValue: appServices.status },
         { provide: Metrics, useValue: appServices.metrics },
         { provide: KeyService, useValue: appServices.keyService },
-        { provide: CursorCodec, useValue: appServices.cursorCodec },
         {
           provide: APP_GUARD,
           useFactory: (authenticator: Authenticator) => new AuthGuard(authenticator, responseTimeoutMs),

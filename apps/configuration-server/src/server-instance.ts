@@ -40,20 +40,12 @@ import {
   PendingWrites,
   type DatabaseServers,
 } from '@app/fleet-mysql';
-import {
-  maxOpenSockets,
-  HmacCredentials,
-  newSharedKey,
-  SignedToken,
-  RandomSecretGenerator,
-  type Settings,
-} from '@app/platform';
+import { maxOpenSockets, HmacCredentials, newSharedKey, RandomSecretGenerator, type Settings } from '@app/platform';
 import { Authenticator } from './access/authenticator.js';
 import { RateLimit } from './access/rate-limit.js';
 import { addressBlockOf, FailedAttemptTracker } from './access/failed-attempts.js';
 import { RejectedRequestAudit } from './access/rejected-request-audit.js';
 import type { AppServices } from './app.module.js';
-import { CursorCodec } from './queries/cursor-codec.js';
 import { FleetSummaryCache } from './queries/fleet-summary-cache.js';
 import { Metrics } from './operations/metrics.js';
 import { NO_DATA_DIRECTORY, InstanceStatus, type DirectoryState } from './operations/instance-status.js';
@@ -181,9 +173,6 @@ export class ServerInstance {
     const secrets = new SecretStore(database, clock, identifiers);
     const keys = new KeyRingStore(database, clock, identifiers);
     const credentials = new HmacCredentials(await secrets.getOrCreateSharedKey('credential_hmac', newSharedKey()));
-    const cursorCodec = new CursorCodec(
-      new SignedToken(await secrets.getOrCreateSharedKey('cursor_hmac', newSharedKey())),
-    );
 
     const availability = availabilityTiming(leaseTiming.leaseSeconds);
     const availabilityClock = new LocalAvailabilityClock(
@@ -254,7 +243,7 @@ export class ServerInstance {
       directory,
       readinessTtlMs,
     );
-    const processServerQueries = new ProcessServerQueries(reader, registry, cursorCodec, version);
+    const processServerQueries = new ProcessServerQueries(reader, registry, version);
     const keyService = new KeyService(
       keys,
       new RandomSecretGenerator(),
@@ -282,14 +271,13 @@ export class ServerInstance {
       removalService: new RemovalService(changes, settings.cleanUp),
       planner: new PurgePlanner(plans, changes, clock, identifiers),
       processServerQueries,
-      eventQueries: new EventQueries(events, processServerQueries, cursorCodec),
+      eventQueries: new EventQueries(events, processServerQueries),
       eventExports: new EventExports(events, clock, maxUnreadExportMs),
       diagnosisService: new DiagnosisService(processServerQueries, events, version),
       fleetSummary: new FleetSummaryCache(counter, removals, clock),
       status,
       metrics,
       keyService: keyService,
-      cursorCodec,
       responseTimeoutMs,
     };
     const http = await createHttpServer(

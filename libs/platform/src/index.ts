@@ -22,7 +22,6 @@ export {
   visiblePrefix,
   constantTimeEqual,
   sha256,
-  SignedToken,
   RandomSecretGenerator,
 } from './secrets.js';
 export type { DatabaseSettings } from './database-settings.js';

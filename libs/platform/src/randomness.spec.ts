@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { version as versionOf } from 'uuid';
-import { RandomBytePool, SystemRandomness, UuidIdentifiers } from './randomness.js';
+import { SystemRandomness, UuidIdentifiers } from './randomness.js';
 
 const NOON = new Date('2026-11-23T12:00:00.000Z');
 const FAR_AWAY = new Date('6400-01-01T00:00:00.000Z');
@@ -34,23 +34,9 @@ describe('an id for a key', () => {
   });
 });
 
-describe('bytes that were drawn for many uses', () => {
-  it('are given once, as many as are asked for, across draws', () => {
-    const bytes = new RandomBytePool();
-    const taken = Array.from({ length: 600 }, (_, number) => bytes.next(16 + (number % 17)).toString('hex'));
-    expect(taken.map(({ length }) => length / 2)).toEqual(taken.map((_, number) => 16 + (number % 17)));
-    expect(new Set(taken.map((hex) => hex.slice(0, 32))).size).toBe(600);
-  });
-
-  it('are refused beyond what is drawn at once', () => {
-    expect(new RandomBytePool().next(4_096)).toHaveLength(4_096);
-    expect(() => new RandomBytePool().next(4_097)).toThrow(RangeError);
-  });
-
-  it('make fractions from 0 up to 1, each another', () => {
-    const randomness = new SystemRandomness();
-    const fractions = Array.from({ length: 2_000 }, () => randomness.random());
-    expect(fractions.every((fraction) => fraction >= 0 && fraction < 1)).toBe(true);
-    expect(new Set(fractions).size).toBe(2_000);
-  });
+it('fractions are from 0 up to 1, each another', () => {
+  const randomness = new SystemRandomness();
+  const fractions = Array.from({ length: 2_000 }, () => randomness.random());
+  expect(fractions.every((fraction) => fraction >= 0 && fraction < 1)).toBe(true);
+  expect(new Set(fractions).size).toBe(2_000);
 });

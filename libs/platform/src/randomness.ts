@@ -1,45 +1,24 @@
-import { hash, randomBytes } from 'node:crypto';
+import { hash, randomInt } from 'node:crypto';
 import { v7 as uuidV7 } from 'uuid';
 import { Identifiers, Randomness } from '@app/fleet';
 
-const FRACTION_BYTES = 6;
-const UUID_BYTES = 16;
-const POOL_BYTES = 4_096;
-
-/** Random bytes of the operating system, drawn for many uses at once: a draw of 4 KiB costs little more than one of 32 bytes. */
-export class RandomBytePool {
-  private pool = Buffer.alloc(0);
-  private used = 0;
-
-  /** Bytes that nobody else is given. @throws RangeError beyond 4,096. */
-  next(bytes: number): Buffer {
-    if (bytes > POOL_BYTES) throw new RangeError(`${bytes} bytes are more than are drawn at once`);
-    if (this.used + bytes > this.pool.length) {
-      this.pool = randomBytes(POOL_BYTES);
-      this.used = 0;
-    }
-    this.used += bytes;
-    return this.pool.subarray(this.used - bytes, this.used);
-  }
-}
+/** The largest range that `randomInt` takes. */
+const NON_INTEGER_NAMES = 2 ** 48 - 1;
 
 /** Randomness of the operating system. */
 export class SystemRandomness extends Randomness {
-  private readonly bytes = new RandomBytePool();
-
   random(): number {
-    return this.bytes.next(FRACTION_BYTES).readUIntBE(0, FRACTION_BYTES) / 2 ** (8 * FRACTION_BYTES);
+    return randomInt(NON_INTEGER_NAMES) / NON_INTEGER_NAMES;
   }
 }
 
 /** Ids of one process and one millisecond sort in the order in which they were made. */
 export class UuidIdentifiers extends Identifiers {
-  private readonly bytes = new RandomBytePool();
-  private sequence = this.bytes.next(3).readUIntBE(0, 3);
+  private sequence = randomInt(2 ** 24);
 
   newId(time: Date): string {
     this.sequence = (this.sequence + 1) >>> 0;
-    return uuidV7({ msecs: time.getTime(), seq: this.sequence, random: this.bytes.next(UUID_BYTES) });
+    return uuidV7({ msecs: time.getTime(), seq: this.sequence });
   }
 
   deterministicId(key: string): string {

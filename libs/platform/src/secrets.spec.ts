@@ -1,14 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { createHmac, randomBytes } from 'node:crypto';
-import { HmacCredentials, HmacSha256 } from './secrets.js';
-
-it.each([0, 1, 31, 32, 63, 64, 65, 200])('a keyed digest with a key of %d bytes is HMAC-SHA-256', (keyBytes) => {
-  const key = randomBytes(keyBytes);
-  for (const messageBytes of [0, 1, 55, 56, 64, 72, 1_000]) {
-    const message = randomBytes(messageBytes);
-    expect(new HmacSha256(key).digest(message)).toEqual(createHmac('sha256', key).update(message).digest());
-  }
-});
+import { randomBytes } from 'node:crypto';
+import { HmacCredentials } from './secrets.js';
 
 it('two credentials of one host id and generation differ in their random part', () => {
   const credentials = new HmacCredentials(randomBytes(32));

@@ -15,7 +15,7 @@ import {
 import { CHANGE_PROBLEMS, Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
 import { keyIdPipe } from '../access/uuid.pipe.js';
-import { CursorCodec } from '../queries/cursor-codec.js';
+import { decodeCursor, encodeCursor, isUuid } from '../queries/cursor-codec.js';
 import { InstanceStatus } from '../operations/instance-status.js';
 
 const DEFAULT_LIMIT = 100;
@@ -55,7 +55,6 @@ const toPassphraseDto = ({ passphraseId, createdAt, retiresAt }: Passphrase): Pa
 export class KeysController {
   constructor(
     private readonly keyService: KeyService,
-    private readonly cursorCodec: CursorCodec,
     private readonly status: InstanceStatus,
   ) {}
 
@@ -156,11 +155,11 @@ export class KeysController {
     read: (limit: number, after: string | null) => Promise<KeyPage<Item>>,
     toDto: (item: Item) => ItemDto,
   ): Promise<{ items: ItemDto[]; nextCursor: string | null; asOf: string }> {
-    const position = this.cursorCodec.decode<{ readonly after: string }>({ list }, cursor);
+    const position = decodeCursor<{ readonly after: string }>({ list }, cursor, ({ after }) => isUuid(after));
     const { items, next, asOf } = await read(limit, position?.after ?? null);
     return {
       items: items.map(toDto),
-      nextCursor: next && this.cursorCodec.encode({ list }, { after: next }),
+      nextCursor: next && encodeCursor({ list }, { after: next }),
       asOf: asOf.toISOString(),
     };
   }

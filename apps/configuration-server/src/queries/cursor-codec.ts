@@ -1,20 +1,39 @@
-import { type SignedToken } from '@app/platform';
+import { canonicalHostId } from '@app/api-contract';
 import { RequestProblem } from '../problems/request-problem.js';
 
-/** Where a walk through a list stands, bound to the query that it belongs to; opaque and signed. */
-export class CursorCodec {
-  constructor(private readonly signedToken: SignedToken) {}
+/** Bound to the query that it was made for. It is opaque and not signed: a client that edits it chooses its own page of the same query. */
+export function encodeCursor(query: object, state: object): string {
+  return Buffer.from(JSON.stringify([query, state])).toString('base64url');
+}
 
-  encode(query: object, state: object): string {
-    return this.signedToken.sign([query, state]);
-  }
+/** @throws RequestProblem `invalid_cursor` when it is malformed, or made for another query. */
+export function decodeCursor<State>(
+  query: object,
+  cursor: string | undefined,
+  isState: (value: Members<State>) => boolean,
+): State | null {
+  if (cursor === undefined) return null;
+  const [madeFor, state] = parsed(cursor);
+  if (JSON.stringify(madeFor) !== JSON.stringify(query) || !isObject(state) || !isState(state as Members<State>))
+    throw new RequestProblem('invalid_cursor');
+  return state as State;
+}
 
-  /** @throws RequestProblem `invalid_cursor` when it was changed, or made for another query. */
-  decode<State>(query: object, cursor: string | undefined): State | null {
-    if (cursor === undefined) return null;
-    const decoded = this.signedToken.verify(cursor);
-    if (!Array.isArray(decoded) || JSON.stringify(decoded[0]) !== JSON.stringify(query))
-      throw new RequestProblem('invalid_cursor');
-    return decoded[1] as State;
+/** As they arrive: any of them may be missing, or of another type. */
+export type Members<State> = { readonly [Name in keyof State]?: unknown };
+
+export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+export const isUuid = (value: unknown): boolean => typeof value === 'string' && canonicalHostId(value) === value;
+/** Of the years that a database can store. */
+export const isTimestampMs = (value: unknown): boolean =>
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_TIMESTAMP_MS;
+const LAST_TIMESTAMP_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+function parsed(cursor: string): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    return Array.isArray(value) && value.length === 2 ? value : [];
+  } catch {
+    return [];
   }
 }

@@ -1,7 +1,7 @@
 import { connectionStateAt, FleetError, systemAuthor } from '@app/fleet';
 import type { EventFilter, EventOrder, EventPage, EventPosition, EventLogQuery } from '@app/fleet-mysql';
 import type { EventDto, EventList, ListEventsQuery, ListTimelineQuery } from '@app/api-contract';
-import type { CursorCodec } from './cursor-codec.js';
+import { decodeCursor, encodeCursor, isTimestampMs, isUuid, type Members } from './cursor-codec.js';
 import { toEventDto, toEventFilter } from './event.mapper.js';
 import type { ProcessServerQueries } from './process-server-queries.js';
 
@@ -16,12 +16,17 @@ const boundTo = (list: 'events' | 'timeline', filter: object, order: EventOrder)
   ...(order === 'newest' && { order }),
 });
 
+const isEventPosition = ({ at, id, availableMs }: Members<EventPosition>): boolean =>
+  typeof at === 'string' &&
+  isTimestampMs(Date.parse(at)) &&
+  (id === '' || isUuid(id)) &&
+  (availableMs === undefined || Number.isFinite(availableMs));
+
 /** What happened: to one process server, or to the whole site. */
 export class EventQueries {
   constructor(
     private readonly events: EventLogQuery,
     private readonly processServerQueries: ProcessServerQueries,
-    private readonly cursorCodec: CursorCodec,
   ) {}
 
   /** @throws RequestProblem `invalid_cursor`, or `validation_failed` for a kind that there is none of. */
@@ -30,7 +35,7 @@ export class EventQueries {
     const query = boundTo('events', { filter }, order);
     return this.eventList(
       query,
-      await this.events.fetchPage(filter, limit, this.cursorCodec.decode<EventPosition>(query, cursor), order),
+      await this.events.fetchPage(filter, limit, decodeCursor(query, cursor, isEventPosition), order),
     );
   }
 
@@ -44,7 +49,7 @@ export class EventQueries {
   ): Promise<EventList> {
     const filter: EventFilter = { hostId, ...toEventFilter(window) };
     const query = boundTo('timeline', filter, order);
-    const position = this.cursorCodec.decode<EventPosition>(query, cursor);
+    const position = decodeCursor(query, cursor, isEventPosition);
     return order === 'newest'
       ? this.newestFirst(query, filter, limit, position)
       : this.oldestFirst(query, filter, limit, position);
@@ -99,8 +104,8 @@ export class EventQueries {
   private eventList(query: object, { items, next, tail: follow, asOf }: EventPage): EventList {
     return {
       items: items.map(toEventDto),
-      nextCursor: next && this.cursorCodec.encode(query, next),
-      followCursor: follow && this.cursorCodec.encode(query, follow),
+      nextCursor: next && encodeCursor(query, next),
+      followCursor: follow && encodeCursor(query, follow),
       asOf: asOf.toISOString(),
     };
   }

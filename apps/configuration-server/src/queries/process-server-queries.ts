@@ -1,8 +1,8 @@
 import { FleetError, type Moment, type ProcessServer, type Registry, type Version } from '@app/fleet';
-import { NAME_CURSOR_TTL_MS, type ProcessServerListQuery, type Position } from '@app/fleet-mysql';
+import { NAME_CURSOR_TTL_MS, type ProcessServerListQuery, type Position, type SortKey } from '@app/fleet-mysql';
 import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/api-contract';
 import { entityTagOf } from '../edge/entity-tag.js';
-import type { CursorCodec } from './cursor-codec.js';
+import { decodeCursor, encodeCursor, isObject, isTimestampMs, isUuid, type Members } from './cursor-codec.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { toFleetFilter } from './fleet-filter.mapper.js';
 import { toDetail, toSummary } from './process-server.mapper.js';
@@ -15,12 +15,21 @@ interface ListCursor {
   readonly snapshot: { readonly atMs: number; readonly availableMs: number };
 }
 
+const isWalkState =
+  (sort: SortKey) =>
+  ({ position, snapshot: first }: Members<ListCursor>): boolean => {
+    if (!isObject(position) || !isObject(first)) return false;
+    const { after, hostId } = position as Members<Position>;
+    const { atMs, availableMs } = first as Members<ListCursor['snapshot']>;
+    const isAfter = sort === 'lastHeartbeat' ? Number.isFinite(after) : typeof after === 'string';
+    return isAfter && isUuid(hostId) && isTimestampMs(atMs) && Number.isFinite(availableMs);
+  };
+
 /** The fleet as the portal and the operators see it. */
 export class ProcessServerQueries {
   constructor(
     private readonly reader: ProcessServerListQuery,
     private readonly registry: Registry,
-    private readonly cursorCodec: CursorCodec,
     private readonly version: Version,
   ) {}
 
@@ -33,7 +42,7 @@ export class ProcessServerQueries {
   }: ListProcessServersQuery): Promise<ProcessServerList> {
     const filter = toFleetFilter(filters);
     const query = { list: 'process-servers', sort, filter };
-    const state = this.cursorCodec.decode<ListCursor>(query, cursor);
+    const state = decodeCursor<ListCursor>(query, cursor, isWalkState(sort));
     const resumedSnapshot = state && { at: new Date(state.snapshot.atMs), availableMs: state.snapshot.availableMs };
     const { items, next, asOf, snapshot } = await this.reader.fetchPage({
       sort,
@@ -48,7 +57,7 @@ export class ProcessServerQueries {
       items: items.map((server) => toSummary(server, asOf, this.version, server.possibleDuplicate)),
       nextCursor:
         next &&
-        this.cursorCodec.encode(query, {
+        encodeCursor(query, {
           position: next,
           snapshot: { atMs: snapshot.at.getTime(), availableMs: snapshot.availableMs },
         } satisfies ListCursor),

@@ -4,7 +4,7 @@ import { insertEvents } from '../statements/events.js';
 import { INSERT_KEY, INSERT_PASSPHRASE } from '../statements/keys.js';
 
 /** Keys that all replicas share. */
-export type SharedKey = 'credential_hmac' | 'cursor_hmac';
+export type SharedKey = 'credential_hmac';
 
 const READ_SECRET = 'SELECT s.value FROM shared_secret AS s WHERE s.name = ?';
 const INSERT_SECRET_IF_ABSENT = 'INSERT IGNORE INTO shared_secret (name, value, created_at) VALUES (?, ?, ?)';
