@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Body, Controller, Get, Param, Post } from '@nestjs/common';
-import { IsString } from 'class-validator';
+import { Controller, Get } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newApiKey, sha256 } from '@app/platform';
 import { PROBLEMS, type ProblemCode } from '@app/api-contract';
-import { assertBodyValidatorsCompile } from '../../apps/configuration-server/src/problems/body-validators.js';
 import { assertEveryRouteHasPermission } from '../../apps/configuration-server/src/route-permissions.js';
 import { OPENAPI_FILE, projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 import { parseResponse } from '../support/expect-problem.js';
@@ -367,23 +365,5 @@ describe('a route that states no permission', () => {
 
   it('keeps the server from starting', () => {
     expect(() => assertEveryRouteHasPermission([Open])).toThrow('Routes without a permission: GET v1/open/door');
-  });
-});
-
-describe('a body whose class has a decorator that no check can be compiled from', () => {
-  class Labels {
-    @IsString({ each: true })
-    readonly labels!: string[];
-  }
-  @Controller('v1/labels')
-  class Labelled {
-    @Post(':id')
-    label(@Param('id') id: string, @Body() body: Labels): unknown {
-      return [id, body];
-    }
-  }
-
-  it('keeps the server from starting', () => {
-    expect(() => assertBodyValidatorsCompile([Labelled])).toThrow('Labels.labels: no compiled check for isString');
   });
 });

@@ -6,11 +6,10 @@ import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { TlsSettings } from '@app/platform';
-import { AppModule, API_CONTROLLERS, type AppServices } from './app.module.js';
+import { AppModule, type AppServices } from './app.module.js';
 import type { AuthenticatedRequest } from './access/principal.js';
 import { rateLimitHeaders } from './access/rate-limit.js';
 import { assertEveryRouteHasPermission, routePermissions } from './route-permissions.js';
-import { assertBodyValidatorsCompile } from './problems/body-validators.js';
 import { registerJsonParser, parseJson } from './problems/json-body.js';
 import type { ClientAddresses } from './edge/client-address.js';
 import { pipelineOf } from './edge/request-pipeline.js';
@@ -57,7 +56,6 @@ export async function createHttpServer(
   logger: Logger,
 ): Promise<NestFastifyApplication> {
   assertEveryRouteHasPermission();
-  assertBodyValidatorsCompile(API_CONTROLLERS);
   const { randomness, metrics } = appServices;
   // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
   const server = {

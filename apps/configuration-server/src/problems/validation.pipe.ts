@@ -1,7 +1,6 @@
-import { ValidationPipe, type ArgumentMetadata } from '@nestjs/common';
+import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
-import { firstError, type FieldError, type DtoClass } from '@app/api-contract';
-import { getBodyValidator } from './body-validators.js';
+import { firstError, type FieldError } from '@app/api-contract';
 import { RequestProblem, truncateName } from './request-problem.js';
 
 /** What class-validator calls a property that its class does not have. */
@@ -18,17 +17,9 @@ function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldErro
   });
 }
 
-/** A body that its class's compiled check lets pass is taken as it is, a plain object; the walk along the decorators names what is wrong with the rest. */
-class CompiledValidationPipe extends ValidationPipe {
-  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type === 'body' && getBodyValidator(metadata.metatype as DtoClass)(value)) return value;
-    return super.transform(value, metadata);
-  }
-}
-
 /** Checks bodies and queries against their wire classes: no unknown fields, no conversion of types. */
 export const validationPipe = (): ValidationPipe =>
-  new CompiledValidationPipe({
+  new ValidationPipe({
     whitelist: true,
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
