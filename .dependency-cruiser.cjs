@@ -42,6 +42,12 @@ module.exports = {
       from: { path: '^(apps|libs/([^/]+))/' },
       to: { path: '^libs/([^/]+)/src/(?!index[.]ts$)', pathNot: '^libs/$2/' },
     },
+    {
+      name: 'heartbeat-fast-path-is-entered-by-its-index',
+      severity: 'error',
+      from: { pathNot: '^apps/configuration-server/src/heartbeats/fast-path/' },
+      to: { path: '^apps/configuration-server/src/heartbeats/fast-path/(?!index[.]ts$)' },
+    },
     { name: 'nobody-imports-a-spec', severity: 'error', from: {}, to: { path: '[.]spec[.]ts$' } },
     { name: 'only-tests-use-test', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },

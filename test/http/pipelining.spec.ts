@@ -31,8 +31,8 @@ afterEach(() => {
 });
 afterAll(() => cluster.close());
 
-async function open(replica = 0): Promise<Socket> {
-  const { hostname, port } = new URL(await cluster.replica(replica).http.getUrl());
+async function open(replica = 0, of = cluster): Promise<Socket> {
+  const { hostname, port } = new URL(await of.replica(replica).http.getUrl());
   const socket = connect({ port: Number(port), host: hostname, noDelay: true }).on('error', () => undefined);
   sockets.push(socket);
   await once(socket, 'connect');
@@ -56,7 +56,24 @@ const EXCHANGES: readonly (readonly [request: string, status: number])[] = [
 const statusesOf = (text: string): number[] =>
   [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
-describe('pipelined requests', () => {
+describe.each(['on', 'off'])('pipelined requests, with HEARTBEAT_FAST_PATH=%s,', (fastPath) => {
+  let other: TestCluster;
+  beforeAll(async () => {
+    other = await TestCluster.open({ settings: { HEARTBEAT_FAST_PATH: fastPath } });
+  });
+  afterAll(() => other.close());
+
+  it('that are heartbeats, one of them rejected, are answered in order', async () => {
+    const { hostId, credential } = await other.registered();
+    const heartbeat = (generation: number): string =>
+      `POST /v1/process-servers/${hostId}/heartbeats HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"generation":${generation}}`;
+    const socket = await open(0, other);
+    let text = '';
+    socket.on('data', (chunk) => (text += String(chunk))).write([1, 1, 2, 1].map(heartbeat).join(''));
+    await eventually('all are answered', MAX_DURATION_MS, () => statusesOf(text).length === 4);
+    expect(statusesOf(text)).toEqual([200, 200, 401, 200]);
+  });
+
   it.each([7, 100, 4_096, 1_000_000])(
     'are all answered, in order, when they arrive in pieces of %d bytes',
     async (piece) => {
@@ -64,7 +81,7 @@ describe('pipelined requests', () => {
         { length: piece < 100 ? 20 : 500 },
         (_, number) => EXCHANGES[number % EXCHANGES.length] ?? ['', 0],
       );
-      const socket = await open();
+      const socket = await open(0, other);
       let text = '';
       socket.on('data', (chunk) => (text += String(chunk)));
       const bytes = exchanges.map(([request]) => request).join('');
@@ -84,9 +101,9 @@ describe('pipelined requests', () => {
         '\n',
         '\r\n\r\n\n\n'.repeat(200),
       );
-      return `PUT /v1/process-servers/${hostId} HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      return `PUT /v1/process-servers/${hostId} HTTP/1.1\r\nHost: a\r\nAuthorization: ${other.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     });
-    const socket = await open();
+    const socket = await open(0, other);
     let text = '';
     socket.on('data', (chunk) => (text += String(chunk))).write(requests.join(''));
     await eventually('all are answered', MAX_DURATION_MS, () => statusesOf(text).length === hostIds.length);

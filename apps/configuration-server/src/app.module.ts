@@ -68,17 +68,14 @@ export const API_CONTROLLERS: Type[] = [
   HealthController,
 ];
 
-/** Heartbeats have a door of their own. */
-const NEST_CONTROLLERS = API_CONTROLLERS.filter((controller) => controller !== HeartbeatsController);
-
 /** The HTTP door. Everything behind it is made in `server-instance.ts`. */
 @Module({})
 export class AppModule {
-  static forRoot(appServices: AppServices, controllers: readonly Type[] = NEST_CONTROLLERS): DynamicModule {
+  static forRoot(appServices: AppServices): DynamicModule {
     const { responseTimeoutMs = RESPONSE_TIMEOUT_MS } = appServices;
     return {
       module: AppModule,
-      controllers: [...controllers],
+      controllers: API_CONTROLLERS,
       providers: [
         { provide: Clock, useValue: appServices.clock },
         { provide: Randomness, useValue: appServices.randomness },
@@ -104,8 +101,10 @@ export class AppModule {
         {
           provide: APP_FILTER,
           useFactory: (randomness: Randomness, authenticator: Authenticator) =>
-            new ProblemFilter(randomness, async (request, permission) =>
-              authenticateWithin(responseTimeoutMs, authenticator, request, permission),
+            new ProblemFilter(
+              randomness,
+              async (request, permission) => authenticateWithin(responseTimeoutMs, authenticator, request, permission),
+              appServices.rejectedHeartbeats,
             ),
           inject: [Randomness, Authenticator],
         },

@@ -1,8 +1,8 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import Fastify, { LogController } from 'fastify';
+import { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { TlsSettings } from '@app/platform';
@@ -10,9 +10,10 @@ import { AppModule, type AppServices } from './app.module.js';
 import type { AuthenticatedRequest } from './access/principal.js';
 import { rateLimitHeaders } from './access/rate-limit.js';
 import { assertEveryRouteHasPermission, routePermissions } from './route-permissions.js';
-import { registerJsonParser, parseJson } from './problems/json-body.js';
+import { registerJsonParser } from './problems/json-body.js';
 import type { ClientAddresses } from './edge/client-address.js';
-import { pipelineOf } from './edge/request-pipeline.js';
+import { connectionState } from './edge/connection-state.js';
+import { pipelinedServing, pipelineOf } from './edge/request-pipeline.js';
 import { expectProxyHeaders, type RejectedConnections } from './edge/proxy-protocol.js';
 import { PipelineScheduler } from './edge/pipeline-scheduler.js';
 import { SlicedResponse } from './edge/sliced-response.js';
@@ -21,13 +22,11 @@ import { touch } from './edge/connection-activity.js';
 import { securityHeaders } from './edge/security-headers.js';
 import { findHeaderProblem } from './edge/request-header-checks.js';
 import { MethodNotAllowedRoutes } from './edge/method-not-allowed-routes.js';
-import { RequestProblem } from './problems/request-problem.js';
 import { respondToClientError } from './edge/client-error-handler.js';
 import { problemCodeOf, sendProblem } from './access/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
-import { registerHeartbeatRoute } from './heartbeats/heartbeat-route.js';
+import { attachHeartbeatFastPath } from './heartbeats/fast-path/index.js';
 import { TLS_OPTIONS } from './edge/tls-certificate.js';
-import { attachHeartbeatFastPath, takeRequestId } from './heartbeats/fast-path/heartbeat-fast-path.js';
 
 /** Nothing that the contract asks for is larger. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -47,12 +46,21 @@ interface HttpServerOptions {
   readonly clients: ClientAddresses;
   /** Those without a PROXY protocol header; null where none is expected. */
   readonly rejectedConnections: RejectedConnections | null;
+  /** Whether ordinary heartbeats are served before they reach Node's HTTP server. */
+  readonly heartbeatFastPath: boolean;
 }
 
 /** The HTTP server with every route of the contract; not listening yet. */
 export async function createHttpServer(
   appServices: AppServices,
-  { tls, requestTimeoutMs = REQUEST_TIMEOUT_MS, unread, clients, rejectedConnections }: HttpServerOptions,
+  {
+    tls,
+    requestTimeoutMs = REQUEST_TIMEOUT_MS,
+    unread,
+    clients,
+    rejectedConnections,
+    heartbeatFastPath,
+  }: HttpServerOptions,
   logger: Logger,
 ): Promise<NestFastifyApplication> {
   assertEveryRouteHasPermission();
@@ -69,7 +77,7 @@ export async function createHttpServer(
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (ours: FastifyBaseLogger) => ours, // one for each request would cost more than it tells: a problem's line has the request id
     return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
-    genReqId: (request: unknown) => takeRequestId(request as IncomingMessage),
+    genReqId: (request: unknown) => connectionState((request as IncomingMessage).socket).nextRequestId(),
     bodyLimit: MAX_BODY_BYTES,
     // No hook runs for these: the target cannot be decoded, or is too long for the router.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
@@ -115,13 +123,29 @@ export async function createHttpServer(
   const methodNotAllowedRoutes = new MethodNotAllowedRoutes(fastify);
   registerCommonHooks(fastify, appServices, clients, tls !== null);
   await serveDocs(fastify, appServices.authenticator);
-  const pipelines = { scheduler: new PipelineScheduler(), unread };
-  const closeFastPath = attachHeartbeatFastPath(fastify.server, appServices, {
-    pipelines,
+  const event = tls ? 'secureConnection' : 'connection';
+  const handOffToNode = pipelinedServing(fastify.server, event, { scheduler: new PipelineScheduler(), unread });
+  const { receiver, authenticator: callers, clock } = appServices;
+  const headers = securityHeaders(tls !== null);
+  const fastPath = {
+    receiver,
+    callers,
+    clock,
+    metrics,
     clients,
-    event: tls ? 'secureConnection' : 'connection',
+    headers,
     requestTimeoutMs,
     keepAliveMs: KEEP_ALIVE_MS,
+  };
+  const serve = heartbeatFastPath ? attachHeartbeatFastPath(fastify, fastPath, handOffToNode) : handOffToNode;
+  fastify.server.on(event, (socket: Socket) => {
+    socket.on('error', ignoreSocketError);
+    clients.ofPeer(socket);
+    serve(socket);
+  });
+  fastify.server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    touch(socket);
+    pipelineOf(socket)?.begin(response);
   });
   if (rejectedConnections)
     expectProxyHeaders(fastify.server, {
@@ -130,27 +154,15 @@ export async function createHttpServer(
       requestTimeoutMs,
       rejected: rejectedConnections,
     });
-  fastify.addHook('preClose', (done) => {
-    closeFastPath();
-    done();
-  });
   await app.init();
-  await registerHeartbeatRoute(fastify, appServices); // it waits for its routes, which Nest's error handler would miss before `init`
   methodNotAllowedRoutes.register();
-
-  const heartbeatFastify = Fastify(fastifyOptions);
-  registerCommonHooks(heartbeatFastify, appServices, clients, tls !== null);
-  heartbeatFastify.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, randomness));
-  heartbeatFastify.setNotFoundHandler((request, reply) =>
-    sendProblem(new RequestProblem('route_not_found'), request, reply, randomness),
-  );
-  await registerHeartbeatRoute(heartbeatFastify, appServices);
-  await heartbeatFastify.ready();
-  routeHeartbeatsPastNest(fastify.server, heartbeatFastify);
   return app;
 }
 
-/** What holds for every request, through whichever Fastify it comes. */
+/** Without a listener, an error of one connection would end the process. The connection closes by itself. */
+const ignoreSocketError = (): void => undefined;
+
+/** What holds for every request. */
 function registerCommonHooks(
   fastify: FastifyInstance,
   { metrics, receiver, rejectedRequestAudit }: AppServices,
@@ -171,7 +183,7 @@ function registerCommonHooks(
       return permissions.get(`${this.method === 'HEAD' ? 'GET' : this.method} ${this.routeOptions.url}`);
     },
   });
-  registerJsonParser(fastify, parseJson);
+  registerJsonParser(fastify);
   fastify.addHook('onRequest', (request, _reply, done) => done(findHeaderProblem(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id);
@@ -186,25 +198,5 @@ function registerCommonHooks(
   fastify.addHook('onResponse', (_request, reply, done) => {
     metrics.recordResponse(reply.statusCode, problemCodeOf(reply));
     done();
-  });
-}
-
-/** As nearly every agent writes it; any other spelling takes the way of all calls. */
-const HEARTBEAT_PATH = /^\/v1\/process-servers\/[^/?#]+\/heartbeats$/;
-
-/** Lets heartbeats past the hooks and middleware that Nest puts before every route: nine of ten requests are theirs. */
-function routeHeartbeatsPastNest(server: Server, heartbeatFastify: FastifyInstance): void {
-  const [originalListener] = server.listeners('request') as ((
-    request: IncomingMessage,
-    response: ServerResponse,
-  ) => void)[];
-  if (!originalListener) throw new Error('the HTTP server has no request listener');
-  server.removeListener('request', originalListener);
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    touch(request.socket);
-    pipelineOf(request.socket)?.begin(response);
-    if (request.method === 'POST' && HEARTBEAT_PATH.test(request.url ?? ''))
-      heartbeatFastify.routing(request, response);
-    else originalListener(request, response);
   });
 }

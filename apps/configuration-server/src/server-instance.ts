@@ -282,7 +282,7 @@ export class ServerInstance {
     };
     const http = await createHttpServer(
       appServices,
-      { tls: settings.http.tls, requestTimeoutMs, unread, clients, rejectedConnections },
+      { ...settings.http, requestTimeoutMs, unread, clients, rejectedConnections },
       logger,
     );
     const certificate =

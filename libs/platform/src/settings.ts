@@ -97,6 +97,12 @@ export const SETTINGS = [
   ),
   setting('HEARTBEAT_MAX_QUEUE_LENGTH', 'count', '20000', 'Heartbeats that may wait for a commit'),
   setting('HEARTBEAT_MAX_BATCH_SIZE', 'count', '500', 'Heartbeats written in one transaction, 1000 at most'),
+  setting(
+    'HEARTBEAT_FAST_PATH',
+    '',
+    'on',
+    'Or `off`: all heartbeats are served by the HTTP framework, at a fraction of the rate',
+  ),
   setting('CLEAN_UP_GRACE_SECONDS', 's', '300', 'From decommissioning to removal'),
   setting('CLEAN_UP_INTERVAL_SECONDS', 's', '60', 'Between two sweeps; grace + two intervals may not exceed 900'),
   setting(
@@ -168,6 +174,7 @@ export interface Settings {
     readonly port: number;
     readonly maxConnections: number;
     readonly tls: TlsSettings | null;
+    readonly heartbeatFastPath: boolean;
   } & ProxySettings;
   readonly dataDirectory: string;
   /** Null: a private database. */
@@ -274,6 +281,7 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
       trustedProxies: trustedProxies(text('TRUSTED_PROXIES'), addError),
       proxyProtocol,
       proxyHeader: oneOf('TRUSTED_PROXY_HEADER', ['any', 'forwarded', 'x-forwarded-for']),
+      heartbeatFastPath: oneOf('HEARTBEAT_FAST_PATH', ['on', 'off']) === 'on',
     },
     dataDirectory: text('DATA_DIRECTORY'),
     database: text('DATABASE_URL')

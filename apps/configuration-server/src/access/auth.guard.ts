@@ -66,12 +66,13 @@ const findUnexpectedBody = (context: ExecutionContext, body: unknown): RequestPr
     ? null
     : RequestProblem.field('body', 'this call takes no body');
 
-/** To ignore If-Match would change what its sender did not see. */
+/** To ignore If-Match would change what its sender did not see. A heartbeat changes nothing that its sender could protect. */
 const findUnsupportedPrecondition = ({
   method,
   headers,
-}: Pick<AuthenticatedRequest, 'method' | 'headers'>): RequestProblem | null =>
-  headers['if-match'] === undefined || method === 'GET' || method === 'HEAD'
+  permission,
+}: Pick<AuthenticatedRequest, 'method' | 'headers' | 'permission'>): RequestProblem | null =>
+  headers['if-match'] === undefined || method === 'GET' || method === 'HEAD' || permission === 'process_server'
     ? null
     : new RequestProblem('if_match_not_supported', IF_MATCH_NOT_SUPPORTED);
 const IF_MATCH_NOT_SUPPORTED =

@@ -56,6 +56,8 @@ export type AuthenticatedRequest = FastifyRequest & {
   quota?: Quota;
   /** When it is answered at the latest. */
   deadline?: CallDeadline;
+  /** Of a heartbeat: the transaction that rejects it writes the event. */
+  isRejectionRecorded?: boolean;
 };
 
 /** The caller of a route, and the name under which its events are written. */

@@ -2,8 +2,15 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FleetError, Randomness } from '@app/fleet';
 import type { ProblemResponse } from '@app/api-contract';
-import { isProcessServerCall, type Permission, type AuthenticatedRequest } from './principal.js';
+import {
+  isProcessServerCall,
+  getPrincipal,
+  type Principal,
+  type Permission,
+  type AuthenticatedRequest,
+} from './principal.js';
 import { exceededQuota } from './rate-limit.js';
+import type { RejectedHeartbeatRecorder } from '../heartbeats/rejected-heartbeat-recorder.js';
 import { markRespondedEarly } from '../edge/client-error-handler.js';
 import { isHeaderProblem, PROBLEM_MEDIA_TYPE, toProblem, retryAfterSeconds } from '../problems/problem-details.js';
 
@@ -14,14 +21,15 @@ const problemCodes = new WeakMap<FastifyReply['raw'], ProblemResponse['code']>()
 export const problemCodeOf = ({ raw }: Pick<FastifyReply, 'raw'>): string => problemCodes.get(raw) ?? 'none';
 
 /**
- * Whatever goes wrong leaves as application/problem+json. Where Fastify refuses a body before the guard has run, the caller is
- * recognised first: one that may not call is told nothing about its body.
+ * Every error leaves as application/problem+json. Where Fastify rejects a body before the guard has run, the caller is
+ * authenticated first: an unauthorised caller learns nothing about its body. A rejected heartbeat of a known sender is recorded.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(
     private readonly randomness: Randomness,
-    private readonly authenticate: (request: AuthenticatedRequest, permission: Permission) => Promise<unknown>,
+    private readonly authenticate: (request: AuthenticatedRequest, permission: Permission) => Promise<Principal>,
+    private readonly rejectedHeartbeats: RejectedHeartbeatRecorder,
   ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
@@ -30,8 +38,25 @@ export class ProblemFilter implements ExceptionFilter {
     const send = (problem: unknown): void =>
       sendProblem(problem, request, http.getResponse<FastifyReply>(), this.randomness);
     const { permission, statedPermission } = request;
+    if (statedPermission === 'process_server') return void this.rejectHeartbeat(error, request, send);
     if (permission !== undefined || statedPermission === undefined || isHeaderProblem(error)) return send(error);
     void this.authenticate(request, statedPermission).then(() => send(error), send);
+  }
+
+  private async rejectHeartbeat(
+    error: unknown,
+    request: AuthenticatedRequest,
+    send: (problem: unknown) => void,
+  ): Promise<void> {
+    try {
+      if (request.permission === undefined) request.principal = await this.authenticate(request, 'process_server');
+    } catch (denied) {
+      return send(isHeaderProblem(error) ? error : denied);
+    }
+    const { principal: caller, isRejectionRecorded = false } = request;
+    if (caller?.kind === 'process_server' && !isRejectionRecorded)
+      await this.rejectedHeartbeats.record(error, caller, getPrincipal(request).actor);
+    send(error);
   }
 }
 

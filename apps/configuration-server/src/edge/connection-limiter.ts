@@ -1,9 +1,9 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { connectionKey } from './connection-key.js';
+import { connectionState } from './connection-state.js';
 import { pipelineOf } from './request-pipeline.js';
 import { hasEarlyResponse } from './client-error-handler.js';
-import { isHeartbeatInFlight } from '../heartbeats/fast-path/heartbeat-fast-path.js';
 import { touch, lastActivity } from './connection-activity.js';
 
 /** Closed at once when there are too many, so that not every newcomer costs a look at all of them (125 ms at 100,000): this share of those who never asked anything. */
@@ -86,14 +86,15 @@ export class ConnectionLimiter {
 
 const currentResponse = (socket: Socket): ServerResponse | null => pipelineOf(socket)?.current ?? null;
 
-const isResponding = (socket: Socket): boolean => currentResponse(socket) !== null || isHeartbeatInFlight(socket);
+const isResponding = (socket: Socket): boolean =>
+  currentResponse(socket) !== null || connectionState(socket).isHeartbeatInFlight;
 
 /** A request that is not all there yet, or an answer that is and that nobody reads, is nothing that we are at work on. */
 function isProcessing(socket: Socket): boolean {
   const response = currentResponse(socket);
   return response
     ? response.req.complete && !response.writableEnded && !socket.writableNeedDrain
-    : isHeartbeatInFlight(socket);
+    : connectionState(socket).isHeartbeatInFlight;
 }
 
 function track(socket: Socket, sockets: Set<Socket>): void {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { PipelineScheduler } from './pipeline-scheduler.js';
 import type { UnreadResponses } from './unread-responses.js';
@@ -37,7 +37,7 @@ export class RequestPipeline {
     private readonly sharing: PipelineSharing,
   ) {}
 
-  /** To be called once Node's HTTP server has its listeners on the connection, before the first byte flows. */
+  /** Once Node's HTTP server has its listeners on the connection, before the first byte flows. */
   static open(socket: Socket, sharing: PipelineSharing): void {
     const [parse] = socket.listeners('data') as ((this: Socket, bytes: Buffer) => void)[];
     if (!parse) throw new Error('the HTTP server does not read the connection');
@@ -115,6 +115,21 @@ export class RequestPipeline {
     this.waitingFor = 'turn';
     this.sharing.scheduler.add(this);
   }
+}
+
+/** Takes Node's own listener off the server. Returns what serves a new connection by Node's HTTP server, in slices. */
+export function pipelinedServing(
+  server: Server,
+  event: 'connection' | 'secureConnection',
+  sharing: PipelineSharing,
+): (socket: Socket) => void {
+  const [handOffToNode] = server.listeners(event) as ((this: Server, socket: Socket) => void)[];
+  if (!handOffToNode) throw new Error('the HTTP server has no connection listener');
+  server.removeListener(event, handOffToNode);
+  return (socket) => {
+    handOffToNode.call(server, socket);
+    RequestPipeline.open(socket, sharing);
+  };
 }
 
 /** After the first blank line, which may end a head, that makes the slice long enough; all of it when there is none. */

@@ -92,27 +92,13 @@ export function toHeartbeat(
   };
 }
 
-const responseByResult = new WeakMap<HeartbeatResult, HeartbeatResponse>();
-
-/** The same answer, which many of a group share, makes the same response. */
-export function toHeartbeatResponse(result: HeartbeatResult): HeartbeatResponse {
-  let response = responseByResult.get(result);
-  if (!response)
-    responseByResult.set(result, (response = { ...result, leaseExpiresAt: result.leaseExpiresAt.toISOString() }));
-  return response;
-}
+export const toHeartbeatResponse = (result: HeartbeatResult): HeartbeatResponse => ({
+  ...result,
+  leaseExpiresAt: result.leaseExpiresAt.toISOString(),
+});
 
 /** The same with what was left out of one heartbeat: the response to each sender names its own. */
 export function toSenderResponse(result: HeartbeatResult, omitted: OmittedMembers): HeartbeatResponse {
   const response = toHeartbeatResponse(result);
   return omitted && omitted.ignored.length > 0 ? { ...response, ignored: [...omitted.ignored] } : response;
-}
-
-const jsonByResponse = new WeakMap<HeartbeatResponse, string>();
-
-/** As JSON, made once for all who share the response. */
-export function serializeHeartbeatResponse(response: HeartbeatResponse): string {
-  let text = jsonByResponse.get(response);
-  if (text === undefined) jsonByResponse.set(response, (text = JSON.stringify(response)));
-  return text;
 }

@@ -1,13 +1,16 @@
-import { Body, Controller, Param, Post } from '@nestjs/common';
-import { ApiParam, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Param, Post, Req } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBody, ApiParam, ApiTags } from '@nestjs/swagger';
 import { Clock, HeartbeatReceiver } from '@app/fleet';
-import { HeartbeatRequest, HeartbeatResponse } from '@app/api-contract';
+import { HeartbeatRequest, HeartbeatResponse, type Reading } from '@app/api-contract';
 import { BODY_PROBLEMS, Endpoint } from '../access/endpoint.decorator.js';
-import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
+import { CurrentPrincipal, type AuthenticatedCall, type AuthenticatedRequest } from '../access/principal.js';
 import { hostIdPipe } from '../access/uuid.pipe.js';
-import { toHeartbeat, toSenderResponse, type OmittedMembers } from './heartbeat.mapper.js';
+import { connectionState } from '../edge/connection-state.js';
+import { ACCEPTS_ANY_JSON } from '../problems/json-body.js';
+import { HeartbeatBodyPipe } from '../process-servers/heartbeat-body.pipe.js';
+import { toHeartbeat, toSenderResponse } from './heartbeat.mapper.js';
 
-/** Described like every route and served by `heartbeat-route.ts`, outside Nest's pipeline. */
 @ApiTags('process server')
 @ApiParam({ name: 'hostId', description: 'UUID made once by the installer; case does not matter', format: 'uuid' })
 @Controller('v1/process-servers/:hostId/heartbeats')
@@ -18,6 +21,8 @@ export class HeartbeatsController {
   ) {}
 
   @Post()
+  @RouteConfig(ACCEPTS_ANY_JSON)
+  @ApiBody({ type: HeartbeatRequest })
   @Endpoint({
     permission: 'process_server',
     summary: 'Says that a process server lives, with its version and load; answered when it is on disk',
@@ -37,14 +42,17 @@ export class HeartbeatsController {
   })
   heartbeat(
     @Param('hostId', hostIdPipe) hostId: string,
-    @Body() body: HeartbeatRequest,
+    @Body(HeartbeatBodyPipe) reading: Reading<HeartbeatRequest>,
     @CurrentPrincipal() call: AuthenticatedCall,
-    omitted: OmittedMembers = null,
+    @Req() request: AuthenticatedRequest,
   ): Promise<HeartbeatResponse> {
-    const heartbeatReport = toHeartbeat(hostId, body, call, this.clock.now(), omitted);
+    const heartbeat = toHeartbeat(hostId, reading.usable, call, this.clock.now(), reading);
+    request.isRejectionRecorded = true;
+    const rejection = connectionState(request.raw.socket).earlyRejection(request.id);
+    if (rejection) return Promise.reject(rejection.error as Error);
     return new Promise((resolve, reject) =>
-      this.receiver.receive(heartbeatReport, {
-        onAccepted: (result) => resolve(toSenderResponse(result, omitted)),
+      this.receiver.receive(heartbeat, {
+        onAccepted: (result) => resolve(toSenderResponse(result, reading)),
         onRejected: reject,
       }),
     );

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import secureJson from 'secure-json-parse';
 import { assertJsonShape } from './json-shape.js';
 import { RequestProblem } from './request-problem.js';
@@ -13,7 +13,7 @@ export const parseSecureJson = (text: string): unknown =>
  * Strict UTF-8, nothing that would reach an object's prototype, and no shape that the contract has no use for.
  * @throws RequestProblem `malformed_json`, `validation_failed`.
  */
-export function parseJson(body: Buffer): unknown {
+function parseJson(body: Buffer): unknown {
   const value = parseBody(
     body,
     parseSecureJson,
@@ -27,7 +27,7 @@ export function parseJson(body: Buffer): unknown {
  * Strict UTF-8, of any shape and with members of any name: for a reader that copies the members it knows.
  * @throws RequestProblem `malformed_json`.
  */
-export const parseAnyJson = (body: Buffer): unknown => parseBody(body, JSON.parse, 'The body is not JSON in UTF-8.');
+const parseAnyJson = (body: Buffer): unknown => parseBody(body, JSON.parse, 'The body is not JSON in UTF-8.');
 
 function parseBody(body: Buffer, parse: (text: string) => unknown, detail: string): unknown {
   if (body.length === 0) return undefined;
@@ -38,12 +38,18 @@ function parseBody(body: Buffer, parse: (text: string) => unknown, detail: strin
   }
 }
 
-/** The one body that is taken: JSON, as `parse` reads it. */
-export function registerJsonParser(fastify: FastifyInstance, parse: (body: Buffer) => unknown): void {
+/** Configuration of a route whose handler reads JSON of any shape. */
+export const ACCEPTS_ANY_JSON = { acceptsAnyJson: true };
+
+const acceptsAnyJson = ({ routeOptions }: FastifyRequest): boolean =>
+  (routeOptions.config as Partial<typeof ACCEPTS_ANY_JSON>).acceptsAnyJson === true;
+
+/** Bodies are JSON, and nothing else. */
+export function registerJsonParser(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      done(null, parse(body as Buffer));
+      done(null, (acceptsAnyJson(request) ? parseAnyJson : parseJson)(body as Buffer));
     } catch (error) {
       done(error as Error);
     }

@@ -3,7 +3,7 @@ import { canonicalHostId, compileValidator, HeartbeatRequest } from '@app/api-co
 import type { ForwardingHeaders } from '../../edge/client-address.js';
 import { parseSecureJson } from '../../problems/json-body.js';
 
-/** A heartbeat about whose request nothing is unusual. */
+/** An ordinary heartbeat: one whole request without unusual headers. */
 export interface ParsedHeartbeatRequest {
   readonly hostId: string;
   readonly authorization: string;
@@ -17,7 +17,7 @@ const HEAD_TERMINATOR = '\r\n\r\n';
 const MAX_HEAD_BYTES = 4_096;
 const CONTENT_LENGTH = /^[1-9]\d{0,4}$/;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
-/** Headers that change nothing about an answer of ours, whatever they say. */
+/** Headers that never change a response. */
 const IGNORED_HEADERS: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
@@ -35,8 +35,8 @@ const IGNORED_HEADERS: ReadonlySet<string> = new Set([
 const isHeartbeat = compileValidator(HeartbeatRequest);
 
 /**
- * The one heartbeat that these bytes are, whole and with nothing after it. Null when that is not sure: far less is read here than
- * HTTP allows, and what is read means the same to Node. What the compiled check lets pass has no strange shape.
+ * The one heartbeat that these bytes are, whole and with nothing after it; null otherwise. It accepts far less than HTTP allows, and
+ * what it accepts means the same to Node.
  */
 export function parseHeartbeatRequest(bytes: Buffer): ParsedHeartbeatRequest | null {
   const headEnd = bytes.indexOf(HEAD_TERMINATOR);
@@ -82,7 +82,7 @@ const HANDLED_HEADERS: ReadonlyMap<string, keyof ParsedHeaders> = new Map([
   ['x-forwarded-for', 'xForwardedFor'],
 ]);
 
-/** Null when one is not known or stands there twice. */
+/** Null when a header is neither handled nor ignored, or is repeated. */
 function parseHeaders(lines: string): ParsedHeaders | null {
   const headers: { -readonly [Name in keyof ParsedHeaders]: ParsedHeaders[Name] } = {};
   for (const line of lines.split('\r\n')) {

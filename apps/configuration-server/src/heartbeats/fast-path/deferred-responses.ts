@@ -1,0 +1,60 @@
+import type { HeartbeatResult } from '@app/fleet';
+import { toHeartbeatResponse } from '../heartbeat.mapper.js';
+
+interface Accepted {
+  write(responseOf: (requestId: string, isLast: boolean) => string): void;
+  readonly accepted: HeartbeatResult;
+}
+
+/**
+ * Writes the responses to a batch in the next turn of the event loop: in this one the next batch goes to the database, which would
+ * wait for them otherwise.
+ */
+export class DeferredResponses {
+  private due: Accepted[] = [];
+
+  constructor(
+    private readonly keepAliveMs: number,
+    private readonly headers: readonly (readonly [name: string, value: string])[],
+  ) {}
+
+  add(connection: Accepted): void {
+    if (this.due.length === 0) setImmediate(this.run);
+    this.due.push(connection);
+  }
+
+  private readonly run = (): void => {
+    const { due } = this;
+    this.due = [];
+    const texts = new Map<HeartbeatResult, Text>(); // most responses of a batch share one
+    for (const connection of due) {
+      const { accepted } = connection;
+      let text = texts.get(accepted);
+      if (!text) texts.set(accepted, (text = this.textOf(accepted)));
+      const { head, rest, lastRest } = text;
+      connection.write((requestId, isLast) => head + requestId + (isLast ? lastRest : rest));
+    }
+  };
+
+  /** With the headers of every response, in the order in which Node writes them. */
+  private textOf(accepted: HeartbeatResult): Text {
+    const body = JSON.stringify(toHeartbeatResponse(accepted));
+    const headers = this.headers.map(([name, value]) => `${name}: ${value}`);
+    const length = `content-length: ${body.length}`;
+    const date = `Date: ${new Date().toUTCString()}`;
+    const rest = (...lines: string[]): string => ['', ...headers, ...lines, '', body].join('\r\n');
+    return {
+      head: ['HTTP/1.1 200 OK', 'content-type: application/json; charset=utf-8', 'x-request-id: '].join('\r\n'),
+      rest: rest(length, date, 'Connection: keep-alive', `Keep-Alive: timeout=${this.keepAliveMs / 1000}`),
+      lastRest: rest('connection: close', length, date),
+    };
+  }
+}
+
+/** A response with its request id left out. */
+interface Text {
+  readonly head: string;
+  readonly rest: string;
+  /** The last response of a connection. */
+  readonly lastRest: string;
+}

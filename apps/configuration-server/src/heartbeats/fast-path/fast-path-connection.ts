@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { Clock, Heartbeat, HeartbeatResult, HeartbeatCallbacks, HeartbeatReceiver } from '@app/fleet';
+import type { Authenticator } from '../../access/authenticator.js';
+import type { ClientAddresses } from '../../edge/client-address.js';
+import { connectionState, type ConnectionState } from '../../edge/connection-state.js';
+import { touch } from '../../edge/connection-activity.js';
+import { respondToClientError, type ResponseCounter } from '../../edge/client-error-handler.js';
+import { toHeartbeat } from '../heartbeat.mapper.js';
+import type { DeferredResponses } from './deferred-responses.js';
+import { parseHeartbeatRequest } from './heartbeat-request-parser.js';
+
+export interface FastPathOptions {
+  readonly receiver: HeartbeatReceiver;
+  readonly callers: Authenticator;
+  readonly clock: Clock;
+  readonly metrics: ResponseCounter;
+  readonly clients: ClientAddresses;
+  /** How long the first request may take. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+  /** Of every response. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+const EMPTY_BUFFER = Buffer.alloc(0);
+
+/** One connection while it carries nothing but ordinary heartbeats, one at a time. */
+export class FastPathConnection implements HeartbeatCallbacks {
+  private inFlight: Buffer | null = null;
+  /** What has arrived after it. */
+  private pipelined = EMPTY_BUFFER;
+  private result: HeartbeatResult | null = null;
+  private requestId = '';
+  private readonly state: ConnectionState;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly options: FastPathOptions,
+    private readonly responses: DeferredResponses,
+    private readonly callbacks: { readonly onLeave: () => void; readonly handOffToNode: () => void },
+  ) {
+    this.state = connectionState(socket);
+    socket.on('data', this.read).on('end', this.end).on('timeout', this.onTimeout).on('close', callbacks.onLeave);
+    socket.setTimeout(options.requestTimeoutMs);
+  }
+
+  /** To be asked between `answer` and `write`. */
+  get accepted(): HeartbeatResult {
+    if (!this.result) throw new Error('the heartbeat has no result');
+    return this.result;
+  }
+
+  closeIfIdle(): void {
+    if (!this.inFlight) this.socket.destroy();
+  }
+
+  private readonly read = (bytes: Buffer): void => {
+    if (this.inFlight) {
+      this.pipelined = Buffer.concat([this.pipelined, bytes]);
+      this.socket.pause();
+      return;
+    }
+    const { receiver } = this.options;
+    const heartbeat = receiver.isDraining ? null : this.parse(bytes);
+    if (!heartbeat) return this.handOff(bytes);
+    touch(this.socket);
+    this.inFlight = bytes;
+    this.state.isHeartbeatInFlight = true;
+    receiver.receive(heartbeat, this);
+  };
+
+  private parse(bytes: Buffer): Heartbeat | null {
+    const request = parseHeartbeatRequest(bytes);
+    if (!request) return null;
+    const { callers, clients, clock } = this.options;
+    const { hostId, authorization, body, forwarding } = request;
+    try {
+      const principal = callers.authenticateProcessServer({ authorization }, hostId);
+      this.requestId = randomUUID();
+      const address = clients.of(this.socket, forwarding);
+      const actor = { name: 'process-server', address, requestId: this.requestId };
+      return toHeartbeat(hostId, body, { principal, actor }, clock.now());
+    } catch {
+      return null;
+    }
+  }
+
+  onAccepted(accepted: HeartbeatResult): void {
+    this.result = accepted;
+    this.responses.add(this);
+  }
+
+  onRejected(error: unknown): void {
+    this.state.rejectNext({ error, requestId: this.requestId });
+    this.closeOnError(() => this.handOff(Buffer.concat([this.inFlight ?? EMPTY_BUFFER, this.pipelined])));
+  }
+
+  write(responseOf: (requestId: string, isLast: boolean) => string): void {
+    this.closeOnError(() => this.writeResponse(responseOf));
+  }
+
+  /** An error ends this connection, and no other of the same batch. */
+  private closeOnError(work: () => void): void {
+    try {
+      work();
+    } catch {
+      this.socket.destroy();
+    }
+  }
+
+  private writeResponse(responseOf: (requestId: string, isLast: boolean) => string): void {
+    const { socket, pipelined, requestId } = this;
+    const { metrics, receiver, keepAliveMs } = this.options;
+    this.inFlight = null;
+    this.result = null;
+    this.state.isHeartbeatInFlight = false;
+    metrics.recordResponse(200, 'none');
+    if (!socket.writable) return;
+    const isFlushed = socket.write(responseOf(requestId, receiver.isDraining), 'latin1');
+    if (receiver.isDraining) socket.end();
+    else if (pipelined.length > 0) this.handOff(pipelined);
+    else {
+      if (!isFlushed) socket.pause().once('drain', () => socket.resume()); // a client that does not read is not read either
+      if (socket.timeout !== keepAliveMs) socket.setTimeout(keepAliveMs);
+    }
+  }
+
+  private readonly end = (): void => void this.socket.end();
+
+  private readonly onTimeout = (): void => {
+    if (this.inFlight) return;
+    if (this.socket.timeout === this.options.keepAliveMs) this.socket.destroy();
+    else respondToClientError('ERR_HTTP_REQUEST_TIMEOUT', this.socket, this.options.metrics);
+  };
+
+  private handOff(unprocessed: Buffer): void {
+    const { socket, callbacks } = this;
+    this.state.isHeartbeatInFlight = false;
+    callbacks.onLeave();
+    if (!socket.writable) return;
+    socket.off('data', this.read).off('end', this.end).off('timeout', this.onTimeout).off('close', callbacks.onLeave);
+    socket.setTimeout(0);
+    socket.pause();
+    socket.unshift(unprocessed);
+    callbacks.handOffToNode();
+    socket.resume();
+  }
+}
