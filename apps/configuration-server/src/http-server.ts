@@ -13,17 +13,16 @@ import { assertEveryRouteHasPermission, routePermissions } from './route-permiss
 import { registerJsonParser } from './problems/json-body.js';
 import type { ClientAddresses } from './edge/client-address.js';
 import { connectionState } from './edge/connection-state.js';
-import { pipelinedServing, pipelineOf } from './edge/request-pipeline.js';
+import { pipelinedServing } from './edge/request-pipeline.js';
 import { expectProxyHeaders, type RejectedConnections } from './edge/proxy-protocol.js';
 import { PipelineScheduler } from './edge/pipeline-scheduler.js';
 import { SlicedResponse } from './edge/sliced-response.js';
 import type { UnreadResponses } from './edge/unread-responses.js';
-import { touch } from './edge/connection-activity.js';
 import { securityHeaders } from './edge/security-headers.js';
 import { findHeaderProblem } from './edge/request-header-checks.js';
 import { MethodNotAllowedRoutes } from './edge/method-not-allowed-routes.js';
 import { respondToClientError } from './edge/client-error-handler.js';
-import { problemCodeOf, sendProblem } from './access/problem.filter.js';
+import { sendProblem } from './access/problem.filter.js';
 import { serveDocs } from './openapi/serve-docs.js';
 import { attachHeartbeatFastPath } from './heartbeats/fast-path/index.js';
 import { TLS_OPTIONS } from './edge/tls-certificate.js';
@@ -83,7 +82,7 @@ export async function createHttpServer(
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(Object.fromEntries(securityHeaders(tls !== null)));
       sendProblem(error, request, reply, randomness);
-      metrics.recordResponse(reply.statusCode, problemCodeOf(reply));
+      metrics.recordResponse(reply.statusCode, reply.problemCode);
     },
   };
   const adapter = new FastifyAdapter({
@@ -97,7 +96,7 @@ export async function createHttpServer(
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionTimeout: requestTimeoutMs + IDLE_SOCKET_TIMEOUT_MS,
     clientErrorHandler: (error, socket) => {
-      const pipeline = pipelineOf(socket);
+      const { pipeline } = connectionState(socket);
       if (!pipeline) return void socket.destroy(); // the TLS greeting failed or took too long: nothing can be answered
       pipeline.stop();
       respondToClientError(error.code, socket, metrics);
@@ -113,7 +112,7 @@ export async function createHttpServer(
   fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
   // Node would end such a connection without a word.
   fastify.server.on('connect', (_request, socket: Socket) => {
-    pipelineOf(socket)?.stop();
+    connectionState(socket).pipeline?.stop();
     respondToClientError(undefined, socket.resume(), metrics);
   });
   // A listener after that of listening itself: else what fails later, as when the machine has no more files, would end the process.
@@ -144,8 +143,9 @@ export async function createHttpServer(
     serve(socket);
   });
   fastify.server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-    touch(socket);
-    pipelineOf(socket)?.begin(response);
+    const state = connectionState(socket);
+    state.touch();
+    state.pipeline?.begin(response);
   });
   if (rejectedConnections)
     expectProxyHeaders(fastify.server, {
@@ -183,6 +183,7 @@ function registerCommonHooks(
       return permissions.get(`${this.method === 'HEAD' ? 'GET' : this.method} ${this.routeOptions.url}`);
     },
   });
+  fastify.decorateReply('problemCode', 'none');
   registerJsonParser(fastify);
   fastify.addHook('onRequest', (request, _reply, done) => done(findHeaderProblem(request.raw) ?? undefined));
   fastify.addHook('onSend', (request, reply, payload, done) => {
@@ -191,12 +192,12 @@ function registerCommonHooks(
     if (receiver.isDraining) reply.header('connection', 'close');
     const { quota } = request as AuthenticatedRequest;
     if (quota) reply.headers(rateLimitHeaders(quota));
-    const audited = reply.statusCode < 400 ? null : rejectedRequestAudit.record(request, problemCodeOf(reply));
+    const audited = reply.statusCode < 400 ? null : rejectedRequestAudit.record(request, reply.problemCode);
     if (!audited) return done(null, payload);
     void audited.then(() => done(null, payload));
   });
   fastify.addHook('onResponse', (_request, reply, done) => {
-    metrics.recordResponse(reply.statusCode, problemCodeOf(reply));
+    metrics.recordResponse(reply.statusCode, reply.problemCode);
     done();
   });
 }

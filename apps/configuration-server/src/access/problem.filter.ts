@@ -1,7 +1,6 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FleetError, Randomness } from '@app/fleet';
-import type { ProblemResponse } from '@app/api-contract';
 import {
   isProcessServerCall,
   getPrincipal,
@@ -10,15 +9,16 @@ import {
   type AuthenticatedRequest,
 } from './principal.js';
 import { exceededQuota } from './rate-limit.js';
+import { connectionState } from '../edge/connection-state.js';
 import type { RejectedHeartbeatRecorder } from '../heartbeats/rejected-heartbeat-recorder.js';
-import { markRespondedEarly } from '../edge/client-error-handler.js';
 import { isHeaderProblem, PROBLEM_MEDIA_TYPE, toProblem, retryAfterSeconds } from '../problems/problem-details.js';
 
-/** The code of each problem that is being answered, for the metrics. */
-const problemCodes = new WeakMap<FastifyReply['raw'], ProblemResponse['code']>();
-
-/** The problem code that a reply was sent with; `none` when it is no problem. */
-export const problemCodeOf = ({ raw }: Pick<FastifyReply, 'raw'>): string => problemCodes.get(raw) ?? 'none';
+declare module 'fastify' {
+  interface FastifyReply {
+    /** For the metrics; `none` when it is no problem. */
+    problemCode: string;
+  }
+}
 
 /**
  * Every error leaves as application/problem+json. Where Fastify rejects a body before the guard has run, the caller is
@@ -82,8 +82,8 @@ export function sendProblem(
       'www-authenticate',
       (request as AuthenticatedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer',
     );
-  problemCodes.set(reply.raw, problem.code);
-  markRespondedEarly(request.raw);
+  reply.problemCode = problem.code;
+  connectionState(request.raw.socket).markRejected(request.raw);
   reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route
   void reply.status(problem.status).header('content-type', PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem));
 }

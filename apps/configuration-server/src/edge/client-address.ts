@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { ProxySettings, TrustedProxies } from '@app/platform';
 import { canonicalAddress } from '@app/api-contract';
 import { connectionKey } from './connection-key.js';
+import { connectionState, type Peer } from './connection-state.js';
 
 /** The headers in which proxies state the addresses that they were called from; several of one name are joined by commas. */
 export interface ForwardingHeaders {
@@ -94,16 +95,8 @@ function nodeAddress(node: string): string | null {
 /** The header in which trusted proxies state the addresses that they were called from. */
 export type ProxyHeader = ProxySettings['proxyHeader'];
 
-/** The other end of a connection. */
-interface Peer {
-  readonly address: string;
-  readonly isTrusted: boolean;
-}
-
 /** Decides for each request from which address it comes: limits, events, conflicts and entries all have it from here. */
 export class ClientAddresses {
-  /** A connection has one peer for as long as it is open. */
-  private readonly peers = new WeakMap<Socket, Peer>();
   /** The clients that the PROXY protocol names, by the ends of their connections: TLS makes another socket of each. */
   private readonly clientByConnection = new Map<string, string>();
 
@@ -129,24 +122,18 @@ export class ClientAddresses {
 
   /** The other end of a connection, or whom the PROXY protocol names in its place; to be asked first while the connection is open. */
   ofPeer(socket: Socket): Peer {
-    let peer = this.peers.get(socket);
-    if (!peer)
-      this.peers.set(
-        socket,
-        (peer = this.peer(
-          this.clientByConnection.get(connectionKey(socket)) ??
-            canonicalAddress((socket.remoteAddress ?? '').replace(/%.*/, '')) ??
-            '0.0.0.0',
-        )),
-      );
-    return peer;
+    return (connectionState(socket).peer ??= this.peer(
+      this.clientByConnection.get(connectionKey(socket)) ??
+        canonicalAddress((socket.remoteAddress ?? '').replace(/%.*/, '')) ??
+        '0.0.0.0',
+    ));
   }
 
   /** A trusted proxy names the client of its connection. */
   setClient(socket: Socket, address: string): void {
     const key = connectionKey(socket);
     this.clientByConnection.set(key, address);
-    this.peers.set(socket, this.peer(address));
+    connectionState(socket).peer = this.peer(address);
     socket.once('close', () => this.clientByConnection.delete(key));
   }
 

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { pipelineOf } from './request-pipeline.js';
+import { connectionState } from './connection-state.js';
 import { PROBLEM_MEDIA_TYPE, toProblem } from '../problems/problem-details.js';
 import { securityHeaders } from './security-headers.js';
 import { RequestProblem } from '../problems/request-problem.js';
@@ -20,30 +19,21 @@ export interface ResponseCounter {
 /** How long the other end may take to read the answer and to hang up. */
 const LINGER_MS = 5_000;
 
-/** Connections whose broken request waits until those before it are answered; what follows it is not looked at. */
-const deferredErrors = new WeakSet<Socket>();
-/** The last request of a connection that was answered before its body was there: until it is, what is broken is that body, and has its answer. */
-const earlyResponses = new WeakMap<Socket, IncomingMessage>();
-
-/** To be told when a request is refused: its body may be on its way still. */
-export function markRespondedEarly(request: IncomingMessage): void {
-  if (!request.complete) earlyResponses.set(request.socket, request);
-}
-
-/** Whether what it asked was refused before all of it was there: nothing is owed to it. */
-export const hasEarlyResponse = (socket: Socket): boolean => earlyResponses.get(socket)?.complete === false;
-
 /** The request could not even be parsed as HTTP, so there is no route and no reply object; `counts` learns of the answer. */
 export function respondToClientError(code: string | undefined, socket: Socket, counter: ResponseCounter): void {
-  const currentResponse = pipelineOf(socket)?.current;
-  if (!socket.writable || code === 'ECONNRESET' || hasEarlyResponse(socket)) {
+  const state = connectionState(socket);
+  const currentResponse = state.pipeline?.current;
+  if (!socket.writable || code === 'ECONNRESET' || state.hasEarlyResponse) {
     socket.destroySoon();
     return;
   }
   if (currentResponse?.req.complete) {
-    if (!deferredErrors.has(socket))
-      currentResponse.once('close', () => deferredErrors.delete(socket) && respondToClientError(code, socket, counter));
-    deferredErrors.add(socket);
+    if (state.isErrorDeferred) return;
+    state.isErrorDeferred = true;
+    currentResponse.once('close', () => {
+      state.isErrorDeferred = false;
+      respondToClientError(code, socket, counter);
+    });
     return;
   }
   const lingerTimer = setTimeout(() => socket.destroy(), LINGER_MS).unref(); // nobody else ends it: Node reads and times it no more

@@ -1,10 +1,7 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { connectionKey } from './connection-key.js';
 import { connectionState } from './connection-state.js';
-import { pipelineOf } from './request-pipeline.js';
-import { hasEarlyResponse } from './client-error-handler.js';
-import { touch, lastActivity } from './connection-activity.js';
 
 /** Closed at once when there are too many, so that not every newcomer costs a look at all of them (125 ms at 100,000): this share of those who never asked anything. */
 const UNUSED_EVICTION_DIVISOR = 20;
@@ -32,7 +29,7 @@ export class ConnectionLimiter {
     server.on('connection', (socket: Socket) => {
       if (this.sockets.size >= limit && !this.evict()) return void socket.destroy();
       track(socket, this.sockets);
-      touch(socket); // as if: a newcomer is about to
+      connectionState(socket).touch(); // as if: a newcomer is about to
       if (!isTls) return track(socket, this.requestSockets);
       const key = connectionKey(socket);
       this.handshaking.set(key, socket);
@@ -41,7 +38,7 @@ export class ConnectionLimiter {
     if (isTls) {
       server.on('secureConnection', (socket: Socket) => {
         this.handshaking.delete(connectionKey(socket));
-        touch(socket);
+        connectionState(socket).touch();
         track(socket, this.requestSockets);
       });
     }
@@ -65,14 +62,16 @@ export class ConnectionLimiter {
     const idle = [...this.requestSockets].filter((socket) => !isProcessing(socket));
     const idleFromStart = [
       ...this.handshaking.values(),
-      ...idle.filter((socket) => socket.bytesWritten === 0 || hasEarlyResponse(socket)),
+      ...idle.filter((socket) => socket.bytesWritten === 0 || connectionState(socket).hasEarlyResponse),
     ];
     const oldest = (sockets: readonly Socket[], divisor: number): readonly Socket[] => {
       const limit = Math.min(
         Math.max(MIN_EVICTION_BATCH, this.sockets.size / divisor),
         Math.max(0, sockets.length - this.sockets.size / PROTECTED_NEWEST_DIVISOR),
       );
-      return [...sockets].sort((a, b) => lastActivity(a) - lastActivity(b)).slice(0, limit);
+      return [...sockets]
+        .sort((a, b) => connectionState(a).lastActivity - connectionState(b).lastActivity)
+        .slice(0, limit);
     };
     const unused = oldest(idleFromStart, UNUSED_EVICTION_DIVISOR);
     const closed = unused.length > 0 ? unused : oldest(idle, LRU_EVICTION_DIVISOR);
@@ -84,17 +83,16 @@ export class ConnectionLimiter {
   }
 }
 
-const currentResponse = (socket: Socket): ServerResponse | null => pipelineOf(socket)?.current ?? null;
-
-const isResponding = (socket: Socket): boolean =>
-  currentResponse(socket) !== null || connectionState(socket).isHeartbeatInFlight;
+function isResponding(socket: Socket): boolean {
+  const { pipeline, isHeartbeatInFlight } = connectionState(socket);
+  return isHeartbeatInFlight || (pipeline?.current ?? null) !== null;
+}
 
 /** A request that is not all there yet, or an answer that is and that nobody reads, is nothing that we are at work on. */
 function isProcessing(socket: Socket): boolean {
-  const response = currentResponse(socket);
-  return response
-    ? response.req.complete && !response.writableEnded && !socket.writableNeedDrain
-    : connectionState(socket).isHeartbeatInFlight;
+  const { pipeline, isHeartbeatInFlight } = connectionState(socket);
+  const response = pipeline?.current;
+  return response ? response.req.complete && !response.writableEnded && !socket.writableNeedDrain : isHeartbeatInFlight;
 }
 
 function track(socket: Socket, sockets: Set<Socket>): void {

@@ -3,7 +3,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { pipelineOf, RequestPipeline } from './request-pipeline.js';
+import { connectionState } from './connection-state.js';
+import { RequestPipeline } from './request-pipeline.js';
 import { PipelineScheduler } from './pipeline-scheduler.js';
 import { UnreadResponses } from './unread-responses.js';
 
@@ -22,7 +23,7 @@ beforeEach(async () => {
   const sharing = { scheduler: new PipelineScheduler(), unread: new UnreadResponses() };
   server.on('connection', (socket) => RequestPipeline.open((served = socket), sharing));
   server.on('request', (request, response) => {
-    pipelineOf(request.socket)?.begin(response);
+    connectionState(request.socket).pipeline?.begin(response);
     pendingResponses.push(response);
   });
   await once(server.listen(0), 'listening');

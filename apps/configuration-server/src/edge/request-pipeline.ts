@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { connectionState, type Pipeline } from './connection-state.js';
 import type { PipelineScheduler } from './pipeline-scheduler.js';
 import type { UnreadResponses } from './unread-responses.js';
 
@@ -9,11 +10,6 @@ const MAX_PENDING_REQUESTS = 4;
 const MIN_SLICE_BYTES = 64;
 const LF = 0x0a;
 const CR = 0x0d;
-
-const pipelines = new WeakMap<Socket, RequestPipeline>();
-
-/** The pipeline of a connection that Node's HTTP server serves. */
-export const pipelineOf = (socket: Socket): RequestPipeline | undefined => pipelines.get(socket);
 
 /** What all connections share. */
 export interface PipelineSharing {
@@ -25,7 +21,7 @@ export interface PipelineSharing {
  * Passes the bytes of one connection to Node's HTTP parser in slices. Node would parse all requests of one read (1,500 in 64 KB) before
  * it answers the first. The rest stays in the stream's own buffer, which is bounded, so a client that sends more is not read.
  */
-export class RequestPipeline {
+export class RequestPipeline implements Pipeline {
   private readonly pendingResponses: ServerResponse[] = [];
   private startedRequests = 0;
   private waitingFor: 'nothing' | 'answer' | 'turn' = 'nothing';
@@ -44,15 +40,13 @@ export class RequestPipeline {
     const pipeline = new RequestPipeline(socket, parse, sharing);
     socket.off('data', parse);
     socket.on('data', pipeline.read).once('close', () => sharing.unread.remove(socket));
-    pipelines.set(socket, pipeline);
+    connectionState(socket).pipeline = pipeline;
   }
 
-  /** The response to the oldest unanswered request; null when there is none. */
   get current(): ServerResponse | null {
     return this.pendingResponses[0] ?? null;
   }
 
-  /** To be called for each request before it is handled. */
   begin(response: ServerResponse): void {
     this.startedRequests += 1;
     this.pendingResponses.push(response);
@@ -63,17 +57,14 @@ export class RequestPipeline {
     });
   }
 
-  /** A response holds this much memory until the client reads on. */
   markUnread(response: ServerResponse, bytes: number): void {
     this.sharing.unread.add(this.socket, response, bytes);
   }
 
-  /** The client has read what the response held. */
   markRead(response: ServerResponse): void {
     this.sharing.unread.markRead(this.socket, response);
   }
 
-  /** Nothing that arrives from now on is parsed. */
   stop(): void {
     this.isStopped = true;
     this.socket.off('data', this.read).resume();

@@ -1,5 +1,5 @@
 import { ServerResponse } from 'node:http';
-import { pipelineOf } from './request-pipeline.js';
+import { connectionState } from './connection-state.js';
 
 /** Over TLS each slice is copied whole; a client that reads shows it once for each slice. */
 const SLICE_BYTES = 32 * 1024;
@@ -12,7 +12,8 @@ export class SlicedResponse extends ServerResponse {
 
   override write(chunk: unknown, encoding?: unknown, done?: unknown): boolean {
     const canContinue = super.write(chunk, encoding as BufferEncoding, done as () => void);
-    if (!canContinue && this.reportUnread()) this.once('drain', () => pipelineOf(this.req.socket)?.markRead(this));
+    if (!canContinue && this.reportUnread())
+      this.once('drain', () => connectionState(this.req.socket).pipeline?.markRead(this));
     return canContinue;
   }
 
@@ -43,7 +44,7 @@ export class SlicedResponse extends ServerResponse {
   /** True when something of it waits to be read. */
   private reportUnread(): boolean {
     const unreadBytes = this.writableLength;
-    if (unreadBytes > 0) pipelineOf(this.req.socket)?.markUnread(this, unreadBytes + this.ownBytes);
+    if (unreadBytes > 0) connectionState(this.req.socket).pipeline?.markUnread(this, unreadBytes + this.ownBytes);
     return unreadBytes > 0;
   }
 }

@@ -4,7 +4,6 @@ import type { Clock, Heartbeat, HeartbeatResult, HeartbeatCallbacks, HeartbeatRe
 import type { Authenticator } from '../../access/authenticator.js';
 import type { ClientAddresses } from '../../edge/client-address.js';
 import { connectionState, type ConnectionState } from '../../edge/connection-state.js';
-import { touch } from '../../edge/connection-activity.js';
 import { respondToClientError, type ResponseCounter } from '../../edge/client-error-handler.js';
 import { toHeartbeat } from '../heartbeat.mapper.js';
 import type { DeferredResponses } from './deferred-responses.js';
@@ -64,7 +63,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
     const { receiver } = this.options;
     const heartbeat = receiver.isDraining ? null : this.parse(bytes);
     if (!heartbeat) return this.handOff(bytes);
-    touch(this.socket);
+    this.state.touch();
     this.inFlight = bytes;
     this.state.isHeartbeatInFlight = true;
     receiver.receive(heartbeat, this);
