@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { systemAuthor, type Clock, type Registry } from '@app/fleet';
+import { WindowCounter } from '../window-counter.js';
 import type { Quota } from './rate-limit.js';
 
 /** What a caller presented in vain. */
@@ -24,29 +25,27 @@ export const addressBlockOf = (address: string): string =>
  * from many addresses is worth an event.
  */
 export class FailedAttemptTracker {
-  private windowEndsMs = 0;
-  private readonly attempts = new Map<string, number>();
-  private readonly failuresByKind = { passphrase: 0, api_key: 0 };
+  private readonly attempts: WindowCounter;
+  private readonly failuresByKind: WindowCounter;
   private recording: Promise<void> | null = null;
 
   constructor(
-    private readonly clock: Clock,
+    clock: Clock,
     private readonly registry: Registry,
-  ) {}
+  ) {
+    this.attempts = new WindowCounter(WINDOW_MS, clock);
+    this.failuresByKind = new WindowCounter(WINDOW_MS, clock);
+  }
 
   /** Addresses from which a wrong one came in this window. */
   get addresses(): number {
-    this.resetElapsedWindow();
     return this.attempts.size;
   }
 
   /** Counts one more. True when its address has had too many. */
   async recordFailure(secret: SecretKind, address: string): Promise<boolean> {
-    this.resetElapsedWindow();
-    this.failuresByKind[secret] += 1;
-    const key = this.keyOf(addressBlockOf(address));
-    const attempts = (this.attempts.get(key) ?? 0) + 1;
-    this.attempts.set(key, attempts);
+    this.failuresByKind.add(secret);
+    const attempts = this.attempts.add(this.keyOf(addressBlockOf(address)));
     if (this.attempts.size >= DISTRIBUTED_ATTACK_ADDRESSES)
       await (this.recording ??= this.recordEvent().finally(() => (this.recording = null)));
     return attempts > MAX_FAILURES_PER_ADDRESS;
@@ -54,35 +53,27 @@ export class FailedAttemptTracker {
 
   /** Of an address that has had too many. */
   get exhaustedQuota(): Quota {
-    const resetSeconds = Math.max(1, Math.ceil((this.windowEndsMs - this.clock.monotonicMs()) / 1000));
     return {
       policy: 'wrong-secrets',
       limit: MAX_FAILURES_PER_ADDRESS,
       windowSeconds: WINDOW_MS / 1000,
       remaining: 0,
-      resetSeconds,
+      resetSeconds: this.attempts.endsInSeconds,
     };
   }
 
   private keyOf(addressBlock: string): string {
-    return this.attempts.size < MAX_TRACKED_ADDRESSES || this.attempts.has(addressBlock) ? addressBlock : OVERFLOW_KEY;
-  }
-
-  private resetElapsedWindow(): void {
-    const now = this.clock.monotonicMs();
-    if (now < this.windowEndsMs) return;
-    this.windowEndsMs = now + WINDOW_MS;
-    this.attempts.clear();
-    this.failuresByKind.passphrase = 0;
-    this.failuresByKind.api_key = 0;
+    return this.attempts.size < MAX_TRACKED_ADDRESSES || this.attempts.countOf(addressBlock) > 0
+      ? addressBlock
+      : OVERFLOW_KEY;
   }
 
   /** Once an hour; one that cannot be noted now is noted with the next. */
   private async recordEvent(): Promise<void> {
     const detail = {
       addresses: this.attempts.size,
-      passphrases: this.failuresByKind.passphrase,
-      apiKeys: this.failuresByKind.api_key,
+      passphrases: this.failuresByKind.countOf('passphrase'),
+      apiKeys: this.failuresByKind.countOf('api_key'),
       withinSeconds: WINDOW_MS / 1000,
     };
     const event = {

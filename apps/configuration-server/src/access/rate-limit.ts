@@ -1,4 +1,5 @@
 import type { Clock, FleetErrorDetails } from '@app/fleet';
+import { WindowCounter } from '../window-counter.js';
 
 /** What a caller may still ask for, at this replica. */
 export interface Quota {
@@ -37,31 +38,25 @@ export function exceededQuota(details: FleetErrorDetails): Quota | null {
   };
 }
 
-/** So many calls in one second from each caller, at this replica. */
+/** The calls of each caller in one second, at this replica. */
 export class RateLimit {
-  private second = 0;
-  private readonly calls = new Map<string, number>();
+  private readonly calls: WindowCounter;
 
   constructor(
     private readonly perSecond: number,
-    private readonly clock: Clock,
-  ) {}
+    clock: Clock,
+  ) {
+    this.calls = new WindowCounter(1_000, clock);
+  }
 
   /** Counts one more. True when it is one too many. */
   isExceeded(caller: string): boolean {
-    const second = Math.floor(this.clock.monotonicMs() / 1000);
-    if (second !== this.second) {
-      this.second = second;
-      this.calls.clear();
-    }
-    const calls = (this.calls.get(caller) ?? 0) + 1;
-    this.calls.set(caller, calls);
-    return calls > this.perSecond;
+    return this.calls.add(caller) > this.perSecond;
   }
 
   /** After its last call was counted. */
   quotaOf(caller: string, policy: Quota['policy']): Quota {
-    const remaining = Math.max(0, this.perSecond - (this.calls.get(caller) ?? 0));
+    const remaining = Math.max(0, this.perSecond - this.calls.countOf(caller));
     return { policy, limit: this.perSecond, windowSeconds: 1, remaining, resetSeconds: 1 };
   }
 }
