@@ -4,6 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { createApiKey, FleetError, nameKey, type Randomness } from '@app/fleet';
 import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
 import { CommitCuttingProxy, type Cut } from '../support/commit-cutting-proxy.js';
+import { fixedFraction } from '../support/manual-clock.js';
+import { eventually } from '../support/server-program.js';
 import {
   A_TOMBSTONE,
   AN_ENTRY,
@@ -338,4 +340,26 @@ describe('a database where nothing listens', () => {
     expect(pauses).toBe(4);
     await absent.close();
   });
+});
+
+it('the usage of a pool counts connections in use, idle and waited for; a lost connection does not count', async () => {
+  const pool = new Database(stores.testDatabase.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 1 });
+  let end = (): void => undefined;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const began = new Promise<number>((resolve) => {
+    void pool.transaction(async (transaction) => {
+      resolve((await transaction.rows<{ id: number }>('SELECT CONNECTION_ID() AS id'))[0]!.id);
+      await ended;
+    });
+  });
+  const id = await began;
+  const second = pool.rows('SELECT 1');
+  expect(pool.usage).toEqual({ inUse: 1, idle: 0, limit: 1, pending: 1 });
+  end();
+  await second;
+  expect(pool.usage).toEqual({ inUse: 0, idle: 1, limit: 1, pending: 0 });
+  await stores.testDatabase.write('KILL ?', [id]);
+  await eventually('the connection is lost', 10_000, () => pool.usage.idle === 0);
+  expect(pool.usage).toEqual({ inUse: 0, idle: 0, limit: 1, pending: 0 });
+  await pool.close();
 });

@@ -40,6 +40,15 @@ export const DATABASE_BATCHES = {
 const newDeadline = (): number => performance.now() + TRANSACTION_TIMEOUT_MS;
 const RETRY_BACKOFF_MS = 40;
 
+/** The connections of a pool. */
+export interface PoolUsage {
+  readonly inUse: number;
+  readonly idle: number;
+  readonly limit: number;
+  /** Reads and transactions that wait for a connection. */
+  readonly pending: number;
+}
+
 /** An attempt that sent its COMMIT, and failed. */
 interface SentCommit<A> {
   readonly result: A;
@@ -50,12 +59,14 @@ interface SentCommit<A> {
 /** Reads and transactions on the server in use, in sessions that are all alike: UTC, strict, READ COMMITTED, bounded lock waits. */
 export class Database {
   private readonly pool: PrimaryPool;
+  private inUse = 0;
+  private pending = 0;
 
   /** Pools that share `servers` are connected to the same server. */
   constructor(
     servers: DatabaseServers | DatabaseAddress,
     private readonly randomness: Randomness,
-    settings: PoolOptions,
+    private readonly settings: PoolOptions,
   ) {
     this.pool = new PrimaryPool(servers instanceof DatabaseServers ? servers : new DatabaseServers(servers), settings);
   }
@@ -121,6 +132,11 @@ export class Database {
     );
   }
 
+  get usage(): PoolUsage {
+    const { inUse, pending, pool, settings } = this;
+    return { inUse, idle: Math.max(0, pool.size - inUse), limit: settings.connections, pending };
+  }
+
   close(): Promise<void> {
     return this.pool.close();
   }
@@ -150,7 +166,9 @@ export class Database {
     work: (connection: PoolConnection) => Promise<A>,
     remainingMs: () => number,
   ): Promise<A> {
-    const connection = await this.pool.acquireConnection(remainingMs());
+    this.pending += 1;
+    const connection = await this.pool.acquireConnection(remainingMs()).finally(() => (this.pending -= 1));
+    this.inUse += 1;
     try {
       const result = await work(connection);
       connection.release();
@@ -163,6 +181,8 @@ export class Database {
           () => connection.destroy(),
         );
       throw error;
+    } finally {
+      this.inUse -= 1;
     }
   }
 }

@@ -1,6 +1,6 @@
 export { PAGE_LIMITS, type PageLimits } from './queries/access-paths.js';
 export { ConsistencyStore } from './stores/consistency-store.js';
-export { Database } from './database.js';
+export { Database, type PoolUsage } from './database.js';
 export { errorNumber, isMissingPrivilege } from './database-errors.js';
 export { requiresTls } from './requires-tls.js';
 export {

@@ -18,6 +18,7 @@ const SESSION_SQL_MODE =
 /** Connections to the server in use, whose sessions are all alike. When another server is chosen, they are closed. */
 export class PrimaryPool {
   private active: { readonly choice: number; readonly pool: Pool } | null = null;
+  private readonly connected = new Set<PoolConnection>();
   /** Why the last connection could not be made; null after one that could. */
   private lastError: Error | null = null;
   private readonly clusterNodes = new WeakMap<PoolConnection, Promise<boolean>>();
@@ -33,6 +34,10 @@ export class PrimaryPool {
   /** The choice of server that the next connection belongs to. */
   get choice(): number {
     return this.servers.current?.choice ?? 0;
+  }
+
+  get size(): number {
+    return this.connected.size;
   }
 
   /** A connection, unless none is free in time: one that comes later goes straight back. */
@@ -115,6 +120,8 @@ export class PrimaryPool {
 
   private setUp(connection: PoolConnection, choice: number): void {
     const { lockWaitSeconds } = this.settings;
+    this.connected.add(connection);
+    for (const event of ['end', 'error']) connection.once(event, () => this.connected.delete(connection));
     // A session that could not be set up is of no use: the error closes it, and the next query says so.
     const ready = (error: unknown): void => void (error && connection.destroy());
     const set = (sql: string): unknown => connection.query({ sql, timeout: SESSION_TIMEOUT_MS }, ready);
