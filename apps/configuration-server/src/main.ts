@@ -8,6 +8,7 @@ import { projectRoot } from './openapi/openapi-file.js';
 import { StartupError } from './startup/startup-error.js';
 import { CommandLineError, HELP, readCommandLine } from './startup/command-line.js';
 import { migrateOnly } from './startup/migrate-only.js';
+import { collectProcessMetrics } from './operations/process-metrics.js';
 import { startServer, type RunningServer, type SecretFile } from './startup/bootstrap.js';
 
 /** A stop that takes longer than this is given up. */
@@ -71,6 +72,7 @@ async function run(): Promise<void> {
     logger.error({ err: reason }, 'a promise was rejected and nobody looked'),
   );
 
+  collectProcessMetrics();
   const server = await startServer(settings, logger, print, options);
   print(startupBanner(server));
   const signal = await shutdownRequested;

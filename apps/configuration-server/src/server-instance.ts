@@ -56,6 +56,7 @@ import { UnreadResponses, type UnreadLimits } from './edge/unread-responses.js';
 import { createHttpServer } from './http-server.js';
 import { RateLimitedLog } from './edge/rate-limited-log.js';
 import { TlsCertificate } from './edge/tls-certificate.js';
+import { MeasuredLeases } from './operations/measured-leases.js';
 import { AvailabilityRecorder, type SiteClock } from './operations/availability-recorder.js';
 import { PeriodicJob } from './operations/periodic-job.js';
 import { DiagnosisService } from './queries/diagnosis.js';
@@ -184,7 +185,7 @@ export class ServerInstance {
     const events = new EventLogQuery(database, clock, availabilityClock);
     const reader = new ProcessServerListQuery(database, clock, version, pendingWrites, availabilityClock);
     const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-    const leases = new LeaseStore(heartbeatDatabase, identifiers, version, pendingWrites);
+    const leases = new MeasuredLeases(new LeaseStore(heartbeatDatabase, identifiers, version, pendingWrites));
     const heartbeatLimits = limitHeartbeatBatches(await readMaxPacketBytes(database), settings.heartbeats);
     const receiver = new HeartbeatReceiver(
       leases,
@@ -216,8 +217,13 @@ export class ServerInstance {
     const rejectedRequestAudit = new RejectedRequestAudit(registry, clock, rateLimitedLog);
     const rejectedConnections = settings.http.proxyProtocol ? new RejectedConnections(rateLimitedLog) : null;
     const clients = new ClientAddresses(settings.http.trustedProxies, settings.http.proxyHeader);
+    const counts = new FleetSummaryCache(counter, removals, clock);
     const metrics = new Metrics({
+      version,
       receiver,
+      leases,
+      counts,
+      pools: { heartbeats: heartbeatDatabase, requests: database },
       availabilityClock,
       failedAttempts,
       deadlineMonitor,
@@ -274,7 +280,7 @@ export class ServerInstance {
       eventQueries: new EventQueries(events, processServerQueries),
       eventExports: new EventExports(events, clock, maxUnreadExportMs),
       diagnosisService: new DiagnosisService(processServerQueries, events, version),
-      fleetSummary: new FleetSummaryCache(counter, removals, clock),
+      fleetSummary: counts,
       status,
       metrics,
       keyService: keyService,
@@ -313,7 +319,10 @@ export class ServerInstance {
       ),
       new PeriodicJob(
         'fleet-size',
-        async () => (receiver.fleetSize = await counter.senders()),
+        async () => {
+          receiver.fleetSize = await counter.senders();
+          await counts.current();
+        },
         () => FLEET_SIZE_REFRESH_MS,
         logger,
       ),

@@ -26,6 +26,8 @@ export interface Pipeline {
 export interface EarlyRejection {
   readonly requestId: string;
   readonly error: unknown;
+  /** From the arrival of the request to its rejection. */
+  readonly waitedMs: number;
 }
 
 let activities = 0;

@@ -9,6 +9,8 @@ const TTL_COST_FACTOR = 10;
 
 /** The fleet in numbers, counted at most once in five seconds. */
 export class FleetSummaryCache {
+  /** The last complete count; null before the first. */
+  lastCounted: FleetResponse | null = null;
   private cached: { freshUntil: number; readonly summary: Promise<FleetResponse> } | null = null;
 
   constructor(
@@ -22,7 +24,10 @@ export class FleetSummaryCache {
     if (this.cached && now < this.cached.freshUntil) return this.cached.summary;
     const inFlight = { freshUntil: Infinity, summary: this.count() };
     inFlight.summary.then(
-      () => (inFlight.freshUntil = now + Math.max(MIN_TTL_MS, TTL_COST_FACTOR * (this.clock.monotonicMs() - now))),
+      (counted) => {
+        this.lastCounted = counted;
+        inFlight.freshUntil = now + Math.max(MIN_TTL_MS, TTL_COST_FACTOR * (this.clock.monotonicMs() - now));
+      },
       () => (inFlight.freshUntil = 0),
     );
     this.cached = inFlight;

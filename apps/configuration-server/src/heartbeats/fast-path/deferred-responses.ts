@@ -1,8 +1,8 @@
-import type { HeartbeatResult } from '@app/fleet';
+import type { Clock, HeartbeatResult } from '@app/fleet';
 import { toHeartbeatResponse } from '../heartbeat.mapper.js';
 
 interface Accepted {
-  write(responseOf: (requestId: string, isLast: boolean) => string): void;
+  write(nowMs: number, responseOf: (requestId: string, isLast: boolean) => string): void;
   readonly accepted: HeartbeatResult;
 }
 
@@ -14,6 +14,7 @@ export class DeferredResponses {
   private due: Accepted[] = [];
 
   constructor(
+    private readonly clock: Clock,
     private readonly keepAliveMs: number,
     private readonly headers: readonly (readonly [name: string, value: string])[],
   ) {}
@@ -26,13 +27,14 @@ export class DeferredResponses {
   private readonly run = (): void => {
     const { due } = this;
     this.due = [];
+    const nowMs = this.clock.monotonicMs();
     const texts = new Map<HeartbeatResult, Text>(); // most responses of a batch share one
     for (const connection of due) {
       const { accepted } = connection;
       let text = texts.get(accepted);
       if (!text) texts.set(accepted, (text = this.textOf(accepted)));
       const { head, rest, lastRest } = text;
-      connection.write((requestId, isLast) => head + requestId + (isLast ? lastRest : rest));
+      connection.write(nowMs, (requestId, isLast) => head + requestId + (isLast ? lastRest : rest));
     }
   };
 

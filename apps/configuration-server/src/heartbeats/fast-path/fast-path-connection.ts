@@ -13,7 +13,7 @@ export interface FastPathOptions {
   readonly receiver: HeartbeatReceiver;
   readonly callers: Authenticator;
   readonly clock: Clock;
-  readonly metrics: ResponseCounter;
+  readonly metrics: ResponseCounter & { readonly acceptedHeartbeats: { observe(seconds: number): void } };
   readonly clients: ClientAddresses;
   /** How long the first request may take. */
   readonly requestTimeoutMs: number;
@@ -31,6 +31,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
   private pipelined = EMPTY_BUFFER;
   private result: HeartbeatResult | null = null;
   private requestId = '';
+  private arrivedAtMs = 0;
   private readonly state: ConnectionState;
 
   constructor(
@@ -64,6 +65,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
     const heartbeat = receiver.isDraining ? null : this.parse(bytes);
     if (!heartbeat) return this.handOff(bytes);
     this.state.touch();
+    this.arrivedAtMs = this.options.clock.monotonicMs();
     this.inFlight = bytes;
     this.state.isHeartbeatInFlight = true;
     receiver.receive(heartbeat, this);
@@ -91,12 +93,13 @@ export class FastPathConnection implements HeartbeatCallbacks {
   }
 
   onRejected(error: unknown): void {
-    this.state.rejectNext({ error, requestId: this.requestId });
+    const waitedMs = this.options.clock.monotonicMs() - this.arrivedAtMs;
+    this.state.rejectNext({ error, requestId: this.requestId, waitedMs });
     this.closeOnError(() => this.handOff(Buffer.concat([this.inFlight ?? EMPTY_BUFFER, this.pipelined])));
   }
 
-  write(responseOf: (requestId: string, isLast: boolean) => string): void {
-    this.closeOnError(() => this.writeResponse(responseOf));
+  write(nowMs: number, responseOf: (requestId: string, isLast: boolean) => string): void {
+    this.closeOnError(() => this.writeResponse(nowMs, responseOf));
   }
 
   /** An error ends this connection, and no other of the same batch. */
@@ -108,13 +111,14 @@ export class FastPathConnection implements HeartbeatCallbacks {
     }
   }
 
-  private writeResponse(responseOf: (requestId: string, isLast: boolean) => string): void {
+  private writeResponse(nowMs: number, responseOf: (requestId: string, isLast: boolean) => string): void {
     const { socket, pipelined, requestId } = this;
     const { metrics, receiver, keepAliveMs } = this.options;
     this.inFlight = null;
     this.result = null;
     this.state.isHeartbeatInFlight = false;
     metrics.recordResponse(200, 'none');
+    metrics.acceptedHeartbeats.observe((nowMs - this.arrivedAtMs) / 1000);
     if (!socket.writable) return;
     const isFlushed = socket.write(responseOf(requestId, receiver.isDraining), 'latin1');
     if (receiver.isDraining) socket.end();

@@ -15,7 +15,7 @@ export function attachHeartbeatFastPath(
   handOffToNode: (socket: Socket) => void,
 ): (socket: Socket) => void {
   const connectionBySocket = new Set<FastPathConnection>();
-  const responses = new DeferredResponses(options.keepAliveMs, options.headers);
+  const responses = new DeferredResponses(options.clock, options.keepAliveMs, options.headers);
   fastify.addHook('preClose', (done) => {
     for (const connection of connectionBySocket) connection.closeIfIdle();
     done();
