@@ -10,6 +10,7 @@ export const project = {
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/galera/',
+    '<rootDir>/test/metrics/',
     '<rootDir>/test/proxies/',
     '<rootDir>/test/failover/',
   ],
