@@ -14,7 +14,8 @@ export interface MetricSample {
 
 const HELP = /^# HELP (\S+) (.+)$/;
 const TYPE = /^# TYPE (\S+) (counter|gauge|histogram|summary)$/;
-const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[\d.e+-]+|NaN|[+-]Inf)$/;
+/** prom-client writes `Nan`, which Prometheus reads too. */
+const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[\d.e+-]+|NaN|Nan|[+-]Inf)$/;
 const SUFFIX = { histogram: /_(bucket|sum|count)$/, summary: /_(sum|count)$/ } as Record<string, RegExp>;
 
 /** @throws Error that names the first line that does not belong where it stands. */
