@@ -24,6 +24,17 @@ module.exports = {
       '^node:',
       '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|tls|timers/promises|url|util)$',
     ]),
+    onlyTo('dev-database-is-below-the-launcher', '^libs/dev-database/', [
+      '^libs/(platform|dev-database)/',
+      '^node_modules/(mysql2|pino)/',
+      '^(child_process|crypto|fs|fs/promises|events|os|path|timers/promises)$',
+    ]),
+    {
+      name: 'only-scripts-and-tests-use-dev-database',
+      severity: 'error',
+      from: { pathNot: '^(libs/dev-database|test)/' },
+      to: { path: '^libs/dev-database/' },
+    },
     onlyTo('migrations-know-rules-only', '^migrations/', ['^(migrations|libs/fleet)/', '^node_modules/typeorm/']),
     onlyTo('clients-speak-http-only', '^apps/simulator/', [
       '^apps/simulator/',

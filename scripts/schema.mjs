@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { prepare, root } from './prepare.mjs';
 
 await prepare();
-const { openPrivateDatabase } = await import('../dist/libs/platform/src/index.js');
+const { openPrivateDatabase } = await import('../dist/libs/dev-database/src/index.js');
 const { fleetDataSource } = await import('../dist/libs/fleet-mysql/src/data-source.js');
 const { migrate } = await import('../dist/libs/fleet-mysql/src/migrate.js');
 

@@ -1,10 +1,10 @@
-/** `npm start`: whatever is missing, then the server, in this process. */
+/** `npm start`: whatever is missing, then the server. */
 import { prepare } from './prepare.mjs';
 
 exitWhenNpmExits();
 await prepare();
-// main.js starts the server when it is imported.
-await import('../dist/apps/configuration-server/src/main.js');
+// launch.mjs starts the server when it is imported.
+await import('./launch.mjs');
 
 /** npm runs us through a shell, which a signal to npm ends without passing it on: when the shell is gone, we stop as if asked ourselves. */
 function exitWhenNpmExits() {

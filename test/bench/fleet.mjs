@@ -6,7 +6,8 @@ import { createConnection } from 'mysql2/promise';
 import { built } from './built.mjs';
 
 const { Database, migrateDatabase, SecretStore } = await built('libs/fleet-mysql/src/index.js');
-const { HmacCredentials, newSharedKey, openPrivateDatabase, sha256, SystemRandomness, UuidIdentifiers } =
+const { openPrivateDatabase } = await built('libs/dev-database/src/index.js');
+const { HmacCredentials, newSharedKey, sha256, SystemRandomness, UuidIdentifiers } =
   await built('libs/platform/src/index.js');
 
 export const PASSPHRASE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF';

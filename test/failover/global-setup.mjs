@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 /** A temporary folder for all that the run makes. Database servers that an interrupted run leaves in it are ended. */
 export default async function globalSetup() {
-  const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
-  const { findServersForDataDir } = await import(new URL('database-process.js', platform));
-  const { terminateProcess } = await import(new URL('running-process.js', platform));
+  const { findServersForDataDir, terminateProcess } = await import(
+    new URL('../../dist/libs/dev-database/src/index.js', import.meta.url)
+  );
   const folder = await mkdtemp(join(tmpdir(), 'configuration-server-failover-'));
   process.env.TMPDIR = folder;
   const remove = async () => {

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { openPrivateDatabase, type PrivateDatabase } from '../../libs/platform/src/private-database.js';
+import { openPrivateDatabase, type PrivateDatabase } from '@app/dev-database';
 import { registrationOf, ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);

@@ -105,6 +105,12 @@ async function check(): Promise<void> {
   }
 }
 
+/** One of its two processes, the launcher and the server: the other one ends by itself. */
+function killOneOf(server: ServerProgram): void {
+  if (fraction() < 0.5) server.signal('SIGKILL');
+  else process.kill(server.pid, 'SIGKILL');
+}
+
 /** In its first moments: before it has claimed anything, while it adopts or recovers its database, just ready. */
 async function killStart(): Promise<void> {
   const server = await folder.spawn();
@@ -120,9 +126,9 @@ async function killUnderLoad(kill: Exclude<Kill, 'a start'>): Promise<void> {
   const running = load.run(server.url, await secrets(), () => !over);
   await Promise.race([pause(100 + fraction() * 800), running]);
   const serverFirst = fraction() < 0.5;
-  if (kill === 'the server' || (kill === 'both' && serverFirst)) server.signal('SIGKILL');
+  if (kill === 'the server' || (kill === 'both' && serverFirst)) killOneOf(server);
   if (kill !== 'the server') process.kill(database, 'SIGKILL');
-  if (kill === 'both' && !serverFirst) server.signal('SIGKILL');
+  if (kill === 'both' && !serverFirst) killOneOf(server);
   const goesOn = kill === 'the database' || kill === 'the database, then the server';
   if (goesOn) await Promise.race([pause(fraction() * 500), running]);
   over = true;

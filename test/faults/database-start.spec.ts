@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
-import { readSettings } from '@app/platform';
+import { readServerSettings } from '@app/platform';
 import { MIGRATIONS } from '../../migrations/index.js';
 import { StartupError } from '../../apps/configuration-server/src/startup/startup-error.js';
 import { migrateOnly } from '../../apps/configuration-server/src/startup/migrate-only.js';
@@ -70,7 +70,7 @@ function urlFor(user: string, parameters: Record<string, string> = {}, host = '1
 }
 
 const settingsFor = (url: string, data: string) =>
-  readSettings({
+  readServerSettings({
     environment: { DATABASE_URL: url, DATA_DIRECTORY: join(folder, data), HTTP_PORT: '0' },
     insecure: false,
     packageVersion: '1.0.0',

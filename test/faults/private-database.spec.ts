@@ -6,15 +6,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import {
+  terminateProcess,
   openPrivateDatabase,
+  findProcessesByArgument,
   type DatabaseProfile,
   type PrivateDatabase,
-} from '../../libs/platform/src/private-database.js';
-import {
-  terminateProcess,
-  isProcessRunning,
-  findProcessesByArgument,
-} from '../../libs/platform/src/running-process.js';
+} from '@app/dev-database';
+import { isRunning } from '@app/platform';
 
 jest.setTimeout(180_000);
 
@@ -95,7 +93,7 @@ it('a database left running is adopted, not doubled', async () => {
   expect(adopting).toMatchObject({ adopted: true, pid: leftBehind.pid, address: leftBehind.address });
   expect(await stored(adopting)).toEqual(['kept']);
   await adopting.stop();
-  expect(isProcessRunning(leftBehind.pid)).toBe(false);
+  expect(isRunning(leftBehind.pid)).toBe(false);
 });
 
 it('two starts at the same time give one server', async () => {
@@ -117,7 +115,7 @@ it.each([
 
   const again = await start();
   expect(again.adopted).toBe(false);
-  expect(isProcessRunning(halfMade.pid)).toBe(false);
+  expect(isRunning(halfMade.pid)).toBe(false);
   expect(again.address.password).not.toBe(halfMade.address.password);
   await expect(stored(again)).rejects.toMatchObject({ code: 'ER_NO_SUCH_TABLE' });
 });
@@ -148,7 +146,7 @@ it('its temporary files lie where no other server that starts removes them', asy
 it('stop leaves no process, and may be called twice', async () => {
   const database = await start();
   await Promise.all([database.stop(), database.stop()]);
-  expect(isProcessRunning(database.pid)).toBe(false);
+  expect(isRunning(database.pid)).toBe(false);
   await database.stop();
 });
 
@@ -175,7 +173,7 @@ it('several servers on one data are all ended before one is started', async () =
 
   const again = await start();
   expect(again.adopted).toBe(false);
-  expect([first.pid, second.pid ?? 0].filter(isProcessRunning)).toEqual([]);
+  expect([first.pid, second.pid ?? 0].filter(isRunning)).toEqual([]);
   expect(await stored(again)).toEqual(['kept']);
 });
 

@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, createServer } from 'node:net';
-import { mkdir, readdir, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
+import { isRunning } from '@app/platform';
+import { eventually, registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
 
@@ -209,6 +210,14 @@ describe('a start', () => {
   });
 });
 
+it('--migrate-only makes the schema in a private database, and ends', async () => {
+  const migration = await folder.spawn({}, ['--migrate-only']);
+  expect(await migration.end()).toEqual({ code: 0, signal: null });
+  expect(migration.output).toMatch(/^The schema is up to date: \d+ migrations made.*\n$/m);
+  expect(migration.output).not.toContain('Stopped.');
+  expect(folder.databasePids()).toEqual([]);
+});
+
 describe('a first start that is killed', () => {
   // Before anything, while the data are made, while they are first served, while the schema and the secrets are made, when ready.
   it.each([50, 400, 900, 1400, 2000, 2800])('after %d ms is made good by the next', async (delayMs) => {
@@ -228,6 +237,49 @@ describe('a first start that is killed', () => {
       'database',
       'site.json',
     ]);
+  });
+});
+
+describe('a kill -9', () => {
+  it('of the launcher ends the server; the next start adopts the database', async () => {
+    const hostId = randomUUID();
+    const first = await folder.start();
+    await register(first, hostId);
+    const server = first.pid;
+    const databases = folder.databasePids();
+    await first.stop('SIGKILL');
+    expect(isRunning(server)).toBe(false);
+    expect(folder.databasePids()).toEqual(databases);
+
+    const second = await folder.start();
+    expect(folder.databasePids()).toEqual(databases);
+    expect((await read(second, `/v1/process-servers/${hostId}`)).status).toBe(200);
+    expect(await second.stop()).toEqual({ code: 0, signal: null });
+    expect(folder.databasePids()).toEqual([]);
+  });
+
+  it('of the launcher of a server that hangs: the next start waits until the server has ended', async () => {
+    const first = await folder.start();
+    const { pid } = first;
+    process.kill(pid, 'SIGSTOP');
+    first.signal('SIGKILL');
+    const lockOwner = (): Promise<number> =>
+      readFile(folder.path('launcher.pid'), 'utf8').then((text) => (JSON.parse(text) as { pid: number }).pid);
+    const before = await lockOwner();
+    const second = await folder.spawn();
+    await eventually('the next launcher has the lock', 60_000, async () => (await lockOwner()) !== before);
+    process.kill(pid, 'SIGCONT');
+    await second.ready();
+    expect([isRunning(pid), folder.databasePids().length]).toEqual([false, 1]);
+  });
+
+  it('of the server ends the launcher and the database', async () => {
+    const first = await folder.start();
+    const { pid } = first;
+    process.kill(pid, 'SIGKILL');
+    expect(await first.end()).toEqual({ code: 137, signal: null });
+    expect(folder.databasePids()).toEqual([]);
+    expect((await register(await folder.start(), randomUUID())).status).toBe(201);
   });
 });
 

@@ -5,9 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { findDatabaseProgram } from '../../libs/platform/src/database-binaries.js';
-import { argumentsForData, resolvePaths } from '../../libs/platform/src/database-process.js';
-import { initializeDataDirectory } from '../../libs/platform/src/database-system-tables.js';
+import { argumentsForData, findDatabaseProgram, initializeDataDirectory, resolvePaths } from '@app/dev-database';
 import { eventually } from './server-program.js';
 
 const SCHEMA = 'fleet';

@@ -11,8 +11,8 @@ import { FOLDER_PREFIX, removeFolder, removeDeadRuns } from './temp-folders.mjs'
  */
 export default async function globalSetup() {
   if (process.env.TEST_NO_DATABASE === '1' || process.env.TEST_DATABASE) return; // another project of this run has made it
-  const { openPrivateDatabase, stopOrphanedDatabase } = await builtPlatform('private-database.js');
-  const { isProcessRunning, processStartTime } = await builtPlatform('running-process.js');
+  const { openPrivateDatabase, stopOrphanedDatabase } = await built('dev-database/src/index.js');
+  const { isProcessRunning, processStartTime } = await built('platform/src/running-process.js');
   await removeDeadRuns({ isProcessRunning, processStartTime, stopOrphanedDatabase });
 
   const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
@@ -44,12 +44,12 @@ export default async function globalSetup() {
   }
 }
 
-async function builtPlatform(file) {
-  const platform = new URL('../../dist/libs/platform/src/', import.meta.url);
-  await access(platform).catch(() => {
+async function built(file) {
+  const libraries = new URL('../../dist/libs/', import.meta.url);
+  await access(libraries).catch(() => {
     throw new Error('dist/ is not built: run the tests with "npm test", which builds it first.');
   });
-  return import(new URL(file, platform));
+  return import(new URL(file, libraries));
 }
 
 async function privateDatabase(openPrivateDatabase, directory) {

@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,10 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { assertNoSecret } from './assert-no-secret.js';
-import { findServersForDataDir, type RunningDatabase } from '../../libs/platform/src/database-process.js';
-import { terminateProcess } from '../../libs/platform/src/running-process.js';
+import { findServersForDataDir, terminateProcess, type RunningDatabase } from '@app/dev-database';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/apps/configuration-server/src/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../scripts/launch.mjs', import.meta.url));
 /** A start takes about three seconds; on a busy machine, after a crash and with the disk at its limit, much longer. */
 const READY_WITHIN_MS = 90_000;
 const END_WITHIN_MS = 60_000;
@@ -62,7 +62,7 @@ export class ServerProgram {
 
   private constructor(
     private readonly child: ChildProcess,
-    readonly pid: number,
+    private readonly dataDirectory: string,
   ) {
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
@@ -83,7 +83,7 @@ export class ServerProgram {
     };
     const child = spawn(process.execPath, [PROGRAM, ...options], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     await once(child, 'spawn');
-    return new ServerProgram(child, child.pid ?? 0);
+    return new ServerProgram(child, environment['DATA_DIRECTORY'] ?? '');
   }
 
   get isRunning(): boolean {
@@ -105,6 +105,11 @@ export class ServerProgram {
     );
     if (!this.isRunning) throw new Error(`the server ended instead of starting:\n${this.output}`);
     return this;
+  }
+
+  /** Of the server itself: with a private database, the program that is spawned is its launcher. */
+  get pid(): number {
+    return (JSON.parse(readFileSync(join(this.dataDirectory, 'server.pid'), 'utf8')) as { pid: number }).pid;
   }
 
   /** As when the terminal is closed: nobody can be told anything any more. */

@@ -1,28 +1,17 @@
-import type { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { pino } from 'pino';
-import { DirectoryInUse, readSettings, SettingsError, UnsafeFile } from '@app/platform';
-import { createLogger } from './startup/logger.js';
-import { projectRoot } from './openapi/openapi-file.js';
-import { StartupError } from './startup/startup-error.js';
-import { CommandLineError, HELP, readCommandLine } from './startup/command-line.js';
+import { relative } from 'node:path';
+import { readServerSettings } from '@app/platform';
+import { openServerLog } from './startup/logger.js';
+import { packageVersion } from './openapi/openapi-file.js';
+import { HELP, readCommandLine } from './startup/command-line.js';
 import { migrateOnly } from './startup/migrate-only.js';
 import { collectProcessMetrics } from './operations/process-metrics.js';
+import { reportFailure } from './report-failure.js';
 import { startServer, type RunningServer, type SecretFile } from './startup/bootstrap.js';
 
 /** A stop that takes longer than this is given up. */
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-
-/** Of log lines that cannot be written, e.g. to a full disk or to a pipe that nobody reads, so many bytes wait; the rest is lost. */
-const MAX_LOG_BUFFER_BYTES = 1_048_576;
-
-/** A closed terminal or a full disk costs lines of output, and not the server. */
-function ignoreOutputErrors(log: EventEmitter): void {
-  for (const output of [process.stdout, process.stderr, log]) output.on('error', () => undefined);
-}
 
 /** Of servers that share a database, only the first has the files. */
 const NOT_IN_THIS_DATA_DIRECTORY =
@@ -56,14 +45,21 @@ In a browser: ${url}/docs
 Stop it with Ctrl-C.`;
 }
 
+/** A launcher has a channel to the server that it started. Without the launcher, the database is without supervision. */
+const isLaunched = process.send !== undefined;
+
+/** As abruptly as the launcher: what was acknowledged is in the database. */
+function endWithLauncher(): void {
+  if (!process.connected) process.exit(1);
+  process.once('disconnect', () => process.exit(1));
+}
+
 async function run(): Promise<void> {
+  if (isLaunched) endWithLauncher();
   const { help, insecure, migrateOnly: isMigration, ...options } = readCommandLine(process.argv.slice(2));
   if (help) return console.log(HELP);
-  const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string };
-  const settings = readSettings({ environment: process.env, insecure, packageVersion: version });
-  const log = pino.destination({ dest: 2, sync: true, maxLength: MAX_LOG_BUFFER_BYTES, retryEAGAIN: () => false });
-  ignoreOutputErrors(log);
-  const logger = createLogger(settings.logLevel, log);
+  const settings = readServerSettings({ environment: process.env, insecure, packageVersion: packageVersion() });
+  const logger = openServerLog(settings.logLevel);
   if (isMigration) return migrateOnly(settings, logger, print);
   let requestShutdown: (signal: string) => void = () => undefined;
   const shutdownRequested = new Promise<string>((resolve) => (requestShutdown = resolve));
@@ -79,17 +75,13 @@ async function run(): Promise<void> {
   print(`\n${signal}: answering what is in flight, then stopping …`);
   setTimeout(() => process.exit(1), SHUTDOWN_TIMEOUT_MS).unref();
   await server.stop();
-  print('Stopped.');
+  if (!isLaunched) print('Stopped.');
 }
 
 run().then(
   () => process.exit(0),
   (error: unknown) => {
-    const isOperatorError = [CommandLineError, SettingsError, DirectoryInUse, UnsafeFile, StartupError].some(
-      (kind) => error instanceof kind,
-    );
-    const expected = isOperatorError || (error instanceof Error && error.name === 'DatabaseProgramMissing');
-    console.error(expected ? (error as Error).message : error);
+    reportFailure(error);
     process.exit(1);
   },
 );

@@ -54,7 +54,7 @@ export async function lockDirectory(directory: string, fileName = 'server.pid'):
   for (;;) {
     const chain = await lockChain(path);
     const last = chain.at(-1);
-    if (last && isAlive(last)) throw new DirectoryInUse(resolve(directory), last.pid, last.url);
+    mustBeDead(last, directory);
     const target = last ? successorPath(path, last) : path;
     if (!(await writeIfAbsent(target, own))) continue; // another starter was faster: look again
     // The row may have been tidied away between our reading and our writing; then our file follows nothing.
@@ -67,6 +67,15 @@ export async function lockDirectory(directory: string, fileName = 'server.pid'):
     for (const followed of chain) await rm(successorPath(path, followed), { force: true });
     return lockAt(path, own);
   }
+}
+
+/** @throws DirectoryInUse */
+export async function assertNoProtectedMachines(directory: string, fileName = 'server.pid'): Promise<void> {
+  mustBeDead((await lockChain(join(await realpath(directory), fileName))).at(-1), directory);
+}
+
+function mustBeDead(owner: LockOwner | undefined, directory: string): void {
+  if (owner && isAlive(owner)) throw new DirectoryInUse(resolve(directory), owner.pid, owner.url);
 }
 
 function lockAt(path: string, own: LockOwner): DirectoryLock {

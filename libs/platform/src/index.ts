@@ -1,6 +1,4 @@
-export { lockDirectory, DirectoryInUse, type DirectoryLock } from './directory-lock.js';
-export { openPrivateDatabase, type PrivateDatabase } from './private-database.js';
-export { isProcessRunning as isRunning } from './running-process.js';
+export { lockDirectory, DirectoryInUse, assertNoProtectedMachines, type DirectoryLock } from './directory-lock.js';
 export {
   appendPrivateFile,
   assertPrivateFolder,
@@ -9,7 +7,15 @@ export {
   writePrivateFile,
 } from './private-files.js';
 export { SystemRandomness, UuidIdentifiers } from './randomness.js';
-export { errorCode, errorMessage, withProgress } from './running-process.js';
+export {
+  runPs,
+  errorCode,
+  errorMessage,
+  isValidPid,
+  isProcessRunning as isRunning,
+  readProc,
+  withProgress,
+} from './running-process.js';
 export {
   API_KEY_PREFIX,
   CREDENTIAL_PREFIX,
@@ -28,10 +34,12 @@ export type { DatabaseSettings } from './database-settings.js';
 export { maxOpenSockets } from './file-descriptor-limit.js';
 export { seededRandom } from './seeded-random.js';
 export {
+  readServerSettings,
   readSettings,
   SETTINGS,
   SettingsError,
   type ProxySettings,
+  type ServerSettings,
   type Settings,
   type SettingDefinition,
   type TlsSettings,

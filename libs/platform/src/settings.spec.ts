@@ -3,7 +3,7 @@ import { generate } from 'selfsigned';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSettings, SettingsError } from './settings.js';
+import { readServerSettings, readSettings, SettingsError } from './settings.js';
 
 let folder: string;
 beforeAll(() => {
@@ -65,6 +65,13 @@ describe('settings', () => {
     [{ CONFIG_FILE: '/no/such/file' }, 'CONFIG_FILE: ENOENT'],
   ])('%j are refused: %s', (environment, error) => {
     expect(errorsOf(environment).join('\n')).toContain(error);
+  });
+
+  it('of a server need DATABASE_URL, and name it together with what else is wrong', () => {
+    const readForServer = (environment: Record<string, string>) =>
+      readServerSettings({ environment, insecure: false, packageVersion: '1.2.3' });
+    expect(() => readForServer({ HTTP_PORT: '-1' })).toThrow(/DATABASE_URL is not set.*npm start[^]*HTTP_PORT must be/);
+    expect(readForServer({ DATABASE_URL: 'mysql://u@h/d' }).database).toMatchObject({ host: 'h', user: 'u' });
   });
 
   it('are refused for a certificate that is none', () => {

@@ -72,7 +72,7 @@ export const SETTINGS = [
     'DATABASE_URL',
     '',
     '',
-    'mysql://user@host:port/database, further hosts after commas, with ?ssl= where TLS is wanted (docs/database.md); or mysql://user@localhost/database?socket=/path; without it a private database is started',
+    'mysql://user@host:port/database, further hosts after commas, with ?ssl= where TLS is wanted (docs/database.md); or mysql://user@localhost/database?socket=/path; without it `npm start` starts a database',
   ),
   setting(
     'DATABASE_PASSWORD_FILE',
@@ -177,7 +177,7 @@ export interface Settings {
     readonly heartbeatFastPath: boolean;
   } & ProxySettings;
   readonly dataDirectory: string;
-  /** Null: a private database. */
+  /** Null where DATABASE_URL is not set. */
   readonly database: DatabaseSettings | null;
   readonly databasePoolSize: number;
   readonly lease: LeaseTiming;
@@ -210,8 +210,16 @@ export interface SettingsSource {
   readonly packageVersion: string;
 }
 
+/** The settings of a server, which starts no database. */
+export type ServerSettings = Settings & { readonly database: DatabaseSettings };
+
 /** @throws SettingsError that names every variable that cannot be used. */
-export function readSettings({ environment, insecure, packageVersion }: SettingsSource): Settings {
+export const readSettings = (source: SettingsSource): Settings => read(source, false);
+
+/** @throws SettingsError as `readSettings`, and when DATABASE_URL is not set. */
+export const readServerSettings = (source: SettingsSource): ServerSettings => read(source, true) as ServerSettings;
+
+function read({ environment, insecure, packageVersion }: SettingsSource, needsDatabase: boolean): Settings {
   const errors: string[] = [];
   const addError = (message: string): void => void errors.push(message);
   const file = environment['CONFIG_FILE'];
@@ -258,6 +266,10 @@ export function readSettings({ environment, insecure, packageVersion }: Settings
     if (content !== null && text(name) && !content.trim()) addError(`${name}: the file is empty`);
   }
   if (certificate?.trim() && key?.trim()) assertTlsPairValid(certificate, key, addError);
+  if (needsDatabase && !text('DATABASE_URL'))
+    addError(
+      'DATABASE_URL is not set: name a MySQL or MariaDB database, or run "npm start", which starts a private one',
+    );
   if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL'))
     addError('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
   const proxyProtocol = oneOf('PROXY_PROTOCOL', ['off', 'required']) === 'required';

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +12,10 @@ export function projectRoot(): string {
   }
   return folder;
 }
+
+/** Three parts, as in package.json. */
+export const packageVersion = (): string =>
+  (JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 
 /** The document that CI compares with the code. */
 export const OPENAPI_FILE = join(projectRoot(), 'openapi.json');

@@ -1,28 +1,17 @@
-import { lookup } from 'node:dns/promises';
-import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { durabilityWarnings, isClusterNode, readAvailability } from '@app/fleet-mysql';
-import {
-  lockDirectory,
-  errorCode,
-  errorMessage,
-  assertPrivateFolder,
-  SystemRandomness,
-  UuidIdentifiers,
-  type Settings,
-} from '@app/platform';
+import { lockDirectory, SystemRandomness, UuidIdentifiers, type ServerSettings } from '@app/platform';
 import { StartupError } from './startup-error.js';
-import { createDataDirectory } from './create-data-directory.js';
 import { joinSite } from './join-site.js';
 import { bringSchemaUpToDate, openDatabase } from './open-database.js';
 import { ServerInstance } from '../server-instance.js';
 import { DataDirectory } from '../data-directory/data-directory.js';
-import { issueAdditionalAdminKey, SecretFiles, ensureInitialSecrets } from '../data-directory/secret-files.js';
+import { issueAdditionalAdminKey, ensureInitialSecrets, type SecretFiles } from '../data-directory/secret-files.js';
+import { resolveListenAddress, openSecretFiles } from '../start-checks.js';
 import { TeardownStack } from './teardown-stack.js';
 
 const IDLE_CLOSE_POLL_MS = 50;
@@ -46,13 +35,13 @@ export interface SecretFile {
 export interface RunningServer {
   readonly url: string;
   readonly files: { readonly passphrase: SecretFile; readonly adminKey: SecretFile };
-  /** Drains, stops the private database cleanly, and leaves the data directory to the next start. */
+  /** Drains, and leaves the data directory to the next start. */
   stop(): Promise<void>;
 }
 
 /** Starts all of it: database, schema, secrets, jobs, HTTP. What was begun is undone when a later step fails. */
 export async function startServer(
-  settings: Settings,
+  settings: ServerSettings,
   logger: Logger,
   progress: (line: string) => void,
   options: StartOptions,
@@ -67,24 +56,21 @@ export async function startServer(
 }
 
 async function startComponents(
-  settings: Settings,
+  settings: ServerSettings,
   logger: Logger,
   progress: (line: string) => void,
   { newAdminKey, restored }: StartOptions,
   teardown: TeardownStack,
 ): Promise<RunningServer> {
   const dataDirectory = resolve(settings.dataDirectory);
-  await createDataDirectory(dataDirectory);
-  await assertPrivateFolder(dataDirectory);
-  const files = new SecretFiles(dataDirectory);
-  await files.assertPrivate();
+  const files = await openSecretFiles(dataDirectory);
   const lock = await lockDirectory(dataDirectory);
   teardown.add(() => lock.release());
   const host = await resolveListenAddress(settings.http);
 
   const randomness = new SystemRandomness();
   const parts = { settings, randomness, logger, progress, teardown };
-  const opened = await openDatabase(dataDirectory, parts);
+  const opened = await openDatabase(parts);
   const { servers, database: setupDatabase, clock } = opened;
   for (const warning of await durabilityWarnings(setupDatabase))
     logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
@@ -164,25 +150,5 @@ async function drainAndStop(replica: ServerInstance): Promise<void> {
   } finally {
     clearInterval(idleCloseTimer);
     clearTimeout(forceCloseTimer);
-  }
-}
-
-/**
- * The one address to listen on. Asked before anything is begun: a taken port is the most frequent reason why a start fails.
- * Given a name, Fastify would open a second server for its other address, which checks no PROXY protocol header.
- */
-async function resolveListenAddress({ host, port }: Settings['http']): Promise<string> {
-  try {
-    const { address } = await lookup(host, { order: 'ipv4first' });
-    const probe = createServer().listen({ host: address, port, exclusive: true });
-    await once(probe, 'listening');
-    await new Promise((closed) => probe.close(closed));
-    return address;
-  } catch (error) {
-    const why =
-      errorCode(error) === 'EADDRINUSE'
-        ? 'another program listens there. Stop it, or choose another HTTP_PORT'
-        : errorMessage(error);
-    throw new StartupError(`HTTP_PORT ${port} on ${host} cannot be used: ${why}.`, { cause: error });
   }
 }

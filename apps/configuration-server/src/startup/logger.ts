@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 /** What a log line says of an error: never the statement of a failed query, for it carries the values of everybody in its group. */
@@ -20,4 +21,15 @@ export function createLogger(level: string, destination: DestinationStream): Log
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: serializeError } },
     destination,
   );
+}
+
+/** Of log lines that cannot be written, e.g. to a full disk or to a pipe that nobody reads, so many bytes wait; the rest is lost. */
+const MAX_LOG_BUFFER_BYTES = 1_048_576;
+
+/** The log of a program, on its standard error. A closed terminal or a full disk costs lines of output, and not the program. */
+export function openServerLog(level: string): Logger {
+  const log = pino.destination({ dest: 2, sync: true, maxLength: MAX_LOG_BUFFER_BYTES, retryEAGAIN: () => false });
+  const outputs: EventEmitter[] = [process.stdout, process.stderr, log];
+  for (const output of outputs) output.on('error', () => undefined);
+  return createLogger(level, log);
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { FleetError, type Randomness } from '@app/fleet';
 import {
@@ -13,7 +12,6 @@ import {
   readMaxPacketBytes,
   schemaDifference,
   NewerSchemaError,
-  type DatabaseAddress,
 } from '@app/fleet-mysql';
 import {
   errorCode,
@@ -21,10 +19,9 @@ import {
   SystemClock,
   withProgress,
   type DatabaseSettings,
-  type Settings,
+  type ServerSettings,
 } from '@app/platform';
 import { StartupError } from './startup-error.js';
-import { DatabaseSupervisor } from '../kept-database.js';
 import type { TeardownStack } from './teardown-stack.js';
 
 /** Often enough that a step of the database's clock is found before it matters. */
@@ -40,26 +37,28 @@ export interface OpenDatabase {
 }
 
 export interface StartupContext {
-  readonly settings: Settings;
+  readonly settings: ServerSettings;
   readonly randomness: Randomness;
   readonly logger: Logger;
   readonly progress: (line: string) => void;
   readonly teardown: TeardownStack;
 }
 
-/** The database that is named, or a private one in the data directory. @throws StartupError */
-export async function openDatabase(
-  dataDirectory: string,
-  { settings, randomness, logger, progress, teardown }: StartupContext,
-): Promise<OpenDatabase> {
-  const address = settings.database ?? (await privateDatabase(dataDirectory, logger, progress, teardown));
-  const servers = new DatabaseServers(address, (change) =>
+/** @throws StartupError */
+export async function openDatabase({
+  settings,
+  randomness,
+  logger,
+  progress,
+  teardown,
+}: StartupContext): Promise<OpenDatabase> {
+  const servers = new DatabaseServers(settings.database, (change) =>
     logger.warn(change, 'another database server is used from now on; connections to the earlier one were closed'),
   );
   const database = new Database(servers, randomness, { connections: 1, lockWaitSeconds: 3 });
   teardown.add(() => database.close());
   const clock = new SystemClock(() => readDatabaseClock(database));
-  await (settings.database ? connectToDatabase(settings.database, clock, progress) : clock.synchronise());
+  await connectToDatabase(settings.database, clock, progress);
   const clockSyncTimer = setInterval(() => void synchronise(clock, logger), CLOCK_SYNC_INTERVAL_MS);
   teardown.add(async () => clearInterval(clockSyncTimer));
   await readMaxPacketBytes(database).catch((error: unknown) => {
@@ -74,10 +73,7 @@ export async function bringSchemaUpToDate(
   replica: string,
   { settings, randomness, progress }: StartupContext,
 ): Promise<readonly string[]> {
-  const { user, database: schema } = settings.database ?? {
-    user: 'the private user',
-    database: 'the private database',
-  };
+  const { user, database: schema } = settings.database;
   try {
     const { pending, unknown } = await schemaDifference((sql) => database.rows(sql));
     if (unknown.length > 0) throw new NewerSchemaError(unknown);
@@ -115,7 +111,7 @@ async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
     logger.info("the clock of this database node agrees with the site's again");
 }
 
-/** The first connection to a database that is not ours. */
+/** The first connection to the database. */
 async function connectToDatabase(
   database: DatabaseSettings,
   clock: SystemClock,
@@ -145,15 +141,4 @@ async function describeConnectionError(error: unknown, database: DatabaseSetting
   if (mayNeedCertificate)
     return `${message} (where the database demands a certificate of this user, add sslCert and sslKey to DATABASE_URL)`;
   return reason instanceof NoPrimaryError ? `no server takes writes: ${message}` : message;
-}
-
-async function privateDatabase(
-  dataDirectory: string,
-  logger: Logger,
-  progress: (line: string) => void,
-  teardown: TeardownStack,
-): Promise<DatabaseAddress> {
-  const database = await DatabaseSupervisor.open(join(dataDirectory, 'database'), logger, progress);
-  teardown.add(() => database.stop());
-  return database.address;
 }

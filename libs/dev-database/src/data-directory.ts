@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DatabaseProgram } from './database-binaries.js';
-import { errorMessage, tail, runCommand } from './running-process.js';
+import { errorMessage } from '@app/platform';
+import { type DatabaseProgram } from './database-program.js';
+import { tail, runCommand } from './processes.js';
 
 /** Fills an empty data folder with what the server needs to start; root@localhost has no password then. */
 export async function initializeDataDirectory(

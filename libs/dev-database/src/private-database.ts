@@ -3,11 +3,19 @@ import { access, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import {
+  lockDirectory,
+  errorMessage,
+  assertPrivateFolder,
+  readPrivateFile,
+  withProgress,
+  writePrivateFile,
+} from '@app/platform';
+import {
   type DatabaseFamily,
   type DatabaseProgram,
   DatabaseProgramMissing,
   findDatabaseProgram,
-} from './database-binaries.js';
+} from './database-program.js';
 import {
   isReadyWithin,
   argumentsForData,
@@ -20,10 +28,7 @@ import {
   type RunningDatabase,
   startDatabase,
 } from './database-process.js';
-import { initializeDataDirectory } from './database-system-tables.js';
-import { lockDirectory } from './directory-lock.js';
-import { assertPrivateFolder, readPrivateFile, writePrivateFile } from './private-files.js';
-import { errorMessage, withProgress } from './running-process.js';
+import { initializeDataDirectory } from './data-directory.js';
 
 export { DatabaseProgramMissing };
 export { type DatabaseProfile, type PrivateDatabaseAddress } from './database-process.js';

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { tail, runCommand } from './running-process.js';
+import { tail, runCommand } from './processes.js';
 
 /** The two servers differ in a few flags; each refuses to start with one that only the other knows. */
 export type DatabaseFamily = 'mariadb' | 'mysql';

@@ -1,0 +1,20 @@
+import { expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { isRunning } from '@app/platform';
+import { terminateProcess, findProcessesByArgument } from './processes.js';
+
+const ours = [process.geteuid?.() ?? 0];
+
+it('a process is found by its user and by an argument as a whole, until it has ended', async () => {
+  const argument = `--mark=${process.pid}.${Date.now()}`;
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', argument]);
+  await once(child, 'spawn');
+  const pid = child.pid ?? 0;
+  expect(findProcessesByArgument(argument, ours)).toEqual([{ pid, commandLine: expect.stringContaining(argument) }]);
+  expect(findProcessesByArgument(`${argument}0`, ours)).toEqual([]);
+  expect(findProcessesByArgument(argument, [(ours[0] ?? 0) + 1])).toEqual([]);
+  await terminateProcess(pid, 0);
+  expect(isRunning(pid)).toBe(false);
+  expect(findProcessesByArgument(argument, ours)).toEqual([]);
+});
