@@ -47,6 +47,7 @@ export function beating(port, requests, { everyMs = 1_000, anew = false } = {}) 
       const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
       return {
         perSecond: latencies.length / elapsedSeconds,
+        answers: latencies.length,
         p50Ms: at(0.5),
         p99Ms: at(0.99),
         p999Ms: at(0.999),

@@ -53,7 +53,7 @@ export async function filterPairs(address, repetitions = REPETITIONS) {
           new PendingWrites(),
         );
         const startedAt = performance.now();
-        page = await reader.page({ sort, filter, limit: 100, position: null, snapshot: null });
+        page = await reader.fetchPage({ sort, filter, limit: 100, position: null, snapshot: null });
         times.push(performance.now() - startedAt);
       }
       times.sort((a, b) => a - b);

@@ -48,7 +48,7 @@ export async function makeFleet(directory, size) {
   const clock = { now: () => new Date() };
   await migrateDatabase(address, clock, 'bench', { random: () => 0 });
   const database = new Database(address, new SystemRandomness(), { connections: 1, lockWaitSeconds: 50 });
-  const key = await new SecretStore(database, clock, new UuidIdentifiers()).sharedKey(
+  const key = await new SecretStore(database, clock, new UuidIdentifiers()).getOrCreateSharedKey(
     'credential_hmac',
     newSharedKey(),
   );

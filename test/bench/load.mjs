@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
 /** Beyond the end of a run. */
-const MAX_RESPONSE_MS = 15_000;
+const LONGEST_ANSWER_MS = 15_000;
 const USED_AT_ONCE = 32;
 
 /** Requests by the name of their set. */
@@ -44,17 +44,18 @@ async function run({ set, port, connections, seconds, leadInSeconds = 0, offset 
   let next = offset;
   const take = () => requests[next++ % requests.length];
   const noted = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
-  const { clients, areNew } = await clientsOf([port].flat(), connections);
+  const name = `${connections} on ${port}`;
   // One that is not answered at all ends the run as a failure, instead of never.
   const late = setTimeout(
-    () => clients.forEach((client) => client.fail('a request was not answered in time')),
-    (leadInSeconds + seconds) * 1000 + 3 * MAX_RESPONSE_MS,
+    () => kept.get(name).forEach((client) => client.fail('a request was not answered in time')),
+    (leadInSeconds + seconds) * 1000 + LONGEST_ANSWER_MS,
   );
   try {
+    const { clients, areNew } = await clientsOf(name, [port].flat(), connections);
     if (areNew && !onlyOnce) await useEach(clients, take, noted);
     const beganAt = performance.now();
     let clock = onlyOnce ? clockFrom(beganAt, seconds) : null;
-    let withoutResponse = clients.length;
+    let withoutAnswer = clients.length;
     const work = (client) =>
       new Promise((finished, failed) => {
         let isFirst = true;
@@ -68,21 +69,24 @@ async function run({ set, port, connections, seconds, leadInSeconds = 0, offset 
           const now = performance.now();
           if (onlyOnce || (clock && now >= clock.startsAt && now <= clock.endsAt))
             latenciesUs.push(Math.round(tookMs * 1000));
-          if (isFirst) withoutResponse -= 1;
+          if (isFirst) withoutAnswer -= 1;
           isFirst = false;
-          if (withoutResponse === 0) clock ??= clockFrom(Math.max(now, beganAt + leadInSeconds * 1000), seconds);
+          if (withoutAnswer === 0) clock ??= clockFrom(Math.max(now, beganAt + leadInSeconds * 1000), seconds);
           sendNext();
         };
         sendNext();
       });
     await Promise.all(clients.map(work));
-    return statistics({
+    return figures({
       latenciesUs,
       statuses,
       next,
       busy: clock.busy(),
       seconds: onlyOnce ? (performance.now() - beganAt) / 1000 : seconds,
     });
+  } catch (error) {
+    closeConnections(name); // the other connections would go on with this run
+    throw error;
   } finally {
     clearTimeout(late);
   }
@@ -107,16 +111,14 @@ function clockFrom(startsAt, seconds) {
   };
 }
 
-function statistics({ latenciesUs, statuses, next, busy, seconds }) {
+function figures({ latenciesUs, statuses, next, busy, seconds }) {
   const sorted = Uint32Array.from(latenciesUs).sort();
   const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
   return {
     answers: sorted.length,
     perSecond: sorted.length / seconds,
-    elapsedSeconds: seconds,
     statuses: Object.fromEntries(statuses),
     p50Ms: at(0.5),
-    meanMs: latenciesUs.reduce((sum, us) => sum + us, 0) / Math.max(1, latenciesUs.length) / 1000,
     p99Ms: at(0.99),
     p999Ms: at(0.999),
     nextOffset: next,
@@ -125,17 +127,21 @@ function statistics({ latenciesUs, statuses, next, busy, seconds }) {
 }
 
 /** Those of the runs before, unless a server has closed some. */
-async function clientsOf(ports, connections) {
-  const name = `${connections} on ${ports}`;
+async function clientsOf(name, ports, connections) {
   const before = kept.get(name) ?? [];
   const fault = before.find((client) => client.fault)?.fault;
   if (fault) throw fault;
   if (before.length > 0 && before.every(({ isOpen }) => isOpen)) return { clients: before, areNew: false };
-  before.forEach((client) => client.end());
+  closeConnections(name);
   const clients = Array.from({ length: connections }, (_, number) => new Client(ports[number % ports.length]));
   kept.set(name, clients);
   await Promise.all(clients.map(({ connected }) => connected));
   return { clients, areNew: true };
+}
+
+function closeConnections(name) {
+  for (const client of kept.get(name) ?? []) client.end();
+  kept.delete(name);
 }
 
 /** A few at a time: Node takes one new connection in each turn, and in turns full of work the last would wait for seconds. */

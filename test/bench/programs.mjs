@@ -10,6 +10,9 @@ import { SERVER_PROGRAM } from './built.mjs';
 /** As `npm start` has it: a young generation in which a heartbeat that waits for its commit does not grow old. Ours and the rivals alike. */
 const NODE_FLAGS = ['--max-semi-space-size=32'];
 
+/** Of each window, before its clock: the processor's caches are another program's, and all connections begin at once. */
+const LEAD_IN_SECONDS = 0.1;
+
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const running = [];
 
@@ -66,7 +69,7 @@ export async function startBaseline(kind, fleet) {
   const port = await freePort();
   const child = await startProgram(
     process.execPath,
-    [...NODE_FLAGS, here('rival.mjs'), kind, String(port)],
+    [...NODE_FLAGS, here('baseline.mjs'), kind, String(port)],
     fleet.environment,
     'ready',
   );
@@ -109,7 +112,6 @@ export async function startEtcd(directory) {
 /** The load generator: a process of its own. */
 export function startGenerator() {
   const child = fork(here('load.mjs'), { serialization: 'advanced' });
-  running.push(child);
   const ask = (message) =>
     new Promise((resolve, reject) => {
       child.once('message', (answer) =>
@@ -117,17 +119,21 @@ export function startGenerator() {
       );
       child.send(message);
     });
+  const run = async (order, expected = ['200']) => ({ ...(await ask({ kind: 'run', ...order })), expected });
   return {
     give: (set, requests) => ask({ kind: 'requests', set, requests }),
-    /** @throws Error when an answer is none of the statuses that are expected: errors are answered fastest. */
-    async run(order, expected = ['200']) {
-      const result = await ask({ kind: 'run', ...order });
-      const strange = Object.entries(result.statuses).filter(([status]) => !expected.includes(status));
-      if (strange.length > 0 || result.answers === 0)
-        throw new Error(`${order.set}: expected ${expected}, got ${JSON.stringify(result.statuses)}`);
-      return result;
-    },
     stop: () => stop(child),
+    /** @throws Error if a response does not come. */
+    run,
+    /** A function that measures a window in which the load of `order` goes on where the window before ended. */
+    windowsOf(order, expected) {
+      let offset = 0;
+      return async (seconds) => {
+        const window = await run({ leadInSeconds: LEAD_IN_SECONDS, offset, ...order, seconds }, expected);
+        offset = window.nextOffset;
+        return window;
+      };
+    },
   };
 }
 
@@ -138,6 +144,7 @@ async function stop(child) {
   await once(child, 'exit');
 }
 
+/** All but the load generator. */
 export async function stopAll() {
   await Promise.all(running.map(stop));
 }

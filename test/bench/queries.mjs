@@ -2,19 +2,21 @@
 import { join } from 'node:path';
 import { built } from './built.mjs';
 import { ADMIN_KEY, hostIdOf, SHARED_ADDRESS } from './fleet.mjs';
-import { ratios, spread } from './statistics.mjs';
+import { ratioOf, row } from './statistics.mjs';
 import { startServer } from './programs.mjs';
 import { gets } from './requests.mjs';
+import { callsInTurn, inTurn, measure } from './windows.mjs';
 
 const { Database, FleetSummaryQuery, ProcessServerListQuery, PendingWrites } = await built(
   'libs/fleet-mysql/src/index.js',
 );
 const { SystemRandomness } = await built('libs/platform/src/index.js');
 
-const PAIRS = 10;
-/** Of a run, and before the first: of the server, and of each list. The largest fleet is what the goal is about. */
-const SECONDS = { run: 0.02, warmUp: 1, warmUpOfList: 0.05 };
-const SECONDS_OF_LARGEST = { run: 0.05, warmUp: 3, warmUpOfList: 0.1 };
+/** A full run has 51 lists. */
+const MAX_PAIRS = 5;
+const QUICK_LISTS = 4;
+/** Before the first list of a fleet: the server is new. */
+const WARM_UP_SECONDS = 3;
 
 /** Filters on a stored column or on the lease's end, the orders, and what an operator asks first. */
 const LISTS = [
@@ -35,6 +37,7 @@ const LISTS = [
   ['health=Warning', { health: 'Warning' }],
   ['ipAddress of one alone', { ipAddress: '10.8.3.0' }],
 ];
+const CLOCK = { now: () => new Date(), monotonicMs: () => performance.now() };
 const VERSION = { major: 1, minor: 0, build: 0, revision: 0 };
 
 /** The query that a page is read with, as our own reader sends it for the first time: without a limit. */
@@ -47,68 +50,50 @@ class PageQuery extends Database {
   }
 }
 
-export async function pages({ generator, fleets, directory }) {
+export async function pages({ generator, fleets, directory, pairs, quick }) {
   const rows = [];
   const compared = {};
   for (const fleet of fleets) {
-    const seconds = fleet === fleets.at(-1) ? SECONDS_OF_LARGEST : SECONDS;
     const server = await startServer(fleet, join(directory, `server-queries-${fleet.size}`));
     const database = new PageQuery(fleet.address, new SystemRandomness(), { connections: 1, lockWaitSeconds: 3 });
     await generator.give('warm-up', gets('/v1/process-servers?limit=100', ADMIN_KEY));
-    await generator.run({ set: 'warm-up', port: server.port, connections: 1, seconds: seconds.warmUp });
-    const add = (what, ours, raw, rawIs) => {
+    await measure(generator.windowsOf({ set: 'warm-up', port: server.port, connections: 1 }), WARM_UP_SECONDS);
+    const compare = async (what, ours, alone, note = '') => {
       const name = `${fleet.size.toLocaleString('en')}: ${what}`;
-      rows.push({ what: name, oursMs: spread(ours), rawMs: spread(raw), note: rawIs });
-      compared[name] = ratios(ours, raw);
+      const [whole, query] = [
+        { name, take: ours },
+        { name: `${name}, the query alone`, take: (seconds) => callsInTurn(alone, seconds) },
+      ];
+      await inTurn([whole, query], Math.min(pairs, MAX_PAIRS));
+      const { p50Ms: oursMs, slow } = row(whole);
+      rows.push({ what: name, oursMs, rawMs: row(query).p50Ms, slow: [...slow, ...query.slow], note });
+      compared[name] = ratioOf(whole, query, 'p50Ms');
     };
-    for (const [name, filter, sort = 'hostId'] of LISTS)
-      add(name, ...(await pagesAgainstQuery({ generator, fleet, server, database, filter, sort, seconds })));
-    add('counts', ...(await countsAgainstScan(fleet, database, seconds.run)), 'alone: SELECT COUNT(*)');
+    for (const [name, filter, sort = 'hostId'] of quick ? LISTS.slice(0, QUICK_LISTS) : LISTS)
+      await compare(name, ...(await pageAndQuery({ generator, fleet, server, database, filter, sort })));
+    const counter = new FleetSummaryQuery(database, CLOCK, VERSION);
+    await compare(
+      'counts', // what `GET /v1/fleet` counts once in five seconds, and a count that looks at every entry of one index
+      (seconds) => callsInTurn(() => counter.count(), seconds),
+      () => fleet.connection.query('SELECT COUNT(*) FROM process_server'),
+      'alone: SELECT COUNT(*)',
+    );
     await database.close();
     await server.stop();
   }
   return { rows, ratios: compared };
 }
 
-/** Pages of 100 through the whole server, asked for again within seconds as a list is that somebody looks at, and the statement that reads such a page alone, in turn. */
-async function pagesAgainstQuery({ generator, fleet, server, database, filter, sort, seconds }) {
+/** Windows of pages of 100 through the whole server, and a call of the statement that reads such a page. */
+async function pageAndQuery({ generator, fleet, server, database, filter, sort }) {
   const set = `list ${JSON.stringify(filter)} ${sort}`;
-  const reader = new ProcessServerListQuery(database, { now: () => new Date() }, VERSION, new PendingWrites());
-  await generator.give(
-    set,
-    gets(`/v1/process-servers?${new URLSearchParams({ limit: 100, sort, ...filter })}`, ADMIN_KEY),
-  );
-  await reader.page({ sort, filter, limit: 100, position: null, snapshot: null });
+  const reader = new ProcessServerListQuery(database, CLOCK, VERSION, new PendingWrites());
+  const path = `/v1/process-servers?${new URLSearchParams({ limit: 100, sort, ...filter })}`;
+  await generator.give(set, gets(path, ADMIN_KEY));
+  await reader.fetchPage({ sort, filter, limit: 100, position: null, snapshot: null });
   const { sql, parameters } = database.last;
-  const ours = [];
-  const raw = [];
-  await generator.run({ set, port: server.port, connections: 1, seconds: seconds.warmUpOfList });
-  for (let pair = 0; pair < PAIRS; pair += 1) {
-    ours.push((await generator.run({ set, port: server.port, connections: 1, seconds: seconds.run })).meanMs);
-    raw.push(await meanMsOf(() => fleet.connection.query(sql, parameters), seconds.run));
-  }
-  return [ours, raw];
-}
-
-/** What `GET /v1/fleet` counts once in five seconds, and a count that looks at every entry of one index. */
-async function countsAgainstScan(fleet, database, seconds) {
-  const counter = new FleetSummaryQuery(database, { now: () => new Date() }, VERSION);
-  const ours = [];
-  const raw = [];
-  for (let pair = 0; pair < PAIRS; pair += 1) {
-    ours.push(await meanMsOf(() => counter.count(), seconds));
-    raw.push(await meanMsOf(() => fleet.connection.query('SELECT COUNT(*) FROM process_server'), seconds));
-  }
-  return [ours, raw];
-}
-
-async function meanMsOf(work, seconds) {
-  await work();
-  let times = 0;
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < seconds * 1000) {
-    await work();
-    times += 1;
-  }
-  return (performance.now() - startedAt) / times;
+  return [
+    generator.windowsOf({ set, port: server.port, connections: 1 }),
+    () => fleet.connection.query(sql, parameters),
+  ];
 }

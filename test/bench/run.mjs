@@ -1,112 +1,104 @@
 /**
- * `npm run bench`: private databases, everything on loopback, figures as ratios within the run. Arguments narrow it to some
- * sections: rivals sizes queries clean-up registrations, and pairs, replicas and slow-clients, which run only when they are named. BENCH_LARGEST=100000 leaves the largest fleet out.
+ * `npm run bench -- [SECTION ...] [--quick]`: private databases, everything on loopback, figures as ratios within the run.
+ * `--quick` is for a first look: a fleet of 10,000 and three pairs. `--against PATH` compares this build with that of another
+ * checkout instead. BENCH_LARGEST=100000 leaves the largest fleet out.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { formatSpread, table } from './statistics.mjs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { againstBuild } from './against.mjs';
 import { makeFleet } from './fleet.mjs';
 import { compareWithBaselines, atSizes, duringCleanUp, replicas } from './heartbeats.mjs';
 import { startGenerator, stopAll } from './programs.mjs';
-import { pairs } from './filter-pairs.mjs';
+import { pairs as pairsOfFilters } from './filter-pairs.mjs';
 import { pages } from './queries.mjs';
 import { registering } from './registrations.mjs';
+import { databaseVersion, failuresOf, newResult, show, writeResult } from './report.mjs';
 import { withSlowClients } from './slow-clients.mjs';
 
-const LARGEST = Number(process.env.BENCH_LARGEST ?? 1_000_000);
-const MIDDLE = Math.min(100_000, LARGEST);
-const SIZES = [10_000, ...new Set([MIDDLE, LARGEST])];
-const CLEANED_UP = Math.min(100_000, LARGEST / 10);
-const STORM = MIDDLE;
-const RESULT = fileURLToPath(new URL('../../.data/bench/result.json', import.meta.url));
+const BY_DEFAULT = ['rivals', 'sizes', 'queries', 'clean-up', 'registrations'];
+const QUICK = ['rivals', 'queries', 'registrations'];
+/** In the order in which they run: the last ones change their fleet. */
+const SECTIONS = {
+  rivals: async () => compareWithBaselines({ ...context, fleet: await fleetOf(MIDDLE) }),
+  replicas: async () => replicas({ ...context, fleet: await fleetOf(MIDDLE) }),
+  'slow-clients': async () => withSlowClients({ ...context, fleet: await fleetOf(MIDDLE) }),
+  sizes: async () => atSizes({ ...context, fleets: await fleetsOf([1_000, ...SIZES]) }),
+  queries: async () => pages({ ...context, fleets: await fleetsOf(SIZES) }),
+  pairs: async () => pairsOfFilters({ fleet: await fleetOf(LARGEST) }),
+  'clean-up': async () => duringCleanUp({ ...context, fleet: await fleetOf(LARGEST), entries: CLEANED_UP }),
+  registrations: async () => registering({ ...context, fleet: await fleetOf(LARGEST), storm: STORM }),
+  against: async () => againstBuild({ ...context, checkout: resolve(options.against), size: MIDDLE }),
+};
 
-const wanted = process.argv.slice(2);
+const { options, wanted } = readArguments();
+const { quick } = options;
+const LARGEST = quick ? 10_000 : Number(process.env.BENCH_LARGEST ?? 1_000_000);
+const MIDDLE = Math.min(100_000, LARGEST);
+const SIZES = [...new Set([10_000, MIDDLE, LARGEST])];
+const CLEANED_UP = Math.min(100_000, LARGEST / 10);
+const STORM = quick ? 5_000 : MIDDLE;
+
 const directory = mkdtempSync(join(tmpdir(), 'bench-'));
 const startedAt = performance.now();
 const say = (line) => console.log(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(3)} s] ${line}`);
 const fleets = new Map();
-const generator = startGenerator();
-const result = {
-  at: new Date().toISOString(),
-  machine: { cpus: cpus().length, model: cpus()[0]?.model, node: process.version },
-  sections: {},
-};
+const context = { generator: startGenerator(), directory, say, quick, pairs: quick ? 3 : 10 };
+const result = newResult({ ...options, sections: wanted });
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { quick: { type: 'boolean', default: false }, against: { type: 'string' } },
+    });
+    const unknown = positionals.filter((name) => name === 'against' || !(name in SECTIONS));
+    if (unknown.length > 0) throw new Error(`No such section: ${unknown.join(', ')}`);
+    if (values.against) return { options: values, wanted: ['against', ...positionals] };
+    return { options: values, wanted: positionals.length > 0 ? positionals : values.quick ? QUICK : BY_DEFAULT };
+  } catch (error) {
+    const names = Object.keys(SECTIONS).filter((name) => name !== 'against');
+    console.error(`${error.message}\nnpm run bench -- [${names.join(' | ')} ...] [--quick] [--against CHECKOUT]`);
+    process.exit(2);
+  }
+}
 
 function fleetOf(size) {
   if (!fleets.has(size)) {
     say(`making a fleet of ${size.toLocaleString('en')}`);
     const folder = join(directory, `fleet-${size}`);
     mkdirSync(folder);
-    fleets.set(size, makeFleet(folder, size));
+    const made = makeFleet(folder, size);
+    made.then(
+      async (fleet) => (result.machine.database ??= await databaseVersion(fleet)),
+      () => undefined, // the section that needs the fleet reports it
+    );
+    fleets.set(size, made);
   }
   return fleets.get(size);
 }
 
 const fleetsOf = (sizes) => Promise.all(sizes.map(fleetOf));
 
-/** The others take five minutes already. */
-const ONLY_WHEN_NAMED = ['pairs', 'replicas', 'slow-clients'];
-
-const SECTIONS = {
-  baselines: async () => compareWithBaselines({ generator, fleet: await fleetOf(MIDDLE), directory, say }),
-  replicas: async () => replicas({ generator, fleet: await fleetOf(MIDDLE), directory }),
-  'slow-clients': async () => withSlowClients({ fleet: await fleetOf(MIDDLE), directory }),
-  sizes: async () => atSizes({ generator, fleets: await fleetsOf([1_000, ...SIZES]), directory }),
-  queries: async () => pages({ generator, fleets: await fleetsOf(SIZES), directory }),
-  pairs: async () => pairs({ fleet: await fleetOf(LARGEST) }),
-  'clean-up': async () => {
-    const fleet = await fleetOf(LARGEST);
-    return duringCleanUp({ generator, fleet, directory, entries: CLEANED_UP, say });
-  },
-  registrations: async () => registering({ generator, fleet: await fleetOf(LARGEST), directory, storm: STORM, say }),
-};
-
-function show(name, { rows, ratios, memory }) {
-  const columns = {
-    perSecond: 'a second',
-    p50Ms: 'p50 ms',
-    p99Ms: 'p99 ms',
-    p999Ms: 'p99.9 ms',
-    oursMs: 'ours ms',
-    rawMs: 'query alone ms',
-  };
-  const used = Object.keys(columns).filter((column) => rows.some((row) => row[column]));
-  const hasBusy = rows.some(({ generatorBusy }) => generatorBusy);
-  const head = [name, ...used.map((column) => columns[column]), ...(hasBusy ? ['generator busy'] : []), ''];
-  const body = rows.map((row) => [
-    row.what,
-    ...used.map((column) => (row[column] ? formatSpread(row[column]) : '')),
-    ...(hasBusy ? [`${Math.round((row.generatorBusy ?? 0) * 100)} %`] : []),
-    row.note ?? '',
-  ]);
-  console.log(`\n${table([head, ...body])}\n`);
-  if (memory) {
-    const lines = Object.entries(memory).map(([what, { held, resident }]) => [
-      `memory: ${what}`,
-      `${held.toFixed(1)} MiB held`,
-      `${resident.toFixed(0)} MiB resident`,
-    ]);
-    console.log(`${table(lines)}\n`);
-  }
-  if (Object.keys(ratios).length > 0)
-    console.log(`${table(Object.entries(ratios).map(([what, value]) => [what, formatSpread(value)]))}\n`);
-}
-
 try {
-  for (const [name, run] of Object.entries(SECTIONS)) {
-    if (wanted.length > 0 ? !wanted.includes(name) : ONLY_WHEN_NAMED.includes(name)) continue;
+  for (const name of Object.keys(SECTIONS).filter((section) => wanted.includes(section))) {
     say(name);
-    result.sections[name] = await run();
-    show(name, result.sections[name]);
+    try {
+      const section = await SECTIONS[name]();
+      result.sections[name] = { ...section, failures: failuresOf(section) };
+      show(name, section);
+    } catch (error) {
+      result.sections[name] = { failures: [error.message] };
+      await stopAll();
+    }
+    for (const failure of result.sections[name].failures) say(`${name}: ${failure}`);
+    say(`figures with their spread in ${writeResult(result)}`);
   }
-  mkdirSync(join(RESULT, '..'), { recursive: true });
-  writeFileSync(RESULT, `${JSON.stringify(result, null, 2)}\n`);
-  say(`done; figures with their spread in ${RESULT}`);
 } finally {
+  await context.generator.stop();
   await stopAll();
   for (const made of await Promise.allSettled(fleets.values())) await made.value?.stop();
   rmSync(directory, { recursive: true, force: true });
 }
-process.exit(0);
+process.exit(Object.values(result.sections).some(({ failures }) => failures.length > 0) ? 1 : 0);

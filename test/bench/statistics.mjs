@@ -1,26 +1,49 @@
-/** Figures of several runs, and their table. */
-export const median = (values) => {
+/** Statistics of several windows, and their table. A window without a value counts as null. */
+
+/** Linear interpolation between the two nearest values; null of none. */
+export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted.length % 2 === 1
-    ? sorted[(sorted.length - 1) / 2]
-    : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
-};
+  if (sorted.length === 0) return null;
+  const at = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(at)];
+  return below + (at % 1) * (sorted[Math.ceil(at)] - below);
+}
 
-/** Median with the least and the most of them. */
-export const spread = (values) => ({ median: median(values), least: Math.min(...values), most: Math.max(...values) });
+export function spread(values) {
+  const counted = values.filter((value) => value !== null);
+  const [least, lowerQuartile, median, upperQuartile, most] = [0, 0.25, 0.5, 0.75, 1].map((share) =>
+    quantile(counted, share),
+  );
+  return { median, lowerQuartile, upperQuartile, least, most, windows: counted.length, values };
+}
 
-/** Pair by pair: what was measured one after the other is compared, so that the machine's moods cancel out. */
-export const ratios = (values, bases) => spread(values.map((value, index) => value / bases[index]));
+/** Pair by pair: both windows of a pair were measured in the same phase of the machine. */
+export const ratios = (values, bases) =>
+  spread(
+    values.map((value, index) => (value === null || (bases[index] ?? null) === null ? null : value / bases[index])),
+  );
 
-const shown = (value) =>
-  value >= 1000
-    ? value.toFixed(0)
-    : value >= 100
-      ? value.toFixed(0)
-      : value >= 10
-        ? value.toFixed(1)
-        : value.toFixed(2);
-export const formatSpread = ({ median: middle, least, most }) => `${shown(middle)} (${shown(least)}-${shown(most)})`;
+const column = ({ windows }, key) => windows.map((window) => window?.[key] ?? null);
+
+/** Of two targets that were measured in turn. */
+export const ratioOf = (target, base, key = 'perSecond') => ratios(column(target, key), column(base, key));
+
+/** A target in the report. `slow` has the reason of each window that was rejected. */
+export const row = (target, note = '') => ({
+  what: target.name,
+  ...Object.fromEntries(['perSecond', 'p50Ms', 'p99Ms', 'p999Ms'].map((key) => [key, spread(column(target, key))])),
+  generatorBusy: Math.max(...column(target, 'generatorBusy')),
+  slow: target.slow ?? [],
+  note,
+});
+
+const shown = (value) => value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+
+/** The median and, of more than one value, the quartiles. */
+export function formatSpread({ median, lowerQuartile, upperQuartile, windows }) {
+  if (windows === 0) return 'no figure';
+  return windows === 1 ? shown(median) : `${shown(median)} (${shown(lowerQuartile)}-${shown(upperQuartile)})`;
+}
 
 export function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column] ?? '').length)));
