@@ -41,7 +41,7 @@ export async function launch({ command, dataDirectory, check, logger, progress }
   try {
     await check();
     const directory = join(dataDirectory, 'database');
-    const database = await SupervisedDatabase.open({ directory, profile: 'serving', progress }, logger);
+    const database = await SupervisedDatabase.open({ directory, profile: 'production', progress }, logger);
     try {
       const env = { ...process.env, ...(await environmentFor(database.address, directory)) };
       if (isStopping) return 0;
