@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { versionKey, type FleetFilter, type Version } from '@app/fleet';
-import { ProcessServerListQuery, type PageLimits, type Position, type SortKey } from '@app/fleet-mysql';
+import { ProcessServerListQuery, type PageLimits, type KeysetPosition, type SortKey } from '@app/fleet-mysql';
 import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
 
@@ -271,7 +271,7 @@ describe('a page of two filters with many matches each', () => {
   it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)(
     'by %s that nothing matches ends after a bounded number of entries, and the walk after the last',
     async (sort) => {
-      let position: Position | null = null;
+      let position: KeysetPosition | null = null;
       let pages = 0;
       do {
         const page: Awaited<ReturnType<typeof reader.fetchPage>> = await reader.fetchPage({

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { EventKind, FleetEvent } from '@app/fleet';
-import { EventLogQuery, type EventFilter, type EventOrder, type EventPosition } from '@app/fleet-mysql';
+import { EventLogQuery, type EventFilter, type EventSortOrder, type EventPosition } from '@app/fleet-mysql';
 import { TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
@@ -38,7 +38,11 @@ async function write({
 }
 
 /** Reads on until there is no more. */
-async function paginate(filter: EventFilter, limit: number, sortOrder: EventOrder = 'oldest'): Promise<FleetEvent[]> {
+async function paginate(
+  filter: EventFilter,
+  limit: number,
+  sortOrder: EventSortOrder = 'oldest',
+): Promise<FleetEvent[]> {
   const seen: FleetEvent[] = [];
   let position: EventPosition | null = null;
   do {

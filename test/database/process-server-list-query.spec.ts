@@ -19,7 +19,7 @@ import {
   type Moment,
   type Version,
 } from '@app/fleet';
-import { FleetSummaryQuery, ProcessServerListQuery, type Position, type SortKey } from '@app/fleet-mysql';
+import { FleetSummaryQuery, ProcessServerListQuery, type KeysetPosition, type SortKey } from '@app/fleet-mysql';
 import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { AVAILABILITY, OURS, TestStores } from '../support/test-stores.js';
 
@@ -335,7 +335,7 @@ describe('a walk', () => {
   /** As a client does it: the position goes out as text and comes back. */
   async function paginate(sort: SortKey, limit: number, filter: FleetFilter = {}): Promise<ListedServer[]> {
     const seen: ListedServer[] = [];
-    let position: Position | null = null;
+    let position: KeysetPosition | null = null;
     let snapshot: Moment | null = null;
     for (let pages = 0; pages < 100; pages += 1) {
       const {
@@ -347,7 +347,7 @@ describe('a walk', () => {
       seen.push(...items);
       if (!next) return seen;
       snapshot = kept;
-      position = JSON.parse(JSON.stringify(next)) as Position;
+      position = JSON.parse(JSON.stringify(next)) as KeysetPosition;
     }
     throw new Error('the walk does not end');
   }

@@ -12,7 +12,7 @@ import {
   type DatabaseProfile,
   type PrivateDatabase,
 } from '@app/dev-database';
-import { isRunning } from '@app/platform';
+import { isProcessRunning } from '@app/platform';
 
 jest.setTimeout(180_000);
 
@@ -93,7 +93,7 @@ it('a database left running is adopted, not doubled', async () => {
   expect(adopting).toMatchObject({ adopted: true, pid: leftBehind.pid, address: leftBehind.address });
   expect(await stored(adopting)).toEqual(['kept']);
   await adopting.stop();
-  expect(isRunning(leftBehind.pid)).toBe(false);
+  expect(isProcessRunning(leftBehind.pid)).toBe(false);
 });
 
 it('two starts at the same time give one server', async () => {
@@ -115,7 +115,7 @@ it.each([
 
   const again = await start();
   expect(again.adopted).toBe(false);
-  expect(isRunning(halfMade.pid)).toBe(false);
+  expect(isProcessRunning(halfMade.pid)).toBe(false);
   expect(again.address.password).not.toBe(halfMade.address.password);
   await expect(stored(again)).rejects.toMatchObject({ code: 'ER_NO_SUCH_TABLE' });
 });
@@ -146,7 +146,7 @@ it('its temporary files lie where no other server that starts removes them', asy
 it('stop leaves no process, and may be called twice', async () => {
   const database = await start();
   await Promise.all([database.stop(), database.stop()]);
-  expect(isRunning(database.pid)).toBe(false);
+  expect(isProcessRunning(database.pid)).toBe(false);
   await database.stop();
 });
 
@@ -173,7 +173,7 @@ it('several servers on one data are all ended before one is started', async () =
 
   const again = await start();
   expect(again.adopted).toBe(false);
-  expect([first.pid, second.pid ?? 0].filter(isRunning)).toEqual([]);
+  expect([first.pid, second.pid ?? 0].filter(isProcessRunning)).toEqual([]);
   expect(await stored(again)).toEqual(['kept']);
 });
 

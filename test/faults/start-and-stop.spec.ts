@@ -5,7 +5,7 @@ import { Agent, request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isRunning } from '@app/platform';
+import { isProcessRunning } from '@app/platform';
 import { eventually, registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
@@ -248,7 +248,7 @@ describe('a kill -9', () => {
     const server = first.pid;
     const databases = folder.databasePids();
     await first.stop('SIGKILL');
-    expect(isRunning(server)).toBe(false);
+    expect(isProcessRunning(server)).toBe(false);
     expect(folder.databasePids()).toEqual(databases);
 
     const second = await folder.start();
@@ -270,7 +270,7 @@ describe('a kill -9', () => {
     await eventually('the next launcher has the lock', 60_000, async () => (await lockOwner()) !== before);
     process.kill(pid, 'SIGCONT');
     await second.ready();
-    expect([isRunning(pid), folder.databasePids().length]).toEqual([false, 1]);
+    expect([isProcessRunning(pid), folder.databasePids().length]).toEqual([false, 1]);
   });
 
   it('of the server ends the launcher and the database', async () => {

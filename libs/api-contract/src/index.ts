@@ -36,7 +36,7 @@ export {
   ServiceOutageDto,
   HealthErrorDto,
   LoadDto,
-  PossibleDuplicateDto as PossibleDuplicate,
+  PossibleDuplicateDto,
   ProcessServerDetail,
   ProcessServerList,
   ProcessServerSummary,

@@ -6,7 +6,7 @@ import { tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
-import { errorCode, errorMessage, isRunning, withProgress } from '@app/platform';
+import { errorCode, errorMessage, isProcessRunning, withProgress } from '@app/platform';
 import { type DatabaseProgram } from './database-program.js';
 import { terminateProcess, tail, ownerOf, findProcessesByArgument } from './processes.js';
 
@@ -220,7 +220,7 @@ async function waitUntilReady(
   for (;;) {
     const pingError = await ping(login);
     if (pingError === undefined) return;
-    const ended = failure() ?? (isRunning(pid) ? undefined : 'it has ended');
+    const ended = failure() ?? (isProcessRunning(pid) ? undefined : 'it has ended');
     if (ended !== undefined) throw new Error(ended);
     if (errorCode(pingError) === 'ER_ACCESS_DENIED_ERROR') throw pingError;
     if (performance.now() > deadlineMs)

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { isRunning } from '@app/platform';
+import { isProcessRunning } from '@app/platform';
 import { terminateProcess, findProcessesByArgument } from './processes.js';
 
 const ours = [process.geteuid?.() ?? 0];
@@ -15,6 +15,6 @@ it('a process is found by its user and by an argument as a whole, until it has e
   expect(findProcessesByArgument(`${argument}0`, ours)).toEqual([]);
   expect(findProcessesByArgument(argument, [(ours[0] ?? 0) + 1])).toEqual([]);
   await terminateProcess(pid, 0);
-  expect(isRunning(pid)).toBe(false);
+  expect(isProcessRunning(pid)).toBe(false);
   expect(findProcessesByArgument(argument, ours)).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { runPs, errorCode, isValidPid, isRunning, readProc } from '@app/platform';
+import { runPs, errorCode, isValidPid, isProcessRunning, readProc } from '@app/platform';
 
 export interface ProcessInfo {
   readonly pid: number;
@@ -11,7 +11,9 @@ export interface ProcessInfo {
 
 /** Every process of these users that was called with this argument and still runs, whatever any file says. */
 export function findProcessesByArgument(argument: string, users: readonly number[]): ProcessInfo[] {
-  return listProcesses(users).filter(({ pid, commandLine }) => hasArgument(commandLine, argument) && isRunning(pid));
+  return listProcesses(users).filter(
+    ({ pid, commandLine }) => hasArgument(commandLine, argument) && isProcessRunning(pid),
+  );
 }
 
 /** The user whose file, folder or process (in /proc) this is. Undefined when it is not there. */
@@ -68,7 +70,7 @@ function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
 
 async function isGoneWithin(pid: number, waitMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + waitMs;
-  while (isRunning(pid)) {
+  while (isProcessRunning(pid)) {
     if (performance.now() > deadlineMs) return false;
     await pause(50);
   }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { isRunning } from '@app/platform';
+import { isProcessRunning } from '@app/platform';
 import { openPrivateDatabase, type PrivateDatabase, type PrivateDatabaseOptions } from './private-database.js';
 
 const CHECK_EVERY_MS = 500;
@@ -36,7 +36,7 @@ export class SupervisedDatabase {
     const { signal } = this.stopping;
     while (await pause(CHECK_EVERY_MS, true, { signal }).catch(() => false)) {
       const { pid } = this.database;
-      if (isRunning(pid)) continue;
+      if (isProcessRunning(pid)) continue;
       this.logger.error({ pid }, 'the private database has ended by itself; starting it again');
       try {
         this.database = await openPrivateDatabase(this.options);

@@ -5,7 +5,7 @@ export { errorNumber, isMissingPrivilege } from './database-errors.js';
 export { requiresTls } from './requires-tls.js';
 export {
   DatabaseServers,
-  serverLabel as nameOf,
+  serverLabel,
   NoPrimaryError,
   type DatabaseAddress,
   type ServerChange,
@@ -15,7 +15,7 @@ export {
   EventLogQuery,
   EVENT_VISIBILITY_LAG_MS,
   type EventFilter,
-  type EventSortOrder as EventOrder,
+  type EventSortOrder,
   type EventPage,
   type EventPosition,
 } from './queries/event-log-query.js';
@@ -24,7 +24,7 @@ export {
   ProcessServerListQuery,
   type Page,
   type ListOptions,
-  type KeysetPosition as Position,
+  type KeysetPosition,
   type SortKey,
 } from './queries/process-server-list-query.js';
 export { LeaseStore } from './stores/lease-store.js';

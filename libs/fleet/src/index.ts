@@ -37,7 +37,7 @@ export {
   HEALTH_WINDOW_MS,
   healthAt,
   healthErrorsAt,
-  isServiceRunning as isRunning,
+  isServiceRunning,
   loadStatus,
   loadStatuses,
   loadStatusesAt,

@@ -12,7 +12,7 @@ export {
   errorCode,
   errorMessage,
   isValidPid,
-  isProcessRunning as isRunning,
+  isProcessRunning,
   readProc,
   withProgress,
 } from './running-process.js';

@@ -1,5 +1,5 @@
 import { connectionStateAt, FleetError, systemAuthor } from '@app/fleet';
-import type { EventFilter, EventOrder, EventPage, EventPosition, EventLogQuery } from '@app/fleet-mysql';
+import type { EventFilter, EventSortOrder, EventPage, EventPosition, EventLogQuery } from '@app/fleet-mysql';
 import type { EventDto, EventList, ListEventsQuery, ListTimelineQuery } from '@app/api-contract';
 import { decodeCursor, encodeCursor, isTimestampMs, isUuid, type Members } from './cursor-codec.js';
 import { toEventDto, toEventFilter } from './event.mapper.js';
@@ -10,7 +10,7 @@ const DEFAULT_LIMIT = 100;
 type Entry = Awaited<ReturnType<ProcessServerQueries['entry']>>;
 
 /** What a cursor is bound to; cursors from before there were two orders stay valid. */
-const boundTo = (list: 'events' | 'timeline', filter: object, order: EventOrder): object => ({
+const boundTo = (list: 'events' | 'timeline', filter: object, order: EventSortOrder): object => ({
   list,
   ...filter,
   ...(order === 'newest' && { order }),

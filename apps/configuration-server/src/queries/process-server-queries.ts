@@ -1,5 +1,5 @@
 import { FleetError, type Moment, type ProcessServer, type Registry, type Version } from '@app/fleet';
-import { NAME_CURSOR_TTL_MS, type ProcessServerListQuery, type Position, type SortKey } from '@app/fleet-mysql';
+import { NAME_CURSOR_TTL_MS, type ProcessServerListQuery, type KeysetPosition, type SortKey } from '@app/fleet-mysql';
 import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/api-contract';
 import { entityTagOf } from '../edge/entity-tag.js';
 import { decodeCursor, encodeCursor, isObject, isTimestampMs, isUuid, type Members } from './cursor-codec.js';
@@ -10,7 +10,7 @@ import { toDetail, toSummary } from './process-server.mapper.js';
 const DEFAULT_LIMIT = 100;
 
 interface ListCursor {
-  readonly position: Position;
+  readonly position: KeysetPosition;
   /** What the first page's walk keeps to: wall instant in milliseconds, and L. */
   readonly snapshot: { readonly atMs: number; readonly availableMs: number };
 }
@@ -19,7 +19,7 @@ const isWalkState =
   (sort: SortKey) =>
   ({ position, snapshot: first }: Members<ListCursor>): boolean => {
     if (!isObject(position) || !isObject(first)) return false;
-    const { after, hostId } = position as Members<Position>;
+    const { after, hostId } = position as Members<KeysetPosition>;
     const { atMs, availableMs } = first as Members<ListCursor['snapshot']>;
     const isAfter = sort === 'lastHeartbeat' ? Number.isFinite(after) : typeof after === 'string';
     return isAfter && isUuid(hostId) && isTimestampMs(atMs) && Number.isFinite(availableMs);

@@ -1,7 +1,7 @@
 import {
   HEALTH_WINDOW_MS,
   nextInstances,
-  isRunning,
+  isServiceRunning,
   loadStatuses,
   NO_EVENTS_YET,
   reportsAheadFrom,
@@ -113,7 +113,7 @@ export function reportRow({
   ];
 }
 
-const hasStoppedService = (services: readonly ServiceState[]): 0 | 1 => (services.every(isRunning) ? 0 : 1);
+const hasStoppedService = (services: readonly ServiceState[]): 0 | 1 => (services.every(isServiceRunning) ? 0 : 1);
 
 /** For CLEAR_REPORTS; null when there is nothing to forget. */
 export function clearedReportsRow({ hostId, ignored, withdrawn }: Heartbeat): HeartbeatRow | null {
