@@ -11,7 +11,7 @@ import { parseResponse } from '../support/expect-problem.js';
 import { nameColumns, TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';
 
 const PAGE = join(projectRoot(), 'docs', 'access.md');
-/** What says that a caller may not; any other answer is that of a route that let him in. */
+/** Problem codes that reject a caller. Any other response means that the route accepted the caller. */
 const REJECTIONS = new Set([
   'authentication_required',
   'passphrase_rejected',
@@ -77,7 +77,7 @@ const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.keys(methods).map((method) => ({ method: method.toUpperCase() as 'GET', path })),
 );
 
-/** A request that goes no further than to the door: without a body, for what takes one. */
+/** A request without a body: it gets past authorisation but not past validation where the route requires a body. */
 function call(
   caller: CallerName,
   { method, path }: { method: 'GET'; path: string },
@@ -90,7 +90,7 @@ function call(
   });
 }
 
-/** Events of what was changed; a refusal has one of its own. */
+/** Counts events of changes, without the audit of rejections. */
 const changes = async (): Promise<unknown> =>
   (await cluster.database.rows('SELECT COUNT(*) AS count FROM event WHERE kind NOT LIKE ?', ['refused%']))[0];
 
@@ -109,19 +109,19 @@ async function verdict(
   return String(status);
 }
 
-describe('who may do what', () => {
-  it('is what docs/access.md says, for each route and each kind of caller', async () => {
+describe('access control', () => {
+  it('matches docs/access.md for each route and each kind of caller', async () => {
     const lines: string[] = [];
     const registered = (): Promise<KnownServer> =>
       cluster.registered({ friendlyName: randomUUID(), ipAddress: '192.0.2.1' });
     let server = await registered();
     for (const route of routes) {
-      await cluster.simulateOutage(600); // wrong keys are counted for so long
+      await cluster.simulateOutage(600); // failed authentications count for ten minutes
       const cells: string[] = [];
       for (const caller of CALLERS) {
         const cell = await verdict(caller, route, server);
         cells.push(cell);
-        if (cell === 'yes' && route.method !== 'GET') server = await registered(); // the last one may be changed
+        if (cell === 'yes' && route.method !== 'GET') server = await registered(); // the call may have changed the previous one
       }
       lines.push(`| \`${route.method} ${route.path}\` | ${cells.join(' | ')} |`);
     }
@@ -134,7 +134,7 @@ describe('who may do what', () => {
     ).toEqual(table);
   });
 
-  it('a refused caller changes nothing, also with a body that would be accepted', async () => {
+  it('changes nothing for a rejected caller, even with a valid body', async () => {
     const server = await cluster.registered({ friendlyName: 'kept', ipAddress: '192.0.2.3' });
     const bodies: [method: 'POST' | 'PUT' | 'DELETE', url: string, body?: object][] = [
       ['POST', `/v1/process-servers/${server.hostId}/purge`, { generation: 1, reason: 'attack', force: true }],
@@ -165,12 +165,12 @@ describe('who may do what', () => {
         expect([caller, url, [401, 403].includes(status)]).toEqual([caller, url, true]);
       }
     }
-    // A credential of another process server in vain is an event that is worth seeing; nothing else may differ.
+    // Only the event of the rejection itself may differ.
     await clearRejections();
     expect(await cluster.fingerprint()).toBe(before);
   });
 
-  it('every role reads the audit log and none may change it', async () => {
+  it('lets every role read the audit log and none change it', async () => {
     for (const role of ['reader', 'operator', 'admin'] as const) {
       const [event] = (
         await cluster.call<{ items: { id: string }[] }>('GET', '/v1/events', { authorization: authorizations[role] })
@@ -194,7 +194,7 @@ describe('who may do what', () => {
   });
 });
 
-describe('a refused caller', () => {
+describe('a rejected caller', () => {
   interface Line {
     readonly msg: string;
     readonly requestId: string;
@@ -262,7 +262,7 @@ describe('a refused caller', () => {
     },
   );
 
-  it('of a heartbeat and of a registration is audited as well, and one that its own timeline names is not audited twice', async () => {
+  it('audits rejected heartbeats and registrations too, and only once if the timeline of the host has the event', async () => {
     await cluster.simulateOutage(3_600);
     const server = await cluster.registered({ friendlyName: 'refused', ipAddress: '192.0.2.9' });
     const url = `/v1/process-servers/${server.hostId}`;
@@ -306,7 +306,7 @@ describe('a refused caller', () => {
     ['POST', '/v1/process-servers/{hostId}/preflight', '', 'authentication_required'],
     ['POST', '/v1/process-servers/{hostId}/purge', 'Bearer csk_wrong', 'api_key_rejected'],
     ['POST', '/v1/purges', 'Bearer psc_forged', 'permission_denied'],
-  ])('%s %s as "%s" is refused as %s before its body is judged', async (method, path, authorization, code) => {
+  ])('rejects %s %s as "%s" with %s before it validates the body', async (method, path, authorization, code) => {
     for (const body of BROKEN) {
       await cluster.simulateOutage(600);
       const response = await cluster.call(method, path.replace('{hostId}', randomUUID()), { body, authorization });
@@ -314,7 +314,7 @@ describe('a refused caller', () => {
     }
   });
 
-  it('that may call is told what is wrong with its body', async () => {
+  it('lists the validation errors to an authorised caller', async () => {
     for (const [body, code] of [
       ['{"generation":', 'malformed_json'],
       [`"${'x'.repeat(70_000)}"`, 'body_too_large'],
@@ -328,19 +328,19 @@ describe('a refused caller', () => {
   });
 });
 
-describe('every answer', () => {
+describe('security headers of every response', () => {
   it.each<[string, () => Promise<TestResponse>]>([
     ['of a route', () => cluster.read('/v1/fleet')],
-    ['that refuses a caller', () => cluster.call('GET', '/v1/fleet')],
-    ['of an address that there is none of', () => cluster.call('GET', '/v1/nothing')],
+    ['of a rejected call', () => cluster.call('GET', '/v1/fleet')],
+    ['of an unknown path', () => cluster.call('GET', '/v1/nothing')],
     [
-      'that refuses a heartbeat',
+      'of a rejected heartbeat',
       () => cluster.call('POST', `/v1/process-servers/${randomUUID()}/heartbeats`, { body: {} }),
     ],
     ['of the documentation', () => cluster.call('GET', '/docs')],
-    ['to what is no HTTP', async () => parseResponse(await cluster.raw('hello\r\n\r\n'))],
+    ['to bytes that are not HTTP', async () => parseResponse(await cluster.raw('hello\r\n\r\n'))],
   ])(
-    '%s keeps a browser from framing it, guessing its type, storing it, and telling where it was',
+    '%s forbid framing, MIME sniffing, storing and a Referer',
     async (_what, ask) => {
       const { headers } = await ask();
       expect(headers).toMatchObject({
@@ -354,7 +354,7 @@ describe('every answer', () => {
   );
 });
 
-describe('a route that states no permission', () => {
+describe('a route without a declared permission', () => {
   @Controller('v1/open')
   class Open {
     @Get('door')
@@ -363,7 +363,7 @@ describe('a route that states no permission', () => {
     }
   }
 
-  it('keeps the server from starting', () => {
+  it('prevents the server from starting', () => {
     expect(() => assertEveryRouteHasPermission([Open])).toThrow('Routes without a permission: GET v1/open/door');
   });
 });

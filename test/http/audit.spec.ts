@@ -18,8 +18,8 @@ const eventsOf = async (hostId: string): Promise<readonly EventDto[]> =>
   (await cluster.read<{ items: EventDto[] }>(`/v1/process-servers/${hostId}/events`)).body.items;
 const requestIdOf = ({ headers }: TestResponse<object>): unknown => headers['x-request-id'];
 
-describe('each change has its event', () => {
-  it('with who made it, from where, and the request id of the answer, also when many are written together', async () => {
+describe('the event of a change', () => {
+  it('has the actor, the source address and the request id of the response, also when changes are written in one batch', async () => {
     const hostId = randomUUID();
     const responses: TestResponse<object>[] = [await cluster.register(hostId)];
     const server = {
@@ -29,7 +29,7 @@ describe('each change has its event', () => {
     };
     responses.push(await cluster.heartbeat(server, { agentVersion: '9.62.1.1' }));
     responses.push(await cluster.heartbeat(server, { machineId: 'machine-2', agentVersion: '9.62.1.1' }));
-    await cluster.advance(1); // events of one instant are in the order of their ids
+    await cluster.advance(1); // events of the same timestamp are ordered by id
     responses.push(await cluster.unregister(server));
     responses.push(await cluster.purge(hostId, { generation: 1 }));
     expect(responses.map(({ status }) => status)).toEqual([201, 200, 409, 202, 200]);
@@ -45,7 +45,7 @@ describe('each change has its event', () => {
     expect(new Set(events.map(({ sourceAddress }) => sourceAddress))).toEqual(new Set(['127.0.0.1']));
   });
 
-  it('without an address when nobody called', async () => {
+  it('has no source address when no request caused it', async () => {
     const server = await cluster.registered();
     await cluster.unregister(server);
     await cluster.advance(300);
@@ -59,7 +59,7 @@ describe('each change has its event', () => {
   });
 });
 
-describe('exports that are not read', () => {
+describe('exports that the client does not read', () => {
   const sockets: Socket[] = [];
   afterEach(() => {
     for (const socket of sockets.splice(0)) socket.destroy();
@@ -75,10 +75,10 @@ describe('exports that are not read', () => {
     await cluster.advance(10);
   });
 
-  /** More than the system keeps for a client that does not read. */
+  /** More than the system buffers for a client that does not read. */
   const EXPORT = '/v1/events/export?actor=operator:long';
 
-  /** Asks for exports, one after the other on one connection, and reads the head of the first alone. */
+  /** Sends several export requests on one connection, and reads only the head of the first response. */
   async function unread(replica: number, authorization: string, count = 1): Promise<string> {
     const { hostname, port } = new URL(await cluster.replica(replica).http.getUrl());
     const socket = connect(Number(port), hostname).on('error', () => undefined);
@@ -89,7 +89,7 @@ describe('exports that are not read', () => {
     return String(head).slice(0, 12);
   }
 
-  it('are two at once for each key and four in all; one more is told to come again', async () => {
+  it('are limited to two at once per key and four in total; a further one is rejected with Retry-After', async () => {
     const replica = await cluster.addReplica();
     const [first, second, third] = [
       await cluster.createKey('reader'),
@@ -102,13 +102,13 @@ describe('exports that are not read', () => {
     expectProblem(await cluster.call('GET', EXPORT, { authorization: third, replica }), 'request_rate_exceeded');
     for (const socket of sockets.splice(0, 2)) socket.destroy();
     await eventually(
-      'an export runs again',
+      'another export can start',
       10_000,
       async () => (await cluster.call('HEAD', EXPORT, { authorization: first, replica })).status === 200,
     );
   });
 
-  it('keep no connection to the database, and are read from it no further than they are sent', async () => {
+  it('hold no database connection, and read from the database only as far as they are sent', async () => {
     const pages = jest.spyOn(EventLogQuery.prototype, 'fetchPage');
     try {
       for (let export_ = 0; export_ < 2; export_ += 1) expect(await unread(0, cluster.admin)).toBe('HTTP/1.1 200');
@@ -123,7 +123,7 @@ describe('exports that are not read', () => {
     }
   });
 
-  it('are ended after a while, also those that wait behind another on the same connection', async () => {
+  it('end after a time limit, including exports queued behind another on the same connection', async () => {
     const replica = await cluster.addReplicaWith({ maxUnreadExportMs: 300 });
     expect(await unread(replica, cluster.admin, 4)).toBe('HTTP/1.1 200');
     await eventually('the connection is closed', 10_000, () => cluster.replica(replica).connections.size === 0);
@@ -140,7 +140,7 @@ describe('exports that are not read', () => {
     });
   });
 
-  it('do not end one that is read slowly', async () => {
+  it('continue while the client reads slowly', async () => {
     const replica = await cluster.addReplicaWith({ maxUnreadExportMs: 2_000 });
     expect(await unread(replica, cluster.admin)).toBe('HTTP/1.1 200');
     const [socket] = sockets as [Socket];
@@ -150,7 +150,7 @@ describe('exports that are not read', () => {
       socket.pause();
     });
     const reading = setInterval(() => socket.resume(), 5);
-    await eventually('all of it is read, or it is ended', 60_000, () => text.endsWith('0\r\n\r\n') || socket.destroyed);
+    await eventually('the export is complete or aborted', 60_000, () => text.endsWith('0\r\n\r\n') || socket.destroyed);
     clearInterval(reading);
     expect(text.endsWith('0\r\n\r\n')).toBe(true);
   }, 90_000);
@@ -169,7 +169,7 @@ describe('the export', () => {
     };
   };
 
-  it('has each event on a line of its own, as the log shows it, however many there are', async () => {
+  it('writes each event on one line, equal to its form in the event list, for any number of events', async () => {
     const at = new Date(cluster.clock.now().getTime() - 3_600_000);
     const many = Array.from({ length: 2_500 }, () => [
       randomUUID(),
@@ -190,7 +190,7 @@ describe('the export', () => {
     expect(lines[0]).toEqual(listed);
   });
 
-  it('goes on where the one before ended, without a gap and without a repetition', async () => {
+  it('continues where the previous one ended, without a gap or a repetition', async () => {
     const first = await exported('?kind=registered');
     const server = await cluster.registered();
     const second = await exported(`?kind=registered&from=${first.until}`);
@@ -199,7 +199,7 @@ describe('the export', () => {
     expect([second.lines, third.lines.map(({ hostId }) => hostId)]).toEqual([[], [server.hostId]]);
   });
 
-  it('is not read on for a HEAD, whose answer has none of it', async () => {
+  it('stops reading after a HEAD, whose response has no body', async () => {
     const pages = jest.spyOn(EventLogQuery.prototype, 'fetchPage');
     try {
       const { status, headers } = await cluster.call('HEAD', '/v1/events/export?actor=operator:bulk', {
@@ -210,14 +210,14 @@ describe('the export', () => {
         'application/x-ndjson; charset=utf-8',
         'string',
       ]);
-      await exported('?actor=operator:bulk'); // by when the other would have gone on
+      await exported('?actor=operator:bulk'); // takes longer than the aborted export would have
       expect(pages.mock.calls.length).toBe(1 + Math.floor(2_500 / 200) + 1);
     } finally {
       pages.mockRestore();
     }
   });
 
-  it('refuses what is no filter', async () => {
+  it('rejects unknown filters', async () => {
     for (const query of ['?kind=nothing', '?limit=5', '?hostId=x', '?from=yesterday'])
       expect((await cluster.read(`/v1/events/export${query}`)).status).toBe(400);
   });

@@ -13,9 +13,9 @@ import { expectProblem } from '../support/expect-problem.js';
 import { aRegistration, TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';
 
 const PROXY = '127.0.0.2';
-/** Trusted as well: a proxy before the other. */
+/** A second trusted proxy, in front of the first. */
 const OUTER_PROXY = '127.0.0.3';
-/** The fast path of heartbeats does not read this header; Node's HTTP server does. */
+/** The heartbeat fast path does not parse this header; Node's HTTP server does. */
 const BY_NODE = { 'x-by-node': '1' };
 
 let cluster: TestCluster;
@@ -80,7 +80,7 @@ async function connected(replica = 0, localAddress = PROXY): Promise<Socket> {
   return socket;
 }
 
-/** The statuses of requests that are sent one after the other on one connection. */
+/** The statuses of sequential requests on one connection. */
 async function onOneConnection(socket: Socket, requests: readonly string[]): Promise<number[]> {
   const statuses: number[] = [];
   for (const request of requests) {
@@ -101,7 +101,7 @@ describe('behind a trusted proxy', () => {
     [{ forwarded: 'for=;"' }, PROXY],
     [{}, PROXY],
   ] as [Record<string, string>, string][])(
-    '%j: registration, heartbeats by both paths, and operators come from %s',
+    '%j: registration, heartbeats by both paths and operator calls have the source address %s',
     async (headers, from) => {
       const server = await registeredBy(headers);
       for (const route of [{ headers }, { headers: { ...headers, ...BY_NODE } }])
@@ -123,7 +123,7 @@ describe('behind a trusted proxy', () => {
     },
   );
 
-  it('one connection carries the heartbeats of many clients, each from its own address', async () => {
+  it('attributes heartbeats on one connection to the forwarded address of each', async () => {
     const [one, other] = [
       await registeredBy({ 'x-forwarded-for': '192.0.2.21' }),
       await registeredBy({ 'x-forwarded-for': '192.0.2.22' }),
@@ -146,7 +146,7 @@ describe('behind a trusted proxy', () => {
     }
   });
 
-  it('a conflict names both addresses', async () => {
+  it('names both addresses in a conflict', async () => {
     const server = await registeredBy({ 'x-forwarded-for': '192.0.2.41' });
     expect(
       (await heartbeat(server, { headers: { 'x-forwarded-for': '192.0.2.41' } }, { instanceId: 'i-1' })).status,
@@ -160,7 +160,7 @@ describe('behind a trusted proxy', () => {
     expect(JSON.stringify(conflict.body)).toMatch(/192\.0\.2\.41.*192\.0\.2\.42|192\.0\.2\.42.*192\.0\.2\.41/);
   });
 
-  it('limits count each client by itself', async () => {
+  it('applies rate limits to each client separately', async () => {
     const ask = (client: string): Promise<TestResponse> =>
       cluster.call('GET', '/docs', { headers: { 'x-forwarded-for': client }, address: PROXY });
     const statuses: number[] = [];
@@ -178,8 +178,8 @@ describe('behind a trusted proxy', () => {
   });
 });
 
-describe('from anywhere else', () => {
-  it('what a client states about its address is ignored', async () => {
+describe('behind an untrusted peer', () => {
+  it('ignores forwarded addresses', async () => {
     const headers = { 'x-forwarded-for': '192.0.2.7', forwarded: 'for=192.0.2.7' };
     const server = await registeredBy(headers, '127.0.0.9');
     for (const route of [headers, { ...headers, ...BY_NODE }])
@@ -237,7 +237,7 @@ describe('with the PROXY protocol', () => {
     ['version 1 of a trusted proxy', Buffer.from(`PROXY TCP4 ${OUTER_PROXY} 192.0.2.1 51368 443\r\n`), OUTER_PROXY],
   ];
 
-  /** In as many packets as there are bytes. */
+  /** One byte per packet. */
   async function trickle(socket: Socket, bytes: Buffer): Promise<void> {
     for (const byte of bytes)
       await new Promise<unknown>((written) => socket.write(Buffer.of(byte), () => setImmediate(written)));
@@ -254,7 +254,7 @@ describe('with the PROXY protocol', () => {
   }
 
   it.each(HEADERS)(
-    'a header of %s names the client, whole or byte by byte, with and without TLS',
+    'a header of %s sets the client address, whole or byte by byte, with and without TLS',
     async (_what, header, from) => {
       for (const route of ['at once', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
         const server = await registeredBy({}, '127.0.0.9');
@@ -275,7 +275,7 @@ describe('with the PROXY protocol', () => {
     },
   );
 
-  it('a trusted proxy that the header names is believed in turn', async () => {
+  it('trusts the forwarded address when the header names a trusted proxy', async () => {
     const server = await registeredBy({}, '127.0.0.9');
     const socket = await connected(plain);
     socket.write(HEADERS[4]?.[1] ?? '');
@@ -284,10 +284,10 @@ describe('with the PROXY protocol', () => {
   });
 
   it.each([
-    ['of an untrusted peer', '127.0.0.9', HEADERS[0]?.[1] ?? ''],
-    ['that begins with a request', PROXY, 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['from an untrusted peer', '127.0.0.9', HEADERS[0]?.[1] ?? ''],
+    ['that starts with a request', PROXY, 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['that ends within the header', PROXY, 'PROXY TCP4'],
-    ['whose header does not come in time', PROXY, ''],
+    ['whose header does not arrive in time', PROXY, ''],
   ])('a connection %s is closed without an answer, with a log line and counted', async (what, from, bytes) => {
     const rejected = async (replica: number): Promise<void> => {
       const socket = await connected(replica, from);
@@ -307,7 +307,7 @@ describe('with the PROXY protocol', () => {
     expect(cluster.log.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>)).toEqual([line, line]);
   });
 
-  it('connections closed for it are counted, and those that end without a byte are not', async () => {
+  it('counts the connections closed for an invalid header, but not those that end without a byte', async () => {
     const socket = await connected(plain);
     socket.end();
     await once(socket.resume(), 'close');

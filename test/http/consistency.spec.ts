@@ -7,28 +7,28 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-/** A lease and an entry of different generations, as half of a transaction leaves them. */
+/** Gives the lease and the entry different generations, as a half-written transaction would. */
 async function damaged(): Promise<KnownServer> {
   const server = await cluster.registered();
   await cluster.database.write('UPDATE process_server_lease SET generation = 7 WHERE host_id = ?', [server.hostId]);
   return server;
 }
 
-it('an entry whose rows contradict each other is registered again', async () => {
+it('registers an entry again whose rows contradict each other', async () => {
   const { hostId } = await damaged();
   const { status, body } = await cluster.register(hostId);
   expect([status, body.generation]).toEqual([200, 8]);
   expect((await cluster.heartbeat({ hostId, generation: 8, credential: body.credential })).status).toBe(200);
 });
 
-it('an entry whose rows contradict each other is purged by the generation that is shown', async () => {
+it('purges an entry whose rows contradict each other, by the generation shown', async () => {
   const { hostId } = await damaged();
   const { body } = await cluster.read<{ generation: number }>(`/v1/process-servers/${hostId}`);
   expect((await cluster.purge(hostId, { generation: body.generation, force: true })).status).toBe(200);
   expect((await cluster.read(`/v1/process-servers/${hostId}`)).status).toBe(404);
 });
 
-it('an entry whose rows contradict each other is decommissioned', async () => {
+it('decommissions an entry whose rows contradict each other', async () => {
   const { hostId } = await damaged();
   const response = await cluster.call('DELETE', `/v1/process-servers/${hostId}?force=true&reason=test`, {
     authorization: cluster.admin,
@@ -40,7 +40,7 @@ it('an entry whose rows contradict each other is decommissioned', async () => {
   });
 });
 
-it('a check repairs it, says so in an event that readers see, and counts it in a metric', async () => {
+it('repairs the contradiction in a consistency check, with an event for readers and a metric', async () => {
   await cluster.replica().consistency.run();
   const { hostId } = await damaged();
   const inconsistencies = async (): Promise<string[]> => {

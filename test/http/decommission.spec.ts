@@ -34,8 +34,8 @@ const departures = async ({ hostId }: KnownServer): Promise<string[]> =>
 const detail = async ({ hostId }: KnownServer): Promise<Record<string, unknown>> =>
   (await cluster.read(`/v1/process-servers/${hostId}`)).body;
 
-describe('an operator who saw another registration', () => {
-  it('takes out only the generation that is named', async () => {
+describe('an operator who read another generation', () => {
+  it('can decommission only the generation that the call names', async () => {
     const seen = await cluster.registered();
     await cluster.advance(180);
     const replaced = await cluster.registered({ machineId: 'machine-2', ipAddress: '192.0.2.72' }, seen.hostId);
@@ -66,7 +66,7 @@ describe('an operator who saw another registration', () => {
     expect(await detail(server)).toMatchObject({ lifecycle: 'Registered', generation: 1, credentialRevoked: false });
   });
 
-  it('gets no answer about If-Match that a stranger would not get', async () => {
+  it('learns as little from If-Match as an unauthenticated caller', async () => {
     expectProblem(
       await cluster.call('DELETE', `/v1/process-servers/${randomUUID()}`, { headers: { 'if-match': '*' } }),
       'authentication_required',
@@ -74,8 +74,8 @@ describe('an operator who saw another registration', () => {
   });
 });
 
-describe('a process server that unregisters', () => {
-  it('gets 202 and by when it is gone: the grace and two intervals from now', async () => {
+describe('unregistering a process server', () => {
+  it('returns 202 and the removal time: grace period and two intervals from now', async () => {
     const server = await cluster.registered();
     const { status, body } = await cluster.unregister(server);
     expect([status, body]).toEqual([202, { state: 'Decommissioned', removeBy: inSeconds(420) }]);
@@ -89,7 +89,7 @@ describe('a process server that unregisters', () => {
     });
   });
 
-  it('is still shown until the clean-up, and is gone from the lists after it', async () => {
+  it('keeps the entry visible until the clean-up, which removes it from the lists', async () => {
     const server = await cluster.registered();
     await cluster.unregister(server);
     await cluster.advance(299);
@@ -103,7 +103,7 @@ describe('a process server that unregisters', () => {
       expect(await cluster.database.count(table)).toBe(0);
   });
 
-  it('twice: 202 with the same answer, from any replica, later too, and one event', async () => {
+  it('repeated, also later and at any replica: 202 with the same response, and one event', async () => {
     const server = await cluster.registered();
     const first = await cluster.unregister(server);
     cluster.clock.advanceSeconds(9);
@@ -112,7 +112,7 @@ describe('a process server that unregisters', () => {
     expect(await departures(server)).toEqual(['decommissioned']);
   });
 
-  it('twice at the same moment: one effect, one event, the same answer', async () => {
+  it('twice concurrently: one effect, one event, the same response', async () => {
     const server = await cluster.registered();
     const responses = await Promise.all([
       cluster.unregister(server),
@@ -124,14 +124,14 @@ describe('a process server that unregisters', () => {
     expect(await departures(server)).toHaveLength(1);
   });
 
-  it('has a credential that is good for unregistering and for nothing else', async () => {
+  it('leaves a credential that is valid only for unregistering', async () => {
     const server = await cluster.registered();
     await cluster.unregister(server);
     expectProblem(await cluster.heartbeat(server), 'generation_retired');
     expect((await cluster.unregister(server)).status).toBe(202);
   });
 
-  it('after the clean-up: 410 with stop, which it may take as success', async () => {
+  it('after the clean-up: 410 with stop, which the agent may treat as success', async () => {
     const server = await cluster.registered();
     await cluster.unregister(server);
     await cluster.advance(300);
@@ -142,7 +142,7 @@ describe('a process server that unregisters', () => {
     expect((await byOperator(server)).body.code).toBe('generation_retired');
   });
 
-  it('with a reported count above zero: 409, and nothing changes', async () => {
+  it('with a reported count above zero: 409, without any change', async () => {
     const server = await reporting(3);
     const rejected = await cluster.unregister(server);
     expectProblem(rejected, 'machines_protected');
@@ -151,7 +151,7 @@ describe('a process server that unregisters', () => {
     expect(await departures(server)).toEqual([]);
   });
 
-  it('with a reported count above zero, forced with a reason: 202, and the event says so', async () => {
+  it('with a reported count above zero, forced with a reason: 202, and the event records it', async () => {
     const server = await reporting(3);
     expect((await cluster.unregister(server, '?force=true&reason=moved%20by%20hand')).status).toBe(202);
     expect(await departures(server)).toEqual(['decommissioned_by_force']);
@@ -165,17 +165,17 @@ describe('a process server that unregisters', () => {
     expect(await departures(server)).toEqual([]);
   });
 
-  it('never having reported a count: it counts as zero', async () => {
+  it('without a reported count: treats the count as zero', async () => {
     expect((await cluster.unregister(await cluster.registered())).status).toBe(202);
   });
 
-  it('Disconnected: 202, it may still leave by itself', async () => {
+  it('while Disconnected: 202, the agent may still unregister itself', async () => {
     const server = await cluster.registered();
     await cluster.advance(180);
     expect((await cluster.unregister(server)).status).toBe(202);
   });
 
-  it('of an older generation: 409, stop, and the newer one stays', async () => {
+  it('of an older generation: 409 with stop, and the newer generation stays', async () => {
     const old = await cluster.registered();
     const now = await cluster.registered({}, old.hostId);
     const rejected = await cluster.unregister(old);
@@ -184,20 +184,20 @@ describe('a process server that unregisters', () => {
     expect((await cluster.heartbeat(now)).status).toBe(200);
   });
 
-  it('of an older generation, when the newer one has left: 410, stop', async () => {
+  it('of an older generation after the newer one was decommissioned: 410 with stop', async () => {
     const old = await cluster.registered();
     await cluster.unregister(await cluster.registered({}, old.hostId));
     expectProblem(await cluster.unregister(old), 'generation_retired');
   });
 
-  it('with the credential of another: 401', async () => {
+  it('with the credential of another process server: 401', async () => {
     const [one, other] = [await cluster.registered(), await cluster.registered({ machineId: 'machine-2' })];
     expectProblem(await cluster.unregister({ ...one, credential: other.credential }), 'credential_rejected');
   });
 });
 
-describe('an operator who decommissions', () => {
-  it('a Connected one that reported zero: 202, and its next heartbeat gets 410 stop', async () => {
+describe('decommissioning by an operator', () => {
+  it('of a Connected server that reported zero: 202, and its next heartbeat returns 410 with stop', async () => {
     const server = await reporting(0);
     const { status, body } = await byOperator(server);
     expect([status, body]).toEqual([202, { state: 'Decommissioned', removeBy: inSeconds(420) }]);
@@ -207,20 +207,20 @@ describe('an operator who decommissions', () => {
     expect(rejected.body.instruction).toBe('stop');
   });
 
-  it('one that never reported a count: 409 machines_unknown, unless forced with a reason', async () => {
+  it('of a server that never reported a count: 409 machines_unknown, unless forced with a reason', async () => {
     const server = await cluster.registered();
     expectProblem(await byOperator(server), 'machines_unknown');
     expect((await byOperator(server, '?force=true&reason=spare')).status).toBe(202);
   });
 
-  it('one with a count above zero: 409, unless forced with a reason', async () => {
+  it('of a server with a count above zero: 409, unless forced with a reason', async () => {
     const server = await reporting(1);
     expectProblem(await byOperator(server), 'machines_protected');
     expectProblem(await byOperator(server, '?force=true'), 'reason_required');
     expect((await byOperator(server, '?force=true&reason=spare')).status).toBe(202);
   });
 
-  it.each(['', '?force=true&reason=spare'])('a Disconnected one%s: 409 that points to purge', async (query) => {
+  it.each(['', '?force=true&reason=spare'])('of a Disconnected server%s: 409 that points to purge', async (query) => {
     const server = await reporting(0);
     await cluster.advance(180);
     const rejected = await byOperator(server, query);
@@ -229,7 +229,7 @@ describe('an operator who decommissions', () => {
     expect(rejected.body.instruction).toBeUndefined();
   });
 
-  it('one that is leaving already: 202, the same answer', async () => {
+  it('of a Decommissioned server: 202 with the same response', async () => {
     const server = await cluster.registered();
     const first = await cluster.unregister(server);
     cluster.clock.advanceSeconds(60);
@@ -238,18 +238,18 @@ describe('an operator who decommissions', () => {
     expect(await departures(server)).toEqual(['decommissioned']);
   });
 
-  it('one that nobody knows: 404', async () => {
+  it('of an unknown host id: 404', async () => {
     expectProblem(await byOperator({ hostId: randomUUID() }), 'process_server_not_found');
   });
 
-  it('one that was purged: 410', async () => {
+  it('of a purged server: 410', async () => {
     const server = await cluster.registered();
     await cluster.advance(180);
     await cluster.purge(server.hostId, { generation: 1 });
     expectProblem(await byOperator(server), 'generation_retired');
   });
 
-  it('with a reader’s key: 403; with an operator’s: 202 under the key’s name', async () => {
+  it('with a reader’s key: 403; with an operator’s: 202, attributed to the key’s name', async () => {
     const server = await reporting(0);
     const url = `/v1/process-servers/${server.hostId}`;
     expectProblem(

@@ -32,7 +32,7 @@ const diagnosis = async (hostId: string): Promise<Diagnosis & Record<string, unk
 const now = (): string => cluster.clock.now().toISOString();
 
 describe('the diagnosis', () => {
-  it('of a Connected one: nothing to do, and the numbers that it is judged by', async () => {
+  it('of a Connected server recommends nothing and shows the numbers behind its state', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server, { sentAt: now() });
     const at = now();
@@ -59,7 +59,7 @@ describe('the diagnosis', () => {
     });
   });
 
-  it('of a silent one says since when, and how to get it back or out', async () => {
+  it('of a Disconnected server shows the start of the silence, and how to reconnect or remove it', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server);
     const at = now();
@@ -70,13 +70,13 @@ describe('the diagnosis', () => {
     expect(recommendedActions.join(' ')).toMatch(/ps-berlin-1.*192\.0\.2\.11.*purge/s);
   });
 
-  it('of one that never sent a heartbeat says so', async () => {
+  it('of a server that never sent a heartbeat states this', async () => {
     const { hostId } = await cluster.registered();
     await cluster.advance(200);
     expect((await diagnosis(hostId)).summary).toContain('never sent a heartbeat');
   });
 
-  it('of one that is leaving says by when it is gone, and that registering cancels it', async () => {
+  it('of a Decommissioned server shows the removal time, and that registering cancels the removal', async () => {
     const server = await cluster.registered();
     const { body } = await cluster.unregister(server);
     const { summary, recommendedActions } = await diagnosis(server.hostId);
@@ -84,7 +84,7 @@ describe('the diagnosis', () => {
     expect(recommendedActions.join(' ')).toContain('register');
   });
 
-  it('counts our own outages apart from its silence', async () => {
+  it('counts service outages separately from the silence', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server);
     const from = now();
@@ -96,7 +96,7 @@ describe('the diagnosis', () => {
     });
   });
 
-  it('points to a clone and to a wrong clock', async () => {
+  it('detects a cloned machine and a wrong clock', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server, { sentAt: new Date(cluster.clock.now().getTime() - 120_000).toISOString() });
     await cluster.heartbeat(server, { machineId: 'machine-2' });
@@ -105,7 +105,7 @@ describe('the diagnosis', () => {
     expect(recommendedActions.join(' ')).toMatch(/same host id.*120 s behind/s);
   });
 
-  it('names the members of the last heartbeat that were not used, until a heartbeat or a registration without any', async () => {
+  it('names the ignored members of the last heartbeat, until a heartbeat without any or a registration', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server, { mood: 'good', protectedMachineCount: -1 });
     const { ignoredFields, recommendedActions } = await diagnosis(server.hostId);
@@ -121,7 +121,7 @@ describe('the diagnosis', () => {
     expect(await diagnosis(server.hostId)).toMatchObject({ ignoredFields: [], recommendedActions: ['Nothing.'] });
   });
 
-  it('says from where its heartbeats come when that changed, as its timeline does', async () => {
+  it('names the source address of its heartbeats after a change, like its timeline', async () => {
     const server = await cluster.registered();
     const heartbeatFrom = (address: string) =>
       cluster.call('POST', `/v1/process-servers/${server.hostId}/heartbeats`, {
@@ -148,11 +148,11 @@ describe('the diagnosis', () => {
     ]);
   });
 
-  describe('of one whose heartbeats are refused', () => {
+  describe('of a server whose heartbeats are rejected', () => {
     const malformed = (server: KnownServer): Promise<TestResponse> =>
       cluster.heartbeat<Record<string, unknown>>(server, { generation: 'one' });
 
-    it('never says that it sent none, and says what to do instead of purging it', async () => {
+    it('never states that no heartbeat was sent, and recommends an action instead of a purge', async () => {
       const server = await cluster.registered();
       for (let heartbeat = 0; heartbeat < 3; heartbeat += 1) {
         await malformed(server);
@@ -170,7 +170,7 @@ describe('the diagnosis', () => {
       ]);
     });
 
-    it('says when the last one was accepted', async () => {
+    it('shows when the last heartbeat was accepted', async () => {
       const server = await cluster.registered();
       await cluster.heartbeat(server);
       const at = now();
@@ -180,7 +180,7 @@ describe('the diagnosis', () => {
       expect((await diagnosis(server.hostId)).summary).toContain(`Its last accepted heartbeat came at ${at}`);
     });
 
-    it('says so for any other reason, too', async () => {
+    it('states the rejection for every other reason too', async () => {
       const server = await cluster.registered();
       await cluster.heartbeat(server, { generation: 7 });
       await cluster.advance(180);
@@ -189,7 +189,7 @@ describe('the diagnosis', () => {
       expect(recommendedActions).toEqual([expect.stringContaining('credential_rejected')]);
     });
 
-    it('finds the newest of them, however many other events the host has', async () => {
+    it('finds the newest rejection among any number of other events of the host', async () => {
       const server = await cluster.registered();
       const registrations = (count: number): Promise<unknown> =>
         cluster.database.write('INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES ?', [
@@ -268,10 +268,10 @@ describe('the diagnosis', () => {
     it.each([
       ['a revoked credential', 'credential_revoked', /revoked.*Register it again/],
       ['an earlier registration', 'generation_superseded', /earlier registration.*register it again; otherwise stop/],
-      ['an earlier registration, noted before the last one', 'generation_superseded', /earlier registration/],
+      ['an earlier registration, recorded before the last one', 'generation_superseded', /earlier registration/],
       ['a version that may not register', 'version_newer_than_configuration_server', /agent version.*Upgrade/],
     ])(
-      'because of %s explains that at once and when the lease has ended, and never that it goes on by itself',
+      'because of %s explains it during and after the lease, and never that it recovers without intervention',
       async (cause, code, hint) => {
         const server = await rejectedIn[cause]?.();
         if (!server) throw new Error('not in the table');
@@ -288,7 +288,7 @@ describe('the diagnosis', () => {
       },
     );
 
-    it('of one that is leaving and still sends explains that, too', async () => {
+    it('explains the heartbeats of a Decommissioned server too', async () => {
       const server = await cluster.registered();
       await cluster.unregister(server);
       expectProblem(await cluster.heartbeat(server), 'generation_retired');
@@ -299,7 +299,7 @@ describe('the diagnosis', () => {
       ]);
     });
 
-    it('forgets it when heartbeats were accepted for an hour, or when it registered again', async () => {
+    it('ignores rejections after an hour of accepted heartbeats, or after a registration', async () => {
       const server = await cluster.registered();
       await malformed(server);
       await cluster.heartbeat(server);
@@ -314,7 +314,7 @@ describe('the diagnosis', () => {
     });
   });
 
-  it('of one that nobody knows: 404', async () => {
+  it('of an unknown host id: 404', async () => {
     expectProblem(await cluster.read(`/v1/process-servers/${randomUUID()}/diagnosis`), 'process_server_not_found');
   });
 });

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => cluster.close());
 beforeEach(async () => {
   await cluster.database.empty();
-  cluster.clock.advanceSeconds(10); // counts may be five seconds old
+  cluster.clock.advanceSeconds(10); // counts are cached for up to five seconds
   await cluster.recordAvailability();
 });
 
@@ -35,15 +35,15 @@ const metric = (text: string, name: string): string | undefined =>
     .find((line) => line.startsWith(`${name} `))
     ?.split(' ')[1];
 
-describe('the fleet in numbers', () => {
-  it('an empty fleet is all zeros', async () => {
+describe('the fleet summary', () => {
+  it('of an empty fleet is all zeros', async () => {
     const { total, oldestDecommissionedAgeSeconds, lifecycle, connectionState, versionStatus, health } = await fleet();
     expect([total, oldestDecommissionedAgeSeconds]).toEqual([0, null]);
     for (const counts of [lifecycle, connectionState, versionStatus, health])
       expect(new Set(Object.values(counts))).toEqual(new Set([0]));
   });
 
-  it('agrees with the list of every filter at the same asOf, and each group adds up to the whole', async () => {
+  it('agrees with the list under each filter at the same asOf, and the counts of each group sum to the total', async () => {
     const load = {
       cpuPercent: 90,
       totalMemoryBytes: 100,
@@ -92,7 +92,7 @@ describe('the fleet in numbers', () => {
   });
 });
 
-describe('the configuration server about itself', () => {
+describe('the status of the configuration server', () => {
   it('returns its version, its availability and its clean-up', async () => {
     await cluster.replica().cleanUp.run();
     const { status, body } = await cluster.read('/v1/configuration-server');
@@ -117,14 +117,14 @@ describe('the configuration server about itself', () => {
     ]);
   });
 
-  it('says that it does not listen when it has not noted for 15 s', async () => {
+  it('reports that it does not accept heartbeats after 15 s without a recorded availability', async () => {
     cluster.clock.advanceSeconds(15);
     expect((await cluster.read('/v1/configuration-server')).body).toMatchObject({ availability: { accepting: false } });
   });
 });
 
 describe('health', () => {
-  it('is live and ready for anyone', async () => {
+  it('is live and ready for any caller', async () => {
     expect(await cluster.call('GET', '/health/live')).toMatchObject({ status: 200, body: { status: 'live' } });
     expect(await cluster.call('GET', '/health/ready')).toMatchObject({
       status: 200,
@@ -132,7 +132,7 @@ describe('health', () => {
     });
   });
 
-  it('an overdue clean-up is degraded, and takes nothing down', async () => {
+  it('is degraded, but ready, while a clean-up is overdue', async () => {
     await leaving();
     await cluster.advance(420);
     expect((await cluster.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
@@ -149,13 +149,13 @@ describe('health', () => {
     expect((await cluster.call('GET', '/health/ready')).body).toEqual({ status: 'ready', degraded: [] });
   });
 
-  it('is not ready while it has not noted that it listens', async () => {
+  it('is not ready while its availability is not recorded', async () => {
     cluster.clock.advanceSeconds(15);
     expectProblem(await cluster.call('GET', '/health/ready'), 'replica_not_ready');
     expect((await cluster.call('GET', '/health/live')).status).toBe(200);
   });
 
-  it('asks the database once in a while, however often anyone asks, and says at once that it drains', async () => {
+  it('pings the database at most once per period, and reports draining immediately', async () => {
     const number = await cluster.addReplicaWith({ readinessTtlMs: 3_600_000 });
     const proofs = jest.spyOn(Database.prototype, 'transaction');
     try {
@@ -183,8 +183,8 @@ describe('health', () => {
   });
 });
 
-describe('when the database is away', () => {
-  it('it is live, not ready, acknowledges nothing, and goes on when the database is back', async () => {
+describe('when the database is unreachable', () => {
+  it('is live, not ready, acknowledges nothing, and recovers with the database', async () => {
     const proxy = await TogglableProxy.inFrontOf(cluster.database.address);
     const replica = await cluster.addReplicaBehind(proxy);
     const server = await cluster.registered();
@@ -213,7 +213,7 @@ describe('when the database is away', () => {
 });
 
 describe('metrics', () => {
-  it('are for anyone, in the text format, with what the replica knows', async () => {
+  it('are public, in the text format, with the values of the replica', async () => {
     const { status, body, headers } = await cluster.call<{ text: string }>('GET', '/metrics');
     expect([status, headers['content-type']]).toEqual([200, expect.stringContaining('text/plain')]);
     expect(metric(body.text, 'cs_accepting_heartbeats')).toBe('1');
@@ -251,7 +251,7 @@ describe('metrics', () => {
     expect(await count()).toBe(before + 1);
   });
 
-  it('need a reader where so configured', async () => {
+  it('require a reader if so configured', async () => {
     const closed = await TestCluster.open({ settings: { METRICS_ACCESS: 'reader' } });
     try {
       expectProblem(await closed.call('GET', '/metrics'), 'authentication_required');
@@ -264,8 +264,8 @@ describe('metrics', () => {
   });
 });
 
-describe('the document and its page', () => {
-  it('are served to anyone', async () => {
+describe('the OpenAPI document and its page', () => {
+  it('are public', async () => {
     expect((await cluster.call('GET', '/openapi.json')).body).toMatchObject({ openapi: expect.stringMatching(/^3\./) });
     expect(await cluster.call('GET', '/docs')).toMatchObject({
       status: 200,
@@ -274,11 +274,11 @@ describe('the document and its page', () => {
   });
 });
 
-describe('a call that the database keeps waiting', () => {
-  it('is answered at its deadline; what it asked for may be done later', async () => {
+describe('a call that waits for the database', () => {
+  it('is answered at its deadline; its change may be made later', async () => {
     const replica = await cluster.addReplicaWith({ responseTimeoutMs: 50 });
     const { hostId } = await cluster.registered();
-    cluster.clock.advanceMs(1); // another replica's events of the same millisecond have no order
+    cluster.clock.advanceMs(1); // events of two replicas in the same millisecond have no order
     const lockHolder = await cluster.database.connect();
     await lockHolder.query('BEGIN');
     await lockHolder.query('SELECT host_id FROM process_server_lease WHERE host_id = ? FOR UPDATE', [hostId]);

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-/** A header that changes nothing but that only Node's HTTP server reads. */
+/** A header without effect that only Node's HTTP server parses. */
 const BY_NODE = 'X-By-Node: 1\r\n';
 
 interface RequestParts {
@@ -39,7 +39,7 @@ function heartbeat(
   return `${line}\r\nHost: a\r\nAuthorization: Bearer ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n${headers}\r\n${body}`;
 }
 
-/** A connection that stays open, and all that came back on it so far. */
+/** A connection that stays open, and everything received on it. */
 class Client {
   text = '';
   private constructor(
@@ -62,7 +62,7 @@ class Client {
     return [...this.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
   }
 
-  /** Resolves when so many answers have come. */
+  /** Resolves after this many responses. */
   async answered(count: number): Promise<this> {
     const isWhole = (): boolean => this.statuses.length >= count && this.text.endsWith('}');
     for (let left = 500; !isWhole() && left > 0; left -= 1) await pause(10);
@@ -70,9 +70,9 @@ class Client {
     return this;
   }
 
-  /** Resolves when the server has read all that was written. */
+  /** Resolves when the server has read everything written. */
   async read(): Promise<void> {
-    await eventually('the server reads', 30_000, () => this.served.bytesRead === this.socket.bytesWritten);
+    await eventually('the server has read everything', 30_000, () => this.served.bytesRead === this.socket.bytesWritten);
   }
 
   async closed(): Promise<this> {
@@ -89,14 +89,14 @@ async function exchange(text: string, responses = 1): Promise<Client> {
   return client;
 }
 
-/** Without what differs from answer to answer. */
+/** Removes the parts that differ between responses. */
 const comparable = (text: string): string =>
   text
     .replace(/(x-request-id: |"requestId":")[0-9a-f-]{36}/g, '$1-')
     .replace(/Date: [^\r]+/g, 'Date: -')
     .replace(/content-length: \d+/g, 'content-length: -');
 
-it('an accepted heartbeat is answered byte for byte as Node’s HTTP server does, with a UUID for each', async () => {
+it('an accepted heartbeat has the same response, byte for byte, as from Node’s HTTP server, with a UUID of its own', async () => {
   const [plain, byNode] = [await exchange(heartbeat()), await exchange(heartbeat({ headers: BY_NODE }))];
   expect(plain.statuses).toEqual([200]);
   expect(comparable(plain.text)).toBe(comparable(byNode.text));
@@ -106,7 +106,7 @@ it('an accepted heartbeat is answered byte for byte as Node’s HTTP server does
   expect(plain.text).toMatch(/\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/);
 });
 
-describe('whatever is unusual is answered as by Node’s HTTP server', () => {
+describe('an unusual request has the same response as from Node’s HTTP server', () => {
   const path = (change: (path: string) => string) => (): RequestParts => ({
     start: `POST ${change(`/v1/process-servers/${server.hostId}/heartbeats`)} HTTP/1.1`,
   });
@@ -115,9 +115,9 @@ describe('whatever is unusual is answered as by Node’s HTTP server', () => {
     ['another method', () => ({ start: `PUT /v1/process-servers/${server.hostId}/heartbeats HTTP/1.1` })],
     ['a path in upper case', path((text) => text.replace('process', 'PROCESS'))],
     ['a host id in upper case', path((text) => text.replace(server.hostId, server.hostId.toUpperCase()))],
-    ['a host id that is none', path((text) => text.replace(server.hostId, '-'.repeat(36)))],
+    ['an invalid host id', path((text) => text.replace(server.hostId, '-'.repeat(36)))],
     ['a query', path((text) => `${text}?a=1`)],
-    ['a slash more', path((text) => `${text}/`)],
+    ['an additional slash', path((text) => `${text}/`)],
     ['a percent-encoding', path((text) => text.replace('heart', '%68eart'))],
     ['a host twice', () => ({ headers: 'host: b\r\n' })],
     ['a credential twice', () => ({ headers: 'authorization: Bearer x\r\n' })],
@@ -128,20 +128,20 @@ describe('whatever is unusual is answered as by Node’s HTTP server', () => {
     ['an expectation', () => ({ headers: 'Expect: cake\r\n' })],
     ['an upgrade', () => ({ headers: 'Connection: upgrade\r\nUpgrade: websocket\r\n' })],
     ['a folded header', () => ({ headers: 'Accept: a\r\n b\r\n' })],
-    ['a header of other letters', () => ({ headers: 'User-Agent: grün\r\n' })],
+    ['a header with non-ASCII letters', () => ({ headers: 'User-Agent: grün\r\n' })],
     ['a header without a value', () => ({ headers: 'Accept:\r\n' })],
-    ['a header that is none', () => ({ headers: 'hello\r\n' })],
+    ['an invalid header', () => ({ headers: 'hello\r\n' })],
     ['headers of 20 KB', () => ({ headers: `User-Agent: ${'x'.repeat(20_000)}\r\n` })],
     ['no body', () => ({ body: '' })],
     ['a body of 70,000 bytes', () => ({ body: ' '.repeat(70_000) })],
-    ['no JSON', () => ({ body: '{"generation":1' })],
+    ['invalid JSON', () => ({ body: '{"generation":1' })],
     ['a name that reaches a prototype', () => ({ body: '{"generation":1,"__proto__":{}}' })],
     ['a byte order mark', () => ({ body: '\ufeff{"generation":1}' })],
-    ['other letters', () => ({ body: '{"generation":1,"instanceId":"ü"}' })],
-    ['a field too many', () => ({ body: '{"generation":1,"more":1}' })],
-    ['a field that cannot be', () => ({ body: '{"generation":1,"load":{"cpuPercent":101}}' })],
+    ['non-ASCII letters', () => ({ body: '{"generation":1,"instanceId":"ü"}' })],
+    ['an unknown field', () => ({ body: '{"generation":1,"more":1}' })],
+    ['an invalid field', () => ({ body: '{"generation":1,"load":{"cpuPercent":101}}' })],
     ['another generation', () => ({ body: '{"generation":2}' })],
-    ['another machine: refused after it was read', () => ({ body: '{"generation":1,"machineId":"machine-2"}' })],
+    ['another machine: rejected after parsing', () => ({ body: '{"generation":1,"machineId":"machine-2"}' })],
   ])('%s', async (_what, makeRequest) => {
     const { headers = '', ...rest } = makeRequest();
     const [plain, byNode] = [
@@ -161,7 +161,7 @@ describe('whatever is unusual is answered as by Node’s HTTP server', () => {
     expect(comparable(plain.text)).toBe(comparable(byNode.text));
   });
 
-  it('the wish to close: the connection is closed', async () => {
+  it('with Connection: close: the connection is closed', async () => {
     const client = await Client.open();
     client.socket.write(heartbeat({ headers: 'Connection: close\r\n' }));
     expect((await client.closed()).statuses).toEqual([200]);
@@ -169,7 +169,7 @@ describe('whatever is unusual is answered as by Node’s HTTP server', () => {
 });
 
 describe('a connection', () => {
-  it('carries heartbeat after heartbeat, then something else, then heartbeats again', async () => {
+  it('accepts heartbeats, then another request, then heartbeats again', async () => {
     const client = await Client.open();
     const requests = [
       heartbeat(),
@@ -187,7 +187,7 @@ describe('a connection', () => {
     client.socket.destroy();
   });
 
-  it.each([1, 2, 5])('goes on after a refusal: %d heartbeats before it', async (count) => {
+  it.each([1, 2, 5])('stays open after a rejection that follows %d heartbeats', async (count) => {
     const client = await Client.open();
     for (let beat = 1; beat <= count; beat += 1) {
       client.socket.write(heartbeat());
@@ -201,26 +201,26 @@ describe('a connection', () => {
     client.socket.destroy();
   });
 
-  it('on which several come at once answers them in order', async () => {
+  it('answers pipelined heartbeats in order', async () => {
     const client = await exchange(heartbeat() + heartbeat({ body: '{"generation":2}' }) + heartbeat(), 3);
     expect(client.statuses).toEqual([200, 401, 200]);
   });
 
   it.each([
     [
-      'none of them unusual',
+      'all of them ordinary',
       undefined,
       ['{"generation":2}', '{"generation":1,"machineId":"machine-2"}', '{}'],
       [200, 401, 409, 400],
     ],
     [
-      'the first refused, and one without a body',
+      'the first one rejected, and one without a body',
       '{"generation":1,"machineId":"machine-2"}',
       ['', '{"generation":1}'],
       [409, 400, 200],
     ],
   ])(
-    'on which others come before the first is answered answers them in order: %s',
+    'answers in order what arrives while the first heartbeat is in flight: %s',
     async (_what, first, rest, statuses) => {
       const client = await Client.open();
       await cluster.database.connect().then(async (other) => {
@@ -241,7 +241,7 @@ describe('a connection', () => {
     },
   );
 
-  it('over which a heartbeat comes in pieces answers it', async () => {
+  it('assembles a heartbeat that arrives in pieces', async () => {
     const text = heartbeat();
     for (const cut of [1, 40, text.indexOf('\r\n\r\n') + 2, text.indexOf('\r\n\r\n') + 4, text.length - 1]) {
       const client = await Client.open();
@@ -253,23 +253,23 @@ describe('a connection', () => {
     }
   });
 
-  it('that says nothing is told so', async () => {
+  it('that sends nothing gets a timeout response', async () => {
     const client = await Client.open(await cluster.addReplicaWith({ requestTimeoutMs: 200 }));
     expect((await client.closed()).text).toContain('request_timeout');
   });
 
-  it('whose heartbeats were answered may be silent for longer than a request may take', async () => {
+  it('with accepted heartbeats may be silent for longer than the request timeout', async () => {
     const replica = await cluster.addReplicaWith({ requestTimeoutMs: 200 });
     const client = await Client.open(replica);
     client.socket.write(heartbeat());
     await client.answered(1);
-    await (await Client.open(replica)).closed(); // one that sends nothing is closed after this time
+    await (await Client.open(replica)).closed(); // a connection that sends nothing is closed after this time
     client.socket.write(heartbeat());
     expect((await client.answered(2)).statuses).toEqual([200, 200]);
     client.socket.destroy();
   });
 
-  it('that its client has left harms nobody', async () => {
+  it('closed by its client affects no other connection', async () => {
     const before = cluster.errorLines.length;
     for (const leave of ['end', 'resetAndDestroy'] as const) {
       for (const makeRequest of [{}, { body: '{"generation":1,"machineId":"machine-2"}' }]) {
@@ -284,10 +284,10 @@ describe('a connection', () => {
   });
 });
 
-describe('whoever does not read its answers', () => {
+describe('a client that does not read its responses', () => {
   const turn = (): Promise<void> => new Promise((next) => setImmediate(next));
   const folder = mkdtempSync(join(tmpdir(), 'lane-'));
-  const path = join(folder, 'socket'); // a Unix socket holds few bytes that nobody reads, and as many on every machine
+  const path = join(folder, 'socket'); // a Unix socket buffers few unread bytes, and equally many on every machine
   const door = createServer((socket) => cluster.replica().http.getHttpServer().emit('connection', socket));
   beforeAll(() => once(door.listen(path), 'listening'));
   afterAll(async () => {
@@ -295,7 +295,7 @@ describe('whoever does not read its answers', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is not read either, and is answered in full as soon as it does', async () => {
+  it('is not read from, and gets every response when it reads again', async () => {
     const theirs = connect(path);
     const [ours] = (await once(door, 'connection')) as [Socket];
     let sent = 0;
@@ -322,7 +322,7 @@ describe('whoever does not read its answers', () => {
   });
 });
 
-it('the answers are counted', async () => {
+it('counts the responses', async () => {
   const count = async (): Promise<number> =>
     Number(
       /cs_http_responses_total{status="2xx",code="none"} (\d+)/.exec(
@@ -331,11 +331,11 @@ it('the answers are counted', async () => {
     );
   const before = await count();
   await exchange(heartbeat());
-  expect(await count()).toBe(before + 2); // and the first look at them
+  expect(await count()).toBe(before + 2); // and the first read of the metric
 });
 
 describe('a replica that drains', () => {
-  it('answers what it has taken, refuses what comes, and closes the connections', async () => {
+  it('answers the heartbeats in flight, rejects new ones, and closes the connections', async () => {
     const replica = await cluster.addReplica();
     const [idle, taken, late] = [await Client.open(replica), await Client.open(replica), await Client.open(replica)];
     const other = await cluster.database.connect();

@@ -14,7 +14,7 @@ beforeAll(async () => {
   server = await cluster.registered();
   other = await cluster.registered({ friendlyName: 'ps-2', ipAddress: '192.0.2.12', machineId: 'machine-2' });
   await cluster.heartbeat(server, { protectedMachineCount: 1 });
-  await cluster.heartbeat<Record<string, unknown>>(server, { generation: 0 }); // notes that this server sends malformed heartbeats: once in this hour
+  await cluster.heartbeat<Record<string, unknown>>(server, { generation: 0 }); // records once per hour that this server sends malformed heartbeats
   still = await UnchangedState.of(cluster);
 });
 afterAll(() => cluster.close());
@@ -38,16 +38,16 @@ const LONE_SURROGATE = '\ud800';
 
 describe('a registration with a field that cannot be used', () => {
   it.each<[string, Record<string, unknown>, string]>([
-    ['no address', { ipAddress: '300.1.1.1' }, 'ipAddress'],
+    ['an invalid address', { ipAddress: '300.1.1.1' }, 'ipAddress'],
     ['an address of three parts', { ipAddress: '192.0.2' }, 'ipAddress'],
     ['an address with a leading zero', { ipAddress: '192.0.2.011' }, 'ipAddress'],
     ['an address in hexadecimal', { ipAddress: '0xc0000201' }, 'ipAddress'],
     ['an address with a port', { ipAddress: '192.0.2.1:80' }, 'ipAddress'],
-    ['no IPv6 address', { ipAddress: '2001:db8::zz' }, 'ipAddress'],
+    ['an invalid IPv6 address', { ipAddress: '2001:db8::zz' }, 'ipAddress'],
     ['an IPv6 address with two gaps', { ipAddress: '2001::db8::1' }, 'ipAddress'],
     ['an IPv6 address with a zone', { ipAddress: 'fe80::1%eth0' }, 'ipAddress'],
-    ['a name for an address', { ipAddress: 'ps.example.net' }, 'ipAddress'],
-    ['the address of no machine', { ipAddress: '0.0.0.0' }, 'ipAddress'],
+    ['a host name as address', { ipAddress: 'ps.example.net' }, 'ipAddress'],
+    ['the unspecified address', { ipAddress: '0.0.0.0' }, 'ipAddress'],
     ['the broadcast address', { ipAddress: '255.255.255.255' }, 'ipAddress'],
     ['a multicast address', { ipAddress: 'ff02::1' }, 'ipAddress'],
     ['a version of three parts', { agentVersion: '9.63.7187' }, 'agentVersion'],
@@ -64,16 +64,16 @@ describe('a registration with a field that cannot be used', () => {
     ['data port as a list', { dataPort: [9443] }, 'dataPort'],
     ['data port true', { dataPort: true }, 'dataPort'],
     ['cores as text', { cpuCores: '8' }, 'cpuCores'],
-    ['no cores', { cpuCores: 0 }, 'cpuCores'],
+    ['zero cores', { cpuCores: 0 }, 'cpuCores'],
     ['negative memory', { memoryBytes: -1 }, 'memoryBytes'],
     ['memory as text', { memoryBytes: '17179869184' }, 'memoryBytes'],
-    ['memory beyond what a number can tell', { memoryBytes: 9_007_199_254_740_992 }, 'memoryBytes'],
+    ['memory above the largest safe integer', { memoryBytes: 9_007_199_254_740_992 }, 'memoryBytes'],
     ['memory of 1e308', { memoryBytes: 1e308 }, 'memoryBytes'],
     ['memory null', { memoryBytes: null }, 'memoryBytes'],
     ['memory "NaN"', { memoryBytes: 'NaN' }, 'memoryBytes'],
     ['another environment', { environment: 'HyperV' }, 'environment'],
-    ['an environment in other letters', { environment: 'vmware' }, 'environment'],
-    ['no name', { friendlyName: undefined }, 'friendlyName'],
+    ['an environment in lower case', { environment: 'vmware' }, 'environment'],
+    ['a missing name', { friendlyName: undefined }, 'friendlyName'],
     ['an empty name', { friendlyName: '' }, 'friendlyName'],
     ['a blank name', { friendlyName: ' \t ' }, 'friendlyName'],
     ['a name of 256 characters', { friendlyName: 'x'.repeat(256) }, 'friendlyName'],
@@ -82,16 +82,16 @@ describe('a registration with a field that cannot be used', () => {
     ['a name with an escape', { friendlyName: '\u001b[31mred' }, 'friendlyName'],
     ['a name with a C1 control', { friendlyName: 'ps\u0085' }, 'friendlyName'],
     ['a name with a lone surrogate', { friendlyName: `ps-${LONE_SURROGATE}` }, 'friendlyName'],
-    ['a name that nobody sees', { friendlyName: '\u3164' }, 'friendlyName'],
-    ['a name that is written backwards', { friendlyName: 'ps\u202e1-nilreb' }, 'friendlyName'],
-    ['a name with a space at its end', { friendlyName: 'ps ' }, 'friendlyName'],
+    ['an invisible name', { friendlyName: '\u3164' }, 'friendlyName'],
+    ['a name with a right-to-left override', { friendlyName: 'ps\u202e1-nilreb' }, 'friendlyName'],
+    ['a name with a trailing space', { friendlyName: 'ps ' }, 'friendlyName'],
     ['a name that is an object', { friendlyName: { first: 'x' } }, 'friendlyName'],
     ['a name that is a list', { friendlyName: ['ps'] }, 'friendlyName'],
     ['a machine id of 129 characters', { machineId: 'x'.repeat(129) }, 'machineId'],
-    ['a machine id with a space at its end', { machineId: 'machine-1 ' }, 'machineId'],
-    ['a machine id with a space before it', { machineId: ' machine-1' }, 'machineId'],
+    ['a machine id with a trailing space', { machineId: 'machine-1 ' }, 'machineId'],
+    ['a machine id with a leading space', { machineId: ' machine-1' }, 'machineId'],
     ['an operating system of 65 characters', { osType: 'x'.repeat(65) }, 'osType'],
-    ['a clock that is no instant', { sentAt: 'yesterday' }, 'sentAt'],
+    ['a clock that is not a timestamp', { sentAt: 'yesterday' }, 'sentAt'],
     ['a clock without a zone', { sentAt: '2026-11-23T09:00:00' }, 'sentAt'],
     ['a clock on 30 February', { sentAt: '2026-02-30T09:00:00Z' }, 'sentAt'],
     ['a clock as a number', { sentAt: 1_795_424_400 }, 'sentAt'],
@@ -100,7 +100,7 @@ describe('a registration with a field that cannot be used', () => {
     ['a proxy that is text', { proxy: 'proxy.example.net' }, 'proxy'],
     ['a proxy that is a list', { proxy: [{ used: true }] }, 'proxy'],
     ['a proxy with a password', { proxy: { used: true, password: 'x' } }, 'proxy.password'],
-    ['a proxy that says not whether it is used', { proxy: {} }, 'proxy.used'],
+    ['a proxy without `used`', { proxy: {} }, 'proxy.used'],
     ['a proxy port as text', { proxy: { used: true, port: '3128' } }, 'proxy.port'],
     ['a field named constructor', { constructor: 'x' }, 'constructor'],
     ['a field named hasOwnProperty', { hasOwnProperty: 'x' }, 'hasOwnProperty'],
@@ -116,19 +116,19 @@ describe('a registration with a field that cannot be used', () => {
     [{ ipAddress: '::' }, 'ipAddress must be the address of one machine; this one is unspecified'],
     [{ ipAddress: undefined }, 'ipAddress is missing'],
     [{ proxy: {} }, 'proxy.used is missing'],
-  ])('is told what is wrong with it: %j', async (over, detail) => {
+  ])('is named in the error: %j', async (over, detail) => {
     expect((await register(over)).body).toMatchObject({ detail });
   });
 
-  it('the control port as data port', async () => {
+  it('rejects the control port as data port', async () => {
     await rejected(await register({ dataPort: 443 }), 'invalid_data_port', 'dataPort');
   });
 
-  it('a clock more than 15 minutes in the future', async () => {
+  it('rejects a clock more than 15 minutes in the future', async () => {
     await rejected(await register({ sentAt: ahead(901) }), 'clock_in_future', 'sentAt');
   });
 
-  it('every field that is wrong is named at once', async () => {
+  it('names every invalid field in one response', async () => {
     const response = await register({ dataPort: 0, cpuCores: '8', ipAddress: 'x' });
     await rejected(response, 'validation_failed');
     const { errors } = response.body as { errors: { field: string }[] };
@@ -136,11 +136,11 @@ describe('a registration with a field that cannot be used', () => {
   });
 });
 
-describe('an answer is never a multiple of its request:', () => {
+describe('the size of a problem response is bounded:', () => {
   const long = 'n'.repeat(60_000);
   const sizeOf = ({ body }: TestResponse): number => JSON.stringify(body).length;
 
-  it('of 5,000 unknown fields 20 are listed, and all are counted', async () => {
+  it('lists 20 of 5,000 unknown fields, and counts all', async () => {
     const response = await register(
       Object.fromEntries(Array.from({ length: 5_000 }, (_, number) => [`f${number}`, 1])),
     );
@@ -149,14 +149,14 @@ describe('an answer is never a multiple of its request:', () => {
     expect(response.body['errors']).toHaveLength(20);
   });
 
-  it('20 are all listed, and the first is told', async () => {
+  it('lists all of 20, and describes the first', async () => {
     const response = await register(Object.fromEntries(Array.from({ length: 20 }, (_, number) => [`f${number}`, 1])));
     expect(response.body).toMatchObject({ detail: 'property f0 should not exist', errors: { length: 20 } });
   });
 
   it.each<[string, () => Promise<TestResponse>]>([
     ['an unknown field', () => register({ [long]: 1 })],
-    ['an unknown field further in', () => register({ proxy: { used: true, [long]: 1 } })],
+    ['a nested unknown field', () => register({ proxy: { used: true, [long]: 1 } })],
     ['a field nested too deep', () => register({ [long]: { a: { b: { c: { d: 1 } } } } })],
     ['an unknown query parameter', () => cluster.read(`/v1/process-servers?${long.slice(0, 10_000)}=1`)],
     ['a query parameter of a call that takes none', () => cluster.read(`/v1/fleet?${long.slice(0, 10_000)}=1`)],
@@ -182,25 +182,25 @@ describe('a heartbeat without a usable generation', () => {
   });
 });
 
-describe('an operator’s call with a field that cannot be used', () => {
+describe('an operator’s call with an invalid field', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['a generation as text', { generation: '1' }, 'generation'],
     ['force as text', { force: 'true' }, 'force'],
     ['a reason of 501 characters', { reason: 'x'.repeat(501) }, 'reason'],
     ['a reason with a control character', { reason: 'a\u0007' }, 'reason'],
     ['a reason of two lines', { reason: 'scrapped\nby anna' }, 'reason'],
-    ['a reason that nobody sees', { reason: '\u200b' }, 'reason'],
+    ['an invisible reason', { reason: '\u200b' }, 'reason'],
     ['an unknown field', { dryRun: true }, 'dryRun'],
   ])('purge: %s', async (_what, over, field) => {
     await rejected(await purge(over), 'validation_failed', field);
   });
 
   it.each<[string, Record<string, unknown>, string]>([
-    ['an address that is none', { ipAddress: 'x' }, 'ipAddress'],
-    ['a name that nobody sees', { friendlyName: '\u00ad' }, 'friendlyName'],
+    ['an invalid address', { ipAddress: 'x' }, 'ipAddress'],
+    ['an invisible name', { friendlyName: '\u00ad' }, 'friendlyName'],
     ['silence as text', { silentForSeconds: '60' }, 'silentForSeconds'],
     ['negative silence', { silentForSeconds: -1 }, 'silentForSeconds'],
-    ['a list filter that is none', { sort: 'hostId' }, 'sort'],
+    ['an unknown list filter', { sort: 'hostId' }, 'sort'],
   ])('plan: %s', async (_what, body, field) => {
     await rejected(
       await cluster.call('POST', '/v1/purges', { body, authorization: cluster.admin }),
@@ -210,10 +210,10 @@ describe('an operator’s call with a field that cannot be used', () => {
   });
 
   it.each<[string, string, Record<string, unknown>, string]>([
-    ['a plan id that is no UUID', 'x', { expectedCount: 0 }, 'planId'],
+    ['a plan id that is not a UUID', 'x', { expectedCount: 0 }, 'planId'],
     ['a count as text', randomUUID(), { expectedCount: '0' }, 'expectedCount'],
     ['a count of 1001', randomUUID(), { expectedCount: 1_001 }, 'expectedCount'],
-    ['no count', randomUUID(), {}, 'expectedCount'],
+    ['a missing count', randomUUID(), {}, 'expectedCount'],
   ])('apply: %s', async (_what, planId, body, field) => {
     await rejected(
       await cluster.call('POST', `/v1/purges/${planId}/apply`, {
@@ -243,7 +243,7 @@ describe('an operator’s call with a field that cannot be used', () => {
   });
 });
 
-describe('a query that cannot be used', () => {
+describe('an invalid query', () => {
   it.each([
     ['limit=0', 'limit'],
     ['limit=1001', 'limit'],
@@ -301,7 +301,7 @@ describe('a query that cannot be used', () => {
     await rejected(await cluster.read(`/v1/events?${query}`), 'validation_failed', field);
   });
 
-  it.each(['', 'x', '.', 'a.b', 'a.b.c', '%00', 'é'])('a cursor that was not made here: "%s"', async (cursor) => {
+  it.each(['', 'x', '.', 'a.b', 'a.b.c', '%00', 'é'])('rejects a forged cursor: "%s"', async (cursor) => {
     await rejected(
       await cluster.read(`/v1/process-servers?cursor=${cursor === 'é' ? encodeURIComponent(cursor) : cursor}`),
       'invalid_cursor',
@@ -335,21 +335,21 @@ describe('a query that cannot be used', () => {
   });
 
   it.each(['/v1/fleet', '/v1/configuration-server', '/health/live', '/health/ready', '/metrics', '/openapi.json'])(
-    '%s knows no query parameter',
+    '%s accepts no query parameter',
     async (path) => {
       await rejected(await cluster.read(`${path}?colour=blue`), 'validation_failed', 'colour');
     },
   );
 });
 
-describe('a body that cannot be read', () => {
+describe('an unreadable body', () => {
   const whole = JSON.stringify(aRegistration());
 
   it.each<[string, string | Buffer]>([
-    ['cut off', whole.slice(0, -10)],
-    ['with a comma too many', whole.replace('}', ',}')],
+    ['that is truncated', whole.slice(0, -10)],
+    ['with an additional comma', whole.replace('}', ',}')],
     ['with two values', `${whole}${whole}`],
-    ['that is no JSON', 'friendlyName=ps'],
+    ['that is not JSON', 'friendlyName=ps'],
     ['with single quotes', "{'a':1}"],
     ['with NaN', whole.replace('"cpuCores":8', '"cpuCores":NaN')],
     ['with Infinity', whole.replace('"cpuCores":8', '"cpuCores":-Infinity')],
@@ -360,23 +360,23 @@ describe('a body that cannot be read', () => {
     ],
     ['in UTF-16', Buffer.from(whole, 'utf16le')],
     ['with __proto__', whole.replace('{', '{"__proto__":{"admin":true},')],
-    ['with __proto__ further in', whole.replace('{', '{"proxy":{"used":true,"__proto__":{"admin":true}},')],
+    ['with a nested __proto__', whole.replace('{', '{"proxy":{"used":true,"__proto__":{"admin":true}},')],
     ['with constructor.prototype', whole.replace('{', '{"constructor":{"prototype":{"admin":true}},')],
-    ['of nothing but a NUL', '\u0000'],
-    ['of nothing but a space', ' '],
+    ['of a single NUL', '\u0000'],
+    ['of a single space', ' '],
   ])('%s', async (_what, body) => {
     await rejected(await registerText(body), 'malformed_json');
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
   });
 
   it.each(['null', '1', '"x"', '[]', '[{}]', 'true', '{}', `[${whole}]`, ''])(
-    'that is JSON, but no registration: %s',
+    'that is JSON but not a registration: %s',
     async (body) => {
       await rejected(await registerText(body), 'validation_failed');
     },
   );
 
-  it.each(['null', '1', '"x"', '[]', '{}', ''])('that is JSON, but no heartbeat: %s', async (body) => {
+  it.each(['null', '1', '"x"', '[]', '{}', ''])('that is JSON but not a heartbeat: %s', async (body) => {
     const response = await cluster.call('POST', `${url(server.hostId)}/heartbeats`, {
       body,
       headers: { 'content-type': 'application/json' },
@@ -385,7 +385,7 @@ describe('a body that cannot be read', () => {
     await rejected(response, 'validation_failed');
   });
 
-  it.each(['null', '{}', ''])('that is JSON, but no plan: %s', async (body) => {
+  it.each(['null', '{}', ''])('that is JSON but not a plan: %s', async (body) => {
     await rejected(
       await cluster.call('POST', '/v1/purges', {
         body,
@@ -397,7 +397,7 @@ describe('a body that cannot be read', () => {
   });
 
   it.each(['1', '"x"', '[]', '[{"friendlyName":"ps"}]', 'true'])(
-    'that is JSON, but no object, for a plan: %s',
+    'that is JSON but not an object, for a plan: %s',
     async (body) => {
       await rejected(
         await cluster.call('POST', '/v1/purges', {
@@ -410,7 +410,7 @@ describe('a body that cannot be read', () => {
     },
   );
 
-  it('missing altogether', async () => {
+  it('that is missing', async () => {
     await rejected(
       await cluster.call('PUT', url(randomUUID()), { authorization: cluster.passphrase }),
       'validation_failed',
@@ -438,7 +438,7 @@ describe('a body that cannot be read', () => {
     );
   });
 
-  it('one byte above 64 KiB; at 64 KiB it is read', async () => {
+  it('one byte above 64 KiB; a body of 64 KiB is accepted', async () => {
     const padded = (length: number): string => whole + ' '.repeat(length - Buffer.byteLength(whole));
     await rejected(await registerText(padded(65_537)), 'body_too_large');
     const response = await cluster.call('POST', `${url(server.hostId)}/preflight`, {
@@ -468,7 +468,7 @@ describe('a body that cannot be read', () => {
     ['ISO 8859-1', { 'content-type': 'application/json; charset=iso-8859-1' }],
     ['UTF-16 in quotes', { 'content-type': 'application/json;charset="utf-16"' }],
     ['an empty charset', { 'content-type': 'application/json; charset=' }],
-  ])('that says it is in %s', async (_what, headers) => {
+  ])('declared as %s', async (_what, headers) => {
     await rejected(
       await registerText(whole, { 'content-type': 'application/json', ...headers }),
       'unsupported_media_type',
@@ -532,7 +532,7 @@ describe('a host id', () => {
     );
   });
 
-  it('in capital letters is the same process server', async () => {
+  it('in upper case names the same process server', async () => {
     const { status, body } = await cluster.read(url(server.hostId.toUpperCase()));
     expect([status, body['hostId']]).toEqual([200, server.hostId]);
     expect(
@@ -543,7 +543,7 @@ describe('a host id', () => {
   });
 });
 
-describe('credentials that are not good', () => {
+describe('invalid credentials', () => {
   const heartbeatWith = (authorization: string | undefined): Promise<TestResponse> =>
     cluster.call('POST', `${url(server.hostId)}/heartbeats`, {
       body: { generation: 1 },
@@ -556,31 +556,31 @@ describe('credentials that are not good', () => {
 
   it.each<[string, () => Promise<TestResponse>, ProblemCode]>([
     ['a forged credential', () => heartbeatWith(`Bearer psc_${'A'.repeat(91)}`), 'credential_rejected'],
-    ['a credential cut short', () => heartbeatWith(`Bearer ${server.credential.slice(0, -1)}`), 'credential_rejected'],
+    ['a truncated credential', () => heartbeatWith(`Bearer ${server.credential.slice(0, -1)}`), 'credential_rejected'],
     [
-      'a credential with more at its end',
+      'a credential with additional characters',
       () => heartbeatWith(`Bearer ${server.credential}AAAA`),
       'credential_rejected',
     ],
-    ['the credential of another', () => heartbeatWith(`Bearer ${other.credential}`), 'credential_rejected'],
+    ['the credential of another host', () => heartbeatWith(`Bearer ${other.credential}`), 'credential_rejected'],
     ['no credential', () => heartbeatWith(undefined), 'credential_rejected'],
-    ['an empty one', () => heartbeatWith('Bearer '), 'credential_rejected'],
-    ['nothing but the scheme', () => heartbeatWith('Bearer'), 'credential_rejected'],
+    ['an empty credential', () => heartbeatWith('Bearer '), 'credential_rejected'],
+    ['only the scheme', () => heartbeatWith('Bearer'), 'credential_rejected'],
     ['Basic', () => heartbeatWith('Basic YTpi'), 'credential_rejected'],
-    ['the passphrase where a credential is due', () => heartbeatWith(cluster.passphrase), 'credential_rejected'],
+    ['the passphrase instead of a credential', () => heartbeatWith(cluster.passphrase), 'credential_rejected'],
     [
       'the passphrase as Bearer',
       () => heartbeatWith(cluster.passphrase.replace('Passphrase', 'Bearer')),
       'credential_rejected',
     ],
-    ['an API key where a credential is due', () => heartbeatWith(cluster.admin), 'credential_rejected'],
-    ['an unknown API key where a credential is due', () => heartbeatWith('Bearer csk_x'), 'credential_rejected'],
+    ['an API key instead of a credential', () => heartbeatWith(cluster.admin), 'credential_rejected'],
+    ['an unknown API key instead of a credential', () => heartbeatWith('Bearer csk_x'), 'credential_rejected'],
     [
-      'a credential where a passphrase is due',
+      'a credential instead of the passphrase',
       () => registerWith(`Bearer ${server.credential}`),
       'authentication_required',
     ],
-    ['an API key where a passphrase is due', () => registerWith(cluster.admin), 'authentication_required'],
+    ['an API key instead of the passphrase', () => registerWith(cluster.admin), 'authentication_required'],
     [
       'an API key as passphrase',
       () => registerWith(cluster.admin.replace('Bearer', 'Passphrase')),
@@ -597,9 +597,9 @@ describe('credentials that are not good', () => {
       'authentication_required',
     ],
     ['an unknown API key', () => readWith('Bearer csk_unknown'), 'api_key_rejected'],
-    ['no API key, but a word', () => readWith('Bearer word'), 'api_key_rejected'],
-    ['a credential where an API key is due', () => readWith(`Bearer ${server.credential}`), 'permission_denied'],
-    ['the passphrase where an API key is due', () => readWith(cluster.passphrase), 'authentication_required'],
+    ['a word instead of an API key', () => readWith('Bearer word'), 'api_key_rejected'],
+    ['a credential instead of an API key', () => readWith(`Bearer ${server.credential}`), 'permission_denied'],
+    ['the passphrase instead of an API key', () => readWith(cluster.passphrase), 'authentication_required'],
     ['an API key of 4,000 characters', () => readWith(`Bearer csk_${'a'.repeat(4_000)}`), 'api_key_rejected'],
   ])('%s', async (_what, call, code) => {
     await rejected(await call(), code);
