@@ -339,19 +339,16 @@ describe('security headers of every response', () => {
     ],
     ['of the documentation', () => cluster.call('GET', '/docs')],
     ['to bytes that are not HTTP', async () => parseResponse(await cluster.raw('hello\r\n\r\n'))],
-  ])(
-    '%s forbid framing, MIME sniffing, storing and a Referer',
-    async (_what, ask) => {
-      const { headers } = await ask();
-      expect(headers).toMatchObject({
-        'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
-        'cache-control': 'no-store',
-      });
-      expect(headers['content-security-policy']).toMatch(/^default-src '(none|self)';.*frame-ancestors 'none'$/);
-      expect(headers['strict-transport-security']).toBeUndefined();
-    },
-  );
+  ])('%s forbid framing, MIME sniffing, storing and a Referer', async (_what, ask) => {
+    const { headers } = await ask();
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store',
+    });
+    expect(headers['content-security-policy']).toMatch(/^default-src '(none|self)';.*frame-ancestors 'none'$/);
+    expect(headers['strict-transport-security']).toBeUndefined();
+  });
 });
 
 describe('a route without a declared permission', () => {

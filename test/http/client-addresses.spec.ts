@@ -85,8 +85,8 @@ async function onOneConnection(socket: Socket, requests: readonly string[]): Pro
   const statuses: number[] = [];
   for (const request of requests) {
     socket.write(request);
-    const [answer] = (await once(socket, 'data')) as [Buffer];
-    statuses.push(Number(String(answer).slice(9, 12)));
+    const [response] = (await once(socket, 'data')) as [Buffer];
+    statuses.push(Number(String(response).slice(9, 12)));
   }
   socket.destroy();
   return statuses;
@@ -288,7 +288,7 @@ describe('with the PROXY protocol', () => {
     ['that starts with a request', PROXY, 'GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['that ends within the header', PROXY, 'PROXY TCP4'],
     ['whose header does not arrive in time', PROXY, ''],
-  ])('a connection %s is closed without an answer, with a log line and counted', async (what, from, bytes) => {
+  ])('a connection %s is closed without a response, logged and counted', async (what, from, bytes) => {
     const rejected = async (replica: number): Promise<void> => {
       const socket = await connected(replica, from);
       const responses: Buffer[] = [];

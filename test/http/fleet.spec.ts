@@ -236,7 +236,7 @@ describe('metrics', () => {
       'POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: OPERATOR\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n',
     ],
     ['headers_too_large', `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
-  ])('count a refusal by status class and problem code, also one of the parser: %s', async (code, request) => {
+  ])('count a rejection by status class and problem code, also by the HTTP parser: %s', async (code, request) => {
     const count = async (): Promise<number> =>
       Number(
         metric(
@@ -286,7 +286,7 @@ describe('a call that waits for the database', () => {
     await lockHolder.query('ROLLBACK');
     await lockHolder.end();
     let kinds: string[] = [];
-    for (let looks = 0; looks < 1_000 && kinds.length < 2; looks += 1) {
+    for (let reads = 0; reads < 1_000 && kinds.length < 2; reads += 1) {
       await pause(20);
       kinds = await cluster.eventKinds(hostId);
     }

@@ -63,7 +63,7 @@ class Client {
   }
 
   /** Resolves after this many responses. */
-  async answered(count: number): Promise<this> {
+  async receivedResponses(count: number): Promise<this> {
     const isWhole = (): boolean => this.statuses.length >= count && this.text.endsWith('}');
     for (let left = 500; !isWhole() && left > 0; left -= 1) await pause(10);
     expect(this.statuses).toHaveLength(count);
@@ -72,7 +72,11 @@ class Client {
 
   /** Resolves when the server has read everything written. */
   async read(): Promise<void> {
-    await eventually('the server has read everything', 30_000, () => this.served.bytesRead === this.socket.bytesWritten);
+    await eventually(
+      'the server has read everything',
+      30_000,
+      () => this.served.bytesRead === this.socket.bytesWritten,
+    );
   }
 
   async closed(): Promise<this> {
@@ -84,7 +88,7 @@ class Client {
 async function exchange(text: string, responses = 1): Promise<Client> {
   const client = await Client.open();
   client.socket.write(text);
-  await client.answered(responses);
+  await client.receivedResponses(responses);
   client.socket.destroy();
   return client;
 }
@@ -181,7 +185,7 @@ describe('a connection', () => {
     ];
     for (const [index, request] of requests.entries()) {
       client.socket.write(request);
-      await client.answered(index + 1);
+      await client.receivedResponses(index + 1);
     }
     expect(client.statuses).toEqual([200, 200, 200, 200, 400, 200]);
     client.socket.destroy();
@@ -189,14 +193,14 @@ describe('a connection', () => {
 
   it.each([1, 2, 5])('stays open after a rejection that follows %d heartbeats', async (count) => {
     const client = await Client.open();
-    for (let beat = 1; beat <= count; beat += 1) {
+    for (let sent = 1; sent <= count; sent += 1) {
       client.socket.write(heartbeat());
-      await client.answered(beat);
+      await client.receivedResponses(sent);
     }
     client.socket.write(heartbeat({ body: '{"generation":1,"machineId":"machine-2"}' }));
-    await client.answered(count + 1);
+    await client.receivedResponses(count + 1);
     client.socket.write(heartbeat());
-    await client.answered(count + 2);
+    await client.receivedResponses(count + 2);
     expect(client.statuses.slice(count)).toEqual([409, 200]);
     client.socket.destroy();
   });
@@ -234,7 +238,7 @@ describe('a connection', () => {
         await other.query('ROLLBACK');
         await other.end();
       });
-      await client.answered(statuses.length);
+      await client.receivedResponses(statuses.length);
       expect(client.statuses).toEqual(statuses);
       expect(new Set(client.text.match(/(?<=x-request-id: )\S+/g)).size).toBe(statuses.length);
       client.socket.destroy();
@@ -248,7 +252,7 @@ describe('a connection', () => {
       client.socket.write(text.slice(0, cut));
       await client.read();
       client.socket.write(text.slice(cut));
-      expect((await client.answered(1)).statuses).toEqual([200]);
+      expect((await client.receivedResponses(1)).statuses).toEqual([200]);
       client.socket.destroy();
     }
   });
@@ -262,10 +266,10 @@ describe('a connection', () => {
     const replica = await cluster.addReplicaWith({ requestTimeoutMs: 200 });
     const client = await Client.open(replica);
     client.socket.write(heartbeat());
-    await client.answered(1);
+    await client.receivedResponses(1);
     await (await Client.open(replica)).closed(); // a connection that sends nothing is closed after this time
     client.socket.write(heartbeat());
-    expect((await client.answered(2)).statuses).toEqual([200, 200]);
+    expect((await client.receivedResponses(2)).statuses).toEqual([200, 200]);
     client.socket.destroy();
   });
 

@@ -160,7 +160,7 @@ describe('the size of a problem response is bounded:', () => {
     ['a field nested too deep', () => register({ [long]: { a: { b: { c: { d: 1 } } } } })],
     ['an unknown query parameter', () => cluster.read(`/v1/process-servers?${long.slice(0, 10_000)}=1`)],
     ['a query parameter of a call that takes none', () => cluster.read(`/v1/fleet?${long.slice(0, 10_000)}=1`)],
-  ])('the name of %s is cut', async (_what, call) => {
+  ])('truncates the name of %s', async (_what, call) => {
     const response = await call();
     await rejected(response, 'validation_failed');
     expect(sizeOf(response)).toBeLessThan(1_000);
@@ -315,7 +315,7 @@ describe('an invalid query', () => {
     ['POST', '/preflight', 'passphrase'],
     ['POST', '/heartbeats', 'credential'],
     ['POST', '/purge', 'admin'],
-  ])('%s …%s knows no query parameter', async (method, path, who) => {
+  ])('%s …%s accepts no query parameter', async (method, path, who) => {
     const authorization =
       who === 'admin' ? cluster.admin : who === 'passphrase' ? cluster.passphrase : `Bearer ${server.credential}`;
     const body =
@@ -487,7 +487,7 @@ describe('an unreadable body', () => {
     'application/json;charset="UTF-8"',
     'application/json; charset=utf8',
     'application/json; version=1',
-  ])('but not of type %s', async (type) => {
+  ])('but accepts type %s', async (type) => {
     const headers = { 'content-type': type, 'content-encoding': 'identity' };
     const response = await cluster.call('POST', `${url(server.hostId)}/preflight`, {
       body: whole,
@@ -514,7 +514,7 @@ describe('a host id', () => {
     `${randomUUID()}%0a`,
     "'%20OR%201=1--",
     '%F0%9F%92%A9',
-  ])('that is no UUID: %s', async (hostId) => {
+  ])('that is not a UUID: %s', async (hostId) => {
     await rejected(await register({}, hostId), 'validation_failed', 'hostId');
     await rejected(
       await cluster.call('POST', `${url(hostId)}/heartbeats`, {

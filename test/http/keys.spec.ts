@@ -33,7 +33,7 @@ const events = async (kind: string): Promise<readonly { actor: string; detail: R
     .items;
 
 describe('an API key', () => {
-  it('is made by an admin, shown once, good at once at every replica, listed without its secret, and revoked', async () => {
+  it('is issued by an admin, shown once, valid at once at every replica, listed without its secret, and revocable', async () => {
     const { status, body } = await makeKey({ name: 'portal', role: 'operator' });
     expect(status).toBe(201);
     expect(body).toMatchObject({
@@ -64,7 +64,7 @@ describe('an API key', () => {
     expectProblem(await cluster.call('GET', '/v1/fleet', asPortal), 'api_key_rejected');
   });
 
-  it('lets nobody in from the instant on that it expires', async () => {
+  it('is rejected from its expiry on', async () => {
     const { body } = await makeKey({ expiresAt: new Date(cluster.clock.now().getTime() + 60_000).toISOString() });
     const ask = (): Promise<TestResponse> => cluster.call('GET', '/v1/fleet', { authorization: `Bearer ${body.key}` });
     await cluster.advance(59);
@@ -73,7 +73,7 @@ describe('an API key', () => {
     expectProblem(await ask(), 'api_key_rejected');
   });
 
-  it('is listed in pages, each of which is noted in the audit log', async () => {
+  it('is listed in pages, each of which is recorded in the audit log', async () => {
     const names: string[] = [];
     const before = (await events('api_keys_listed')).length;
     for (let cursor: string | null = ''; cursor !== null;) {
@@ -85,9 +85,9 @@ describe('an API key', () => {
     }
     expect(new Set(names).size).toBe(names.length);
     expect(names.slice(0, 2)).toEqual(['admin', 'portal']);
-    const looks = await events('api_keys_listed');
-    expect(looks).toHaveLength(before + names.length);
-    expect(looks[0]).toMatchObject({
+    const listings = await events('api_keys_listed');
+    expect(listings).toHaveLength(before + names.length);
+    expect(listings[0]).toMatchObject({
       actor: 'operator:admin',
       sourceAddress: '127.0.0.1',
       requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -98,7 +98,7 @@ describe('an API key', () => {
     ['mün', 'MU\u0308N', false],
     ['ホスト', 'ポスト', true],
     ['Muller', 'Müller', true],
-  ])('by the name %s leaves the name %s free: %s', async (one, other, isFree) => {
+  ])('with the name %s leaves the name %s available: %s', async (one, other, isFree) => {
     const suffix = ` ${randomUUID()}`;
     const made = await makeKey({ name: one.normalize('NFD') + suffix });
     expect([made.status, made.body.name]).toEqual([201, one + suffix]);
@@ -108,7 +108,7 @@ describe('an API key', () => {
 });
 
 describe('the passphrase', () => {
-  it('is rotated: both are good for the overlap, then the new one alone; no answer shows one; the fleet says who is on the old one', async () => {
+  it('rotates: both are valid during the overlap, then the new one only; only the creating response shows it; the fleet counts the servers on the old one', async () => {
     const earlier = cluster.passphrase.split(' ')[1] ?? '';
     expect((await cluster.read<{ onEarlierPassphrase: number }>('/v1/fleet')).body.onEarlierPassphrase).toBe(0);
     const late = await cluster.registered();
@@ -124,7 +124,7 @@ describe('the passphrase', () => {
     });
     expect(made).toMatch(/^([A-Z2-9]{5}-){5}[A-Z2-9]{5}$/);
 
-    await cluster.advance(5); // counts are up to five seconds old
+    await cluster.advance(5); // counts are cached for up to five seconds
     for (const replica of [0, 1]) {
       expect((await registerWith(earlier, replica)).status).toBe(201);
       expect((await registerWith(made, replica)).status).toBe(201);
@@ -148,7 +148,7 @@ describe('the passphrase', () => {
     await cluster.advance(55);
     expectProblem(await registerWith(earlier), 'passphrase_rejected');
     expect((await registerWith(made)).status).toBe(201);
-    expect((await cluster.heartbeat(late)).status).toBe(200); // what it registered with stays good for what it got
+    expect((await cluster.heartbeat(late)).status).toBe(200); // an issued credential outlives the passphrase
     expect(await events('passphrase_rotated')).toMatchObject([
       { actor: 'operator:admin', detail: { passphraseId: body.passphraseId, earlier: [old?.passphraseId] } },
     ]);
@@ -157,7 +157,7 @@ describe('the passphrase', () => {
       for (const secret of [made, earlier]) expect(JSON.stringify(shown)).not.toContain(secret);
   });
 
-  it('ends at once with an overlap of 0, and stays for a day unless told', async () => {
+  it('expires at once with an overlap of 0, and after a day by default', async () => {
     const [now = ''] = cluster.passphraseFile.put.slice(-1);
     const { body } = await post<PassphraseRotation>('/v1/passphrases', {});
     expect(Date.parse(body.earlierRetireAt) - Date.parse(body.createdAt)).toBe(86_400_000);
@@ -176,7 +176,7 @@ describe('a wrong secret', () => {
     });
   const rightOne = (): string => cluster.passphraseFile.put.at(-1) ?? '';
 
-  it('is slowed down by address after 20, for ten minutes; the right one is let in all the same', async () => {
+  it('is rate-limited by address after 20 failures, for ten minutes; a valid secret from that address is still accepted', async () => {
     await cluster.advance(600);
     for (let attempt = 0; attempt < 20; attempt += 1) expectProblem(await guess(), 'passphrase_rejected');
     const { status, body, headers } = await guess();
@@ -200,7 +200,7 @@ describe('a wrong secret', () => {
     expectProblem(await guess(), 'passphrase_rejected');
   });
 
-  it('that comes from many addresses is an event, once an hour, and a metric', async () => {
+  it('from many addresses writes one event an hour and sets a metric', async () => {
     await cluster.advance(600);
     const addresses = (count: number): string[] =>
       Array.from({ length: count }, (_, number) => `127.0.0.${number + 2}`);
@@ -216,7 +216,7 @@ describe('a wrong secret', () => {
   });
 });
 
-it('a key that calls too often is told to wait, and no other; its quota is in every response', async () => {
+it('rejects an API key above its rate limit, without affecting another; every response has the remaining quota', async () => {
   const narrow = await TestCluster.open({ settings: { API_KEY_REQUESTS_PER_SECOND: '3' } });
   const other = await narrow.createKey('reader');
   const responses: TestResponse[] = [];
@@ -244,7 +244,7 @@ it('a key that calls too often is told to wait, and no other; its quota is in ev
 });
 
 describe('a revoked credential', () => {
-  it('is told to register again, which a wrong clock, a wrong passphrase and an unknown host are not', async () => {
+  it('requires a new registration; a wrong clock, a wrong passphrase and an unknown host do not', async () => {
     const server = await cluster.registered({}, randomUUID(), 0, rightPassphrase());
     const revoke = (): Promise<TestResponse> =>
       post(`/v1/process-servers/${server.hostId}/revoke-credential`, { generation: 1, reason: 'disk was copied' });

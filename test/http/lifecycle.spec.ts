@@ -7,8 +7,8 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-describe('the life of a process server', () => {
-  it('registers, lives, leaves in order, and is gone within 15 minutes', async () => {
+describe('the life cycle of a process server', () => {
+  it('registers, sends heartbeats, unregisters, and is removed within 15 minutes', async () => {
     const server = await cluster.registered();
     expect((await cluster.heartbeat(server)).status).toBe(200);
     const { status, body } = await cluster.unregister(server);
@@ -26,7 +26,7 @@ describe('the life of a process server', () => {
     ]);
   });
 
-  it('falls silent, is purged, and does not come back by itself', async () => {
+  it('disconnects, is purged, and does not reconnect without an operator', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server);
     expect((await cluster.purge(server.hostId, { generation: 1 })).body.code).toBe('process_server_connected');

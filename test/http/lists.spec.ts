@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
 import { TestCluster, type TestResponse, type KnownServer, type ProblemBody } from '../support/test-cluster.js';
 
-interface Line {
+interface ListItem {
   readonly hostId: string;
   readonly friendlyName: string;
   readonly lifecycle: string;
@@ -13,7 +13,7 @@ interface Line {
   readonly possibleDuplicate: boolean;
 }
 interface List extends ProblemBody {
-  readonly items: readonly Line[];
+  readonly items: readonly ListItem[];
   readonly nextCursor: string | null;
   readonly asOf: string;
 }
@@ -30,7 +30,7 @@ const LOAD = {
   pendingUploadBytes: 0,
 };
 
-/** One of each kind; names in no order of registration. */
+/** One process server of each kind; the names are not in order of registration. */
 beforeAll(async () => {
   cluster = await TestCluster.open({ replicas: 2 });
   const make = async (name: string, ipAddress: string, over: Record<string, unknown> = {}): Promise<KnownServer> =>
@@ -55,8 +55,8 @@ const list = (query = '', replica = 0): Promise<TestResponse<List>> =>
   cluster.read<List>(`/v1/process-servers${query}`, replica);
 const names = async (query: string): Promise<string[]> =>
   (await list(query)).body.items.map(({ friendlyName }) => friendlyName).sort();
-async function paginate(query: string): Promise<{ lines: Line[]; pages: number[] }> {
-  const lines: Line[] = [];
+async function paginate(query: string): Promise<{ entries: ListItem[]; pages: number[] }> {
+  const entries: ListItem[] = [];
   const pages: number[] = [];
   for (let cursor: string | null = ''; cursor !== null;) {
     const { status, body }: TestResponse<List> = await list(
@@ -64,16 +64,16 @@ async function paginate(query: string): Promise<{ lines: Line[]; pages: number[]
       pages.length % 2,
     );
     expect(status).toBe(200);
-    lines.push(...body.items);
+    entries.push(...body.items);
     pages.push(body.items.length);
     cursor = body.nextCursor;
   }
-  return { lines, pages };
+  return { entries, pages };
 }
 const all = ['100%_sure', 'aged', 'busy', 'fine', 'left', 'lost', 'mute', 'slow'];
 
 describe('the list', () => {
-  it('shows everybody, the Decommissioned with by when they are gone, each true for asOf', async () => {
+  it('shows every process server, Decommissioned ones with their removal time, as of asOf', async () => {
     const { body } = await list();
     expect(body.items.map(({ friendlyName }) => friendlyName).sort()).toEqual(all);
     expect(body).toMatchObject({ nextCursor: null, asOf: cluster.clock.now().toISOString() });
@@ -83,8 +83,8 @@ describe('the list', () => {
       connectionState: 'Disconnected',
       removeBy: new Date(cluster.clock.now().getTime() + 420_000).toISOString(),
     });
-    for (const line of body.items.filter((one) => one !== left))
-      expect(line).toMatchObject({ lifecycle: 'Registered', removeBy: null, possibleDuplicate: false });
+    for (const entry of body.items.filter((one) => one !== left))
+      expect(entry).toMatchObject({ lifecycle: 'Registered', removeBy: null, possibleDuplicate: false });
   });
 
   it.each([
@@ -123,7 +123,7 @@ describe('the list', () => {
     ['silentForSeconds=906', []],
     ['connectionState=Disconnected&lifecycle=Registered&friendlyName=l', ['lost']],
     ['connectionState=Connected&health=Critical', []],
-  ])('by %s: %j', async (query, expected) => {
+  ])('filtered by %s: %j', async (query, expected) => {
     expect(await names(`?${query}`)).toEqual(expected);
   });
 
@@ -132,13 +132,13 @@ describe('the list', () => {
     'friendlyName=l&limit=1',
     'health=Critical&limit=1',
     'silentForSeconds=306&limit=1&sort=friendlyName',
-  ])('a walk by %s shows the same as one page', async (query) => {
-    const { lines } = await paginate(query);
+  ])('in pages filtered by %s equals one page', async (query) => {
+    const { entries } = await paginate(query);
     const { body } = await list(`?${query.replace(/limit=\d/, 'limit=1000')}`);
-    expect(lines).toEqual(body.items);
+    expect(entries).toEqual(body.items);
   });
 
-  it('asks for a reader', async () => {
+  it('requires a reader', async () => {
     expectProblem(await cluster.call('GET', '/v1/process-servers'), 'authentication_required');
     expect(
       (await cluster.call('GET', '/v1/process-servers', { authorization: await cluster.createKey('reader') })).status,
@@ -146,10 +146,10 @@ describe('the list', () => {
   });
 });
 
-describe('a walk', () => {
-  it.each([1, 3, 8, 9, 1000])('in pages of %d shows everybody once, by host id', async (limit) => {
-    const { lines, pages } = await paginate(`limit=${limit}`);
-    const ids = lines.map(({ hostId }) => hostId);
+describe('pagination', () => {
+  it.each([1, 3, 8, 9, 1000])('in pages of %d returns every entry once, in order of host id', async (limit) => {
+    const { entries, pages } = await paginate(`limit=${limit}`);
+    const ids = entries.map(({ hostId }) => hostId);
     expect(ids).toEqual([...ids].sort());
     expect(new Set(ids).size).toBe(8);
     expect(pages.slice(0, -1).every((size) => size === limit)).toBe(true);
@@ -157,13 +157,13 @@ describe('a walk', () => {
   });
 
   it('by name', async () => {
-    const { lines } = await paginate('limit=3&sort=friendlyName');
-    expect(lines.map(({ friendlyName }) => friendlyName)).toEqual(all);
+    const { entries } = await paginate('limit=3&sort=friendlyName');
+    expect(entries.map(({ friendlyName }) => friendlyName)).toEqual(all);
   });
 
-  it('by last heartbeat, longest silent first', async () => {
-    const { lines } = await paginate('limit=3&sort=lastHeartbeat');
-    const order = lines.map(({ friendlyName }) => friendlyName);
+  it('by last heartbeat starts with the longest silent', async () => {
+    const { entries } = await paginate('limit=3&sort=lastHeartbeat');
+    const order = entries.map(({ friendlyName }) => friendlyName);
     expect(new Set(order).size).toBe(8);
     expect([order.slice(0, 2).sort(), order.slice(2, 4), order.slice(4).sort()]).toEqual([
       ['lost', 'mute'],
@@ -172,7 +172,7 @@ describe('a walk', () => {
     ]);
   });
 
-  it('by last heartbeat never repeats one that beats meanwhile', async () => {
+  it('by last heartbeat never repeats an entry that sends a heartbeat between the pages', async () => {
     const first = await list('?sort=lastHeartbeat&limit=3');
     await cluster.advance(5);
     await cluster.heartbeat(known['slow'] as KnownServer);
@@ -186,8 +186,8 @@ describe('a walk', () => {
     expect(seen).toEqual(expect.arrayContaining(['fine', 'aged', 'left', '100%_sure']));
   });
 
-  it('by host id shows everyone who is there throughout exactly once, whoever comes and goes', async () => {
-    const there = (await paginate('limit=1000')).lines.map(({ hostId }) => hostId);
+  it('by host id returns every permanent entry exactly once, while others are registered and purged', async () => {
+    const there = (await paginate('limit=1000')).entries.map(({ hostId }) => hostId);
     const seen: string[] = [];
     const extras: KnownServer[] = [];
     for (let cursor: string | null = ''; cursor !== null;) {
@@ -208,7 +208,7 @@ describe('a walk', () => {
     for (const { hostId } of extras) await cluster.purge(hostId, { generation: 1, force: true });
   });
 
-  it('is of 100 unless told', async () => {
+  it('has pages of 100 by default', async () => {
     const made: KnownServer[] = [];
     for (let number = 0; number < 95; number += 1)
       made.push(await cluster.registered({ friendlyName: `many-${number}`, ipAddress: `203.0.113.${number}` }));
@@ -222,19 +222,19 @@ describe('a walk', () => {
 describe('a cursor', () => {
   const cursorOf = async (query: string): Promise<string> => (await list(`?${query}`)).body.nextCursor ?? '';
 
-  it('goes on at another replica, and with another limit', async () => {
+  it('continues at another replica, and with another limit', async () => {
     const { status, body } = await list(`?limit=5&cursor=${encodeURIComponent(await cursorOf('limit=2'))}`, 1);
     expect([status, body.items.length]).toEqual([200, 5]);
   });
 
   it.each(['lifecycle=Registered', 'sort=friendlyName', 'connectionState=Disconnected'])(
-    'of the whole list does not serve %s',
+    'of the unfiltered list is rejected with %s',
     async (query) => {
       expectProblem(await list(`?${query}&cursor=${encodeURIComponent(await cursorOf('limit=2'))}`), 'invalid_cursor');
     },
   );
 
-  it('of another list does not serve this one, nor the other way round', async () => {
+  it('of another list is rejected, in both directions', async () => {
     const { body } = await cluster.read<{ nextCursor: string; followCursor: string }>('/v1/events?limit=1');
     expectProblem(await list(`?cursor=${encodeURIComponent(body.nextCursor)}`), 'invalid_cursor');
     expectProblem(
@@ -281,14 +281,14 @@ describe('one process server', () => {
   const withTag = (etag: string): Promise<TestResponse> =>
     cluster.call('GET', url(), { authorization: cluster.admin, headers: { 'if-none-match': etag } });
 
-  it('has a weak tag of what is shown, at every replica the same', async () => {
+  it('has a weak entity tag of the shown values, equal at every replica', async () => {
     const [here, there] = [await cluster.read(url()), await cluster.read(url(), 1)];
     expect(here.headers['etag']).toMatch(/^W\/"[\w-]+"$/);
     expect(there.headers['etag']).toBe(here.headers['etag']);
     expect(there.body).toEqual(here.body);
   });
 
-  it('is 304 without a body while nothing changes, by whichever form of its tag', async () => {
+  it('is 304 without a body while nothing changes, for each form of the tag', async () => {
     const etag = String((await cluster.read(url())).headers['etag']);
     for (const given of [etag, etag.replace('W/', ''), `"other", ${etag}`, '*']) {
       const { status, body, headers } = await withTag(given);
@@ -297,7 +297,7 @@ describe('one process server', () => {
     expect((await withTag('W/"other"')).status).toBe(200);
   });
 
-  it('has another tag when the state that is computed changes, though nobody wrote', async () => {
+  it('has a new tag when its computed state changes without a write', async () => {
     const server = await cluster.registered({ friendlyName: 'short', ipAddress: '192.0.2.50' });
     const read = (): Promise<TestResponse> => cluster.read(`/v1/process-servers/${server.hostId}`);
     const connected = await read();

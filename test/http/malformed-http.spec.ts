@@ -23,7 +23,7 @@ const rejected = (...asked: Parameters<UnchangedState['expectRejected']>): Promi
   still.expectRejected(...asked);
 const url = (hostId: string): string => `/v1/process-servers/${hostId}`;
 
-describe('a path or method that there is none of', () => {
+describe('an unknown path or method', () => {
   it.each<['GET' | 'POST' | 'PUT' | 'DELETE', string]>([
     ['GET', '/'],
     ['GET', '/v1'],
@@ -60,7 +60,7 @@ describe('a path or method that there is none of', () => {
     ['TRACE', '/v1/fleet', 'GET, HEAD'],
     ['PROPFIND', '/v1/fleet', 'GET, HEAD'],
     ['QUERY', '/v1/events', 'GET, HEAD'],
-  ])('a method that a path does not have: %s %s, which has %s', async (method, path, allow) => {
+  ])('rejects an unsupported method: %s %s, which allows %s', async (method, path, allow) => {
     const body = method === 'HEAD' || method === 'GET' ? '\r\n' : 'Content-Length: 1\r\n\r\n{';
     const response = parseResponse(
       await cluster.raw(`${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${body}`),
@@ -70,7 +70,7 @@ describe('a path or method that there is none of', () => {
     expect(response.headers['allow']).toBe(allow);
   });
 
-  it('every path of the document refuses every other method', async () => {
+  it('rejects every undocumented method on every documented path', async () => {
     for (const [path, operations] of Object.entries(DOCUMENT.paths)) {
       const allow = Object.keys(operations).flatMap((method) =>
         method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
@@ -95,7 +95,7 @@ describe('a path or method that there is none of', () => {
   });
 
   it.each(['/v1/process-servers/%zz', '/v1/process-servers/%', '/%ff%fe', `/v1/process-servers/%c3%28`])(
-    'a path that cannot be decoded: %s',
+    'rejects a path that cannot be decoded: %s',
     async (path) => {
       await rejected(
         parseResponse(await cluster.raw(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)),
@@ -105,42 +105,42 @@ describe('a path or method that there is none of', () => {
   );
 });
 
-describe('HTTP that is broken', () => {
+describe('malformed HTTP', () => {
   it.each([
-    ['no HTTP at all', 'hello\r\n\r\n'],
-    ['a made-up method', 'BREW /v1/fleet HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['a made-up version', 'GET /v1/fleet HTTP/9.9\r\nHost: a\r\n\r\n'],
+    ['not HTTP', 'hello\r\n\r\n'],
+    ['an unknown method', 'BREW /v1/fleet HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['an unknown version', 'GET /v1/fleet HTTP/9.9\r\nHost: a\r\n\r\n'],
     ['a header without a colon', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n'],
     ['a header name with a space', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\na b: c\r\n\r\n'],
     ['a NUL in a header', 'GET /v1/fleet HTTP/1.1\r\nHost: a\r\na: b\u0000c\r\n\r\n'],
     ['two lengths', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}'],
-    ['a length that is none', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: two\r\n\r\n{}'],
+    ['an invalid length', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: two\r\n\r\n{}'],
     ['a negative length', 'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n{}'],
     [
       'a length and chunks',
       'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
     [
-      'a chunk size that is none',
+      'an invalid chunk size',
       'POST /v1/purges HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
     ],
-    ['a wish for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['a TLS greeting', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
+    ['a CONNECT request', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a TLS ClientHello', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
   ])('%s', async (_what, bytes) => {
     await rejected(parseResponse(await cluster.raw(Buffer.from(bytes, 'latin1'))), 'malformed_request');
   });
 
   it.each([
-    ['a wish for a tunnel', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['no HTTP at all', 'hello\r\n\r\n'],
-    ['a call', 'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'],
-  ])('a connection that is reset, with %s on it: the server goes on', async (_what, bytes) => {
+    ['a CONNECT request', 'CONNECT example.net:443 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['not HTTP', 'hello\r\n\r\n'],
+    ['a valid request', 'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('survives the reset of a connection with %s on it', async (_what, bytes) => {
     for (const when of ['before the answer', 'after the answer', 'after more'] as const)
       await cluster.reset(bytes, when);
     await still.expectUnchanged();
   });
 
-  it('a connection that cannot be taken, as when the machine has no more files, is told in the log and ends nothing', async () => {
+  it('logs a failed accept, as without free file descriptors, and survives it', async () => {
     cluster
       .replica()
       .http.getHttpServer()
@@ -150,7 +150,7 @@ describe('HTTP that is broken', () => {
     await still.expectUnchanged();
   });
 
-  it('HTTP/1.1 without a Host; HTTP/1.0 needs none', async () => {
+  it('rejects HTTP/1.1 without a Host; HTTP/1.0 needs none', async () => {
     await rejected(
       parseResponse(await cluster.raw('GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n')),
       'malformed_request',
@@ -158,20 +158,20 @@ describe('HTTP that is broken', () => {
     expect(parseResponse(await cluster.raw('GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
   });
 
-  it.each(['cake', '100-continue, cake'])('an expectation that cannot be met: %s', async (expectation) => {
+  it.each(['cake', '100-continue, cake'])('rejects an unknown expectation: %s', async (expectation) => {
     const text = await cluster.raw(
       `GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: ${expectation}\r\n\r\n`,
     );
     await rejected(parseResponse(text.replace('HTTP/1.1 100 Continue\r\n\r\n', '')), 'expectation_failed');
   });
 
-  it('100-continue is met', async () => {
+  it('answers 100-continue', async () => {
     expect(
       await cluster.raw('GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n'),
     ).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
   });
 
-  it.each([1, 2, 3])('after %d requests on the same connection: those are answered first', async (count) => {
+  it.each([1, 2, 3])('answers %d earlier requests on the connection first', async (count) => {
     const text = await cluster.raw(`${'GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count)}hello\r\n\r\n`);
     expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([
       ...Array.from({ length: count }, () => 200),
@@ -180,7 +180,7 @@ describe('HTTP that is broken', () => {
     await rejected(parseResponse(text.slice(text.lastIndexOf('HTTP/1.1'))), 'malformed_request');
   });
 
-  it('after one that is being answered, in two pieces: one answer each', async () => {
+  it('answers the request in flight and the malformed one, in two pieces, once each', async () => {
     const text = await cluster.raw(
       `GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\nhello\r\n\r\n${'hello\r\n\r\n'.repeat(20_000)}`,
     );
@@ -192,7 +192,7 @@ describe('HTTP that is broken', () => {
     'Host: b',
     'authorization: Bearer x\r\nAuthorization: Bearer y',
     'Content-Type: application/json\r\nContent-Type: text/plain',
-  ])('a header that decides, twice: %s', async (headers) => {
+  ])('rejects a repeated singleton header: %s', async (headers) => {
     await rejected(
       parseResponse(
         await cluster.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${headers}\r\n\r\n`),
@@ -202,7 +202,7 @@ describe('HTTP that is broken', () => {
   });
 
   it.each(['Content-Length: 2\r\n\r\n{}', 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'])(
-    'a body where none is taken: %s',
+    'rejects a body of a method that takes none: %s',
     async (rest) => {
       await rejected(
         parseResponse(await cluster.raw(`GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${rest}`)),
@@ -212,7 +212,7 @@ describe('HTTP that is broken', () => {
     },
   );
 
-  it('a header after 2,500 others counts as one before them', async () => {
+  it('evaluates a header after 2,500 others', async () => {
     const others = Array.from({ length: 2_500 }, (_, number) => `${number.toString(36)}:`).join('\r\n');
     const text = await cluster.raw(
       `GET /v1/fleet HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${others}\r\nAuthorization: ${cluster.admin}\r\n\r\n`,
@@ -224,13 +224,13 @@ describe('HTTP that is broken', () => {
     ['Transfer-Encoding: gzip\r\n\r\nnonsense', 415],
     ['Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 415],
     ['Expect: cake\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 417],
-  ])('a body that is broken after the answer has gone: one answer (%s)', async (rest, status) => {
+  ])('sends one response when the body breaks after an early response (%s)', async (rest, status) => {
     const text = await cluster.raw(`POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.admin}\r\n${rest}`);
     expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, given]) => Number(given))).toEqual([status]);
     await still.expectUnchanged();
   });
 
-  it('after one that was refused before its body came, and a body that came whole: an answer each', async () => {
+  it('answers a request rejected before its body, and the malformed one after it, once each', async () => {
     const text = await cluster.raw(
       `POST /v1/purges HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.admin}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}hello\r\n\r\n`,
     );
@@ -238,14 +238,14 @@ describe('HTTP that is broken', () => {
     await still.expectUnchanged();
   });
 
-  it('headers of 20 KB', async () => {
+  it('rejects headers of 20 KB', async () => {
     await rejected(
       parseResponse(await cluster.raw(`GET /v1/fleet HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)),
       'headers_too_large',
     );
   });
 
-  it('a body that is shorter than its length, and then the end of the connection: nothing is done', async () => {
+  it('changes nothing when the connection ends before the declared length', async () => {
     const body = JSON.stringify(aRegistration());
     const head = `PUT ${url(randomUUID())} HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.passphrase}\r\nContent-Type: application/json\r\nContent-Length: ${body.length + 10}\r\n\r\n`;
     const text = await cluster.raw(head + body, { hangUp: true });
@@ -253,7 +253,7 @@ describe('HTTP that is broken', () => {
     await still.expectUnchanged();
   });
 
-  it('a connection that is ended in the middle of a header: nothing is done', async () => {
+  it('changes nothing when the connection ends in the middle of a header', async () => {
     const text = await cluster.raw('GET /v1/fl', { hangUp: true });
     if (text) await rejected(parseResponse(text), 'malformed_request');
     await still.expectUnchanged();

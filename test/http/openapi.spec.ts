@@ -50,7 +50,7 @@ interface Document {
 }
 
 const document = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as Document;
-/** With the responses that it refers to. */
+/** An operation with its referenced responses resolved. */
 const whole = (operation: Operation): Operation => ({
   ...operation,
   responses: Object.fromEntries(
@@ -66,7 +66,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     operation: whole(operation),
   })),
 );
-/** Of a value that is not null. */
+/** The type of a non-null value. */
 const typeOf = ({ type, anyOf, $ref }: Schema): string | undefined =>
   $ref ?? [type ?? []].flat().find((each) => each !== 'null') ?? anyOf?.[0]?.$ref;
 const routes = routePermissions().map(({ method, path, permission }) => ({
@@ -81,16 +81,16 @@ const properties = Object.entries(document.components.schemas).flatMap(([schema,
   Object.entries(members).map(([name, property]) => ({ where: `${schema}.${name}`, schema, name, property })),
 );
 
-it('is OpenAPI 3.1 of the server that it comes from', () => {
+it('is OpenAPI 3.1 with the version of the server', () => {
   expect(document).toMatchObject({ openapi: '3.1.0', servers: [{ url: '/' }] });
 });
 
 describe('the routes', () => {
-  it('are in the document, all that the app serves and no other', () => {
+  it('are the routes that the app serves, all of them and no other', () => {
     expect(operations.map(({ name }) => name).sort()).toEqual(routes.map(({ name }) => name).sort());
   });
 
-  it('have an operation id each of its own', () => {
+  it('have unique operation ids', () => {
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);
   });
@@ -131,7 +131,7 @@ describe('the routes', () => {
     operator: ['apiKey'],
     admin: ['apiKey'],
   };
-  it.each(operations)('$name asks for what its permission asks for', ({ name, operation }) => {
+  it.each(operations)('$name requires the authentication of its permission', ({ name, operation }) => {
     const permission = routes.find((route) => route.name === name)?.permission;
     const schemes = operation.security?.map((requirement) => Object.keys(requirement).join(' ')).sort();
     expect(schemes).toEqual(permission ? SECURITY[permission] : undefined);
@@ -139,14 +139,14 @@ describe('the routes', () => {
       if (scheme) expect(Object.keys(document.components.securitySchemes)).toContain(scheme);
   });
 
-  it.each(operations)('$name names every parameter of its path, with a type', ({ name, operation }) => {
+  it.each(operations)('$name declares every parameter of its path, with a type', ({ name, operation }) => {
     const inPath = [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);
     expect(operation.parameters.map((parameter) => parameter.name)).toEqual(expect.arrayContaining(inPath));
     for (const { schema } of operation.parameters) expect(schema.type).toMatch(/^(string|integer|boolean)$/);
   });
 
   it.each(operations)(
-    '$name has an example for each parameter of its path, and for no other: a page that tries calls out would fill it in',
+    '$name has an example for each path parameter, and for no other: an API explorer would prefill it',
     ({ operation }) => {
       const shown = operation.parameters.filter(
         ({ example, schema }) => example !== undefined || 'example' in schema || 'examples' in schema,
@@ -158,7 +158,7 @@ describe('the routes', () => {
   );
 
   it.each(operations.filter(({ operation }) => operation.requestBody))(
-    '$name takes a body by reference',
+    '$name references its body schema',
     ({ operation }) => {
       expect(operation.requestBody?.content['application/json']?.schema.$ref).toMatch(
         /^#\/components\/schemas\/\w+Request$/,
@@ -180,11 +180,11 @@ describe('the problems', () => {
         }
       }
     }
-    // The two that no operation can have.
+    // No operation can return these two.
     expect(PROBLEM_CODES.filter((code) => !found.has(code))).toEqual(['route_not_found', 'method_not_allowed']);
   });
 
-  it('have an example each, which the calls refer to', () => {
+  it('have one example each, which the operations reference', () => {
     expect(Object.keys(document.components.examples).sort()).toEqual([...PROBLEM_CODES].sort());
     for (const code of PROBLEM_CODES) {
       expect(document.components.examples[code]?.value).toMatchObject({
@@ -204,7 +204,7 @@ describe('the problems', () => {
     }
   });
 
-  it('say when to come again, and how to authenticate', () => {
+  it('describe Retry-After and the authentication challenge', () => {
     for (const { operation } of operations) {
       for (const status of ['429', '503'])
         if (operation.responses[status]) expect(operation.responses[status].headers).toHaveProperty('Retry-After');
@@ -223,7 +223,7 @@ describe('the problems', () => {
 });
 
 describe('the schemas', () => {
-  it('every reference leads somewhere', () => {
+  it('resolve every reference', () => {
     const references = [
       ...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(schemas|examples|responses|headers)\/([\w-]+)"/g),
     ];
@@ -239,7 +239,7 @@ describe('the schemas', () => {
     if (typeOf(property) === 'object') expect(property.additionalProperties).toBe(true);
   });
 
-  /** Counts by state, numbers that have no unit, and those whose unit is in the name. */
+  /** Numbers have their unit in the name, except counts by state and numbers without a unit. */
   const UNIT = /(Seconds|Bytes|BytesPerSecond|Percent|Ms|Count|Port|Cores|Days)$|^port$/;
   const NO_UNIT = new Set([
     'generation',
@@ -252,7 +252,7 @@ describe('the schemas', () => {
     'remaining',
   ]);
   it.each(properties.filter(({ property }) => /^(integer|number)$/.test(typeOf(property) ?? '')))(
-    '$where is a number that tells its unit',
+    '$where is a number with its unit in the name',
     ({ schema, name, property }) => {
       expect(UNIT.test(name) || NO_UNIT.has(name) || schema.endsWith('Counts')).toBe(true);
       expect(typeOf(property)).toBe(name === 'cpuPercent' ? 'number' : 'integer');
@@ -266,11 +266,11 @@ describe('the schemas', () => {
         /(At|By|Utc|Since|lastHeartbeat|[fF]rom|^to|[aA]sOf|Until)$/.test(name) &&
         !['lastPassBy', 'decommissionedBy', 'createdBy', 'blockedBy'].includes(name),
     ),
-  )('$where is an instant', ({ property }) => {
+  )('$where is a timestamp', ({ property }) => {
     expect([property.format, property.description]).toEqual(['date-time', expect.stringContaining('RFC 3339')]);
   });
 
-  it('those of requests have no other members than they name, but for the heartbeat', () => {
+  it('of requests allow no additional members, except the heartbeat', () => {
     const open = Object.entries(document.components.schemas).filter(
       ([name, { additionalProperties }]) => name.endsWith('Request') && additionalProperties !== false,
     );
@@ -279,14 +279,14 @@ describe('the schemas', () => {
     ]);
   });
 
-  it('null is allowed by a type of its own', () => {
+  it('declare null as a separate type', () => {
     expect(JSON.stringify(document)).not.toMatch(/"nullable"/);
     expect(document.components.schemas['ProcessServerDetail']?.properties?.['proxy']).toEqual({
       anyOf: [{ $ref: '#/components/schemas/ProxySettings' }, { type: 'null' }],
     });
   });
 
-  it('a request and a response are never the same schema', () => {
+  it('of requests and responses are distinct', () => {
     const requests = operations.flatMap(({ operation }) =>
       Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => schema.$ref),
     );

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-it('a walk by name shows each entry exactly once, although entries are renamed, again and again, between its pages', async () => {
+it('pagination by name returns each entry exactly once, although entries are renamed repeatedly between the pages', async () => {
   const servers = [];
   for (let number = 0; number < 12; number += 1)
     servers.push(await cluster.registered({ friendlyName: `name-${String(number).padStart(2, '0')}` }));
@@ -26,7 +26,7 @@ it('a walk by name shows each entry exactly once, although entries are renamed, 
     seen.push(...body.items.map(({ hostId }) => hostId));
     cursor = body.nextCursor;
     page += 1;
-    // The first goes behind all others, the last before them, and one is renamed on every page.
+    // The first entry moves behind all others, the last before them, and each page has one rename.
     await cluster.registered({ friendlyName: `zz-${page}` }, servers[0]?.hostId);
     await cluster.registered({ friendlyName: `aa-${page}` }, servers[11]?.hostId);
     await cluster.registered({ friendlyName: `name-${page % 2 ? '99' : '00'}` }, servers[5]?.hostId);
@@ -35,7 +35,7 @@ it('a walk by name shows each entry exactly once, although entries are renamed, 
   expect([...seen].sort()).toEqual(servers.map(({ hostId }) => hostId).sort());
 });
 
-it('a rename counts for the order once it has settled, and is shown at once', async () => {
+it('a rename is shown at once, and changes the order after the visibility delay', async () => {
   await cluster.database.empty();
   await cluster.recordAvailability();
   const first = await cluster.registered({ friendlyName: 'a' });
@@ -51,7 +51,7 @@ it('a rename counts for the order once it has settled, and is shown at once', as
   expect(second.generation).toBe(1);
 });
 
-it('a cursor of a walk by name is refused after an hour', async () => {
+it('a cursor of pagination by name is rejected after an hour', async () => {
   const { body } = await cluster.read<Page>('/v1/process-servers?sort=friendlyName&limit=1');
   await cluster.simulateOutage(3_601);
   const late = await cluster.read<{ code: string }>(

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { eventually } from '../support/server-program.js';
 import { aRegistration, TestCluster } from '../support/test-cluster.js';
 
-/** A list of this many is longer than what the system keeps for a reader that reads nothing, and its connections' buffers. */
+/** A list of this many exceeds the kernel and connection buffers of a client that reads nothing. */
 const SERVERS = 1_000;
 const LISTS = 15;
 const MAX_BYTES = 4_000_000;
@@ -39,7 +39,7 @@ async function open(replica = 0, of = cluster): Promise<Socket> {
   return socket;
 }
 
-/** Requests with the status that each has. */
+/** Requests with their expected statuses. */
 const EXCHANGES: readonly (readonly [request: string, status: number])[] = [
   ['GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n', 200],
   ['GET /x HTTP/1.1\r\nHost: a\r\n\r\n', 404],
@@ -94,7 +94,7 @@ describe.each(['on', 'off'])('pipelined requests, with HEARTBEAT_FAST_PATH=%s,',
     },
   );
 
-  it('with bodies that are full of blank lines register each of their process servers', async () => {
+  it('with bodies full of blank lines register each process server', async () => {
     const hostIds = Array.from({ length: 20 }, () => randomUUID());
     const requests = hostIds.map((hostId) => {
       const body = JSON.stringify(aRegistration({ machineId: hostId }), null, 1).replaceAll(
@@ -113,7 +113,7 @@ describe.each(['on', 'off'])('pipelined requests, with HEARTBEAT_FAST_PATH=%s,',
 });
 
 describe('a client that reads a long list slowly', () => {
-  it('gets all of it, while others that read nothing are closed', async () => {
+  it('receives all of it, while clients that read nothing are closed', async () => {
     const replica = await cluster.addReplicaWith({ unreadLimits: { responses: 1_000, bytes: MAX_BYTES } });
     const list = `GET /v1/process-servers?limit=${SERVERS} HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.admin}\r\n\r\n`;
     const others: Socket[] = [];
@@ -134,7 +134,7 @@ describe('a client that reads a long list slowly', () => {
       await stalled();
       expect(await metric('cs_http_unread_bytes')).toBeLessThanOrEqual(MAX_BYTES);
     }
-    // It begins after them: whatever the machine does meanwhile, they are those that have read nothing for longest.
+    // It starts last, so the others have read nothing for longer and are closed first.
     const slow = (await open(replica)).pause();
     slow.write(list.repeat(LISTS));
     const chunks: Buffer[] = [];
@@ -161,7 +161,7 @@ describe('a client that reads a long list slowly', () => {
 
 describe('a document', () => {
   it.each(['/openapi.json', '/docs', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'])(
-    '%s has an entity tag, and is not sent to a client that has it',
+    '%s has an entity tag, and is not sent again to a client that has it',
     async (path) => {
       const { status, headers } = await cluster.call('GET', path);
       expect([status, headers['etag'], headers['content-type']]).toEqual([
@@ -180,8 +180,8 @@ describe('a document', () => {
   );
 });
 
-describe('more anonymous calls from one address than are allowed', () => {
-  it('are refused for metrics and documents, and never for health checks', async () => {
+describe('anonymous calls above the rate limit of an address', () => {
+  it('are rejected for metrics and documents, and never for health checks', async () => {
     const narrow = await TestCluster.open({ settings: { ANONYMOUS_REQUESTS_PER_SECOND: '1' } });
     const statuses = async (path: string): Promise<number[]> => [
       (await narrow.call('GET', path)).status,

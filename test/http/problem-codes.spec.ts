@@ -6,7 +6,7 @@ import { TogglableProxy } from '../support/togglable-proxy.js';
 import { aRegistration, TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';
 
 let cluster: TestCluster;
-/** Refuses every other version, lets one heartbeat wait at most and two a second from each, and one call of a stranger. */
+/** Rejects every other version, and allows one queued heartbeat, two a second from each server, and one anonymous call a second. */
 let narrow: TestCluster;
 beforeAll(async () => {
   cluster = await TestCluster.open();
@@ -58,7 +58,7 @@ const apply = async (
   await meanwhile();
   return operator(`/v1/purges/${String(body['planId'])}/apply`, { expectedCount: 0, reason: 'test', ...over });
 };
-/** The lease row is held by another transaction while `work` runs. */
+/** Locks the lease row by another transaction while `work` runs. */
 async function whileLocked<A>(at: TestCluster, { hostId }: KnownServer, work: () => Promise<A>): Promise<A> {
   const connection = await at.database.connect();
   try {
@@ -70,8 +70,8 @@ async function whileLocked<A>(at: TestCluster, { hostId }: KnownServer, work: ()
   }
 }
 
-/** One way to each problem; a code that is added without one does not compile. */
-const WAYS: Record<ProblemCode, () => Promise<TestResponse>> = {
+/** One call for each problem; a new code without one does not compile. */
+const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
   validation_failed: () => register({ dataPort: '9443' }),
   malformed_request: async () => parseResponse(await cluster.raw('hello\r\n\r\n')),
   malformed_json: () => putText('{'),
@@ -212,10 +212,10 @@ const WAYS: Record<ProblemCode, () => Promise<TestResponse>> = {
     }
   },
   heartbeat_queue_full: async () => {
-    const [waiting, late] = [await narrow.registered(), await narrow.registered()];
+    const [queued, late] = [await narrow.registered(), await narrow.registered()];
     narrow.clock.advanceSeconds(1);
-    return whileLocked(narrow, waiting, async () => {
-      void narrow.heartbeat(waiting);
+    return whileLocked(narrow, queued, async () => {
+      void narrow.heartbeat(queued);
       while (narrow.replica().receiver.queueLength === 0) await new Promise((resolve) => setImmediate(resolve));
       return narrow.heartbeat<Record<string, unknown>>(late);
     });
@@ -243,12 +243,12 @@ const WAYS: Record<ProblemCode, () => Promise<TestResponse>> = {
   },
 };
 
-describe('every problem can be met over HTTP', () => {
+describe('every problem is reachable over HTTP', () => {
   it.each(PROBLEM_CODES)('%s', async (code) => {
-    expectProblem(await WAYS[code](), code);
+    expectProblem(await CALL_BY_PROBLEM[code](), code);
   });
 
-  it('an instruction goes to process servers alone: by credential, by passphrase, or with neither', async () => {
+  it('gives an instruction only to process servers: by credential, by passphrase, or with neither', async () => {
     const server = await cluster.registered();
     const away = `/v1/process-servers/${randomUUID()}`;
     await cluster.advance(180);
@@ -256,8 +256,8 @@ describe('every problem can be met over HTTP', () => {
     const reported = [
       await heartbeat(server),
       await unregister(server),
-      await WAYS.passphrase_rejected(),
-      await WAYS.clock_in_future(),
+      await CALL_BY_PROBLEM.passphrase_rejected(),
+      await CALL_BY_PROBLEM.clock_in_future(),
     ];
     expect(reported.map(({ body }) => body['instruction'])).toEqual([
       'ask_operator',
@@ -274,7 +274,7 @@ describe('every problem can be met over HTTP', () => {
       await purge(server, { generation: 2 }),
       await cluster.read(away),
       await cluster.read(`${away}/events`),
-      await WAYS.database_unavailable(),
+      await CALL_BY_PROBLEM.database_unavailable(),
     ];
     expect(others.map(({ body }) => [body['code'], body['instruction']])).toEqual([
       ['generation_retired', undefined],
@@ -285,9 +285,9 @@ describe('every problem can be met over HTTP', () => {
     ]);
   });
 
-  it('only the internal error is an error in the log, and its answer says nothing about why', async () => {
+  it('logs only the internal error as an error, and its response reveals no cause', async () => {
     cluster.log.length = 0;
-    const { body } = await WAYS.internal_error();
+    const { body } = await CALL_BY_PROBLEM.internal_error();
     expect(body['detail']).not.toMatch(/friendly_name|mislaid|SQL|column/i);
     expect(cluster.errorLines).toEqual([expect.stringContaining(String(body['requestId']))]);
   });

@@ -53,7 +53,7 @@ const fleetRows = async (): Promise<unknown> =>
   );
 
 describe('a plan', () => {
-  it('names the silent that match, lives 15 minutes, and changes nothing in the fleet', async () => {
+  it('lists the matching Disconnected servers, is valid for 15 minutes, and changes no entry', async () => {
     const silent = await fleet(2, { friendlyName: 'ps-old' });
     await cluster.advance(180);
     await fleet(1, { friendlyName: 'ps-old' });
@@ -102,21 +102,21 @@ describe('a plan', () => {
   });
 
   it.each([false, null, 'true'])(
-    'of those that did connect (neverConnected: %j) cannot be asked for',
+    'cannot select servers that did connect (neverConnected: %j)',
     async (neverConnected) => {
       const response = await plan({ neverConnected });
       expectProblem(response, neverConnected === null ? 'empty_filter' : 'validation_failed');
     },
   );
 
-  it('of Connected ones cannot be asked for', async () => {
+  it('cannot select Connected servers', async () => {
     expectProblem(await plan({ connectionState: 'Connected' }), 'validation_failed');
   });
 
   it.each([
     [1_000, 0],
     [1_003, 3],
-  ])('of %d that match holds the first 1,000, and says that %d remain', async (count, remaining) => {
+  ])('of %d matches has the first 1,000, and returns that %d remain', async (count, remaining) => {
     const [template] = await fleet(1);
     if (!template) throw new Error('no template');
     const ids = Array.from({ length: count - 1 }, () => randomUUID());
@@ -136,7 +136,7 @@ describe('a plan', () => {
 });
 
 describe('applying a plan', () => {
-  it('purges its candidates, and says so for each', async () => {
+  it('purges its candidates, and returns the result of each', async () => {
     const servers = await fleet(3);
     await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
@@ -154,7 +154,7 @@ describe('applying a plan', () => {
     expect(JSON.parse(event?.detail ?? 'null')).toMatchObject({ planId: planned.planId, reason: 'rack is gone' });
   });
 
-  it('judges each again at its moment: who came back, registered again, has machines, or is gone is left alone', async () => {
+  it('re-evaluates each candidate: skips one that reconnected, registered again, has machines, or was removed', async () => {
     const [back, again, machines, gone, left] = (await fleet(5)) as [
       KnownServer,
       KnownServer,
@@ -180,7 +180,7 @@ describe('applying a plan', () => {
     expect(body.purged.find(({ hostId }) => hostId === gone.hostId)?.purgedAt).toBe(before.body.purgedAt);
   });
 
-  it('shows beforehand whom it would skip and why, and purges them only by force, which leaves the Connected', async () => {
+  it('shows the candidates that it would skip, with the reason, and purges them only by force, except Connected ones', async () => {
     const [free, machines, back] = (await fleet(3)) as [KnownServer, KnownServer, KnownServer];
     await cluster.heartbeat(machines, { protectedMachineCount: 4 });
     await cluster.advance(180);
@@ -197,7 +197,7 @@ describe('applying a plan', () => {
     expect((await cluster.eventKinds(machines.hostId)).at(-1)).toBe('purged_by_force');
   });
 
-  it('again, at another replica, also after it would have expired: the stored result', async () => {
+  it('again, at another replica, also after its expiry: the stored result', async () => {
     await fleet(2);
     await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
@@ -207,7 +207,7 @@ describe('applying a plan', () => {
     expect([second.status, second.body]).toEqual([200, first.body]);
   });
 
-  it('twice at the same moment: one effect, one event for each, and the same answer', async () => {
+  it('twice concurrently: one effect, one event for each candidate, and the same response', async () => {
     const servers = await fleet(3);
     await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
@@ -218,7 +218,7 @@ describe('applying a plan', () => {
     for (const { hostId } of servers) expect(await cluster.eventKinds(hostId)).toEqual(['registered', 'purged']);
   });
 
-  it('with another number than it has: 409, and nobody is purged', async () => {
+  it('with another count than its own: 409, and no entry is purged', async () => {
     await fleet(2);
     await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
@@ -231,7 +231,7 @@ describe('applying a plan', () => {
   it.each([
     [899, 200],
     [900, 410],
-  ])('%d s after it was made: %d', async (seconds, status) => {
+  ])('%d s after its creation: %d', async (seconds, status) => {
     await fleet(1);
     await cluster.advance(180);
     const { body: planned } = await plan({ silentForSeconds: 60 });
@@ -246,33 +246,30 @@ describe('applying a plan', () => {
     [11, 73, undefined, 409],
     [11, 73, true, 200],
     [11, 74, undefined, 200],
-  ])(
-    '%d of a fleet of %d, acknowledged: %s, is answered with %d',
-    async (candidates, fleetSize, acknowledgeShare, status) => {
-      await fleet(candidates);
-      await cluster.advance(180);
-      await fleet(fleetSize - candidates);
-      const { body: planned } = await plan({ silentForSeconds: 60 });
-      const response = await apply(planned.planId, { expectedCount: candidates, acknowledgeShare });
-      expect(response.status).toBe(status);
-      if (status === 409) {
-        expectProblem(response, 'share_not_acknowledged');
-        expect(await cluster.database.count('process_server')).toBe(fleetSize);
-      }
-    },
-  );
+  ])('%d of a fleet of %d, acknowledged: %s, returns %d', async (candidates, fleetSize, acknowledgeShare, status) => {
+    await fleet(candidates);
+    await cluster.advance(180);
+    await fleet(fleetSize - candidates);
+    const { body: planned } = await plan({ silentForSeconds: 60 });
+    const response = await apply(planned.planId, { expectedCount: candidates, acknowledgeShare });
+    expect(response.status).toBe(status);
+    if (status === 409) {
+      expectProblem(response, 'share_not_acknowledged');
+      expect(await cluster.database.count('process_server')).toBe(fleetSize);
+    }
+  });
 
-  it('that there is none of: 404', async () => {
+  it('with an unknown id: 404', async () => {
     expectProblem(await apply(randomUUID(), { expectedCount: 0 }), 'plan_not_found');
   });
 
-  it('of nobody purges nobody', async () => {
+  it('without candidates purges nothing', async () => {
     const { body: planned } = await plan({ friendlyName: 'nobody' });
     const { status, body } = await apply(planned.planId.toUpperCase(), { expectedCount: 0 });
     expect([status, body]).toEqual([200, { purged: [], skipped: [] }]);
   });
 
-  it('needs an operator, as planning does', async () => {
+  it('requires an operator, like planning', async () => {
     const authorization = await cluster.createKey('reader');
     expectProblem(
       await cluster.call('POST', '/v1/purges', { body: { friendlyName: 'a' }, authorization }),

@@ -29,7 +29,7 @@ const remains = async (): Promise<number[]> =>
   );
 
 describe('a purge', () => {
-  it('of a Disconnected one: 200 with what is gone, and nothing but a tombstone and its events remains', async () => {
+  it('of a Disconnected server: 200 with the removed entry, and only a tombstone and events remain', async () => {
     const server = await silent();
     const { status, body } = await cluster.purge(server.hostId, { generation: 1, reason: 'machine was scrapped' });
     expect([status, body]).toEqual([
@@ -51,7 +51,7 @@ describe('a purge', () => {
     });
   });
 
-  it('again, later, at another replica: the same answer and no second event', async () => {
+  it('again, later, at another replica: the same response and no second event', async () => {
     const server = await silent();
     const first = await cluster.purge(server.hostId, { generation: 1 });
     await cluster.advance(60);
@@ -60,7 +60,7 @@ describe('a purge', () => {
     expect(await purges(server)).toEqual(['purged']);
   });
 
-  it('twice at the same moment: one effect, one event, the same answer', async () => {
+  it('twice concurrently: one effect, one event, the same response', async () => {
     const server = await silent();
     const responses = await Promise.all(
       [0, 1, 0, 1].map((replica) => cluster.purge(server.hostId, { generation: 1 }, replica)),
@@ -74,7 +74,7 @@ describe('a purge', () => {
   it.each([
     [179, 409],
     [180, 200],
-  ])('%d s after its last sign of life: %d', async (seconds, status) => {
+  ])('%d s after it was last seen: %d', async (seconds, status) => {
     const server = await cluster.registered();
     await cluster.advance(seconds);
     const response = await cluster.purge(server.hostId, { generation: 1 });
@@ -87,7 +87,7 @@ describe('a purge', () => {
     }
   });
 
-  it('of a Connected one by force: 200, and an event of its own kind', async () => {
+  it('of a Connected server by force: 200, and an event of its own kind', async () => {
     const server = await cluster.registered();
     expect((await cluster.purge(server.hostId, { generation: 1, force: true })).status).toBe(200);
     expect(await purges(server)).toEqual(['purged_by_force']);
@@ -105,7 +105,7 @@ describe('a purge', () => {
     expect(await remains()).toEqual([1, 1, 1, 0]);
   });
 
-  it('of one that has registered since: 409 generation_superseded, and it stays', async () => {
+  it('of a server that registered again: 409 generation_superseded, and it stays', async () => {
     const server = await silent();
     await cluster.registered({}, server.hostId);
     await cluster.advance(180);
@@ -114,7 +114,7 @@ describe('a purge', () => {
     expect(await remains()).toEqual([1, 1, 1, 0]);
   });
 
-  it('of a generation that there is none of: 409 generation_unknown', async () => {
+  it('of an unknown generation: 409 generation_unknown', async () => {
     const server = await silent();
     expectProblem(await cluster.purge(server.hostId, { generation: 2 }), 'generation_unknown');
   });
@@ -126,7 +126,7 @@ describe('a purge', () => {
     expect(await purges(server)).toEqual(['purged_by_force']);
   });
 
-  it('of a Decommissioned one: allowed at once, its lease has ended', async () => {
+  it('of a Decommissioned server: allowed at once, because its lease has ended', async () => {
     const server = await cluster.registered();
     await cluster.unregister(server);
     expect((await cluster.purge(server.hostId, { generation: 1 })).status).toBe(200);
@@ -135,7 +135,7 @@ describe('a purge', () => {
     expect(late.body.instruction).toBe('ask_operator');
   });
 
-  it('of one that the clean-up has removed: 410 that says so, and tells an operator nothing that a process server is to do', async () => {
+  it('of a server that the clean-up removed: 410 with that cause, without an instruction for a process server', async () => {
     const server = await cluster.registered();
     await cluster.unregister(server);
     await cluster.advance(300);
@@ -147,24 +147,24 @@ describe('a purge', () => {
     expect(rejected.body.instruction).toBeUndefined();
   });
 
-  it('of one that nobody knows: 404', async () => {
+  it('of an unknown host id: 404', async () => {
     expectProblem(await cluster.purge(randomUUID(), { generation: 1 }), 'process_server_not_found');
   });
 
-  it('in a race with the heartbeat that ends its silence: either it lives on, or it is gone and told so', async () => {
+  it('racing with the heartbeat that ends the silence: the server stays, or it is purged and its heartbeat returns 410', async () => {
     const server = await silent();
-    const [beat, purge] = await Promise.all([
+    const [heartbeat, purge] = await Promise.all([
       cluster.heartbeat(server),
       cluster.purge(server.hostId, { generation: 1 }, 1),
     ]);
     expect([
       [200, 409],
       [410, 200],
-    ]).toContainEqual([beat.status, purge.status]);
+    ]).toContainEqual([heartbeat.status, purge.status]);
     expect(await remains()).toEqual(purge.status === 200 ? [0, 0, 0, 1] : [1, 1, 1, 0]);
   });
 
-  it('needs an operator: 401 without a key, 403 for a reader and for a process server', async () => {
+  it('requires an operator: 401 without a key, 403 for a reader and for a process server', async () => {
     const server = await silent();
     const url = `/v1/process-servers/${server.hostId}/purge`;
     const body = { generation: 1, reason: 'test' };

@@ -30,8 +30,8 @@ const registerMany = async (count: number): Promise<number[]> => {
 const rejections = async (): Promise<object[]> =>
   (await cluster.read<{ items: object[] }>('/v1/events?kind=refused_registration_rate_exceeded')).body.items;
 
-describe('new host ids above the rate', () => {
-  it('get 429 and write one event an hour for the site; from another address, or a second later, they are accepted', async () => {
+describe('new host ids above the rate limit', () => {
+  it('return 429 and write one event an hour for the site; from another address, or a second later, they are accepted', async () => {
     expect(new Set(await registerMany(IN_TEN_SECONDS))).toEqual(new Set([201]));
     const before = await cluster.database.count('process_server');
     for (const over of [{}, { agentVersion: '9.64.0.0' }]) {
@@ -52,7 +52,7 @@ describe('new host ids above the rate', () => {
     expect(await registerMany(2)).toEqual([201, 429]);
   });
 
-  it('are not those that have an entry in any state; one that was removed is new again', async () => {
+  it('do not include host ids with an entry in any state; a removed host id is new again', async () => {
     const [connected, leaving, purged] = [
       await cluster.registered(),
       await cluster.registered(),
@@ -68,7 +68,7 @@ describe('new host ids above the rate', () => {
     ).toEqual([200, 200, 429]);
   });
 
-  it('are counted by what is accepted: neither a wrong passphrase nor a preflight counts', async () => {
+  it('count only when accepted: a wrong passphrase or a preflight does not count', async () => {
     const body = aRegistration();
     for (let number = 0; number < IN_TEN_SECONDS; number += 1) {
       await cluster.call('PUT', `/v1/process-servers/${randomUUID()}`, { body, authorization: 'Passphrase wrong' });
@@ -81,8 +81,8 @@ describe('new host ids above the rate', () => {
   });
 });
 
-describe('one host id that registers again and again', () => {
-  it('gets 429 above its rate, with one event an hour; a conflict stays a conflict, and other host ids are not limited by it', async () => {
+describe('repeated registrations of one host id', () => {
+  it('return 429 above its rate limit, with one event an hour; a conflict stays a conflict, and other host ids are unaffected', async () => {
     const [{ hostId }, other] = [await cluster.registered(), await cluster.registered()];
     for (let number = 0; number < IN_AN_HOUR; number += 1) expect((await register(hostId)).status).toBe(200);
     for (let number = 0; number < 2; number += 1) expectProblem(await register(hostId), 'registration_rate_exceeded');

@@ -60,7 +60,7 @@ const cleanedUp = async (): Promise<KnownServer> => {
 };
 
 describe('registering', () => {
-  it('a new process server gets 201, its first generation, and everything it needs to live', async () => {
+  it('of a new process server returns 201, its first generation, and the settings of the agent', async () => {
     const hostId = randomUUID();
     const { status, body } = await cluster.register(hostId);
     expect(status).toBe(201);
@@ -79,7 +79,7 @@ describe('registering', () => {
     expect((await lastEvent(hostId)).detail).toMatchObject({ passphraseId: passphrase?.id });
   });
 
-  it('what it said can be read back, and the registration is its first lease', async () => {
+  it('stores the registered values, and starts the first lease', async () => {
     const proxy = { used: true, address: 'proxy.example.net', port: 3128, authenticated: true };
     const facts = aRegistration({ fqdn: 'ps-berlin-1.example.net', dataPort: 9500, proxy });
     const { hostId } = await cluster.registered(facts);
@@ -99,12 +99,12 @@ describe('registering', () => {
     });
   });
 
-  it('the data port is 9443 unless told', async () => {
+  it('uses data port 9443 by default', async () => {
     const { hostId } = await cluster.registered();
     expect(await detail(hostId)).toMatchObject({ dataPort: 9443, proxy: null, fqdn: null });
   });
 
-  it('a host id in capital letters is the same process server', async () => {
+  it('treats a host id in upper case as the same process server', async () => {
     const hostId = randomUUID();
     await cluster.registered({}, hostId);
     const again = await cluster.register(hostId.toUpperCase());
@@ -115,7 +115,7 @@ describe('registering', () => {
     ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
     ['::ffff:192.0.2.7', '192.0.2.7'],
     ['192.0.2.8', '192.0.2.8'],
-  ])('the address %s is kept as %s', async (given, kept) => {
+  ])('stores the address %s as %s', async (given, kept) => {
     const { hostId } = await cluster.registered({ ipAddress: given });
     expect((await detail(hostId))['ipAddress']).toBe(kept);
   });
@@ -148,7 +148,7 @@ describe('registering', () => {
     );
   });
 
-  it('a version newer than the configuration server is refused with what to upgrade first, and noted once an hour', async () => {
+  it('rejects a version newer than the configuration server, names the upgrade order, and records it once an hour', async () => {
     const hostId = randomUUID();
     for (const agentVersion of ['9.63.7187.2', '9.64.0.0']) {
       const rejected = await cluster.register<ProblemBody>(hostId, { agentVersion });
@@ -160,13 +160,13 @@ describe('registering', () => {
     expect(await cluster.database.count('process_server')).toBe(0);
   });
 
-  it('the control port is no data port', async () => {
+  it('rejects the control port as data port', async () => {
     const rejected = await cluster.register<ProblemBody>(randomUUID(), { dataPort: 443 });
     expectProblem(rejected, 'invalid_data_port');
     expect(rejected.body).toMatchObject({ instruction: 'ask_operator', errors: [{ field: 'dataPort' }] });
   });
 
-  it('data port 9433 is taken, with the warning that it may be a typing error', async () => {
+  it('accepts data port 9433, with a warning of a probable typing error', async () => {
     const { status, body } = await cluster.register(randomUUID(), { dataPort: 9433 });
     expect([status, body.warnings]).toMatchObject([201, [{ code: 'unusual_data_port', severity: 'warning' }]]);
   });
@@ -175,7 +175,7 @@ describe('registering', () => {
     [901, 422],
     [900, 201],
     [-86_400, 201],
-  ])('a clock that is %d s ahead is answered with %d', async (aheadSeconds, status) => {
+  ])('with a clock %d s ahead returns %d', async (aheadSeconds, status) => {
     const sentAt = new Date(cluster.clock.now().getTime() + aheadSeconds * 1000).toISOString();
     const response = await cluster.register<ProblemBody & RegistrationBody>(randomUUID(), { sentAt });
     expect(response.status).toBe(status);
@@ -183,7 +183,7 @@ describe('registering', () => {
     else expect(response.body.warnings.map(({ code }) => code)).toEqual(['clock_skew']);
   });
 
-  it('a wrong passphrase, one letter off, is refused', async () => {
+  it('rejects a passphrase with one wrong character', async () => {
     const response = await cluster.call<ProblemBody>('PUT', `/v1/process-servers/${randomUUID()}`, {
       body: aRegistration(),
       authorization: `${cluster.passphrase}A`,
@@ -194,7 +194,7 @@ describe('registering', () => {
   });
 });
 
-describe('registering a host id that was there before', () => {
+describe('registering an existing host id', () => {
   it.each([
     ['Connected', () => cluster.registered()],
     ['Disconnected', () => silent()],
@@ -214,7 +214,7 @@ describe('registering a host id that was there before', () => {
     expect((await cluster.heartbeat({ hostId: old.hostId, ...body })).status).toBe(200);
   });
 
-  it('registering cancels the removal that was under way', async () => {
+  it('cancels the pending removal', async () => {
     const { hostId } = await leaving();
     await cluster.registered({}, hostId);
     expect(await lastEvent(hostId)).toMatchObject({ detail: { cancelledRemoval: true } });
@@ -223,7 +223,7 @@ describe('registering a host id that was there before', () => {
     expect(await detail(hostId)).toMatchObject({ hostId, lifecycle: 'Registered' });
   });
 
-  it('what has changed is in the event', async () => {
+  it('records the changed fields in the event', async () => {
     const { hostId } = await cluster.registered();
     await cluster.registered({ ipAddress: '192.0.2.12' }, hostId);
     expect((await lastEvent(hostId)).detail['changes']).toEqual({
@@ -243,7 +243,7 @@ describe('registering a host id that was there before', () => {
     expect((await cluster.heartbeat({ hostId, ...body })).status).toBe(200);
   });
 
-  it('another machine while it is Connected: 409 with both addresses, and nothing changes', async () => {
+  it('from another machine while it is Connected: 409 with both addresses, and nothing changes', async () => {
     const first = await cluster.registered();
     const rejected = await cluster.register<ProblemBody>(first.hostId, {
       machineId: 'machine-2',
@@ -260,7 +260,7 @@ describe('registering a host id that was there before', () => {
   it.each([
     ['Disconnected', () => silent()],
     ['Decommissioned', () => leaving()],
-  ] as const)('another machine when it is %s: 200, and an event names both machines', async (_state, before) => {
+  ] as const)('from another machine while it is %s: 200, and an event names both machines', async (_state, before) => {
     const old = await before();
     const { status, body } = await cluster.register(old.hostId, { machineId: 'machine-2' });
     expect([status, body.generation]).toEqual([200, 2]);
@@ -271,7 +271,7 @@ describe('registering a host id that was there before', () => {
     expectProblem(await cluster.heartbeat(old), 'generation_superseded');
   });
 
-  it('another machine does not inherit what the old one reported', async () => {
+  it('from another machine does not inherit the reports of the old one', async () => {
     const old = await cluster.registered();
     await cluster.heartbeat(old, { protectedMachineCount: 7 });
     await cluster.registered({}, old.hostId);
@@ -282,13 +282,13 @@ describe('registering a host id that was there before', () => {
   });
 });
 
-describe('another host id with what one has already', () => {
+describe('a possible duplicate: another host id with the same', () => {
   it.each([
     ['address', { friendlyName: 'ps-berlin-2', machineId: 'machine-2' }],
     ['name', { ipAddress: '192.0.2.12', machineId: 'machine-2' }],
-    ['name in other letters', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.12', machineId: 'machine-2' }],
+    ['name in other letter case', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.12', machineId: 'machine-2' }],
     ['machine id', { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' }],
-  ])('the same %s: 201, a warning in the answer, and a flag on both', async (_what, over) => {
+  ])('%s: 201, a warning in the response, and a flag on both', async (_what, over) => {
     const first = await cluster.registered();
     const { status, body } = await cluster.register(randomUUID(), over);
     expect([status, body.generation, body.warnings.map(({ code }) => code)]).toEqual([201, 1, ['possible_duplicate']]);
@@ -321,7 +321,7 @@ describe('another host id with what one has already', () => {
     expectProblem(await cluster.read('/v1/process-servers?possibleDuplicate=yes'), 'validation_failed');
   });
 
-  it('is warned of beforehand, at the preflight', async () => {
+  it('returns a warning at the preflight', async () => {
     await cluster.registered();
     const body = aRegistration({ friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' });
     const { body: found } = await cluster.call<{ findings: { code: string; message: string }[] }>(
@@ -334,7 +334,7 @@ describe('another host id with what one has already', () => {
     ]);
   });
 
-  it('another script or accent in the name: no warning', async () => {
+  it('no warning for another script or accent in the name', async () => {
     await cluster.registered({ friendlyName: 'ホスト' });
     const { body } = await cluster.register(randomUUID(), {
       friendlyName: 'ポスト',
@@ -344,13 +344,13 @@ describe('another host id with what one has already', () => {
     expect(body.warnings).toEqual([]);
   });
 
-  it('a name is kept in NFC; one that has no room then is refused', async () => {
+  it('stores a name in NFC, and rejects one that is too long in NFC', async () => {
     const server = await cluster.registered({ friendlyName: 'mu\u0308n' });
     expect(await detail(server.hostId)).toMatchObject({ friendlyName: 'mün' });
     expectProblem(await cluster.register(randomUUID(), { friendlyName: '\u0958'.repeat(255) }), 'validation_failed');
   });
 
-  it('another name, another address and another machine: no warning and no flag', async () => {
+  it('no warning and no flag for another name, address and machine', async () => {
     const first = await cluster.registered();
     const { body } = await cluster.register(randomUUID(), {
       friendlyName: 'ps-berlin-2',
@@ -362,15 +362,15 @@ describe('another host id with what one has already', () => {
   });
 });
 
-describe('two registrations at the same moment', () => {
-  it('are two generations, and only the credential of the higher one lives', async () => {
+describe('two concurrent registrations', () => {
+  it('create two generations, and only the credential of the higher one stays valid', async () => {
     const hostId = randomUUID();
     const responses = await Promise.all([cluster.register(hostId), cluster.register(hostId)]);
     expect(responses.map(({ status }) => status).sort()).toEqual([200, 201]);
     const [lower, higher] = responses
       .map(({ body }) => ({ hostId, ...body }))
       .sort((a, b) => a.generation - b.generation);
-    if (!lower || !higher) throw new Error('two answers were expected');
+    if (!lower || !higher) throw new Error('expected two responses');
     expect([lower.generation, higher.generation]).toEqual([1, 2]);
     expectProblem(await cluster.heartbeat(lower), 'generation_superseded');
     expect((await cluster.heartbeat(higher)).status).toBe(200);
@@ -392,14 +392,14 @@ describe('preflight', () => {
       },
     );
 
-  it('says that it would register, and writes nothing', async () => {
+  it('of a valid registration returns success and writes nothing', async () => {
     const before = await cluster.fingerprint();
     const { status, body } = await preflight(randomUUID());
     expect([status, body]).toEqual([200, { wouldRegister: true, findings: [] }]);
     expect(await cluster.fingerprint()).toBe(before);
   });
 
-  it('says that a Connected host id is in use, unless there is proof, and writes nothing', async () => {
+  it('of a Connected host id returns a conflict, except with proof, and writes nothing', async () => {
     const { hostId, credential } = await cluster.registered();
     const before = await cluster.fingerprint();
     const asks = async (address: string, previousCredential: string | null): Promise<string[]> => {
@@ -419,7 +419,7 @@ describe('preflight', () => {
     expect(await cluster.fingerprint()).toBe(before);
   });
 
-  it('names every refusal and every warning at once, and writes nothing', async () => {
+  it('returns every rejection and every warning at once, and writes nothing', async () => {
     const { hostId } = await cluster.registered();
     const before = await cluster.fingerprint();
     const sentAt = new Date(cluster.clock.now().getTime() + 3_600_000).toISOString();
@@ -442,7 +442,7 @@ describe('preflight', () => {
     expect(await cluster.fingerprint()).toBe(before);
   });
 
-  it('asks for the passphrase', async () => {
+  it('requires the passphrase', async () => {
     const response = await cluster.call('POST', `/v1/process-servers/${randomUUID()}/preflight`, {
       body: aRegistration(),
     });

@@ -21,7 +21,7 @@ const DAY_MS = 86_400_000;
 let cluster: TestCluster;
 let server: KnownServer;
 let database: Database;
-/** As behind `GET /v1/fleet`, which keeps an answer for seconds. */
+/** Without the cache of `GET /v1/fleet`. */
 let counter: FleetSummaryQuery;
 beforeAll(async () => {
   cluster = await TestCluster.open();
@@ -72,7 +72,7 @@ const heartbeat = async (over: Record<string, unknown> = {}): Promise<void> => {
   expect((await cluster.heartbeat(server, over)).status).toBe(200);
 };
 
-/** The health that the entry, the list, each filter and the counts say, which is one. */
+/** The health in the entry, the list, each filter and the counts, which must agree. */
 async function health(): Promise<string> {
   const { health: one } = await detail();
   const listed = async (query: string): Promise<string[]> =>
@@ -87,12 +87,12 @@ async function health(): Promise<string> {
   return one;
 }
 
-describe('one value has one health, in the entry, the list, the filters and the counts', () => {
+describe('a value has the same health in the entry, the list, the filters and the counts', () => {
   it.each([
     [80.00000000000001, 80, 'Normal'],
     [95.00000000000001, 95, 'Warning'],
     [95.005, 95.01, 'Critical'],
-  ])('a processor use of %d %%', async (cpuPercent, stored, expected) => {
+  ])('of a CPU load of %d %%', async (cpuPercent, stored, expected) => {
     await heartbeat({ load: { ...LOAD, cpuPercent } });
     expect([await health(), (await detail()).load?.cpuPercent]).toEqual([expected, stored]);
   });
@@ -100,7 +100,7 @@ describe('one value has one health, in the entry, the list, the filters and the 
   it.each([
     { totalCacheBytes: 600_000_000, freeCacheBytes: 30_000_000_000 },
     { totalCacheBytes: 100, freeCacheBytes: 101 },
-  ])('more free than there is: %j', async (cache) => {
+  ])('of more free than total cache: %j', async (cache) => {
     await heartbeat({ load: { ...LOAD, availableMemoryBytes: Number.MAX_SAFE_INTEGER, ...cache } });
     expect(await health()).toBe('None');
     expect(await detail()).toMatchObject({
@@ -108,7 +108,7 @@ describe('one value has one health, in the entry, the list, the filters and the 
     });
   });
 
-  it('reports of 15 minutes ago, although heartbeats go on', async () => {
+  it('of reports that are 15 minutes old, although heartbeats continue', async () => {
     await heartbeat({ load: LOAD, services: STOPPED, certificateExpiresAt: after(-1) });
     expect(await health()).toBe('Critical');
     for (let minutes = 0; minutes < 14; minutes += 1) {
@@ -122,7 +122,7 @@ describe('one value has one health, in the entry, the list, the filters and the 
     expect(await detail()).toMatchObject({ servicesStatus: 'Unknown', certificateStatus: 'Unknown', healthErrors: [] });
   });
 
-  it('services that are down for 15 minutes and reported so', async () => {
+  it('of services that are down for 15 minutes', async () => {
     const downSince = now();
     for (let minutes = 0; minutes < 15; minutes += 1) {
       await heartbeat({ load: LOAD, services: minutes % 2 ? [] : STOPPED });
@@ -136,7 +136,7 @@ describe('one value has one health, in the entry, the list, the filters and the 
     expect(await health()).toBe('Normal');
   });
 
-  it('a server that is Disconnected', async () => {
+  it('of a Disconnected server', async () => {
     await heartbeat({ load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: after(-1) });
     await cluster.advance(179);
     expect(await health()).toBe('Critical');
@@ -158,7 +158,7 @@ describe('one value has one health, in the entry, the list, the filters and the 
 });
 
 describe('creationTimeUtc of an error', () => {
-  it('of the load stays while the problem lasts, also when it becomes worse', async () => {
+  it('of the load stays while the problem lasts, even if it worsens', async () => {
     const since = now();
     for (const [cpuPercent, level] of [
       [85, 'Warning'],
@@ -176,7 +176,7 @@ describe('creationTimeUtc of an error', () => {
     expect(await sinces()).toEqual([['cpu_high', 'Critical', now()]]);
   });
 
-  it('of a certificate is not before it was reported', async () => {
+  it('of a certificate is not earlier than its first report', async () => {
     await cluster.advance(10);
     const since = now();
     for (let heartbeats = 0; heartbeats < 3; heartbeats += 1) {
@@ -191,7 +191,7 @@ describe('creationTimeUtc of an error', () => {
 });
 
 describe('an empty list of services', () => {
-  it('is Unknown and does not end an outage', async () => {
+  it('is Unknown and does not end a service failure', async () => {
     await heartbeat({ services: [] });
     expect(await detail()).toMatchObject({
       services: [],
@@ -207,7 +207,7 @@ describe('an empty list of services', () => {
   });
 });
 
-describe('what was reported once', () => {
+describe('a reported value', () => {
   const UNKNOWN = {
     health: 'None',
     load: null,
@@ -221,7 +221,7 @@ describe('what was reported once', () => {
     healthErrors: [],
   };
 
-  it('is withdrawn by null, member by member', async () => {
+  it('is withdrawn by null, for each member', async () => {
     await heartbeat({
       load: { ...LOAD, cpuPercent: 99 },
       services: STOPPED,

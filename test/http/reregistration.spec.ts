@@ -9,10 +9,10 @@ import {
   type RegistrationBody,
 } from '../support/test-cluster.js';
 
-const ELSEWHERE = '127.0.0.2';
+const OTHER_ADDRESS = '127.0.0.2';
 
 let cluster: TestCluster;
-/** A replica that accepts no address as a proof. */
+/** A replica that does not accept an address as proof. */
 let onCredential: number;
 beforeAll(async () => {
   cluster = await TestCluster.open();
@@ -44,12 +44,12 @@ describe('a Connected host id, registered again with its machine id', () => {
     return rows.map(({ proof }) => proof);
   };
 
-  it('without proof gets 409 with the rest of the lease, once an hour as an event; the registered one goes on', async () => {
+  it('without proof returns 409 with the remaining lease, writes one event an hour, and leaves the registration valid', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server);
     await cluster.advance(100);
     for (const previousCredential of [undefined, `psc_${'A'.repeat(91)}`]) {
-      const rejected = await again(server, ELSEWHERE, previousCredential);
+      const rejected = await again(server, OTHER_ADDRESS, previousCredential);
       expectProblem(rejected, 'host_id_in_use');
       expect([rejected.headers['retry-after'], rejected.body.instruction]).toEqual(['80', 'retry']);
       expect(JSON.stringify(rejected.body)).not.toContain(LOOPBACK);
@@ -75,52 +75,52 @@ describe('a Connected host id, registered again with its machine id', () => {
     });
     expect(body.items).toMatchObject([
       {
-        sourceAddress: ELSEWHERE,
-        detail: { call: 'register', registeredAddress: LOOPBACK, otherAddress: ELSEWHERE, passphraseId },
+        sourceAddress: OTHER_ADDRESS,
+        detail: { call: 'register', registeredAddress: LOOPBACK, otherAddress: OTHER_ADDRESS, passphraseId },
       },
     ]);
   });
 
-  it('with its present credential is accepted from any address, which then is the one of its heartbeats', async () => {
+  it('with its current credential is accepted from any address, which becomes the address of its heartbeats', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server);
-    const { status, body } = await again(server, ELSEWHERE, server.credential);
+    const { status, body } = await again(server, OTHER_ADDRESS, server.credential);
     expect([status, body.generation]).toEqual([200, 2]);
     expectProblem(await again(server, LOOPBACK), 'host_id_in_use');
     await cluster.heartbeat({ hostId: server.hostId, ...body }, {}, 0, LOOPBACK);
-    expectProblem(await again(server, ELSEWHERE), 'host_id_in_use');
+    expectProblem(await again(server, OTHER_ADDRESS), 'host_id_in_use');
     expect((await again(server, LOOPBACK)).status).toBe(200);
     expect(await proofs(server)).toEqual(['credential', 'address']);
   });
 
-  it('from the address of its registration is accepted before the first heartbeat, as when the response was lost', async () => {
+  it('from the address of its registration is accepted before the first heartbeat, as after a lost response', async () => {
     const server = await cluster.registered();
     expect((await again(server, LOOPBACK, 'of another generation')).status).toBe(200);
     expect(await proofs(server)).toEqual(['address']);
-    expectProblem(await again(server, ELSEWHERE, server.credential), 'host_id_in_use');
+    expectProblem(await again(server, OTHER_ADDRESS, server.credential), 'host_id_in_use');
   });
 
-  it('is accepted from anywhere at the end of the lease, not a moment before', async () => {
+  it('is accepted from any address at the end of the lease, and not earlier', async () => {
     const server = await cluster.registered();
     await cluster.advance(175);
-    expect((await again(server, ELSEWHERE)).headers['retry-after']).toBe('5');
+    expect((await again(server, OTHER_ADDRESS)).headers['retry-after']).toBe('5');
     await cluster.advance(5);
-    expect((await again(server, ELSEWHERE)).status).toBe(200);
+    expect((await again(server, OTHER_ADDRESS)).status).toBe(200);
     expect(await proofs(server)).toEqual(['lease_ended']);
   });
 
-  it('under REREGISTRATION_PROOF=credential is accepted with its credential alone', async () => {
+  it('under REREGISTRATION_PROOF=credential is accepted only with its credential', async () => {
     const server = await cluster.registered();
     const responses = [
       await again(server, LOOPBACK, undefined, onCredential),
-      await again(server, ELSEWHERE, server.credential, onCredential),
+      await again(server, OTHER_ADDRESS, server.credential, onCredential),
     ];
     expect(responses.map(({ status }) => status)).toEqual([409, 200]);
     expect(responses[0]?.body.detail).not.toContain('address');
     expect(await proofs(server)).toEqual(['credential']);
   });
 
-  it('by two at the same moment with the same credential: the second one has an earlier credential, and no proof', async () => {
+  it('twice concurrently with one credential: the second call has an earlier credential, which is no proof', async () => {
     const server = await cluster.registered();
     const responses = await Promise.all([
       again(server, '127.0.0.2', server.credential),
@@ -130,7 +130,7 @@ describe('a Connected host id, registered again with its machine id', () => {
     expect(await proofs(server)).toEqual(['credential']);
   });
 
-  it('that was revoked returns at once, and one that is newer than the database at the end of the lease', async () => {
+  it('with a revoked credential returns at once; with one newer than the database, at the end of the lease', async () => {
     const revoked = await cluster.registered();
     await cluster.call('POST', `/v1/process-servers/${revoked.hostId}/revoke-credential`, {
       body: { generation: 1, reason: 'test' },
@@ -140,7 +140,7 @@ describe('a Connected host id, registered again with its machine id', () => {
       code: 'credential_revoked',
       instruction: 'reregister',
     });
-    expectProblem(await again(revoked, ELSEWHERE, revoked.credential), 'host_id_in_use');
+    expectProblem(await again(revoked, OTHER_ADDRESS, revoked.credential), 'host_id_in_use');
     expect((await again(revoked, LOOPBACK, revoked.credential, onCredential)).status).toBe(200);
 
     const { hostId } = await cluster.registered();

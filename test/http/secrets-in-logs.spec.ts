@@ -8,7 +8,7 @@ let cluster: TestCluster;
 const secrets: string[] = [];
 const responses: TestResponse<object>[] = [];
 
-/** A life with every kind of refusal in it, also of secrets that are wrong. */
+/** Calls with every kind of rejection, including wrong secrets. */
 beforeAll(async () => {
   cluster = await TestCluster.open({ settings: { LOG_LEVEL: 'info' } });
   const keep = <One extends TestResponse<object>>(response: One): One => (responses.push(response), response);
@@ -64,7 +64,7 @@ beforeAll(async () => {
   keep(await cluster.read(`${url}/diagnosis`));
   keep(await cluster.read('/v1/events'));
   keep(await cluster.read('/v1/configuration-server'));
-  // A failure of ours, which is logged with its whole cause.
+  // An internal error, which is logged with all its causes.
   await cluster.database.write('ALTER TABLE process_server RENAME COLUMN friendly_name TO mislaid');
   keep(await cluster.register(randomUUID()));
   keep(await cluster.read('/v1/process-servers'));
@@ -72,7 +72,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-it('a secret in the log would be found, of each kind', () => {
+it('detects each kind of secret in the log', () => {
   for (const secret of secrets.filter((one) => !one.includes('wrong')))
     expect(() => assertNoSecret(`{"msg":"${secret}"}`)).toThrow('the log has 1 secrets');
   expect(() => assertNoSecret('{"requestId":"0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10"}')).not.toThrow();
@@ -81,13 +81,13 @@ it('a secret in the log would be found, of each kind', () => {
 const secretsIn = (text: string): string[] => secrets.filter((secret) => text.includes(secret));
 
 describe('no passphrase, credential or API key', () => {
-  it('is in the log, which tells of the failure that was made', () => {
+  it('is in the log, which contains the provoked error', () => {
     expect(cluster.log.join('')).toContain('request failed');
     expect(secretsIn(cluster.log.join(''))).toEqual([]);
     expect(cluster.log.join('')).not.toMatch(/psc_[\w-]{20}|csk_[\w-]{10}/);
   });
 
-  it('is in any answer but that to its own registration', () => {
+  it('is in any response, except the response that issues it', () => {
     expect(responses.map(({ status }) => status)).toEqual([
       409, 401, 409, 409, 422, 401, 400, 400, 400, 401, 403, 403, 409, 202, 200, 200, 200, 200, 200, 500, 500,
     ]);
@@ -118,7 +118,7 @@ describe('no passphrase, credential or API key', () => {
     expect(cells).toBeGreaterThan(150);
   });
 
-  it('is kept but as its SHA-256', async () => {
+  it('is stored in any form except its SHA-256', async () => {
     const passphrase = cluster.passphrase.split(' ')[1] ?? '';
     for (const [table, secret] of [
       ['passphrase', passphrase],

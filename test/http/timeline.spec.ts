@@ -45,7 +45,7 @@ const inTurn = async (): Promise<KnownServer> => {
 };
 
 describe('the timeline', () => {
-  it('tells what happened, oldest first, each with who did it', async () => {
+  it('lists the events, oldest first, each with its actor', async () => {
     const { hostId } = await inTurn();
     const { status, body } = await timeline(hostId);
     expect([status, kinds(body)]).toEqual([200, ['registered', 'version_changed', 'decommissioned']]);
@@ -59,7 +59,7 @@ describe('the timeline', () => {
     expect(body).toMatchObject({ nextCursor: null, asOf: now() });
   });
 
-  it('ends with the silence that runs now, from its last heartbeat on', async () => {
+  it('ends with the ongoing silence, which starts at the last heartbeat', async () => {
     const server = await cluster.registered();
     await cluster.heartbeat(server);
     const from = now();
@@ -79,7 +79,7 @@ describe('the timeline', () => {
   });
 
   it.each(['heartbeat', 'registration', 'unregistration'])(
-    'keeps a silence that a %s ended, with its beginning and its end',
+    'keeps a silence that a %s ended, with its start and its end',
     async (call) => {
       const server = await cluster.registered();
       await cluster.heartbeat(server);
@@ -95,7 +95,7 @@ describe('the timeline', () => {
     },
   );
 
-  it.each(['Connected', 'Decommissioned', 'purged'])('of one that is %s has no silence that runs', async (state) => {
+  it.each(['Connected', 'Decommissioned', 'purged'])('of a %s host has no ongoing silence', async (state) => {
     const server = await cluster.registered();
     if (state === 'Decommissioned') await cluster.unregister(server);
     if (state !== 'Connected') await cluster.advance(185);
@@ -103,7 +103,7 @@ describe('the timeline', () => {
     expect(kinds((await timeline(server.hostId)).body)).not.toContain('silence');
   });
 
-  it('of one that is gone can still be read', async () => {
+  it('of a removed host stays readable', async () => {
     const server = await inTurn();
     await cluster.advance(300);
     await cluster.replica().cleanUp.run();
@@ -115,7 +115,7 @@ describe('the timeline', () => {
     ]);
   });
 
-  it('in pages shows each event once', async () => {
+  it('in pages returns each event once', async () => {
     const { hostId } = await inTurn();
     const first = (await timeline(hostId, '?limit=2')).body;
     const second = (await timeline(hostId, `?limit=2&cursor=${encodeURIComponent(first.nextCursor ?? '')}`)).body;
@@ -124,7 +124,7 @@ describe('the timeline', () => {
   });
 
   it.each([1, 2, 3, 100])(
-    'in pages of %d never has more than that, and ends with the silence that runs',
+    'in pages of %d never exceeds the limit, and ends with the ongoing silence',
     async (limit) => {
       const server = await cluster.registered();
       await cluster.heartbeat(server, { agentVersion: '9.62.0.0' });
@@ -142,7 +142,7 @@ describe('the timeline', () => {
     },
   );
 
-  it.each([1, 2, 3, 100])('newest first in pages of %d begins with the silence that runs', async (limit) => {
+  it.each([1, 2, 3, 100])('newest first in pages of %d starts with the ongoing silence', async (limit) => {
     const server = await cluster.registered();
     await cluster.advance(1);
     await cluster.heartbeat(server, { agentVersion: '9.62.0.0' });
@@ -163,27 +163,27 @@ describe('the timeline', () => {
     for (const { items, followCursor } of pages) expect([items.length <= limit, followCursor]).toEqual([true, null]);
   });
 
-  it('from is at or after, to is before; the silence that runs is shown when a part of it lies there', async () => {
+  it('includes events at from and excludes events at to; the ongoing silence is shown if it overlaps the window', async () => {
     const server = await cluster.registered();
     const registered = now();
     await cluster.advance(20);
     await cluster.heartbeat(server, { agentVersion: '9.62.0.0' });
-    const heard = now();
+    const lastSeen = now();
     await cluster.advance(185);
     const later = new Date(cluster.clock.now().getTime() + 1).toISOString();
     for (const order of ['oldest', 'newest']) {
       const shown = async (query: string): Promise<string[]> =>
         kinds((await timeline(server.hostId, `?order=${order}&${query}`)).body).sort();
-      expect(await shown(`from=${registered}&to=${heard}`)).toEqual(['registered']);
-      expect(await shown(`from=${heard}`)).toEqual(['silence', 'version_changed']);
+      expect(await shown(`from=${registered}&to=${lastSeen}`)).toEqual(['registered']);
+      expect(await shown(`from=${lastSeen}`)).toEqual(['silence', 'version_changed']);
       expect(await shown(`from=${now()}`)).toEqual(['silence']);
       expect(await shown(`from=${later}`)).toEqual([]);
       expect(await shown(`to=${registered}`)).toEqual([]);
-      expect(await shown(`from=${now()}&to=${heard}`)).toEqual([]);
+      expect(await shown(`from=${now()}&to=${lastSeen}`)).toEqual([]);
     }
   });
 
-  it('a cursor belongs to its order and its window', async () => {
+  it('rejects a cursor with another order or window', async () => {
     const { hostId } = await inTurn();
     const cursor = encodeURIComponent((await timeline(hostId, '?limit=1')).body.nextCursor ?? '');
     expectProblem(await timeline(hostId, `?limit=1&order=newest&cursor=${cursor}`), 'invalid_cursor');
@@ -211,7 +211,7 @@ describe('the timeline', () => {
 });
 
 describe('the audit log', () => {
-  it('tells of the whole site, and can be narrowed', async () => {
+  it('lists the events of the whole site, and can be filtered', async () => {
     const [one, other] = [await inTurn(), await cluster.registered({ machineId: 'machine-2' })];
     await cluster.purge(other.hostId, { generation: 1, force: true });
     expect((await audit()).body.items).toHaveLength(5);
@@ -225,7 +225,7 @@ describe('the audit log', () => {
     expect(kinds((await audit(`?hostId=${one.hostId}&kind=registered`)).body)).toEqual(['registered']);
   });
 
-  it('from is at or after, to is before', async () => {
+  it('includes events at from and excludes events at to', async () => {
     await cluster.registered();
     const at = now();
     const later = new Date(cluster.clock.now().getTime() + 1).toISOString();
@@ -236,7 +236,7 @@ describe('the audit log', () => {
     expect(await count(`?from=${at}&to=${later}`)).toBe(1);
   });
 
-  it('newest first shows the same in the other order', async () => {
+  it('newest first returns the same in reverse order', async () => {
     await inTurn();
     const [oldest, newest] = [(await audit()).body, (await audit('?order=newest')).body];
     expect(newest.items).toEqual([...oldest.items].reverse());
@@ -244,7 +244,7 @@ describe('the audit log', () => {
     expectProblem(await audit('?order=sideways'), 'validation_failed');
   });
 
-  it('of a kind that there is none of: 400 that lists those that there are', async () => {
+  it('of an unknown kind: 400 that lists the known kinds', async () => {
     const response = await audit('?kind=birthday');
     expectProblem(response, 'validation_failed');
     expect(response.body).toMatchObject({
@@ -252,7 +252,7 @@ describe('the audit log', () => {
     });
   });
 
-  it('can be followed: the newest may come again, none is missed', async () => {
+  it('can be followed: the newest events may repeat, none is missed', async () => {
     await cluster.registered();
     const first = (await audit()).body;
     expect(first.nextCursor).toBeNull();
@@ -269,7 +269,7 @@ describe('the audit log', () => {
     expect(third.items).toEqual([]);
   });
 
-  it('followed, shows an event that was committed late, with an instant in the last ten seconds', async () => {
+  it('when followed, returns an event that was committed late, with a timestamp in the last ten seconds', async () => {
     const { followCursor } = (await audit()).body;
     const late = randomUUID();
     const at = new Date(cluster.clock.now().getTime() - 9_999);
@@ -280,14 +280,14 @@ describe('the audit log', () => {
     expect(body.items.map(({ id }) => id)).toContain(late);
   });
 
-  it('nextCursor never passes asOf less ten seconds', async () => {
+  it('nextCursor never exceeds asOf minus ten seconds', async () => {
     for (let number = 0; number < 3; number += 1) await cluster.registered({ machineId: `machine-${number}` });
     const first = (await audit('?limit=2')).body;
     const second = (await audit(`?limit=1000&cursor=${encodeURIComponent(first.nextCursor ?? '')}`)).body;
     expect(second.items).toHaveLength(3);
   });
 
-  it('has an event for an outage of ours', async () => {
+  it('has an event for a service outage', async () => {
     const from = now();
     await cluster.simulateOutage(100);
     expect((await audit('?kind=service_outage')).body.items).toMatchObject([

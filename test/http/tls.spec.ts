@@ -20,7 +20,7 @@ interface Pair {
   readonly private: string;
 }
 
-/** What Node and OpenSSL allow by themselves: what is refused then, the server refuses. */
+/** The defaults of Node and OpenSSL, so that a rejection comes from the server. */
 function allowEverything(): () => void {
   const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
   Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
@@ -44,7 +44,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Valid whatever the clock says that is moved by hand. */
+/** Valid for any time of the manual clock. */
 const made = (keyType: 'rsa' | 'ec' = 'rsa'): Promise<Pair> =>
   generate([{ name: 'commonName', value: 'localhost' }], {
     algorithm: 'sha256',
@@ -84,7 +84,7 @@ const served = async (): Promise<string> => {
 const inPem = ({ cert }: Pair): string => cert.replace(/-----[A-Z ]+-----|\s/g, '');
 
 describe('over TLS', () => {
-  it('a process server registers and beats on one connection', async () => {
+  it('a process server registers and sends heartbeats on one connection', async () => {
     const socket = await open();
     const registered = await ask(
       socket,
@@ -92,7 +92,7 @@ describe('over TLS', () => {
     );
     expect(registered).toMatch(/^HTTP\/1\.1 201 .*\r\nstrict-transport-security: max-age=31536000\r\n/s);
     const credential = /"credential":"([^"]+)"/.exec(registered)?.[1];
-    const plain = await open(); // nothing but heartbeats
+    const plain = await open(); // heartbeats only
     for (const sendingHeartbeats of [plain, plain, socket]) {
       expect(
         await ask(
@@ -105,7 +105,7 @@ describe('over TLS', () => {
     plain.destroy();
   });
 
-  it('what is no HTTP is answered with the same headers', async () => {
+  it('the response to bytes that are not HTTP has the same headers', async () => {
     const socket = await open();
     expect(await ask(socket, 'hello\r\n\r\n')).toMatch(
       /^HTTP\/1\.1 400 .*\r\nstrict-transport-security: max-age=31536000\r\n/s,
@@ -133,7 +133,7 @@ it.each([
   ['AES256-SHA', false],
   ['ECDHE-RSA-AES128-SHA256', false],
   ['ECDHE-RSA-AES256-SHA', false],
-])('TLS 1.2 with %s is spoken: %s, also after the certificate was renewed', async (cipher, isSpoken) => {
+])('TLS 1.2 with %s is supported: %s, also after a certificate reload', async (cipher, isSpoken) => {
   for (const pair of [second, first]) {
     write(pair);
     await cluster.replica().certificate?.reloadIfChanged();
@@ -145,7 +145,7 @@ it.each([
   }
 });
 
-it('clients that only hold connections keep nobody out', async () => {
+it('clients that only keep connections open block no other client', async () => {
   const narrow = await TestCluster.open({
     settings: { TLS_CERTIFICATE_FILE: certificateFile, TLS_KEY_FILE: keyFile, HTTP_MAX_CONNECTIONS: '20' },
   });
@@ -166,7 +166,7 @@ it('clients that only hold connections keep nobody out', async () => {
 });
 
 describe('the certificate', () => {
-  it('is renewed when its files change, and connections that are open go on', async () => {
+  it('is reloaded when its files change, while open connections continue', async () => {
     write(first);
     await cluster.replica().certificate?.reloadIfChanged();
     const socket = await open();
@@ -180,14 +180,14 @@ describe('the certificate', () => {
   });
 
   it.each<[string, () => void]>([
-    ['that goes with another key', () => writeFileSync(certificateFile, first.cert)],
-    ['that is half written', () => writeFileSync(certificateFile, first.cert.slice(0, 200))],
-    ['that is gone', () => rmSync(certificateFile)],
+    ['that does not match its key', () => writeFileSync(certificateFile, first.cert)],
+    ['that is truncated', () => writeFileSync(certificateFile, first.cert.slice(0, 200))],
+    ['that is missing', () => rmSync(certificateFile)],
     ['that is empty', () => writeFileSync(certificateFile, '')],
     ['that is empty, like its key,', () => [certificateFile, keyFile].forEach((path) => writeFileSync(path, ' \n'))],
     ['whose key is empty', () => writeFileSync(keyFile, '')],
-    ['that goes with a key of another kind', () => writeFileSync(keyFile, otherKind.private)],
-  ])('%s is not served: the one before stays', async (_what, spoil) => {
+    ['that does not match the type of its key', () => writeFileSync(keyFile, otherKind.private)],
+  ])('%s is not served: the previous one stays', async (_what, spoil) => {
     write(second);
     await cluster.replica().certificate?.reloadIfChanged();
     spoil();
@@ -195,7 +195,7 @@ describe('the certificate', () => {
     expect(await served()).toBe(inPem(second));
   });
 
-  it('that cannot be served is logged once for each change, and so is its successor', async () => {
+  it('that is invalid is logged once for each change, and so is its successor', async () => {
     const logged = (): unknown[] =>
       cluster.log
         .map((line) => JSON.parse(line) as { level: number; msg: string })
@@ -206,14 +206,14 @@ describe('the certificate', () => {
     await certificate?.reloadIfChanged();
     cluster.log.length = 0;
     writeFileSync(keyFile, '');
-    for (let look = 0; look < 3; look += 1) await certificate?.reloadAndLog();
+    for (let reload = 0; reload < 3; reload += 1) await certificate?.reloadAndLog();
     const stays = [50, 'the TLS certificate and key on disk cannot be served; the one before stays'];
     expect(logged()).toEqual([stays]);
     rmSync(keyFile);
-    for (let look = 0; look < 3; look += 1) await certificate?.reloadAndLog();
+    for (let reload = 0; reload < 3; reload += 1) await certificate?.reloadAndLog();
     expect(logged()).toEqual([stays, stays]);
     write(first);
-    for (let look = 0; look < 3; look += 1) await certificate?.reloadAndLog();
+    for (let reload = 0; reload < 3; reload += 1) await certificate?.reloadAndLog();
     expect(logged()).toEqual([stays, stays, [30, 'another TLS certificate is served from now on']]);
     writeFileSync(keyFile, '');
     await certificate?.reloadAndLog();
@@ -230,7 +230,7 @@ describe('the certificate', () => {
     ['is not valid yet', 1, 2, 'the TLS certificate is not valid yet'],
     ['is valid', -1, 1, undefined],
   ])(
-    'that %s is served, with a warning when it is not valid, and a metric',
+    'that %s is served, with a warning if it is not valid, and a metric',
     async (_what, fromDays, untilDays, warning) => {
       const date = (days: number): Date =>
         new Date(Math.floor(cluster.clock.now().getTime() / 1000) * 1000 + days * 86_400_000);
@@ -266,7 +266,7 @@ describe('a connection', () => {
     ['nothing yet', []],
     ['a heartbeat', ['POST']],
     ['another request', ['GET']],
-  ])('that carried %s does not negotiate anew', async (_what, methods) => {
+  ])('that carried %s allows no renegotiation', async (_what, methods) => {
     const hostId = randomUUID();
     const first = await open({ maxVersion: 'TLSv1.2' });
     const response = await ask(
@@ -284,7 +284,7 @@ describe('a connection', () => {
     }
     const failed = once(socket, 'error') as Promise<[Error]>;
     socket.renegotiate({}, () => undefined);
-    socket.write('GET /health/live HTTP/1.1\r\n'); // a renegotiation begins with the next bytes
+    socket.write('GET /health/live HTTP/1.1\r\n'); // a renegotiation starts with the next bytes
     const [{ message }] = await failed;
     expect(message).toMatch(/no renegotiation/);
     first.destroy();
@@ -292,10 +292,10 @@ describe('a connection', () => {
   });
 
   it.each([
-    ['says nothing', ''],
-    ['begins a greeting', '\u0016\u0003\u0001\u0002\u0000'],
+    ['sends nothing', ''],
+    ['starts a handshake', '\u0016\u0003\u0001\u0002\u0000'],
   ])(
-    'that %s is counted, and is closed when the greeting takes too long, however slowly bytes arrive',
+    'that %s is counted, and is closed when the handshake times out, however slowly bytes arrive',
     async (_what, bytes) => {
       const number = await cluster.addReplicaWith({ requestTimeoutMs: 300 });
       const { connections, http } = cluster.replica(number);
