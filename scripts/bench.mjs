@@ -1,4 +1,4 @@
-/** `npm run bench`: whatever is missing, then the benchmark. Arguments narrow it to some sections. */
+/** `npm run bench`: prepares the clone if necessary, then runs the benchmark. Arguments select sections. */
 import { prepare } from './prepare.mjs';
 
 await prepare();

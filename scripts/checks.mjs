@@ -1,4 +1,4 @@
-/** `npm run checks`: the static and drift checks, two at a time. Prints the output of each when it ends; fails if one of them fails. */
+/** `npm run checks`: the static and drift checks, two in parallel. Prints the output of each check when it ends; fails if one fails. */
 import { spawn } from 'node:child_process';
 import { prepare, root } from './prepare.mjs';
 

@@ -1,11 +1,11 @@
-/** `npm run test:clients`: a linter and three generators read openapi.json, and what they generate compiles under `strict`. Fetches the tools by npx. */
+/** `npm run test:clients`: lints openapi.json, generates clients with three generators, and compiles them under `strict`. Fetches the tools by npx. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { prepare, root } from './prepare.mjs';
 
-/** Exact versions, not among the packages of the project: nothing else needs them, and they bring hundreds more. */
+/** Pinned here and not in package.json, because only this script needs them, and they depend on hundreds of packages. */
 const TOOLS = [
   { tool: '@redocly/cli@2.77.0', args: (document) => ['lint', document, '--extends=minimal'] },
   { tool: 'openapi-typescript@7.13.0', args: (document, out) => [document, '-o', join(out, 'schema.ts')] },

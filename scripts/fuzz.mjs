@@ -1,4 +1,4 @@
-/** `npm run fuzz -- [--requests N] [--seed S] [--in-flight N]`: the fuzz run alone, as long as wanted. The same seed with `--in-flight 1` sends the same again. */
+/** `npm run fuzz -- [--requests N] [--seed S] [--in-flight N]`: only the fuzz run, of any length. One seed with `--in-flight 1` repeats the same requests. */
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({

@@ -1,4 +1,4 @@
-/** Writes openapi.json from the code; with --check compares instead, and fails when the file is not what the code says. */
+/** Writes openapi.json from the code; with --check compares, and fails if the committed file is out of date. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,5 +16,5 @@ const { status } = spawnSync(
 );
 const same = status === 0 && readFileSync(target, 'utf8') === readFileSync(committed, 'utf8');
 rmSync(folder, { recursive: true });
-if (!same) console.error('openapi.json is not what the code says: run "npm run openapi" and commit it.');
+if (!same) console.error('openapi.json is out of date: run "npm run openapi" and commit it.');
 process.exit(same ? 0 : 1);

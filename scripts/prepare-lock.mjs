@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Runs `work` while no other `npm start` or `npm test` of this clone installs or builds, waiting for its turn.
- * The lock is a folder of numbered holders, the last one holds. Whoever finds it dead adds the next number,
- * which only one can, and checks that the row is still the one it read.
+ * Runs `work` under a lock of this clone, so that only one `npm start` or `npm test` installs or builds at a time.
+ * The lock is a folder of numbered owner files; the highest number owns it. A process that finds a dead owner
+ * creates the next number, which is exclusive, and verifies that the dead owner is still the one that it read.
  */
 export async function withPrepareLock(root, work) {
   const lock = join(root, '.prepare.lock');
@@ -25,24 +25,24 @@ async function acquire(lock) {
     const number = lastNumber(lock);
     const last = number > 0 ? readOwner(lock, number) : undefined;
     if (last && isAlive(last)) {
-      if (!said) console.log(`Process ${last.pid} is installing or building here; waiting for it ...`);
+      if (!said) console.log(`Process ${last.pid} is installing or building in this clone; waiting for it ...`);
       said = true;
       await pause(200);
       continue;
     }
     if (!addOwner(lock, number + 1)) continue;
     if (number === 0 || (last && readOwner(lock, number)?.id === last.id)) return () => remove(lock);
-    rmSync(join(lock, `holder-${number + 1}`), { force: true }); // the lock was given back and taken anew meanwhile
+    rmSync(join(lock, `holder-${number + 1}`), { force: true }); // the lock was released and acquired again in the meantime
   }
 }
 
-/** Moved away first, so that nobody ever meets a lock that is half removed. */
+/** Renames the lock before deleting it, so that no process finds it half deleted. */
 function remove(lock) {
   const done = `${lock}.done-${randomUUID()}`;
   try {
     renameSync(lock, done);
   } catch (error) {
-    if (error.code === 'ENOENT') return; // somebody removed it by hand
+    if (error.code === 'ENOENT') return; // deleted by hand
     throw error;
   }
   rmSync(done, { recursive: true, force: true });
@@ -53,12 +53,12 @@ function lastNumber(lock) {
     const numbers = readdirSync(lock).map((name) => Number(/^holder-(\d+)$/.exec(name)?.[1] ?? 0));
     return Math.max(0, ...numbers);
   } catch (error) {
-    if (error.code === 'ENOENT') return 0; // given back this moment
+    if (error.code === 'ENOENT') return 0; // released in the meantime
     throw error;
   }
 }
 
-/** False when another was faster. */
+/** False if another process was faster. */
 function addOwner(lock, number) {
   const draft = join(lock, `draft-${randomUUID()}`);
   try {
@@ -92,12 +92,12 @@ function isAlive({ pid, start }) {
   return start === null || now === null || start === now;
 }
 
-/** When the process began (Linux), so that its number, given to another program, is not taken for it. */
+/** The start time of a process (Linux): tells it from a later process with the same id. */
 function processStartTime(pid) {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? null;
   } catch {
-    return null; // a system without /proc
+    return null; // no /proc on this system
   }
 }

@@ -1,4 +1,4 @@
-/** What a fresh clone lacks before it can start or be tested. Plain Node: it runs before anything is installed. */
+/** Prepares a fresh clone for starting and testing. Plain Node, because it runs before the packages are installed. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ const BUILT_FROM = [
   'package-lock.json',
 ];
 
-/** Everything in order. A failure is printed as one line, and the process ends with 1. */
+/** Checks Node, installs packages and builds. A failure prints one line and exits with 1. */
 export async function prepare({ builds = true } = {}) {
   try {
     checkNodeVersion();
@@ -40,7 +40,7 @@ export function checkNodeVersion(version = process.versions.node) {
   );
 }
 
-/** Installs what package-lock.json lists, tests' and build's packages too, unless just that is there. */
+/** Installs the packages of package-lock.json, including development ones, unless exactly these are installed. */
 export async function installPackages() {
   if (packagesAreInstalled()) return;
   await withPrepareLock(root, async () => {
@@ -51,7 +51,7 @@ export async function installPackages() {
   });
 }
 
-/** Builds dist/ unless it was built from these very sources. */
+/** Builds dist/ unless it is up to date with the sources. */
 export async function build() {
   if (builtFrom() === sourcesHash()) return;
   await withPrepareLock(root, async () => {
@@ -60,19 +60,19 @@ export async function build() {
     console.log('Building the configuration server, about ten seconds ...');
     rmSync(STAMP, { force: true });
     await run([process.execPath, join(root, 'node_modules/@nestjs/cli/bin/nest.js'), 'build', 'configuration-server']);
-    // The hash from before: a file saved during the build is built at the next start.
+    // The hash from before the build, so that a file saved during the build is rebuilt at the next start.
     writeFileSync(STAMP, hash);
   });
 }
 
-/** By content, not by time: a copied or freshly checked out folder has times that say nothing. */
+/** Compares contents, because file times mean nothing in a copied or fresh clone. */
 function packagesAreInstalled() {
   const wanted = readPackages(join(root, 'package-lock.json'));
   const installed = readPackages(join(root, 'node_modules', '.package-lock.json'));
   if (!wanted || !installed) return false;
   return Object.entries(wanted).every(([path, { version, integrity, optional, devOptional }]) => {
     const found = installed[path];
-    if (path === '' || (!found && (optional || devOptional))) return true; // the optional of other systems
+    if (path === '' || (!found && (optional || devOptional))) return true; // optional packages of other systems
     return found?.version === version && found.integrity === integrity;
   });
 }
@@ -81,7 +81,7 @@ function readPackages(lockFile) {
   try {
     return JSON.parse(readFileSync(lockFile, 'utf8')).packages;
   } catch {
-    return undefined; // missing, or cut short by an interrupted installation
+    return undefined; // missing, or truncated by an interrupted installation
   }
 }
 
@@ -89,7 +89,7 @@ function builtFrom() {
   return existsSync(STAMP) ? readFileSync(STAMP, 'utf8') : undefined;
 }
 
-/** A file that is gone changes it as well as one that is new. Specs are not built. */
+/** Hashes names and contents, so that added and deleted files count. Specs are not built. */
 function sourcesHash() {
   const hash = createHash('sha256');
   for (const top of BUILT_FROM) {
@@ -111,7 +111,7 @@ function filesUnder(path) {
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
 }
 
-/** The npm that runs us, if one does: it need not be on the path. */
+/** The npm that runs this script, if any: npm need not be in PATH. */
 function npm() {
   const running = process.env.npm_execpath;
   return running && basename(running) === 'npm-cli.js' ? [process.execPath, running] : ['npm'];
@@ -121,7 +121,7 @@ function run([program, ...args]) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
     const command = [program, ...args].map((part) => basename(part)).join(' ');
-    // Asked to stop, it ends only after what it began: the next start would meet a half-written folder.
+    // Waits for the child after a signal: an aborted child would leave a half-written folder for the next start.
     const forwardSignal = (signal) => child.kill(signal);
     for (const signal of STOPPING) process.on(signal, forwardSignal);
     const ended = (outcome) => {

@@ -1,4 +1,4 @@
-/** Writes test/schema.sql from a fresh migration; with --check compares instead, and fails when a migration was changed or forgotten. */
+/** Writes test/schema.sql from a fresh migration; with --check compares, and fails if a migration was changed or is missing. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,13 +24,13 @@ try {
 }
 if (process.argv.includes('--check')) {
   const same = readFileSync(committed, 'utf8') === schema;
-  if (!same) console.error('test/schema.sql is not what the migrations make: run "npm run schema" and commit it.');
+  if (!same) console.error('test/schema.sql is out of date: run "npm run schema" and commit it.');
   process.exit(same ? 0 : 1);
 }
 writeFileSync(committed, schema);
 process.exit(0);
 
-/** In words that are the same for every server and version: no display widths, JSON as JSON. */
+/** Describes the schema equally for every server and version: without display widths, with JSON columns as JSON. */
 async function dumped(dataSource) {
   const columns = await dataSource.query(
     `SELECT TABLE_NAME AS t, COLUMN_NAME AS c, COLUMN_TYPE AS type, IS_NULLABLE AS nullable, COLLATION_NAME AS collation

@@ -6,7 +6,7 @@ await prepare();
 // launch.mjs starts the server when it is imported.
 await import('./launch.mjs');
 
-/** npm runs us through a shell, which a signal to npm ends without passing it on: when the shell is gone, we stop as if asked ourselves. */
+/** A signal to npm ends its shell without reaching this process, so the end of the shell is handled as SIGTERM. */
 function exitWhenNpmExits() {
   if (!process.env.npm_lifecycle_event) return;
   const shell = process.ppid;

@@ -1,7 +1,7 @@
 /**
- * `npm test`: whatever is missing, then jest. `--tier=` chooses what runs; other arguments go to jest, and without a tier
- * they find any spec. SEED=7 draws other values in the random tests than the usual seed does, SEED=random other ones each time.
- * A snapshot that is missing is a failure; `-u` writes it.
+ * `npm test`: prepares the clone if necessary, then runs jest. `--tier=` selects the projects; other arguments are for jest,
+ * and without a tier they match any spec. SEED=7 replaces the fixed seed of the random tests, SEED=random draws a new one.
+ * A missing snapshot is a failure; `-u` writes it.
  */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';

@@ -13,19 +13,19 @@ const rows = [
 ];
 
 describe('docs/dependencies.md', () => {
-  it('has a line for each package, with its version, its day, what for and why; and no other', () => {
+  it('has one row for each package, with version, date, purpose and rationale, and no other row', () => {
     expect(rows.map(([, name, version]) => `${name} ${version}`)).toEqual(
       Object.entries({ ...dependencies, ...devDependencies }).map(([name, version]) => `${name} ${version}`),
     );
   });
 });
 
-describe('what is installed', () => {
-  it.each(Object.entries({ ...dependencies, ...devDependencies }))('%s is of one version: %s', (_name, version) => {
+describe('the installed packages', () => {
+  it.each(Object.entries({ ...dependencies, ...devDependencies }))('%s has an exact version: %s', (_name, version) => {
     expect(version).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
-  it('runs no script, and is locked without an address of a registry', () => {
+  it('run no install script, and are locked without a registry address', () => {
     expect(read('.npmrc')).toMatch(/^ignore-scripts=true$/m);
     const lock = JSON.parse(read('package-lock.json')) as {
       readonly packages: Record<
@@ -34,7 +34,7 @@ describe('what is installed', () => {
       >;
     };
     const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
-    const unsealed = packages.filter(([, { integrity, os }]) => !integrity && !os); // binaries for other machines were not to be had where the lock was made
+    const unsealed = packages.filter(([, { integrity, os }]) => !integrity && !os); // optional binaries of other systems have no integrity in the lock file
     expect(unsealed.map(([path]) => path)).toEqual([]);
     expect(packages.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([]);
   });

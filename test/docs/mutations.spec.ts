@@ -33,22 +33,22 @@ describe('a mutation of SQL or a transaction', () => {
   });
 });
 
-describe('a text to find', () => {
+describe('replacing the text of a mutation', () => {
   it.each([
     ['on one line', 'a([one, two]);'],
     ['over several lines, with trailing commas', 'a([\n  one,\n  two,\n]);'],
-  ])('is replaced %s', (_layout, source) => {
+  ])('handles a text %s', (_layout, source) => {
     expect(replaceOnce(`before; ${source} after;`, '[one, two]', '[$&]')).toBe('before; a([$&]); after;');
   });
 
-  it('is replaced together with the white space inside it', () => {
+  it('matches any white space inside the text', () => {
     expect(replaceOnce('SELECT 1\n  FROM a\n WHERE b', '1 FROM a', '2')).toBe('SELECT 2\n WHERE b');
   });
 
   it.each([
     [0, 'a(c);'],
     [2, 'a(b); a( b, );'],
-  ])('is refused when it occurs %d times', (times, source) => {
+  ])('fails if the text occurs %d times', (times, source) => {
     expect(() => replaceOnce(source, 'a(b)', '')).toThrow(`found ${times} times`);
   });
 });

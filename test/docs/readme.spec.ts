@@ -28,7 +28,7 @@ describe('docs/settings.md', () => {
       name,
       `| \`${name}\` | ${unit} | ${defaultValue} | ${meaning} |`,
     ]),
-  )('has the setting %s with its unit and default', (name, row) =>
+  )('has the setting %s with its unit, default and meaning', (name, row) =>
     expect(rows.get(name)).toEqual([withoutPadding(row)]),
   );
 

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A temporary folder for all that the run makes. Database servers that an interrupted run leaves in it are ended. */
+/** A temporary folder for all files of the run. Terminates database servers that an interrupted run left in it. */
 export default async function globalSetup() {
   const { findServersForDataDir, terminateProcess } = await import(
     new URL('../../dist/libs/dev-database/src/index.js', import.meta.url)
@@ -18,7 +18,7 @@ export default async function globalSetup() {
   };
   let removed;
   const removeOnce = () => (removed ??= remove());
-  // Jest runs no teardown when it is interrupted.
+  // Jest runs no teardown after an interruption.
   for (const [signal, exitCode] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],

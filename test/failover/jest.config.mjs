@@ -1,6 +1,6 @@
 import { project } from '../../jest.config.mjs';
 
-/** `npm run test:failover`: a primary and its replica change places under load. */
+/** `npm run test:failover`: a primary and its replica swap roles under load. */
 export default {
   ...project,
   testRegex: '/test/failover/.*\\.spec\\.ts$',

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** One address before several servers. New connections are led to the one named last; those that are open stay where they are. */
+/** One address for several servers. New connections go to the server selected last; open connections stay. */
 export class MovedAddress {
   private readonly sockets = new Set<Socket>();
 

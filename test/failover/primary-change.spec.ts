@@ -20,7 +20,7 @@ const SETTINGS = {
   REGISTRATIONS_PER_SECOND: '1000',
 };
 
-/** Of the two replicas: how their DATABASE_URL names the database servers. */
+/** How the DATABASE_URL of the two replicas names the database servers. */
 const WAYS = ['both hosts', 'one address that is moved'];
 
 let pair: ReplicatedPair;
@@ -59,7 +59,7 @@ it.each([
   ['a switch-over', () => pair.switchOver(0), () => pair.attachReplica()],
   ['a switch-over back, with no primary for 4 s', () => pair.switchOver(4_000), () => pair.attachReplica()],
   ['the primary is killed, and none for 4 s', () => pair.crash(4_000), () => undefined],
-])('%s: no acknowledged write is lost, and readiness follows', async (name, change, prepareNext) => {
+])('%s: loses no acknowledged write, and readiness follows', async (name, change, prepareNext) => {
   const before = { registrations: load.hosts.length, heartbeats: load.heartbeats };
   const writes = (): number[] => load.replicas.map((replica) => replica.writes.length);
   load.statuses.clear();
@@ -101,7 +101,7 @@ it.each([
   statistics.forEach((replica, index) => (table[`${name}: ${WAYS[index]}`] = { ...replica }));
 
   expect({ missing, heartbeatsMissing, unreadable }).toEqual({ missing: [], heartbeatsMissing: [], unreadable: [] });
-  // A write that is not done is answered 503, and nothing else is wrong with any call.
+  // A write that was not made returns 503, and no call has another error.
   expect(Object.keys(statuses).filter((line) => !/ (200|201|503)$/.test(line))).toEqual([]);
   for (const { noWriteMs, maxNotReadyMs } of statistics)
     if (noWriteMs > 3_000) expect(maxNotReadyMs).toBeGreaterThan(0);

@@ -1,13 +1,13 @@
 import type { LoadedReplica } from './write-load.js';
 
-/** How readiness compares with acknowledged writes, in ms. */
+/** Readiness compared with acknowledged writes, in ms. */
 export interface ReadinessStatistics {
   /** The longest time without an acknowledged write. */
   readonly noWriteMs: number;
   readonly maxNotReadyMs: number;
-  /** Since the last write before that time: still ready. */
+  /** How long the replica stayed ready after the last write before that time. */
   readonly wronglyReadyMs: number;
-  /** Since the first write after it: not yet ready. */
+  /** How long the replica stayed unready after the first write after it. */
   readonly wronglyNotReadyMs: number;
 }
 

@@ -3,12 +3,12 @@ import { eventually } from '../support/server-program.js';
 import { DedicatedDatabaseServer } from '../support/dedicated-database-server.js';
 
 const REPLICATION_USER = 'replication';
-/** Longer than any commit waits here, so that no commit is acknowledged without the replica. */
+/** Longer than any wait for a commit here, so that no commit is acknowledged without the replica. */
 const SEMI_SYNC_TIMEOUT_MS = 60_000;
 const CATCH_UP_SECONDS = 30;
 
 const OPTIONS = [
-  '--innodb-flush-log-at-trx-commit=2', // a process is killed here, not a machine
+  '--innodb-flush-log-at-trx-commit=2', // the tests kill a process, not a machine
   '--log-bin=binary',
   '--binlog-format=ROW',
   '--log-slave-updates=ON',
@@ -35,7 +35,7 @@ export class ReplicatedPair {
       await root.query(
         `CREATE USER '${REPLICATION_USER}'@'127.0.0.1' IDENTIFIED BY '${REPLICATION_USER}'; GRANT REPLICATION SLAVE ON *.* TO '${REPLICATION_USER}'@'127.0.0.1'`,
       );
-      await root.query('RESET MASTER'); // what was done until now is the same on both
+      await root.query('RESET MASTER'); // both servers start with the same data
     }
     const pair = new ReplicatedPair(first, second);
     await first.readOnly(false);
@@ -51,15 +51,15 @@ export class ReplicatedPair {
     return this.other;
   }
 
-  /** The replica follows its primary, and commits wait until it has them. */
+  /** The replica follows its primary, and commits wait until the replica has them. */
   async attachReplica(): Promise<void> {
     await attach(this.other, this.present);
     await this.present.root.query('SET GLOBAL rpl_semi_sync_master_enabled = ON');
   }
 
   /**
-   * A planned switch-over, as docs/database.md describes it, with no server to write to for at least `withoutPrimaryMs`. The old primary is
-   * not attached as a replica: it shows nothing of what is written from now on.
+   * A planned switch-over as in docs/database.md, without a writable server for at least `withoutPrimaryMs`. The old primary is
+   * not attached as a replica: it has none of the later writes.
    */
   async switchOver(withoutPrimaryMs: number): Promise<void> {
     const [from, to] = [this.present, this.other];
@@ -74,13 +74,13 @@ export class ReplicatedPair {
     [this.present, this.other] = [to, from];
   }
 
-  /** The primary is killed, and the replica takes its place after it has applied all that it received. */
+  /** Kills the primary; the replica replaces it after it has applied everything that it received. */
   async crash(withoutPrimaryMs: number): Promise<void> {
     await this.present.stop('SIGKILL');
     const to = this.other;
     await pause(withoutPrimaryMs);
     await eventually(
-      'the replica sees that its primary is gone',
+      'the replica notices that its primary is gone',
       30_000,
       async () => (await replication(to))['Slave_IO_Running'] !== 'Yes',
     );

@@ -3,14 +3,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { registrationOf, type ServerProgram } from '../support/server-program.js';
 
-/** At each replica. */
+/** Concurrent callers at each replica. */
 const REGISTERING_CALLERS = 3;
 const HEARTBEAT_CALLERS = 4;
 const PAUSE_MS = 50;
 const READING_CALLERS = 8;
 const HEALTH_CHECK_EVERY_MS = 100;
 
-/** What was acknowledged for one host. */
+/** The acknowledged writes of one host. */
 export interface AcknowledgedHost {
   readonly hostId: string;
   readonly generation: number;
@@ -27,7 +27,7 @@ export interface Reply {
   readonly respondedAtMs: number;
 }
 
-/** One replica: the writes that it acknowledged since the load was started, and its readiness every 100 ms. */
+/** The acknowledged writes of one replica since the start of the load, and its readiness every 100 ms. */
 export interface LoadedReplica {
   readonly url: string;
   readonly writes: Reply[];
@@ -41,11 +41,11 @@ interface Secrets {
 
 type Method = 'GET' | 'PUT' | 'POST';
 
-/** Registrations and heartbeats at several replicas, with a ledger of what was acknowledged. */
+/** Registrations and heartbeats at several replicas, with a ledger of acknowledged writes. */
 export class WriteLoad {
   readonly hosts: AcknowledgedHost[] = [];
   heartbeats = 0;
-  /** Every response by call and status. */
+  /** The number of responses by call and status. */
   readonly statuses = new Map<string, number>();
   readonly replicas: readonly LoadedReplica[];
   private readonly agent = new Agent({ connections: 32, headersTimeout: 20_000, bodyTimeout: 20_000 });
@@ -83,7 +83,7 @@ export class WriteLoad {
     await this.running;
   }
 
-  /** Reads every acknowledged host at each replica; the responses that are not its registration. */
+  /** Reads every acknowledged host at each replica; returns the responses that differ from its registration. */
   async unreadable(): Promise<string[]> {
     const violations: string[] = [];
     const left = this.replicas.flatMap((replica) => this.hosts.map((host) => ({ replica, host })));
@@ -110,7 +110,7 @@ export class WriteLoad {
     }
   }
 
-  /** A new host id, which is read at each replica as soon as it is acknowledged. */
+  /** Registers a new host id, which is read at each replica as soon as it is acknowledged. */
   private async register(replica: LoadedReplica): Promise<void> {
     const hostId = randomUUID();
     const reply = await this.call(
@@ -135,7 +135,7 @@ export class WriteLoad {
     await Promise.all(readAtOnce);
   }
 
-  /** Each caller has its own hosts, so that the heartbeats of a host come one after the other. */
+  /** Each caller has its own hosts, so that the heartbeats of a host are sequential. */
   private heartbeatCaller(replica: LoadedReplica, caller: number): () => Promise<void> {
     const callers = this.replicas.length * HEARTBEAT_CALLERS;
     let turn = 0;
