@@ -12,10 +12,10 @@ const CHECKS = [
 ];
 
 await prepare();
-const waiting = [...CHECKS];
+const remaining = [...CHECKS];
 const failed = [];
 const worker = async () => {
-  for (let check = waiting.shift(); check; check = waiting.shift()) {
+  for (let check = remaining.shift(); check; check = remaining.shift()) {
     const startedAtMs = performance.now();
     const { ok, output } = await run(check);
     console.log(

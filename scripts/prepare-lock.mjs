@@ -19,14 +19,14 @@ export async function withPrepareLock(root, work) {
 }
 
 async function acquire(lock) {
-  let said = false;
+  let isReported = false;
   for (;;) {
     mkdirSync(lock, { recursive: true });
     const number = lastNumber(lock);
     const last = number > 0 ? readOwner(lock, number) : undefined;
     if (last && isAlive(last)) {
-      if (!said) console.log(`Process ${last.pid} is installing or building in this clone; waiting for it ...`);
-      said = true;
+      if (!isReported) console.log(`Process ${last.pid} is installing or building in this clone; waiting for it ...`);
+      isReported = true;
       await pause(200);
       continue;
     }
