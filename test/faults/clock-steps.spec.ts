@@ -41,12 +41,12 @@ type Events = { items: { kind: string; hostId: string | null }[]; followCursor: 
 
 const about = async (): Promise<About> => (await fleet.read<About>('/v1/configuration-server')).body;
 const steps = async (): Promise<number> => (await fleet.kinds()).filter((kind) => kind === 'clock_stepped').length;
-/** Steps the database's clock, and waits until the server goes by it and has recorded the step. */
+/** Steps the clock of the database, and waits until the server uses it and has recorded the step. */
 async function step(shiftMs: number): Promise<void> {
   const before = await steps();
   proxy.shiftMs = shiftMs;
   await fleet.until(
-    'the server goes by the clock of the database',
+    'the server uses the clock of the database',
     async () => Math.abs(Date.parse((await about()).asOf) - Date.now() - shiftMs) < 60_000 && (await steps()) > before,
     90_000,
   );
@@ -55,8 +55,8 @@ const isGone = async (server: HeartbeatSender): Promise<boolean> => (await fleet
 const kindsOf = (events: Events, { hostId }: HeartbeatSender): string[] =>
   events.items.filter((event) => event.hostId === hostId).map(({ kind }) => kind);
 
-describe('a wall clock of the database that steps', () => {
-  it('back two hours: the dead become Disconnected, what is due is removed, counts are fresh, and no reader of events misses one', async () => {
+describe('a wall clock step of the database', () => {
+  it('back by two hours: silent servers become Disconnected, due entries are removed, counts stay current, and readers of events miss none', async () => {
     const [alive, dies] = fleet.servers as [HeartbeatSender, HeartbeatSender];
     const leaves = await fleet.add();
     fleet.stopHeartbeats(leaves);
@@ -76,7 +76,7 @@ describe('a wall clock of the database that steps', () => {
     await fleet.until('both that left are removed', async () => (await isGone(leaves)) && (await isGone(late)));
     expect(await fleet.stateOf(alive)).toBe('Connected');
     await fleet.until(
-      'the fleet is counted anew',
+      'the fleet is counted again',
       async () => (await fleet.read<{ asOf: string }>('/v1/fleet')).body.asOf < countedAt,
     );
     expect((await fleet.read('/health/ready')).status).toBe(200);
@@ -90,7 +90,7 @@ describe('a wall clock of the database that steps', () => {
     expect(await fleet.kinds()).not.toContain('silence_ended');
   });
 
-  it('ahead by 500 days for a minute: nothing is forgotten, no lease ends, and afterwards the dead become Disconnected', async () => {
+  it('ahead by 500 days for a minute: nothing expires from retention, no lease ends, and silent servers become Disconnected afterwards', async () => {
     const [alive, dies] = fleet.servers as [HeartbeatSender, HeartbeatSender];
     const events = await fleet.kinds();
     await step(500 * DAY_MS);

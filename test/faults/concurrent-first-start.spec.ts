@@ -9,7 +9,7 @@ import { registrationOf, ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
 
-/** All that a schema is made of, but for its rows. */
+/** Every part of a schema except its rows. */
 const SHAPE = `
   SELECT CONCAT_WS(' ', 'column', table_name, ordinal_position, column_name, column_type, is_nullable, column_default, collation_name) AS line FROM information_schema.columns WHERE table_schema = ?
   UNION ALL
@@ -22,7 +22,7 @@ let directory: string;
 let database: PrivateDatabase;
 let connection: Connection;
 const folders: ServerFolder[] = [];
-/** The shape that one server makes when it is alone. */
+/** The schema that a single server creates. */
 let wanted: string[];
 
 beforeAll(async () => {
@@ -48,7 +48,7 @@ async function removeFolders(): Promise<void> {
   for (const folder of folders.splice(0)) await folder.remove();
 }
 
-/** So many data directories that name one and the same empty schema. */
+/** This many data directories with the same empty schema. */
 async function starters(schema: string, count: number): Promise<ServerFolder[]> {
   await connection.query(`CREATE DATABASE ${schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
   const { user, password, socketPath } = database.address;
@@ -77,12 +77,12 @@ const statusOf = async (url: string, method: string, authorization: string, body
     })
   ).status;
 
-/** Without the temporary file by which a running server replaces `site.json`. */
+/** Ignores the temporary file with which a running server replaces `site.json`. */
 const filesIn = async (directory: string): Promise<string[]> =>
   (await readdir(directory)).filter((name) => name !== 'site.json.new');
 
 it.each([1, 2])(
-  'of two servers that start at one moment on an empty database, one has the secrets and both serve (time %d)',
+  'two servers that start concurrently on an empty database both serve, and one has the secrets (run %d)',
   async (time) => {
     const schema = `both_${time}`;
     const both = await starters(schema, 2);

@@ -6,23 +6,23 @@ import { registrationOf } from '../support/server-program.js';
 type CallKind =
   'register' | 'heartbeat' | 'heartbeat of an older generation' | 'unregister' | 'purge' | 'purge by force';
 
-/** All that one host id must show after what was acknowledged. */
+/** The expected state of one host id after its acknowledged calls. */
 interface Known {
   readonly state: 'nowhere' | 'registered' | 'decommissioned' | 'purged' | 'removed';
   readonly generation: number;
-  /** Null when the answer that carried it never came. */
+  /** Null if the response with it was lost. */
   readonly credential: string | null;
-  /** The last accepted heartbeat's. */
+  /** The counter of the last accepted heartbeat. */
   readonly counter: number | null;
-  /** Just before that heartbeat was sent, by our clock; null for a generation without one. */
+  /** The client's clock just before it sent that heartbeat; null for a generation without one. */
   readonly heartbeatSentAtMs: number | null;
-  /** `removeBy` or `purgedAt`, as answered. */
+  /** `removeBy` or `purgedAt` of the response. */
   readonly promised: string | null;
-  /** Of every change: its kind and generation. */
+  /** The kind and generation of every change. */
   readonly events: readonly string[];
 }
 
-/** What a heartbeat carries to be told from the others. */
+/** Identifies a heartbeat. */
 interface Mark {
   readonly counter: number;
   readonly sentAtMs: number;
@@ -44,7 +44,7 @@ const NOWHERE: Known = {
 };
 const isGone = ({ state }: Known): boolean => state === 'nowhere' || state === 'purged' || state === 'removed';
 
-/** A decommissioned entry may be cleaned up at any moment. */
+/** A decommissioned entry may be removed by the clean-up at any time. */
 function withCleanUp(known: Known): Known[] {
   if (known.state !== 'decommissioned') return [known];
   return [
@@ -59,7 +59,7 @@ function withCleanUp(known: Known): Known[] {
   ];
 }
 
-/** What an accepted call makes of it, and the status that says so; null when it may not be accepted. */
+/** The state after an accepted call, and its status; null if the call must be rejected. */
 function accepted(
   kind: CallKind,
   known: Known,
@@ -111,14 +111,14 @@ function accepted(
   }
 }
 
-/** How the call may be refused, as status and code. */
+/** The possible rejections of the call, as status and code. */
 function rejections(kind: CallKind, known: Known): string[] {
   if (kind === 'heartbeat of an older generation' && known.state === 'registered') return ['409 generation_superseded'];
   if (kind === 'purge' && known.state === 'registered') return ['409 process_server_connected'];
   return accepted(kind, known, { counter: 0, sentAtMs: 0 }) ? [] : ['410 generation_retired'];
 }
 
-/** What the tables say of one host, in the words of `keyOf`. */
+/** The stored state of one host, in the format of `keyOf`. */
 interface Stored {
   readonly key: string;
   readonly credentialHash: string | null;
@@ -134,52 +134,52 @@ const keyOf = ({
 }: Pick<Known, 'state' | 'generation' | 'counter' | 'events'>): string =>
   `${state} ${generation}, counter ${counter}, events: ${[...events].sort().join(', ')}`;
 
-/** One host id and its journal. Its calls come one after the other, so at most one of them is in doubt. */
+/** One host id and its journal. Its calls are sequential, so at most one of them has an unknown outcome. */
 class Host {
   readonly hostId: string = randomUUID();
   known = NOWHERE;
   olderCredential: { readonly generation: number; readonly credential: string } | null = null;
-  /** What may be besides, when an answer did not come. */
-  private maybe: Known[] | null = null;
+  /** The other possible states after a call without a response. */
+  private alternatives: Known[] | null = null;
   private lastCounter = 0;
 
   get isInDoubt(): boolean {
-    return this.maybe !== null;
+    return this.alternatives !== null;
   }
 
   nextCounter(): number {
     return (this.lastCounter += 1);
   }
 
-  /** @throws Error when the answer contradicts what was acknowledged before. */
-  answered(kind: CallKind, before: readonly Known[], reply: Reply, mark: Mark): void {
+  /** @throws Error if the response contradicts an earlier acknowledgement. */
+  recordResponse(kind: CallKind, before: readonly Known[], reply: Reply, mark: Mark): void {
     const { status, body } = reply;
     if (status < 300) {
-      const fitting = before
+      const matching = before
         .flatMap((known) => accepted(kind, known, mark) ?? [])
         .filter((outcome) => outcome.status === status);
-      const [outcome] = fitting;
+      const [outcome] = matching;
       if (!outcome) throw this.contradiction(kind, reply);
       this.known = this.withResponse(kind, outcome.known, reply);
       return;
     }
     if (status === 429) return;
-    const fitting = before.find((known) => rejections(kind, known).includes(`${status} ${String(body['code'])}`));
-    if (!fitting) throw this.contradiction(kind, reply);
-    this.known = fitting;
+    const matching = before.find((known) => rejections(kind, known).includes(`${status} ${String(body['code'])}`));
+    if (!matching) throw this.contradiction(kind, reply);
+    this.known = matching;
   }
 
-  unanswered(kind: CallKind, before: readonly Known[], mark: Mark): void {
-    this.maybe = before.flatMap((known) => accepted(kind, known, mark)?.known ?? []);
+  recordLostResponse(kind: CallKind, before: readonly Known[], mark: Mark): void {
+    this.alternatives = before.flatMap((known) => accepted(kind, known, mark)?.known ?? []);
   }
 
-  /** After a restart: what is stored is what was acknowledged, with or without the call in doubt. */
-  settle(stored: Stored): void {
-    const possible = [this.known, ...(this.maybe ?? [])].flatMap(withCleanUp);
+  /** After a restart: the stored state is the acknowledged one, with or without the call of unknown outcome. */
+  reconcile(stored: Stored): void {
+    const possible = [this.known, ...(this.alternatives ?? [])].flatMap(withCleanUp);
     const found = possible.find((known) => keyOf(known) === stored.key);
     if (!found)
       throw new Error(
-        `${this.hostId} lost or invented something.\nstored:   ${stored.key}\npossible: ${possible.map(keyOf).join('\n          ')}`,
+        `${this.hostId} has a stored state that no acknowledged call explains.\nstored:   ${stored.key}\npossible: ${possible.map(keyOf).join('\n          ')}`,
       );
     const violations = [
       found.state === 'registered' &&
@@ -196,7 +196,7 @@ class Host {
     ].filter(Boolean);
     if (violations.length > 0) throw new Error(`${this.hostId} (${stored.key}): ${violations.join('; ')}`);
     this.known = found;
-    this.maybe = null;
+    this.alternatives = null;
   }
 
   private withResponse(kind: CallKind, known: Known, reply: Reply): Known {
@@ -209,19 +209,19 @@ class Host {
     }
     const promised = removeBy ?? purgedAt;
     if (typeof promised !== 'string') return known;
-    // Asked a second time, it answers the same.
+    // A repeated call returns the same.
     if (known.promised !== null && known.promised !== promised) throw this.contradiction(kind, reply);
     return { ...known, promised };
   }
 
   private contradiction(kind: CallKind, { status, body }: Reply): Error {
     return new Error(
-      `${kind} of ${this.hostId} (${keyOf(this.known)}, promised ${this.known.promised}) was answered ${status} ${JSON.stringify(body)}`,
+      `${kind} of ${this.hostId} (${keyOf(this.known)}, promised ${this.known.promised}) returned ${status} ${JSON.stringify(body)}`,
     );
   }
 }
 
-/** Ours and the database's are one clock; the server's follows it by measurement. */
+/** The tests and the database share one clock; the server measures its offset to it. */
 const CLOCK_TOLERANCE_MS = 250;
 const hashOf = (credential: string): string => createHash('sha256').update(credential).digest('hex');
 
@@ -239,19 +239,19 @@ class Client {
     this.hosts = Array.from({ length: hostCount }, () => new Host());
   }
 
-  /** Calls until it is told to stop, or everything is in doubt. */
-  async run(url: string, secrets: Secrets, mayGoOn: () => boolean): Promise<void> {
-    // The others are silent this time, so that some leases run out.
+  /** Calls until it is stopped, or until every active host has a call of unknown outcome. */
+  async run(url: string, secrets: Secrets, shouldContinue: () => boolean): Promise<void> {
+    // The other hosts are silent in this round, so that some leases expire.
     const active = this.hosts.filter(() => this.fraction() < 0.5);
     for (;;) {
       const free = active.filter(({ isInDoubt }) => !isInDoubt);
       const host = free[Math.floor(this.fraction() * free.length)];
-      if (!mayGoOn() || !host) return;
+      if (!shouldContinue() || !host) return;
       await this.call(url, secrets, host, this.chosenFor(host));
     }
   }
 
-  /** One call; its answer goes into the journal. */
+  /** Makes one call, and records its response in the journal. */
   async call(url: string, secrets: Secrets, host: Host, kind: CallKind): Promise<void> {
     const before = withCleanUp(host.known);
     const mark = { counter: kind === 'heartbeat' ? host.nextCounter() : 0, sentAtMs: Date.now() };
@@ -263,10 +263,10 @@ class Client {
     }
     if (reply.status === 0 || reply.status >= 500) {
       this.unanswered += 1;
-      host.unanswered(kind, before, mark);
+      host.recordLostResponse(kind, before, mark);
     } else {
       if (reply.status < 300) this.acknowledged += 1;
-      host.answered(kind, before, reply, mark);
+      host.recordResponse(kind, before, reply, mark);
     }
   }
 
@@ -275,14 +275,14 @@ class Client {
   }
 
   private chosenFor({ known, olderCredential }: Host): CallKind {
-    const turn = this.fraction();
-    if (!known.credential) return known.state === 'registered' && turn < 0.2 ? 'purge by force' : 'register';
+    const draw = this.fraction();
+    if (!known.credential) return known.state === 'registered' && draw < 0.2 ? 'purge by force' : 'register';
     if (known.state !== 'registered')
-      return turn < 0.3 ? 'register' : turn < 0.7 ? 'heartbeat' : turn < 0.85 ? 'unregister' : 'purge';
-    if (turn < 0.7) return 'heartbeat';
-    if (turn < 0.8) return 'register';
-    if (turn < 0.86) return olderCredential ? 'heartbeat of an older generation' : 'heartbeat';
-    return turn < 0.92 ? 'unregister' : turn < 0.96 ? 'purge' : 'purge by force';
+      return draw < 0.3 ? 'register' : draw < 0.7 ? 'heartbeat' : draw < 0.85 ? 'unregister' : 'purge';
+    if (draw < 0.7) return 'heartbeat';
+    if (draw < 0.8) return 'register';
+    if (draw < 0.86) return olderCredential ? 'heartbeat of an older generation' : 'heartbeat';
+    return draw < 0.92 ? 'unregister' : draw < 0.96 ? 'purge' : 'purge by force';
   }
 
   private send(
@@ -305,7 +305,7 @@ class Client {
           replicationPairCount: counter,
         });
       case 'heartbeat of an older generation':
-        // A number that no accepted heartbeat carries: were it written, it would show.
+        // No accepted heartbeat has this number, so a check would find it if it were written.
         return this.exchange('POST', `${path}/heartbeats`, `Bearer ${olderCredential?.credential}`, {
           generation: olderCredential?.generation,
           agentVersion: '1.0.0.0',
@@ -329,13 +329,13 @@ class Client {
       const sent = request(url, { agent: this.agent, method, headers }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (part: string) => (text += part));
-        // Cut short, it is no acknowledgement.
+        // A truncated response is no acknowledgement.
         response
           .once('error', reject)
           .once('end', () =>
             response.complete
               ? resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Reply['body'] })
-              : reject(new Error('cut short')),
+              : reject(new Error('truncated response')),
           );
       });
       sent.once('error', reject).end(body && JSON.stringify(body));
@@ -359,7 +359,7 @@ const CHANGES = [
   'purged_by_force',
 ];
 
-/** Sixteen clients, their hosts, and the journal of all they were told. */
+/** Sixteen clients, their hosts, and the journal of their responses. */
 export class CrashLoad {
   private readonly clients: Client[];
 
@@ -375,7 +375,7 @@ export class CrashLoad {
     return this.clients.reduce((sum, { unanswered }) => sum + unanswered, 0);
   }
 
-  /** How many of the hosts are in each state. */
+  /** The number of hosts in each state. */
   states(): Record<string, number> {
     const counts: Record<string, number> = {};
     for (const { hosts } of this.clients)
@@ -383,11 +383,11 @@ export class CrashLoad {
     return counts;
   }
 
-  async run(url: string, secrets: Secrets, mayGoOn: () => boolean): Promise<void> {
-    await Promise.all(this.clients.map((client) => client.run(url, secrets, mayGoOn)));
+  async run(url: string, secrets: Secrets, shouldContinue: () => boolean): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.run(url, secrets, shouldContinue)));
   }
 
-  /** Everybody who may no longer come in tries once more. */
+  /** Sends one more heartbeat from every host that must be rejected now. */
   async lateHeartbeats(url: string, secrets: Secrets): Promise<void> {
     for (const client of this.clients) {
       for (const host of client.hosts) {
@@ -396,11 +396,11 @@ export class CrashLoad {
     }
   }
 
-  /** Compares the journal with the tables. @throws Error that names the host and both sides. */
+  /** Compares the journal with the tables. @throws Error that names the host and both states. */
   async check(connection: Connection): Promise<void> {
     const rows = async <Row>(sql: string, parameters: unknown[] = []): Promise<Row[]> =>
       (await connection.query<RowDataPacket[]>(sql, parameters))[0] as Row[];
-    // One snapshot: the clean-up goes on meanwhile.
+    // One snapshot, because the clean-up continues meanwhile.
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
     await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT');
     const entries = await rows<EntryRow>(ENTRIES);
@@ -412,12 +412,12 @@ export class CrashLoad {
     await connection.query('COMMIT');
 
     if (orphans?.orphans !== 0)
-      throw new Error(`${orphans?.orphans} rows belong to no process server, or to another generation of it`);
+      throw new Error(`${orphans?.orphans} rows have no process server, or another generation than it`);
     const entryOf = new Map(entries.map((entry) => [entry.host_id, entry]));
     const eventsOf = new Map<string, string[]>();
     for (const { host_id, event } of events) eventsOf.set(host_id, [...(eventsOf.get(host_id) ?? []), event]);
     for (const host of this.clients.flatMap(({ hosts }) => hosts))
-      host.settle(storedOf(entryOf.get(host.hostId), eventsOf.get(host.hostId) ?? []));
+      host.reconcile(storedOf(entryOf.get(host.hostId), eventsOf.get(host.hostId) ?? []));
   }
 
   close(): void {
@@ -445,7 +445,7 @@ const ENTRIES = `
   SELECT t.host_id, IF(t.removal = 'purge', 'purged', 'removed'), t.generation, NULL, NULL, NULL, t.removed_at
     FROM tombstone AS t`;
 
-/** Children without their parent or of another generation, parents without their children, and entries that are dead and alive at once. */
+/** Children without their parent or of another generation, parents without their children, entries with a tombstone, and counter errors. */
 const ORPHANS = `
   SELECT (SELECT COUNT(*) FROM process_server_lease AS l LEFT JOIN process_server AS ps ON ps.host_id = l.host_id AND ps.generation = l.generation WHERE ps.host_id IS NULL)
        + (SELECT COUNT(*) FROM process_server_health AS h LEFT JOIN process_server AS ps ON ps.host_id = h.host_id WHERE ps.host_id IS NULL)
@@ -454,11 +454,11 @@ const ORPHANS = `
        + (SELECT COUNT(*) FROM process_server AS ps JOIN tombstone AS t ON t.host_id = ps.host_id)
        + (SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
                                                UNION ALL SELECT ps.version_key, ps.decommissioned_at IS NOT NULL, -1 FROM process_server AS ps) AS both_sides
-                                 GROUP BY both_sides.version_key, both_sides.decommissioned HAVING SUM(both_sides.entries) <> 0) AS tally_errors) AS orphans`;
+                                 GROUP BY both_sides.version_key, both_sides.decommissioned HAVING SUM(both_sides.entries) <> 0) AS counter_errors) AS orphans`;
 
 function storedOf(entry: EntryRow | undefined, events: readonly string[]): Stored {
   const { state = 'nowhere', generation = 0, counter = null } = entry ?? {};
-  // What a clean-up removes was promised for another instant than the one at which it was removed.
+  // The clean-up promised removal at another time than it happened.
   const promised = state === 'removed' ? null : (entry?.promised?.toISOString() ?? null);
   return {
     key: keyOf({ state, generation, counter, events }),

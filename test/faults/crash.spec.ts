@@ -4,16 +4,16 @@ import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 import { seededRandom } from '@app/platform';
 import { CrashLoad } from './crash-load.js';
 
-/** 8 for every day; CRASH_ROUNDS=200 for a release. */
+/** 8 in daily runs; CRASH_ROUNDS=200 before a release. */
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 8);
-/** Repeats the choices of an earlier run, though not its timing. */
+/** Repeats the choices of an earlier run, but not its timing. */
 const SEED = jest.getSeed();
 
 jest.setTimeout(120_000 + ROUNDS * 30_000);
 
 /**
- * What is killed, and how often. A server whose database died starts it again; it is ended after that ("the database"),
- * or in the midst of it ("the database, then the server"), one time in two in good order.
+ * The killed processes, and their shares. A server restarts its killed database; then the test ends the server, after the
+ * restart ("the database") or during it ("the database, then the server"), by SIGTERM or SIGKILL in equal shares.
  */
 const KILLS = [
   ['the server', 0.25],
@@ -34,7 +34,7 @@ beforeEach(async () => {
   fraction = seededRandom(SEED);
   load = new CrashLoad(fraction);
   folder = await ServerFolder.make({
-    // Six of the told intervals are the shortest lease: who is silent for two rounds can be purged.
+    // The lease lasts six assigned intervals, so a host that is silent for two rounds can be purged.
     HEARTBEAT_INTERVAL_SECONDS: '1',
     LEASE_SECONDS: '1',
     CLEAN_UP_GRACE_SECONDS: '1',
@@ -80,9 +80,9 @@ it(`no acknowledged call is lost in ${ROUNDS} crashes (seed ${SEED})`, async () 
   );
 });
 
-function chosenKill(turn: number): Kill {
+function chosenKill(draw: number): Kill {
   let reached = 0;
-  return KILLS.find(([, share]) => turn < (reached += share))?.[0] ?? 'the server';
+  return KILLS.find(([, share]) => draw < (reached += share))?.[0] ?? 'the server';
 }
 
 async function secrets(): Promise<{ passphrase: string; adminKey: string }> {
@@ -137,18 +137,18 @@ async function killUnderLoad(kill: Exclude<Kill, 'a start'>): Promise<void> {
     await readyAgain(server, database);
     await check();
   }
-  if (goesOn) await endIn(server, fraction() < 0.5 ? 'SIGTERM' : 'SIGKILL');
+  if (serverContinues) await endIn(server, fraction() < 0.5 ? 'SIGTERM' : 'SIGKILL');
   await running;
   await server.end();
 }
 
-/** The server has started its database again by itself. */
+/** Waits until the server has restarted its database. */
 async function readyAgain({ url }: ServerProgram, killed: number): Promise<void> {
   const deadlineMs = performance.now() + 60_000;
   for (;;) {
     const { status } = await fetch(`${url}/health/ready`);
     if (status === 200 && !folder.databasePids().includes(killed)) return;
-    if (performance.now() > deadlineMs) throw new Error('the server did not start its database again within 60 s');
+    if (performance.now() > deadlineMs) throw new Error('the server did not restart its database within 60 s');
     await pause(20);
   }
 }

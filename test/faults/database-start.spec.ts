@@ -61,7 +61,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** The address of the database for a user, with parameters of the files above. */
+/** The address of the database for a user, with parameters that name the files above. */
 function urlFor(user: string, parameters: Record<string, string> = {}, host = '127.0.0.1'): string {
   const url = new URL(`mysql://${user}:${user}@${host}:${database.port}/fleet`);
   for (const [name, value] of Object.entries(parameters))
@@ -77,7 +77,7 @@ const settingsFor = (url: string, data: string) =>
   });
 const silent = createLogger('silent', { write: () => undefined });
 
-/** What `--migrate-only` prints, or why it cannot. */
+/** The output of `--migrate-only`, or its error. */
 async function migrated(url: string): Promise<string> {
   const lines: string[] = [];
   try {
@@ -89,7 +89,7 @@ async function migrated(url: string): Promise<string> {
   }
 }
 
-/** Starts a server, and stops it; returns why it cannot start. */
+/** Starts and stops a server; returns the error of a failed start. */
 async function started(url: string, data: string): Promise<string> {
   try {
     const server = await startServer(settingsFor(url, data), silent, () => undefined, {
@@ -112,13 +112,13 @@ describe('TLS to the database', () => {
 
   it.each([
     ['required', { ssl: 'required' }],
-    ['verified by our authority', { ssl: 'verify-ca', sslCa: 'ca.pem' }],
-  ])('is used: %s', async (_what, parameters) => {
+    ['verified by the private authority', { ssl: 'verify-ca', sslCa: 'ca.pem' }],
+  ])('is used if %s', async (_what, parameters) => {
     await database.root.query('SET GLOBAL require_secure_transport = ON');
     expect(await migrated(urlFor('fleet', parameters))).toMatch(/^The schema (is|was) up to date/m);
   });
 
-  it('of another authority, or of a server with another name, is refused where that is verified', async () => {
+  it('rejects a certificate of another authority or name where it is verified', async () => {
     const [authority, name, unverified] = await Promise.all([
       migrated(urlFor('fleet', { ssl: 'verify-ca', sslCa: 'other-ca.pem' })),
       migrated(urlFor('fleet', { ssl: 'verify-identity', sslCa: 'ca.pem' }, 'localhost')),
@@ -129,12 +129,12 @@ describe('TLS to the database', () => {
     expect(unverified).toMatch(/^The schema (is|was) up to date/m);
   });
 
-  it('demanded by the server is named as such', async () => {
+  it('names a missing TLS requirement of the server', async () => {
     await database.root.query('SET GLOBAL require_secure_transport = ON');
     expect(await migrated(urlFor('fleet'))).toContain('the database demands TLS: add ?ssl=required to DATABASE_URL');
   });
 
-  it('demanded of the user is named as such, a wrong password is not', async () => {
+  it('names a missing TLS requirement of the account, but not for a wrong password', async () => {
     expect(await migrated(urlFor('demands_tls'))).toContain(
       'the database demands TLS: add ?ssl=required to DATABASE_URL',
     );
@@ -144,7 +144,7 @@ describe('TLS to the database', () => {
     );
   });
 
-  it('with a certificate demanded of the user shows one', async () => {
+  it('presents a client certificate if the account requires one', async () => {
     expect(await migrated(urlFor('demands_certificate', { ssl: 'required' }))).toContain(
       'add sslCert and sslKey to DATABASE_URL',
     );
@@ -161,14 +161,14 @@ describe('TLS to the database', () => {
   });
 });
 
-describe('a user who may not change the schema', () => {
+describe('a user without the right to change the schema', () => {
   beforeEach(() =>
     database.root.query(
       'DROP DATABASE fleet; CREATE DATABASE fleet CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci',
     ),
   );
 
-  it('is told what is missing and who can help, and starts once it is there', async () => {
+  it('gets an error with the missing migrations and the remedy, and starts after the migration', async () => {
     const rejection = await started(urlFor('serving'), 'serving');
     expect(rejection).toContain(
       `The schema of the database fleet lacks ${MIGRATIONS.length} migrations (${MIGRATIONS[0]?.name} to ${MIGRATIONS.at(-1)?.name}), and serving may not make them`,
@@ -198,7 +198,7 @@ describe('a user who may not change the schema', () => {
 });
 
 describe('a schema that a later version has changed', () => {
-  it('is refused by the name of its migration, and nothing is written', async () => {
+  it('is rejected by the name of its migration, and nothing is written', async () => {
     await migrated(urlFor('fleet'));
     await database.root.query(
       "INSERT INTO fleet.migrations (timestamp, name) VALUES (1999999999999, 'AddTheFuture1999999999999')",

@@ -28,7 +28,7 @@ afterAll(() => folder.remove());
 const simulate = (...options: string[]): Promise<{ stdout: string; stderr: string }> =>
   promisify(execFile)(process.execPath, [SIMULATOR, ...options]);
 
-it('a simulated fleet lives, is counted, and leaves behind what it should', async () => {
+it('a simulated fleet runs, is counted, and ends in the expected state', async () => {
   const files = ['--passphrase-file', folder.path('connection.passphrase'), '--key-file', folder.path('admin.key')];
   const { stdout, stderr } = await simulate(
     '--servers',
@@ -53,17 +53,17 @@ it('a simulated fleet lives, is counted, and leaves behind what it should', asyn
   expect(rows).toMatchObject({
     steady: ['30', expect.stringMatching(/^\d{2,}$/), '0', '-'],
     clones: ['10', expect.any(String), '0', expect.stringContaining('host_id_conflict 10')],
-    // A beat that is on its way while its server registers again comes too late.
+    // A heartbeat in flight during the re-registration of its server is superseded.
     'reconnect-storm': ['20', expect.any(String), '0', expect.stringMatching(/^(-|generation_superseded \d+)$/)],
     'mass-decommission': ['10', expect.any(String), '10', '-'],
   });
   const client = new ConfigurationServerClient({ url: server.url });
   const { total } = await client.fleet(await folder.adminKey());
   await client.close();
-  expect(total).toBeGreaterThanOrEqual(50); // those that were decommissioned may be gone by now
+  expect(total).toBeGreaterThanOrEqual(50); // decommissioned servers may be removed by now
 });
 
-it('without a passphrase it says what to do', async () => {
+it('without a passphrase the simulator names the remedy', async () => {
   await expect(simulate('--passphrase-file', folder.path('nowhere'))).rejects.toMatchObject({
     code: 2,
     stderr: expect.stringContaining('npm start'),
@@ -73,7 +73,7 @@ it('without a passphrase it says what to do', async () => {
 it.each([
   ['--passphrase-file', 'another.passphrase', newPassphrase()],
   ['--key-file', 'another.key', newApiKey()],
-])('with the %s of another configuration server it says so, and what to do', async (option, name, secret) => {
+])('with the %s of another configuration server the simulator names the remedy', async (option, name, secret) => {
   const files = {
     '--passphrase-file': folder.path('connection.passphrase'),
     '--key-file': folder.path('admin.key'),
@@ -88,10 +88,10 @@ it.each([
   await rm(files[option] ?? '');
 });
 
-it('where no configuration server answers it says so, and what to do', async () => {
-  const nobody = createServer((socket) => socket.destroy());
-  await once(nobody.listen(0, '127.0.0.1'), 'listening');
-  const url = `http://127.0.0.1:${(nobody.address() as AddressInfo).port}`;
+it('without a configuration server at the URL the simulator names the remedy', async () => {
+  const closingServer = createServer((socket) => socket.destroy());
+  await once(closingServer.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(closingServer.address() as AddressInfo).port}`;
   const run = simulate('--url', url, '--passphrase-file', folder.path('connection.passphrase'));
   await expect(run).rejects.toMatchObject({
     code: 2,
@@ -100,5 +100,5 @@ it('where no configuration server answers it says so, and what to do', async () 
       `no configuration server answers at ${url}: start it (npm start), or name it with --url`,
     ),
   });
-  await new Promise((closed) => nobody.close(closed));
+  await new Promise((closed) => closingServer.close(closed));
 });

@@ -20,11 +20,11 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const claimFile = () => join(directory, 'server.pid');
+const lockFile = () => join(directory, 'server.pid');
 const FIRST = '00000000-0000-4000-8000-000000000001';
 const SECOND = '00000000-0000-4000-8000-000000000002';
 
-async function writeClaim(
+async function writeLockFile(
   file: string,
   claim: { lockId: string; pid: number; processStart?: string | null; url?: string },
 ): Promise<void> {
@@ -37,7 +37,7 @@ async function aDeadProcess(): Promise<number> {
   return child.pid ?? 0;
 }
 
-it('a second server is refused, and told where the first one is reached', async () => {
+it('rejects a second server, and names the URL of the first', async () => {
   const claim = await lockDirectory(directory);
   await expect(lockDirectory(directory)).rejects.toThrow(`is just starting from ${directory} (process ${process.pid})`);
 
@@ -52,58 +52,58 @@ it('a second server is refused, and told where the first one is reached', async 
   });
 });
 
-it('a released directory can be claimed again, and nothing is left in it', async () => {
+it('locks a released directory again, and leaves no files in it', async () => {
   await (await lockDirectory(directory)).release();
   expect(await readdir(directory)).toEqual([]);
   await (await lockDirectory(directory)).release();
 });
 
-it('a directory that is missing is made for its owner alone', async () => {
+it('creates a missing directory, readable only by its owner', async () => {
   await lockDirectory(join(directory, 'new', 'data'));
   expect((await stat(join(directory, 'new', 'data'))).mode & 0o777).toBe(0o700);
 });
 
-it('a claim that went to another server is neither announced nor released by the old holder', async () => {
+it('the old owner neither publishes its URL in a lock of another server nor releases it', async () => {
   const lost = await lockDirectory(directory);
-  await writeClaim(claimFile(), { lockId: SECOND, pid: 1, url: 'http://127.0.0.1:9' });
+  await writeLockFile(lockFile(), { lockId: SECOND, pid: 1, url: 'http://127.0.0.1:9' });
   await lost.publishUrl('http://127.0.0.1:8080');
   await lost.release();
-  expect(JSON.parse(await readFile(claimFile(), 'utf8'))).toMatchObject({ lockId: SECOND, url: 'http://127.0.0.1:9' });
+  expect(JSON.parse(await readFile(lockFile(), 'utf8'))).toMatchObject({ lockId: SECOND, url: 'http://127.0.0.1:9' });
 });
 
-it('the claim of a process that lives holds, whoever it belongs to', async () => {
-  await writeClaim(claimFile(), { lockId: FIRST, pid: 1, processStart: processStartTime(1) });
+it('keeps the lock of a live process of any user', async () => {
+  await writeLockFile(lockFile(), { lockId: FIRST, pid: 1, processStart: processStartTime(1) });
   await expect(lockDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse);
 });
 
-it('the claim of a dead process is taken over', async () => {
-  await writeClaim(claimFile(), { lockId: FIRST, pid: await aDeadProcess() });
+it('takes over the lock of a dead process', async () => {
+  await writeLockFile(lockFile(), { lockId: FIRST, pid: await aDeadProcess() });
   await lockDirectory(directory);
-  expect(JSON.parse(await readFile(claimFile(), 'utf8'))).toMatchObject({ pid: process.pid });
+  expect(JSON.parse(await readFile(lockFile(), 'utf8'))).toMatchObject({ pid: process.pid });
   expect(await readdir(directory)).toEqual(['server.pid']);
 });
 
-it('the claim of a process whose number went to another one is taken over', async () => {
-  await writeClaim(claimFile(), { lockId: FIRST, pid: process.pid, processStart: '1' });
+it('takes over the lock of a process whose id was reused', async () => {
+  await writeLockFile(lockFile(), { lockId: FIRST, pid: process.pid, processStart: '1' });
   await lockDirectory(directory);
 });
 
-it.each(['', '{"pid":', 'null', '{"pid":0}'])('a claim cut short (%j) is taken over', async (text) => {
-  await writeFile(claimFile(), text);
+it.each(['', '{"pid":', 'null', '{"pid":0}'])('takes over a truncated lock file (%j)', async (text) => {
+  await writeFile(lockFile(), text);
   await lockDirectory(directory);
   await expect(lockDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse);
 });
 
-it('who died while taking over is taken over in turn', async () => {
-  await writeClaim(claimFile(), { lockId: FIRST, pid: await aDeadProcess() });
-  await writeClaim(`${claimFile()}.after-${FIRST}`, { lockId: SECOND, pid: await aDeadProcess() });
+it('takes over the lock of a process that died during a takeover', async () => {
+  await writeLockFile(lockFile(), { lockId: FIRST, pid: await aDeadProcess() });
+  await writeLockFile(`${lockFile()}.after-${FIRST}`, { lockId: SECOND, pid: await aDeadProcess() });
   await lockDirectory(directory);
   expect(await readdir(directory)).toEqual(['server.pid']);
 });
 
-it('who is just taking over holds already', async () => {
-  await writeClaim(claimFile(), { lockId: FIRST, pid: await aDeadProcess() });
-  await writeClaim(`${claimFile()}.after-${FIRST}`, {
+it('treats a takeover in progress as a lock', async () => {
+  await writeLockFile(lockFile(), { lockId: FIRST, pid: await aDeadProcess() });
+  await writeLockFile(`${lockFile()}.after-${FIRST}`, {
     lockId: SECOND,
     pid: process.pid,
     processStart: processStartTime(process.pid),
@@ -111,11 +111,11 @@ it('who is just taking over holds already', async () => {
   await expect(lockDirectory(directory)).rejects.toBeInstanceOf(DirectoryInUse);
 });
 
-it('of many starters that find a dead claim at once, one wins', async () => {
+it('has one winner among many concurrent starts that find a dead lock', async () => {
   const dead = await aDeadProcess();
   for (let round = 0; round < 100; round += 1) {
-    await writeClaim(claimFile(), { lockId: FIRST, pid: dead });
-    // Some begin later than others, so that they read while the winner tidies up.
+    await writeLockFile(lockFile(), { lockId: FIRST, pid: dead });
+    // Some start later than others, so that they read while the winner cleans up.
     const starters = Array.from({ length: 24 }, async (_, place) => {
       for (let turn = 0; turn < place * (round % 8); turn += 1) await setImmediate();
       return lockDirectory(directory);
@@ -128,7 +128,7 @@ it('of many starters that find a dead claim at once, one wins', async () => {
   }
 });
 
-it('of many starters in a new directory, one wins', async () => {
+it('has one winner among many concurrent starts in a new directory', async () => {
   const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => lockDirectory(directory)));
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
 });

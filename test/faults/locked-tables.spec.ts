@@ -26,20 +26,20 @@ afterAll(async () => {
 
 const isReady = async (): Promise<boolean> => (await fleet.read('/health/ready')).status === 200;
 
-describe('a table that heartbeats write, locked from outside for longer than a lease', () => {
+describe('a table of heartbeats that is locked by another client for longer than a lease', () => {
   it.each([
     ['process_server_health', 'rows'],
     ['process_server_health', 'tables'],
     ['process_server_lease', 'rows'],
     ['process_server_lease', 'tables'],
-  ])('%s (%s) ends no lease: the replica is not ready, and the availability clock stands still', async (table, how) => {
+  ])('%s (%s) ends no lease: the replica is not ready, and the availability clock stops', async (table, how) => {
     await fleet.until(
       'every heartbeat is accepted',
       async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200),
     );
-    for (const { statuses, rejections: refusals } of fleet.servers) {
+    for (const { statuses, rejections } of fleet.servers) {
       statuses.length = 0;
-      refusals.clear();
+      rejections.clear();
     }
     const lockHolder = await folder.connect();
     await lockHolder.query(how === 'tables' ? `LOCK TABLES ${table} WRITE` : 'BEGIN');
@@ -64,8 +64,8 @@ describe('a table that heartbeats write, locked from outside for longer than a l
       'heartbeats are accepted again',
       async () => (await isReady()) && fleet.servers.every(({ statuses }) => statuses.at(-1) === 200),
     );
-    for (const { rejections: refusals } of fleet.servers)
-      for (const rejection of refusals)
+    for (const { rejections } of fleet.servers)
+      for (const rejection of rejections)
         expect(['database_unavailable retry', 'replica_not_ready retry']).toContain(rejection);
     const kinds = await fleet.kinds();
     expect(kinds).not.toContain('silence_ended');

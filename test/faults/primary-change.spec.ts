@@ -21,7 +21,7 @@ afterAll(async () => {
   await second.stop();
 });
 
-it('leaves a primary that has become read only, with all pools, and closes the connections to it', async () => {
+it('leaves a primary that became read-only, with all pools, and closes the connections to it', async () => {
   const changes: ServerChange[] = [];
   const servers = new DatabaseServers(
     { ...first.address, others: [{ host: '127.0.0.1', port: second.port }] },
@@ -41,7 +41,7 @@ it('leaves a primary that has become read only, with all pools, and closes the c
   for (const pool of pools) await pool.close();
 });
 
-it('is not ready while its only server is read only, and is ready again by itself', async () => {
+it('is not ready while its only server is read-only, and recovers without intervention', async () => {
   const { user, password, port, database } = first.address;
   await first.root.query('DROP TABLE fleet.t');
   await first.readOnly(false);

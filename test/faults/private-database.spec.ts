@@ -58,7 +58,7 @@ function stored(database: PrivateDatabase): Promise<string[]> {
   });
 }
 
-it('the second start finds what the first one stored', async () => {
+it('the second start reads the data of the first', async () => {
   const first = await start();
   expect(first).toMatchObject({
     adopted: false,
@@ -73,7 +73,7 @@ it('the second start finds what the first one stored', async () => {
   expect(await stored(second)).toEqual(['kept']);
 });
 
-it('a committed row survives the kill of the database', async () => {
+it('a committed row survives SIGKILL of the database', async () => {
   const first = await start();
   await store(first, 'committed');
   process.kill(first.pid, 'SIGKILL');
@@ -83,11 +83,11 @@ it('a committed row survives the kill of the database', async () => {
   expect(await stored(second)).toEqual(['committed']);
 });
 
-it('a database left running is adopted, not doubled', async () => {
+it('a database left running is adopted, and no second one starts', async () => {
   const leftBehind = await start();
   await store(leftBehind, 'kept');
 
-  // Nothing but its data is needed to find it: a start can be killed before it has written anything about it.
+  // Adoption needs only the data directory, because a killed start may have written no other file.
   for (const name of await readdir(directory)) if (/pid|log/.test(name)) await rm(join(directory, name));
   const adopting = await start();
   expect(adopting).toMatchObject({ adopted: true, pid: leftBehind.pid, address: leftBehind.address });
@@ -96,7 +96,7 @@ it('a database left running is adopted, not doubled', async () => {
   expect(isProcessRunning(leftBehind.pid)).toBe(false);
 });
 
-it('two starts at the same time give one server', async () => {
+it('concurrent starts result in one server', async () => {
   const outcomes = await Promise.allSettled([start(), start(), start()]);
   expect(new Set(opened.map(({ pid }) => pid)).size).toBe(1);
   for (const outcome of outcomes) {
@@ -107,34 +107,34 @@ it('two starts at the same time give one server', async () => {
 it.each([
   ['killed', async ({ pid }: PrivateDatabase) => terminateProcess(pid, 0)],
   ['still running', async () => undefined],
-])('data without its marker is made again, its server being %s', async (_state, leave) => {
-  const halfMade = await start();
-  await store(halfMade, 'never acknowledged');
-  await leave(halfMade);
+])('data without its marker is created again, with its server %s', async (_state, leave) => {
+  const incomplete = await start();
+  await store(incomplete, 'never acknowledged');
+  await leave(incomplete);
   await rm(join(directory, 'database-made.json'));
 
   const again = await start();
   expect(again.adopted).toBe(false);
-  expect(isProcessRunning(halfMade.pid)).toBe(false);
-  expect(again.address.password).not.toBe(halfMade.address.password);
+  expect(isProcessRunning(incomplete.pid)).toBe(false);
+  expect(again.address.password).not.toBe(incomplete.address.password);
   await expect(stored(again)).rejects.toMatchObject({ code: 'ER_NO_SUCH_TABLE' });
 });
 
-it('finished data that lost its passwords is not replaced by an empty database', async () => {
+it('complete data without its passwords is not replaced by an empty database', async () => {
   await (await start()).stop();
   await rm(join(directory, 'database-passwords.json'));
   await expect(start()).rejects.toThrow(/database-passwords\.json is missing\. Put it back/);
   expect(await readdir(join(directory, 'private-database'))).toContain('configuration_server');
 });
 
-it('a folder that somebody else made is not removed', async () => {
+it('a folder of other origin is not removed', async () => {
   await mkdir(join(directory, 'private-database'));
   await writeFile(join(directory, 'private-database', 'thesis.txt'), 'years of work');
   await expect(start()).rejects.toThrow(/was not made by the configuration server/);
   expect(await readFile(join(directory, 'private-database', 'thesis.txt'), 'utf8')).toBe('years of work');
 });
 
-it('its temporary files lie where no other server that starts removes them', async () => {
+it('its temporary files are in a folder that no other starting server cleans', async () => {
   const database = await start();
   const [row] = await using(
     database,
@@ -150,16 +150,16 @@ it('stop leaves no process, and may be called twice', async () => {
   await database.stop();
 });
 
-it('stop of a database that was killed meanwhile is no fault', async () => {
+it('stop succeeds after the database was killed', async () => {
   const database = await start();
   await terminateProcess(database.pid, 0);
   await database.stop();
 });
 
-it('several servers on one data are all ended before one is started', async () => {
+it('several servers of one data directory are all terminated before one starts', async () => {
   const first = await start();
   await store(first, 'kept');
-  // As a start leaves it that is killed while it waits: a second server, which tries for 30 s to lock the data.
+  // As after a start that was killed while waiting: a second server, which tries for 30 s to lock the data.
   const [running] = findProcessesByArgument(`--datadir=${await realpath(directory)}/private-database`, [
     process.geteuid?.() ?? 0,
   ]);
@@ -177,7 +177,7 @@ it('several servers on one data are all ended before one is started', async () =
   expect(await stored(again)).toEqual(['kept']);
 });
 
-it('another program that works on the data, as one that backs it up, is not taken for its database, and lives on', async () => {
+it('another program that uses the data directory, such as a backup, is neither adopted nor terminated', async () => {
   const first = await start();
   await first.stop();
   const other = spawn(process.execPath, [
@@ -195,7 +195,7 @@ it('another program that works on the data, as one that backs it up, is not take
   }
 });
 
-it('a directory with a long name or a space in it has its socket elsewhere', async () => {
+it('a directory with a long name or a space has its socket in another folder', async () => {
   const database = await start(join(directory, 'a long name '.repeat(12)));
   expect(Buffer.byteLength(database.address.socketPath)).toBeLessThanOrEqual(100);
   await store(database, 'kept');
@@ -204,7 +204,7 @@ it('a directory with a long name or a space in it has its socket elsewhere', asy
   await expect(stat(dirname(database.address.socketPath))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
-it('the database for serving listens on no port, and its user reaches its own schema only', async () => {
+it('the production profile listens on no port, and its user can access only its own schema', async () => {
   const database = await start(directory, 'production');
   await store(database, 'kept');
   await using(database, async (connection) => {
@@ -222,11 +222,11 @@ it('the database for serving listens on no port, and its user reaches its own sc
   expect((await stat(join(directory, 'database-passwords.json'))).mode & 0o777).toBe(0o600);
 });
 
-it('the user of a throw-away database may make schemas', async () => {
+it('the user of an ephemeral database may create schemas', async () => {
   await using(await start(), (connection) => connection.query('CREATE DATABASE another'));
 });
 
-it('a server that does not start says why, with the last lines of its log', async () => {
+it('a server that fails to start reports the last lines of its log', async () => {
   await (await start()).stop();
   await writeFile(join(directory, 'private-database', 'ibdata1'), 'torn');
   await expect(start()).rejects.toThrow(

@@ -10,7 +10,7 @@ interface ApiResponse {
   readonly body: Record<string, unknown>;
 }
 
-/** What an agent keeps. */
+/** The state of an agent. */
 interface Agent {
   readonly hostId: string;
   readonly generation: number;
@@ -43,7 +43,7 @@ const backupOf = ({ address }: TestDatabase): string => `${address.database}_bac
 const tables = async (): Promise<string[]> =>
   (await database.rows<Record<string, string>>('SHOW TABLES')).flatMap((row) => Object.values(row));
 
-/** As mysqldump does, without the program: every row of every table. */
+/** Dumps every row of every table, as mysqldump would. */
 async function backUp(): Promise<void> {
   await database.write('CREATE DATABASE ?? CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci', [backupOf(database)]);
   for (const table of await tables()) {
@@ -104,7 +104,7 @@ const rejectionOf = async (agent: Agent): Promise<unknown[]> => {
 };
 
 describe('a database that was restored from a backup', () => {
-  it('is noticed, and with --restored its process servers come back by themselves while what was purged or revoked does not', async () => {
+  it('is detected; with --restored its process servers register again, while purged and revoked ones stay rejected', async () => {
     server = await folder.start();
     const steady = await register(randomUUID());
     const again = await register(randomUUID());
@@ -203,7 +203,7 @@ describe('a database that was restored from a backup', () => {
     await server.stop();
   });
 
-  it('is refused by name when it is empty', async () => {
+  it('is rejected by name if it is empty', async () => {
     await database.write('DELETE FROM shared_secret');
     const empty = await folder.spawn({}, ['--restored']);
     expect([(await empty.end()).code, empty.output]).toEqual([

@@ -10,7 +10,7 @@ import { eventually, registrationOf, ServerFolder, type ServerProgram } from '..
 
 jest.setTimeout(240_000);
 
-/** On most machines it has; not on every one that these tests run on. */
+/** Most machines have IPv6, but not all that run these tests. */
 const LOCALHOST_HAS_TWO_ADDRESSES = `--import=data:text/javascript,${encodeURIComponent(`
   import dns from 'node:dns';
   const { lookup } = dns;
@@ -56,7 +56,7 @@ const read = async ({ url }: ServerProgram, path: string): Promise<ApiResponse> 
 const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
 
 describe('a start', () => {
-  it('finds again what was there: its servers, its passphrase and its key', async () => {
+  it('restores the process servers, the passphrase and the key', async () => {
     await folder.prepare();
     const hostId = randomUUID();
     const first = await folder.start();
@@ -80,7 +80,7 @@ describe('a start', () => {
     expect((await register(second, hostId)).body).toMatchObject({ generation: 2 });
   });
 
-  it('gives an operator who has no key any more another one', async () => {
+  it('issues another admin key to an operator who lost theirs', async () => {
     await folder.prepare();
     const first = await folder.start();
     const lost = await folder.adminKey();
@@ -102,7 +102,7 @@ describe('a start', () => {
     ).toHaveLength(2);
   });
 
-  it('from a directory that is served already says where, and leaves the first server alone', async () => {
+  it('from a directory in use prints the URL of the first server, and leaves it running', async () => {
     await folder.prepare();
     const first = await folder.start();
     const [database] = folder.databasePids();
@@ -119,7 +119,7 @@ describe('a start', () => {
     expect((await register(first, randomUUID())).status).toBe(201);
   });
 
-  it('twice at one moment gives one server', async () => {
+  it('twice concurrently results in one server', async () => {
     const both = await Promise.all([folder.spawn(), folder.spawn()]);
     const outcomes = await Promise.all(
       both.map((program) =>
@@ -136,7 +136,7 @@ describe('a start', () => {
     expect((await register(serving, randomUUID())).status).toBe(201);
   });
 
-  it('on a port that is taken says so and leaves nothing behind', async () => {
+  it('on an occupied port prints an error and leaves no process', async () => {
     await folder.prepare();
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
@@ -154,14 +154,14 @@ describe('a start', () => {
 
     const { url } = await folder.start({ HTTP_HOST: 'localhost', NODE_OPTIONS: LOCALHOST_HAS_TWO_ADDRESSES });
     const given = new URL(url).port;
-    expect(url).toBe(`http://127.0.0.1:${given}`); // one address, for the rules of connections are those of one server
+    expect(url).toBe(`http://127.0.0.1:${given}`); // one address, because connection limits apply to one server
     const second = connect(Number(given), '::1');
     expect(await once(second, 'connect').catch((error: NodeJS.ErrnoException) => error.code)).toMatch(
       /^(ECONNREFUSED|EADDRNOTAVAIL)$/,
     );
   });
 
-  it('from a directory with a planted file names it, and begins nothing', async () => {
+  it('from a directory with an unsafe file names it, and starts nothing', async () => {
     await mkdir(folder.dataDirectory, { mode: 0o700 });
     await symlink('/etc/hostname', folder.path('connection.passphrase'));
     const server = await folder.spawn();
@@ -172,7 +172,7 @@ describe('a start', () => {
     expect(await readdir(folder.dataDirectory)).toEqual(['connection.passphrase']);
   });
 
-  it('with settings that cannot be used names them all at once and begins nothing', async () => {
+  it('with invalid settings names all of them, and starts nothing', async () => {
     const server = await folder.spawn({
       HTTP_PORT: '70000',
       HTTP_HOST: '0.0.0.0',
@@ -196,8 +196,8 @@ describe('a start', () => {
     await expect(stat(folder.dataDirectory)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it('with a database that cannot be reached fails by name within seconds, and starts none of its own', async () => {
-    const port = 1; // below those that a machine gives out: another test would listen on one that was free a moment ago
+  it('with an unreachable database fails within seconds with its name, and starts no private one', async () => {
+    const port = 1; // below the ephemeral range, where another test could listen
     const begunAtMs = performance.now();
     const server = await folder.spawn({ DATABASE_URL: `mysql://somebody:hidden@127.0.0.1:${port}/fleet` });
     expect(await server.end()).toEqual({ code: 1, signal: null });
@@ -219,8 +219,8 @@ it('--migrate-only makes the schema in a private database, and ends', async () =
 });
 
 describe('a first start that is killed', () => {
-  // Before anything, while the data are made, while they are first served, while the schema and the secrets are made, when ready.
-  it.each([50, 400, 900, 1400, 2000, 2800])('after %d ms is made good by the next', async (delayMs) => {
+  // Before any file, during creation of the data, their first use, the schema and the secrets, and when ready.
+  it.each([50, 400, 900, 1400, 2000, 2800])('after %d ms is repaired by the next start', async (delayMs) => {
     const killed = await folder.spawn();
     await pause(delayMs);
     await killed.stop('SIGKILL');
@@ -284,23 +284,23 @@ describe('a kill -9', () => {
 });
 
 it.each([
-  ['nothing was ever sent', ''],
+  ['no byte was sent', ''],
   ['half a head was sent', 'GET /v1/fleet HTTP/1.1\r\nHost: x\r\n'],
-])('a connection on which %s does not hold up a stop', async (_what, bytes) => {
+])('a connection on which %s does not delay a stop', async (_what, bytes) => {
   await folder.prepare();
   const server = await folder.start();
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
   await once(socket, 'connect');
-  socket.on('error', () => undefined); // cut off, as it should be
+  socket.on('error', () => undefined); // the server resets the connection
   socket.write(bytes);
-  await register(server, randomUUID()); // whoever came before it is known by then
+  await register(server, randomUUID()); // by then the server has accepted the earlier connection
   expect(await server.stop()).toEqual({ code: 0, signal: null });
   expect(folder.databasePids()).toEqual([]);
   socket.destroy();
 });
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
-  it('answers what is in flight, ends its database, and is not disturbed by being asked again', async () => {
+  it('answers the requests in flight, stops its database, and ignores further signals', async () => {
     await folder.prepare();
     const server = await folder.start();
     const registered = await Promise.all(Array.from({ length: 50 }, () => register(server, randomUUID())));
@@ -348,7 +348,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
     ]);
   });
 
-  it('during the start ends all the same', async () => {
+  it('during the start succeeds too', async () => {
     const server = await folder.spawn();
     await pause(1_500);
     server.signal(signal);
@@ -358,7 +358,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
   });
 });
 
-it('a server whose terminal is closed stops in order, with nobody left to tell', async () => {
+it('a server whose terminal closes shuts down cleanly without output', async () => {
   await folder.prepare();
   const server = await folder.start({ LOG_LEVEL: 'trace' });
   server.loseTerminal();
@@ -367,7 +367,7 @@ it('a server whose terminal is closed stops in order, with nobody left to tell',
   expect(await readdir(folder.dataDirectory)).toEqual(['admin.key', 'connection.passphrase', 'database', 'site.json']);
 });
 
-/** The status, with `problem` when it says so by its type; or the code of the failure on the way. */
+/** The status, with `problem` for a problem response; or the code of a transport error. */
 function outcomeOf(agent: Agent, method: string, url: string, authorization: string, body: object): Promise<string> {
   return new Promise((resolve) => {
     const headers = { authorization, 'content-type': 'application/json' };

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
 
 const WRITTEN_BYTES = 64 * 1024;
-/** After a start about 150 MB. */
+/** About 150 MB are used after a start. */
 const MAX_MEMORY_MB = 350;
 const TIMEOUT_MS = 300_000;
 
@@ -16,7 +16,7 @@ let credential: string;
 let hostId: string;
 const sockets: Socket[] = [];
 beforeAll(async () => {
-  // The limit of anonymous calls would keep documents from being sent.
+  // The limit of anonymous calls would reject the requests for documents.
   folder = await ServerFolder.make({
     NODE_OPTIONS: '--max-old-space-size=512',
     ANONYMOUS_REQUESTS_PER_SECOND: '1000000',
@@ -48,7 +48,7 @@ async function heartbeats(count: number): Promise<number[]> {
   return statuses;
 }
 
-/** One write of 64 KB on each of this many connections, which are not read. Returns the requests of each. */
+/** Writes 64 KB of requests on each of this many connections without reading. Returns the number of requests on each. */
 async function pipelined(connections: number, path: string): Promise<number> {
   const request = `GET ${path} HTTP/1.1\r\nHost:\r\n\r\n`;
   const requests = Math.floor(WRITTEN_BYTES / request.length);
@@ -62,7 +62,7 @@ async function pipelined(connections: number, path: string): Promise<number> {
   return requests;
 }
 
-/** Reads, and calls `found` for each time that the text arrives. */
+/** Reads, and calls `found` for each occurrence of the text. */
 function countOf(socket: Socket, text: string, found: () => void): void {
   let rest = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => {
@@ -73,7 +73,7 @@ function countOf(socket: Socket, text: string, found: () => void): void {
   socket.resume();
 }
 
-/** Of the server, as the system counts it: heap, buffers and code. */
+/** The resident memory of the server: heap, buffers and code. */
 const memoryMb = (): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;
 
@@ -85,7 +85,7 @@ describe('a server with a heap of 512 MB', () => {
     [60, '/health/ready'],
     [60, '/x'],
   ])(
-    'stays up while %d clients send 64 KB of GET %s and do not read, and answers the heartbeats of others',
+    'survives %d clients that send 64 KB of GET %s and do not read, and answers the heartbeats of other clients',
     async (connections, path) => {
       await pipelined(connections, path);
       const expected = Array.from({ length: 100 }, () => 200);
@@ -97,7 +97,7 @@ describe('a server with a heap of 512 MB', () => {
   );
 
   it(
-    'answers heartbeats between the pipelined requests of 60 other clients, and each of those in the end',
+    'answers heartbeats between the pipelined requests of 60 other clients, and all of these eventually',
     async () => {
       const requests = 60 * (await pipelined(60, '/x'));
       let answered = 0;
