@@ -24,20 +24,20 @@ export interface Parameter {
   readonly schema: Schema;
 }
 
-/** What an operation may answer with one status: a problem with one of these codes. */
+/** The response of an operation with one status: a problem with one of these codes. */
 interface StatedResponse {
   readonly codes: readonly string[];
 }
 
 export interface Operation {
-  /** E.g. `PUT /v1/process-servers/{hostId}`. */
+  /** For example `PUT /v1/process-servers/{hostId}`. */
   readonly name: string;
   readonly method: string;
   readonly path: string;
   readonly permission: string;
   readonly parameters: readonly Parameter[];
   readonly body: Schema | null;
-  readonly answers: ReadonlyMap<number, StatedResponse>;
+  readonly responses: ReadonlyMap<number, StatedResponse>;
   readonly pattern: RegExp;
 }
 
@@ -69,7 +69,7 @@ interface StatedSchema extends Omit<Schema, 'type' | 'example'> {
   readonly examples?: readonly unknown[];
 }
 
-/** A schema as it is meant, whichever way the document says it. */
+/** Resolves references and unifies the notations of the document. */
 export function plain(schema: Schema): Schema {
   const { $ref, allOf = [], anyOf = [], type, examples, ...rest } = schema as StatedSchema;
   const types = [type ?? [], anyOf.map((part) => part.type ?? [])].flat(2);
@@ -93,7 +93,7 @@ export function plain(schema: Schema): Schema {
   );
 }
 
-function answerOf(stated: Content): StatedResponse {
+function responseOf(stated: Content): StatedResponse {
   const { content = {} } = document.components.responses[stated.$ref?.split('/').at(-1) ?? ''] ?? stated;
   const [media] = Object.values(content);
   const code = media && plain(media.schema).properties?.['code'];
@@ -108,7 +108,7 @@ export const OPERATIONS: readonly Operation[] = Object.entries(document.paths).f
     permission: /^Permission: (\w+)\./.exec(description)?.[1] ?? 'unknown',
     parameters,
     body: requestBody?.content?.['application/json']?.schema ?? null,
-    answers: new Map(Object.entries(responses).map(([status, content]) => [Number(status), answerOf(content)])),
+    responses: new Map(Object.entries(responses).map(([status, content]) => [Number(status), responseOf(content)])),
     pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '([^/?#]+)')}(\\?[^#]*)?$`),
   })),
 );
@@ -116,7 +116,7 @@ export const OPERATIONS: readonly Operation[] = Object.entries(document.paths).f
 const UNRESERVED = /%(2[de]|3\d|[46][1-9a-f]|[57]\d|5f|[57]a|7e)/gi;
 const unescaped = (target: string): string => target.replace(UNRESERVED, (escape) => decodeURIComponent(escape));
 
-/** The operation that a request reaches for sure, HEAD that of GET; null for a path or method that the document does not name. */
+/** The operation that serves the request, for HEAD that of GET; null for a path or method without a documented operation. */
 export const operationOf = (method: string, target: string): Operation | null =>
   OPERATIONS.find(
     (one) => one.method === (method === 'HEAD' ? 'GET' : method) && one.pattern.test(unescaped(target)),

@@ -4,7 +4,7 @@ import type { Operation } from './contract.js';
 import { shown, type FuzzResponse, type FuzzRequest } from './fuzz-request.js';
 import type { FuzzState } from './fuzz-state.js';
 
-/** What an accepted call makes true, by the events that tell it: the call's own, or that of an equal call before it. */
+/** The effects of accepted calls, by the events that prove them: the event of the call, or of an equal earlier call. */
 const FAMILIES = {
   registered: ['registered', 'registered_again', 'replaced'],
   decommissioned: ['decommissioned', 'decommissioned_by_force'],
@@ -21,7 +21,7 @@ const NAMES = Object.keys(FAMILIES) as Family[];
 const KINDS: readonly string[] = Object.values(FAMILIES).flat();
 const familyOf = (kind: string): Family =>
   NAMES.find((family) => (FAMILIES[family] as readonly string[]).includes(kind))!;
-/** Each call of these has its own effect; of the others, a call that is repeated has none. */
+/** Each of these calls has an effect of its own; a repetition of any other call has none. */
 const NEVER_REPEATED: readonly Family[] = [
   'registered',
   'api_key_created',
@@ -32,7 +32,7 @@ const NEVER_REPEATED: readonly Family[] = [
 
 interface Effect {
   readonly family: Family;
-  /** What it happened to: two effects of a family with the same key are one. */
+  /** The subject: two effects of a family with the same key are one. */
   readonly key: string;
 }
 
@@ -46,7 +46,7 @@ interface EventRow {
   readonly remove_by: string | null;
 }
 
-/** The keys that an effect of this event may be known by. */
+/** The keys of the effect that this event may prove. */
 function keysOf({ kind, host_id, generation, request_id, key_id, passphrase_id, remove_by }: EventRow): string[] {
   switch (familyOf(kind)) {
     case 'registered':
@@ -67,9 +67,9 @@ function keysOf({ kind, host_id, generation, request_id, key_id, passphrase_id, 
 }
 
 /**
- * What the registry must be after all that it accepted, whatever the order in which calls at the same moment were done. It keeps
- * the calls of one section of the run, at whose end they are compared with the tables, and of the whole run only how often
- * each host registered.
+ * The state that the accepted calls must result in, in whatever order concurrent calls were executed. It stores the calls
+ * of one section of the run, which are compared with the tables at its end, and for the whole run only the number of
+ * registrations of each host.
  */
 export class ExpectedState {
   readonly accepted: Record<Family, number> = Object.fromEntries(NAMES.map((family) => [family, 0])) as Record<
@@ -78,7 +78,7 @@ export class ExpectedState {
   >;
   private readonly registrations = new Map<string, number>();
   private calls = new Map<string, Effect[]>();
-  /** Accepted, though nobody can say by the request which call it was: it must have had no effect. */
+  /** Accepted requests without a documented operation: they must have had no effect. */
   private unexpected = new Map<string, FuzzRequest>();
   private created = { keys: 0, passphrases: 0 };
 
@@ -86,11 +86,11 @@ export class ExpectedState {
     private readonly cluster: TestCluster,
     private readonly state: FuzzState,
     private readonly before: { readonly keys: number; readonly passphrases: number },
-    private readonly runBegan: Date,
-    private sectionBegan: Date,
+    private readonly runStartedAt: Date,
+    private sectionStartedAt: Date,
   ) {}
 
-  /** From the next instant of the clock on. */
+  /** Starts at the next timestamp of the clock. */
   static async of(cluster: TestCluster, state: FuzzState): Promise<ExpectedState> {
     await cluster.advance(1);
     const now = cluster.clock.now();
@@ -103,7 +103,7 @@ export class ExpectedState {
     );
   }
 
-  /** Takes note of an answer; the world learns from it as well. */
+  /** Records a response, also in the fuzz state. */
   record(request: FuzzRequest, response: FuzzResponse, operation: Operation | null): void {
     if (response.status >= 300) return;
     if (!operation) {
@@ -180,14 +180,14 @@ export class ExpectedState {
     }
   }
 
-  /** Compares what was accepted since the last time with the tables, while no call is under way; then begins another section. */
+  /** Compares the calls of the section with the tables while no call is in flight; then starts the next section. */
   async sectionViolations(): Promise<string[]> {
     const violations: string[] = [];
     const events = await this.cluster.database.rows<EventRow>(
       `SELECT kind, host_id, generation, request_id, JSON_VALUE(detail, '$.keyId') AS key_id,
               JSON_VALUE(detail, '$.passphraseId') AS passphrase_id, JSON_VALUE(detail, '$.removeBy') AS remove_by
          FROM event WHERE at >= ? AND kind IN (?)`,
-      [this.sectionBegan, KINDS],
+      [this.sectionStartedAt, KINDS],
     );
     const reported = new Set<string>();
     for (const event of events) {
@@ -196,18 +196,18 @@ export class ExpectedState {
       for (const key of keys) reported.add(`${family} ${key}`);
       const effects = this.calls.get(String(event.request_id)) ?? [];
       if (!effects.some((effect) => effect.family === family && keys.includes(effect.key)))
-        violations.push(`an event that no accepted call explains: ${JSON.stringify(event)}${this.origin(event)}`);
+        violations.push(`an event without an accepted call: ${JSON.stringify(event)}${this.origin(event)}`);
     }
     for (const [requestId, effects] of this.calls) {
       for (const effect of effects) {
         if (reported.has(`${effect.family} ${effect.key}`)) continue;
         if (NEVER_REPEATED.includes(effect.family) || !(await this.wasReportedBefore(effect)))
-          violations.push(`call ${requestId} was accepted, but no event tells of it: ${effect.family} ${effect.key}`);
+          violations.push(`call ${requestId} was accepted, but has no event: ${effect.family} ${effect.key}`);
       }
     }
     violations.push(...(await this.registryViolations()));
     await this.cluster.advance(1);
-    this.sectionBegan = this.cluster.clock.now();
+    this.sectionStartedAt = this.cluster.clock.now();
     this.calls = new Map();
     this.unexpected = new Map();
     return violations;
@@ -225,19 +225,19 @@ export class ExpectedState {
         (
           await this.cluster.database.rows('SELECT id FROM api_key WHERE id = ? AND revoked_at < ?', [
             subject,
-            this.sectionBegan,
+            this.sectionStartedAt,
           ])
         ).length === 1
       );
     const which = rest[0] === 'by' ? "JSON_VALUE(detail, '$.removeBy') = ?" : 'generation = ?';
     const rows = await this.cluster.database.rows(
       `SELECT id FROM event WHERE at < ? AND kind IN (?) AND host_id = ? AND ${which}`,
-      [this.sectionBegan, FAMILIES[family], subject, rest.at(-1)],
+      [this.sectionStartedAt, FAMILIES[family], subject, rest.at(-1)],
     );
     return rows.length === 1;
   }
 
-  /** What must hold of all tables whenever no call is under way. */
+  /** Invariants of all tables while no call is in flight. */
   private async registryViolations(): Promise<string[]> {
     const { database } = this.cluster;
     const none = async (what: string, sql: string, parameters: unknown[] = []): Promise<string[]> => {
@@ -246,7 +246,7 @@ export class ExpectedState {
     };
     const violations = [
       ...(await none(
-        'in the registry and removed from it at once',
+        'an entry with a tombstone',
         'SELECT p.host_id FROM process_server AS p JOIN tombstone AS t ON t.host_id = p.host_id',
       )),
       ...(await none(
@@ -254,17 +254,17 @@ export class ExpectedState {
         'SELECT p.host_id FROM process_server AS p LEFT JOIN process_server_lease AS l ON l.host_id = p.host_id AND l.generation = p.generation LEFT JOIN process_server_health AS h ON h.host_id = p.host_id WHERE l.host_id IS NULL OR h.host_id IS NULL',
       )),
       ...(await none(
-        'leaving or not, the entry and its lease disagree',
+        'an entry and its lease disagree about the decommissioning',
         'SELECT p.host_id FROM process_server AS p JOIN process_server_lease AS l ON l.host_id = p.host_id WHERE l.retired <> (p.decommissioned_at IS NOT NULL)',
       )),
       ...(await none(
-        'removed by the clean-up without having been decommissioned',
+        'removed by the clean-up without a decommissioning',
         "SELECT r.host_id, r.generation FROM event AS r LEFT JOIN event AS d ON d.host_id = r.host_id AND d.generation = r.generation AND d.kind IN ('decommissioned', 'decommissioned_by_force') WHERE r.kind = 'removed' AND d.id IS NULL",
       )),
       ...(await none(
-        'a key whose revocation no event tells of',
+        'a revoked key without an event',
         "SELECT k.id FROM api_key AS k LEFT JOIN event AS e ON e.kind = 'api_key_revoked' AND e.at = k.revoked_at AND JSON_VALUE(e.detail, '$.keyId') = k.id WHERE k.revoked_at >= ? AND e.id IS NULL",
-        [this.sectionBegan],
+        [this.sectionStartedAt],
       )),
     ];
     for (const child of ['process_server_lease', 'process_server_health', 'process_server_name_history']) {
@@ -276,7 +276,7 @@ export class ExpectedState {
       );
     }
     const counters = await database.counterErrors();
-    if (counters.length > 0) violations.push(`the tally differs from the entries: ${JSON.stringify(counters)}`);
+    if (counters.length > 0) violations.push(`the counters differ from the entries: ${JSON.stringify(counters)}`);
     return [...violations, ...(await this.countViolations())];
   }
 
@@ -292,7 +292,7 @@ export class ExpectedState {
         violations.push(`${hostId} registered ${count} times and has generation ${generations.get(hostId)}`);
     }
     for (const hostId of generations.keys())
-      if (!this.registrations.has(hostId)) violations.push(`${hostId} is known, though it was never accepted`);
+      if (!this.registrations.has(hostId)) violations.push(`${hostId} exists, but no registration of it was accepted`);
     for (const [table, expected] of [
       ['api_key', this.before.keys + this.created.keys],
       ['passphrase', this.before.passphrases + this.created.passphrases],
@@ -303,11 +303,11 @@ export class ExpectedState {
     return violations;
   }
 
-  /** What must hold of the whole run: nothing was done twice, and calls that cannot be repeated have as many events as there were of them. */
+  /** Invariants of the whole run: no effect is repeated, and non-idempotent calls have one event each. */
   async runViolations(): Promise<string[]> {
     const violations: string[] = [];
     for (const family of NAMES) {
-      const ofFamily = [FAMILIES[family], this.runBegan];
+      const ofFamily = [FAMILIES[family], this.runStartedAt];
       const what = family.startsWith('api_key_')
         ? "JSON_VALUE(detail, '$.keyId')"
         : family === 'passphrase_rotated'
@@ -333,14 +333,14 @@ export class ExpectedState {
     return [...violations, ...(await this.boundViolations())];
   }
 
-  /** What one process server can cause over and over has its bound: a refusal one an hour, news of heartbeats ten in each hour of its own, of which two touch an hour of the clock. */
+  /** Bounds the events of one process server: a rejection is recorded once an hour, other heartbeat events ten times in an hour of their own, two of which may overlap a clock hour. */
   private async boundViolations(): Promise<string[]> {
     const tooMany = await this.cluster.database.rows(
       `SELECT host_id, kind, COUNT(*) AS times FROM event
         WHERE at >= ? AND host_id IS NOT NULL AND (kind LIKE 'refused\\_%' OR kind IN (?))
         GROUP BY host_id, kind, FLOOR(UNIX_TIMESTAMP(at) / 3600)
        HAVING COUNT(*) > IF(kind LIKE 'refused\\_%', 1, IF(kind = 'source_address_changed', 2, 20)) LIMIT 5`,
-      [this.runBegan, Object.keys(MAX_EVENTS_PER_HOUR)],
+      [this.runStartedAt, Object.keys(MAX_EVENTS_PER_HOUR)],
     );
     return tooMany.length === 0 ? [] : [`too many events of one host in an hour: ${JSON.stringify(tooMany)}`];
   }

@@ -1,32 +1,32 @@
 export type Header = readonly [name: string, value: string];
 
-/** One request, as far as its answer is judged by it. */
+/** One request, with what is needed to check its response. */
 export interface FuzzRequest {
   readonly number: number;
-  readonly kind: 'valid' | 'nearly' | 'hostile';
-  /** What was done to it, for whoever reads of its failure. */
+  readonly kind: 'valid' | 'near_valid' | 'malicious';
+  /** Describes the mutation, for the report of a failure. */
   readonly what: string;
   readonly caller: string;
-  /** What its caller may do, as `openapi.json` names permissions. */
-  readonly may: readonly string[];
-  /** Its credential was of an earlier generation when it was made. */
+  /** The permissions of its caller, as named in `openapi.json`. */
+  readonly permissions: readonly string[];
+  /** Its credential was of an earlier generation when the request was generated. */
   readonly isRetired: boolean;
   readonly method: string;
-  /** Path and query, as they go over the wire. */
+  /** Path and query as sent. */
   readonly target: string;
   readonly headers: readonly Header[];
   readonly body: Buffer | null;
-  /** The process server whose genuine credential it carries. */
+  /** The process server whose genuine credential it has. */
   readonly credentialOf?: { readonly hostId: string; readonly generation: number };
-  /** Goes over a bare socket, as these bytes, instead of all that is said above. */
+  /** Sent over a plain socket as these bytes, instead of the fields above. */
   readonly wire?: Wire;
 }
 
 export interface Wire {
   readonly bytes: Buffer;
-  /** Answers to wait for before the connection is ended. */
+  /** Responses to wait for before the connection is ended. */
   readonly responses: number;
-  /** What becomes of a connection that has no answer: `ends` sends its FIN, `breaks` resets it, `stays` waits for the server. */
+  /** The fate of a connection without a response: `ends` sends its FIN, `breaks` resets it, `stays` waits for the server. */
   readonly then: 'ends' | 'breaks' | 'stays';
 }
 
@@ -36,7 +36,7 @@ export interface FuzzResponse {
   readonly text: string;
 }
 
-/** The bytes of a request that no client would send. */
+/** The bytes of a request that no HTTP client would send. */
 export function bytesOf(
   { method, target, headers, body }: Pick<FuzzRequest, 'method' | 'target' | 'headers' | 'body'>,
   more: readonly Header[] = [
@@ -56,7 +56,7 @@ export function bytesOf(
 
 const MAX_SHOWN_LENGTH = 4_000;
 
-/** Its bytes, so that it can be sent again: `printf '<this>' | nc …`. */
+/** The bytes of the request for repeating it: `printf '<this>' | nc …`. */
 export function shown({ wire, ...request }: FuzzRequest): string {
   const bytes = (wire?.bytes ?? bytesOf(request)).toString('latin1');
   const text = JSON.stringify(

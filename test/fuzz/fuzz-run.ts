@@ -16,28 +16,28 @@ export interface FuzzOptions {
   readonly inFlight: number;
 }
 
-/** Sections after which everything is compared with the tables: five at least, since memory is measured after the first, third and fifth fifth. */
+/** The tables are compared after each section. A multiple of five, because memory is measured after the first, third and last fifth. */
 const FIFTHS = 5;
 const MAX_SECTION_SIZE = 20_000;
-/** Before so many requests time passes; while they are under way jobs run; after them the log is looked at. */
+/** Before each batch the clock advances; during it the jobs run; after it the log is checked. */
 const BATCH = 400;
 const MAX_STEP_SECONDS = 200;
 const MAX_GROWTH_MIB = 32;
-/** The replica that gives up on half a request soon, so that a run need not wait for it. */
+/** The replica with a short request timeout, which keeps the run short when requests stay incomplete. */
 const IMPATIENT_REPLICA = 1;
 const SHORT_REQUEST_TIMEOUT_MS = 2_000;
-/** Faults that differ in their ids and numbers alone are shown once. */
+/** Violations that differ only in ids and numbers are shown once. */
 const MAX_VIOLATIONS_SHOWN = 40;
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+/gi;
 const MAX_CLOSING_MS = 10_000;
 
 export interface FuzzOutcome {
-  /** One of each kind, with the first request that showed it. */
+  /** One violation of each kind, with the first request that caused it. */
   readonly violations: readonly string[];
   readonly summary: string;
 }
 
-/** One run: requests of all kinds against two replicas, and everything that must hold of the answers and of what they left behind. */
+/** One run: requests of all kinds against two replicas, with the invariants of the responses and of the stored state. */
 export class FuzzRun {
   private readonly violations = new Map<string, { readonly first: string; times: number }>();
   private violationCount = 0;
@@ -77,14 +77,14 @@ export class FuzzRun {
   private async run(): Promise<FuzzOutcome> {
     const { requests } = this.options;
     const sections = FIFTHS * Math.ceil(requests / (FIFTHS * MAX_SECTION_SIZE));
-    const began = performance.now();
+    const startedAtMs = performance.now();
     for (let section = 1; section <= sections; section += 1) {
       const last = Math.round((requests * section) / sections);
       while (this.next <= last) await this.batch(Math.min(last, this.next + BATCH - 1));
       this.addViolations(await this.expectedState.sectionViolations());
       if ([1, 3, 5].includes((section * FIFTHS) / sections)) this.heaps.push(heapInUseMiB());
     }
-    const seconds = (performance.now() - began) / 1000;
+    const seconds = (performance.now() - startedAtMs) / 1000;
     this.addViolations(await this.expectedState.runViolations());
     await this.close();
     const [first = 0, ...later] = this.heaps;
@@ -101,7 +101,7 @@ export class FuzzRun {
     };
   }
 
-  /** Time passes while no request is under way: to one that waits for a lock, a leap would be a database that does not answer. */
+  /** Advances the clock while no request is in flight, because a request waiting for a lock would time out. */
   private async batch(last: number): Promise<void> {
     await this.cluster.advance(new RandomSource(this.options.seed + last).integer(1, MAX_STEP_SECONDS));
     await Promise.all([this.jobs(), ...Array.from({ length: this.options.inFlight }, () => this.sendUpTo(last))]);
@@ -124,7 +124,7 @@ export class FuzzRun {
     const replica = request.wire?.then === 'stays' ? IMPATIENT_REPLICA : request.number % this.senders.length;
     try {
       const responses = await this.senders[replica]!.responsesTo(request);
-      if (!request.wire && responses.length !== 1) return [`${responses.length} answers`];
+      if (!request.wire && responses.length !== 1) return [`${responses.length} responses`];
       return responses.flatMap((response) => this.check(request, response));
     } catch (error) {
       if (!(error instanceof ResponseCutShort)) throw error;
@@ -156,7 +156,7 @@ export class FuzzRun {
     }
   }
 
-  /** Nothing in the log is an error or shows a secret. It is emptied, for a run is long. */
+  /** The log contains no error and no secret. It is emptied to bound the memory of a long run. */
   private readLogs(): void {
     for (const line of this.cluster.log.splice(0)) {
       if ((JSON.parse(line) as { level: number }).level >= 50) this.addViolations([`logged as an error: ${line}`]);
@@ -164,7 +164,7 @@ export class FuzzRun {
     }
   }
 
-  /** The clients leave; then no connection and no heartbeat may be left at the server. */
+  /** Closes the clients, and verifies that the server has no connection and no heartbeat left. */
   private async close(): Promise<void> {
     for (const requestSender of this.senders) await requestSender.close();
     const left = async (): Promise<number> => {
@@ -205,10 +205,10 @@ export class FuzzRun {
     const accepted = Object.entries(this.expectedState.accepted).map(([family, count]) => `${family} ${count}`);
     return [
       `fuzz: ${requests} requests (${inFlight} in flight) in ${seconds.toFixed(1)} s, ${Math.round(requests / seconds)}/s`,
-      `answers ${statuses.join(', ')}; ${this.cutShort} cut short`,
+      `responses ${statuses.join(', ')}; ${this.cutShort} truncated`,
       `accepted ${accepted.join(', ')}`,
       `heap after 20, 60 and 100 %: ${this.heaps.map((heap) => heap.toFixed(1)).join(', ')} MiB`,
-      `${this.violationCount} faults`,
+      `${this.violationCount} violations`,
       `seed ${seed}`,
     ].join('; ');
   }

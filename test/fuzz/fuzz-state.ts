@@ -3,11 +3,11 @@ import { newApiKey, newPassphrase } from '@app/platform';
 import type { TestCluster } from '../support/test-cluster.js';
 import type { RandomSource } from './random-source.js';
 
-/** Host ids that come again and again; a few more are made up on the way. */
+/** Host ids that the requests reuse; a few more are generated during the run. */
 const HOSTS = 300;
-/** Of what comes and goes, so many of the newest are remembered. */
+/** The number of newest plans, keys and pages that are remembered. */
 const MAX_REMEMBERED = 200;
-/** Requests are about so many of the newest: one that is under way must still be remembered when its answer comes. */
+/** Requests use this many of the newest: the subject of a request in flight must still be remembered at its response. */
 export const ACTIVE_WINDOW = 100;
 
 export interface Registration {
@@ -16,13 +16,13 @@ export interface Registration {
   readonly credential: string;
 }
 
-/** A process server as its agent knows it: the newest registration, and one before it. */
+/** A process server as its agent knows it: the newest registration, and an earlier one. */
 export interface Host {
   readonly hostId: string;
   readonly machineId: string;
   latest: Registration | null;
   retired: Registration | null;
-  /** No credential of this or an earlier generation is good for anything any more: another came after it, or it was revoked or purged. */
+  /** Credentials of this and earlier generations are invalid: replaced, revoked or purged. */
   endedGeneration: number;
 }
 
@@ -42,10 +42,10 @@ export interface Plan {
 export interface Caller {
   readonly name: string;
   readonly authorization: string | null;
-  /** What it may do, as `openapi.json` names permissions. */
+  /** The permissions, as named in `openapi.json`. */
   readonly permissions: readonly string[];
   readonly credentialOf?: Registration;
-  /** Its credential is known to be good for nothing any more. */
+  /** Its credential is known to be invalid. */
   readonly isRetired?: boolean;
 }
 
@@ -58,17 +58,17 @@ const NO_PERMISSIONS: readonly string[] = [];
 
 const bearer = (token: string): string => `Bearer ${token}`;
 
-/** What the callers know: learnt from answers, and never more than the newest of it. */
+/** The knowledge of the callers: learnt from responses, limited to the newest. */
 export class FuzzState {
   readonly hosts: Host[];
   readonly plans: Plan[] = [];
   readonly passphraseIds: string[] = [];
-  /** Keys that were made on the way, by identity; the harness's own are not among them. */
+  /** Keys created during the run, by id, without those of the test itself. */
   readonly keyIds: string[] = [];
-  /** Paths with a cursor that leads to a next page. */
+  /** Paths with the cursor of a next page. */
   readonly nextPages: string[] = [];
   private readonly createdKeys: CreatedKey[] = [];
-  /** When the passphrase that the site began with lets nobody in any more, as far as answers have told. */
+  /** The expiry of the initial passphrase, as far as responses have shown it. */
   private firstPassphraseUntil = new Date(8.64e15);
 
   private constructor(
@@ -94,7 +94,7 @@ export class FuzzState {
         body: { name, role: 'admin', ...over },
         authorization: cluster.admin,
       });
-      if (status !== 201) throw new Error(`no key was made: ${status} ${JSON.stringify(body)}`);
+      if (status !== 201) throw new Error(`no key was created: ${status} ${JSON.stringify(body)}`);
       return body;
     };
     const expired = await createKey('expired', {
@@ -120,7 +120,7 @@ export class FuzzState {
     return random.oneOf(this.hosts);
   }
 
-  /** One that has registered, when a few looks find one. */
+  /** A host that has registered, if a few attempts find one. */
   registered(random: RandomSource): Host {
     for (let attempt = 0; attempt < 5; attempt += 1) {
       const host = this.host(random);
@@ -129,7 +129,7 @@ export class FuzzState {
     return this.host(random);
   }
 
-  /** Who may do what asks for this permission; of a process server, this one. */
+  /** A caller with this permission; for a process server, this one. */
   callerFor(permission: string, host: Host, random: RandomSource): Caller {
     switch (permission) {
       case 'passphrase':
@@ -147,7 +147,7 @@ export class FuzzState {
     }
   }
 
-  /** Any caller at all. */
+  /** A caller of any kind. */
   anyCaller(host: Host, random: RandomSource): Caller {
     return random.oneOf(Object.values(this.callers))(host, random);
   }
@@ -242,7 +242,7 @@ export class FuzzState {
     return this.plans.find((plan) => plan.planId === planId);
   }
 
-  /** A registration that was accepted. The answers of two may come in either order. */
+  /** Records an accepted registration. The responses of two may arrive in either order. */
   addRegistration(hostId: string, generation: number, credential: string): void {
     const host = this.hostOf(hostId);
     if (!host) return;
@@ -252,7 +252,7 @@ export class FuzzState {
     else host.retired = created;
   }
 
-  /** That of this generation, and so those before it. */
+  /** Invalidates the credentials of this and earlier generations. */
   endCredential(hostId: string, generation: number): void {
     const host = this.hostOf(hostId);
     if (host) host.endedGeneration = Math.max(host.endedGeneration, generation);

@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** What is alive after a full collection, in MiB. */
+/** The live heap after a full collection, in MiB. */
 export function heapInUseMiB(): number {
   collect();
   collect();

@@ -7,8 +7,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * What is wrong with the answer to a heartbeat: only a body that is no JSON object or names no usable generation is refused for what it
- * holds, and the response to an accepted one names members that the document does not. Null for every other call.
+ * Checks the response to a heartbeat: the content of a body is a reason for a rejection only if it is not a JSON object or has no
+ * usable generation, and an accepted response names undocumented members. Null for every other call.
  */
 export function heartbeatRuleViolation(
   { target, body }: FuzzRequest,
@@ -18,7 +18,8 @@ export function heartbeatRuleViolation(
   if (name !== HEARTBEAT || !body || (status !== 200 && status !== 400)) return null;
   const sent = jsonOf(body);
   const { code, ignored = [] } = JSON.parse(text) as { code?: string; ignored?: unknown[] };
-  if (code === 'malformed_json') return sent === undefined ? null : 'a heartbeat in JSON was refused as none';
+  if (code === 'malformed_json')
+    return sent === undefined ? null : 'a heartbeat in valid JSON was rejected as malformed';
   const isObject = typeof sent === 'object' && sent !== null && !Array.isArray(sent);
   const members = isObject ? new Map(Object.entries(sent)) : new Map<string, unknown>();
   const generation = members.get('generation');
@@ -26,7 +27,7 @@ export function heartbeatRuleViolation(
   if (code === 'validation_failed') {
     const isOfHost = UUID.test(decodeURIComponent(target.split(/[/?]/)[3] ?? ''));
     return isUsable && isOfHost && !target.includes('?')
-      ? `a heartbeat was refused for what it reports: ${text}`
+      ? `a heartbeat was rejected because of its report: ${text}`
       : null;
   }
   if (status !== 200) return null;

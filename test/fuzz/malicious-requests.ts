@@ -32,7 +32,7 @@ const STRANGE_NAMES = [
 const deep = (depth: number, open: string, close: string): string => open.repeat(depth) + '1' + close.repeat(depth);
 const json = (value: unknown): string => JSON.stringify(value);
 
-/** Bodies that mean nothing good; `fields` is what the call would take. */
+/** Malicious bodies; `fields` are valid fields of the call. */
 export const MALICIOUS_BODIES: Readonly<
   Record<string, (fields: Record<string, unknown>, random: RandomSource) => string | Buffer>
 > = {
@@ -114,7 +114,7 @@ export const MALICIOUS_BODIES: Readonly<
   'random bytes': (_fields, random) => random.bytes(random.integer(1, 300)),
 };
 
-/** The fields with one of them, or one more, holding this JSON. */
+/** The fields, with one field replaced or added that has this JSON. */
 function withField(fields: Record<string, unknown>, random: RandomSource, value: string): string {
   const names = Object.keys(fields);
   const name = names.length > 0 ? random.oneOf(names) : 'reason';
@@ -269,7 +269,7 @@ const asIs = (text: string, then: Wire['then'] = 'ends', responses = 1): Wire =>
 });
 const headed = (...lines: string[]): string => ['GET /v1/fleet HTTP/1.1', 'host: x', ...lines, '', ''].join('\r\n');
 
-/** What is hardly HTTP any more. `whole` is a request that would be understood. */
+/** Barely HTTP. `whole` is a valid request. */
 export const MALICIOUS_WIRES: Readonly<
   Record<string, (whole: Parameters<typeof bytesOf>[0], random: RandomSource) => Wire>
 > = {

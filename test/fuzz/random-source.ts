@@ -2,7 +2,7 @@ import { seededRandom } from '@app/platform';
 
 const HEX = '0123456789abcdef';
 
-/** What one request is made of, drawn by chance that its seed repeats. */
+/** A seeded source of random values for one request. */
 export class RandomSource {
   private readonly fraction: () => number;
 
@@ -14,18 +14,18 @@ export class RandomSource {
     return this.fraction() < probability;
   }
 
-  /** From `least` to `most`, both included. */
+  /** From `min` to `max`, both included. */
   integer(min: number, max: number): number {
     return min + Math.floor(this.fraction() * (max - min + 1));
   }
 
   oneOf<Item>(items: readonly Item[]): Item {
     const item = items[this.integer(0, items.length - 1)];
-    if (item === undefined) throw new Error('nothing to draw from');
+    if (item === undefined) throw new Error('no items to choose from');
     return item;
   }
 
-  /** By weights, e.g. `{ often: 9, seldom: 1 }`. */
+  /** Chooses by weight, e.g. `{ often: 9, seldom: 1 }`. */
   weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
     const entries = Object.entries(weights) as [Name, number][];
     let left = this.fraction() * entries.reduce((sum, [, weight]) => sum + weight, 0);

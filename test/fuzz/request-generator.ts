@@ -11,8 +11,8 @@ import {
 import { edgeValue, validObject, validValue, type Subject } from './value-generator.js';
 import { ACTIVE_WINDOW, type Caller, type FuzzState } from './fuzz-state.js';
 
-/** Calls that a registry lives from come oftener; one that makes others useless, or costs much, more seldom. */
-const OFTEN: Readonly<Record<string, number>> = {
+/** Essential calls are more frequent; calls that are expensive or invalidate others are rarer. */
+const RELATIVE_FREQUENCY: Readonly<Record<string, number>> = {
   'PUT /v1/process-servers/{hostId}': 5,
   'POST /v1/process-servers/{hostId}/heartbeats': 5,
   'POST /v1/process-servers/{hostId}/purge': 1.5,
@@ -21,14 +21,14 @@ const OFTEN: Readonly<Record<string, number>> = {
   'GET /metrics': 0.3,
   'GET /v1/events/export': 0.2,
 };
-const WEIGHTS = Object.fromEntries(OPERATIONS.map(({ name }) => [name, OFTEN[name] ?? 1]));
+const WEIGHTS = Object.fromEntries(OPERATIONS.map(({ name }) => [name, RELATIVE_FREQUENCY[name] ?? 1]));
 const BY_NAME = new Map(OPERATIONS.map((operation) => [operation.name, operation]));
-/** These leave a connection waiting for seconds. */
-const SILENCE_PASSES = 0.02;
-/** Mixed into the seed, so that requests with numbers beside each other have nothing in common. */
-const SPREAD = 0x9e3779b1;
+/** The share of incomplete requests that leave their connection open, which takes seconds. */
+const OPEN_CONNECTION_SHARE = 0.02;
+/** Mixed into the seed, so that requests with adjacent numbers are unrelated. */
+const SEED_MULTIPLIER = 0x9e3779b1;
 
-/** A request by its parts, before it is written down. */
+/** The parts of a request before serialisation. */
 interface Parts {
   operation: Operation;
   subject: Subject;
@@ -40,7 +40,7 @@ interface Parts {
   caller: Caller;
 }
 
-/** Makes the requests of a run: the same for the same seed, number and knowledge. */
+/** Generates the requests of a run: the same for the same seed, number and fuzz state. */
 export class RequestGenerator {
   constructor(
     private readonly seed: number,
@@ -48,11 +48,11 @@ export class RequestGenerator {
   ) {}
 
   request(number: number): FuzzRequest {
-    const random = new RandomSource(Math.imul(this.seed, SPREAD) + number);
-    const kind = random.oneOf(['valid', 'nearly', 'hostile'] as const);
+    const random = new RandomSource(Math.imul(this.seed, SEED_MULTIPLIER) + number);
+    const kind = random.oneOf(['valid', 'near_valid', 'malicious'] as const);
     const parts = this.validParts(number, random);
     if (kind === 'valid') return this.written(number, kind, parts.operation.name, parts);
-    if (kind === 'nearly') return this.written(number, kind, this.mutate(parts, random), parts);
+    if (kind === 'near_valid') return this.written(number, kind, this.mutate(parts, random), parts);
     return this.malicious(number, parts, random);
   }
 
@@ -74,7 +74,7 @@ export class RequestGenerator {
     const inQuery = operation.parameters.filter((parameter) => parameter.in === 'query' && parameter.name !== 'cursor');
     const query = random.some(inQuery, 0.25).map(({ name, schema }): [string, string] => [name, valueOf(name, schema)]);
     const force = query.some(([name, value]) => name === 'force' && value === 'true');
-    // The whole log of a long run is tens of megabytes; a few ask for that all the same.
+    // The complete log of a long run has tens of megabytes, so most exports have a start.
     if (operation.path === '/v1/events/export' && !query.some(([name]) => name === 'from'))
       query.push(['from', valueOf('from', {})]);
     if (force && !query.some(([name]) => name === 'reason')) query.push(['reason', 'test']);
@@ -95,7 +95,7 @@ export class RequestGenerator {
     };
   }
 
-  /** Makes one thing wrong, or brings it to the edge; says what. */
+  /** Makes one part invalid or extreme; returns a description. */
   private mutate(parts: Parts, random: RandomSource): string {
     const { operation, subject, fields } = parts;
     const { latest, retired } = subject.host;
@@ -129,7 +129,7 @@ export class RequestGenerator {
       mutators[`edge of ${name}`] = () =>
         (parts.query = [...parts.query.filter(([one]) => one !== name), [name, String(edgeValue(schema, random))]]);
       mutators[`${name} twice`] = () => parts.query.push([name, '1'], [name, '1']);
-      mutators['strange cursor'] = () =>
+      mutators['invalid cursor'] = () =>
         parts.query.push(['cursor', random.oneOf(['x', '', 'eyJhIjoxfQ', 'a.b', 'A'.repeat(6_000)])]);
     }
     if (fields && operation.body) {
@@ -170,7 +170,7 @@ export class RequestGenerator {
     const mutationKind = random.weighted({ body: 3, target: 3, headers: 2, method: 1, wire: 2 });
     const { operation, fields } = parts;
     if (random.chance(0.3)) parts.caller = this.state.anyCaller(parts.subject.host, random);
-    const valid = this.written(number, 'hostile', operation.name, parts);
+    const valid = this.written(number, 'malicious', operation.name, parts);
     switch (mutationKind) {
       case 'body': {
         const name = random.oneOf(Object.keys(MALICIOUS_BODIES));
@@ -202,15 +202,15 @@ export class RequestGenerator {
 
   private onTheWire(valid: FuzzRequest, random: RandomSource): FuzzRequest {
     const name = random.oneOf(Object.keys(MALICIOUS_WIRES));
-    // What may be understood after all must not be allowed anything: nobody would know what it changed.
+    // Sent without credentials: if the server accepts the bytes, the expected state could not determine the change.
     const asAnonymous = { ...valid, headers: valid.headers.filter(([one]) => one !== 'authorization') };
     const { then, ...wire } = MALICIOUS_WIRES[name]!(asAnonymous, random);
     return {
       ...asAnonymous,
       caller: 'none',
-      may: [],
+      permissions: [],
       what: name,
-      wire: { ...wire, then: then === 'stays' && !random.chance(SILENCE_PASSES) ? 'breaks' : then },
+      wire: { ...wire, then: then === 'stays' && !random.chance(OPEN_CONNECTION_SHARE) ? 'breaks' : then },
     };
   }
 
@@ -235,7 +235,7 @@ export class RequestGenerator {
       kind,
       what,
       caller: caller.name,
-      may: caller.permissions,
+      permissions: caller.permissions,
       isRetired: caller.isRetired ?? false,
       method,
       target:

@@ -2,23 +2,23 @@ import { connect, type Socket } from 'node:net';
 import { Pool, type Dispatcher } from 'undici';
 import { bytesOf, type FuzzResponse, type FuzzRequest, type Wire } from './fuzz-request.js';
 
-/** Nobody waits longer for an answer. */
+/** The time limit of every response. */
 const RESPONSE_TIMEOUT_MS = 30_000;
 const MAX_BODY_BYTES = 65_536;
-/** A connection that is to be broken is given so long to answer at once. */
+/** The time for a response on a connection before the client resets it. */
 const BREAK_AFTER_MS = 5;
 
 export class RequestTimeout extends Error {}
-/** The server refused before the whole body had come, and the connection ended in the middle of it. */
+/** The server rejected the request before the end of the body, and the connection ended within the response. */
 export class ResponseCutShort extends Error {}
 
-/** What undici refuses to send. It must not even be asked to: a pool takes the refusal for a full connection, and uses that one never again. */
+/** Requests that undici refuses to send. Its pool would treat the refusal as a full connection, and never use that one again. */
 const isRejectedByClient = ({ method, target, headers }: FuzzRequest): boolean =>
   method === 'CONNECT' ||
   !/^\/[\x21-\xff]*$/.test(target) ||
   headers.some(([, value]) => !/^[\t\x20-\x7e\x80-\xff]*$/.test(value));
 
-/** Sends requests to one replica: as a client does, or byte by byte what no client would send. */
+/** Sends requests to one replica: by an HTTP client, or as raw bytes. */
 export class RequestSender {
   private readonly pool: Pool;
   private readonly port: number;
@@ -29,7 +29,7 @@ export class RequestSender {
     this.pool = new Pool(url, { connections: inFlight, pipelining: 1 });
   }
 
-  /** Every answer to it: one, but for what is not quite a request. */
+  /** All responses: exactly one for a well-formed request. */
   async responsesTo(request: FuzzRequest): Promise<FuzzResponse[]> {
     const { method, wire } = request;
     if (wire) return this.overSocket(wire, method);
@@ -39,7 +39,7 @@ export class RequestSender {
     const late = new Promise<never>(
       (_resolve, reject) =>
         (timer = setTimeout(
-          () => reject(new RequestTimeout(`no answer within ${RESPONSE_TIMEOUT_MS / 1000} s`)),
+          () => reject(new RequestTimeout(`no response within ${RESPONSE_TIMEOUT_MS / 1000} s`)),
           RESPONSE_TIMEOUT_MS,
         )),
     );
@@ -104,7 +104,7 @@ export class RequestSender {
   }
 }
 
-/** The whole answers among these bytes. */
+/** Parses the complete responses in these bytes. */
 function parseResponses(received: Buffer, method: string): FuzzResponse[] {
   const responses: FuzzResponse[] = [];
   let at = 0;

@@ -5,19 +5,19 @@ import type { FuzzResponse, FuzzRequest } from './fuzz-request.js';
 import { heartbeatRuleViolation } from './heartbeat-rule.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** In JSON everything is one line, so a frame is looked for as V8 writes it: name, file, line and column. */
+/** JSON has no line breaks, so the pattern matches a stack frame as V8 formats it: name, file, line and column. */
 const STACK_TRACE = /\bat (\S+ ){1,3}\(\S+:\d+:\d+\)|\bat file:|node:internal|node_modules/;
-/** As the server's own statements and the database's messages are written; none of it stands in what the requests are made of. */
+/** Matches the server's statements and the database's messages, but no text of the requests. */
 const SQL_WORDS =
   /\b(SELECT \w+\.|INSERT INTO|DELETE FROM|UPDATE \w+ AS|FOR UPDATE|ER_[A-Z]+_|SQLSTATE|SQL syntax|Duplicate entry|Deadlock found|FOREIGN KEY|utf8mb4|InnoDB|ECONN[A-Z]+)/;
 export const SECRET = /psc_[\w-]{60,}|csk_[\w-]{43}|\b([A-Z2-9]{5}-){5}[A-Z2-9]{5}\b/g;
-/** The one secret that an answer may show, because it has just been made for whoever asked. */
+/** The only secret that a response may contain, because the call has just created it. */
 const SHOWN_ONCE: Readonly<Record<string, string>> = {
   'PUT /v1/process-servers/{hostId}': 'credential',
   'POST /v1/api-keys': 'key',
 };
 
-/** What is wrong with an answer; nothing when it keeps to the contract. */
+/** The violations of the contract in a response. */
 export function responseViolations(
   request: FuzzRequest,
   response: FuzzResponse,
@@ -28,7 +28,7 @@ export function responseViolations(
   if (status >= 500) return [`a 5xx: ${status} ${text}`];
   const intrusion = operation && status < 400 ? intrusionBy(request, operation) : null;
   if (intrusion) return [intrusion];
-  if (method === 'HEAD') return text === '' ? [] : ['an answer to HEAD has a body'];
+  if (method === 'HEAD') return text === '' ? [] : ['a response to HEAD has a body'];
   const violations: (string | null)[] = [
     status >= 400 ? problemViolation(response, operation) : successViolation(response),
   ];
@@ -45,23 +45,24 @@ export function responseViolations(
   return violations.filter((violation) => violation !== null);
 }
 
-/** What was let in and must not be; null when it may. */
+/** The unauthorised access that an accepted call shows; null if it was authorised. */
 function intrusionBy(
-  { may, isRetired, credentialOf, target, caller }: FuzzRequest,
+  { permissions, isRetired, credentialOf, target, caller }: FuzzRequest,
   { permission, name }: Operation,
 ): string | null {
   if (permission === 'anyone' || permission === 'metrics') return null;
-  if (!may.includes(permission)) return `${name} let in ${caller}, who may not`;
+  if (!permissions.includes(permission)) return `${name} accepted the unauthorised caller ${caller}`;
   if (!credentialOf) return null;
-  if (isRetired) return `${name} let in a credential that was replaced, revoked or purged`;
-  return target.toLowerCase().includes(credentialOf.hostId) ? null : `${name} let in a credential of another host id`;
+  if (isRetired) return `${name} accepted a credential that was replaced, revoked or purged`;
+  return target.toLowerCase().includes(credentialOf.hostId) ? null : `${name} accepted a credential of another host id`;
 }
 
 function problemViolation({ status, headers, text }: FuzzResponse, operation: Operation | null): string | null {
   if (headers['content-type'] !== 'application/problem+json; charset=utf-8')
     return `${status} as ${String(headers['content-type'])}: ${text.slice(0, 200)}`;
   const problem = parsed(text) as Record<string, unknown> | undefined;
-  if (typeof problem !== 'object' || problem === null) return `${status} whose body is no JSON: ${text.slice(0, 200)}`;
+  if (typeof problem !== 'object' || problem === null)
+    return `${status} with a body that is not JSON: ${text.slice(0, 200)}`;
   const code = problem['code'] as ProblemCode;
   if (!PROBLEM_CODES.includes(code)) return `an unknown code: ${text}`;
   const { title, status: belonging } = PROBLEMS[code];
@@ -75,15 +76,15 @@ function problemViolation({ status, headers, text }: FuzzResponse, operation: Op
     return `${code} ${'retry-after' in headers ? 'with' : 'without'} retry-after`;
   if ((status === 405) !== 'allow' in headers) return `${code} ${'allow' in headers ? 'with' : 'without'} allow`;
   if (!operation) return null;
-  const stated = operation.answers.get(status);
-  return stated?.codes.includes(code) ? null : `the document states no ${status} ${code} for ${operation.name}`;
+  const stated = operation.responses.get(status);
+  return stated?.codes.includes(code) ? null : `the document has no ${status} ${code} for ${operation.name}`;
 }
 
 function successViolation({ status, headers, text }: FuzzResponse): string | null {
   const contentType = String(headers['content-type'] ?? '');
   if (contentType && !contentType.endsWith('; charset=utf-8')) return `${status} as ${contentType}`;
   return contentType.startsWith('application/json') && parsed(text) === undefined
-    ? `${status} whose body is no JSON`
+    ? `${status} with a body that is not JSON`
     : null;
 }
 

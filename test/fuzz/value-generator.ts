@@ -2,7 +2,7 @@ import { plain, type Schema } from './contract.js';
 import type { RandomSource } from './random-source.js';
 import type { Host, Plan, FuzzState } from './fuzz-state.js';
 
-/** What a request is about: names and numbers in it fit together. */
+/** The subject of a request, so that its ids and numbers match. */
 export interface Subject {
   readonly host: Host;
   readonly plan: Plan | null;
@@ -21,53 +21,53 @@ const NAMES = [
   '<script>alert(1)</script>',
 ];
 
-const instantNear = (state: FuzzState, random: RandomSource, from: number, to: number): string =>
+const timestampNear = (state: FuzzState, random: RandomSource, from: number, to: number): string =>
   new Date(state.now.getTime() + random.integer(from, to) * 1000).toISOString();
 
 type MadeValue = (subject: Subject, state: FuzzState, random: RandomSource) => unknown;
 
-/** What the document cannot say of a value: which one makes sense. */
-const MEANT: Readonly<Record<string, MadeValue>> = {
+/** Meaningful values by name, which the schema cannot describe. */
+const MEANINGFUL_VALUES: Readonly<Record<string, MadeValue>> = {
   hostId: ({ host }) => host.hostId,
   generation: ({ host }) => host.latest?.generation ?? 1,
-  machineId: ({ host }, _world, random) => (random.chance(0.95) ? host.machineId : 'machine-other'),
-  instanceId: (_subject, _world, random) => random.oneOf(['i1', 'i1', 'i1', 'i2', 'i3']),
-  friendlyName: (_subject, _world, random) => `${random.oneOf(NAMES)}${random.integer(1, 60)}`,
-  ipAddress: (_subject, _world, random) =>
+  machineId: ({ host }, _state, random) => (random.chance(0.95) ? host.machineId : 'machine-other'),
+  instanceId: (_subject, _state, random) => random.oneOf(['i1', 'i1', 'i1', 'i2', 'i3']),
+  friendlyName: (_subject, _state, random) => `${random.oneOf(NAMES)}${random.integer(1, 60)}`,
+  ipAddress: (_subject, _state, random) =>
     random.oneOf([
       `192.0.2.${random.integer(1, 60)}`,
       `2001:db8::${random.integer(1, 30)}`,
       `::ffff:10.0.0.${random.integer(1, 9)}`,
     ]),
-  agentVersion: (_subject, _world, random) =>
+  agentVersion: (_subject, _state, random) =>
     random.oneOf(['9.63.7187.1', '9.63.7187.1', '9.62.1.0', '9.59.0.0', '9.50.1.1', '1.0.0.0']),
-  dataPort: (_subject, _world, random) => random.oneOf([9443, 9433, 1, 65_535]),
-  protectedMachineCount: (_subject, _world, random) => random.oneOf([0, 0, 0, 3]),
-  sentAt: (_subject, state, random) => instantNear(state, random, -3_600, 600),
-  expiresAt: (_subject, state, random) => instantNear(state, random, 300, 90_000),
-  previousCredential: ({ host }, _world, random) =>
+  dataPort: (_subject, _state, random) => random.oneOf([9443, 9433, 1, 65_535]),
+  protectedMachineCount: (_subject, _state, random) => random.oneOf([0, 0, 0, 3]),
+  sentAt: (_subject, state, random) => timestampNear(state, random, -3_600, 600),
+  expiresAt: (_subject, state, random) => timestampNear(state, random, 300, 90_000),
+  previousCredential: ({ host }, _state, random) =>
     (random.chance(0.8) ? host.latest : host.retired)?.credential ?? null,
-  certificateExpiresAt: (_subject, state, random) => instantNear(state, random, -90_000, 9_000_000),
-  from: (_subject, state, random) => instantNear(state, random, -9_000, 0),
-  to: (_subject, state, random) => instantNear(state, random, -100, 100),
-  reason: (_subject, _world, random) => random.oneOf(REASONS),
+  certificateExpiresAt: (_subject, state, random) => timestampNear(state, random, -90_000, 9_000_000),
+  from: (_subject, state, random) => timestampNear(state, random, -9_000, 0),
+  to: (_subject, state, random) => timestampNear(state, random, -100, 100),
+  reason: (_subject, _state, random) => random.oneOf(REASONS),
   name: ({ number }) => `name ${number}`,
   expectedCount: ({ plan }) => plan?.generations.size ?? 0,
-  force: (_subject, _world, random) => random.chance(0.9),
+  force: (_subject, _state, random) => random.chance(0.9),
   acknowledgeShare: () => true,
-  planId: ({ plan }, _world, random) => plan?.planId ?? random.uuid(),
+  planId: ({ plan }, _state, random) => plan?.planId ?? random.uuid(),
   keyId: (_subject, state, random) => (state.keyIds.length > 0 ? random.oneOf(state.keyIds) : random.uuid()),
   passphraseId: (_subject, state, random) =>
     state.passphraseIds.length > 0 ? random.oneOf(state.passphraseIds) : random.uuid(),
-  limit: (_subject, _world, random) => random.oneOf([1, 2, 10, 20, 50]),
-  overlapSeconds: (_subject, _world, random) => random.oneOf([0, 1, 60, 300]),
-  silentForSeconds: (_subject, _world, random) => random.oneOf([0, 60, 300, 3_600]),
-  kind: (_subject, _world, random) =>
+  limit: (_subject, _state, random) => random.oneOf([1, 2, 10, 20, 50]),
+  overlapSeconds: (_subject, _state, random) => random.oneOf([0, 1, 60, 300]),
+  silentForSeconds: (_subject, _state, random) => random.oneOf([0, 60, 300, 3_600]),
+  kind: (_subject, _state, random) =>
     random.oneOf(['purged', 'registered', 'refused_host_id_conflict', 'no_such_kind']),
-  'if-none-match': (_subject, _world, random) => random.oneOf(['*', 'W/"x"', '"a", W/"b"']),
+  'if-none-match': (_subject, _state, random) => random.oneOf(['*', 'W/"x"', '"a", W/"b"']),
 };
 
-/** A value that a call takes: what makes sense under this name, else whatever the schema allows. */
+/** A valid value: a meaningful one for this name, otherwise any that the schema allows. */
 export function validValue(
   name: string,
   stated: Schema,
@@ -75,7 +75,7 @@ export function validValue(
   state: FuzzState,
   random: RandomSource,
 ): unknown {
-  const meant = Object.hasOwn(MEANT, name) ? MEANT[name] : undefined;
+  const meant = Object.hasOwn(MEANINGFUL_VALUES, name) ? MEANINGFUL_VALUES[name] : undefined;
   if (meant) return meant(subject, state, random);
   const schema = plain(stated);
   if (schema.enum) return random.oneOf(schema.enum);
@@ -141,7 +141,7 @@ const TEXTS = [
 const NUMBERS = [-1, 0, 1, 0.5, 443, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e21, 1e308, -0];
 const OTHERS = [null, true, false, [], {}, [[]], [null], { a: 1 }];
 
-/** One at the edge of what the schema allows, or just beyond, or of another type. */
+/** A value at a limit of the schema, just beyond it, or of another type. */
 export function edgeValue(stated: Schema, random: RandomSource): unknown {
   const { minimum, maximum, maxLength, maxItems, type } = plain(stated);
   const edges: unknown[] = [random.oneOf(TEXTS), random.oneOf(NUMBERS), random.oneOf(OTHERS)];
