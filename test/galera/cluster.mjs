@@ -1,4 +1,4 @@
-/** A Galera cluster of three nodes on loopback, in a folder of its own. */
+/** A Galera cluster of three nodes on loopback, in its own folder. */
 import { execFile, spawn } from 'node:child_process';
 import { chownSync, closeSync, openSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const NODES = 3;
 const READY_WITHIN_MS = 120_000;
 const END_WITHIN_MS = 20_000;
-/** The rsync state transfer fails as root: its daemon gives root up, and then cannot write. */
+/** The rsync state transfer fails as root, because its daemon drops root and then cannot write. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
 export const USER = 'configuration_server_test';
 
@@ -23,7 +23,7 @@ export class GaleraCluster {
     this.#nodes = nodes;
   }
 
-  /** Starts the nodes one after the other; each joins those before it. */
+  /** Starts the nodes one after the other; each joins the earlier ones. */
   static async start(folder, programs, password) {
     const owner = process.getuid?.() === 0 ? NOBODY : {};
     await chmod(folder, 0o755);
@@ -66,12 +66,12 @@ export class GaleraCluster {
     }
   }
 
-  /** For each node, where it listens and its process. */
+  /** The address and the process of each node. */
   get nodes() {
     return this.#nodes.map(({ ports, process: child }) => ({ host: '127.0.0.1', port: ports.sql, pid: child.pid }));
   }
 
-  /** Ends every node. */
+  /** Terminates every node. */
   async stop() {
     const running = this.#nodes
       .map(({ process: child }) => child)

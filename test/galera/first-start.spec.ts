@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { ProgramCluster } from './program-cluster.js';
 
 it.each([1, 2, 3])(
-  'two replicas that start at once on two nodes and an empty schema both serve, with one set of first secrets (%d)',
+  'two replicas that start concurrently on two nodes and an empty schema both serve, with one set of initial secrets (%d)',
   async () => {
     const cluster = await ProgramCluster.open([]);
     try {

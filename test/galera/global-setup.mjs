@@ -8,7 +8,7 @@ import { findPrograms } from './packages.mjs';
 
 /**
  * One cluster for the whole run. TEST_DATABASE is its first node, for the schemas of the tests; TEST_DATABASE_NODES are the
- * addresses that replicas are spread over, and CLUSTER_PIDS the processes of the nodes.
+ * addresses for the replicas, and CLUSTER_PIDS the processes of the nodes.
  */
 export default async function globalSetup() {
   const folder = await mkdtemp(join(tmpdir(), 'configuration-server-galera-'));
@@ -18,7 +18,7 @@ export default async function globalSetup() {
     (removed ??= Promise.resolve(cluster?.stop()).then(() =>
       rm(folder, { recursive: true, force: true, maxRetries: 5 }),
     ));
-  // Jest runs no teardown when it is interrupted.
+  // Jest runs no teardown after an interruption.
   for (const [signal, exitCode] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],

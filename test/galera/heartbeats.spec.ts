@@ -6,7 +6,7 @@ import { ProgramCluster } from './program-cluster.js';
 
 const HOSTS = 10;
 const LOAD_MS = 15_000;
-/** Each heartbeat is known by how far its sender's clock is ahead: that is written with it, and nothing decides by it. */
+/** The clock lead of its sender identifies each heartbeat: it is stored, and no decision depends on it. */
 const APART_MS = 10_000;
 const KEEP_EACH_WRITE = `
   CREATE TABLE written (number BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, host_id CHAR(36) NOT NULL, beat BIGINT);
@@ -17,7 +17,7 @@ interface Sender {
   readonly hostId: string;
   readonly generation: number;
   readonly credential: string;
-  beats: number;
+  sentHeartbeats: number;
   readonly acknowledged: Set<number>;
 }
 
@@ -35,23 +35,23 @@ async function sender(): Promise<Sender> {
     hostId,
     generation: Number(body['generation']),
     credential: String(body['credential']),
-    beats: 0,
+    sentHeartbeats: 0,
     acknowledged: new Set(),
   };
 }
 
 it.each([
-  ['that say the same again', {}],
+  ['without changes', {}],
   ['with load and counts', { load: { cpuPercent: 12 }, protectedMachineCount: 1 }],
 ])(
-  'heartbeats %s, sent through both replicas at once, are written when they are acknowledged',
+  'heartbeats %s, sent through both replicas concurrently, are written when they are acknowledged',
   async (_what, report) => {
     const senders = await Promise.all(Array.from({ length: HOSTS }, sender));
     const untilMs = Date.now() + LOAD_MS;
     const statuses = new Map<number, number>();
-    const beat = async (from: Sender, replica: number): Promise<void> => {
+    const sendHeartbeats = async (from: Sender, replica: number): Promise<void> => {
       while (Date.now() < untilMs) {
-        const number = (from.beats += 1);
+        const number = (from.sentHeartbeats += 1);
         const body = {
           generation: from.generation,
           agentVersion: '1.0.0.0',
@@ -70,7 +70,7 @@ it.each([
         await pause(number % 6);
       }
     };
-    await Promise.all(senders.flatMap((from) => [beat(from, 0), beat(from, 1)]));
+    await Promise.all(senders.flatMap((from) => [sendHeartbeats(from, 0), sendHeartbeats(from, 1)]));
     let acknowledged = 0;
     const lost: string[] = [];
     for (const { hostId, acknowledged: numbers } of senders) {
@@ -83,7 +83,7 @@ it.each([
       lost.push(...[...numbers].filter((number) => !written.has(number)).map((number) => `${hostId} ${number}`));
     }
     console.log(
-      `${acknowledged} heartbeats acknowledged, ${lost.length} of them never written; answers by status: ${JSON.stringify([...statuses])}`,
+      `${acknowledged} heartbeats acknowledged, ${lost.length} of them never written; responses by status: ${JSON.stringify([...statuses])}`,
     );
     expect(acknowledged).toBeGreaterThan(1_000);
     expect(lost).toEqual([]);

@@ -1,6 +1,6 @@
 import { project } from '../../jest.config.mjs';
 
-/** `npm run test:galera`: what only a cluster shows, and the concurrent calls of the model with replicas on different nodes. */
+/** `npm run test:galera`: tests that need a cluster, and the concurrent calls of the model with replicas on different nodes. */
 export default {
   ...project,
   testRegex: '/test/(galera/.*|model/concurrent-calls)\\.spec\\.ts$',

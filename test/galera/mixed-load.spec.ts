@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-it('a mixture of calls on few hosts through both replicas leaves exactly what was acknowledged', async () => {
+it('mixed calls on few hosts through both replicas result exactly in the acknowledged state', async () => {
   const load = new MixedLoad(cluster, 6);
   await load.run(10, LOAD_MS);
   console.log(`${load.ledger.length} calls: ${load.statuses}`);

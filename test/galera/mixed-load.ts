@@ -5,11 +5,11 @@ import type { ProgramCluster, Reply } from './program-cluster.js';
 
 type CallKind = 'register' | 'heartbeat' | 'decommission' | 'purge' | 'read after register' | 'read after purge';
 
-/** One call of the load, and how it was answered. */
-interface LedgerLine {
+/** One call of the load, and its result. */
+interface LedgerEntry {
   readonly kind: CallKind;
   readonly hostId: string;
-  /** Of a registration, the one that was answered; of any other call, the one that it named. */
+  /** The assigned generation of a registration; the requested generation of any other call. */
   readonly generation: number;
   readonly status: number;
   readonly sentAtMs: number;
@@ -25,9 +25,9 @@ interface Host {
 const CHANGES =
   "('registered', 'registered_again', 'replaced', 'decommissioned', 'purged', 'purged_by_force', 'removed')";
 
-/** Many callers on few hosts, through every replica, with a ledger of what was answered. */
+/** Many callers on few hosts, through every replica, with a ledger of the results. */
 export class MixedLoad {
-  readonly ledger: LedgerLine[] = [];
+  readonly ledger: LedgerEntry[] = [];
   private readonly hosts: Host[];
 
   constructor(
@@ -56,7 +56,7 @@ export class MixedLoad {
     );
   }
 
-  /** Every kind of call, in a fixed proportion; which host and replica follows from the numbers. */
+  /** Every kind of call, in a fixed proportion; the numbers determine host and replica. */
   private async callOf(turn: number, caller: number): Promise<void> {
     const host = this.hosts[(turn + caller * 3) % this.hosts.length] as Host;
     const replica = (turn >> 1) % this.cluster.replicas.length;
@@ -118,10 +118,10 @@ export class MixedLoad {
     this.ledger.push({ kind, hostId, generation, status, sentAtMs, respondedAtMs: sentAtMs + tookMs });
   }
 
-  /** Reads at the other replica that did not see what had been acknowledged. */
+  /** Reads at the other replica without an acknowledged change. */
   readonly staleReads: string[] = [];
 
-  /** Where the ledger and the database disagree. */
+  /** The differences between the ledger and the database. */
   async disagreements(): Promise<string[]> {
     const violations = [...this.staleReads];
     const hostIds = this.hosts.map(({ hostId }) => hostId);
@@ -130,12 +130,12 @@ export class MixedLoad {
       [hostIds],
     );
     const events = new Set(rows.map(({ kind, host_id, generation }) => `${host_id} ${nameOf(kind)} ${generation}`));
-    for (const line of this.acknowledged('register', 'decommission', 'purge')) {
+    for (const entry of this.acknowledged('register', 'decommission', 'purge')) {
       const name = { register: 'registered', decommission: 'decommissioned', purge: 'purged' }[
-        line.kind as 'register' | 'decommission' | 'purge'
+        entry.kind as 'register' | 'decommission' | 'purge'
       ];
-      if (!events.has(`${line.hostId} ${name} ${line.generation}`))
-        violations.push(`acknowledged without an event: ${JSON.stringify(line)}`);
+      if (!events.has(`${entry.hostId} ${name} ${entry.generation}`))
+        violations.push(`acknowledged without an event: ${JSON.stringify(entry)}`);
     }
     for (const hostId of hostIds) {
       const registered = rows
@@ -144,21 +144,21 @@ export class MixedLoad {
         .sort((a, b) => a - b);
       const isGapless = registered.every((generation, index) => generation === index + 1);
       if (!isGapless) violations.push(`${hostId} has registrations ${registered.join(' ')}`);
-      const asked = this.ledger.filter((line) => line.hostId === hostId && line.kind === 'register');
-      const mayBe = asked.filter(
+      const requested = this.ledger.filter((entry) => entry.hostId === hostId && entry.kind === 'register');
+      const maxCount = requested.filter(
         ({ status }) => status === 200 || status === 201 || status === 0 || status >= 500,
       ).length;
-      if (registered.length > mayBe)
-        violations.push(`${hostId} has ${registered.length} registrations, ${mayBe} were asked for`);
-      violations.push(...this.heartbeatsOfEndedOnes(hostId));
+      if (registered.length > maxCount)
+        violations.push(`${hostId} has ${registered.length} registrations, ${maxCount} were requested`);
+      violations.push(...this.heartbeatsAfterTheEnd(hostId));
     }
     return violations;
   }
 
-  /** Nothing of a generation is accepted that was sent after the answer that ended it. */
-  private heartbeatsOfEndedOnes(hostId: string): string[] {
-    const lines = this.acknowledged('register', 'decommission', 'purge').filter((line) => line.hostId === hostId);
-    const ends = lines.map(({ kind, generation, respondedAtMs }) => ({
+  /** A heartbeat must not be accepted if it was sent after the response that ended its generation. */
+  private heartbeatsAfterTheEnd(hostId: string): string[] {
+    const entries = this.acknowledged('register', 'decommission', 'purge').filter((entry) => entry.hostId === hostId);
+    const ends = entries.map(({ kind, generation, respondedAtMs }) => ({
       upTo: kind === 'register' ? generation - 1 : generation,
       respondedAtMs,
     }));
@@ -171,7 +171,7 @@ export class MixedLoad {
       .map((heartbeat) => `accepted after its generation had ended: ${JSON.stringify(heartbeat)}`);
   }
 
-  private acknowledged(...kinds: readonly CallKind[]): LedgerLine[] {
+  private acknowledged(...kinds: readonly CallKind[]): LedgerEntry[] {
     return this.ledger.filter(({ kind, status }) => kinds.includes(kind) && status >= 200 && status < 300);
   }
 }

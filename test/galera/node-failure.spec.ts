@@ -6,11 +6,11 @@ import { eventually, registrationOf } from '../support/server-program.js';
 import { ProgramCluster, NODE_PIDS, NODES, NO_VIOLATIONS } from './program-cluster.js';
 
 const HOSTS = 20;
-/** The cluster gives up a node that is silent for three to six seconds. */
+/** The cluster evicts a node that is silent for three to six seconds. */
 const BEFORE_MS = 2_000;
 const FAILED_MS = 9_000;
 const AFTER_MS = 3_000;
-/** Lease and clock: an acknowledged heartbeat is written with an instant that is at most this much earlier than its call. */
+/** Lease and clock: the stored timestamp of an acknowledged heartbeat is at most this much earlier than its call. */
 const CLOCKS_DIFFER_MS = 1_000;
 
 interface HeartbeatLoop {
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-/** Sends heartbeats until the load ends, and goes to the other replica when one does not accept it, as behind a balancer. */
+/** Sends heartbeats until the load ends, and switches to the other replica after a failure, like a load balancer. */
 async function sendHeartbeatsThroughout(host: HeartbeatLoop, isOver: () => boolean): Promise<void> {
   for (let replica = 0; !isOver();) {
     const body = { generation: host.generation, agentVersion: '1.0.0.0', protectedMachineCount: 0 };
@@ -54,20 +54,20 @@ async function isSynced(node: number): Promise<boolean> {
 
 async function synced(node: number): Promise<void> {
   let is = false;
-  const looking = setInterval(() => void isSynced(node).then((now) => (is = now)), 500);
-  await eventually(`node ${node + 1} is synced again`, 60_000, () => is).finally(() => clearInterval(looking));
+  const polling = setInterval(() => void isSynced(node).then((now) => (is = now)), 500);
+  await eventually(`node ${node + 1} is synced`, 60_000, () => is).finally(() => clearInterval(polling));
 }
 
-/** Both leave the cluster with the node that stays, and those who beat through the other replica within reach. */
+/** In both cases one node stays in the cluster, and the other replica stays reachable. */
 it.each([
   [
-    'is stopped for a while',
+    'is paused',
     1,
     () => process.kill(NODE_PIDS[1] as number, 'SIGSTOP'),
     () => process.kill(NODE_PIDS[1] as number, 'SIGCONT'),
   ],
   ['is killed', 2, () => process.kill(NODE_PIDS[2] as number, 'SIGKILL'), () => true],
-])('what was acknowledged while a node %s is kept', async (_what, node, fail, end) => {
+])('no acknowledged write is lost while a node %s', async (_what, node, fail, end) => {
   const hosts: HeartbeatLoop[] = await Promise.all(
     Array.from({ length: HOSTS }, async () => {
       const hostId = randomUUID();

@@ -1,4 +1,4 @@
-/** What a Galera node needs besides `mariadbd`: the provider, the state transfer scripts and rsync. */
+/** The requirements of a Galera node besides `mariadbd`: the provider, the state transfer scripts and rsync. */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { librariesIn, onPath, SYSTEM_FOLDERS, unpackPackages } from '../support/debian-packages.mjs';
@@ -7,8 +7,8 @@ const PACKAGES = ['galera-4', 'mariadb-server', 'rsync', 'libpopt0'];
 const PROVIDERS = ['/usr/lib/galera/libgalera_smm.so', '/usr/lib64/galera-4/libgalera_smm.so'];
 
 /**
- * Where the programs are: those of this machine, or unpacked from Debian packages below `folder`, where they touch nothing else.
- * @throws Error that says what is missing.
+ * Finds the programs on this machine, or unpacks Debian packages below `folder`, without installing them.
+ * @throws Error that names a missing program.
  */
 export async function findPrograms(folder) {
   const server = onPath('mariadbd');

@@ -13,7 +13,7 @@ interface Node {
 export const NODES = JSON.parse(process.env['TEST_DATABASE_NODES'] ?? '[]') as readonly Node[];
 export const NODE_PIDS = JSON.parse(process.env['CLUSTER_PIDS'] ?? '[]') as readonly number[];
 
-/** No limit on calls, short intervals; two registrations of one host at once are both wanted. */
+/** No rate limits and short intervals; concurrent registrations of one host are all accepted. */
 const SETTINGS = {
   MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1000',
   API_KEY_REQUESTS_PER_SECOND: '100000',
@@ -27,14 +27,14 @@ const SETTINGS = {
 };
 
 export interface Reply {
-  /** 0 when no answer came. */
+  /** 0 if there was no response. */
   readonly status: number;
   readonly body: Record<string, unknown>;
   readonly sentAtMs: number;
   readonly tookMs: number;
 }
 
-/** Whole programs on one schema of the cluster, each by a node of its own. */
+/** Whole programs on one schema of the cluster, each connected to its own node. */
 export class ProgramCluster {
   readonly replicas: ServerProgram[] = [];
   private readonly folders: ServerFolder[] = [];
@@ -47,7 +47,7 @@ export class ProgramCluster {
     private readonly connection: Connection,
   ) {}
 
-  /** A schema, looked at by the first node, with a replica for each of the nodes; none is started when `nodes` is empty. */
+  /** Creates a schema and starts a replica for each of the nodes. The first node is used for reading the schema. */
   static async open(nodes: readonly number[]): Promise<ProgramCluster> {
     const schema = `cs_test_${randomBytes(6).toString('hex')}`;
     const connection = await createConnection({
@@ -64,7 +64,7 @@ export class ProgramCluster {
     return cluster;
   }
 
-  /** Starts replicas at the same moment, one for each node. */
+  /** Starts replicas concurrently, one for each node. */
   async startAt(nodes: readonly number[]): Promise<void> {
     const folders = await Promise.all(
       nodes.map((node) => ServerFolder.make({ ...SETTINGS, DATABASE_URL: this.urlOf(node) })),
@@ -117,10 +117,10 @@ export class ProgramCluster {
     }
   }
 
-  /** What must be nowhere: rows that contradict each other, and generations with more than one registration. */
+  /** Forbidden rows: rows that contradict each other, and generations with more than one registration. */
   async violations(): Promise<Record<string, unknown[]>> {
     return {
-      tally: await this.rows(`
+      counterErrors: await this.rows(`
         SELECT x.version_key, x.decommissioned, SUM(x.entries) AS too_many
           FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
                 UNION ALL SELECT p.version_key, p.decommissioned_at IS NOT NULL, -1 FROM process_server AS p) AS x
@@ -163,9 +163,9 @@ export class ProgramCluster {
   }
 }
 
-/** Of `faults`: none of any kind. */
+/** The result of `violations` if there are none. */
 export const NO_VIOLATIONS = {
-  tally: [],
+  counterErrors: [],
   halfEntries: [],
   entriesWithTombstone: [],
   changesTwice: [],

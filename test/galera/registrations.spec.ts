@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-it('registrations of each host through both replicas at once become one generation each, and every host stays within reach', async () => {
+it('concurrent registrations of each host through both replicas get one generation each, and every host stays reachable', async () => {
   const hosts = Array.from({ length: HOSTS }, () => ({ hostId: randomUUID(), generation: 0, credential: '' }));
   const statuses = new Map<string, number>();
   let maxMs = 0;
@@ -43,7 +43,7 @@ it('registrations of each host through both replicas at once become one generati
     }
   };
   await Promise.all(hosts.map(live));
-  console.log(`answers: ${JSON.stringify([...statuses].sort())}; the longest registration took ${maxMs} ms`);
+  console.log(`responses: ${JSON.stringify([...statuses].sort())}; the longest registration took ${maxMs} ms`);
   expect(await cluster.violations()).toEqual(NO_VIOLATIONS);
   expect([...statuses.keys()].filter((key) => !/ 20[01]$/.test(key))).toEqual([]);
   const again = await Promise.all(
