@@ -21,7 +21,7 @@ const SETTINGS = {
 };
 
 /** How the DATABASE_URL of the two replicas names the database servers. */
-const WAYS = ['both hosts', 'one address that is moved'];
+const URL_KINDS = ['both hosts', 'one address that is moved'];
 
 let pair: ReplicatedPair;
 let moved: MovedAddress;
@@ -98,7 +98,7 @@ it.each([
   console.log(JSON.stringify(statuses));
   await prepareNext();
   const statistics = load.replicas.map((replica) => readinessStatistics(replica));
-  statistics.forEach((replica, index) => (table[`${name}: ${WAYS[index]}`] = { ...replica }));
+  statistics.forEach((replica, index) => (table[`${name}: ${URL_KINDS[index]}`] = { ...replica }));
 
   expect({ missing, heartbeatsMissing, unreadable }).toEqual({ missing: [], heartbeatsMissing: [], unreadable: [] });
   // A write that was not made returns 503, and no call has another error.
