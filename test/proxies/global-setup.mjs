@@ -6,7 +6,7 @@ import prepareDatabase from '../support/global-setup.mjs';
 
 const PACKAGES = ['haproxy', 'nginx', 'nginx-common', 'liblua5.3-0', 'libopentracing1', 'libopentracing-c-wrapper0'];
 
-/** The throw-away database, and as JSON in PROXY_PROGRAMS where haproxy and nginx are: this machine's, or unpacked from Debian packages. */
+/** Starts the ephemeral database, and sets PROXY_PROGRAMS to the paths of haproxy and nginx as JSON: installed, or unpacked from Debian packages. */
 export default async function globalSetup() {
   await prepareDatabase();
   const removeDatabase = globalThis.removeThrowAwayDatabase;

@@ -1,6 +1,6 @@
 import { project } from '../../jest.config.mjs';
 
-/** `npm run test:proxies`: real proxies before the server. */
+/** `npm run test:proxies`: real proxies in front of the server. */
 export default {
   ...project,
   testRegex: '/test/proxies/.*\\.spec\\.ts$',

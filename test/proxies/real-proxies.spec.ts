@@ -55,7 +55,7 @@ interface ApiResponse {
   readonly body: Record<string, unknown>;
 }
 
-/** What every client adds: no proxy may pass it on as the truth. */
+/** Every client adds this header: no proxy may forward it unchanged. */
 const FORGED = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.9' };
 
 function call(
@@ -102,7 +102,7 @@ describe.each<[keyof Routes, number]>([
 ])('through %s', (route, network) => {
   const [one, other] = [`127.0.${network}.1`, `127.0.${network}.2`];
 
-  it('entries, events and conflicts have the true address', async () => {
+  it('entries, events and conflicts have the address of the client', async () => {
     const hostId = randomUUID();
     const path = `/v1/process-servers/${hostId}`;
     const registered = await call(route, one, 'PUT', path, {
@@ -136,7 +136,7 @@ describe.each<[keyof Routes, number]>([
     ]);
   });
 
-  it('the limit of one client does not meet another', async () => {
+  it('the rate limit of one client does not affect another', async () => {
     const statuses: number[] = [];
     for (const from of [one, one, one, one, other]) statuses.push((await call(route, from, 'GET', '/docs')).status);
     expect(statuses).toEqual([200, 200, 200, 429, 200]);

@@ -5,10 +5,10 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../support/server-program.js';
 
-/** Where the proxies connect from: the one address that the server trusts. */
+/** The source address of the proxies, the only one that the server trusts. */
 export const PROXY = '127.0.0.2';
 
-/** Ports of the server, by what it expects of a proxy. */
+/** The ports of the server, by the expected format of the client address. */
 export interface Backends {
   readonly xForwardedFor: number;
   readonly forwarded: number;
@@ -16,7 +16,7 @@ export interface Backends {
   readonly proxyProtocolTls: number;
 }
 
-/** The ways through a proxy, with the port to connect to. */
+/** The routes through a proxy, with the port to connect to. */
 export type Routes = Readonly<
   Record<
     | 'nginxXForwardedFor'
@@ -96,7 +96,7 @@ ${listen('send-proxy-v2-tls', 'tcp', haproxySendProxyV2Tls, proxyProtocolTls, 's
 `;
 }
 
-/** nginx and HAProxy before the server, on loopback. */
+/** nginx and HAProxy in front of the server, on loopback. */
 export class RealProxies {
   output = '';
 
