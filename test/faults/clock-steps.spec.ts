@@ -94,11 +94,11 @@ describe('a wall clock step of the database', () => {
     const [alive, dies] = fleet.servers as [HeartbeatSender, HeartbeatSender];
     const events = await fleet.kinds();
     await step(500 * DAY_MS);
-    const passes = async (): Promise<string | null> =>
+    const runs = async (): Promise<string | null> =>
       (await fleet.read<{ cleanUp: { lastPassAt: string | null } }>('/v1/configuration-server')).body.cleanUp
         .lastPassAt;
-    const pass = await passes();
-    await fleet.until('a clean-up has run meanwhile', async () => (await passes()) !== pass);
+    const run = await runs();
+    await fleet.until('another clean-up has run', async () => (await runs()) !== run);
     expect(await fleet.kinds()).toEqual(expect.arrayContaining(events));
     expect(await Promise.all([fleet.stateOf(alive), fleet.stateOf(dies)])).toEqual(['Connected', 'Connected']);
     await step(0);

@@ -30,16 +30,16 @@ beforeAll(async () => {
         { name: 'keyUsage', keyCertSign: true },
       ],
     });
-  const [ours, other] = [await authority('our authority'), await authority('another authority')];
+  const [trusted, other] = [await authority('private authority'), await authority('another authority')];
   const signed = async (commonName: string) =>
     generate([{ name: 'commonName', value: commonName }], {
       ...LIFETIME,
-      ca: { key: ours.private, cert: ours.cert },
+      ca: { key: trusted.private, cert: trusted.cert },
       extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: commonName }] }],
     });
   const [server, client] = [await signed('db.example'), await signed('fleet')];
   const files = {
-    'ca.pem': ours.cert,
+    'ca.pem': trusted.cert,
     'other-ca.pem': other.cert,
     'server.pem': server.cert,
     'server-key.pem': server.private,

@@ -72,7 +72,7 @@ async function call(method: string, path: string, authorization: string, body?: 
 
 const admin = async (): Promise<string> => `Bearer ${await folder.adminKey()}`;
 const register = async (hostId: string): Promise<Agent & ApiResponse> => {
-  const answer = await call(
+  const response = await call(
     'PUT',
     `/v1/process-servers/${hostId}`,
     `Passphrase ${await folder.passphrase()}`,
@@ -80,9 +80,9 @@ const register = async (hostId: string): Promise<Agent & ApiResponse> => {
   );
   return {
     hostId,
-    generation: answer.body['generation'] as number,
-    credential: answer.body['credential'] as string,
-    ...answer,
+    generation: response.body['generation'] as number,
+    credential: response.body['credential'] as string,
+    ...response,
   };
 };
 const heartbeat = ({ hostId, generation, credential }: Agent): Promise<ApiResponse> =>

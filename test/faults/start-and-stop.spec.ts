@@ -130,8 +130,8 @@ describe('a start', () => {
       ),
     );
     expect(outcomes.sort()).toEqual(['ended', 'ready']);
-    const [refused, serving] = both[0].isRunning ? [both[1], both[0]] : both;
-    expect(refused.output).toMatch(/^A configuration server (already runs|is just starting) from .*\n$/);
+    const [rejected, serving] = both[0].isRunning ? [both[1], both[0]] : both;
+    expect(rejected.output).toMatch(/^A configuration server (already runs|is just starting) from .*\n$/);
     expect(folder.databasePids()).toHaveLength(1);
     expect((await register(serving, randomUUID())).status).toBe(201);
   });
