@@ -276,7 +276,7 @@ export const MALICIOUS_WIRES: Readonly<
   'half a request, then silence': (whole, random) => half(whole, random, 'stays'),
   'half a request, then the end': (whole, random) => half(whole, random, 'ends'),
   'half a request, then a reset': (whole, random) => half(whole, random, 'breaks'),
-  'a body that is shorter than it says': (whole, random) => ({
+  'a body shorter than its content length': (whole, random) => ({
     ...half(whole, random, random.oneOf(['ends', 'breaks'])),
     bytes: bytesOf({ ...whole, body: null }, [
       ['host', 'x'],
@@ -394,7 +394,7 @@ export const MALICIOUS_WIRES: Readonly<
     responses: 1,
     then: 'ends',
   }),
-  'several requests at once': (_whole, random) => {
+  'several pipelined requests': (_whole, random) => {
     const parts = Array.from({ length: random.integer(2, 6) }, () =>
       random.oneOf([
         'GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n',
