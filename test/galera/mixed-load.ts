@@ -65,16 +65,16 @@ export class MixedLoad {
     const kind = !credential ? 0 : (turn * 13 + caller * 5) % 20;
     if (kind < 6) {
       const reply = await this.cluster.call(replica, 'PUT', hostId, this.cluster.asAgent, registrationOf(hostId));
-      const answered = Number(reply.body['generation'] ?? 0);
-      this.record('register', hostId, answered, reply);
+      const assigned = Number(reply.body['generation'] ?? 0);
+      this.record('register', hostId, assigned, reply);
       if (reply.status !== 200 && reply.status !== 201) return;
-      if (answered > host.generation)
-        Object.assign(host, { generation: answered, credential: reply.body['credential'] });
+      if (assigned > host.generation)
+        Object.assign(host, { generation: assigned, credential: reply.body['credential'] });
       if (turn % 3 === 0)
         this.record(
           'read after register',
           hostId,
-          answered,
+          assigned,
           await this.cluster.call(other, 'GET', hostId, this.cluster.asOperator),
         );
     } else if (kind < 14) {

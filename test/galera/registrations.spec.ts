@@ -16,7 +16,7 @@ it('concurrent registrations of each host through both replicas get one generati
   const hosts = Array.from({ length: HOSTS }, () => ({ hostId: randomUUID(), generation: 0, credential: '' }));
   const statuses = new Map<string, number>();
   let maxMs = 0;
-  const note = (what: string, { status, tookMs }: Reply): void => {
+  const record = (what: string, { status, tookMs }: Reply): void => {
     statuses.set(`${what} ${status}`, (statuses.get(`${what} ${status}`) ?? 0) + 1);
     if (what === 'register') maxMs = Math.max(maxMs, tookMs);
   };
@@ -29,7 +29,7 @@ it('concurrent registrations of each host through both replicas get one generati
         ),
       );
       for (const response of responses) {
-        note('register', response);
+        record('register', response);
         if (response.status < 300 && Number(response.body['generation']) > host.generation)
           Object.assign(host, response.body);
       }
@@ -39,7 +39,7 @@ it('concurrent registrations of each host through both replicas get one generati
           cluster.call(replica, 'POST', `${host.hostId}/heartbeats`, `Bearer ${host.credential}`, body),
         ),
       );
-      for (const heartbeat of heartbeats) note('heartbeat', heartbeat);
+      for (const heartbeat of heartbeats) record('heartbeat', heartbeat);
     }
   };
   await Promise.all(hosts.map(live));
