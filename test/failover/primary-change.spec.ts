@@ -85,15 +85,15 @@ it.each([
     ({ hostId, heartbeat }) => (stored.get(hostId)?.heartbeat ?? 0) < heartbeat,
   );
   const statuses = Object.fromEntries([...load.statuses].sort());
-  const answered = (status: number): number =>
+  const countOf = (status: number): number =>
     Object.entries(statuses).reduce((sum, [line, count]) => sum + (line.endsWith(` ${status}`) ? count : 0), 0);
   table[name] = {
     registrations: load.hosts.length - before.registrations,
     heartbeats: load.heartbeats - before.heartbeats,
     missing: missing.length + heartbeatsMissing.length,
     unreadable: unreadable.length,
-    'status 404': answered(404),
-    'status 500': answered(500),
+    'status 404': countOf(404),
+    'status 500': countOf(500),
   };
   console.log(JSON.stringify(statuses));
   await prepareNext();

@@ -129,10 +129,10 @@ export class WriteLoad {
       credential: String(reply.body['credential']),
       heartbeat: 0,
     });
-    const readAtOnce = this.replicas.map((other) =>
-      this.read(other === replica ? 'read at once' : 'read at once at another replica', other, hostId),
+    const reads = this.replicas.map((other) =>
+      this.read(other === replica ? 'read after register' : 'read after register at another replica', other, hostId),
     );
-    await Promise.all(readAtOnce);
+    await Promise.all(reads);
   }
 
   /** Each caller has its own hosts, so that the heartbeats of a host are sequential. */
