@@ -328,7 +328,7 @@ describe('a rejected caller', () => {
   });
 });
 
-describe('security headers of every response', () => {
+describe('security headers', () => {
   it.each<[string, () => Promise<TestResponse>]>([
     ['of a route', () => cluster.read('/v1/fleet')],
     ['of a rejected call', () => cluster.call('GET', '/v1/fleet')],

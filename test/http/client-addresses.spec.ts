@@ -256,17 +256,17 @@ describe('with the PROXY protocol', () => {
   it.each(HEADERS)(
     'a header of %s sets the client address, whole or byte by byte, with and without TLS',
     async (_what, header, from) => {
-      for (const route of ['at once', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
+      for (const route of ['in one write', 'byte by byte', 'TLS', 'TLS, byte by byte']) {
         const server = await registeredBy({}, '127.0.0.9');
         const overTls = route.startsWith('TLS');
         const socket = await connected(overTls ? secure : plain);
-        if (route === 'at once') socket.write(Buffer.concat([header, Buffer.from(heartbeatRequest(server))]));
+        if (route === 'in one write') socket.write(Buffer.concat([header, Buffer.from(heartbeatRequest(server))]));
         else if (route === 'TLS') socket.write(header);
         else await trickle(socket, header);
-        const carrying = overTls ? await secured(socket) : socket;
+        const connection = overTls ? await secured(socket) : socket;
         const statuses = await onOneConnection(
-          carrying,
-          route === 'at once'
+          connection,
+          route === 'in one write'
             ? ['', heartbeatRequest(server)]
             : [heartbeatRequest(server), heartbeatRequest(server, 'X-By-Node: 1')],
         );

@@ -53,7 +53,7 @@ describe('an operator who read another generation', () => {
     ['POST', '/purge', { generation: 1, reason: 'test', force: true }],
     ['POST', '/revoke-credential', { generation: 1, reason: 'test' }],
     ['PUT', '', aRegistration()],
-  ] as const)('is told by name that %s%s has no If-Match', async (method, path, body) => {
+  ] as const)('gets an error that %s%s has no If-Match', async (method, path, body) => {
     const server = await cluster.registered();
     const authorization = method === 'PUT' ? cluster.passphrase : cluster.admin;
     const response = await cluster.call<ProblemBody>(method, `/v1/process-servers/${server.hostId}${path}`, {

@@ -290,39 +290,39 @@ describe('a connection', () => {
 
 describe('a client that does not read its responses', () => {
   const turn = (): Promise<void> => new Promise((next) => setImmediate(next));
-  const folder = mkdtempSync(join(tmpdir(), 'lane-'));
+  const folder = mkdtempSync(join(tmpdir(), 'fast-path-'));
   const path = join(folder, 'socket'); // a Unix socket buffers few unread bytes, and equally many on every machine
-  const door = createServer((socket) => cluster.replica().http.getHttpServer().emit('connection', socket));
-  beforeAll(() => once(door.listen(path), 'listening'));
+  const acceptor = createServer((socket) => cluster.replica().http.getHttpServer().emit('connection', socket));
+  beforeAll(() => once(acceptor.listen(path), 'listening'));
   afterAll(async () => {
-    await new Promise((closed) => door.close(closed));
+    await new Promise((closed) => acceptor.close(closed));
     rmSync(folder, { recursive: true });
   });
 
   it('is not read from, and gets every response when it reads again', async () => {
-    const theirs = connect(path);
-    const [ours] = (await once(door, 'connection')) as [Socket];
+    const clientSocket = connect(path);
+    const [serverSocket] = (await once(acceptor, 'connection')) as [Socket];
     let sent = 0;
-    const send = (): void => void (theirs.write(heartbeat()), (sent += 1));
-    for (; !ours.isPaused() && sent < 5_000; await turn()) {
+    const send = (): void => void (clientSocket.write(heartbeat()), (sent += 1));
+    for (; !serverSocket.isPaused() && sent < 5_000; await turn()) {
       if (sent % 500 === 499) await cluster.advance(1);
-      const { bytesWritten } = ours;
+      const { bytesWritten } = serverSocket;
       send();
-      while (ours.bytesWritten === bytesWritten) await turn();
+      while (serverSocket.bytesWritten === bytesWritten) await turn();
     }
-    expect(ours.isPaused()).toBe(true);
-    expect(ours.writableLength).toBeLessThan(2 * ours.writableHighWaterMark);
-    const { bytesWritten } = ours;
+    expect(serverSocket.isPaused()).toBe(true);
+    expect(serverSocket.writableLength).toBeLessThan(2 * serverSocket.writableHighWaterMark);
+    const { bytesWritten } = serverSocket;
     send();
     for (let turns = 0; turns < 200; turns += 1) await turn();
-    expect(ours.bytesWritten).toBe(bytesWritten);
+    expect(serverSocket.bytesWritten).toBe(bytesWritten);
 
     let text = '';
-    theirs.on('data', (chunk) => (text += String(chunk)));
+    clientSocket.on('data', (chunk) => (text += String(chunk)));
     const accepted = (): number => text.split('HTTP/1.1 200 OK').length - 1;
     for (let left = 500; accepted() < sent && left > 0; left -= 1) await pause(10);
     expect(accepted()).toBe(sent);
-    theirs.destroy();
+    clientSocket.destroy();
   });
 });
 

@@ -36,7 +36,7 @@ const purge = (over: Record<string, unknown>): Promise<TestResponse> =>
 const ahead = (seconds: number): string => new Date(cluster.clock.now().getTime() + seconds * 1000).toISOString();
 const LONE_SURROGATE = '\ud800';
 
-describe('a registration with a field that cannot be used', () => {
+describe('a registration with an invalid field', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['an invalid address', { ipAddress: '300.1.1.1' }, 'ipAddress'],
     ['an address of three parts', { ipAddress: '192.0.2' }, 'ipAddress'],

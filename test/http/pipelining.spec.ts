@@ -75,7 +75,7 @@ describe.each(['on', 'off'])('pipelined requests, with HEARTBEAT_FAST_PATH=%s,',
   });
 
   it.each([7, 100, 4_096, 1_000_000])(
-    'are all answered, in order, when they arrive in pieces of %d bytes',
+    'are all answered in order when they arrive in pieces of %d bytes',
     async (piece) => {
       const exchanges = Array.from(
         { length: piece < 100 ? 20 : 500 },
@@ -89,7 +89,7 @@ describe.each(['on', 'off'])('pipelined requests, with HEARTBEAT_FAST_PATH=%s,',
         socket.write(bytes.slice(at, at + piece));
         if (piece < 100) await new Promise((next) => setImmediate(next));
       }
-      await eventually('all are answered', MAX_DURATION_MS, () => statusesOf(text).length === exchanges.length);
+      await eventually('all have a response', MAX_DURATION_MS, () => statusesOf(text).length === exchanges.length);
       expect(statusesOf(text)).toEqual(exchanges.map(([, status]) => status));
     },
   );
@@ -106,7 +106,7 @@ describe.each(['on', 'off'])('pipelined requests, with HEARTBEAT_FAST_PATH=%s,',
     const socket = await open(0, other);
     let text = '';
     socket.on('data', (chunk) => (text += String(chunk))).write(requests.join(''));
-    await eventually('all are answered', MAX_DURATION_MS, () => statusesOf(text).length === hostIds.length);
+    await eventually('all have a response', MAX_DURATION_MS, () => statusesOf(text).length === hostIds.length);
     expect(statusesOf(text)).toEqual(hostIds.map(() => 201));
     expect([...text.matchAll(/"hostId":"([^"]+)"/g)].map(([, hostId]) => hostId)).toEqual(hostIds);
   });

@@ -59,7 +59,7 @@ const cleanedUp = async (): Promise<KnownServer> => {
   return server;
 };
 
-describe('registering', () => {
+describe('registration', () => {
   it('of a new process server returns 201, its first generation, and the settings of the agent', async () => {
     const hostId = randomUUID();
     const { status, body } = await cluster.register(hostId);
@@ -199,7 +199,7 @@ describe('registering an existing host id', () => {
     ['Connected', () => cluster.registered()],
     ['Disconnected', () => silent()],
     ['Decommissioned', () => leaving()],
-  ] as const)('the same machine, %s, gets 200 and the next generation', async (_state, before) => {
+  ] as const)('from the same machine, %s, returns 200 and the next generation', async (_state, before) => {
     const old = await before();
     const { status, body } = await cluster.register(old.hostId);
     expect([status, body.generation]).toEqual([200, 2]);
@@ -234,7 +234,7 @@ describe('registering an existing host id', () => {
   it.each([
     ['a purge', purged, 'purge'],
     ['the clean-up', cleanedUp, 'clean_up'],
-  ] as const)('over a tombstone made by %s: 201, and the generation goes on', async (_by, before, removal) => {
+  ] as const)('over a tombstone of %s: 201, and the generation continues', async (_by, before, removal) => {
     const { hostId } = await before();
     const { status, body } = await cluster.register(hostId);
     expect([status, body.generation]).toEqual([201, 2]);
@@ -282,13 +282,13 @@ describe('registering an existing host id', () => {
   });
 });
 
-describe('a possible duplicate: another host id with the same', () => {
+describe('a possible duplicate', () => {
   it.each([
     ['address', { friendlyName: 'ps-berlin-2', machineId: 'machine-2' }],
     ['name', { ipAddress: '192.0.2.12', machineId: 'machine-2' }],
     ['name in other letter case', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.12', machineId: 'machine-2' }],
     ['machine id', { friendlyName: 'ps-berlin-2', ipAddress: '192.0.2.12' }],
-  ])('%s: 201, a warning in the response, and a flag on both', async (_what, over) => {
+  ])('by the same %s: 201, a warning in the response, and a flag on both', async (_what, over) => {
     const first = await cluster.registered();
     const { status, body } = await cluster.register(randomUUID(), over);
     expect([status, body.generation, body.warnings.map(({ code }) => code)]).toEqual([201, 1, ['possible_duplicate']]);

@@ -116,12 +116,12 @@ describe('over TLS', () => {
     ['TLSv1.1', false],
     ['TLSv1.2', true],
     ['TLSv1.3', true],
-  ] as const)('a client that speaks %s is let in: %s', async (version, isLetIn) => {
+  ] as const)('accepts a client with %s: %s', async (version, isAccepted) => {
     const opened = await open({ minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' }).then(
       (socket) => (socket.destroy(), true),
       () => false,
     );
-    expect(opened).toBe(isLetIn);
+    expect(opened).toBe(isAccepted);
   });
 });
 
@@ -133,7 +133,7 @@ it.each([
   ['AES256-SHA', false],
   ['ECDHE-RSA-AES128-SHA256', false],
   ['ECDHE-RSA-AES256-SHA', false],
-])('TLS 1.2 with %s is supported: %s, also after a certificate reload', async (cipher, isSpoken) => {
+])('TLS 1.2 with %s is supported: %s, also after a certificate reload', async (cipher, isSupported) => {
   for (const pair of [second, first]) {
     write(pair);
     await cluster.replica().certificate?.reloadIfChanged();
@@ -141,7 +141,7 @@ it.each([
       (socket) => (socket.destroy(), true),
       () => false,
     );
-    expect(opened).toBe(isSpoken);
+    expect(opened).toBe(isSupported);
   }
 });
 
