@@ -1,4 +1,7 @@
-/** `npm run test:clients`: lints openapi.json, generates clients with three generators, and compiles them under `strict`. Fetches the tools by npx. */
+/**
+ * `npm run test:clients`: lints openapi.json, generates clients with three generators, and compiles them under `strict`.
+ * Fetches the tools by npx.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** `npm run fuzz -- [--requests N] [--seed S] [--in-flight N]`: only the fuzz run, of any length. One seed with `--in-flight 1` repeats the same requests. */
+/**
+ * `npm run fuzz -- [--requests N] [--seed S] [--in-flight N]`: only the fuzz run, of any length.
+ * One seed with `--in-flight 1` repeats the same requests.
+ */
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({
