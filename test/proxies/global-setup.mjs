@@ -6,7 +6,10 @@ import prepareDatabase from '../support/global-setup.mjs';
 
 const PACKAGES = ['haproxy', 'nginx', 'nginx-common', 'liblua5.3-0', 'libopentracing1', 'libopentracing-c-wrapper0'];
 
-/** Starts the ephemeral database, and sets PROXY_PROGRAMS to the paths of haproxy and nginx as JSON: installed, or unpacked from Debian packages. */
+/**
+ * Starts the ephemeral database, and sets PROXY_PROGRAMS to the paths of haproxy and nginx as JSON. The programs are
+ * installed ones, or unpacked from Debian packages.
+ */
 export default async function globalSetup() {
   await prepareDatabase();
   const removeDatabase = globalThis.removeThrowAwayDatabase;
