@@ -108,7 +108,7 @@ describe('an API key', () => {
 });
 
 describe('the passphrase', () => {
-  it('rotates: both are valid during the overlap, then the new one only; only the creating response shows it; the fleet counts the servers on the old one', async () => {
+  it('rotates with an overlap, is shown only by the creating response, and the fleet counts the servers on the old one', async () => {
     const earlier = cluster.passphrase.split(' ')[1] ?? '';
     expect((await cluster.read<{ onEarlierPassphrase: number }>('/v1/fleet')).body.onEarlierPassphrase).toBe(0);
     const late = await cluster.registered();
