@@ -129,8 +129,8 @@ async function killUnderLoad(kill: Exclude<Kill, 'a start'>): Promise<void> {
   if (kill === 'the server' || (kill === 'both' && serverFirst)) killOneOf(server);
   if (kill !== 'the server') process.kill(database, 'SIGKILL');
   if (kill === 'both' && !serverFirst) killOneOf(server);
-  const goesOn = kill === 'the database' || kill === 'the database, then the server';
-  if (goesOn) await Promise.race([pause(fraction() * 500), running]);
+  const serverContinues = kill === 'the database' || kill === 'the database, then the server';
+  if (serverContinues) await Promise.race([pause(fraction() * 500), running]);
   over = true;
   if (kill === 'the database') {
     await running;

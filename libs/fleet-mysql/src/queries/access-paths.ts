@@ -96,12 +96,12 @@ export async function chooseStart(
     ),
   );
   if (probes.length === 0) return scan;
-  const counts = await database.rows<{ drivingTable: number; entries: number }>(
+  const counts = await database.rows<{ start: number; entries: number }>(
     probes.map(({ sql }) => sql).join(' UNION ALL '),
     probes.flatMap(({ parameters }) => parameters),
   );
   const totals = new Map<number, number>();
-  for (const { drivingTable, entries } of counts) totals.set(drivingTable, (totals.get(drivingTable) ?? 0) + entries);
+  for (const { start, entries } of counts) totals.set(start, (totals.get(start) ?? 0) + entries);
   const [fewest] = [...totals].sort(([, a], [, b]) => a - b);
   return (fewest && fewest[1] <= limit && drivingTables[fewest[0]]) || scan;
 }
