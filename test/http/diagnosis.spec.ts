@@ -245,7 +245,7 @@ describe('the diagnosis', () => {
         expectProblem(await cluster.heartbeat(old), 'generation_superseded');
         return server;
       },
-      'an earlier registration, noted before the last one': async () => {
+      'an earlier registration, recorded before the last one': async () => {
         const old = await cluster.registered();
         const middle = await cluster.registered({}, old.hostId);
         expectProblem(await cluster.heartbeat(old), 'generation_superseded');

@@ -248,17 +248,17 @@ describe('a cursor', () => {
     );
   });
 
-  type State = { position: Record<string, unknown>; first: Record<string, unknown> };
+  type State = { position: Record<string, unknown>; snapshot: Record<string, unknown> };
   it.each<[string, string, (state: State) => unknown]>([
     ['without a state', 'hostId', () => null],
-    ['without a position', 'hostId', ({ first }) => ({ first })],
+    ['without a position', 'hostId', ({ snapshot }) => ({ snapshot })],
     ['without its beginning', 'hostId', ({ position }) => ({ position })],
     ['after a host id that is none', 'hostId', (state) => ((state.position['hostId'] = 'ü'), state)],
     ['after a name that is no text', 'friendlyName', (state) => ((state.position['after'] = { a: 1 }), state)],
     ['after a heartbeat that is no number', 'lastHeartbeat', (state) => ((state.position['after'] = '1'), state)],
-    ['begun at no instant', 'friendlyName', (state) => ((state.first['atMs'] = 'now'), state)],
-    ['begun in the year 10000', 'friendlyName', (state) => ((state.first['atMs'] = 253_402_300_800_000), state)],
-    ['begun at no reading of the clock', 'lastHeartbeat', (state) => ((state.first['availableMs'] = '1'), state)],
+    ['begun at no instant', 'friendlyName', (state) => ((state.snapshot['atMs'] = 'now'), state)],
+    ['begun in the year 10000', 'friendlyName', (state) => ((state.snapshot['atMs'] = 253_402_300_800_000), state)],
+    ['begun at no reading of the clock', 'lastHeartbeat', (state) => ((state.snapshot['availableMs'] = '1'), state)],
   ])('with a malformed state is refused: %s', async (_what, sort, change) => {
     const decoded: unknown = JSON.parse(Buffer.from(await cursorOf(`limit=2&sort=${sort}`), 'base64url').toString());
     const [query, state] = decoded as [object, State];

@@ -11,7 +11,7 @@ export async function takeSchemaSnapshot(server) {
   const connection = await createConnection({ ...server, timezone: 'Z', dateStrings: true, supportBigNumbers: true });
   try {
     await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
-    await migrateDatabase({ ...server, database }, { now: () => new Date() }, 'test', { fraction: () => 0 });
+    await migrateDatabase({ ...server, database }, { now: () => new Date() }, 'test', { random: () => 0 });
     await connection.changeUser({ database });
     return await dump(connection);
   } finally {

@@ -11,16 +11,16 @@ const DEFAULT_LIMIT = 100;
 
 interface ListCursor {
   readonly position: KeysetPosition;
-  /** What the first page's walk keeps to: wall instant in milliseconds, and L. */
+  /** When the first page was read: wall time in milliseconds since 1970, and the availability clock. */
   readonly snapshot: { readonly atMs: number; readonly availableMs: number };
 }
 
-const isWalkState =
+const isListCursorState =
   (sort: SortKey) =>
-  ({ position, snapshot: first }: Members<ListCursor>): boolean => {
-    if (!isObject(position) || !isObject(first)) return false;
+  ({ position, snapshot }: Members<ListCursor>): boolean => {
+    if (!isObject(position) || !isObject(snapshot)) return false;
     const { after, hostId } = position as Members<KeysetPosition>;
-    const { atMs, availableMs } = first as Members<ListCursor['snapshot']>;
+    const { atMs, availableMs } = snapshot as Members<ListCursor['snapshot']>;
     const isAfter = sort === 'lastHeartbeat' ? Number.isFinite(after) : typeof after === 'string';
     return isAfter && isUuid(hostId) && isTimestampMs(atMs) && Number.isFinite(availableMs);
   };
@@ -42,7 +42,7 @@ export class ProcessServerQueries {
   }: ListProcessServersQuery): Promise<ProcessServerList> {
     const filter = toFleetFilter(filters);
     const query = { list: 'process-servers', sort, filter };
-    const state = decodeCursor<ListCursor>(query, cursor, isWalkState(sort));
+    const state = decodeCursor<ListCursor>(query, cursor, isListCursorState(sort));
     const resumedSnapshot = state && { at: new Date(state.snapshot.atMs), availableMs: state.snapshot.availableMs };
     const { items, next, asOf, snapshot } = await this.reader.fetchPage({
       sort,

@@ -157,7 +157,9 @@ export function insertEntries(registrations: readonly Registration[]): GuardedSt
   return [
     insertRows('process_server', entries.map(entryColumns)),
     ...registrations.flatMap(({ tombstone }) =>
-      tombstone ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], matches: 1 }] : [],
+      tombstone
+        ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], expectedRows: 1 }]
+        : [],
     ),
     { sql: ASSERT_NO_NEW_TOMBSTONES, parameters: [hostIds], expectedRows: 0 },
     insertRows(

@@ -6,10 +6,14 @@ import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 /** Rows without an entry. As many as were read, or the host has registered meanwhile, and is read again. */
 const deleteOrphans = (hostId: string, { hasHealth, lease, names }: HostRows): GuardedStatement[] =>
   [
-    { table: 'process_server_health', matches: Number(hasHealth) },
-    { table: 'process_server_lease', matches: Number(lease !== null) },
-    { table: 'process_server_name_history', matches: names },
-  ].map(({ table, matches }) => ({ sql: `DELETE FROM ${table} WHERE host_id = ?`, parameters: [hostId], matches }));
+    { table: 'process_server_health', expectedRows: Number(hasHealth) },
+    { table: 'process_server_lease', expectedRows: Number(lease !== null) },
+    { table: 'process_server_name_history', expectedRows: names },
+  ].map(({ table, expectedRows }) => ({
+    sql: `DELETE FROM ${table} WHERE host_id = ?`,
+    parameters: [hostId],
+    expectedRows,
+  }));
 const DELETE_TOMBSTONES = 'DELETE FROM tombstone WHERE host_id = ?';
 
 /** Params: generation, host id. */

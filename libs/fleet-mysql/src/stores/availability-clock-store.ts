@@ -116,7 +116,7 @@ const READINESS_PROBE_TIMEOUT_MS = 1_000;
 
 /** Whether the writes of a heartbeat commit within a second, whatever they change. */
 export function canCommitHeartbeats(database: Database, now: Date): Promise<boolean> {
-  const options = { final: [ER_LOCK_WAIT_TIMEOUT], deadline: performance.now() + READINESS_PROBE_TIMEOUT_MS };
+  const options = { nonRetryable: [ER_LOCK_WAIT_TIMEOUT], deadline: performance.now() + READINESS_PROBE_TIMEOUT_MS };
   return database
     .transaction((transaction) => transaction.executeAll(heartbeatProbe(now)), options)
     .then(
