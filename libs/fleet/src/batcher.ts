@@ -1,6 +1,6 @@
 import { FleetError } from './fleet-error.js';
 
-/** What becomes of an item of a batch: known with the batch; a promise, where it takes longer; or the item goes into a later batch. */
+/** The outcome of an item: settled with its batch, a promise that settles later, or deferred to a later batch. */
 export type BatchOutcome<Item, Result> =
   PromiseSettledResult<Result> | Promise<Result> | { readonly status: 'deferred'; readonly item: Item };
 
@@ -10,7 +10,7 @@ export const rejected = (reason: unknown): PromiseRejectedResult => ({ status: '
 /** Items with different keys, in order. */
 export interface Batch<Item> {
   readonly items: readonly Item[];
-  /** When the first and the last of them were submitted; of merged items the earlier one counts. */
+  /** The submission times of the oldest and the newest item; a merged item has the time of the earlier one. */
   readonly oldestMs: number;
   readonly newestMs: number;
 }
@@ -18,25 +18,28 @@ export interface Batch<Item> {
 export interface BatchRules<Item, Result> {
   readonly maxBatchSize: number;
   readonly maxConcurrentBatches: number;
-  /** An item is rejected when it has not been settled by then. */
+  /** An item that is not settled within this time is rejected. */
   readonly timeoutMs: number;
   readonly nowMs: () => number;
-  /** Items that wait for a batch; more are rejected at once. */
+  /** The maximum number of queued items; further ones are rejected at once. */
   readonly maxQueued?: number;
-  /** An outcome for each item, in order. */
+  /** Writes a batch, and returns an outcome for each item, in order. */
   readonly write: (batch: Batch<Item>) => Promise<readonly BatchOutcome<Item, Result>[]>;
-  /** Of a key one item is written at a time. */
+  /** Only one item of each key is written at a time. */
   readonly keyOf?: (item: Item) => unknown;
-  /** Two queued items of one key as one; null when they stay apart. */
+  /** Merges two queued items of one key; null keeps them apart. */
   readonly merge?: (earlier: Item, later: Item) => Item | null;
-  /** Of the items that wait behind the first one of their key, the place of one that is rejected, and why. */
+  /** Selects an item to reject among those queued behind the first one of their key; null rejects none. */
   readonly evict?: (waiting: readonly Item[]) => { readonly index: number; readonly error: Error } | null;
-  /** How much an item adds to its batch; a batch ends before `maxWeight` is exceeded. */
+  /** The weight of an item; the total of a batch does not exceed `maxWeight`. */
   readonly weightOf?: (item: Item) => number;
   readonly maxWeight?: number;
-  /** A batch that fails is written in halves, so that an error that one item causes rejects that one alone. A FleetError concerns the whole batch. */
+  /**
+   * Whether a failed batch is retried in halves, so that an error caused by one item rejects only that item. A
+   * FleetError always fails the whole batch.
+   */
   readonly halvesFailedBatches?: boolean;
-  /** The item timed out, or its batch failed. */
+  /** Called when an item times out or its batch fails. */
   readonly onFailure?: (item: Item, sinceMs: number) => void;
 }
 
@@ -53,19 +56,22 @@ class Entry<Item, Result> {
   ) {}
 }
 
-/** Collects the items that arrive while batches are being written, and writes them as the next batch: a database takes a hundred in little more than the time of one. */
+/**
+ * Group commit: items that arrive while a batch is being written form the next batch. A database commits a hundred
+ * items in little more than the time of one.
+ */
 export class Batcher<Item, Result> {
-  /** By key, in the order in which keys go into a batch. */
+  /** The queued items by key, in the order in which the keys enter a batch. */
   private readonly queue = new Map<unknown, Entry<Item, Result>[]>();
   private queuedCount = 0;
-  /** What is being written, by key; with entries that timed out meanwhile. */
+  /** The items being written, by key, including those that have timed out. */
   private readonly active = new Map<unknown, Entry<Item, Result>>();
   private runCount = 0;
   private readonly idleCallbacks: (() => void)[] = [];
 
   constructor(private readonly rules: BatchRules<Item, Result>) {}
 
-  /** When the oldest item that is not settled was submitted; Infinity when there is none. */
+  /** The submission time of the oldest unsettled item; Infinity when there is none. */
   get oldestMs(): number {
     let oldestMs = Infinity;
     for (const { isSettled, sinceMs } of this.active.values()) if (!isSettled) oldestMs = Math.min(oldestMs, sinceMs);
@@ -73,14 +79,14 @@ export class Batcher<Item, Result> {
     return oldestMs;
   }
 
-  /** @throws FleetError `database_unavailable` when the queue is full, or in time. */
+  /** @throws FleetError `database_unavailable` when the queue is full or the item times out. */
   submit(item: Item): Promise<Result> {
     return new Promise((resolve, reject) =>
       this.add(item, (outcome) => (outcome.status === 'fulfilled' ? resolve(outcome.value) : reject(outcome.reason))),
     );
   }
 
-  /** As `submit`, without a promise; `settle` is called once and must not throw. */
+  /** Like `submit`, with a callback; `settle` is called once and must not throw. */
   add(item: Item, settle: Settle<Result>): void {
     const { keyOf, maxQueued = Infinity, nowMs } = this.rules;
     if (this.queuedCount >= maxQueued) settle(rejected(new FleetError({ code: 'database_unavailable' })));
@@ -90,7 +96,7 @@ export class Batcher<Item, Result> {
     }
   }
 
-  /** Rejects what has timed out, also what is being written: what becomes of that in the database is not known. */
+  /** Rejects the items that have timed out, including those being written, whose outcome in the database is unknown. */
   expire(): void {
     const latestMs = this.latestExpiredMs();
     for (const entry of this.active.values()) if (!entry.isSettled && entry.sinceMs <= latestMs) this.fail(entry);
@@ -108,7 +114,7 @@ export class Batcher<Item, Result> {
 
   private async run(): Promise<void> {
     this.runCount += 1;
-    await Promise.resolve(); // what is submitted in the same turn goes into the first batch
+    await Promise.resolve(); // items submitted in the same turn enter the first batch
     for (let batch = this.nextBatch(); batch.length > 0; batch = this.nextBatch()) await this.write(batch);
     this.runCount -= 1;
     if (this.runCount === 0) for (const resolve of this.idleCallbacks.splice(0)) resolve();
@@ -118,7 +124,7 @@ export class Batcher<Item, Result> {
     return this.rules.nowMs() - this.rules.timeoutMs;
   }
 
-  /** Of a key, a deferred item comes before those that arrived later, but for the one whose turn it is. */
+  /** Queues a deferred item before later arrivals of its key, but behind the key's first item. */
   private enqueue(entry: Entry<Item, Result>, isDeferred: boolean): void {
     const { merge, evict } = this.rules;
     const line = this.queue.get(entry.key);
@@ -158,7 +164,7 @@ export class Batcher<Item, Result> {
       this.active.set(key, entry);
       this.queuedCount -= 1;
       this.queue.delete(key);
-      if (line.length > 1) this.queue.set(key, line.slice(1)); // behind the others
+      if (line.length > 1) this.queue.set(key, line.slice(1)); // the key moves to the end of the queue
     }
     return batch;
   }
@@ -208,7 +214,7 @@ export class Batcher<Item, Result> {
     if ('then' in outcome) {
       void Promise.allSettled([outcome]).then(([late]) => {
         this.end(entry, late);
-        this.start(); // for what waits for this key
+        this.start(); // starts the queued items of this key
       });
       return;
     }

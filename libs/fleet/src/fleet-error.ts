@@ -1,13 +1,13 @@
-/** The two senders of a conflict under one host id. */
+/** The addresses of two senders that use one host id. */
 export interface ConflictingAddresses {
   readonly registeredAddress: string;
   readonly otherAddress: string;
 }
 
-/** What a process server is to do after a refusal. Agents treat one that they do not know as `retry`. */
+/** The instruction to a process server after a rejection. Agents treat an unknown instruction as `retry`. */
 export type Instruction = 'none' | 'upgrade' | 'stop' | 'reregister' | 'ask_operator' | 'retry';
 
-/** Every refusal that the rules know. The code is stable; the facts travel with it. */
+/** Every rejection that the rules can return, as a stable code with its details. */
 export type FleetErrorDetails =
   | { readonly code: 'credential_rejected' | 'credential_revoked' }
   | { readonly code: 'passphrase_rejected' }
@@ -53,13 +53,13 @@ export class FleetError extends Error {
     super(details.code, options);
   }
 
-  /** This very case in a sentence or two, for people. */
+  /** A description of this error for people, in one or two sentences. */
   get explanation(): string {
     return describeError(this.details);
   }
 }
 
-/** The instruction that goes with a refusal to a process server; null where the fault is none of a process server's. */
+/** The instruction in a rejection of a process server; null for errors that only other callers receive. */
 export function instructionFor(details: FleetErrorDetails): Instruction | null {
   switch (details.code) {
     case 'generation_retired':
@@ -104,39 +104,39 @@ function describeError(details: FleetErrorDetails): string {
     case 'credential_revoked':
       return 'An operator revoked this credential. Register again with the passphrase.';
     case 'passphrase_rejected':
-      return 'The passphrase is not valid at this configuration server. It prints at its start which file holds the valid one.';
+      return 'The passphrase is not valid at this configuration server. The server prints the path of the passphrase file when it starts.';
     case 'authentication_attempts_exceeded':
-      return 'Too many wrong passphrases or keys came from this address. A right one is always let in: see where it is read from.';
+      return 'Too many invalid passphrases or keys came from this address. A valid one is always accepted: check where the caller reads it from.';
     case 'request_rate_exceeded':
-      return 'More calls in a second than one caller may make. Come again in a moment.';
+      return 'The caller exceeds its requests per second. Retry in a moment.';
     case 'api_key_name_taken':
-      return `There is or was a key by the name ${details.name}. Its name stands in the audit log: choose another one.`;
+      return `An API key named ${details.name} exists or existed. Names are unique in the audit log: choose another one.`;
     case 'api_key_rejected':
-      return 'The key was revoked or expired while the call waited. Nothing was changed.';
+      return 'The API key was revoked or expired while the call waited. Nothing was changed.';
     case 'api_key_not_found':
-      return 'There is no API key with this identity.';
+      return 'No API key has this id.';
     case 'last_admin_key':
-      return 'No other key of an admin is valid for as long as this one. Make one first: nobody could manage keys without.';
+      return 'No other admin key is valid for as long as this one. Create one first: without an admin key, keys cannot be managed.';
     case 'expiry_not_in_future':
-      return 'A key that has expired already would let nobody in. Give a later instant, or none.';
+      return 'The expiry is in the past. Give a later time, or none.';
     case 'generation_retired':
       return details.removal === 'purge'
-        ? 'An operator purged this process server. It does not come back by itself: a person registers it again.'
+        ? 'An operator purged this process server. It must not register by itself: a person registers it again.'
         : 'This process server was decommissioned: its registration has ended.';
     case 'generation_superseded':
-      return `Generation ${details.given} was replaced: generation ${details.current} holds this host id.`;
+      return `Generation ${details.given} was replaced: the current generation of this host id is ${details.current}.`;
     case 'generation_unknown':
-      return `Generation ${details.given} is not known here; the latest is ${details.current}. The database may have been restored.`;
+      return `Generation ${details.given} is unknown; the latest is ${details.current}. The database may have been restored.`;
     case 'process_server_not_found':
-      return 'No process server has this host id. If there was one, its events say what became of it.';
+      return 'No process server has this host id. If one had it before, its events show how it was removed.';
     case 'generations_exhausted':
-      return `This host id has had generation ${details.max}, the largest there is. Register the machine under a new host id.`;
+      return `This host id has used generation ${details.max}, the highest possible. Register the machine under a new host id.`;
     case 'host_id_conflict':
-      return `Another machine uses this host id: ${details.registeredAddress} holds it, ${details.otherAddress} asked. Give one of them a host id of its own.`;
+      return `Another machine uses this host id: ${details.registeredAddress} is registered, ${details.otherAddress} sent the request. Give one of them its own host id.`;
     case 'host_id_in_use':
       return (
-        `A Connected process server holds this host id. To replace it, send its present credential as previousCredential${details.acceptsAddress ? ', or register from the source address of its heartbeats' : ''}. ` +
-        `Otherwise try again in ${details.retryAfterSeconds} s: its registration can be replaced when its lease has ended.`
+        `A Connected process server uses this host id. To replace it, send its current credential as previousCredential${details.acceptsAddress ? ', or register from the source address of its heartbeats' : ''}. ` +
+        `Otherwise retry in ${details.retryAfterSeconds} s: its registration can be replaced when its lease has expired.`
       );
     case 'version_newer_than_configuration_server':
     case 'version_not_exact':
@@ -148,36 +148,36 @@ function describeError(details: FleetErrorDetails): string {
     case 'machines_protected':
       return `${details.protectedMachineCount} machines are protected through it. Move them first, or force with a reason.`;
     case 'machines_unknown':
-      return 'It is not known how many machines it protects: it reported no count, or one that cannot be used. Force with a reason if you know that there are none.';
+      return 'The number of protected machines is unknown: the process server reported no count, or an invalid one. Force with a reason if it protects none.';
     case 'reason_required':
-      return 'Say why, for the audit log.';
+      return 'A reason is required for the audit log.';
     case 'process_server_disconnected':
-      return 'It can no longer take part in an orderly removal. Purge it: POST /v1/process-servers/{hostId}/purge.';
+      return 'A Disconnected process server cannot be decommissioned. Purge it: POST /v1/process-servers/{hostId}/purge.';
     case 'process_server_connected':
       return `Its lease runs until ${details.leaseExpiresAt.toISOString()} at least. Decommission it, or force with a reason.`;
     case 'empty_filter':
       return 'A plan without a filter would cover the whole fleet. Give at least one.';
     case 'plan_not_found':
-      return 'There is no such plan. Plans are forgotten some time after they expire.';
+      return 'The plan does not exist. Plans are deleted some time after they expire.';
     case 'plan_expired':
-      return `The plan expired at ${details.expiredAt.toISOString()}. Make a new one.`;
+      return `The plan expired at ${details.expiredAt.toISOString()}. Create a new one.`;
     case 'plan_count_mismatch':
       return `The plan has ${details.planned} candidates, not ${details.expected}.`;
     case 'share_not_acknowledged':
-      return `The plan covers ${details.candidates} of ${details.fleetSize} process servers. Repeat with acknowledgeShare: true if that is meant.`;
+      return `The plan covers ${details.candidates} of ${details.fleetSize} process servers. Repeat with acknowledgeShare: true if that is intended.`;
     case 'registration_rate_exceeded':
       return details.of === 'new_host_ids'
-        ? 'More new host ids arrive from this address, or with this passphrase, than REGISTRATIONS_PER_SECOND allows. Host ids that are registered already are not limited by it.'
-        : 'This host id registers more often than REGISTRATIONS_PER_SERVER_PER_HOUR allows: see why its agent restarts.';
+        ? 'More new host ids arrive from this address, or with this passphrase, than REGISTRATIONS_PER_SECOND allows. Registered host ids are not limited.'
+        : 'This host id registers more often than REGISTRATIONS_PER_SERVER_PER_HOUR allows: check why its agent restarts.';
     case 'heartbeat_rate_exceeded':
-      return `More than ${details.perSecond} heartbeats in a second. Send one every ${details.heartbeatIntervalSeconds} s.`;
+      return `More than ${details.perSecond} heartbeats per second. Send one every ${details.heartbeatIntervalSeconds} s.`;
     case 'heartbeat_queue_full':
-      return 'More heartbeats arrive than can be written. Come again in a moment.';
+      return 'The heartbeat queue is full. Retry in a moment.';
     case 'replica_not_ready':
-      return 'This replica has lost its hold of the listening clock and is about to get it back. Come again in a moment.';
+      return 'This replica cannot accept heartbeats until it has updated the availability clock. Retry in a moment.';
     case 'database_unavailable':
-      return 'The database does not answer. Nothing was acknowledged. Come again in a moment.';
+      return 'The database does not respond. Nothing was acknowledged. Retry in a moment.';
     case 'shutting_down':
-      return 'This replica is shutting down. Come again in a moment.';
+      return 'This replica is shutting down. Retry in a moment.';
   }
 }

@@ -2,7 +2,7 @@ import type { Health } from './health/health.js';
 import type { ConnectionState, Lifecycle } from './process-server.js';
 import type { VersionStatus } from './version/version.js';
 
-/** A closed choice of entries; every member narrows it. The name is a prefix, compared without regard to case; the rest is exact. */
+/** A filter on entries; all members must match. `friendlyName` is a case-insensitive prefix; the other members match exactly. */
 export interface FleetFilter {
   readonly connectionState?: ConnectionState;
   readonly lifecycle?: Lifecycle;
@@ -11,10 +11,10 @@ export interface FleetFilter {
   readonly ipAddress?: string;
   readonly friendlyName?: string;
   readonly machineId?: string;
-  /** Whether another entry has its address, name or machine id. */
+  /** Whether another entry has the same address, name or machine id. */
   readonly possibleDuplicate?: boolean;
   readonly passphraseId?: string;
   readonly silentForSeconds?: number;
-  /** It has never sent a heartbeat, in any of its generations. */
+  /** The entry has never received a heartbeat, in any generation. */
   readonly neverConnected?: true;
 }

@@ -14,87 +14,90 @@ import type {
 } from './process-server.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './removal/purge-plan.js';
 
-/** The one clock that decides. */
+/** The only source of time for the rules. */
 export abstract class Clock {
-  /** Wall time. It may step, by years and also backwards. */
+  /** Wall time. It may step, by years, and backwards. */
   abstract now(): Date;
-  /** Milliseconds since an arbitrary start. Never steps: ages, deadlines and rates are measured by it. */
+  /** Milliseconds since an arbitrary start. Never steps, so ages, deadlines and rates are measured with it. */
   abstract monotonicMs(): number;
 }
 
 export abstract class Randomness {
-  /** From 0 up to, not including, 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   abstract random(): number;
 }
 
-/** Identities, made before the first attempt to write them. */
+/** Generates ids, before the first attempt to write them. */
 export abstract class Identifiers {
-  /** A UUID v7: it sorts by the instant. */
+  /** A UUID v7, which sorts by `time`. */
   abstract newId(time: Date): string;
-  /** Always the same UUID (v8) for the same key. It sorts after every one made for an instant: what must be told only once follows what happened. */
+  /**
+   * The same UUID v8 for the same key. It sorts after every UUID v7, so an event that is written only once follows the
+   * events of its time.
+   */
   abstract deterministicId(key: string): string;
-  /** 128 bits that stand for a text, as 32 hex digits. */
+  /** A 128-bit digest of a text, as 32 hex digits. */
   abstract digest(text: string): string;
 }
 
 export interface IssuedCredential {
-  /** Shown once. */
+  /** Returned once, never stored. */
   readonly credential: string;
   readonly credentialHash: string;
 }
 
-/** Credentials of process servers: `psc_`, bound to host id and generation. */
+/** Issues the credentials of process servers: `psc_...`, bound to a host id and a generation. */
 export abstract class CredentialIssuer {
   abstract issue(hostId: string, generation: number): IssuedCredential;
 }
 
-/** Secrets that let people and process servers in: made here, shown once or never, kept as hashes. */
+/** Generates API keys and passphrases. The store keeps only their hashes. */
 export abstract class SecretGenerator {
   abstract apiKey(): Omit<GeneratedSecret, 'id'> & { readonly secret: string };
   abstract passphrase(): Omit<GeneratedSecret, 'id'> & { readonly secret: string };
 }
 
-/** The file in which the operator of this replica finds the passphrase. */
+/** The file from which the operator of this replica reads the passphrase. */
 export abstract class PassphraseFile {
-  /** On disk, under a name of its own; one that was prepared before is gone. */
+  /** Writes the passphrase durably to a staging file, replacing an earlier one. */
   abstract stage(passphrase: string): Promise<void>;
-  /** The prepared one becomes the file, whose path is returned. */
+  /** Renames the staging file to the passphrase file, and returns its path. */
   abstract commit(): Promise<string>;
-  /** SHA-256 of the prepared one, hex; null when there is none. */
+  /** SHA-256 of the staged passphrase, hex; null when none is staged. */
   abstract stagedHash(): Promise<string | null>;
-  /** The prepared one is gone. */
+  /** Deletes the staging file. */
   abstract discard(): Promise<void>;
 }
 
-/** What the store shows a decision: the host's record, locked until the decision is written, and the moment it is made at. */
+/** The input of a decision: the host's record, locked until the decision is written, and the moment of the decision. */
 export interface LockedRecord extends HostRecord, Moment {
-  /** The site's: a registration of this generation or an earlier one is from before the database was restored; 0 when it never was. */
+  /** The site's generation floor: registrations up to this generation predate the last restore; 0 before the first restore. */
   readonly generationFloor: number;
 }
 
-/** What becomes of a host's record. */
+/** The write that a decision makes to a host's record. */
 export type RecordWrite =
   | { readonly to: 'registered'; readonly entry: ProcessServer }
   | { readonly to: 'decommissioned'; readonly entry: ProcessServer }
   | { readonly to: 'revoked'; readonly entry: ProcessServer }
-  /** Nothing but the repair of damaged rows. */
+  /** Only repairs damaged rows. */
   | { readonly to: 'repaired'; readonly entry: ProcessServer | null }
   | {
       readonly to: 'removed';
       readonly tombstone: Tombstone;
       readonly allowConnected: boolean;
-      /** Where it is not the tombstone's. */ readonly entryGeneration?: number;
+      /** The entry's generation, where it differs from the tombstone's. */ readonly entryGeneration?: number;
     }
-  /** Of a host that has no entry. */
+  /** For a host without an entry. */
   | { readonly to: 'remembered'; readonly tombstone: Tombstone };
 
-/** A decision: the answer, and unless nothing changes, the write with its one event. */
+/** The outcome of a decision: the result, and unless nothing changes, the write with its single event. */
 export interface Decision<A> {
   readonly result: A;
   readonly change?: {
     readonly write: RecordWrite;
     readonly event: Omit<FleetEvent, 'id' | 'at' | 'hostId'>;
-    /** The event of the silence that the change ends; it comes before the change's own. */
+    /** The event of the silence that the change ends; it precedes the event of the change. */
     readonly endedSilence?: Omit<FleetEvent, 'id' | 'at' | 'hostId'> | null;
   };
 }
@@ -104,28 +107,29 @@ export interface PossibleDuplicate extends IdentityFacts {
   readonly hostId: string;
 }
 
-/** The registry's entries, one host at a time. */
+/** Reads and changes the registry, one host at a time. */
 export abstract class Registry {
   /**
-   * Locks the record of a host id, asks `decide` what becomes of it, and writes that with its event in one transaction.
-   * Deadlocks and lost connections are retried whole; when the outcome of a commit is unknown, the event's id tells.
-   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s; PlanAlreadyApplied when
-   * it removes in the name of a plan whose result is stored.
+   * Locks the record of a host id, calls `decide`, and writes the decision with its event in one transaction. The whole
+   * transaction is retried after a deadlock or a lost connection; after a commit with unknown outcome, the event's id
+   * shows whether it was committed.
+   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s;
+   * PlanAlreadyApplied when the change belongs to a plan whose result is stored.
    */
   abstract change<A>(hostId: string, decide: (locked: LockedRecord) => Decision<A>): Promise<A>;
   /** Reads without locking. */
   abstract find(hostId: string): Promise<LockedRecord>;
   /** Other entries with this address, name or machine id. */
   abstract findPossibleDuplicates(hostId: string, facts: IdentityFacts): Promise<PossibleDuplicate[]>;
-  /** Writes a refusal's event, unless this host, this caller, or the site has one of this kind in this hour. */
+  /** Writes the event of a rejection, at most once an hour for each kind and host, caller or site. */
   abstract recordRejection(rejection: Omit<FleetEvent, 'id' | 'at'>, caller?: string): Promise<void>;
 }
 
-/** API keys and passphrases, of all replicas. */
+/** The API keys and passphrases of all replicas. */
 export abstract class KeyRing {
   /**
-   * One change after the other, whoever asks: shows `decide` the key by this name or identity, and writes what it decides
-   * with its event in one transaction.
+   * Serialises changes across replicas: calls `decide` with the key of this name or id, and writes the decision with
+   * its event in one transaction.
    * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
    */
   abstract change<A>(
@@ -133,22 +137,22 @@ export abstract class KeyRing {
     selector: { readonly name?: string; readonly keyId?: string },
     decide: (locked: KeyRingSnapshot) => KeyDecision<A>,
   ): Promise<A>;
-  /** All that there ever were, in the order in which they were made, after this identity. */
+  /** All API keys ever created, in order of creation, after this id. */
   abstract apiKeys(limit: number, after: string | null): Promise<ApiKey[]>;
   abstract passphrases(limit: number, after: string | null): Promise<Passphrase[]>;
-  /** Whether a passphrase with this SHA-256, hex, lets somebody in, once all changes that are under way are over. */
+  /** Whether the passphrase with this SHA-256 (hex) is valid once all pending changes have committed. */
   abstract isValidPassphrase(hash: string): Promise<boolean>;
 }
 
-/** Remembers outside of the database who was removed, for the day on which the database is restored from a backup. Never fails its caller. */
+/** Records removals outside of the database, so that they can be repeated after a restore from a backup. Never fails the caller. */
 export abstract class RemovalRecorder {
-  /** Returns when they are on disk. */
+  /** Resolves when the records are durable. */
   abstract recordRemovals(tombstones: readonly Tombstone[]): Promise<void>;
-  /** A host that had been removed has registered again. */
+  /** Records that a removed host has registered again. */
   abstract recordRegistration(entry: ProcessServer): Promise<void>;
 }
 
-/** Where a clean-up stands among what is due. */
+/** The position of a clean-up among the due entries. */
 export interface CleanUpCursor {
   readonly decommissionedAt: Date;
   readonly hostId: string;
@@ -156,18 +160,18 @@ export interface CleanUpCursor {
 
 export interface CleanUpBatch {
   readonly removed: number;
-  /** Where to go on; null when nothing more is due. What somebody else holds is passed over, and left to the next pass. */
+  /** The next position; null at the end. Entries locked by other transactions are skipped and left to the next run. */
   readonly next: CleanUpCursor | null;
 }
 
-/** Due is what was decommissioned at or before either. */
+/** An entry is due when it was decommissioned at or before either limit. */
 export interface Due {
-  /** Null while the wall clock does not decide. */
+  /** Null while the wall clock is not trusted. */
   readonly decommissionedAt: Date | null;
   readonly availableMs: number;
 }
 
-/** What is old by now, and is forgotten. */
+/** The limits before which records are deleted. */
 export interface RetentionLimits {
   readonly eventsBefore: Date;
   readonly plansExpiredBefore: Date;
@@ -175,9 +179,12 @@ export interface RetentionLimits {
 }
 
 export abstract class Removals {
-  /** Turns up to `limit` entries that are due into tombstones, in one transaction that re-checks each. */
+  /** Replaces up to `limit` due entries with tombstones, in one transaction that re-checks each. */
   abstract removeDue(due: Due, limit: number, after: CleanUpCursor | null): Promise<CleanUpBatch>;
-  /** Deletes up to `limit` old events, expired purge plans, and names that no walk needs, unless `old` is null; adds up the tally. Returns whether more may remain. */
+  /**
+   * Deletes up to `limit` old events, expired purge plans, and names that no cursor needs, unless `limits` is null;
+   * compacts the counters. Returns whether more may remain.
+   */
   abstract deleteExpired(limits: RetentionLimits | null, limit: number): Promise<boolean>;
   abstract recordRun(run: CleanUpRun): Promise<void>;
   abstract lastRun(): Promise<CleanUpRun | null>;
@@ -189,14 +196,17 @@ export interface DamagedHost {
   readonly kinds: readonly InconsistencyKind[];
 }
 
-/** Finds rows that contradict each other. */
+/** Finds and repairs rows that contradict each other. */
 export abstract class Inconsistencies {
-  /** Looks at up to `limit` entries after this host id, and at rows without an entry among them. `next` is where to go on; null at the end. */
+  /**
+   * Checks up to `limit` entries after this host id, and rows without an entry in the same range. `next` is the next
+   * position; null at the end.
+   */
   abstract scan(
     after: string,
     limit: number,
   ): Promise<{ readonly damaged: readonly DamagedHost[]; readonly next: string | null }>;
-  /** Makes the tally equal to the entries, with an event when it was not. Returns how many of its counts were wrong. */
+  /** Corrects the counters from the entries, and writes an event when one was wrong. Returns the number of wrong counters. */
   abstract repairCounters(): Promise<number>;
 }
 
@@ -209,8 +219,9 @@ export interface CleanUpRun {
 
 export abstract class Leases {
   /**
-   * Judges and writes a group of heartbeats of distinct hosts in one transaction; a verdict for each, in order. `carry` is
-   * "ask again with the next group". Each attempt is made at a moment of its own, so that what waited is not written as of before.
+   * Evaluates and writes a batch of heartbeats of distinct hosts in one transaction, and returns a verdict for each, in
+   * order. A `deferred` heartbeat must be submitted again with the next batch. Each attempt uses a new moment, so that
+   * a delayed batch is not written with an old timestamp.
    * @throws FleetError `database_unavailable` after `withinMs`.
    */
   abstract writeBatch(
@@ -222,22 +233,25 @@ export abstract class Leases {
 
 export abstract class AvailabilityStore {
   /**
-   * Proves that a heartbeat could be committed by writing to every table that heartbeats write, as they do, and moves the row on
-   * to `now`. Writes the event of an outage or of a clock step that this finds.
+   * Proves that a heartbeat could be committed by writing to every table that heartbeats write to, and advances the
+   * availability clock to `now`. Writes the event of an outage or a clock step that it detects.
    * @throws when no heartbeat could have been committed.
    */
   abstract record(now: Date, attempt: AvailabilityAttempt): Promise<AvailabilityRecord | ClockDisagreement>;
 }
 
 export abstract class PurgePlans {
-  /** Up to `limit` Disconnected entries that match, in the order of their host ids. */
+  /** Up to `limit` matching Disconnected entries, ordered by host id. */
   abstract candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]>;
-  /** How many more match after this host id, counted up to `most`. */
+  /** The number of further matches after this host id, counted up to `max`. */
   abstract remaining(filter: FleetFilter, afterHostId: string, max: number): Promise<number>;
-  /** Of its creator's plans that are not applied, keeps the latest `MAX_PLANS_PER_CALLER`. */
+  /** Saves a plan, and keeps the latest `MAX_PLANS_PER_CALLER` unapplied plans of its creator. */
   abstract save(plan: PurgePlan): Promise<void>;
   abstract find(planId: string): Promise<{ readonly plan: PurgePlan; readonly result: PlanResult | null } | null>;
-  /** Keeps the first result; returns the one that is kept. What this one skipped and another apply of the plan purged meanwhile counts as purged. */
+  /**
+   * Stores the first result of a plan, and returns the stored one. An entry that this call skipped but a concurrent
+   * call of the same plan purged counts as purged.
+   */
   abstract saveResult(planId: string, result: PlanResult): Promise<PlanResult>;
   abstract fleetSize(): Promise<number>;
 }

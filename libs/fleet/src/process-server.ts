@@ -3,7 +3,7 @@ import type { Hardware } from './registration/sizing.js';
 
 export type Environment = 'VMware' | 'NonVMware';
 
-/** How a process server reaches the internet. Never the proxy's password. */
+/** How a process server reaches the internet. The password of the proxy is never stored. */
 export interface ProxyFacts {
   readonly used: boolean;
   readonly address: string | null;
@@ -11,7 +11,7 @@ export interface ProxyFacts {
   readonly authenticated: boolean;
 }
 
-/** What a process server says of itself when it registers. */
+/** The facts that a process server reports when it registers. */
 export interface ProcessServerFacts extends Hardware {
   readonly friendlyName: string;
   readonly fqdn: string | null;
@@ -27,10 +27,10 @@ export interface ProcessServerFacts extends Hardware {
   readonly proxy: ProxyFacts | null;
 }
 
-/** What no two entries should have in common: the entries that do are possible duplicates of each other. */
+/** The facts that should be unique in the fleet: entries that share one are possible duplicates of each other. */
 export type IdentityFacts = Pick<ProcessServerFacts, 'ipAddress' | 'friendlyName' | 'machineId'>;
 
-/** That a process server is leaving, and by when it is promised to be gone. */
+/** A decommissioning, with the deadline by which the entry is removed. */
 export interface Decommission {
   readonly at: Date;
   readonly by: string;
@@ -38,26 +38,26 @@ export interface Decommission {
   readonly removeBy: Date;
 }
 
-/** What is known of a process server's sign of life. Instants on the listening clock end in `ListenedMs`. */
+/** The lease of a process server. Timestamps on the availability clock end in `AvailableMs`. */
 export interface Lease {
   /** SHA-256 of the credential, hex. */
   readonly credentialHash: string;
   readonly revoked: boolean;
   /** Null until the first heartbeat of this generation. */
   readonly lastHeartbeatAt: Date | null;
-  /** L at the last sign of life: registration or heartbeat. */
+  /** The availability clock at the last registration or heartbeat. */
   readonly lastSeenAvailableMs: number;
-  /** L at which the lease ends. Half-open: at this very instant it has ended. */
+  /** The availability clock at which the lease expires; at exactly this value it has expired. */
   readonly expiresAvailableMs: number;
   readonly assignedIntervalSeconds: number;
   readonly instanceId: string | null;
-  /** Those that the present one has replaced, latest first, at most `MAX_REPLACED_INSTANCES`. */
+  /** The instances that the current one has replaced, latest first, at most `MAX_REPLACED_INSTANCES`. */
   readonly replacedInstanceIds: readonly string[];
-  /** Where the last accepted call came from. */
+  /** The source address of the last accepted call. */
   readonly sourceAddress: string;
-  /** The sender's clock minus ours when it last said; positive is ahead. Shown, never used. */
+  /** The sender's clock minus the server's, when last reported; positive is ahead. Displayed, never used. */
   readonly skewMs: number | null;
-  /** Members of the last heartbeat that were not used, by their names in the response. */
+  /** Fields of the last heartbeat that were ignored, by their names in the response. */
   readonly ignoredFields: readonly string[];
 }
 
@@ -73,7 +73,7 @@ export interface ProcessServer {
   readonly health: ReportedHealth;
 }
 
-/** Of an entry what a list shows, and what its states follow from. */
+/** The part of an entry that a list displays, and that its states are derived from. */
 export interface ListedServer extends Pick<ProcessServer, 'hostId' | 'generation'> {
   readonly facts: Pick<ProcessServerFacts, 'friendlyName' | 'ipAddress' | 'agentVersion'>;
   readonly decommission: Pick<Decommission, 'removeBy'> | null;
@@ -88,7 +88,7 @@ export function lifecycleOf({ decommission }: Pick<ListedServer, 'decommission'>
   return decommission ? 'Decommissioned' : 'Registered';
 }
 
-/** Connected while the lease runs on the listening clock. Registration grants the first lease, so there is always one to judge by. */
+/** Connected until the lease expires on the availability clock. Registration grants the first lease, so every entry has one. */
 export function connectionStateAt(
   availableMs: number,
   { lease }: { readonly lease: Pick<Lease, 'expiresAvailableMs'> },
@@ -96,7 +96,7 @@ export function connectionStateAt(
   return availableMs < lease.expiresAvailableMs ? 'Connected' : 'Disconnected';
 }
 
-/** Remembers a host id that is gone: what may not come back, and what its late heartbeats are told. */
+/** Marks a removed host id, so that its late heartbeats are rejected with the right instruction. */
 export interface Tombstone {
   readonly hostId: string;
   readonly generation: number;
@@ -106,11 +106,11 @@ export interface Tombstone {
   readonly removedBy: string;
   readonly reason: string | null;
   readonly removal: 'purge' | 'clean_up';
-  /** The purge plan that removed it, when one did. */
+  /** The purge plan that removed the entry, if one did. */
   readonly planId: string | null;
 }
 
-/** Ways in which stored rows can contradict each other. None of them is ever written by a call; each can be repaired. */
+/** The ways in which stored rows can contradict each other. No call writes such rows; each of them can be repaired. */
 export const INCONSISTENCY_KINDS = [
   'lease_missing',
   'health_missing',
@@ -123,29 +123,29 @@ export const INCONSISTENCY_KINDS = [
 ] as const;
 export type InconsistencyKind = (typeof INCONSISTENCY_KINDS)[number];
 
-/** Which rows a host id has; null where there is none. */
+/** The rows that exist for a host id; null where there is none. */
 export interface HostRows {
   readonly entry: { readonly generation: number; readonly isDecommissioned: boolean } | null;
   readonly lease: { readonly generation: number; readonly isRetired: boolean } | null;
   readonly hasHealth: boolean;
-  /** Of its names, and of those that hold now: one is right. */
+  /** The number of current rows in the name history; exactly one is correct. */
   readonly names: number;
   readonly currentNames: number;
   readonly tombstone: Tombstone | null;
 }
 
-/** What is wrong with the rows of a host, and what they will say when they are repaired. */
+/** The inconsistencies of a host's rows, and the values that a repair writes. */
 export interface Damage {
   readonly kinds: readonly InconsistencyKind[];
   readonly rows: HostRows;
-  /** The highest that any of the rows names. */
+  /** The highest generation in any of the rows. */
   readonly generation: number;
   readonly isDecommissioned: boolean;
 }
 
 /**
- * All that the registry holds of one host id. An entry and a tombstone never exist together. Of damaged rows, the entry is shown
- * as it will be once they are repaired, which any write does first.
+ * All that the registry stores of one host id. An entry and a tombstone never exist together. A damaged entry is
+ * returned as it will be after its repair, which precedes any other write.
  */
 export interface HostRecord {
   readonly entry: ProcessServer | null;
@@ -153,7 +153,7 @@ export interface HostRecord {
   readonly damage?: Damage;
 }
 
-/** Who asks for a change: the name that its event carries, and from where. */
+/** The caller of a change: its name in the event, and its source address. */
 export interface Actor {
   readonly name: string;
   readonly address: string;
@@ -161,7 +161,7 @@ export interface Actor {
 }
 
 const OPERATOR = 'operator:';
-/** The name that somebody with an API key acts under. */
+/** The actor name of a caller with an API key. */
 export const operatorName = (keyName: string): string => OPERATOR + keyName;
-/** The name of the API key that an operator has. */
+/** The name of an operator's API key. */
 export const keyNameOf = ({ name }: Pick<Actor, 'name'>): string => name.slice(OPERATOR.length);

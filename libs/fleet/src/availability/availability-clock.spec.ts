@@ -248,7 +248,7 @@ describe("a replica's copy of the listening clock", () => {
   it('cannot be read before its first record, and does not listen', () => {
     const clock = new LocalAvailabilityClock(new AvailabilityRow(), new TwoClocks(), TIMING);
     expect(clock.isValid).toBe(false);
-    expect(() => clock.availableMsAt(NOON)).toThrow('before its first note');
+    expect(() => clock.availableMsAt(NOON)).toThrow('before its first record');
   });
 
   it.each([

@@ -1,24 +1,24 @@
-/** Replicas whose clocks differ by no more than this agree; more is a clock that stepped, or one that is wrong. */
+/** The difference up to which replicas' clocks agree; a larger one means that a clock has stepped or is wrong. */
 export const MAX_CLOCK_DISAGREEMENT_MS = 2_000;
-/** After a pause longer than this, the wall clock is not trusted to decide what is deleted for good: the machine may have started with a wrong one. */
+/** After a longer pause the wall clock does not decide about deletion: the machine may have started with a wrong clock. */
 const LONG_PAUSE_MS = 3_600_000;
-/** What is deleted for good is decided by the wall clock only after it has been steady for a day. */
+/** The wall clock decides about permanent deletion only after it has been steady for a day. */
 export const STEADY_FOR_MS = 24 * 3_600_000;
 
 const MAX_COUNTED_GAP_MS = 15_000;
 const MAX_RECORD_INTERVAL_MS = 500;
 
-/** How the availability clock is recorded. All in milliseconds. */
+/** The timing of the availability clock, in milliseconds. */
 export interface AvailabilityTiming {
-  /** Of each gap between two records at most this much counts. A replica that has not recorded for this long accepts no heartbeats. */
+  /** The counted part of a gap between two records is at most this. A replica without a record for this long accepts no heartbeats. */
   readonly maxCountedGapMs: number;
-  /** Between two records. */
+  /** The interval between two records. */
   readonly recordIntervalMs: number;
-  /** After a record the clock runs on by itself for this long, and a gap in which a record failed counts no more. */
+  /** The time that the clock advances by itself after a record; also the counted part of a gap in which a record failed. */
   readonly runAheadMs: number;
 }
 
-/** A gap may never be a large part of a lease: at most a quarter of it counts, and at least three records fit into that. */
+/** At most a quarter of a lease counts in one gap, and at least three records fit into that time. */
 export function availabilityTiming(leaseSeconds: number): AvailabilityTiming {
   const maxCountedGapMs = Math.min(MAX_COUNTED_GAP_MS, leaseSeconds * 250);
   const recordIntervalMs = Math.min(MAX_RECORD_INTERVAL_MS, Math.floor(maxCountedGapMs / 3));
@@ -30,19 +30,22 @@ export function availabilityTiming(leaseSeconds: number): AvailabilityTiming {
 }
 
 /**
- * The listening clock L, as one row: milliseconds that somebody listened up to `recordedAt`. It stands still while no
- * replica could have committed a heartbeat, so an outage of ours never ends a lease.
+ * The availability clock, stored as one row: the milliseconds up to `recordedAt` in which the service could accept
+ * heartbeats. It stands still while no replica can commit a heartbeat, so a service outage never expires a lease.
  */
 export interface AvailabilityState {
   readonly availableMs: number;
   readonly recordedAt: Date;
-  /** L runs on by itself for this long after `recordedAt`: as the replica that recorded it is set, so that all replicas give one answer. */
+  /**
+   * The time that the clock advances by itself after `recordedAt`. It is stored with the record, so that all replicas
+   * compute the same value.
+   */
   readonly runAheadMs: number;
-  /** L when the wall clock last stepped, or came back after a long pause. */
+  /** The availability clock when the wall clock last stepped, or resumed after a long pause. */
   readonly unsteadyAtAvailableMs: number;
-  /** L when the wall clock last stepped; null when it never did. */
+  /** The availability clock when the wall clock last stepped; null before the first step. */
   readonly steppedAtAvailableMs: number | null;
-  /** The last step backwards: L then, and the wall time after it. Null when there was none. */
+  /** The last backward step of the wall clock: the availability clock at that time, and the wall time after it; null before the first. */
   readonly steppedBack: { readonly availableMs: number; readonly to: Date } | null;
 }
 
@@ -59,31 +62,31 @@ export const initialAvailability = (
   steppedBack: null,
 });
 
-/** A gap of ours that was longer than what counts. */
+/** A gap between records that exceeds the counted time. */
 export interface ServiceOutage {
   readonly from: Date;
   readonly to: Date;
 }
 
-/** The wall clock showed `from` and went on from `to`. */
+/** A step of the wall clock, from `from` to `to`. */
 export interface ClockStep {
   readonly from: Date;
   readonly to: Date;
 }
 
-/** What a replica knows of the time before a record of its own. */
+/** The state of a replica since its last record. */
 export interface AvailabilityAttempt {
-  /** A record failed, or was not possible, since its last one. */
+  /** Whether a record has failed, or was not possible, since the last one. */
   readonly failedBefore: boolean;
-  /** By the monotonic clock, since its last record; null before the first. */
+  /** The time since the last record, on the monotonic clock; null before the first. */
   readonly elapsedMs: number | null;
-  /** Hosts of which the rows of one at least must be free for the proof to succeed; none while heartbeats are committed. */
+  /** Hosts of which at least one must have unlocked rows for the proof to succeed; empty while heartbeats are committed. */
   readonly witnesses: readonly string[];
-  /** The clock has just been measured anew: a disagreement that is left is a step. */
+  /** Whether the clock has just been synchronised: a remaining disagreement is a step. */
   readonly isConfirmed: boolean;
 }
 
-/** Nothing was recorded: this replica's clock disagrees with the row, and is measured anew first. */
+/** Nothing was recorded: this replica's clock disagrees with the row, and must be synchronised first. */
 export interface ClockDisagreement {
   readonly disagreesWith: AvailabilityState;
 }
@@ -94,7 +97,10 @@ export interface AvailabilityRecord {
   readonly step: ClockStep | null;
 }
 
-/** L at a wall instant. It stops by itself soon after the last record, so a stale copy never runs ahead and no record takes back what was shown. */
+/**
+ * The availability clock at a wall time. It stops soon after the last record, so that a stale copy never runs ahead and
+ * no record moves the clock back.
+ */
 export function availableMsAt(
   { availableMs, recordedAt, runAheadMs }: Pick<AvailabilityState, 'availableMs' | 'recordedAt' | 'runAheadMs'>,
   at: Date,
@@ -102,7 +108,10 @@ export function availableMsAt(
   return availableMs + Math.min(Math.max(0, at.getTime() - recordedAt.getTime()), runAheadMs);
 }
 
-/** Whether a record at `now` disagrees with the row by more than clocks may: one of them has stepped, or is wrong. A pause of all replicas looks the same as a leap to the first record of a replica. */
+/**
+ * Whether a record at `now` disagrees with the row by more than clocks may differ: one of them has stepped or is wrong.
+ * To the first record of a replica, a pause of all replicas looks like a forward step.
+ */
 export function disagrees(
   { recordedAt }: Pick<AvailabilityState, 'recordedAt'>,
   now: Date,
@@ -112,7 +121,10 @@ export function disagrees(
   return gapMs < -MAX_CLOCK_DISAGREEMENT_MS || (elapsedMs !== null && gapMs - elapsedMs > MAX_CLOCK_DISAGREEMENT_MS);
 }
 
-/** The row after a replica has recorded that it could commit heartbeats, and what this record found. L never moves back. */
+/**
+ * Computes the row after a replica has proved that it could commit heartbeats, with the outage or step that the record
+ * detects. The availability clock never moves back.
+ */
 export function advanceAvailability(
   availability: AvailabilityState,
   now: Date,
@@ -140,7 +152,10 @@ export function advanceAvailability(
   };
 }
 
-/** Backwards, L goes on from where it was; ahead, what has really elapsed counts, as far as it counts in any gap. */
+/**
+ * After a backward step the availability clock continues from its last value; after a forward step the elapsed time
+ * counts, up to the limit of any gap.
+ */
 function recordAfterStep(
   before: AvailabilityState,
   now: Date,
@@ -163,17 +178,20 @@ function recordAfterStep(
   };
 }
 
-/** A clock that has just stepped does not say what is due: in this time the availability clock has removed whatever was due when it stepped. */
+/**
+ * The time after a step in which only the availability clock decides about removal; it suffices to remove all entries
+ * that were due at the step.
+ */
 const JUST_STEPPED_MS = 900_000;
 
 export const hasJustStepped = ({ availableMs, steppedAtAvailableMs }: AvailabilityState): boolean =>
   steppedAtAvailableMs !== null && availableMs - steppedAtAvailableMs < JUST_STEPPED_MS;
 
-/** Whether the wall clock may decide what is deleted for good. */
+/** Whether the wall clock may decide about permanent deletion. */
 export const isSteady = ({ availableMs, unsteadyAtAvailableMs }: AvailabilityState): boolean =>
   availableMs - unsteadyAtAvailableMs >= STEADY_FOR_MS;
 
-/** The earliest wall instant at which L can reach `availableMs`: an outage of ours only moves it later. */
+/** The earliest wall time at which the availability clock can reach `availableMs`; an outage only delays it. */
 export function toWallClock(availableMs: number, nowAvailableMs: number, now: Date): Date {
   return new Date(now.getTime() + (availableMs - nowAvailableMs));
 }

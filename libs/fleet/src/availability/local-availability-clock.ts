@@ -10,14 +10,17 @@ import {
 import type { Moment } from './moment.js';
 import type { Clock, AvailabilityStore } from '../ports.js';
 
-/** How a replica's clock is brought in line with the site's when they disagree: `isMoving` says that another replica has moved the row since this one looked. */
+/**
+ * Reconciles a replica's clock with the site's after a disagreement. `isMoving` is true when another replica has
+ * advanced the row since this one read it.
+ */
 export type ReconcileClock = (row: AvailabilityState, isMoving: boolean) => Promise<void>;
 
-/** This replica's copy of the listening row. The heartbeat path reads L from here, never from the table. */
+/** This replica's copy of the availability clock. The heartbeat path reads it instead of the table. */
 export class LocalAvailabilityClock {
   private cached: AvailabilityState | null = null;
   private recordedAtMs: number | null = null;
-  /** What was before the first record is not known. */
+  /** True before the first record, because the time before it is unknown. */
   private failedBefore = true;
   private lastFailed = false;
 
@@ -29,14 +32,15 @@ export class LocalAvailabilityClock {
   ) {}
 
   /**
-   * Records that this replica could commit heartbeats until now; `witnesses` are hosts of which one's rows must be free.
-   * @throws when no heartbeat could be committed; then the time since the last record hardly counts.
+   * Records that this replica could commit heartbeats until now. At least one host of `witnesses` must have unlocked
+   * rows.
+   * @throws when no heartbeat could be committed; the time since the last record then counts only up to `runAheadMs`.
    */
   async tick(witnesses: readonly string[] = []): Promise<AvailabilityRecord> {
     try {
       const startedAtMs = this.clock.monotonicMs();
       const record = await this.record(witnesses);
-      // One that took long may have waited for the database: until it answered, no heartbeat could be committed.
+      // A slow record may have waited for the database, and no heartbeat could be committed during that time.
       this.failedBefore = this.clock.monotonicMs() - startedAtMs > this.timing.runAheadMs;
       this.lastFailed = false;
       return record;
@@ -46,31 +50,34 @@ export class LocalAvailabilityClock {
     }
   }
 
-  /** No heartbeat could be committed just now. */
+  /** Marks that no heartbeat could be committed. */
   fail(): void {
     this.failedBefore = true;
     this.lastFailed = true;
   }
 
-  /** Whether the last attempt to record failed: heartbeats sent now would, too. */
+  /** Whether the last record failed, so that heartbeats would fail as well. */
   get isFailing(): boolean {
     return this.lastFailed;
   }
 
-  /** A replica that has not recorded for as long as a gap counts no longer knows L, and answers 503 until it has. */
+  /** Whether a record is recent enough to know the availability clock. A replica without one responds with 503. */
   get isValid(): boolean {
     return this.recordedAtMs !== null && this.clock.monotonicMs() - this.recordedAtMs < this.timing.maxCountedGapMs;
   }
 
-  /** Whether this copy says what the row says: another replica may have recorded since. */
+  /** Whether this copy is current; another replica may have recorded since. */
   get isCurrent(): boolean {
     return this.recordedAtMs !== null && this.clock.monotonicMs() - this.recordedAtMs < this.timing.runAheadMs;
   }
 
-  /** Until a record has found a step, the wall time is the earlier one of the clock's and of the last record's, carried on by the monotonic clock: neither a leap nor a step back makes anything due. */
+  /**
+   * The moment for the clean-up. Its wall time is the earlier of the clock and the last record extended by the
+   * monotonic clock, so that an undetected step makes nothing due.
+   */
   get cleanUpMoment(): CleanUpMoment {
     if (!this.cached || this.recordedAtMs === null)
-      throw new Error('the listening clock was read before its first note');
+      throw new Error('the availability clock was read before its first record');
     const nowMs = this.clock.monotonicMs();
     const now = new Date(
       Math.min(this.clock.now().getTime(), this.cached.recordedAt.getTime() + nowMs - this.recordedAtMs),
@@ -83,24 +90,24 @@ export class LocalAvailabilityClock {
     };
   }
 
-  /** L of this replica's last record, which is committed; 0 before the first. */
+  /** The availability clock at this replica's last committed record; 0 before the first. */
   get recordedAvailableMs(): number {
     return this.cached?.availableMs ?? 0;
   }
 
-  /** The last step backwards of the wall clock that this replica knows of. */
+  /** The last backward step of the wall clock that this replica knows of. */
   get steppedBack(): AvailabilityState['steppedBack'] {
     return this.cached?.steppedBack ?? null;
   }
 
-  /** Now, by this replica's clock and this copy. */
+  /** The current moment, from this replica's clock and copy. */
   get moment(): Moment {
     const at = this.clock.now();
     return { at, availableMs: this.availableMsAt(at) };
   }
 
   availableMsAt(now: Date): number {
-    if (!this.cached) throw new Error('the listening clock was read before its first note');
+    if (!this.cached) throw new Error('the availability clock was read before its first record');
     return availableMsAt(this.cached, now);
   }
 
@@ -113,7 +120,7 @@ export class LocalAvailabilityClock {
       this.cached !== null && this.cached.recordedAt.getTime() !== disagreesWith.recordedAt.getTime(),
     );
     const second = await this.attempt(witnesses, true);
-    if ('disagreesWith' in second) throw new Error('a record disagrees although the clock was measured anew');
+    if ('disagreesWith' in second) throw new Error('a record disagrees although the clock was synchronised');
     return second;
   }
 

@@ -1,6 +1,6 @@
-/** The instant that something is judged at, on both clocks. */
+/** A point in time on both clocks: the one at which a rule is evaluated. */
 export interface Moment {
   readonly at: Date;
-  /** L at `at`. */
+  /** The availability clock at `at`. */
   readonly availableMs: number;
 }

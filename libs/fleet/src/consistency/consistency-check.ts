@@ -2,19 +2,19 @@ import { repair } from './consistency.js';
 import type { Clock, Inconsistencies, Registry } from '../ports.js';
 import type { InconsistencyKind } from '../process-server.js';
 
-/** Hosts looked at in one statement. */
+/** Hosts checked in one statement. */
 const HOSTS_PER_SCAN = 1_000;
-/** Hosts repaired by one check, each in a transaction of its own; the next check goes on. */
+/** Hosts repaired by one run, each in its own transaction; the next run continues. */
 const MAX_REPAIRS_PER_RUN = 1_000;
 
-/** What a check found, by kind, and how much of it was repaired. */
+/** The result of a check: the inconsistencies by kind, and the number of repairs. */
 export interface ConsistencyReport {
   readonly at: Date;
   readonly found: ReadonlyMap<InconsistencyKind, number>;
   readonly repaired: number;
 }
 
-/** Looks at the whole fleet for rows that contradict each other, and repairs them. Any number of replicas may do so at once. */
+/** Checks the whole fleet for rows that contradict each other, and repairs them. Replicas may run it concurrently. */
 export class ConsistencyCheck {
   private stopping = false;
   private report: ConsistencyReport | null = null;
@@ -25,7 +25,7 @@ export class ConsistencyCheck {
     private readonly clock: Clock,
   ) {}
 
-  /** Of the last check that came to its end; null before the first. */
+  /** The report of the last completed check; null before the first. */
   get last(): ConsistencyReport | null {
     return this.report;
   }
@@ -49,7 +49,7 @@ export class ConsistencyCheck {
     return (this.report = { at, found, repaired: repaired + counts });
   }
 
-  /** Ends a check that runs, soon. */
+  /** Stops a running check after its current step. */
   stop(): void {
     this.stopping = true;
   }

@@ -4,7 +4,7 @@ import type { Damage, HostRows, InconsistencyKind, ProcessServer, Tombstone } fr
 
 const ACTOR = 'consistency-check';
 
-/** Everything that is wrong with the rows of one host; empty when nothing is. */
+/** All inconsistencies in the rows of one host; empty when the rows are consistent. */
 export function inconsistenciesOf({
   entry,
   lease,
@@ -24,18 +24,18 @@ export function inconsistenciesOf({
   return kinds;
 }
 
-/** What is wrong with a host, and what holds in spite of it; null when nothing is wrong. */
+/** The inconsistencies of a host's rows and the values that remain valid; null when the rows are consistent. */
 export function damageOf(rows: HostRows): Damage | null {
   const kinds = inconsistenciesOf(rows);
   if (kinds.length === 0) return null;
   const { entry, lease, tombstone } = rows;
   const generation = Math.max(entry?.generation ?? 0, lease?.generation ?? 0, tombstone?.generation ?? 0);
-  // A lease of a later registration: that registration has cancelled the removal.
+  // A later registration, which only the lease shows, has cancelled the removal.
   const isDecommissioned = entry !== null && entry.isDecommissioned && !(lease && lease.generation > entry.generation);
   return { kinds, rows, generation, isDecommissioned };
 }
 
-/** The generation of the last registration of a host id; 0 when there was none. */
+/** The generation of the last registration of a host id; 0 before the first. */
 export const lastGeneration = ({
   entry,
   tombstone,
@@ -44,9 +44,10 @@ export const lastGeneration = ({
   damage?.generation ?? entry?.generation ?? tombstone?.generation ?? 0;
 
 /**
- * Makes the rows of a host agree. Every registration has a higher generation than the tombstone before it, so an entry that has
- * not was removed, and goes; any other entry stays, with the highest generation that is known. Rows without an entry go.
- * Where the credential that was handed out last may be unknown, it is revoked, so that the process server registers again.
+ * Makes the rows of a host consistent. A registration has a higher generation than the tombstone before it, so an entry
+ * with a lower one was removed, and is deleted. Any other entry remains, with the highest known generation. Rows
+ * without an entry are deleted. When the last issued credential may be unknown, it is revoked, so that the process
+ * server registers again.
  */
 export function repair({ entry, damage }: LockedRecord): Decision<readonly InconsistencyKind[]> {
   if (!damage) return { result: [] };

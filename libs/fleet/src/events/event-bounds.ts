@@ -1,8 +1,8 @@
 import type { EventKind, FleetEvent } from './fleet-event.js';
 
 /**
- * The events that an accepted heartbeat can cause, and how many of each kind one host may cause in an hour. What a process server
- * reports may alternate as fast as it sends; its timeline must not grow as fast.
+ * The event kinds that an accepted heartbeat can cause, with the maximum number for each host and hour. The reported
+ * values may alternate with every heartbeat; the timeline must not grow as fast.
  */
 export const MAX_EVENTS_PER_HOUR = {
   silence_ended: 10,
@@ -13,27 +13,27 @@ export const MAX_EVENTS_PER_HOUR = {
 
 export type HeartbeatEventKind = keyof typeof MAX_EVENTS_PER_HOUR;
 
-/** An event that a heartbeat is worth; a `key` says that there is one of it for ever. */
+/** An event caused by a heartbeat; an event with a `key` is written only once. */
 export type HeartbeatEvent = Pick<FleetEvent, 'detail'> & { readonly kind: HeartbeatEventKind; readonly key?: string };
 
-/** The present hour of one kind: it begins with the kind's first event. */
+/** The current hour of one kind: it begins with the first event of the kind. */
 interface Bound {
-  /** Milliseconds of wall time. */
+  /** Wall time in milliseconds. */
   readonly sinceMs: number;
   readonly written: number;
   readonly suppressed: number;
-  /** The key of the last event that had one. */
+  /** The key of the last event with a key. */
   readonly lastKey?: string;
 }
 
-/** What one host has caused, kept with its lease. */
+/** The event counts of one host, stored with its lease. */
 export type EventBounds = { readonly [Kind in HeartbeatEventKind]?: Bound };
 
 export const NO_EVENTS_YET: EventBounds = {};
 
 const HOUR_MS = 3_600_000;
 
-/** Of the news of a heartbeat those that become events, and the bounds afterwards: the same object when no news was counted. */
+/** Selects the events of a heartbeat that are written, and returns the new bounds: the same object when nothing was counted. */
 export function boundHeartbeatEvents(
   heartbeatEvents: readonly HeartbeatEvent[],
   before: EventBounds,
@@ -43,7 +43,7 @@ export function boundHeartbeatEvents(
   let bounds = before;
   for (const heartbeatEvent of heartbeatEvents) {
     const bound = bounds[heartbeatEvent.kind];
-    if (heartbeatEvent.key !== undefined && heartbeatEvent.key === bound?.lastKey) continue; // written already
+    if (heartbeatEvent.key !== undefined && heartbeatEvent.key === bound?.lastKey) continue; // already written
     const { next, event } = countEvent(heartbeatEvent, bound, now.getTime());
     bounds = { ...bounds, [heartbeatEvent.kind]: next };
     if (event) events.push(event);
@@ -51,7 +51,10 @@ export function boundHeartbeatEvents(
   return { heartbeatEvents: events, bounds };
 }
 
-/** An hour that has passed, or that a clock which stepped has left far behind or ahead, is over; the event that begins the next one tells how many were suppressed. */
+/**
+ * Counts an event. A new hour begins when the current one has passed, or when a clock step has moved it far away; its
+ * first event shows how many were suppressed.
+ */
 function countEvent(
   heartbeatEvent: HeartbeatEvent,
   bound: Bound | undefined,

@@ -1,6 +1,6 @@
 import type { Actor } from '../process-server.js';
 
-/** What can happen to a fleet; each change has exactly one event, written in the transaction that made it true. */
+/** The kinds of events. Each change has exactly one event, written in its transaction. */
 export const EVENT_KINDS = [
   'registered',
   'registered_again',
@@ -50,16 +50,16 @@ export interface FleetEvent {
   readonly kind: EventKind;
   readonly hostId: string | null;
   readonly generation: number | null;
-  /** Who did it. */
+  /** The name of the caller or the component that caused the event. */
   readonly actor: string;
-  /** Where the call came from; null when nobody called. */
+  /** The source address of the call; null for an event without a call. */
   readonly sourceAddress: string | null;
-  /** That of the call's answer; null when nobody called. */
+  /** The request id of the call; null for an event without a call. */
   readonly requestId: string | null;
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-/** Whose doing an event is. */
+/** The origin of an event. */
 export type EventAuthor = Pick<FleetEvent, 'actor' | 'sourceAddress' | 'requestId'>;
 
 export const callerAuthor = ({ name, address, requestId }: Actor): EventAuthor => ({
@@ -67,10 +67,10 @@ export const callerAuthor = ({ name, address, requestId }: Actor): EventAuthor =
   sourceAddress: address,
   requestId,
 });
-/** Nobody called: the configuration server itself, or a part of it. */
+/** The author of an event without a call: the configuration server or one of its components. */
 export const systemAuthor = (actor: string): EventAuthor => ({ actor, sourceAddress: null, requestId: null });
 
-/** Refusals are shown at most once for a host, a caller that is no host, or the site, kind and hour: they share this key, and the first one wins. */
+/** The key of a rejection event. Events with the same host, caller, kind and hour share one key, and only the first is written. */
 export function rejectionKey(hostId: string | null, kind: EventKind, at: Date, caller: string | null = null): string {
   return `${hostId} ${kind} ${caller === null ? '' : `${caller} `}${Math.floor(at.getTime() / 3_600_000)}`;
 }

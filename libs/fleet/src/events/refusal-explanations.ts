@@ -6,14 +6,14 @@ export type RefusalKind = Extract<EventKind, `refused_${string}`>;
 const isRefusal = (kind: EventKind): kind is RefusalKind => kind.startsWith('refused_');
 export const REFUSAL_KINDS: readonly RefusalKind[] = EVENT_KINDS.filter(isRefusal);
 
-/** For people. */
+/** An explanation for people. */
 export interface RefusalExplanation {
-  /** What was refused and why, without a full stop. */
+  /** The rejection and its reason, without a full stop. */
   readonly meaning: string;
   readonly recommendedActions: string;
 }
 
-/** Every kind of refusal that an event can have: a new kind without a row does not compile. */
+/** The explanation of every kind of rejection: a new kind without one does not compile. */
 export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanation>> = {
   refused_host_id_conflict: {
     meaning: 'Another machine sends under the same host id',
@@ -90,28 +90,29 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
   },
 };
 
-/** Whether another machine may have been refused under the host id: that says nothing of the one that holds it. */
+/** Whether the rejected call may come from another machine, and so shows nothing about the registered one. */
 export const mayConcernAnotherMachine = (kind: RefusalKind): boolean =>
   kind === 'refused_host_id_conflict' || kind === 'refused_host_id_in_use';
 
-/** A refusal is noted once an hour: one noted up to an hour before the last accepted heartbeat may have gone on after it. */
+/** A rejection is recorded once an hour, so one recorded up to an hour before the last accepted heartbeat may have recurred after it. */
 const RECORDING_INTERVAL_MS = 3_600_000;
 
-/** A refusal with its explanation. */
+/** A rejection event with its explanation. */
 export interface Refusal extends RefusalExplanation {
   readonly kind: RefusalKind;
   readonly event: FleetEvent;
 }
 
-/** The refusals among these events, in their order. */
+/** The rejections among these events, in the same order. */
 export const refusalsAmong = (events: readonly FleetEvent[]): Refusal[] =>
   events.flatMap((event) =>
     isRefusal(event.kind) ? [{ kind: event.kind, event, ...REFUSAL_EXPLANATIONS[event.kind] }] : [],
   );
 
 /**
- * Of refusals from oldest to newest the last one of each kind that may still go on. A registration answers what was refused before it,
- * but for an agent that sends with an earlier one; what another machine may have sent goes on until it is no longer among the refusals.
+ * Selects the last rejection of each kind that may still recur, from rejections sorted from oldest to newest. A
+ * registration resolves the earlier ones, except those of an agent that uses an earlier registration. A rejection that
+ * may concern another machine stays current until it is no longer in the list.
  */
 export function currentRefusals(
   { generation, lease, registeredAt }: ProcessServer,
@@ -129,7 +130,7 @@ export function currentRefusals(
   const ofEachKind = new Map<RefusalKind, Refusal>();
   for (const refusal of refusals) {
     if (!mayGoOn(refusal)) continue;
-    ofEachKind.delete(refusal.kind); // the last one decides the order
+    ofEachKind.delete(refusal.kind); // the last one determines the order
     ofEachKind.set(refusal.kind, refusal);
   }
   return [...ofEachKind.values()];

@@ -9,11 +9,11 @@ interface AuditedCall {
   readonly generation: number | null;
   readonly actor: Actor;
   readonly call: string;
-  /** Of a registration. */
+  /** The passphrase of a registration. */
   readonly passphraseId?: string;
 }
 
-/** Does the work, and when it is refused in a way that an operator will want to see, notes that once an hour. */
+/** Runs `work`, and records the event of a rejection that concerns operators, at most once an hour. */
 export async function withRejectionAudit<A>(
   registry: Registry,
   { hostId, generation, actor, ...called }: AuditedCall,
@@ -26,7 +26,7 @@ export async function withRejectionAudit<A>(
     if (error instanceof FleetError && kind) {
       const detail = { ...error.details, ...called };
       const isOfMany = error.details.code === 'registration_rate_exceeded' && error.details.of === 'new_host_ids';
-      // One that cannot be noted now is noted when it comes again; the answer stays what was decided.
+      // A rejection that cannot be recorded now is recorded when it recurs; the response stays the same.
       await registry
         .recordRejection({ kind, hostId: isOfMany ? null : hostId, generation, ...callerAuthor(actor), detail })
         .catch(() => undefined);

@@ -2,7 +2,7 @@ import type { Moment } from '../availability/moment.js';
 import type { EventAuthor, FleetEvent } from './fleet-event.js';
 import { connectionStateAt, type ProcessServer } from '../process-server.js';
 
-/** The event that ends a silence, from the last sign of life to now, whichever call ends it. */
+/** The event of an ended silence, from the last heartbeat or registration to now. */
 export const silenceEnded = (
   from: Date,
   to: Date,
@@ -15,7 +15,7 @@ interface Contact extends Moment {
   readonly author: EventAuthor;
 }
 
-/** The event of the silence that a call of the process server itself ends; null while its lease runs, or after it was decommissioned. */
+/** The event of the silence that a call of the process server ends; null while its lease runs, or after it was decommissioned. */
 export function endedSilence(
   entry: ProcessServer | null,
   { at, availableMs, author }: Contact,

@@ -1,8 +1,8 @@
-/** Overall health; None is "nobody told us", and never looks healthy. */
+/** The overall health. None means that nothing was reported; it never counts as healthy. */
 export type Health = 'None' | 'Normal' | 'Warning' | 'Critical';
 export type ComponentStatus = 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
 
-/** A load report; every value may be missing, and then its status is Unknown. Bytes, bytes per second, percent. */
+/** A load report in bytes, bytes per second and percent. Each value may be missing; its status is then Unknown. */
 export interface Load {
   readonly cpuPercent: number | null;
   readonly totalMemoryBytes: number | null;
@@ -20,26 +20,26 @@ export interface ServiceState {
 
 export type LoadSignal = 'cpu' | 'memory' | 'cache' | 'upload';
 
-/** What the heartbeats of a process server last said of its condition. */
+/** The health last reported by the heartbeats of a process server. */
 export interface ReportedHealth {
   readonly load: Load | null;
   readonly loadReportedAt: Date | null;
-  /** Of the load, judged once, when it was reported. */
+  /** The status of the load, evaluated once, when it was reported. */
   readonly loadStatus: ComponentStatus;
-  /** Since when each signal has been above its first threshold in every report. */
+  /** The time since which each signal has exceeded its first threshold in every report. */
   readonly loadExceededAt: Readonly<Record<LoadSignal, Date | null>>;
-  /** An empty list says nothing of the services. */
+  /** Null when not reported; an empty list also reports nothing. */
   readonly services: readonly ServiceState[] | null;
   readonly servicesReportedAt: Date | null;
-  /** Since when at least one service has not been running; null while all run or nobody said. */
+  /** The time since which at least one service has not been running; null while all run or none is reported. */
   readonly servicesDownAt: Date | null;
   readonly protectedMachineCount: number | null;
-  /** The last count of protected machines could not be used: there may be some. */
+  /** The last count of protected machines was invalid, so there may be some. */
   readonly protectedMachinesUnknown: boolean;
   readonly replicationPairCount: number | null;
   readonly certificateExpiresAt: Date | null;
   readonly certificateReportedAt: Date | null;
-  /** Since when this end of the certificate has been reported. */
+  /** The time since which this expiry of the certificate has been reported. */
   readonly certificateKnownAt: Date | null;
 }
 
@@ -59,7 +59,10 @@ export const NO_REPORT: ReportedHealth = {
   certificateKnownAt: null,
 };
 
-/** What still holds when the same machine registers again: not its services and its certificate, which the new registration may have changed. */
+/**
+ * The reports that remain valid when the same machine registers again. Services and certificate may change with the
+ * registration, so they are cleared.
+ */
 export const afterRegistration = (reported: ReportedHealth): ReportedHealth => ({
   ...reported,
   services: null,
@@ -70,18 +73,21 @@ export const afterRegistration = (reported: ReportedHealth): ReportedHealth => (
   certificateKnownAt: null,
 });
 
-/** To two decimals, before it is judged and stored: a value with more digits may be read back as another one. */
+/** Rounds to two decimals before evaluating and storing: a value with more digits may be read back as another one. */
 export const roundedPercent = (percent: number): number => Math.round(percent * 100) / 100;
 
-/** Reports count for 15 minutes, and silence of 15 minutes is critical (code 806 of the portal). */
+/** A report is valid for 15 minutes, and silence of 15 minutes is critical (code 806 of the portal). */
 export const HEALTH_WINDOW_MS = 15 * 60_000;
 const REPORT_SLOT_MS = 5 * 60_000;
-/** From here on a report is from before a step backwards of the clock, and says nothing of now: five to ten minutes ahead, so that a store can keep reports by five minutes. */
+/**
+ * A report from this time on predates a backward clock step and is ignored: five to ten minutes ahead, because a store
+ * groups reports by five minutes.
+ */
 export const reportsAheadFrom = (now: Date): Date =>
   new Date((Math.floor(now.getTime() / REPORT_SLOT_MS) + 2) * REPORT_SLOT_MS);
 export const CERTIFICATE_WARNING_MS = 60 * 24 * 3_600_000;
 
-/** A store keeps a status by its rank, so that it can be filtered: 0 unknown to 3 critical. */
+/** The statuses by rank, 0 (unknown) to 3 (critical): a store saves the rank, so that it can be filtered. */
 export const STATUS_BY_RANK = [
   'Unknown',
   'Healthy',
@@ -99,18 +105,18 @@ function thresholdStatus(value: number | null, warning: number, critical: number
   return value > warning ? 'Warning' : 'Healthy';
 }
 
-/** More of a part than there is of the whole says nothing of either. */
+/** A part larger than the whole makes the percentage unknown. */
 const percentOf = (part: number | null, whole: number | null): number | null =>
   part === null || !whole || part > whole ? null : (100 * part) / whole;
 
-/** How long the upload of what is pending will take; nothing pending needs no time, whatever the throughput. */
+/** The time that the pending upload takes, in minutes; 0 when nothing is pending, whatever the throughput. */
 function uploadMinutes({ pendingUploadBytes, throughputBytesPerSecond }: Load): number | null {
   if (pendingUploadBytes === 0) return 0;
   if (pendingUploadBytes === null || throughputBytesPerSecond === null) return null;
   return pendingUploadBytes / throughputBytesPerSecond / 60;
 }
 
-/** The four load signals by the thresholds of the product: CPU and memory 80/95 %, free cache 30/25 %, upload 30/45 min. */
+/** The four load signals by the product's thresholds: CPU and memory 80/95 %, free cache 30/25 %, upload 30/45 min. */
 export function loadStatuses(load: Load): Record<LoadSignal, ComponentStatus> {
   const freeMemory = percentOf(load.availableMemoryBytes, load.totalMemoryBytes);
   const freeCache = percentOf(load.freeCacheBytes, load.totalCacheBytes);
@@ -122,7 +128,7 @@ export function loadStatuses(load: Load): Record<LoadSignal, ComponentStatus> {
   };
 }
 
-/** The worst load signal; with no bad one, a single unknown signal leaves the whole Unknown. */
+/** The worst load signal; when none is bad, one unknown signal makes the whole Unknown. */
 export const loadStatus = (load: Load | null): ComponentStatus =>
   load ? worstLoadStatus(loadStatuses(load)) : 'Unknown';
 
@@ -132,7 +138,7 @@ export function worstLoadStatus(signals: Readonly<Record<LoadSignal, ComponentSt
   return worstStatus === 'Healthy' && statuses.includes('Unknown') ? 'Unknown' : worstStatus;
 }
 
-/** Whether a report of one that is Connected counts at an instant: its window is the last 15 minutes. */
+/** Whether a report of a Connected process server is valid: at most 15 minutes old. */
 function isFresh(now: Date, reportedAt: Date | null): boolean {
   if (!reportedAt) return false;
   return now.getTime() - reportedAt.getTime() < HEALTH_WINDOW_MS && reportedAt < reportsAheadFrom(now);
@@ -140,13 +146,13 @@ function isFresh(now: Date, reportedAt: Date | null): boolean {
 
 const ALL_UNKNOWN = { cpu: 'Unknown', memory: 'Unknown', cache: 'Unknown', upload: 'Unknown' } as const;
 
-/** When a state is judged, and whether its server is Connected then: what a Disconnected one reported says nothing of now. */
+/** The moment at which health is evaluated, and whether the process server is Connected then: reports of a Disconnected one are ignored. */
 export interface HealthMoment {
   readonly now: Date;
   readonly connected: boolean;
 }
 
-/** The load signals as far as they still say something: a load of a quarter of an hour ago is no longer known. */
+/** The load signals that are still valid: a report older than 15 minutes is Unknown. */
 export function loadStatusesAt(
   { now, connected }: HealthMoment,
   { load, loadReportedAt }: Pick<ReportedHealth, 'load' | 'loadReportedAt'>,
@@ -154,7 +160,7 @@ export function loadStatusesAt(
   return load && connected && isFresh(now, loadReportedAt) ? loadStatuses(load) : ALL_UNKNOWN;
 }
 
-/** Whether all services run; Unknown when no report of the last 15 minutes lists any. */
+/** Whether all services run; Unknown when no report of the last 15 minutes lists services. */
 export function servicesStatusAt(
   { now, connected }: HealthMoment,
   {
@@ -167,7 +173,10 @@ export function servicesStatusAt(
   return servicesDownAt ? 'Warning' : services ? 'Healthy' : 'Unknown';
 }
 
-/** Warning from 60 days before the certificate ends, Critical from its end on; Unknown when no report of the last 15 minutes names it. */
+/**
+ * Warning from 60 days before the certificate expires, Critical after its expiry; Unknown when no report of the last 15
+ * minutes includes it.
+ */
 export function certificateStatusAt(
   { now, connected }: HealthMoment,
   {
@@ -181,7 +190,10 @@ export function certificateStatusAt(
   return leftMs < CERTIFICATE_WARNING_MS ? 'Warning' : 'Healthy';
 }
 
-/** A service has not been running for 15 minutes, and no report since says that all do. Reports that say nothing of services end no outage. */
+/**
+ * Whether a service has not been running for 15 minutes and no later report shows that all run. A report without
+ * services does not end the outage.
+ */
 const areServicesDown = (
   { now, connected }: HealthMoment,
   { servicesReportedAt, servicesDownAt }: Pick<ReportedHealth, 'servicesReportedAt' | 'servicesDownAt'>,
@@ -195,9 +207,9 @@ export const isServiceRunning = ({ state }: ServiceState): boolean => state.toLo
 
 export interface HealthInputs {
   readonly decommissioned: boolean;
-  /** Its lease runs. */
+  /** Whether the lease runs. */
   readonly connected: boolean;
-  /** L now minus L at the last sign of life. */
+  /** The availability clock now minus its value when last seen. */
   readonly silentMs: number;
   readonly reported: Pick<
     ReportedHealth,
@@ -210,7 +222,10 @@ export interface HealthInputs {
   >;
 }
 
-/** Overall health at an instant: the worst single signal. One that is leaving has none, and so has one that is Disconnected until its silence is Critical. */
+/**
+ * The overall health: the worst single signal. A decommissioned process server has none; a Disconnected one has none
+ * until its silence is Critical.
+ */
 export function healthAt(now: Date, { decommissioned, connected, silentMs, reported }: HealthInputs): Health {
   if (decommissioned) return 'None';
   if (silentMs >= HEALTH_WINDOW_MS) return 'Critical';
@@ -223,7 +238,7 @@ export function healthAt(now: Date, { decommissioned, connected, silentMs, repor
   return freshLoad === 'Healthy' ? 'Normal' : 'None';
 }
 
-/** What is wrong, as the portal names it. `heartbeat_missing` is its code 806. */
+/** The health error codes of the portal. `heartbeat_missing` is its code 806. */
 export type HealthErrorCode =
   | 'heartbeat_missing'
   | 'cpu_high'
@@ -237,7 +252,7 @@ export type HealthErrorCode =
 export interface HealthError {
   readonly code: HealthErrorCode;
   readonly level: 'Warning' | 'Critical';
-  /** Since when it is known; it stays while the level changes. */
+  /** The time since which the error is known; it stays the same when the level changes. */
   readonly since: Date | null;
 }
 
@@ -249,12 +264,12 @@ const CODE_BY_SIGNAL = {
 } as const;
 
 interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'connected' | 'silentMs'> {
-  /** The last sign of life, by the wall. */
+  /** The wall time of the last heartbeat or registration. */
   readonly lastSeenAt: Date;
   readonly reported: ReportedHealth;
 }
 
-/** Every signal that makes the health worse than Normal; the worst of them is what `healthAt` says. */
+/** All signals that make the health worse than Normal; the worst of them is the result of `healthAt`. */
 export function healthErrorsAt(
   now: Date,
   { decommissioned, connected, silentMs, lastSeenAt, reported }: HealthErrorInputs,
@@ -284,7 +299,7 @@ export function healthErrorsAt(
   return errors;
 }
 
-/** A certificate that was reported late has been known to be bad only since then. */
+/** A certificate that was reported late counts as a problem only from its report on. */
 function certificateProblemSince(
   { certificateExpiresAt, certificateKnownAt }: ReportedHealth,
   beforeEndMs: number,

@@ -1,10 +1,10 @@
 import type { Clock } from '../ports.js';
 
-/** Whether the heartbeats that arrive at this replica are committed: what the availability clock and readiness go by. */
+/** Tracks whether this replica commits the heartbeats that arrive, for the availability clock and readiness. */
 export class CommitProgress {
   private committedAtMs = -Infinity;
   private committedHostId: string | null = null;
-  /** A host whose heartbeat failed while no other was committed. */
+  /** A host whose heartbeat failed while no other one was committed. */
   private failedHostId: string | null = null;
   private hasCommitted = false;
   private hasFailed = false;
@@ -16,7 +16,7 @@ export class CommitProgress {
     return this.failedHostId !== null;
   }
 
-  /** While stalled: the host that failed, and the one that was committed last. */
+  /** While stalled: the host whose heartbeat failed, and the host of the last committed one. */
   get witnesses(): readonly string[] {
     return [this.failedHostId, this.failedHostId && this.committedHostId].filter((hostId) => hostId !== null);
   }
@@ -28,7 +28,10 @@ export class CommitProgress {
     this.failedHostId = null;
   }
 
-  /** A heartbeat that arrived at `sinceMs` could not be committed. When others were committed while it waited, it alone is at fault. */
+  /**
+   * Marks that a heartbeat queued at `queuedAtMs` failed. When others were committed while it waited, the cause is that
+   * heartbeat alone.
+   */
   failed(hostId: string, queuedAtMs: number): void {
     if (this.committedAtMs >= queuedAtMs) return;
     this.failedHostId = hostId;
@@ -40,8 +43,8 @@ export class CommitProgress {
   }
 
   /**
-   * False when heartbeats have failed or waited since this was asked before, and none was committed. `oldestMs` is when the
-   * oldest of those that wait arrived.
+   * Returns false when heartbeats have failed or waited since the last call and none was committed. `oldestMs` is the
+   * arrival time of the oldest waiting heartbeat.
    */
   take(oldestMs: number): boolean {
     const hasWaited = oldestMs <= this.takenAtMs;

@@ -10,13 +10,16 @@ import type { Clock, Leases, Randomness } from '../ports.js';
 import { parseVersion, versionStatus, compareVersions, type Version, type VersionStatus } from '../version/version.js';
 
 export interface HeartbeatLimits {
-  /** Heartbeats that may wait for a commit at once. */
+  /** The maximum number of heartbeats that wait for a commit. */
   readonly maxQueueLength: number;
-  /** Heartbeats written in one transaction. */
+  /** The maximum number of heartbeats written in one transaction. */
   readonly maxBatchSize: number;
-  /** Of one credential, in one second, at this replica. */
+  /** The maximum number of heartbeats of one credential in one second at this replica. */
   readonly maxPerServerPerSecond: number;
-  /** Services that are reported in one transaction: with names of the greatest length, some kilobytes of statement each. */
+  /**
+   * The maximum number of services reported in one transaction: with names of the maximum length, each adds some
+   * kilobytes to the statement.
+   */
   readonly maxServicesPerBatch: number;
 }
 
@@ -28,20 +31,23 @@ export interface HeartbeatResult {
 }
 
 /**
- * Whoever sent a heartbeat: told once, the numbers that were written or why none were. No promise: with nine of ten calls, it
- * would cost. Must not throw: the others of its group would go without an answer.
+ * The callbacks of a heartbeat: exactly one is called, once. Promises would be too slow for nine of ten calls. A
+ * callback must not throw, because the other heartbeats of its batch would get no response.
  */
 export interface HeartbeatCallbacks {
   onAccepted(onAccepted: HeartbeatResult): void;
-  /** By a FleetError, the refusal of the contract, unless something went wrong on our side. */
+  /** Called with a FleetError for a rejection of the contract, otherwise with an internal error. */
   onRejected(error: unknown): void;
 }
 
-/** Every heartbeat is answered within two seconds of its arrival, whatever the database does. */
+/** Every heartbeat gets its response within two seconds of its arrival, whatever the state of the database. */
 const RESULT_TIMEOUT_MS = 1_800;
-/** Different senders of one host that may wait behind the group in which it stands: one of them is written with each group, and a host has one who is right. */
+/**
+ * The maximum number of conflicting senders of one host that wait behind the current batch. Each batch writes one of
+ * them, and only one sender of a host is valid.
+ */
 const MAX_CONFLICTING_PER_HOST = 8;
-/** Between two looks at rows that were all locked. */
+/** The pause between two batches whose rows were all locked. */
 const DEFERRED_RETRY_PAUSE_MS = 25;
 
 const isSameSender = (a: Heartbeat, b: Heartbeat): boolean =>
@@ -50,7 +56,7 @@ const isSameSender = (a: Heartbeat, b: Heartbeat): boolean =>
   a.instanceId === b.instanceId &&
   a.machineId === b.machineId;
 
-/** Two of one sender as one, with the numbers of the earlier one. */
+/** Merges two heartbeats of one sender, with the assigned interval and lease of the earlier one. */
 const mergeEntries = (earlier: QueuedHeartbeat, later: QueuedHeartbeat): QueuedHeartbeat | null =>
   isSameSender(earlier.heartbeat, later.heartbeat)
     ? {
@@ -61,8 +67,9 @@ const mergeEntries = (earlier: QueuedHeartbeat, later: QueuedHeartbeat): QueuedH
     : null;
 
 /**
- * Collects the heartbeats that arrive while a group is being written and writes them together as the next; each is
- * answered only after its group's commit. In a group a host stands once; the same sender's are merged, another's wait.
+ * Group commit for heartbeats: heartbeats that arrive while a batch is being written form the next batch. The response
+ * is sent after the batch commits. A batch has at most one heartbeat of each host: heartbeats of the same sender are
+ * merged, those of another sender wait.
  */
 export class HeartbeatReceiver {
   private readonly batcher: Batcher<QueuedHeartbeat, HeartbeatOutcome>;
@@ -70,7 +77,7 @@ export class HeartbeatReceiver {
   private draining = false;
   private currentSecond = 0;
   private heartbeatsThisSecond = new Map<string, number>();
-  /** Set by the job that counts the fleet now and then. */
+  /** The last known fleet size, updated by a periodic job. */
   fleetSize = 0;
   private readonly progress: CommitProgress;
 
@@ -109,19 +116,19 @@ export class HeartbeatReceiver {
     return this.draining;
   }
 
-  /** True while this replica takes heartbeats into its queue. */
+  /** Whether this replica accepts heartbeats into its queue. */
   get isAccepting(): boolean {
     return !this.draining && this.queuedCount < this.limits.maxQueueLength;
   }
 
-  /** True while heartbeats arrive and none of them can be committed. */
+  /** Whether heartbeats arrive and none of them can be committed. */
   get isStalled(): boolean {
     return this.progress.isStalled;
   }
 
   /**
-   * Whether heartbeats can be committed, for the availability clock; to be asked once for each of its records.
-   * The proof of a record is made with the rows of the `witnesses`, of which one must be free.
+   * Whether heartbeats can be committed; called once for each record of the availability clock. The proof of a record
+   * uses the rows of the `witnesses`, of which at least one must be unlocked.
    */
   takeProgress(): { readonly canCommit: boolean; readonly witnesses: readonly string[] } {
     return {
@@ -130,12 +137,12 @@ export class HeartbeatReceiver {
     };
   }
 
-  /** A record proved that heartbeats can be committed again. */
+  /** Marks that a record proved that heartbeats can be committed again. */
   markRecovered(): void {
     this.progress.markRecovered();
   }
 
-  /** Answers those that have waited too long; what becomes of them in the database is not known. To be called about ten times a second. */
+  /** Rejects the heartbeats that have timed out, whose outcome in the database is unknown. Called about ten times a second. */
   expire(): void {
     this.batcher.expire();
   }
@@ -146,7 +153,7 @@ export class HeartbeatReceiver {
     else this.enqueue(heartbeat, callbacks);
   }
 
-  /** Takes no more; resolves when all that were taken have been answered. */
+  /** Stops accepting heartbeats; resolves when all accepted ones have a response. */
   async drain(): Promise<void> {
     this.draining = true;
     await this.batcher.drain();
@@ -183,7 +190,10 @@ export class HeartbeatReceiver {
     });
   }
 
-  /** The heartbeats of a host that wait behind another sender's have their bound: those of the newest registration stay, and of these the ones that came first. */
+  /**
+   * Selects a heartbeat to reject when too many conflicting ones of a host wait: the newest generation stays, and
+   * within a generation the earliest arrivals.
+   */
   private evicted(entry: readonly QueuedHeartbeat[]): { index: number; error: Error } | null {
     if (entry.length <= MAX_CONFLICTING_PER_HOST) return null;
     const oldest = Math.min(...entry.map(({ heartbeat }) => heartbeat.generation));
@@ -211,12 +221,12 @@ export class HeartbeatReceiver {
 
 const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
-/** A refusal is an outcome of its batch like any other; an error says that nothing is known. */
+/** A rejection is a regular outcome of a batch; an error means that the outcome is unknown. */
 type HeartbeatOutcome = HeartbeatResult | { readonly rejection: FleetErrorDetails };
 type Accepted = Extract<HeartbeatVerdict, { outcome: 'accepted' }>;
 type Assigned = Pick<QueuedHeartbeat, 'assignedIntervalSeconds' | 'leaseSeconds'>;
 
-/** The answers to one group, which was written at one moment: a few that differ in what was told, whoever asked. */
+/** Caches the results of one batch, which was written at one moment: few of them differ. */
 class ResultCache {
   private readonly results = new Map<string, PromiseFulfilledResult<HeartbeatResult>>();
 

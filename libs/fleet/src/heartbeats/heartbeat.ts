@@ -7,52 +7,52 @@ import type { Moment } from '../availability/moment.js';
 import { silenceEnded } from '../events/silence.js';
 import { compareVersions, parseVersion, type Version } from '../version/version.js';
 
-/** What a store forgets when a heartbeat carries it in a form that cannot be used. */
+/** The members whose stored value is cleared when a heartbeat sends an invalid one. */
 export type ForgettableMember =
   'skewMs' | 'services' | 'protectedMachineCount' | 'replicationPairCount' | 'certificateExpiresAt';
 
-/** Members that a heartbeat withdraws by sending `null`. */
+/** The members whose stored value a heartbeat clears by sending `null`. */
 export type WithdrawableMember = 'load' | 'services' | 'certificateExpiresAt';
 
-/** What a heartbeat carried and what was not used of it. */
+/** The fields of a heartbeat that were ignored. */
 export interface IgnoredMembers {
-  /** As they are named in the response, e.g. `load.cpuPercent`; one line each. */
+  /** Their names in the response, e.g. `load.cpuPercent`. */
   readonly fields: readonly string[];
-  /** Null in the heartbeat; what was known of them no longer holds. */
+  /** Null in the heartbeat; the stored value is cleared. */
   readonly unusable: readonly ForgettableMember[];
 }
 
-/** One heartbeat, checked for form and with a genuine credential. What it does not carry is null. */
+/** A heartbeat with a valid form and a genuine credential. A member that was not sent is null. */
 export interface Heartbeat {
   readonly hostId: string;
   readonly generation: number;
   readonly credentialHash: string;
   readonly sourceAddress: string;
-  /** Of the call that brought it. */
+  /** The request id of the call. */
   readonly requestId: string;
   readonly machineId: string | null;
   readonly instanceId: string | null;
   /** Canonical four parts. */
   readonly agentVersion: string | null;
-  /** The sender's clock minus ours; shown, never used. */
+  /** The sender's clock minus the server's; displayed, never used. */
   readonly skewMs: number | null;
   readonly load: Load | null;
   readonly services: readonly ServiceState[] | null;
   readonly protectedMachineCount: number | null;
   readonly replicationPairCount: number | null;
   readonly certificateExpiresAt: Date | null;
-  /** Null in the heartbeat; what was known of them is withdrawn. Null for nearly all heartbeats. */
+  /** Members sent as null, whose stored value is cleared. Null for nearly all heartbeats. */
   readonly withdrawn: readonly WithdrawableMember[] | null;
-  /** What it carried besides that is not used; null for nearly all heartbeats. */
+  /** Other ignored fields; null for nearly all heartbeats. */
   readonly ignored: IgnoredMembers | null;
 }
 
-/** A heartbeat with the interval that its sender is about to be told, and the lease that follows from it. */
+/** A heartbeat with its assigned interval and the lease that follows from it. */
 export interface QueuedHeartbeat {
   readonly heartbeat: Heartbeat;
   readonly assignedIntervalSeconds: number;
   readonly leaseSeconds: number;
-  /** Its row was locked when the group before was written. */
+  /** Its row was locked when the previous batch was written. */
   readonly deferred: boolean;
 }
 
@@ -61,18 +61,18 @@ export type HeartbeatVerdict =
   | { readonly outcome: 'rejected'; readonly rejection: FleetErrorDetails }
   | { readonly outcome: 'deferred' };
 
-/** What a heartbeat is judged against. */
+/** The stored state against which a heartbeat is checked. */
 export interface StoredLease {
   readonly generation: number;
   readonly credentialHash: string;
   readonly retired: boolean;
   readonly revoked: boolean;
   readonly instanceId: string | null;
-  /** Those that came before it, latest first, at most `MAX_REPLACED_INSTANCES`. */
+  /** The instances before the current one, latest first, at most `MAX_REPLACED_INSTANCES`. */
   readonly replacedInstanceIds: readonly string[];
   readonly sourceAddress: string;
   readonly expiresAvailableMs: number;
-  /** The last heartbeat, or the registration when there was none. */
+  /** The time of the last heartbeat, or of the registration before the first. */
   readonly lastSeenAt: Date;
   readonly machineId: string;
   readonly agentVersion: string;
@@ -80,8 +80,9 @@ export interface StoredLease {
 }
 
 /**
- * Whether these credentials may act for the entry: the first refusal that is true, or null. Machine and instance are judged apart.
- * A genuine credential of a later generation than all that is known was issued after this state of the database: it was restored.
+ * Checks whether a credential may act for the entry: the first rejection that applies, or null. Machine and instance
+ * are checked separately. A genuine credential of an unknown later generation was issued before the database was
+ * restored to this state.
  */
 export function checkCredential(
   { generation, credentialHash }: Pick<Heartbeat, 'generation' | 'credentialHash'>,
@@ -99,7 +100,7 @@ export function checkCredential(
   return credentialHash === stored.credentialHash ? null : { code: 'credential_rejected' };
 }
 
-/** The refusal of a heartbeat, in the order of the contract; null when it renews the lease. */
+/** Checks a heartbeat in the order of the contract: the first rejection that applies, or null when it renews the lease. */
 export function checkHeartbeat(
   heartbeat: Heartbeat,
   stored: StoredLease | null,
@@ -117,7 +118,10 @@ export function checkHeartbeat(
     : null;
 }
 
-/** What an accepted heartbeat tells that was not known: the end of a silence, another version, a version above ours, another address. */
+/**
+ * The events of an accepted heartbeat: the end of a silence, a changed version, a version newer than the configuration
+ * server, a changed address.
+ */
 export function heartbeatEvents(
   heartbeat: Heartbeat,
   stored: StoredLease,
@@ -150,12 +154,12 @@ export function heartbeatEvents(
   return events;
 }
 
-/** So many more senders than two may share a host id and are still told apart. */
+/** The number of replaced instances that are stored, so that further senders under one host id are still detected. */
 export const MAX_REPLACED_INSTANCES = 8;
 
 export type Instances = Pick<StoredLease, 'instanceId' | 'replacedInstanceIds'>;
 
-/** The instances to remember: a new one replaces the present one. */
+/** The instances to store: a new one replaces the current one. */
 export function nextInstances(
   heartbeat: Pick<Heartbeat, 'instanceId'>,
   { instanceId, replacedInstanceIds }: Instances,
@@ -165,7 +169,7 @@ export function nextInstances(
   return { instanceId: heartbeat.instanceId, replacedInstanceIds: replaced.slice(0, MAX_REPLACED_INSTANCES) };
 }
 
-/** The event kind of a refusal that an operator will want to see; null for those that say nothing of the fleet. */
+/** The event kind of a rejection that concerns operators; null for other rejections. */
 export function rejectionEventKind({ code }: FleetErrorDetails): EventKind | null {
   switch (code) {
     case 'host_id_conflict':

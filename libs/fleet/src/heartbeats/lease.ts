@@ -1,23 +1,29 @@
-/** How often a fleet is to speak and how long its silence is borne. All in seconds, all read from the settings. */
+/** The timing of heartbeats and leases, in seconds, from the settings. */
 export interface LeaseTiming {
   /** The interval of a small fleet. */
   readonly heartbeatIntervalSeconds: number;
-  /** The shortest lease that is ever granted. */
+  /** The shortest lease. */
   readonly leaseSeconds: number;
-  /** The heartbeats a second above which the interval grows with the fleet. */
+  /** The heartbeat rate above which the interval grows with the fleet. */
   readonly maxHeartbeatsPerSecond: number;
 }
 
 const INTERVALS_PER_LEASE = 6;
 const MAX_JITTER = 0.2;
 
-/** The interval to tell one process server: grown with the fleet, then up to a fifth longer, so that nobody comes back in step. */
+/**
+ * Assigns the interval of a process server: grown with the fleet, then up to a fifth longer, so that process servers do
+ * not synchronise.
+ */
 export function assignInterval(fleetSize: number, timing: LeaseTiming, fraction: number): number {
   const capped = Math.max(timing.heartbeatIntervalSeconds, Math.ceil(fleetSize / timing.maxHeartbeatsPerSecond));
   return Math.floor(capped * (1 + MAX_JITTER * fraction));
 }
 
-/** The lease that goes with a told interval: six of them, never less than the setting. It is derived from what was told, so a changed interval makes nobody silent. */
+/**
+ * The lease for an assigned interval: six intervals, never less than the setting. It follows from the assigned
+ * interval, so a changed interval disconnects no process server.
+ */
 export function leaseSecondsFor(assignedIntervalSeconds: number, { leaseSeconds }: LeaseTiming): number {
   return Math.max(leaseSeconds, INTERVALS_PER_LEASE * assignedIntervalSeconds);
 }

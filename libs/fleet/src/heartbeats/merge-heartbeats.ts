@@ -1,6 +1,6 @@
 import type { Heartbeat, IgnoredMembers } from './heartbeat.js';
 
-/** Two heartbeats of one sender as one that leaves behind what both would, one after the other. */
+/** Merges two heartbeats of one sender into one with the same effect as both in order. */
 export function mergeHeartbeats(earlier: Heartbeat, later: Heartbeat): Heartbeat {
   const given = Object.fromEntries(Object.entries(later).filter(([, value]) => value !== null));
   const combined = { ...earlier, ...given };
@@ -31,7 +31,7 @@ function withIgnored(merged: Heartbeat, { ignored: earlier }: Heartbeat, later: 
   return { ...merged, ...Object.fromEntries(both.unusable.map((member) => [member, null])), ignored: both };
 }
 
-/** Whether a heartbeat gives a usable value for the member that an earlier one named. */
+/** Whether a heartbeat has a usable value for a field that an earlier one reported as ignored. */
 function isGiven(field: string, heartbeat: Heartbeat): boolean {
   const [member = ''] = field.split('.', 1);
   const name = member === 'sentAt' ? 'skewMs' : member;

@@ -2,44 +2,44 @@ import { callerAuthor, type EventKind, type FleetEvent } from '../events/fleet-e
 import { FleetError } from '../fleet-error.js';
 import type { Actor } from '../process-server.js';
 
-/** What an API key may do: each role includes those before it. */
+/** The roles of API keys; each includes those before it. */
 export const ROLES = ['reader', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** An API key, without its secret, which nobody can read again. */
+/** An API key without its secret, which is not stored. */
 export interface ApiKey {
   readonly keyId: string;
-  /** For the audit log; never given a second time, also after it was revoked. */
+  /** The name in the audit log; unique, also among revoked keys. */
   readonly name: string;
   readonly role: Role;
-  /** How the key begins: enough to find it, of no use to guess it. */
+  /** The first characters of the key: enough to identify it, too few to guess it. */
   readonly prefix: string;
   readonly createdAt: Date;
   readonly createdBy: string;
-  /** Null: never. */
+  /** Null for a key without expiry. */
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
-  /** Within a minute; null until its first use. */
+  /** Accurate to a minute; null until the first use. */
   readonly lastUsedAt: Date | null;
 }
 
 export interface Passphrase {
   readonly passphraseId: string;
   readonly createdAt: Date;
-  /** From then on it lets nobody in; null for the one of now. */
+  /** The time from which it is invalid; null for the current passphrase. */
   readonly retiresAt: Date | null;
 }
 
-/** What a decision sees, while nobody else changes keys or passphrases. */
+/** The input of a decision, while no other transaction changes keys or passphrases. */
 export interface KeyRingSnapshot {
   readonly now: Date;
-  /** Whether the caller's own key lets him in now. */
+  /** Whether the caller's own key is still valid. */
   readonly isCallerKeyValid: boolean;
-  /** The one that it is about; null when there is none. */
+  /** The key that the decision concerns; null when it does not exist. */
   readonly apiKey: ApiKey | null;
-  /** Other keys of admins that let somebody in now, and no shorter than this one. */
+  /** The number of other admin keys that are valid now and at least as long as this one. */
   readonly otherAdminKeys: number;
-  /** Those that let somebody in now. */
+  /** The valid passphrases. */
   readonly passphrases: readonly Passphrase[];
 }
 
@@ -55,7 +55,7 @@ export type KeyWrite =
 
 type KeyEvent = Omit<FleetEvent, 'id' | 'at' | 'hostId' | 'generation'>;
 
-/** The answer, and unless nothing happens, what is written with its one event. Reading keys is an event without a write. */
+/** The result, and unless nothing changes, the write with its single event. Listing keys is an event without a write. */
 export interface KeyDecision<A> {
   readonly result: A;
   readonly change?: { readonly write?: KeyWrite; readonly event: KeyEvent };
@@ -68,7 +68,7 @@ export interface CreateApiKeyCommand {
   readonly actor: Actor;
 }
 
-/** Identity and hash of a secret that was just made. */
+/** The id and hash of a new secret. */
 export interface GeneratedSecret {
   readonly id: string;
   /** SHA-256, hex. */
@@ -76,12 +76,12 @@ export interface GeneratedSecret {
   readonly prefix: string;
 }
 
-/** From then on a passphrase lets nobody in; READ_VALID_PASSPHRASES asks for the others. */
+/** Whether a passphrase is invalid at `now`; READ_VALID_PASSPHRASES selects the valid ones. */
 export const isRetired = ({ retiresAt }: Pick<Passphrase, 'retiresAt'>, now: Date): boolean =>
   retiresAt !== null && retiresAt <= now;
 
 /**
- * The key of a caller may have been revoked while his call waited: then he changes nothing more.
+ * Rejects a change when the caller's key was revoked while the call waited.
  * @throws FleetError `api_key_rejected`.
  */
 export function assertCallerKeyValid({ isCallerKeyValid }: Pick<KeyRingSnapshot, 'isCallerKeyValid'>): void {
@@ -121,8 +121,8 @@ export function createApiKey(
 }
 
 /**
- * Revoked again, the same.
- * @throws FleetError `api_key_not_found`; `last_admin_key` when no other key of an admin lets anybody in for as long as this one.
+ * Revokes an API key; a repeated revocation changes nothing.
+ * @throws FleetError `api_key_not_found`; `last_admin_key` when no other admin key is valid for as long as this one.
  */
 export function revokeApiKey(actor: Actor, { apiKey, otherAdminKeys, now }: KeyRingSnapshot): KeyDecision<ApiKey> {
   if (!apiKey) throw new FleetError({ code: 'api_key_not_found' });
@@ -141,11 +141,11 @@ export function revokeApiKey(actor: Actor, { apiKey, otherAdminKeys, now }: KeyR
 export interface Rotation {
   readonly passphraseId: string;
   readonly createdAt: Date;
-  /** Until then the earlier passphrases let somebody in as well. */
+  /** The time until which the earlier passphrases stay valid. */
   readonly earlierRetireAt: Date;
 }
 
-/** A new passphrase; all earlier ones retire after the overlap, those that were about to retire sooner as they were. */
+/** Creates a new passphrase. All earlier ones expire after the overlap, or at their own earlier expiry. */
 export function rotatePassphrase(
   actor: Actor,
   overlapSeconds: number,
@@ -168,7 +168,7 @@ export function rotatePassphrase(
   };
 }
 
-/** That somebody looked at what there is. */
+/** The event of a listing. */
 export const keyListingDecision = (
   kind: 'api_keys_listed' | 'passphrases_listed',
   actor: Actor,

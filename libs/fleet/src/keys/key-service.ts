@@ -17,12 +17,12 @@ import type { Actor } from '../process-server.js';
 
 export interface KeyPage<Item> {
   readonly items: readonly Item[];
-  /** Identity after which the next page begins; null on the last. */
+  /** The id after which the next page begins; null on the last page. */
   readonly next: string | null;
   readonly asOf: Date;
 }
 
-/** Keeps the API keys and the passphrase: makes them, hands each out once, and ends them. */
+/** Creates, lists and revokes API keys, and rotates the passphrase. */
 export class KeyService {
   private rotating: Promise<unknown> = Promise.resolve();
 
@@ -32,11 +32,11 @@ export class KeyService {
     private readonly file: PassphraseFile,
     private readonly identifiers: Identifiers,
     private readonly clock: Clock,
-    /** How long an earlier passphrase stays valid unless told. */
+    /** The default validity of an earlier passphrase after a rotation. */
     private readonly overlapSeconds: number,
   ) {}
 
-  /** The key is told once. @throws FleetError as `createApiKey`. */
+  /** Returns the key once. @throws FleetError as `createApiKey`. */
   async createApiKey(command: CreateApiKeyCommand): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
     const { secret, ...generated } = this.generator.apiKey();
     const apiKey = await this.change(command.actor, { name: command.name }, (snapshot) =>
@@ -50,7 +50,7 @@ export class KeyService {
     return this.change(actor, { keyId }, (snapshot) => revokeApiKey(actor, snapshot));
   }
 
-  /** In the order in which they were made; the look itself is in the audit log. */
+  /** Lists API keys in order of creation; the listing is recorded in the audit log. */
   async apiKeys(actor: Actor, limit: number, after: string | null): Promise<KeyPage<ApiKey>> {
     await this.change(actor, {}, () => keyListingDecision('api_keys_listed', actor));
     return this.toPage(await this.ring.apiKeys(limit + 1, after), limit, ({ keyId }) => keyId);
@@ -62,14 +62,14 @@ export class KeyService {
   }
 
   /**
-   * Makes a new passphrase and puts it where the operator finds it; no answer shows it. It is on disk before anybody may
-   * use it: one at a time, since there is one file.
+   * Creates a new passphrase and writes it to the passphrase file; no response includes it. The file is durable before
+   * the passphrase is valid. Rotations run one at a time, because there is one file.
    */
   rotatePassphrase(actor: Actor, overlapSeconds: number | null): Promise<Rotation & { readonly file: string }> {
     return this.serialize(() => this.rotate(actor, overlapSeconds ?? this.overlapSeconds));
   }
 
-  /** Finishes or forgets a rotation whose outcome nobody knew: the file must not keep a passphrase that lets nobody in. */
+  /** Completes or discards a rotation with an unknown outcome: the file must not keep an invalid passphrase. */
   recoverRotation(): Promise<void> {
     return this.serialize(() => this.recover());
   }

@@ -12,10 +12,10 @@ export interface RevokeCredentialCommand {
 }
 
 /**
- * Ends the credential of a registration: its process server is told to register again. Its lease runs out by itself.
- * Revoked again, the same.
- * @throws FleetError `process_server_not_found`; `generation_superseded` when it has registered since, `generation_unknown`;
- * `generation_retired` when it is leaving or gone, and nothing is left to end.
+ * Revokes the credential of a registration; its process server must register again. The lease expires by itself. A
+ * repeated revocation changes nothing.
+ * @throws FleetError `process_server_not_found`; `generation_superseded` when it has registered since;
+ * `generation_unknown`; `generation_retired` when it is decommissioned or removed.
  */
 export function revokeCredential(
   { generation, reason, actor }: RevokeCredentialCommand,

@@ -1,11 +1,11 @@
 const ASCII = /^[ -~]*$/;
-/** Its upper case is I, yet it is another letter than i: Unicode folds it to itself. */
+/** The upper case of dotless i is I, but Unicode folds it to itself, not to i. */
 const DOTLESS_I = 'ı';
 
 const isOne = (text: string): boolean => [...text].length === 1;
 const keepSingle = (folded: string, otherwise: string): string => (isOne(folded) ? folded : otherwise);
 
-/** Simple case folding: one code point for one, so that the key of a prefix is a prefix of the key. */
+/** Simple case folding maps one code point to one, so that the key of a prefix is a prefix of the key. */
 function folded(codePoint: string): string {
   if (codePoint === DOTLESS_I) return codePoint;
   const lower = keepSingle(codePoint.toLowerCase(), codePoint);
@@ -13,10 +13,13 @@ function folded(codePoint: string): string {
   return keepSingle(upper.toLowerCase(), lower);
 }
 
-/** A name as it is kept: in the Unicode normalization form NFC. */
+/** A name as it is stored: in Unicode normalization form NFC. */
 export const normalizedName = (name: string): string => name.normalize('NFC');
 
-/** What names are compared and sorted by: NFC with the case folded. Accents and scripts differ. Never longer than the name in NFC. */
+/**
+ * The key by which names are compared and sorted: NFC with the case folded. Accents and scripts differ. Never longer
+ * than the name in NFC.
+ */
 export function nameKey(name: string): string {
   if (ASCII.test(name)) return name.toLowerCase();
   return [...normalizedName(name)].map(folded).join('').normalize('NFC');

@@ -1,26 +1,29 @@
 import type { FleetErrorDetails } from '../fleet-error.js';
 import { connectionStateAt, type ProcessServer } from '../process-server.js';
 
-/** Which proof replaces a Connected registration: its credential or the source address of its heartbeats, its credential alone, or none. */
+/**
+ * The proof that a registration needs to replace a Connected one: its credential or the source address of its
+ * heartbeats, its credential only, or none.
+ */
 export const PROOF_POLICIES = ['address', 'credential', 'none'] as const;
 export type ProofPolicy = (typeof PROOF_POLICIES)[number];
 
-/** What a registration shows of its sender. */
+/** The evidence that a registration gives of its sender. */
 export interface Claimant {
-  /** SHA-256 of the credential that it presents as its present one, hex. */
+  /** SHA-256 (hex) of the credential that it presents as its current one. */
   readonly previousCredentialHash: string | null;
   readonly address: string;
 }
 
-/** Why a registration may replace an entry. `none`: no proof was required. */
+/** The proof by which a registration may replace an entry. `none`: no proof was required. */
 export type RegistrationProof = 'credential' | 'address' | 'lease_ended' | 'none';
 
-/** A lease may be long, and an operator may help before it ends. */
+/** Limits the retry time: a lease may be long, and an operator may resolve the conflict before it expires. */
 const MAX_RETRY_SECONDS = 300;
 
 /**
- * The proof that a registration of the same machine id has, or null. A revoked credential proves nothing; the address then
- * counts under every policy, so that its process server returns at once.
+ * The proof of a registration with the same machine id, or null. A revoked credential proves nothing; the source
+ * address then suffices under every policy, so that the process server can return at once.
  */
 export function registrationProof(
   entry: ProcessServer,
@@ -35,7 +38,7 @@ export function registrationProof(
   return policy === 'none' ? 'none' : null;
 }
 
-/** The refusal of a registration without proof. It can succeed when the lease has ended. */
+/** The rejection of a registration without proof, which can succeed when the lease has expired. */
 export function hostIdInUseError(
   { lease }: ProcessServer,
   { address }: Claimant,

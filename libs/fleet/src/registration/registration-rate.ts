@@ -4,34 +4,38 @@ import type { RegistrationCommand } from './registration.js';
 import { TokenBuckets } from './token-buckets.js';
 
 export interface RegistrationLimits {
-  /** New host ids from one source address. */
+  /** New host ids per second from one source address. */
   readonly newPerSecond: number;
-  /** Registrations of one host id that has an entry. */
+  /** Registrations per hour of one registered host id. */
   readonly perServerPerHour: number;
 }
 
-/** As many addresses can register at their full rate with one passphrase: a flood from one address leaves room for the others. */
+/**
+ * The number of addresses that can register at their full rate with one passphrase, so that a flood from one address
+ * does not block the others.
+ */
 const ADDRESSES_PER_PASSPHRASE = 10;
 const BURST_SECONDS = 10;
 const HOUR_SECONDS = 3_600;
-/** Refused newcomers return within a minute, spread: they may be a whole fleet. */
+/** Rejected new host ids retry within a minute, spread at random, because they may be a whole fleet. */
 const MIN_RETRY_SECONDS = 5;
 const RETRY_SPREAD_SECONDS = 55;
 const MAX_RETRY_SECONDS = 300;
 
 /**
- * The rate of registrations at this replica. A host id with an entry is never refused for the rate of others: a fleet that
- * registers again after a restart is not limited. A tombstone does not make a host id known; removed process servers do not return together.
+ * Limits the rate of registrations at this replica. The limit for new host ids never applies to a registered host id,
+ * so a fleet that registers again after a restart is not limited. A host id with only a tombstone counts as new:
+ * removed process servers do not return all at once.
  */
 export class RegistrationRate {
   private readonly byAddress: TokenBuckets;
   private readonly byPassphrase: TokenBuckets;
   private readonly byServer: TokenBuckets;
   private readonly serverRetrySeconds: number;
-  /** Orders whose transaction may be tried again. */
+  /** The admitted commands: a retried transaction is not counted again. */
   private readonly admitted = new WeakSet<RegistrationCommand>();
 
-  /** `networkOf` is what counts as one source address. */
+  /** `networkOf` returns the network of an address, which counts as one source. */
   constructor(
     private readonly clock: Clock,
     private readonly randomness: Randomness,

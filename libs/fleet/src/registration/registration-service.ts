@@ -13,7 +13,7 @@ import {
   type RegistrationPolicy,
 } from './registration.js';
 
-/** Lets process servers into the fleet. */
+/** Registers process servers. */
 export class RegistrationService {
   constructor(
     private readonly registry: Registry,
@@ -24,14 +24,14 @@ export class RegistrationService {
     private readonly rate: RegistrationRate,
   ) {}
 
-  /** @throws FleetError as `register`; `registration_rate_exceeded`. */
+  /** @throws FleetError as `register`, and `registration_rate_exceeded`. */
   async register(command: RegistrationCommand): Promise<RegistrationResult> {
     const { hostId, facts, actor, passphraseId } = command;
     const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, facts);
     const assignedIntervalSeconds = assignInterval(this.fleetSize(), this.policy.leaseTiming, this.randomness.random());
     return withRejectionAudit(this.registry, { hostId, generation: null, actor, call: 'register', passphraseId }, () =>
       this.registry.change(hostId, (locked) => {
-        if (!locked.entry) this.rate.admitNew(command); // before another refusal: that would be an event of its own for each host id
+        if (!locked.entry) this.rate.admitNew(command); // before any other rejection, which would write an event for each host id
         const decision = register(
           command,
           locked,
@@ -40,13 +40,13 @@ export class RegistrationService {
           this.policy,
           this.issuer,
         );
-        if (locked.entry) this.rate.admitAgain(command); // after it: a refused registration changes nothing
+        if (locked.entry) this.rate.admitAgain(command); // after the decision: a rejected registration changes nothing and is not counted
         return decision;
       }),
     );
   }
 
-  /** What would be found if it registered now; writes nothing. */
+  /** Checks what a registration would return now; writes nothing. */
   async preflight(
     command: RegistrationCommand,
   ): Promise<{ readonly wouldRegister: boolean; readonly findings: readonly Finding[] }> {

@@ -26,28 +26,28 @@ import {
   type VersionStatus,
 } from '../version/version.js';
 
-/** A clock further ahead than this cannot register; one further off than the tolerance is warned of. */
+/** The maximum lead of a sender's clock; a smaller deviation beyond the tolerance is a warning. */
 export const MAX_CLOCK_LEAD_MS = 15 * 60_000;
-/** A credential holds the generation in 32 bits. */
+/** A credential stores the generation in 32 bits. */
 export const MAX_GENERATION = 4_294_967_295;
 const CLOCK_TOLERANCE_MS = 60_000;
-/** Port of the control channel, never a data port; and a frequent typing error for 9443. */
+/** The port of the control channel, never a data port; and a frequent typing error for 9443. */
 const CONTROL_PORT = 443;
 const MISTYPED_DATA_PORT = 9433;
 
-/** A request to register, checked for form only. */
+/** A request to register, with a valid form. */
 export interface RegistrationCommand {
   readonly hostId: string;
   readonly facts: ProcessServerFacts;
   /** The sender's clock. */
   readonly sentAt: Date | null;
   readonly passphraseId: string;
-  /** SHA-256 of the credential that the sender had until now, hex. */
+  /** SHA-256 (hex) of the credential that the sender had before. */
   readonly previousCredentialHash: string | null;
   readonly actor: Actor;
 }
 
-/** What this configuration server asks of those who register. */
+/** The conditions of this configuration server for registrations. */
 export interface RegistrationPolicy {
   readonly version: Version;
   readonly versionPolicy: VersionPolicy;
@@ -55,7 +55,7 @@ export interface RegistrationPolicy {
   readonly proofPolicy: ProofPolicy;
 }
 
-/** What an operator should know although the registration is accepted. */
+/** A condition that an operator should know about although the registration is accepted. */
 export interface Finding {
   readonly code: string;
   readonly severity: 'refusal' | 'warning';
@@ -64,7 +64,7 @@ export interface Finding {
 
 export interface RegistrationResult {
   readonly hostId: string;
-  /** True when there was no entry: 201, else 200. */
+  /** True when no entry existed: the response is 201, otherwise 200. */
   readonly isNew: boolean;
   readonly generation: number;
   readonly credential: string;
@@ -81,7 +81,7 @@ const parseAgentVersion = ({ agentVersion }: ProcessServerFacts): Version => {
   return version;
 };
 
-/** Above every generation that the host id can have had, also in a history of the database that was lost. */
+/** Higher than every generation that the host id can have had, including those in a lost history of the database. */
 const nextGeneration = (locked: LockedRecord): number => Math.max(lastGeneration(locked), locked.generationFloor) + 1;
 
 const toClaimant = ({ previousCredentialHash, actor: { address } }: RegistrationCommand): Claimant => ({
@@ -89,7 +89,7 @@ const toClaimant = ({ previousCredentialHash, actor: { address } }: Registration
   address,
 });
 
-/** Every reason why this order may not register now; empty when it may. */
+/** All reasons to reject the registration now; empty when it is accepted. */
 export function registrationErrors(
   command: RegistrationCommand,
   locked: LockedRecord,
@@ -108,7 +108,7 @@ export function registrationErrors(
   return errors;
 }
 
-/** Why the registration may not replace this entry, or null. An entry from before a restore holds its host id no longer. */
+/** The reason why the registration may not replace this entry, or null. An entry from before a restore does not reserve its host id. */
 function checkHostId(
   command: RegistrationCommand,
   entry: ProcessServer,
@@ -131,7 +131,7 @@ function checkHostId(
   };
 }
 
-/** What is worth saying about an order that may register. */
+/** The warnings of an accepted registration. */
 export function registrationWarnings(
   { facts, sentAt }: RegistrationCommand,
   now: Date,
@@ -177,7 +177,7 @@ const inCommon = (one: IdentityFacts, other: IdentityFacts): string[] => [
   ...(one.machineId === other.machineId ? ['machine id'] : []),
 ];
 
-/** Members of the facts that differ, with both values. */
+/** The facts that differ, with both values. */
 function diffFacts(
   before: ProcessServerFacts,
   after: ProcessServerFacts,
@@ -191,7 +191,7 @@ function diffFacts(
 }
 
 /**
- * A registration of a host id, whatever was there: a new generation with a first lease, which also cancels a removal.
+ * Registers a host id, whatever its record: a new generation with a first lease. A pending removal is cancelled.
  * @throws FleetError the first of `registrationErrors`.
  */
 export function register(

@@ -1,16 +1,19 @@
 const GIGABYTE = 1_000_000_000;
 
-/** What a process server of this hardware can carry; `BelowTable` is less than the smallest row. */
+/** The capacity of a process server with this hardware; `BelowTable` is less than the smallest row. */
 export type SizingClass = 'UpTo85Machines' | 'UpTo150Machines' | 'UpTo225Machines' | 'BelowTable';
 
-/** Hardware as registered; sizes in bytes. */
+/** The registered hardware; sizes in bytes. */
 export interface Hardware {
   readonly cpuCores: number;
   readonly memoryBytes: number;
   readonly cacheDiskBytes: number;
 }
 
-/** The sizing table of an additional process server, largest first. Gigabytes are decimal: "8 GB" machines report less than 8 GiB. */
+/**
+ * The sizing table of an additional process server, largest first. Gigabytes are decimal, because an "8 GB" machine
+ * reports less than 8 GiB.
+ */
 const SIZING_TABLE: readonly (Hardware & { readonly sizingClass: SizingClass })[] = [
   { sizingClass: 'UpTo225Machines', cpuCores: 12, memoryBytes: 24 * GIGABYTE, cacheDiskBytes: 1_000 * GIGABYTE },
   { sizingClass: 'UpTo150Machines', cpuCores: 8, memoryBytes: 12 * GIGABYTE, cacheDiskBytes: 600 * GIGABYTE },

@@ -3,10 +3,10 @@ interface Bucket {
   readonly atMs: number;
 }
 
-/** Full buckets are forgotten this often. */
+/** The interval at which full buckets are deleted. */
 const DELETE_INTERVAL_MS = 10_000;
 
-/** A token bucket for each key: `perSecond` on average, and `burst` at once. Memory is needed only for keys that are not full again. */
+/** A token bucket for each key: `perSecond` on average, `burst` at once. A full bucket needs no memory. */
 export class TokenBuckets {
   private readonly buckets = new Map<string, Bucket>();
   private deletedAtMs = 0;
@@ -16,12 +16,12 @@ export class TokenBuckets {
     private readonly burst: number,
   ) {}
 
-  /** Keys that are remembered. */
+  /** The number of stored buckets. */
   get size(): number {
     return this.buckets.size;
   }
 
-  /** Takes a token; false when there is none. `nowMs` is monotonic. */
+  /** Takes a token; false when the bucket is empty. `nowMs` is monotonic. */
   take(key: string, nowMs: number): boolean {
     this.deleteFullBuckets(nowMs);
     const tokens = this.tokensOf(this.buckets.get(key), nowMs);

@@ -2,23 +2,26 @@ import type { CleanUpTiming } from './decommission.js';
 import type { Moment } from '../availability/moment.js';
 import type { CleanUpBatch, CleanUpRun, Clock, Due, CleanUpCursor, RetentionLimits, Removals } from '../ports.js';
 
-/** Entries removed in one transaction. */
+/** The maximum number of entries removed in one transaction. */
 export const CLEAN_UP_BATCH = 500;
-/** Of what is merely old, a pass forgets so much and leaves the rest to the next: nothing that was promised waits for it. */
+/** Limits the deletion of old records in one run; the rest is left to the next run, so that due removals do not wait for it. */
 const RETENTION_BATCH_SIZE = 300;
 const MAX_RETENTION_BATCHES = 20;
-/** Results of purge plans can be asked for so long after the plan expired. */
+/** The time after its expiry during which the result of a purge plan can be requested. */
 const PLAN_RETENTION_MS = 24 * 3_600_000;
 
-/** What a pass goes by. */
+/** The moment of a clean-up run. */
 export interface CleanUpMoment extends Moment {
-  /** The wall clock has just stepped: only the availability clock says what is due. */
+  /** The wall clock has just stepped: only the availability clock decides what is due. */
   readonly hasJustStepped: boolean;
-  /** The wall clock has been steady for a day: it may say what is old. */
+  /** The wall clock has been steady for a day, so it decides which records are old. */
   readonly isSteady: boolean;
 }
 
-/** The lazy clean-up: removes what was decommissioned a grace ago. Safe beside itself, repeatable, and late or doubled it makes no answer wrong. */
+/**
+ * Removes entries whose grace period after decommissioning has ended. Replicas may run it concurrently and repeatedly;
+ * a late run makes no response wrong.
+ */
 export class CleanUp {
   private stopping = false;
 
@@ -30,7 +33,7 @@ export class CleanUp {
     private readonly replica: string,
   ) {}
 
-  /** Goes on until nothing is due. Records the pass, also one that failed. */
+  /** Runs until nothing is due. Records the run, including a failed one. */
   async run(): Promise<CleanUpRun> {
     const { at } = this.moment();
     let removed = 0;
@@ -44,7 +47,7 @@ export class CleanUp {
       await this.deleteExpired();
     } catch (error) {
       const failed = { at, by: this.replica, removed, error: error instanceof Error ? error.message : String(error) };
-      await this.removals.recordRun(failed).catch(() => undefined); // the database may be what failed
+      await this.removals.recordRun(failed).catch(() => undefined); // the database itself may have failed
       throw error;
     }
     const run = { at, by: this.replica, removed, error: null };
@@ -52,7 +55,7 @@ export class CleanUp {
     return run;
   }
 
-  /** Ends a pass that runs after its present batch. */
+  /** Stops a running clean-up after its current batch. */
   stop(): void {
     this.stopping = true;
   }
@@ -84,7 +87,7 @@ export class CleanUp {
   }
 }
 
-/** Whether what the clean-up promises is kept. One question at a time, whoever asks. */
+/** Monitors the deadline of the clean-up. Concurrent callers share one query. */
 export class CleanUpDeadlineMonitor {
   private inFlight: Promise<number> | null = null;
 
@@ -93,7 +96,7 @@ export class CleanUpDeadlineMonitor {
     private readonly clock: Clock,
   ) {}
 
-  /** How long the oldest entry is kept beyond its promise, in seconds; 0 when none is. */
+  /** The seconds by which the oldest entry exceeds its deadline; 0 when none does. */
   overdueSeconds(): Promise<number> {
     this.inFlight ??= this.measure().finally(() => (this.inFlight = null));
     return this.inFlight;
@@ -105,7 +108,7 @@ export class CleanUpDeadlineMonitor {
   }
 }
 
-/** Up to a fifth early, never late: replicas drift apart and the promise still holds. */
+/** The delay to the next run: up to a fifth early and never late, so that replicas drift apart and the deadline holds. */
 export function nextRunDelayMs({ intervalSeconds }: CleanUpTiming, fraction: number): number {
   return intervalSeconds * 1000 * (0.8 + 0.2 * fraction);
 }

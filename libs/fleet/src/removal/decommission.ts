@@ -6,7 +6,7 @@ import { connectionStateAt, type Actor, type Decommission, type ProcessServer } 
 import { assertExpectedGeneration } from './expected-generation.js';
 import { endedSilence } from '../events/silence.js';
 
-/** Who takes a process server out of the fleet: itself, by its credential, or an operator. */
+/** The caller of a decommissioning: the process server itself, with its credential, or an operator. */
 export type DecommissionActor =
   | { readonly kind: 'process_server'; readonly generation: number; readonly credentialHash: string }
   | { readonly kind: 'operator' };
@@ -14,25 +14,28 @@ export type DecommissionActor =
 export interface DecommissionCommand {
   readonly by: DecommissionActor;
   readonly actor: Actor;
-  /** The generation that the caller saw; null when the call names none. */
+  /** The generation that the caller saw; null when the call includes none. */
   readonly generation: number | null;
   readonly force: boolean;
-  /** Needed by force. */
+  /** Required with force. */
   readonly reason: string | null;
 }
 
-/** When a clean-up happens after a decommissioning. */
+/** The timing of the clean-up after a decommissioning. */
 export interface CleanUpTiming {
   readonly graceSeconds: number;
   readonly intervalSeconds: number;
 }
 
-/** The latest that a decommissioned entry stays: the grace and two sweeps. */
+/** The latest time at which a decommissioned entry is removed: the grace period and two intervals. */
 export function removalDeadline(decommissionedAt: Date, { graceSeconds, intervalSeconds }: CleanUpTiming): Date {
   return new Date(decommissionedAt.getTime() + (graceSeconds + 2 * intervalSeconds) * 1000);
 }
 
-/** L of another replica may be behind ours by the difference of the clocks, a second at most: a lease that ends at once has ended for all of them. */
+/**
+ * Another replica's availability clock may be behind by the clock difference, at most a second. The lease ends this
+ * much earlier, so that it has expired at all replicas.
+ */
 const MAX_REPLICA_CLOCK_SKEW_MS = 1_500;
 
 function assertMayDecommission({ by, generation }: DecommissionCommand, locked: LockedRecord): ProcessServer {
@@ -58,7 +61,10 @@ function assertMayDecommission({ by, generation }: DecommissionCommand, locked: 
   return entry;
 }
 
-/** Machines that still use it hold it, unless it is forced. A count that was never reported is zero for itself, unknown for an operator; one that could not be used is unknown for both. */
+/**
+ * Rejects without force while machines are protected through the entry. A count that was never reported is zero for the
+ * process server itself, and unknown for an operator; an invalid count is unknown for both.
+ */
 function assertNoProtectedMachines({ health }: ProcessServer, by: DecommissionActor): void {
   const { protectedMachineCount, protectedMachinesUnknown } = health;
   if (protectedMachineCount) throw new FleetError({ code: 'machines_protected', protectedMachineCount });
@@ -67,9 +73,11 @@ function assertNoProtectedMachines({ health }: ProcessServer, by: DecommissionAc
 }
 
 /**
- * Marks an entry as leaving and ends its lease at once; one that is leaving already stays as it is, with the same answer.
- * @throws FleetError the refusals of a heartbeat for a process server; `process_server_disconnected`
- * for an operator; `generation_superseded`, `generation_unknown` when the named generation is not the present one; `machines_protected`, `machines_unknown`; `reason_required` when forced without.
+ * Marks an entry as decommissioned and ends its lease at once. A repeated call changes nothing and returns the same
+ * result.
+ * @throws FleetError for a process server, the rejections of a heartbeat; for an operator,
+ * `process_server_disconnected`; for both, `generation_superseded` or `generation_unknown` when the given generation is
+ * not the current one, `machines_protected`, `machines_unknown`, and `reason_required` when forced without a reason.
  */
 export function decommission(
   command: DecommissionCommand,

@@ -3,12 +3,12 @@ import type { FleetFilter } from '../fleet-filter.js';
 import type { Actor } from '../process-server.js';
 
 export const MAX_PLAN_SIZE = 1_000;
-/** Matches that are counted beyond those of a plan. */
+/** The maximum number of counted matches beyond a plan. */
 export const MAX_REMAINING = 10_000;
-/** Plans of one caller that are neither applied nor forgotten: the oldest makes room for the next. */
+/** The maximum number of unapplied plans of one caller; a new plan replaces the oldest. */
 export const MAX_PLANS_PER_CALLER = 10;
 export const PLAN_LIFETIME_MS = 15 * 60_000;
-/** Above this share of the fleet, and more than this many, the operator says so a second time. */
+/** The share of the fleet, and the number of entries, above which the operator must confirm a second time. */
 const SHARE_REQUIRING_ACK = 0.15;
 const COUNT_REQUIRING_ACK = 10;
 
@@ -18,7 +18,7 @@ export interface PlanCandidate {
   readonly friendlyName: string;
   readonly ipAddress: string;
   readonly lastHeartbeatAt: string | null;
-  /** What would keep it from being purged, unless that is forced; null when nothing would. */
+  /** The reason that prevents a purge without force; null when none does. */
   readonly blockedBy: FleetErrorDetails['code'] | null;
 }
 
@@ -26,7 +26,7 @@ export interface PurgePlan {
   readonly planId: string;
   readonly filter: FleetFilter;
   readonly candidates: readonly PlanCandidate[];
-  /** Entries there were when it was planned: what is purged in its name makes its share no larger. */
+  /** The fleet size when the plan was created, so that the purges of the plan do not change its share. */
   readonly fleetSize: number;
   readonly createdAt: Date;
   readonly createdBy: string;
@@ -43,19 +43,19 @@ export interface PlanResult {
   readonly skipped: readonly { readonly hostId: string; readonly code: FleetErrorDetails['code'] }[];
 }
 
-/** Another apply of the same plan has stored the result: nothing more is purged in the plan's name. */
+/** A concurrent call has stored the result of the plan; nothing more is purged for it. */
 export class PlanAlreadyApplied extends Error {}
 
 export interface ApplyPlanCommand {
   readonly expectedCount: number;
   readonly reason: string;
   readonly acknowledgeShare: boolean;
-  /** Purges also those with protected machines, and none that is Connected. */
+  /** Also purges entries with protected machines, but no Connected one. */
   readonly force: boolean;
   readonly actor: Actor;
 }
 
-/** Whether a plan may be applied as ordered. */
+/** The reason why a plan cannot be applied, or null. */
 export function checkPlanApplicable(
   { candidates, fleetSize, expiresAt }: PurgePlan,
   command: ApplyPlanCommand,

@@ -14,10 +14,10 @@ import {
   type PurgePlan,
 } from './purge-plan.js';
 
-/** Submitted at once, for the store to write in batches: a large plan is applied within the time of a call. */
+/** The number of purges submitted at once, so that the store writes them in batches and a large plan completes within one call. */
 const PURGE_CONCURRENCY = 200;
 
-/** Purges by plan: a filter becomes a list that a person can read, and each entry on it is judged again when it is applied. */
+/** Purges by plan: a filter selects a list of candidates that a person can review; each is checked again when the plan is applied. */
 export class PurgePlanner {
   constructor(
     private readonly plans: PurgePlans,
@@ -26,7 +26,7 @@ export class PurgePlanner {
     private readonly identifiers: Identifiers,
   ) {}
 
-  /** The first that match, and how many more do. @throws FleetError `empty_filter`. */
+  /** Creates a plan of the first matches, with the number of further matches. @throws FleetError `empty_filter`. */
   async plan(
     filter: FleetFilter,
     createdBy: string,
@@ -51,8 +51,9 @@ export class PurgePlanner {
   }
 
   /**
-   * Applied again, by whichever replica, it answers the stored result; applied twice at once, both answers are the one that was stored.
-   * @throws FleetError `plan_not_found` or what `checkPlanApplicable` says.
+   * Applies a plan. A repeated call returns the stored result, at any replica; concurrent calls return the same stored
+   * result.
+   * @throws FleetError `plan_not_found` or a rejection of `checkPlanApplicable`.
    */
   async apply(planId: string, command: ApplyPlanCommand): Promise<PlanResult> {
     const found = await this.plans.find(planId);

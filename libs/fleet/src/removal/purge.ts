@@ -10,7 +10,7 @@ export interface PurgeCommand {
   /** The generation that the operator saw. */
   readonly generation: number;
   readonly reason: string;
-  /** Purges one with protected machines all the same, and a Connected one unless a plan purges it. */
+  /** Also purges an entry with protected machines, and without a plan also a Connected one. */
   readonly force: boolean;
   readonly actor: Actor;
   readonly planId: string | null;
@@ -30,7 +30,7 @@ const toPurgeResult = ({ hostId, friendlyName, ipAddress, removedAt }: Tombstone
   purgedAt: removedAt,
 });
 
-/** What keeps an entry from being purged, unless that is forced: machines that are, or may be, protected through it. */
+/** The reason not to purge an entry without force: machines that are, or may be, protected through it. */
 export function checkProtectedMachines({
   protectedMachineCount,
   protectedMachinesUnknown,
@@ -40,9 +40,10 @@ export function checkProtectedMachines({
 }
 
 /**
- * Removes an entry at once; purging it again answers the same.
- * @throws FleetError `process_server_connected`, which force does not override for a plan; `machines_protected`, `machines_unknown` unless forced; `generation_superseded` when it has
- * registered since; `generation_unknown`; `generation_retired` when the clean-up was first; `process_server_not_found`.
+ * Removes an entry at once; a repeated purge returns the same result.
+ * @throws FleetError `process_server_connected`, which force does not override in a plan; `machines_protected`,
+ * `machines_unknown` unless forced; `generation_superseded` when it has registered since; `generation_unknown`;
+ * `generation_retired` when the clean-up removed it; `process_server_not_found`.
  */
 export function purge(hostId: string, command: PurgeCommand, locked: LockedRecord): Decision<PurgeResult> {
   const { force, actor, planId } = command;

@@ -5,7 +5,7 @@ import { purge, type PurgeResult, type PurgeCommand } from './purge.js';
 import { revokeCredential, type RevokeCredentialCommand } from '../registration/credential-revocation.js';
 import { withRejectionAudit } from '../events/rejection-audit.js';
 
-/** The ways out of the fleet: in order, by decommissioning; by purge, for those that can no longer speak; and out of trust. */
+/** Removes process servers: by decommissioning, or by purge when they are Disconnected; and revokes their credentials. */
 export class RemovalService {
   constructor(
     private readonly registry: Registry,
@@ -24,7 +24,7 @@ export class RemovalService {
     );
   }
 
-  /** Not a departure yet: what it says from now on does not count. @throws FleetError as `revokeCredential`. */
+  /** Revokes the credential without removing the entry: further calls with it are rejected. @throws FleetError as `revokeCredential`. */
   revokeCredential(hostId: string, command: RevokeCredentialCommand): Promise<void> {
     return this.registry.change(hostId, (locked) => revokeCredential(command, locked));
   }

@@ -3,8 +3,8 @@ import type { FleetEvent } from '../events/fleet-event.js';
 import type { IdentityFacts } from '../process-server.js';
 
 /**
- * A registry that has each removal recorded outside of the database before its call is answered, and each registration of a
- * host that had been removed. A removal that is answered again is recorded again: the first call may have ended in between.
+ * A registry that records each removal, and each registration of a removed host, outside of the database before the
+ * call returns. A repeated removal is recorded again, because the first call may have ended before its record.
  */
 export class RecordingRegistry extends Registry {
   constructor(

@@ -5,33 +5,33 @@ import { lastGeneration } from '../consistency/consistency.js';
 import type { Tombstone } from '../process-server.js';
 import { MAX_GENERATION } from '../registration/registration.js';
 
-/** More registrations than one host id makes between a backup and its restore. */
+/** More than the registrations of one host id between a backup and its restore. */
 const GENERATION_JUMP = 1_048_576;
 const ACTOR = 'restore';
 
-/** Which site a database belongs to, and which of its histories it is in: each restore begins an epoch. */
+/** The site of a database and its epoch; each restore begins an epoch. */
 export interface SiteEpoch {
   readonly siteId: string;
   /** 0 before the first restore. */
   readonly epoch: number;
-  /** Tells two restores of one backup apart. */
+  /** Distinguishes two restores of one backup. */
   readonly epochId: string;
-  /** Registrations of this generation or an earlier one are from before the last restore. */
+  /** Registrations up to this generation predate the last restore. */
   readonly generationFloor: number;
 }
 
-/** What a data directory keeps of the database that it was last used with. */
+/** The record in a data directory of the database that it was last used with. */
 export interface DirectoryRecord extends SiteEpoch {
-  /** The highest value of the availability clock that was seen committed; in one epoch it never goes back. */
+  /** The highest committed value of the availability clock; it never decreases within one epoch. */
   readonly availableMs: number;
-  /** The database was found to be older, and has not been settled since. */
+  /** The database was found to be older than this record, and this is unresolved. */
   readonly databaseIsOlder: boolean;
 }
 
-/** How a database can contradict the data directory that a server was started with. */
+/** The ways in which a database can contradict the data directory of the server. */
 export type DirectoryDifference = 'data_directory_of_other_site' | 'database_older_than_data_directory';
 
-/** Null where they agree, and where the directory has no record yet. */
+/** The difference between the record and the database; null when they agree or no record exists. */
 export function directoryDifference(
   directory: DirectoryRecord | null,
   site: SiteEpoch,
@@ -44,7 +44,7 @@ export function directoryDifference(
   return directory.databaseIsOlder || availableMs < directory.availableMs ? 'database_older_than_data_directory' : null;
 }
 
-/** Whether the restore of this database was done, or begun, with another data directory: then this one only adds what it knows. */
+/** Whether the database was restored with another data directory, completely or in part; this directory then only adds its records. */
 export function wasRestoredElsewhere(directory: DirectoryRecord | null, site: SiteEpoch): boolean {
   return (
     directory !== null &&
@@ -55,8 +55,9 @@ export function wasRestoredElsewhere(directory: DirectoryRecord | null, site: Si
 }
 
 /**
- * The generation above which registrations go on after a restore. The jump is drawn, so that two restores of one backup do not give
- * the same generations. @throws FleetError `generations_exhausted`.
+ * The generation floor after a restore. The jump is random, so that two restores of one backup do not issue the same
+ * generations.
+ * @throws FleetError `generations_exhausted`.
  */
 export function floorAfterRestore(highestKnown: number, fraction: number): number {
   const floor = highestKnown + GENERATION_JUMP + Math.floor(GENERATION_JUMP * fraction);
@@ -64,7 +65,7 @@ export function floorAfterRestore(highestKnown: number, fraction: number): numbe
   return floor;
 }
 
-/** What a data directory remembers of a host that was removed, or that registered again after it was. */
+/** The record in a data directory of a host that was removed, or that registered again after a removal. */
 export interface RemovalRecord {
   readonly siteId: string;
   readonly hostId: string;
@@ -77,7 +78,7 @@ export interface RemovalRecord {
   readonly reason: string | null;
 }
 
-/** The last change of each host of a site, in whatever order they were read. Of one generation, the removal is the later one. */
+/** The last change of each host of a site, in any order of the records. Within one generation, the removal is the later change. */
 export function lastRemovalRecords(records: Iterable<RemovalRecord>, siteId: string): Map<string, RemovalRecord> {
   const last = new Map<string, RemovalRecord>();
   for (const record of records) {
@@ -92,8 +93,8 @@ export function lastRemovalRecords(records: Iterable<RemovalRecord>, siteId: str
 }
 
 /**
- * Removes once more, from a restored database, what a record says was removed; true when that was needed. An entry of a later
- * generation stays: its host registered again.
+ * Repeats a recorded removal in a restored database; true when it was necessary. An entry of a later generation stays,
+ * because its host registered again.
  */
 export function removeAgain(record: RemovalRecord, locked: LockedRecord): Decision<boolean> {
   const { change, hostId, generation, friendlyName, ipAddress, at, by, reason } = record;

@@ -5,10 +5,10 @@ import type { LeaseTiming } from '../heartbeats/lease.js';
 import type { LockedRecord } from '../ports.js';
 import type { Actor, Lease, ProcessServer, ProcessServerFacts, Tombstone } from '../process-server.js';
 
-/** Plain values for specs: each builder gives an ordinary one, `over` says what is special about it. */
+/** Builders of ordinary values for specs; `over` sets the members that matter. */
 
 export const NOON = new Date('2026-11-23T12:00:00.000Z');
-/** L at noon, unless a spec says otherwise. */
+/** The availability clock at noon, unless a spec sets another value. */
 export const AVAILABLE_AT_NOON = 1_000_000;
 export const HOST_ID = '5f6f5a0e-3b0c-4a52-9a4b-6a2f6c1d0001';
 
@@ -41,7 +41,7 @@ export function someFacts(over: Partial<ProcessServerFacts> = {}): ProcessServer
   };
 }
 
-/** A lease that runs for another minute at noon. */
+/** A lease that expires a minute after noon. */
 export function aLease(over: Partial<Lease> = {}): Lease {
   return {
     credentialHash: 'aa'.repeat(32),
@@ -74,12 +74,12 @@ export function aProcessServer(over: Partial<ProcessServer> = {}): ProcessServer
   };
 }
 
-/** The same, silent since its lease ended at noon. */
+/** The same entry, with a lease that expired at noon. */
 export function aDisconnectedServer(over: Partial<ProcessServer> = {}): ProcessServer {
   return aProcessServer({ lease: aLease({ expiresAvailableMs: AVAILABLE_AT_NOON }), ...over });
 }
 
-/** The same, decommissioned a minute before noon. */
+/** The same entry, decommissioned a minute before noon. */
 export function aDecommissionedServer(over: Partial<ProcessServer> = {}): ProcessServer {
   return aDisconnectedServer({
     decommission: { at: msAfter(NOON, -60_000), by: 'anna', reason: null, removeBy: msAfter(NOON, 360_000) },
@@ -102,12 +102,12 @@ export function aTombstone(over: Partial<Tombstone> = {}): Tombstone {
   };
 }
 
-/** What the store shows a decision at noon. */
+/** The input of a decision at noon. */
 export function aLockedRecord(over: Partial<LockedRecord> = {}): LockedRecord {
   return { entry: null, tombstone: null, at: NOON, availableMs: AVAILABLE_AT_NOON, generationFloor: 0, ...over };
 }
 
-/** A heartbeat of the server above, which says nothing but that it lives. */
+/** A heartbeat of `aProcessServer` without any report. */
 export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
   return {
     hostId: HOST_ID,
@@ -130,7 +130,7 @@ export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
   };
 }
 
-/** What that heartbeat is judged against. */
+/** The stored lease against which `aHeartbeat` is checked. */
 export function aStoredLease(over: Partial<StoredLease> = {}): StoredLease {
   return {
     generation: 3,

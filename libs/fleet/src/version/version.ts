@@ -1,4 +1,4 @@
-/** A product version `major.minor.build.revision`, each part 0 to 65,535. Compared number by number, never as text. */
+/** A product version `major.minor.build.revision`, each part 0 to 65,535. Compared numerically, never as text. */
 export interface Version {
   readonly major: number;
   readonly minor: number;
@@ -8,18 +8,18 @@ export interface Version {
 
 export type VersionStatus = 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
 
-/** `same-or-earlier` refuses a process server newer than the configuration server; `exact` refuses any other version. */
+/** `same-or-earlier` rejects a process server newer than the configuration server; `exact` rejects any other version. */
 export type VersionPolicy = 'same-or-earlier' | 'exact';
 
-/** The support window: the newest version and the four minors before it. An upgrade step spans no more than that. */
+/** The support window: the current version and the four minors before it. An upgrade step spans at most four minors. */
 const SUPPORTED_MINORS = 4;
 const MAX_PART = 65_535;
 
-/** A fleet has few versions and says them often; so many are remembered as they were read. */
+/** The maximum number of cached versions; a fleet has few versions and reports them often. */
 const MAX_CACHED = 256;
 const cache = new Map<string, Version | null>();
 
-/** Four parts, e.g. `9.63.7187.1`; leading zeros are dropped. Null when the text is no version. */
+/** Parses four parts, e.g. `9.63.7187.1`; leading zeros are dropped. Null when the text is not a version. */
 export function parseVersion(text: string): Version | null {
   let version = cache.get(text);
   if (version === undefined) {
@@ -41,17 +41,17 @@ export function formatVersion({ major, minor, build, revision }: Version): strin
   return `${major}.${minor}.${build}.${revision}`;
 }
 
-/** Sixteen hex digits that sort as the versions do, so that a store can compare and index them. */
+/** Sixteen hex digits that sort in the order of versions, so that a store can compare and index them. */
 export function versionKey({ major, minor, build, revision }: Version): string {
   return [major, minor, build, revision].map((part) => part.toString(16).padStart(4, '0')).join('');
 }
 
-/** Below 0 when `a` is earlier than `b`, above 0 when later. */
+/** Negative when `a` is earlier than `b`, positive when later. */
 export function compareVersions(a: Version, b: Version): number {
   return a.major - b.major || a.minor - b.minor || a.build - b.build || a.revision - b.revision;
 }
 
-/** The first version of the support window of `newest`: four minors back, within its major. */
+/** The earliest supported version for `newest`: four minors back, within its major. */
 export function earliestSupported({ major, minor }: Version): Version {
   return { major, minor: Math.max(0, minor - SUPPORTED_MINORS), build: 0, revision: 0 };
 }
@@ -65,8 +65,8 @@ export function versionStatus(version: Version, configurationServer: Version): V
 }
 
 /**
- * The versions to install one after the other to get from `from` to `to`: steps of at most four minors,
- * e.g. 9.16 to 9.24 by way of 9.20. Between majors there is no counting: the target alone.
+ * The versions to install in order to upgrade from `from` to `to`: steps of at most four minors, e.g. 9.16 to 9.24
+ * through 9.20. Between majors the path is the target alone.
  */
 export function upgradePath(from: Version, to: Version): string[] {
   const steps: string[] = [];
@@ -77,7 +77,7 @@ export function upgradePath(from: Version, to: Version): string[] {
   return [...steps, formatVersion(to)];
 }
 
-/** Why a version may not register, or null when it may. Versions older than the window register, as NotSupported. */
+/** The reason to reject a version, or null. Versions older than the support window are accepted, as NotSupported. */
 export function checkVersion(
   version: Version,
   configurationServer: Version,
