@@ -9,28 +9,28 @@ const LIMITS = {
   nowMs: () => 0,
 };
 
-/** A group that is at work until it is told to end. */
+/** A batcher whose batches finish when `endOne` is called. */
 function gated(limits: Partial<BatchRules<string, string>> = {}, keyOf?: (item: string) => unknown) {
-  const groups: string[][] = [];
+  const batches: string[][] = [];
   const ends: (() => void)[] = [];
   const batcher = new Batcher<string, string>({
     ...LIMITS,
     ...limits,
     keyOf: keyOf ?? (() => Symbol()),
     write: async ({ items }) => {
-      groups.push([...items]);
+      batches.push([...items]);
       await new Promise<void>((end) => ends.push(end));
-      if (items.includes('fails')) throw new Error('group failed');
+      if (items.includes('fails')) throw new Error('batch failed');
       return items.map((item) => fulfilled(`${item}!`));
     },
   });
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  return { batcher, groups, turn, endOne: async () => (ends.shift()?.(), await turn()) };
+  return { batcher, batches, turn, endOne: async () => (ends.shift()?.(), await turn()) };
 }
 
-describe('what is asked batcher', () => {
-  it('goes batcher when it is asked in one turn; what is asked while a group is at work goes with the next', async () => {
-    const { batcher, groups, turn, endOne } = gated();
+describe('Batcher', () => {
+  it('writes the items of one turn as one batch, and items that arrive during it as the next', async () => {
+    const { batcher, batches, turn, endOne } = gated();
     const first = Promise.all([batcher.submit('a'), batcher.submit('b')]);
     await turn();
     const second = Promise.all([batcher.submit('c'), batcher.submit('d')]);
@@ -38,41 +38,41 @@ describe('what is asked batcher', () => {
     expect(await first).toEqual(['a!', 'b!']);
     await endOne();
     expect(await second).toEqual(['c!', 'd!']);
-    expect(groups).toEqual([
+    expect(batches).toEqual([
       ['a', 'b'],
       ['c', 'd'],
     ]);
   });
 
-  it('never is at work batcher with another of its key, and keeps its turn', async () => {
-    const { batcher, groups, endOne, turn } = gated({ maxConcurrentBatches: 2 }, (item) => item[0]);
+  it('writes one item of a key at a time and keeps their order', async () => {
+    const { batcher, batches, endOne, turn } = gated({ maxConcurrentBatches: 2 }, (item) => item[0]);
     const all = Promise.all(['a1', 'a2', 'b1', 'a3'].map((item) => batcher.submit(item)));
     await turn();
-    for (let group = 0; group < 3; group += 1) await endOne();
+    for (let batch = 0; batch < 3; batch += 1) await endOne();
     expect(await all).toEqual(['a1!', 'a2!', 'b1!', 'a3!']);
-    expect(groups).toEqual([['a1', 'b1'], ['a2'], ['a3']]);
+    expect(batches).toEqual([['a1', 'b1'], ['a2'], ['a3']]);
   });
 
-  it('is done in as many groups at once as are allowed', async () => {
-    const { batcher, groups, endOne, turn } = gated({ maxBatchSize: 1, maxConcurrentBatches: 2 });
+  it('writes up to maxConcurrentBatches batches at once', async () => {
+    const { batcher, batches, endOne, turn } = gated({ maxBatchSize: 1, maxConcurrentBatches: 2 });
     const all = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit(item)));
     await turn();
-    expect(groups).toEqual([['a'], ['b']]);
-    for (let group = 0; group < 3; group += 1) await endOne();
+    expect(batches).toEqual([['a'], ['b']]);
+    for (let batch = 0; batch < 3; batch += 1) await endOne();
     expect(await all).toEqual(['a!', 'b!', 'c!']);
   });
 
-  it('goes in groups of a bounded size', async () => {
-    const { batcher, groups, endOne, turn } = gated({ maxBatchSize: 2 });
+  it('writes batches of at most maxBatchSize items', async () => {
+    const { batcher, batches, endOne, turn } = gated({ maxBatchSize: 2 });
     const all = Promise.all(['a', 'b', 'c'].map((item) => batcher.submit(item)));
     await turn();
     await endOne();
     await endOne();
     await all;
-    expect(groups).toEqual([['a', 'b'], ['c']]);
+    expect(batches).toEqual([['a', 'b'], ['c']]);
   });
 
-  it('fails with its group, and the next one is not harmed', async () => {
+  it('rejects the items of a failed batch and writes the next one', async () => {
     const { batcher, endOne, turn } = gated({ maxBatchSize: 2 });
     const failing = Promise.allSettled([batcher.submit('fails'), batcher.submit('b')]);
     const next = batcher.submit('c');
@@ -87,13 +87,15 @@ describe('what is asked batcher', () => {
     expect(await again).toBe('d!');
   });
 
-  it('may take longer than its group: only what has its key waits for it', async () => {
+  it('lets an item settle after its batch; only items of the same key wait for it', async () => {
     let end: (text: string) => void = () => undefined;
     const batcher = new Batcher<string, string>({
       ...LIMITS,
       keyOf: (item) => item[0],
       write: async ({ items }) =>
-        items.map((item) => (item === 'a1' ? new Promise<string>((late) => (end = late)) : fulfilled(`${item}!`))),
+        items.map((item) =>
+          item === 'a1' ? new Promise<string>((resolve) => (end = resolve)) : fulfilled(`${item}!`),
+        ),
     });
     const [slow, behind, other] = [batcher.submit('a1'), batcher.submit('a2'), batcher.submit('b')];
     expect(await other).toBe('b!');
@@ -101,7 +103,7 @@ describe('what is asked batcher', () => {
     expect([await slow, await behind]).toEqual(['late', 'a2!']);
   });
 
-  it('is refused at once when five thousand wait', async () => {
+  it('rejects an item at once when the queue is full', async () => {
     const { batcher, turn } = gated({ maxBatchSize: 1 });
     void batcher.submit('first');
     await turn();

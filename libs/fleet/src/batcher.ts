@@ -75,7 +75,7 @@ export class Batcher<Item, Result> {
   get oldestMs(): number {
     let oldestMs = Infinity;
     for (const { isSettled, sinceMs } of this.active.values()) if (!isSettled) oldestMs = Math.min(oldestMs, sinceMs);
-    for (const line of this.queue.values()) for (const { sinceMs } of line) oldestMs = Math.min(oldestMs, sinceMs);
+    for (const queued of this.queue.values()) for (const { sinceMs } of queued) oldestMs = Math.min(oldestMs, sinceMs);
     return oldestMs;
   }
 
@@ -100,7 +100,7 @@ export class Batcher<Item, Result> {
   expire(): void {
     const latestMs = this.latestExpiredMs();
     for (const entry of this.active.values()) if (!entry.isSettled && entry.sinceMs <= latestMs) this.fail(entry);
-    for (const [key, line] of this.queue) this.dropExpired(key, line, latestMs);
+    for (const [key, queued] of this.queue) this.dropExpired(key, queued, latestMs);
   }
 
   /** Resolves when nothing is queued or being written. */
@@ -127,23 +127,23 @@ export class Batcher<Item, Result> {
   /** Queues a deferred item before later arrivals of its key, but behind the key's first item. */
   private enqueue(entry: Entry<Item, Result>, isDeferred: boolean): void {
     const { merge, evict } = this.rules;
-    const line = this.queue.get(entry.key);
-    if (!line) this.queue.set(entry.key, [entry]);
+    const queued = this.queue.get(entry.key);
+    if (!queued) this.queue.set(entry.key, [entry]);
     else {
-      for (const [index, other] of merge ? line.entries() : []) {
+      for (const [index, other] of merge ? queued.entries() : []) {
         const [earlier, later] = isDeferred ? [entry, other] : [other, entry];
         const item = merge?.(earlier.item, later.item);
         if (!item) continue;
         const sinceMs = Math.min(earlier.sinceMs, later.sinceMs);
-        line[index] = new Entry(item, entry.key, sinceMs, [...earlier.callers, ...later.callers]);
+        queued[index] = new Entry(item, entry.key, sinceMs, [...earlier.callers, ...later.callers]);
         return;
       }
-      line.splice(isDeferred ? 1 : line.length, 0, entry);
+      queued.splice(isDeferred ? 1 : queued.length, 0, entry);
     }
     this.queuedCount += 1;
-    const evicted = line && evict?.(line.slice(1).map(({ item }) => item));
+    const evicted = queued && evict?.(queued.slice(1).map(({ item }) => item));
     if (!evicted) return;
-    const [over] = line.splice(1 + evicted.index, 1);
+    const [over] = queued.splice(1 + evicted.index, 1);
     this.queuedCount -= 1;
     if (over) this.settle(over, rejected(evicted.error));
   }
@@ -153,10 +153,10 @@ export class Batcher<Item, Result> {
     const latestMs = this.latestExpiredMs();
     const batch: Entry<Item, Result>[] = [];
     let weight = 0;
-    for (const [key, line] of this.queue) {
+    for (const [key, queued] of this.queue) {
       if (batch.length === maxBatchSize) break;
       if (this.active.has(key)) continue;
-      const [entry] = this.dropExpired(key, line, latestMs);
+      const [entry] = this.dropExpired(key, queued, latestMs);
       if (!entry) continue;
       weight += weightOf ? weightOf(entry.item) : 0;
       if (batch.length > 0 && weight > maxWeight) break;
@@ -164,20 +164,20 @@ export class Batcher<Item, Result> {
       this.active.set(key, entry);
       this.queuedCount -= 1;
       this.queue.delete(key);
-      if (line.length > 1) this.queue.set(key, line.slice(1)); // the key moves to the end of the queue
+      if (queued.length > 1) this.queue.set(key, queued.slice(1)); // the key moves to the end of the queue
     }
     return batch;
   }
 
-  private dropExpired(key: unknown, line: Entry<Item, Result>[], latestMs: number): Entry<Item, Result>[] {
-    if (line.every(({ sinceMs }) => sinceMs > latestMs)) return line;
-    const expired = line.filter(({ sinceMs }) => sinceMs <= latestMs);
-    const kept = line.filter(({ sinceMs }) => sinceMs > latestMs);
-    line.splice(0, line.length, ...kept);
+  private dropExpired(key: unknown, queued: Entry<Item, Result>[], latestMs: number): Entry<Item, Result>[] {
+    if (queued.every(({ sinceMs }) => sinceMs > latestMs)) return queued;
+    const expired = queued.filter(({ sinceMs }) => sinceMs <= latestMs);
+    const kept = queued.filter(({ sinceMs }) => sinceMs > latestMs);
+    queued.splice(0, queued.length, ...kept);
     if (kept.length === 0) this.queue.delete(key);
     this.queuedCount -= expired.length;
     for (const entry of expired) this.fail(entry);
-    return line;
+    return queued;
   }
 
   private async write(batch: readonly Entry<Item, Result>[]): Promise<void> {
@@ -212,8 +212,8 @@ export class Batcher<Item, Result> {
 
   private end(entry: Entry<Item, Result>, outcome: BatchOutcome<Item, Result>): void {
     if ('then' in outcome) {
-      void Promise.allSettled([outcome]).then(([late]) => {
-        this.end(entry, late);
+      void Promise.allSettled([outcome]).then(([settled]) => {
+        this.end(entry, settled);
         this.start(); // starts the queued items of this key
       });
       return;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { FleetError, instructionFor, type FleetErrorDetails, type Instruction } from './fleet-error.js';
 import { NOON } from './testing/examples.js';
 
-/** One of each, with the instruction of the contract; a code without a row does not compile. */
+/** One error of each code, with the instruction of the contract; a code without a row does not compile. */
 const ERRORS: Record<FleetErrorDetails['code'], [FleetErrorDetails, Instruction | null]> = {
   credential_rejected: [{ code: 'credential_rejected' }, 'ask_operator'],
   credential_revoked: [{ code: 'credential_revoked' }, 'reregister'],
@@ -62,7 +62,7 @@ const ERRORS: Record<FleetErrorDetails['code'], [FleetErrorDetails, Instruction 
 };
 
 describe.each(Object.entries(ERRORS))('%s', (code, [details, instruction]) => {
-  it('stands in the table under its own code', () => {
+  it('is listed under its own code', () => {
     expect(details.code).toBe(code);
   });
 
@@ -70,7 +70,7 @@ describe.each(Object.entries(ERRORS))('%s', (code, [details, instruction]) => {
     expect(instructionFor(details)).toBe(instruction);
   });
 
-  it('explains itself in a sentence', () => {
+  it('has an explanation of whole sentences', () => {
     const { explanation, message } = new FleetError(details);
     expect(explanation).toMatch(/^[A-Z0-9].*[.]$/);
     expect(explanation).not.toMatch(/undefined|NaN|\[object/);
@@ -100,17 +100,17 @@ describe('an explanation', () => {
     [{ code: 'process_server_connected', leaseExpiresAt: NOON }, [NOON.toISOString()]],
     [{ code: 'plan_expired', expiredAt: NOON }, [NOON.toISOString()]],
     [{ code: 'share_not_acknowledged', candidates: 16, fleetSize: 100 }, ['16', '100', 'acknowledgeShare']],
-  ] satisfies [FleetErrorDetails, string[]][])('of $code carries its facts', (details, facts) => {
+  ] satisfies [FleetErrorDetails, string[]][])('of $code contains its details', (details, facts) => {
     for (const fact of facts) expect(new FleetError(details).explanation).toContain(fact);
   });
 
-  it('tells a purged server from one that has left: a person brings it back, or nobody', () => {
+  it('differs between a purged and a decommissioned process server', () => {
     expect(instructionFor({ code: 'generation_retired', removal: 'purge' })).toBe('ask_operator');
     expect(new FleetError({ code: 'generation_retired', removal: 'purge' }).explanation).toContain('purged');
     expect(new FleetError({ code: 'generation_retired', removal: 'clean_up' }).explanation).toContain('decommissioned');
   });
 
-  it('of a host id in use offers the address as a proof only where it is one, and never names it', () => {
+  it('of host_id_in_use offers the source address as proof only where it counts, and never discloses it', () => {
     const details = {
       code: 'host_id_in_use',
       registeredAddress: '192.0.2.1',
@@ -122,7 +122,7 @@ describe('an explanation', () => {
     expect(new FleetError({ ...details, acceptsAddress: true }).explanation).not.toContain('192.0.2.1');
   });
 
-  it('keeps what caused it', () => {
+  it('keeps its cause', () => {
     const cause = new Error('the socket is gone');
     expect(new FleetError({ code: 'database_unavailable' }, { cause }).cause).toBe(cause);
   });

@@ -7,7 +7,7 @@ it.each([
   [-1, 'Connected'],
   [0, 'Disconnected'],
   [1, 'Disconnected'],
-] as const)('a lease overdue by %d ms leaves the server %s', (overdueMs, state) => {
+] as const)('a process server whose lease expired %d ms ago is %s', (overdueMs, state) => {
   const lease = aLease({ expiresAvailableMs: AVAILABLE_AT_NOON });
   expect(connectionStateAt(AVAILABLE_AT_NOON + overdueMs, { lease })).toBe(state);
 });

@@ -30,7 +30,7 @@ const recorded: AvailabilityState = {
 const FIRST: AvailabilityAttempt = { failedBefore: false, elapsedMs: null, witnesses: [], isConfirmed: true };
 const DAY_MS = 86_400_000;
 
-describe('how availability is recorded', () => {
+describe('availabilityTiming', () => {
   it.each([
     [86_400, { maxCountedGapMs: 15_000, recordIntervalMs: 500, runAheadMs: 625 }],
     [180, { maxCountedGapMs: 15_000, recordIntervalMs: 500, runAheadMs: 625 }],
@@ -39,15 +39,12 @@ describe('how availability is recorded', () => {
     [8, { maxCountedGapMs: 2_000, recordIntervalMs: 500, runAheadMs: 625 }],
     [5, { maxCountedGapMs: 1_250, recordIntervalMs: 416, runAheadMs: 520 }],
     [1, { maxCountedGapMs: 250, recordIntervalMs: 83, runAheadMs: 103 }],
-  ])(
-    'follows a lease of %d s: at most a quarter of it counts, recorded three times in that',
-    (leaseSeconds, timing) => {
-      expect(availabilityTiming(leaseSeconds)).toEqual(timing);
-    },
-  );
+  ])('for a lease of %d s counts at most a quarter of it, with three records in that time', (leaseSeconds, timing) => {
+    expect(availabilityTiming(leaseSeconds)).toEqual(timing);
+  });
 });
 
-describe('the listening clock', () => {
+describe('the availability clock', () => {
   it.each([
     [-60_000, 0],
     [-1, 0],
@@ -57,7 +54,7 @@ describe('the listening clock', () => {
     [625, 625],
     [626, 625],
     [7_200_000, 625],
-  ])('%d ms after a record has moved by %d ms', (ms, movedMs) => {
+  ])('%d ms after a record has advanced by %d ms', (ms, movedMs) => {
     expect(availableMsAt(recorded, msAfter(NOON, ms))).toBe(500_000 + movedMs);
   });
 
@@ -69,7 +66,7 @@ describe('the listening clock', () => {
     [3_600_000, 15_000, true],
     [3_600_001, 15_000, true],
     [7_200_000, 15_000, true],
-  ])('recorded %d ms after the record before counts %d ms of them; an outage ends: %s', (ms, countedMs, isOutage) => {
+  ])('recorded %d ms after the previous record counts %d ms; an outage ends: %s', (ms, countedMs, isOutage) => {
     const now = msAfter(NOON, ms);
     const unsteadyAtAvailableMs = ms > 3_600_000 ? 515_000 : 0;
     expect(advanceAvailability(recorded, now, FIRST, TIMING)).toEqual({
@@ -85,7 +82,7 @@ describe('the listening clock', () => {
     [626, 625],
     [14_000, 625],
     [7_200_000, 625],
-  ])('after a record that failed, %d ms count as %d: no more than was shown already', (ms, countedMs) => {
+  ])('after a failed record counts %d ms as %d: no more than it has already shown', (ms, countedMs) => {
     const { availability } = advanceAvailability(
       recorded,
       msAfter(NOON, ms),
@@ -95,7 +92,7 @@ describe('the listening clock', () => {
     expect(availability.availableMs).toBe(500_000 + countedMs);
   });
 
-  it.each([0, -1, -1_999, -2_000])('is not moved by a record that is %d ms later', (ms) => {
+  it.each([0, -1, -1_999, -2_000])('does not change with a record that is %d ms later', (ms) => {
     expect(advanceAvailability(recorded, msAfter(NOON, ms), FIRST, TIMING)).toEqual({
       availability: recorded,
       outage: null,
@@ -121,7 +118,7 @@ describe('the listening clock', () => {
     [-7_200_000, 1_000, 0, true],
     [500 * DAY_MS, 1_000, 1_000, false],
     [500 * DAY_MS, 20_000, 15_000, false],
-  ])('a wall clock that steps to %d ms, after %d ms, moves it by %d ms', (ms, elapsedMs, countedMs, isBack) => {
+  ])('a wall clock that steps to %d ms, after %d ms, advances it by %d ms', (ms, elapsedMs, countedMs, isBack) => {
     const now = msAfter(NOON, ms);
     const availableMs = 500_000 + countedMs;
     expect(advanceAvailability(recorded, now, { ...FIRST, elapsedMs }, TIMING)).toEqual({
@@ -142,7 +139,7 @@ describe('the listening clock', () => {
     [0, false],
     [DAY_MS - 1, false],
     [DAY_MS, true],
-  ])('lets the wall clock decide what is old %d ms after a step: %s', (ms, steady) => {
+  ])('is steady %d ms after a step: %s', (ms, steady) => {
     expect(isSteady({ ...recorded, unsteadyAtAvailableMs: 400_000, availableMs: 400_000 + ms })).toBe(steady);
   });
 
@@ -154,16 +151,16 @@ describe('the listening clock', () => {
     expect(hasJustStepped({ ...recorded, steppedAtAvailableMs: 400_000, availableMs: 400_000 + ms })).toBe(hasStepped);
   });
 
-  it('has not just stepped when it never stepped', () => {
+  it('has not just stepped without any step', () => {
     expect(hasJustStepped({ ...recorded, steppedAtAvailableMs: null })).toBe(false);
   });
 
-  it('tells the earliest instant that a lease can end at', () => {
+  it('returns the earliest wall time at which a lease can expire', () => {
     expect(toWallClock(560_000, 500_000, NOON)).toEqual(msAfter(NOON, 60_000));
     expect(toWallClock(440_000, 500_000, NOON)).toEqual(msAfter(NOON, -60_000));
   });
 
-  it('never goes back, never outruns the wall, never takes back what it showed, and a stale copy never runs ahead of it', () => {
+  it('never decreases, never outruns the wall clock or a shown value, and a stale copy never runs ahead', () => {
     const gaps = fc.array(fc.record({ gapMs: fc.integer({ min: -2_000, max: 40_000 }), failedBefore: fc.boolean() }), {
       minLength: 1,
       maxLength: 12,
@@ -192,7 +189,7 @@ describe('the listening clock', () => {
     );
   });
 
-  it('a database that answers less than a second in fifteen makes a lease of 180 s last for a quarter of an hour', () => {
+  it('with a database that responds less than a second in fifteen a lease of 180 s lasts a quarter of an hour', () => {
     let row = recorded;
     let elapsedMs = 0;
     for (; row.availableMs - recorded.availableMs < 180_000; elapsedMs += 15_000) {
@@ -203,11 +200,11 @@ describe('the listening clock', () => {
   });
 });
 
-/** The row of all replicas, without a database. */
+/** The availability row of all replicas, in memory. */
 class AvailabilityRow extends AvailabilityStore {
   row: AvailabilityState | null = null;
   failing = false;
-  /** How long a record takes. */
+  /** The duration of a record. */
   waitsMs = 0;
   time: TwoClocks | null = null;
   readonly attempts: AvailabilityAttempt[] = [];
@@ -225,7 +222,7 @@ class AvailabilityRow extends AvailabilityStore {
   }
 }
 
-/** Wall time and monotonic time, moved apart by a step. */
+/** Wall time and monotonic time, which a step separates. */
 class TwoClocks implements Clock {
   wallMs = NOON.getTime();
   elapsedMs = 0;
@@ -244,8 +241,8 @@ class TwoClocks implements Clock {
   }
 }
 
-describe("a replica's copy of the listening clock", () => {
-  it('cannot be read before its first record, and does not listen', () => {
+describe("a replica's copy of the availability clock", () => {
+  it('cannot be read before its first record, and is not valid', () => {
     const clock = new LocalAvailabilityClock(new AvailabilityRow(), new TwoClocks(), TIMING);
     expect(clock.isValid).toBe(false);
     expect(() => clock.availableMsAt(NOON)).toThrow('before its first record');
@@ -256,7 +253,7 @@ describe("a replica's copy of the listening clock", () => {
     [14_999, true],
     [15_000, false],
     [60_000, false],
-  ])('%d ms after its own record listens: %s, whatever the wall clock does', async (ms, isAvailable) => {
+  ])('is valid %d ms after its own record: %s, whatever the wall clock does', async (ms, isAvailable) => {
     for (const stepMs of [0, -7_200_000, 500 * DAY_MS]) {
       const time = new TwoClocks();
       const clock = new LocalAvailabilityClock(new AvailabilityRow(), time, TIMING);
@@ -267,7 +264,7 @@ describe("a replica's copy of the listening clock", () => {
     }
   });
 
-  it('takes over what another replica has recorded, and returns the outage that its own record ends', async () => {
+  it('adopts the record of another replica, and returns the outage that its own record ends', async () => {
     const row = new AvailabilityRow();
     const time = new TwoClocks();
     const [one, other] = [new LocalAvailabilityClock(row, time, TIMING), new LocalAvailabilityClock(row, time, TIMING)];
@@ -281,7 +278,7 @@ describe("a replica's copy of the listening clock", () => {
     expect(one.availableMsAt(time.now())).toBe(25_000);
   });
 
-  it('counts hardly anything of the time before its first record: restarts are no availability', async () => {
+  it('counts at most runAheadMs of the time before its first record', async () => {
     const row = new AvailabilityRow();
     const time = new TwoClocks();
     await new LocalAvailabilityClock(row, time, TIMING).tick();
@@ -291,7 +288,7 @@ describe("a replica's copy of the listening clock", () => {
     expect(restarted.availableMsAt(time.now())).toBe(TIMING.runAheadMs);
   });
 
-  it('counts hardly anything of the time in which a record failed', async () => {
+  it('counts at most runAheadMs of the time in which a record failed', async () => {
     const row = new AvailabilityRow();
     const time = new TwoClocks();
     const clock = new LocalAvailabilityClock(row, time, TIMING);
@@ -308,7 +305,7 @@ describe("a replica's copy of the listening clock", () => {
     expect(clock.availableMsAt(time.now())).toBe(TIMING.runAheadMs + 5_000);
   });
 
-  it('counts hardly anything of the time in which a record waited for the database', async () => {
+  it('counts at most runAheadMs of the time in which a record waited for the database', async () => {
     const row = new AvailabilityRow();
     const time = new TwoClocks();
     const clock = new LocalAvailabilityClock(row, time, TIMING);
@@ -323,7 +320,7 @@ describe("a replica's copy of the listening clock", () => {
     expect(clock.availableMsAt(time.now())).toBe(500 + TIMING.runAheadMs);
   });
 
-  it('measures the clock anew when a record disagrees, and only then takes it for a step', async () => {
+  it('synchronises the clock when a record disagrees, and only then records a step', async () => {
     const row = new AvailabilityRow();
     const time = new TwoClocks();
     const reconciled: boolean[] = [];
@@ -349,7 +346,7 @@ describe("a replica's copy of the listening clock", () => {
     expect(clock.cleanUpMoment.hasJustStepped).toBe(false);
   });
 
-  it('takes no step for one when the clock that was measured anew agrees with what another replica recorded', async () => {
+  it('records no step when the synchronised clock agrees with the record of another replica', async () => {
     const row = new AvailabilityRow();
     const [time, late] = [new TwoClocks(), new TwoClocks()];
     const [one, other] = [
@@ -369,7 +366,7 @@ describe("a replica's copy of the listening clock", () => {
   it.each([
     [500 * DAY_MS, 1_000],
     [-7_200_000, -7_200_000],
-  ])('lets a step of the wall clock by %d ms make nothing due before a record has found it', async (stepMs, nowMs) => {
+  ])('makes nothing due after an undetected wall clock step of %d ms', async (stepMs, nowMs) => {
     const time = new TwoClocks();
     const clock = new LocalAvailabilityClock(new AvailabilityRow(), time, TIMING);
     await clock.tick();

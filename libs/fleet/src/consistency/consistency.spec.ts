@@ -36,7 +36,7 @@ const WHOLE: HostRows = {
   currentNames: 1,
 };
 
-describe('the rows of a host', () => {
+describe('inconsistenciesOf', () => {
   it.each<[string, Partial<HostRows>, string[]]>([
     ['whole', {}, []],
     ['without a lease', { lease: null }, ['lease_missing']],
@@ -46,7 +46,7 @@ describe('the rows of a host', () => {
     ['with a lease of an earlier generation', { lease: { generation: 2, isRetired: false } }, ['generation_mismatch']],
     ['with a lease of a later generation', { lease: { generation: 4, isRetired: false } }, ['generation_mismatch']],
     [
-      'leaving, with a lease that is not retired',
+      'decommissioned, with a lease that is not retired',
       { entry: { generation: 3, isDecommissioned: true } },
       ['retirement_mismatch'],
     ],
@@ -66,7 +66,7 @@ describe('the rows of a host', () => {
     expect(inconsistenciesOf({ ...WHOLE, ...over })).toEqual(kinds);
   });
 
-  it('that are whole are no damage; others have the highest generation of all', () => {
+  it('damageOf is null for consistent rows and has the highest generation otherwise', () => {
     expect(damageOf(WHOLE)).toBeNull();
     expect(
       damageOf({ ...WHOLE, lease: { generation: 5, isRetired: false }, tombstone: aTombstone({ generation: 4 }) })
@@ -76,9 +76,9 @@ describe('the rows of a host', () => {
   });
 
   it.each([
-    ['stays decommissioned when its lease is no later one', 3, true],
-    ['is registered again when its lease is a later one', 4, false],
-  ])('an entry that is leaving %s', (_what, leaseGeneration, isDecommissioned) => {
+    ['stays decommissioned with a lease of its own generation', 3, true],
+    ['is registered again with a lease of a later generation', 4, false],
+  ])('a decommissioned entry %s', (_what, leaseGeneration, isDecommissioned) => {
     const damage = damageOf({
       ...WHOLE,
       entry: { generation: 3, isDecommissioned: true },
@@ -88,19 +88,19 @@ describe('the rows of a host', () => {
   });
 });
 
-/** What the store shows of an entry whose lease is two registrations ahead. */
+/** The record of an entry whose lease is two registrations ahead. */
 function damaged(rows: Partial<HostRows> = { lease: { generation: 5, isRetired: false } }): LockedRecord {
   const damage = damageOf({ ...WHOLE, ...rows });
-  if (!damage) throw new Error('these rows are whole');
+  if (!damage) throw new Error('these rows are consistent');
   return aLockedRecord({ entry: damage.rows.entry && aDisconnectedServer({ generation: damage.generation }), damage });
 }
 
 describe('a repair', () => {
-  it('of whole rows is nothing', () => {
+  it('of consistent rows changes nothing', () => {
     expect(repair(aLockedRecord({ entry: aProcessServer() }))).toEqual({ result: [] });
   });
 
-  it('completes an entry, and says what was found', () => {
+  it('completes an entry and records the inconsistencies', () => {
     const { result, change } = repair(damaged());
     expect(result).toEqual(['generation_mismatch']);
     expect(change?.write).toMatchObject({ to: 'repaired', entry: { generation: 5 } });
@@ -131,7 +131,7 @@ describe('a repair', () => {
 });
 
 describe('damaged rows', () => {
-  it('are registered over with the generation after the highest', () => {
+  it('are replaced by a registration with the generation after the highest', () => {
     const command = {
       hostId: HOST_ID,
       facts: someFacts(),
@@ -147,7 +147,7 @@ describe('damaged rows', () => {
     expect(lastGeneration(damaged())).toBe(5);
   });
 
-  it.each([3, 5])('are purged by the generation that lists show, or the highest: %d', (generation) => {
+  it.each([3, 5])('can be purged by the listed generation or the highest: %d', (generation) => {
     const command = { generation, reason: 'scrapped', force: true, actor: AN_OPERATOR, planId: null };
     expect(purge(HOST_ID, command, damaged()).change?.write).toMatchObject({
       to: 'removed',

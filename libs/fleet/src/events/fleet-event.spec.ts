@@ -4,7 +4,7 @@ import { HOST_ID, msAfter, NOON } from '../testing/examples.js';
 
 const KIND = 'refused_credential_revoked';
 
-describe('the key of a refusal', () => {
+describe('rejectionKey', () => {
   const key = rejectionKey(HOST_ID, KIND, NOON, 'anna');
 
   it('is the same for one host, kind, hour and caller', () => {
@@ -20,7 +20,7 @@ describe('the key of a refusal', () => {
     expect(other).not.toBe(key);
   });
 
-  it('without a caller names host, kind and hour only', () => {
+  it('contains only host, kind and hour without a caller', () => {
     expect(rejectionKey(HOST_ID, KIND, new Date(7_200_000))).toBe(`${HOST_ID} ${KIND} 2`);
   });
 });

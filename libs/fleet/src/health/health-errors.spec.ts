@@ -20,7 +20,7 @@ const aLoad = (over: Partial<Load> = {}): Load => ({
 describe('the errors of a process server', () => {
   const LAST_SEEN = msAfter(NOON, -3 * DAY_MS);
 
-  it('name the wall instant of the last sign of life, whatever the listening clock did since', () => {
+  it('contain the wall time of the last heartbeat, whatever the availability clock did since', () => {
     expect(
       healthErrorsAt(NOON, {
         decommissioned: false,
@@ -42,15 +42,15 @@ describe('the errors of a process server', () => {
     }).map(({ code, level }) => `${code} ${level}`);
 
   it.each<[string, number, Partial<ReportedHealth>, string[]]>([
-    ['nothing said', 0, {}, []],
+    ['no report', 0, {}, []],
     [
-      'all well',
+      'healthy reports',
       0,
       { load: aLoad(), loadReportedAt: NOON, services: [], certificateExpiresAt: msAfter(NOON, 60 * DAY_MS) },
       [],
     ],
     ['silence', 15 * MINUTE_MS, {}, ['heartbeat_missing Critical']],
-    ['a busy processor', 0, { load: aLoad({ cpuPercent: 81 }), loadReportedAt: NOON }, ['cpu_high Warning']],
+    ['a high CPU usage', 0, { load: aLoad({ cpuPercent: 81 }), loadReportedAt: NOON }, ['cpu_high Warning']],
     [
       'a full cache and no upload',
       0,
@@ -63,20 +63,20 @@ describe('the errors of a process server', () => {
       { load: aLoad({ availableMemoryBytes: 0 }), loadReportedAt: msAfter(NOON, -15 * MINUTE_MS) },
       [],
     ],
-    ['a service just down', 0, { servicesDownAt: msAfter(NOON, 1 - 15 * MINUTE_MS) }, []],
+    ['a service that stopped less than 15 minutes ago', 0, { servicesDownAt: msAfter(NOON, 1 - 15 * MINUTE_MS) }, []],
     ['a service down', 0, { servicesDownAt: msAfter(NOON, -15 * MINUTE_MS) }, ['services_not_running Warning']],
     [
-      'a certificate that ends soon',
+      'a certificate that expires soon',
       0,
       { certificateExpiresAt: msAfter(NOON, 60 * DAY_MS - 1) },
       ['certificate_expiring Warning'],
     ],
-    ['a certificate that has ended', 0, { certificateExpiresAt: NOON }, ['certificate_expired Critical']],
-  ])('with %s are named', (_case, silentMs, over, expected) => {
+    ['an expired certificate', 0, { certificateExpiresAt: NOON }, ['certificate_expired Critical']],
+  ])('with %s are listed', (_case, silentMs, over, expected) => {
     expect(errors(silentMs, over)).toEqual(expected);
   });
 
-  it('are none for one that is leaving', () => {
+  it('are empty for a decommissioned process server', () => {
     expect(
       healthErrorsAt(NOON, {
         decommissioned: true,
@@ -111,34 +111,34 @@ describe('the errors of a process server', () => {
       { load: aLoad({ cpuPercent: 99 }), loadExceededAt: { ...NO_REPORT.loadExceededAt, cpu: EARLIER } },
       EARLIER,
     ],
-    ['a load that was reported before that was kept', { load: aLoad({ cpuPercent: 99 }) }, NOON],
+    ['a load without a stored start time', { load: aLoad({ cpuPercent: 99 }) }, NOON],
     ['services', { services: [], servicesDownAt: EARLIER }, EARLIER],
     [
-      'a certificate that ended while it was known',
+      'a certificate that expired after it was reported',
       { certificateExpiresAt: msAfter(NOON, -1), certificateKnownAt: EARLIER },
       msAfter(NOON, -1),
     ],
     [
-      'a certificate that was reported after its end',
+      'a certificate that was reported after its expiry',
       { certificateExpiresAt: msAfter(NOON, -90 * DAY_MS), certificateKnownAt: EARLIER },
       EARLIER,
     ],
     [
-      'a certificate that came near its end while it was known',
+      'a certificate that neared its expiry after it was reported',
       { certificateExpiresAt: IN_A_MONTH, certificateKnownAt: msAfter(NOON, -90 * DAY_MS) },
       msAfter(NOON, -30 * DAY_MS),
     ],
     [
-      'a certificate that was reported near its end',
+      'a certificate that was reported near its expiry',
       { certificateExpiresAt: IN_A_MONTH, certificateKnownAt: EARLIER },
       EARLIER,
     ],
-  ])('say since when they are known: %s', (_case, over, since) => {
+  ])('contain the time since which they are known: %s', (_case, over, since) => {
     expect(errorsOf(over).map((error) => error.since)).toEqual([since]);
     expect(errorsOf(over, false)).toEqual([]);
   });
 
-  it('and the health say the same', () => {
+  it('match the overall health', () => {
     const value = fc.option(fc.nat(2_000), { nil: null });
     const time = fc.option(
       fc.integer({ min: -90 * DAY_MS, max: 90 * DAY_MS }).map((ms) => msAfter(NOON, ms)),

@@ -114,7 +114,7 @@ it.each([
   [80.00000000000001, 80, 'Healthy'],
   [0.1 + 0.2, 0.3, 'Healthy'],
   [100, 100, 'Critical'],
-])('a processor use of %d %% is rounded to %d and judged %s', (reported, rounded, status) => {
+])('a CPU usage of %d %% is rounded to %d with the status %s', (reported, rounded, status) => {
   expect(roundedPercent(reported)).toBe(rounded);
   expect(loadStatuses(aLoad({ cpuPercent: roundedPercent(reported) })).cpu).toBe(status);
 });
@@ -126,10 +126,10 @@ describe('the load as a whole', () => {
     ['four healthy signals', aLoad(), 'Healthy'],
     ['three healthy signals and an unknown one', aLoad({ cpuPercent: null }), 'Unknown'],
     ['a warning', aLoad({ cpuPercent: 81 }), 'Warning'],
-    ['a warning beside an unknown one', aLoad({ cpuPercent: 81, freeCacheBytes: null }), 'Warning'],
-    ['a critical signal beside a warning', aLoad({ cpuPercent: 81, freeCacheBytes: 100 }), 'Critical'],
-    ['one critical signal and nothing else', { ...NO_LOAD, cpuPercent: 99 }, 'Critical'],
-    ['one healthy signal and nothing else', { ...NO_LOAD, cpuPercent: 1 }, 'Unknown'],
+    ['a warning and an unknown signal', aLoad({ cpuPercent: 81, freeCacheBytes: null }), 'Warning'],
+    ['a critical signal and a warning', aLoad({ cpuPercent: 81, freeCacheBytes: 100 }), 'Critical'],
+    ['one critical signal and three unknown ones', { ...NO_LOAD, cpuPercent: 99 }, 'Critical'],
+    ['one healthy signal and three unknown ones', { ...NO_LOAD, cpuPercent: 1 }, 'Unknown'],
   ] as const)('from %s is %s', (_case, load, status) => {
     expect(loadStatus(load)).toBe(status);
   });
@@ -253,7 +253,7 @@ describe('overall health', () => {
     expect(healthAt(NOON, reporting('Unknown', servicesDown))).toBe('Warning');
   });
 
-  it('never looks healthy when nobody has said anything', () => {
+  it('is never healthy when nothing was reported', () => {
     expect(healthAt(NOON, lastSeen())).toBe('None');
     expect(healthAt(NOON, lastSeen({ reported: { ...NO_REPORT, loadStatus: 'Healthy' } }))).toBe('None');
     expect(
@@ -275,7 +275,7 @@ describe('overall health', () => {
     [15 * MINUTE_MS - 1, 'Warning'],
     [15 * MINUTE_MS, 'Normal'],
     [-10 * MINUTE_MS, 'Normal'],
-  ])('with services that are down, %d ms after they were reported, is %s', (ageMs, health) => {
+  ])('%d ms after services were reported down is %s', (ageMs, health) => {
     expect(healthAt(NOON, reporting('Healthy', { ...SERVICES_DOWN, servicesReportedAt: msAfter(NOON, -ageMs) }))).toBe(
       health,
     );
@@ -285,7 +285,7 @@ describe('overall health', () => {
     [15 * MINUTE_MS - 1, 'Critical'],
     [15 * MINUTE_MS, 'Normal'],
     [-10 * MINUTE_MS, 'Normal'],
-  ])('with a certificate that has ended, %d ms after it was reported, is %s', (ageMs, health) => {
+  ])('%d ms after an expired certificate was reported is %s', (ageMs, health) => {
     expect(
       healthAt(
         NOON,
@@ -297,7 +297,7 @@ describe('overall health', () => {
   it.each([
     [15 * MINUTE_MS - 1, 'None'],
     [15 * MINUTE_MS, 'Critical'],
-  ])('of a Disconnected one, whatever it reported, after %d ms of silence is %s', (silentMs, health) => {
+  ])('of a Disconnected process server after %d ms of silence is %s, whatever it reported', (silentMs, health) => {
     for (const load of ['Healthy', 'Warning', 'Critical'] as const) {
       expect(
         healthAt(NOON, {
@@ -309,7 +309,7 @@ describe('overall health', () => {
     }
   });
 
-  it('is none of a server that is leaving, however bad its signals', () => {
+  it('is None for a decommissioned process server, whatever its signals', () => {
     expect(healthAt(NOON, { ...reporting('Critical'), silentMs: DAY_MS, decommissioned: true })).toBe('None');
   });
 });
@@ -321,7 +321,7 @@ describe('the load signals of a report', () => {
     [0, 'Healthy'],
     [15 * MINUTE_MS - 1, 'Healthy'],
     [15 * MINUTE_MS, 'Unknown'],
-  ])('of %d ms ago are %s', (ageMs, status) => {
+  ])('%d ms after the report are %s', (ageMs, status) => {
     const reported = { load: aLoad(), loadReportedAt: msAfter(NOON, -ageMs) };
     expect(new Set(Object.values(loadStatusesAt({ now: NOON, connected: true }, reported)))).toEqual(new Set([status]));
     expect(new Set(Object.values(loadStatusesAt({ now: NOON, connected: false }, reported)))).toEqual(
@@ -362,7 +362,7 @@ describe('services', () => {
     ).toBe(status);
   });
 
-  it('and the certificate are forgotten by a registration; load and counts are not', () => {
+  it('and the certificate are cleared by a registration; load and counts are kept', () => {
     const counts = { load: aLoad(), loadReportedAt: NOON, protectedMachineCount: 3, replicationPairCount: 4 };
     const condition = {
       services: STOPPED,

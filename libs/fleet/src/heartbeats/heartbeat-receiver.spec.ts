@@ -13,14 +13,14 @@ import { parseVersion, type Version } from '../version/version.js';
 
 const SERVER_VERSION = parseVersion('9.63.7187.1') as Version;
 
-/** One group that waits to be written until the spec says what becomes of it. */
+/** A batch that waits until the spec commits it or lets it fail. */
 interface Batch {
   readonly heartbeats: readonly QueuedHeartbeat[];
   readonly hosts: readonly string[];
   readonly now: Date;
   readonly availableMs: number;
   readonly withinMs: number;
-  /** A verdict for each host; accepted where none is given. */
+  /** A verdict for each host; accepted by default. */
   commit(verdicts?: Record<string, HeartbeatVerdict>): Promise<void>;
   fail(error: unknown): Promise<void>;
 }
@@ -61,7 +61,7 @@ class ManualLeases extends Leases {
 
   batch(number: number): Batch {
     const batch = this.batches[number];
-    if (!batch) throw new Error(`there is no group ${number} yet`);
+    if (!batch) throw new Error(`there is no batch ${number} yet`);
     return batch;
   }
 }
@@ -104,32 +104,32 @@ async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Part
     async (ms) => void pauses.push(ms),
   );
 
-  /** Sends it and goes on: what becomes of it is in `answer` once it has been answered. */
-  const send = async (heartbeat: Partial<Heartbeat>): Promise<{ answer: HeartbeatResult | string | null }> => {
-    const sent: { answer: HeartbeatResult | string | null } = { answer: null };
+  /** Sends a heartbeat without waiting; `result` is set when it has one. */
+  const send = async (heartbeat: Partial<Heartbeat>): Promise<{ result: HeartbeatResult | string | null }> => {
+    const sent: { result: HeartbeatResult | string | null } = { result: null };
     const name = (error: unknown): string =>
       error instanceof FleetError ? error.details.code : `thrown: ${String(error)}`;
     receiver.receive(aHeartbeat({ credentialHash: `credential of ${heartbeat.hostId}`, ...heartbeat }), {
-      onAccepted: (answer) => void (sent.answer = answer),
-      onRejected: (error) => void (sent.answer = name(error)),
+      onAccepted: (result) => void (sent.result = result),
+      onRejected: (error) => void (sent.result = name(error)),
     });
     await setImmediate();
     return sent;
   };
-  return { receiver, leases, listening: availability, time, pauses, send };
+  return { receiver, leases, availability, time, pauses, send };
 }
 
 describe('heartbeats', () => {
-  it('are answered only after their group was written', async () => {
+  it('get their response only after their batch is written', async () => {
     const { leases, send } = await aReceiver();
     const one = await send({ hostId: 'a' });
     expect(leases.batches).toHaveLength(1);
-    expect(one.answer).toBeNull();
+    expect(one.result).toBeNull();
     await leases.batch(0).commit();
-    expect(one.answer).toMatchObject({ heartbeatIntervalSeconds: 30, versionStatus: 'Supported', instruction: 'none' });
+    expect(one.result).toMatchObject({ heartbeatIntervalSeconds: 30, versionStatus: 'Supported', instruction: 'none' });
   });
 
-  it('that arrive in the same turn are written together', async () => {
+  it('that arrive in the same turn are written in one batch', async () => {
     const { leases, receiver } = await aReceiver();
     const results: HeartbeatResult[] = [];
     const callbacks = {
@@ -143,19 +143,19 @@ describe('heartbeats', () => {
     expect(results).toHaveLength(3);
   });
 
-  it('that arrive while a group is written are the next, and one group is written at a time', async () => {
+  it('that arrive during a batch form the next one; one batch is written at a time', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'a' });
     const later = [await send({ hostId: 'b' }), await send({ hostId: 'c' }), await send({ hostId: 'a' })];
     expect(leases.batches).toHaveLength(1);
     await leases.batch(0).commit();
     expect(leases.batches.map(({ hosts }) => hosts)).toEqual([['a'], ['b', 'c', 'a']]);
-    expect(later.map(({ answer }) => answer)).toEqual([null, null, null]);
+    expect(later.map(({ result }) => result)).toEqual([null, null, null]);
     await leases.batch(1).commit();
-    expect(later.every(({ answer }) => answer !== null)).toBe(true);
+    expect(later.every(({ result }) => result !== null)).toBe(true);
   });
 
-  it('are written in groups of a limited size', async () => {
+  it('are written in batches of a limited size', async () => {
     const { leases, send } = await aReceiver({ limits: { maxBatchSize: 2 } });
     await send({ hostId: 'first' });
     for (const hostId of ['a', 'b', 'c']) await send({ hostId });
@@ -163,7 +163,7 @@ describe('heartbeats', () => {
     expect(leases.batches.map(({ hosts }) => hosts)).toEqual([['first'], ['a', 'b'], ['c']]);
   });
 
-  it('are written at the instant of the writing, on the clock and on L', async () => {
+  it('are written with the time of the write, on both clocks', async () => {
     const { leases, send, time } = await aReceiver();
     await send({ hostId: 'a' });
     await send({ hostId: 'b' });
@@ -173,23 +173,23 @@ describe('heartbeats', () => {
     expect(leases.batch(1)).toMatchObject({ now: msAfter(NOON, 1_000), availableMs: 501_000 });
   });
 
-  it('go on after the queue was empty', async () => {
+  it('are written again after the queue was empty', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'a' });
     await leases.batch(0).commit();
     const second = await send({ hostId: 'a' });
     await leases.batch(1).commit();
-    expect(second.answer).toMatchObject({ instruction: 'none' });
+    expect(second.result).toMatchObject({ instruction: 'none' });
   });
 });
 
-describe('the answer', () => {
-  it('tells the lease as it was written, as the earliest instant that it can end at', async () => {
+describe('the result of a heartbeat', () => {
+  it('contains the written lease, as its earliest possible expiry', async () => {
     const { leases, send } = await aReceiver({ fractions: [0.5] });
     const one = await send({ hostId: 'a' });
     await leases.batch(0).commit();
     expect(leases.batch(0).heartbeats[0]).toMatchObject({ assignedIntervalSeconds: 33, leaseSeconds: 198 });
-    expect(one.answer).toMatchObject({ heartbeatIntervalSeconds: 33, leaseExpiresAt: msAfter(NOON, 198_000) });
+    expect(one.result).toMatchObject({ heartbeatIntervalSeconds: 33, leaseExpiresAt: msAfter(NOON, 198_000) });
   });
 
   it.each([
@@ -197,14 +197,14 @@ describe('the answer', () => {
     ['9.59.0.0', 'Supported', 'none'],
     ['9.58.0.0', 'NotSupported', 'upgrade'],
     ['9.64.0.0', 'NotSupported', 'none'],
-  ])('to version %s is %s and says %s', async (agentVersion, versionStatus, instruction) => {
+  ])('for version %s is %s with the instruction %s', async (agentVersion, versionStatus, instruction) => {
     const { leases, send } = await aReceiver();
     const one = await send({ hostId: 'a', agentVersion });
     await leases.batch(0).commit();
-    expect(one.answer).toMatchObject({ versionStatus, instruction });
+    expect(one.result).toMatchObject({ versionStatus, instruction });
   });
 
-  it('is the refusal where there is one, and harms nobody else of the group', async () => {
+  it('is a rejection without effect on the other heartbeats of the batch', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     const [rejected, accepted] = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
@@ -212,31 +212,31 @@ describe('the answer', () => {
     await leases
       .batch(1)
       .commit({ a: { outcome: 'rejected', rejection: { code: 'generation_retired', removal: 'purge' } } });
-    expect(rejected.answer).toBe('generation_retired');
-    expect(accepted.answer).toMatchObject({ instruction: 'none' });
+    expect(rejected.result).toBe('generation_retired');
+    expect(accepted.result).toMatchObject({ instruction: 'none' });
   });
 
-  it('of a group that could not be written is the same failure for all of it, and the next group is written', async () => {
+  it('is the same error for all heartbeats of a failed batch, and the next batch is written', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     const lost = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
     await leases.batch(0).commit();
     const next = await send({ hostId: 'c' });
     await leases.batch(1).fail(new FleetError({ code: 'database_unavailable' }));
-    expect(lost.map(({ answer }) => answer)).toEqual(['database_unavailable', 'database_unavailable']);
+    expect(lost.map(({ result }) => result)).toEqual(['database_unavailable', 'database_unavailable']);
     await leases.batch(2).commit();
-    expect(next.answer).toMatchObject({ instruction: 'none' });
+    expect(next.result).toMatchObject({ instruction: 'none' });
   });
 
-  it('of a failure that is no error object is one', async () => {
+  it('is an Error even if the store throws another value', async () => {
     const { leases, send } = await aReceiver();
     const one = await send({ hostId: 'a' });
     await leases.batch(0).fail('no words');
-    expect(one.answer).toBe('thrown: Error: no words');
+    expect(one.result).toBe('thrown: Error: no words');
   });
 });
 
-describe('two heartbeats of one host that wait together', () => {
+describe('two queued heartbeats of one host', () => {
   const LOAD = {
     cpuPercent: 5,
     totalMemoryBytes: 1,
@@ -247,7 +247,7 @@ describe('two heartbeats of one host that wait together', () => {
     pendingUploadBytes: 0,
   };
 
-  it('of the same sender are merged: the later one, with what only the earlier one carried', async () => {
+  it('of the same sender are merged, with the members that only the earlier one has', async () => {
     const { leases, send } = await aReceiver({ fractions: [0, 0, 0.5] });
     await send({ hostId: 'first' });
     const earlier = await send({ hostId: 'a', load: LOAD, protectedMachineCount: 3, skewMs: 10 });
@@ -264,8 +264,8 @@ describe('two heartbeats of one host that wait together', () => {
       }),
     ]);
     await leases.batch(1).commit();
-    expect(earlier.answer).not.toBeNull();
-    expect(later.answer).toEqual(earlier.answer);
+    expect(earlier.result).not.toBeNull();
+    expect(later.result).toEqual(earlier.result);
   });
 
   it.each([
@@ -273,7 +273,7 @@ describe('two heartbeats of one host that wait together', () => {
     ['another credential', { credentialHash: 'another' }],
     ['another instance', { instanceId: 'another' }],
     ['another machine', { machineId: 'another' }],
-  ])('of %s are not merged: the second waits for the group after', async (_case, other) => {
+  ])('of %s are not merged: the second waits for the next batch', async (_case, other) => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     const one = await send({ hostId: 'a' });
@@ -283,15 +283,15 @@ describe('two heartbeats of one host that wait together', () => {
       aHeartbeat({ hostId: 'a', credentialHash: 'credential of a' }),
     ]);
     await leases.batch(1).commit();
-    expect([one.answer === null, another.answer === null]).toEqual([false, true]);
+    expect([one.result === null, another.result === null]).toEqual([false, true]);
     expect(leases.batch(2).heartbeats.map(({ heartbeat }) => heartbeat)).toEqual([
       aHeartbeat({ hostId: 'a', credentialHash: 'credential of a', ...other }),
     ]);
     await leases.batch(2).commit();
-    expect(another.answer).toMatchObject({ instruction: 'none' });
+    expect(another.result).toMatchObject({ instruction: 'none' });
   });
 
-  it('of another sender who goes on while it waits are all answered', async () => {
+  it('of another sender that keeps sending all get a response', async () => {
     const { leases, receiver, send } = await aReceiver();
     await send({ hostId: 'first' });
     await send({ hostId: 'a' });
@@ -301,7 +301,7 @@ describe('two heartbeats of one host that wait together', () => {
     ];
     for (const number of [0, 1, 2]) await leases.batch(number).commit();
     expect(leases.batch(2).heartbeats.map(({ heartbeat }) => heartbeat.skewMs)).toEqual([2]);
-    expect(others.map(({ answer }) => answer)).toEqual([
+    expect(others.map(({ result }) => result)).toEqual([
       expect.objectContaining({ instruction: 'none' }),
       expect.objectContaining({ instruction: 'none' }),
     ]);
@@ -309,38 +309,38 @@ describe('two heartbeats of one host that wait together', () => {
   });
 });
 
-describe('heartbeats of more senders of one host than can be right', () => {
-  it('leave room for everybody else: those of the newest registration wait, and of these who came first', async () => {
+describe('heartbeats of many conflicting senders of one host', () => {
+  it('leave room for other hosts: the newest generation stays queued, and within it the earliest arrivals', async () => {
     const { leases, receiver, send } = await aReceiver({ limits: { maxQueueLength: 20 } });
     await send({ hostId: 'first' });
     await send({ hostId: 'a', credentialHash: 'old 0' });
-    const old: { answer: HeartbeatResult | string | null }[] = [];
+    const old: { result: HeartbeatResult | string | null }[] = [];
     for (let number = 1; number <= 30; number += 1)
       old.push(await send({ hostId: 'a', credentialHash: `old ${number}` }));
-    expect(old.map(({ answer }) => answer)).toEqual([
+    expect(old.map(({ result }) => result)).toEqual([
       ...Array<null>(8).fill(null),
       ...Array<string>(22).fill('heartbeat_rate_exceeded'),
     ]);
     const newest = await send({ hostId: 'a', generation: 9, credentialHash: 'newest' });
-    expect([newest.answer, old[7]?.answer]).toEqual([null, 'heartbeat_rate_exceeded']);
-    expect([receiver.queueLength, (await send({ hostId: 'b' })).answer]).toEqual([10, null]);
+    expect([newest.result, old[7]?.result]).toEqual([null, 'heartbeat_rate_exceeded']);
+    expect([receiver.queueLength, (await send({ hostId: 'b' })).result]).toEqual([10, null]);
     for (let number = 0; number < 10; number += 1) await leases.batch(number).commit();
-    expect([newest.answer, receiver.queueLength]).toEqual([expect.objectContaining({ instruction: 'none' }), 0]);
+    expect([newest.result, receiver.queueLength]).toEqual([expect.objectContaining({ instruction: 'none' }), 0]);
   });
 
-  it('are merged in their line as in a group', async () => {
+  it('are merged while they wait behind another sender', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     await send({ hostId: 'a' });
     for (let number = 0; number < 20; number += 1)
-      expect((await send({ hostId: 'a', credentialHash: 'other', skewMs: number })).answer).toBeNull();
+      expect((await send({ hostId: 'a', credentialHash: 'other', skewMs: number })).result).toBeNull();
     for (const number of [0, 1]) await leases.batch(number).commit();
     expect(leases.batch(2).heartbeats.map(({ heartbeat }) => heartbeat.skewMs)).toEqual([19]);
   });
 });
 
-describe('heartbeats that report very many services', () => {
-  it('are written in smaller groups', async () => {
+describe('heartbeats that report many services', () => {
+  it('are written in smaller batches', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     const services = Array.from({ length: 800 }, (_, number) => ({ name: `service ${number}`, state: 'Running' }));
@@ -351,39 +351,39 @@ describe('heartbeats that report very many services', () => {
 });
 
 describe('a heartbeat whose row is locked', () => {
-  it('goes into the next group, and the others of its group are answered', async () => {
+  it('is deferred to the next batch, and the others of its batch get their response', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     const [locked, free] = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
     await leases.batch(0).commit();
     const next = await send({ hostId: 'c' });
     await leases.batch(1).commit({ a: DEFERRED });
-    expect([locked.answer === null, free.answer === null]).toEqual([true, false]);
+    expect([locked.result === null, free.result === null]).toEqual([true, false]);
     expect(leases.batch(2).heartbeats.map(({ heartbeat, deferred }) => [heartbeat.hostId, deferred])).toEqual([
       ['c', false],
       ['a', true],
     ]);
     await leases.batch(2).commit();
-    expect([locked.answer, next.answer]).toEqual([
+    expect([locked.result, next.result]).toEqual([
       expect.objectContaining({ instruction: 'none' }),
       expect.objectContaining({ instruction: 'none' }),
     ]);
   });
 
-  it('is looked at again only after a pause while there is nothing else to write', async () => {
+  it('is retried only after a pause while nothing else is queued', async () => {
     const { leases, pauses, send } = await aReceiver();
     const locked = await send({ hostId: 'a' });
     await leases.batch(0).commit({ a: DEFERRED });
     await leases.batch(1).commit({ a: DEFERRED });
     expect(pauses).toEqual([25, 25]);
     await leases.batch(2).commit();
-    expect(locked.answer).toMatchObject({ instruction: 'none' });
+    expect(locked.result).toMatchObject({ instruction: 'none' });
   });
 
   it.each([
     [1_799, null],
     [1_800, 'database_unavailable'],
-  ])('for %d ms is answered: %j', async (ms, answer) => {
+  ])('for %d ms gets the result %j', async (ms, result) => {
     const { leases, time, send } = await aReceiver();
     const locked = await send({ hostId: 'a' });
     await leases.batch(0).commit({ a: DEFERRED });
@@ -391,10 +391,10 @@ describe('a heartbeat whose row is locked', () => {
     time.now = msAfter(NOON, ms);
     await leases.batch(1).commit({ a: DEFERRED, b: DEFERRED });
     await leases.batches[2]?.commit({ a: DEFERRED });
-    expect(locked.answer).toBe(answer);
+    expect(locked.result).toBe(result);
   });
 
-  it('is merged with a later one of the same sender, and loses nothing that it carried', async () => {
+  it('is merged with a later one of the same sender without losing members', async () => {
     const { leases, send } = await aReceiver({ fractions: [0, 0.5] });
     const earlier = await send({ hostId: 'a', protectedMachineCount: 3, skewMs: 1 });
     const later = await send({ hostId: 'a', skewMs: 2 });
@@ -408,13 +408,13 @@ describe('a heartbeat whose row is locked', () => {
       heartbeatIntervalSeconds: both?.assignedIntervalSeconds,
       leaseExpiresAt: msAfter(NOON, (both?.leaseSeconds ?? 0) * 1000),
     };
-    expect([earlier.answer, later.answer]).toEqual([
+    expect([earlier.result, later.result]).toEqual([
       expect.objectContaining(assigned),
       expect.objectContaining(assigned),
     ]);
   });
 
-  it('stays one that was carried, with its patience, beside another sender of its host', async () => {
+  it('stays deferred with its deadline while another sender of its host waits', async () => {
     const { leases, time, send } = await aReceiver();
     const locked = await send({ hostId: 'a' });
     const other = await send({ hostId: 'a', instanceId: 'b' });
@@ -426,10 +426,10 @@ describe('a heartbeat whose row is locked', () => {
     }
     time.now = msAfter(NOON, 5_000);
     for (const batch of [6, 7, 8]) await leases.batches[batch]?.commit({ a: DEFERRED });
-    expect([locked.answer, other.answer]).toEqual(['database_unavailable', 'database_unavailable']);
+    expect([locked.result, other.result]).toEqual(['database_unavailable', 'database_unavailable']);
   });
 
-  it('says less than a later one of the same sender that waits behind another', async () => {
+  it('is overridden by a later one of the same sender that waits behind another', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     await send({ hostId: 'a', skewMs: 1 });
@@ -442,103 +442,103 @@ describe('a heartbeat whose row is locked', () => {
     ]);
   });
 
-  it('does not hold up another sender of its host for good', async () => {
+  it('does not block another sender of its host permanently', async () => {
     const { leases, send } = await aReceiver();
     const locked = await send({ hostId: 'a' });
     const other = await send({ hostId: 'a', instanceId: 'b' });
     await leases.batch(0).commit({ a: DEFERRED });
     await leases.batch(1).commit();
     await leases.batch(2).commit();
-    expect([locked.answer, other.answer]).toEqual([
+    expect([locked.result, other.result]).toEqual([
       expect.objectContaining({ instruction: 'none' }),
       expect.objectContaining({ instruction: 'none' }),
     ]);
   });
 });
 
-describe('at the door', () => {
-  it('a full queue refuses, and takes again when there is room', async () => {
+describe('admission', () => {
+  it('rejects while the queue is full, and accepts again when there is room', async () => {
     const { leases, receiver, send } = await aReceiver({ limits: { maxQueueLength: 2 } });
     await send({ hostId: 'a' });
     expect(receiver.isAccepting).toBe(true);
     await send({ hostId: 'b' });
     expect([receiver.isAccepting, receiver.queueLength]).toEqual([false, 2]);
-    expect((await send({ hostId: 'c' })).answer).toBe('heartbeat_queue_full');
+    expect((await send({ hostId: 'c' })).result).toBe('heartbeat_queue_full');
     await leases.batch(0).commit();
     await leases.batch(1).commit();
     expect([receiver.isAccepting, receiver.queueLength]).toEqual([true, 0]);
     const again = await send({ hostId: 'c' });
     await leases.batch(2).commit();
-    expect(again.answer).toMatchObject({ instruction: 'none' });
+    expect(again.result).toMatchObject({ instruction: 'none' });
   });
 
-  it('merged heartbeats count as many as there are callers who wait', async () => {
+  it('counts merged heartbeats once for each waiting caller', async () => {
     const { leases, receiver, send } = await aReceiver({ limits: { maxQueueLength: 3 } });
     await send({ hostId: 'a' });
     await send({ hostId: 'b' });
     await send({ hostId: 'b' });
-    expect((await send({ hostId: 'b' })).answer).toBe('heartbeat_queue_full');
+    expect((await send({ hostId: 'b' })).result).toBe('heartbeat_queue_full');
     await leases.batch(0).commit();
     await leases.batch(1).commit();
     expect(receiver.queueLength).toBe(0);
   });
 
-  it('one credential may say 20 things in a second, the 21st is too many, and the next second is a new one', async () => {
+  it('limits one credential to 20 heartbeats in a second', async () => {
     const { receiver, send, time } = await aReceiver();
-    for (let heartbeat = 1; heartbeat <= 20; heartbeat += 1) expect((await send({ hostId: 'a' })).answer).toBeNull();
-    expect((await send({ hostId: 'a' })).answer).toBe('heartbeat_rate_exceeded');
+    for (let heartbeat = 1; heartbeat <= 20; heartbeat += 1) expect((await send({ hostId: 'a' })).result).toBeNull();
+    expect((await send({ hostId: 'a' })).result).toBe('heartbeat_rate_exceeded');
     time.now = msAfter(NOON, 999);
-    expect((await send({ hostId: 'a' })).answer).toBe('heartbeat_rate_exceeded');
+    expect((await send({ hostId: 'a' })).result).toBe('heartbeat_rate_exceeded');
     time.now = msAfter(NOON, 1_000);
-    expect((await send({ hostId: 'a' })).answer).toBeNull();
+    expect((await send({ hostId: 'a' })).result).toBeNull();
     expect(receiver.queueLength).toBe(21);
   });
 
-  it('another credential of the same host is not harmed by one that says too much', async () => {
+  it('limits each credential of a host separately', async () => {
     const { send } = await aReceiver();
     for (let heartbeat = 1; heartbeat <= 21; heartbeat += 1) await send({ hostId: 'a', credentialHash: 'loud' });
-    expect((await send({ hostId: 'a', credentialHash: 'loud' })).answer).toBe('heartbeat_rate_exceeded');
-    expect((await send({ hostId: 'a', credentialHash: 'quiet' })).answer).toBeNull();
+    expect((await send({ hostId: 'a', credentialHash: 'loud' })).result).toBe('heartbeat_rate_exceeded');
+    expect((await send({ hostId: 'a', credentialHash: 'quiet' })).result).toBeNull();
   });
 
   it.each([
     [14_999, null],
     [15_000, 'replica_not_ready'],
-  ])('%d ms after the last note is answered: %j', async (ms, answer) => {
-    const { send, time, listening: availability } = await aReceiver();
+  ])('%d ms after the last availability record gives the result %j', async (ms, result) => {
+    const { send, time, availability } = await aReceiver();
     time.now = msAfter(NOON, ms);
-    expect((await send({ hostId: 'a' })).answer).toBe(answer);
+    expect((await send({ hostId: 'a' })).result).toBe(result);
     await availability.tick();
-    expect((await send({ hostId: 'b' })).answer).toBeNull();
+    expect((await send({ hostId: 'b' })).result).toBeNull();
   });
 
-  it('one that drains takes no more, and is done when all that it took are answered', async () => {
+  it('rejects while draining, and is drained when all accepted heartbeats have a response', async () => {
     const { leases, receiver, send } = await aReceiver();
     const taken = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
     let drained = false;
     const draining = receiver.drain().then(() => (drained = true));
     expect([receiver.isDraining, receiver.isAccepting]).toEqual([true, false]);
-    expect((await send({ hostId: 'c' })).answer).toBe('shutting_down');
+    expect((await send({ hostId: 'c' })).result).toBe('shutting_down');
     await leases.batch(0).commit();
     expect(drained).toBe(false);
     await leases.batch(1).commit();
     await draining;
-    expect(taken.every(({ answer }) => answer !== null && typeof answer !== 'string')).toBe(true);
+    expect(taken.every(({ result }) => result !== null && typeof result !== 'string')).toBe(true);
   });
 
-  it('one that has nothing to do is drained at once', async () => {
+  it('drains at once when nothing is queued', async () => {
     const { receiver } = await aReceiver();
     await receiver.drain();
     expect(receiver.queueLength).toBe(0);
   });
 });
 
-it('the interval grows with the fleet that the receiver was told of', async () => {
+it('the assigned interval grows with the known fleet size', async () => {
   const { leases, receiver, send } = await aReceiver();
   receiver.fleetSize = 100_000;
   const one = await send({ hostId: 'a' });
   await leases.batch(0).commit();
-  expect(one.answer).toMatchObject({ heartbeatIntervalSeconds: 100, leaseExpiresAt: msAfter(NOON, 600_000) });
+  expect(one.result).toMatchObject({ heartbeatIntervalSeconds: 100, leaseExpiresAt: msAfter(NOON, 600_000) });
 });
 
 describe('heartbeats that cannot be committed', () => {
@@ -548,41 +548,41 @@ describe('heartbeats that cannot be committed', () => {
     [1_799, [null, null]],
     [1_800, ['database_unavailable', 'database_unavailable']],
   ])(
-    'are answered within two seconds of their arrival, whether they are being written or wait: after %d ms %j',
+    'are rejected within two seconds of their arrival, whether being written or queued: after %d ms %j',
     async (ms, results) => {
       const { receiver, time, send } = await aReceiver();
       const sent = [await send({ hostId: 'in flight' }), await send({ hostId: 'waits' })];
       time.now = msAfter(NOON, ms);
       receiver.expire();
-      expect(sent.map(({ answer }) => answer)).toEqual(results);
+      expect(sent.map(({ result }) => result)).toEqual(results);
       expect(receiver.queueLength).toBe(ms < 1_800 ? 2 : 0);
     },
   );
 
-  it('leave the younger ones waiting, and are answered once though their group is committed after all', async () => {
+  it('leave later ones queued, and get one response although their batch commits afterwards', async () => {
     const { receiver, leases, time, send } = await aReceiver();
     const [old, other] = [await send({ hostId: 'a' }), await send({ hostId: 'b', instanceId: 'x' })];
     time.now = msAfter(NOON, 1_000);
     const young = [await send({ hostId: 'c' }), await send({ hostId: 'b', instanceId: 'y' })];
     time.now = msAfter(NOON, 1_800);
     receiver.expire();
-    expect([old, other, ...young].map(({ answer }) => answer)).toEqual([
+    expect([old, other, ...young].map(({ result }) => result)).toEqual([
       'database_unavailable',
       'database_unavailable',
       null,
       null,
     ]);
     await leases.batch(0).commit();
-    expect(old.answer).toBe('database_unavailable');
+    expect(old.result).toBe('database_unavailable');
     await leases.batch(1).commit();
-    expect(young.map(({ answer }) => answer)).toEqual([
+    expect(young.map(({ result }) => result)).toEqual([
       expect.objectContaining({ instruction: 'none' }),
       expect.objectContaining({ instruction: 'none' }),
     ]);
     expect(receiver.queueLength).toBe(0);
   });
 
-  it('give their group the time that its youngest has left', async () => {
+  it('give their batch the remaining time of its newest heartbeat', async () => {
     const { leases, time, send } = await aReceiver();
     await send({ hostId: 'first' });
     await send({ hostId: 'a' });
@@ -593,7 +593,7 @@ describe('heartbeats that cannot be committed', () => {
     expect(leases.batches.map(({ withinMs }) => withinMs)).toEqual([1_800, 1_500]);
   });
 
-  it('for a reason that lies with one of them fail that one alone', async () => {
+  it('because of one of them are all accepted but that one', async () => {
     const { leases, send } = await aReceiver();
     await send({ hostId: 'first' });
     const sent = [await send({ hostId: 'a' }), await send({ hostId: 'b' }), await send({ hostId: 'c' })];
@@ -610,14 +610,14 @@ describe('heartbeats that cannot be committed', () => {
       ['b'],
       ['c'],
     ]);
-    expect(sent.map(({ answer }) => answer)).toEqual([
+    expect(sent.map(({ result }) => result)).toEqual([
       expect.objectContaining({ instruction: 'none' }),
       'thrown: Error: packet too large',
       expect.objectContaining({ instruction: 'none' }),
     ]);
   });
 
-  it('that wait behind a sender whose heartbeat has waited too long are written', async () => {
+  it('that wait behind a sender whose heartbeat has timed out are written', async () => {
     const { receiver, leases, time, send } = await aReceiver();
     await send({ hostId: 'first' });
     const old = await send({ hostId: 'a' });
@@ -627,13 +627,13 @@ describe('heartbeats that cannot be committed', () => {
     receiver.expire();
     await leases.batch(0).commit();
     await leases.batch(1).commit();
-    expect([old.answer, young.answer]).toEqual([
+    expect([old.result, young.result]).toEqual([
       'database_unavailable',
       expect.objectContaining({ instruction: 'none' }),
     ]);
   });
 
-  it('of a group that is written in halves are all answered at their deadline, once', async () => {
+  it('of a batch that is written in halves all get one response at their deadline', async () => {
     const { receiver, leases, time, send } = await aReceiver();
     await send({ hostId: 'first' });
     const sent = [await send({ hostId: 'a' }), await send({ hostId: 'b' })];
@@ -641,13 +641,13 @@ describe('heartbeats that cannot be committed', () => {
     await leases.batch(1).fail(new Error('packet too large'));
     time.now = msAfter(NOON, 1_800);
     receiver.expire();
-    expect(sent.map(({ answer }) => answer)).toEqual(['database_unavailable', 'database_unavailable']);
+    expect(sent.map(({ result }) => result)).toEqual(['database_unavailable', 'database_unavailable']);
     await leases.batch(2).commit();
     expect(leases.batches).toHaveLength(3);
     expect(receiver.queueLength).toBe(0);
   });
 
-  it('keep availability from being recorded, and are its witnesses', async () => {
+  it('prevent an availability record, and are its witnesses', async () => {
     const { receiver, leases, time, send } = await aReceiver();
     expect(receiver.takeProgress()).toEqual({ canCommit: true, witnesses: [] });
     await send({ hostId: 'good' });
@@ -664,7 +664,7 @@ describe('heartbeats that cannot be committed', () => {
     expect([receiver.isStalled, receiver.takeProgress().witnesses]).toEqual([false, []]);
   });
 
-  it('do not, while others are committed', async () => {
+  it('do not prevent an availability record while others are committed', async () => {
     const { receiver, leases, time, send } = await aReceiver();
     await send({ hostId: 'locked' });
     await leases.batch(0).commit({ locked: DEFERRED });
@@ -677,7 +677,7 @@ describe('heartbeats that cannot be committed', () => {
     expect([receiver.isStalled, receiver.takeProgress().canCommit]).toEqual([false, true]);
   });
 
-  it('keep availability from being recorded while they wait', async () => {
+  it('prevent an availability record while they wait', async () => {
     const { receiver, time, send } = await aReceiver();
     await send({ hostId: 'a' });
     expect(receiver.takeProgress().canCommit).toBe(true);

@@ -15,8 +15,8 @@ import { parseVersion, type Version } from '../version/version.js';
 const OTHER_HASH = 'bb'.repeat(32);
 const OTHER_MACHINE = 'machine-2';
 
-describe('a heartbeat is refused by the first of these that is true', () => {
-  /** In the order of the contract: each row makes one more thing true, and all the rows after it are true as well. */
+describe('a heartbeat is rejected for the first reason that applies', () => {
+  /** In the order of the contract: each row adds one reason, and the reasons of all later rows apply as well. */
   const everythingWrong: StoredLease = aStoredLease({
     retired: true,
     revoked: true,
@@ -41,7 +41,7 @@ describe('a heartbeat is refused by the first of these that is true', () => {
       { code: 'generation_unknown', given: 5, current: 4 },
     ],
     [
-      'a newer generation than that of an entry that is leaving',
+      'a newer generation than that of a decommissioned entry',
       everythingWrong,
       null,
       5,
@@ -61,8 +61,8 @@ describe('a heartbeat is refused by the first of these that is true', () => {
       3,
       { code: 'generation_retired', removal: 'clean_up' },
     ],
-    ['an entry that is leaving', everythingWrong, null, 3, { code: 'generation_retired', removal: 'clean_up' }],
-    ['nobody knows the host id', null, null, 3, { code: 'process_server_not_found' }],
+    ['a decommissioned entry', everythingWrong, null, 3, { code: 'generation_retired', removal: 'clean_up' }],
+    ['an unknown host id', null, null, 3, { code: 'process_server_not_found' }],
     [
       'an older generation',
       { ...everythingWrong, retired: false },
@@ -97,7 +97,7 @@ describe('a heartbeat is refused by the first of these that is true', () => {
     expect(checkHeartbeat(aHeartbeat({ generation, machineId: 'machine-1' }), stored, tombstone)).toEqual(rejection);
   });
 
-  it('but of what stands before machine and instance, a credential alone is judged the same', () => {
+  it('checkCredential applies the same checks, except machine and instance', () => {
     const stored = aStoredLease({ machineId: OTHER_MACHINE });
     expect(checkCredential(aHeartbeat({ machineId: 'machine-1' }), stored, null)).toBeNull();
     expect(checkCredential(aHeartbeat({ credentialHash: OTHER_HASH }), stored, null)).toEqual({
@@ -110,11 +110,11 @@ describe('two senders under one host id', () => {
   const CONFLICT = { code: 'host_id_conflict', registeredAddress: '192.0.2.11', otherAddress: '192.0.2.12' };
 
   it.each([
-    ['no machine id is as good as the registered one', { machineId: null }, {}, null],
+    ['no machine id is accepted', { machineId: null }, {}, null],
     ['the registered machine is accepted', { machineId: 'machine-1' }, {}, null],
     ['another machine is a conflict', { machineId: 'machine-2' }, {}, CONFLICT],
     ['the first instance is accepted', { instanceId: 'a' }, {}, null],
-    ['the present instance is accepted', { instanceId: 'b' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
+    ['the current instance is accepted', { instanceId: 'b' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
     ['the next instance is accepted', { instanceId: 'c' }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
     [
       'an instance that a later one has replaced is a conflict',
@@ -123,14 +123,14 @@ describe('two senders under one host id', () => {
       CONFLICT,
     ],
     [
-      'one that was replaced twice too',
+      'an instance that was replaced twice is a conflict',
       { instanceId: 'a' },
       { instanceId: 'c', replacedInstanceIds: ['b', 'a'] },
       CONFLICT,
     ],
     ['no instance id is accepted', { instanceId: null }, { instanceId: 'b', replacedInstanceIds: ['a'] }, null],
     [
-      'an instance that is both present and replaced is the present one',
+      'an instance that is both current and replaced is accepted',
       { instanceId: 'a' },
       { instanceId: 'a', replacedInstanceIds: ['a'] },
       null,
@@ -159,12 +159,12 @@ describe('two senders under one host id', () => {
     ['a clone', ['source', 'source', 'clone', 'source', 'clone'], [3]],
     ['two clones', ['source', 'clone', 'other', 'source', 'clone', 'other'], [3, 4]],
     [
-      'a crowd',
+      'many senders',
       ['1', '2', '3', '4', '5', '6', '7', '8', '9', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
       [9, 10, 11, 12, 13, 14, 15, 16],
     ],
     ['restarts', ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11'], []],
-  ])('%s in turn with its source: told of at the first that comes back', (_case, senders, conflicts) => {
+  ])('%s alternating with its source: detected at the first one that returns', (_case, senders, conflicts) => {
     let known: Instances = { instanceId: null, replacedInstanceIds: [] };
     const rejected = senders.flatMap((instanceId, turn) => {
       const rejection = checkHeartbeat(aHeartbeat({ instanceId }), aStoredLease(known), null);
@@ -175,7 +175,7 @@ describe('two senders under one host id', () => {
   });
 });
 
-describe('the news of an accepted heartbeat', () => {
+describe('heartbeatEvents', () => {
   const SERVER_VERSION = parseVersion('9.63.7187.1') as Version;
   const eventsOf = (
     heartbeat: Parameters<typeof aHeartbeat>[0],
@@ -183,7 +183,7 @@ describe('the news of an accepted heartbeat', () => {
     availableMs = AVAILABLE_AT_NOON,
   ) => heartbeatEvents(aHeartbeat(heartbeat), aStoredLease(stored), { at: NOON, availableMs }, SERVER_VERSION);
 
-  it('is none when nothing is new', () => {
+  it('is empty when nothing has changed', () => {
     expect(eventsOf({})).toEqual([]);
     expect(eventsOf({ agentVersion: '9.63.7187.1' })).toEqual([]);
   });
@@ -192,24 +192,24 @@ describe('the news of an accepted heartbeat', () => {
     [-1, []],
     [0, ['silence_ended']],
     [7_200_000, ['silence_ended']],
-  ])('%d ms after the end of the lease is %j', (overdueMs, kinds) => {
+  ])('%d ms after the lease expired is %j', (overdueMs, kinds) => {
     expect(eventsOf({}, { expiresAvailableMs: AVAILABLE_AT_NOON - overdueMs }).map(({ kind }) => kind)).toEqual(kinds);
   });
 
-  it('of a silence tells from when to when', () => {
+  it('records the start and end of a silence', () => {
     const lastSeenAt = msAfter(NOON, -600_000);
     expect(eventsOf({}, { expiresAvailableMs: AVAILABLE_AT_NOON, lastSeenAt })).toEqual([
       { kind: 'silence_ended', detail: { from: lastSeenAt.toISOString(), to: NOON.toISOString() } },
     ]);
   });
 
-  it('of another version tells both', () => {
+  it('records the old and the new version', () => {
     expect(eventsOf({ agentVersion: '9.62.1.1' })).toEqual([
       { kind: 'version_changed', detail: { from: '9.63.7187.1', to: '9.62.1.1' } },
     ]);
   });
 
-  it('of a version above ours is told once for ever: by a key of host, generation and both versions', () => {
+  it('records a version newer than the configuration server once, by a key of host, generation and both versions', () => {
     const [changed, above] = eventsOf({ agentVersion: '9.64.0.0' });
     expect(changed?.kind).toBe('version_changed');
     expect(above).toEqual({
@@ -221,13 +221,13 @@ describe('the news of an accepted heartbeat', () => {
     expect(alreadyKnown).toEqual(above);
   });
 
-  it('of another source address tells both', () => {
+  it('records the old and the new source address', () => {
     expect(eventsOf({ sourceAddress: '192.0.2.99' })).toEqual([
       { kind: 'source_address_changed', detail: { from: '192.0.2.11', to: '192.0.2.99' } },
     ]);
   });
 
-  it('can be all four', () => {
+  it('can contain all four events', () => {
     const kinds = eventsOf({ agentVersion: '9.64.0.0', sourceAddress: '192.0.2.99' }, { expiresAvailableMs: 0 }).map(
       ({ kind }) => kind,
     );
@@ -240,7 +240,7 @@ describe('the news of an accepted heartbeat', () => {
   });
 });
 
-describe('a refusal worth an event', () => {
+describe('rejectionEventKind', () => {
   it.each([
     [{ code: 'host_id_conflict', registeredAddress: 'a', otherAddress: 'b' }, 'refused_host_id_conflict'],
     [{ code: 'generation_retired', removal: 'purge' }, 'refused_generation_retired'],
@@ -255,12 +255,12 @@ describe('a refusal worth an event', () => {
     [{ code: 'heartbeat_rate_exceeded', perSecond: 20, heartbeatIntervalSeconds: 30 }, null],
     [{ code: 'passphrase_rejected' }, null],
     [{ code: 'machines_protected', protectedMachineCount: 1 }, null],
-  ] as const)('%j is of kind %s', (rejection, kind) => {
+  ] as const)('%j has the event kind %s', (rejection, kind) => {
     expect(rejectionEventKind(rejection)).toBe(kind);
     if (kind) expect(EVENT_KINDS).toContain(kind);
   });
 
-  it('has one key for a host, a kind and an hour', () => {
+  it('has one rejection key for each host, kind and hour', () => {
     const key = rejectionKey(HOST_ID, 'refused_version', NOON);
     expect(rejectionKey(HOST_ID, 'refused_version', msAfter(NOON, 3_599_999))).toBe(key);
     expect(rejectionKey(HOST_ID, 'refused_version', msAfter(NOON, 3_600_000))).not.toBe(key);

@@ -5,7 +5,7 @@ import { TIMING } from '../testing/examples.js';
 
 const MAX_FRACTION = 1 - 2 ** -48;
 
-describe('the interval that a process server is told', () => {
+describe('assignInterval', () => {
   it.each([
     [0, 30],
     [30_000, 30],
@@ -21,11 +21,11 @@ describe('the interval that a process server is told', () => {
     [0, MAX_FRACTION, 35],
     [100_000, 0.5, 110],
     [100_000, MAX_FRACTION, 119],
-  ])('of a fleet of %d is longer by chance %d, also above every cap: %d s', (fleetSize, fraction, seconds) => {
+  ])('with a fleet of %d and random number %d is %d s', (fleetSize, fraction, seconds) => {
     expect(assignInterval(fleetSize, TIMING, fraction)).toBe(seconds);
   });
 
-  it('is never shorter than the setting, never longer by more than a fifth, and keeps the fleet below its rate', () => {
+  it('is at least the setting, at most a fifth longer than needed, and keeps the fleet below its maximum rate', () => {
     const fractions = fc.double({ min: 0, max: MAX_FRACTION, noNaN: true });
     fc.assert(
       fc.property(fc.nat(2_000_000), fractions, (fleetSize, fraction) => {
@@ -39,17 +39,17 @@ describe('the interval that a process server is told', () => {
   });
 });
 
-describe('the lease', () => {
+describe('leaseSecondsFor', () => {
   it.each([
     [1, 180],
     [30, 180],
     [31, 186],
     [100, 600],
-  ])('of an interval of %d s is %d s: six intervals, at least the setting', (assigned, seconds) => {
+  ])('for an interval of %d s is %d s: six intervals, at least the setting', (assigned, seconds) => {
     expect(leaseSecondsFor(assigned, TIMING)).toBe(seconds);
   });
 
-  it('is as short as a small setting allows, but never below six intervals', () => {
+  it('is never below six intervals, even with a small setting', () => {
     expect(leaseSecondsFor(1, { ...TIMING, leaseSeconds: 2 })).toBe(6);
   });
 });

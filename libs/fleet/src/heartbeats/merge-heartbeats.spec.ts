@@ -15,35 +15,40 @@ const LOAD = {
 };
 
 it.each<[string, Partial<Heartbeat>, Partial<Heartbeat>, Partial<Heartbeat>]>([
-  ['the later one wins', { protectedMachineCount: 1 }, { protectedMachineCount: 2 }, { protectedMachineCount: 2 }],
   [
-    'what only the earlier one carried stays',
+    'the later value replaces the earlier one',
+    { protectedMachineCount: 1 },
+    { protectedMachineCount: 2 },
+    { protectedMachineCount: 2 },
+  ],
+  [
+    'a value of only the earlier one remains',
     { protectedMachineCount: 1 },
     { replicationPairCount: 2 },
     { protectedMachineCount: 1, replicationPairCount: 2 },
   ],
   [
-    'a later value that cannot be used is unknown',
+    'a later invalid value clears an earlier one',
     { protectedMachineCount: 0 },
     { ignored: COUNT },
     { protectedMachineCount: null, ignored: COUNT },
   ],
-  ['an earlier value that cannot be used is unknown', { ignored: COUNT }, {}, { ignored: COUNT }],
+  ['an earlier invalid value remains invalid', { ignored: COUNT }, {}, { ignored: COUNT }],
   [
-    'an earlier value that cannot be used is replaced',
+    'a later value replaces an earlier invalid one',
     { ignored: COUNT },
     { protectedMachineCount: 3 },
     { protectedMachineCount: 3, ignored: { fields: [], unusable: [] } },
   ],
-  ['twice the same is named once', { ignored: COUNT }, { ignored: COUNT }, { ignored: COUNT }],
+  ['a field ignored in both is listed once', { ignored: COUNT }, { ignored: COUNT }, { ignored: COUNT }],
   [
-    'members of both are named',
+    'ignored fields of both are listed',
     { ignored: { fields: ['mood', 'sentAt'], unusable: ['skewMs'] } },
     { ignored: { fields: ['queueDepth'], unusable: [] } },
     { ignored: { fields: ['queueDepth', 'mood', 'sentAt'], unusable: ['skewMs'] } },
   ],
   [
-    'a later clock replaces an earlier one',
+    'a later clock skew replaces an earlier one',
     { ignored: { fields: ['sentAt'], unusable: ['skewMs'] } },
     { skewMs: 5 },
     { skewMs: 5, ignored: { fields: [], unusable: [] } },
@@ -55,19 +60,19 @@ it.each<[string, Partial<Heartbeat>, Partial<Heartbeat>, Partial<Heartbeat>]>([
     { load: { ...LOAD, cpuPercent: 5 }, ignored: { fields: [], unusable: [] } },
   ],
   [
-    'a later withdrawal takes back an earlier value',
+    'a later withdrawal clears an earlier value',
     { services: [] },
     { withdrawn: ['services'] },
     { services: null, withdrawn: ['services'] },
   ],
-  ['an earlier withdrawal stays', { withdrawn: ['load'] }, {}, { withdrawn: ['load'] }],
+  ['an earlier withdrawal remains', { withdrawn: ['load'] }, {}, { withdrawn: ['load'] }],
   ['an earlier withdrawal is replaced', { withdrawn: ['load'] }, { load: LOAD }, { load: LOAD }],
   [
-    'withdrawals of both stay',
+    'withdrawals of both remain',
     { withdrawn: ['load'] },
     { withdrawn: ['services'] },
     { withdrawn: ['services', 'load'] },
   ],
-])('of two heartbeats of one sender, %s', (_what, earlier, later, merged) => {
+])('merging two heartbeats of one sender: %s', (_what, earlier, later, merged) => {
   expect(mergeHeartbeats(aHeartbeat(earlier), aHeartbeat(later))).toEqual(aHeartbeat(merged));
 });

@@ -51,8 +51,8 @@ describe('a new API key', () => {
     ['that expires in a second', after(1), null, 'none'],
     ['that expires now', NOON, null, 'expiry_not_in_future'],
     ['that has expired', after(-1), null, 'expiry_not_in_future'],
-    ['of a name that there is', null, aKey(), 'api_key_name_taken'],
-    ['of a name that there was', null, aKey({ revokedAt: NOON }), 'api_key_name_taken'],
+    ['of an existing name', null, aKey(), 'api_key_name_taken'],
+    ['of the name of a revoked key', null, aKey({ revokedAt: NOON }), 'api_key_name_taken'],
   ])('%s', (_what, expiresAt, apiKey, rejection) => {
     expect(
       rejectionOf(() =>
@@ -61,7 +61,7 @@ describe('a new API key', () => {
     ).toBe(rejection);
   });
 
-  it('has an event that says who made it, from where, and how it begins, but not what it is', () => {
+  it('has an event with the actor, its address and the prefix, but not the key', () => {
     const { result, change } = createApiKey(
       { name: 'portal', role: 'operator', expiresAt: after(60), actor },
       generated,
@@ -97,15 +97,15 @@ describe('revoking', () => {
   it.each<[string, ApiKey | null, number, string]>([
     ['a reader’s key', aKey(), 0, 'none'],
     ['an operator’s key', aKey({ role: 'operator' }), 0, 'none'],
-    ['an admin’s key beside another', aKey({ role: 'admin' }), 1, 'none'],
+    ['an admin’s key when another exists', aKey({ role: 'admin' }), 1, 'none'],
     ['the last admin’s key', aKey({ role: 'admin' }), 0, 'last_admin_key'],
     ['the last admin’s key that has expired', aKey({ role: 'admin', expiresAt: after(-1) }), 0, 'last_admin_key'],
-    ['a key that there is none of', null, 5, 'api_key_not_found'],
+    ['an unknown key', null, 5, 'api_key_not_found'],
   ])('%s', (_what, apiKey, otherAdminKeys, rejection) => {
     expect(rejectionOf(() => revokeApiKey(actor, snapshot({ apiKey, otherAdminKeys })))).toBe(rejection);
   });
 
-  it('ends it now, with an event', () => {
+  it('ends a key now, with an event', () => {
     const { result, change } = revokeApiKey(actor, snapshot({ apiKey: aKey() }));
     expect(result.revokedAt).toBe(NOON);
     expect(change?.write).toEqual({ to: 'api_key_revoked', keyId: 'key-1', at: NOON });
@@ -117,14 +117,14 @@ describe('revoking', () => {
     });
   });
 
-  it('a second time changes nothing and answers the same', () => {
+  it('a second time changes nothing and returns the same', () => {
     const revoked = aKey({ role: 'admin', revokedAt: after(-60) });
     expect(revokeApiKey(actor, snapshot({ apiKey: revoked }))).toEqual({ result: revoked });
   });
 });
 
 describe('a rotation', () => {
-  it.each([0, 60, 86_400])('ends the earlier ones after an overlap of %d s', (overlapSeconds) => {
+  it.each([0, 60, 86_400])('expires the earlier passphrases after an overlap of %d s', (overlapSeconds) => {
     const earlier = { passphraseId: 'old', createdAt: after(-60), retiresAt: null };
     const { result, change } = rotatePassphrase(actor, overlapSeconds, generated, snapshot({ passphrases: [earlier] }));
     expect(result).toEqual({ passphraseId: 'new', createdAt: NOON, earlierRetireAt: after(overlapSeconds) });
@@ -141,19 +141,16 @@ describe('a rotation', () => {
   });
 });
 
-it.each(['api_keys_listed', 'passphrases_listed'] as const)(
-  'a look is an event that writes nothing else: %s',
-  (kind) => {
-    expect(keyListingDecision(kind, actor)).toEqual({
-      result: undefined,
-      change: {
-        event: { kind, actor: 'operator:admin', sourceAddress: '192.0.2.7', requestId: 'request-1', detail: {} },
-      },
-    });
-  },
-);
+it.each(['api_keys_listed', 'passphrases_listed'] as const)('a listing writes only an event: %s', (kind) => {
+  expect(keyListingDecision(kind, actor)).toEqual({
+    result: undefined,
+    change: {
+      event: { kind, actor: 'operator:admin', sourceAddress: '192.0.2.7', requestId: 'request-1', detail: {} },
+    },
+  });
+});
 
-it('a caller whose key was revoked meanwhile changes nothing, and is told so', () => {
+it('a caller whose key was revoked during the call is rejected', () => {
   expect(() => assertCallerKeyValid(snapshot({ isCallerKeyValid: false }))).toThrow('api_key_rejected');
   expect(() => assertCallerKeyValid(snapshot({ isCallerKeyValid: true }))).not.toThrow();
 });

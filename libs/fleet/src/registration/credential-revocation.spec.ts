@@ -26,9 +26,9 @@ function rejectionOf(record: LockedRecord, generation: number): unknown {
 
 describe('revoking a credential', () => {
   it.each([
-    ['a Connected one', aProcessServer()],
-    ['a Disconnected one', aDisconnectedServer()],
-  ])('of %s ends it, and leaves its lease', (_case, entry) => {
+    ['a Connected process server', aProcessServer()],
+    ['a Disconnected process server', aDisconnectedServer()],
+  ])('of %s revokes it and keeps its lease', (_case, entry) => {
     const { change } = revoke(aLockedRecord({ entry }));
     expect(change?.write).toEqual({ to: 'revoked', entry: { ...entry, lease: { ...entry.lease, revoked: true } } });
     expect(change?.event).toEqual({
@@ -41,39 +41,39 @@ describe('revoking a credential', () => {
     });
   });
 
-  it('again changes nothing', () => {
+  it('a second time changes nothing', () => {
     expect(revoke(aLockedRecord({ entry: aProcessServer({ lease: aLease({ revoked: true }) }) }))).toEqual({
       answer: undefined,
     });
   });
 
   it.each([
-    ['a host id that nobody knows', aLockedRecord(), 3, { code: 'process_server_not_found' }],
+    ['an unknown host id', aLockedRecord(), 3, { code: 'process_server_not_found' }],
     [
-      'one that has registered again',
+      'an earlier generation',
       aLockedRecord({ entry: aProcessServer() }),
       2,
       { code: 'generation_superseded', given: 2, current: 3 },
     ],
     [
-      'a generation that is still to come',
+      'a future generation',
       aLockedRecord({ entry: aProcessServer() }),
       4,
       { code: 'generation_unknown', given: 4, current: 3 },
     ],
     [
-      'one that is leaving',
+      'a decommissioned process server',
       aLockedRecord({ entry: aDecommissionedServer() }),
       3,
       { code: 'generation_retired', removal: 'clean_up' },
     ],
     [
-      'one that was purged',
+      'a purged process server',
       aLockedRecord({ tombstone: aTombstone() }),
       3,
       { code: 'generation_retired', removal: 'purge' },
     ],
-  ] as const)('of %s is refused', (_case, record, generation, rejection) => {
+  ] as const)('of %s is rejected', (_case, record, generation, rejection) => {
     expect(rejectionOf(record, generation)).toEqual(rejection);
   });
 });

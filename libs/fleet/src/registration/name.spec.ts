@@ -12,7 +12,7 @@ describe('names', () => {
     ['ſtadt', 'Stadt'],
     ['Ꭰ', 'ꭰ'],
     ['ΐ', '\u1fd3'],
-  ])('%s and %s are one name', (one, other) => {
+  ])('%s and %s are the same name', (one, other) => {
     expect(nameKey(one)).toBe(nameKey(other));
   });
 
@@ -26,15 +26,15 @@ describe('names', () => {
     ['ﬁx', 'fix'],
     ['ısi', 'isi'],
     ['a b', 'a  b'],
-  ])('%s and %s are two names', (one, other) => {
+  ])('%s and %s are different names', (one, other) => {
     expect(nameKey(one)).not.toBe(nameKey(other));
   });
 
-  it('are kept in NFC, in the case in which they were given', () => {
+  it('are stored in NFC with their case unchanged', () => {
     expect(normalizedName('Mu\u0308n')).toBe('Mün');
   });
 
-  it('fold the case as Unicode does, for every code point', () => {
+  it('fold the case of every code point as Unicode does', () => {
     const cased: string[] = [];
     for (let point = 0; point < 0x110000; point += 1) {
       const text = point >= 0xd800 && point < 0xe000 ? '' : String.fromCodePoint(point);
@@ -50,13 +50,13 @@ describe('names', () => {
     expect(wrong).toEqual(['ﬅﬆ', 'ﬆﬅ']); // two ligatures of one pair of letters, in lower case both
   });
 
-  it('have a key of which the key of a prefix is a prefix', () => {
+  it('have a key that begins with the key of every prefix', () => {
     const name = 'ΣΑΣ-STRAẞE-İ-ŉ-ΐ-MÜN';
     for (let end = 1; end <= name.length; end += 1)
       expect(nameKey(name).startsWith(nameKey(name.slice(0, end)))).toBe(true);
   });
 
-  it('have a key that is no longer than the name', () => {
+  it('have a key that is never longer than the name', () => {
     for (const letter of ['ß', 'İ', 'ﬃ', 'ΐ', 'ǰ', 'ŉ', '𝅘𝅥', 'क़'].map(normalizedName))
       expect([...nameKey(letter.repeat(85))].length).toBeLessThanOrEqual([...letter].length * 85);
   });

@@ -23,60 +23,50 @@ const sends = (previousCredentialHash: string | null, address: string): Claimant
 const proofs = (entry: ProcessServer, claimant: Claimant): (string | null)[] =>
   PROOF_POLICIES.map((policy) => registrationProof(entry, claimant, AVAILABLE_AT_NOON, policy));
 
-describe('the proof of a registration, where REREGISTRATION_PROOF is address, credential and none', () => {
+describe('the proof of a registration under the policies address, credential and none', () => {
   it.each([
     [
-      'Connected, its present credential, from another address',
+      'Connected, current credential, another address',
       connected,
       sends(PRESENT, ANOTHER),
       ['credential', 'credential', 'credential'],
     ],
     [
-      'Connected, no credential, from the address of its heartbeats',
+      'Connected, no credential, the address of its heartbeats',
       connected,
       sends(null, ITS_ADDRESS),
       ['address', null, 'address'],
     ],
     [
-      'Connected, an earlier credential, from the address of its heartbeats',
+      'Connected, previous credential, the address of its heartbeats',
       connected,
       sends(EARLIER, ITS_ADDRESS),
       ['address', null, 'address'],
     ],
-    ['Connected, no credential, from another address', connected, sends(null, ANOTHER), [null, null, 'none']],
+    ['Connected, no credential, another address', connected, sends(null, ANOTHER), [null, null, 'none']],
+    ['Connected, previous credential, another address', connected, sends(EARLIER, ANOTHER), [null, null, 'none']],
+    ['revoked, revoked credential, another address', revoked, sends(PRESENT, ANOTHER), [null, null, 'none']],
+    ['revoked, the address of its heartbeats', revoked, sends(null, ITS_ADDRESS), ['address', 'address', 'address']],
     [
-      'Connected, an earlier credential, from another address',
-      connected,
-      sends(EARLIER, ANOTHER),
-      [null, null, 'none'],
-    ],
-    ['revoked, its revoked credential, from another address', revoked, sends(PRESENT, ANOTHER), [null, null, 'none']],
-    [
-      'revoked, from the address of its heartbeats',
-      revoked,
-      sends(null, ITS_ADDRESS),
-      ['address', 'address', 'address'],
-    ],
-    [
-      'Disconnected, from another address',
+      'Disconnected, another address',
       aDisconnectedServer(),
       sends(null, ANOTHER),
       ['lease_ended', 'lease_ended', 'lease_ended'],
     ],
     [
-      'Disconnected, its present credential',
+      'Disconnected, current credential',
       aDisconnectedServer(),
       sends(PRESENT, ANOTHER),
       ['credential', 'credential', 'credential'],
     ],
     [
-      'Disconnected and revoked, from another address',
+      'Disconnected and revoked, another address',
       aDisconnectedServer({ lease: aLease({ revoked: true, expiresAvailableMs: AVAILABLE_AT_NOON }) }),
       sends(PRESENT, ANOTHER),
       ['lease_ended', 'lease_ended', 'lease_ended'],
     ],
     [
-      'Decommissioned, from another address',
+      'Decommissioned, another address',
       aDecommissionedServer(),
       sends(null, ANOTHER),
       ['lease_ended', 'lease_ended', 'lease_ended'],
@@ -93,7 +83,7 @@ describe('a registration without proof', () => {
     [60_001, 61],
     [300_000, 300],
     [86_400_000, 300],
-  ])('is told to try again when a lease that ends in %d ms has ended, after %d s', (restMs, retryAfterSeconds) => {
+  ])('with a lease of %d ms left may retry after %d s', (restMs, retryAfterSeconds) => {
     const entry = aProcessServer({ lease: aLease({ expiresAvailableMs: AVAILABLE_AT_NOON + restMs }) });
     expect(hostIdInUseError(entry, sends(null, ANOTHER), AVAILABLE_AT_NOON, 'address')).toEqual({
       code: 'host_id_in_use',
@@ -108,7 +98,7 @@ describe('a registration without proof', () => {
     ['address', connected, true],
     ['credential', connected, false],
     ['credential', revoked, true],
-  ] as const)('under the policy %s', (policy, entry, acceptsAddress) => {
+  ] as const)('accepts the source address as proof under the policy %s', (policy, entry, acceptsAddress) => {
     expect(hostIdInUseError(entry, sends(null, ANOTHER), AVAILABLE_AT_NOON, policy)).toMatchObject({ acceptsAddress });
   });
 });

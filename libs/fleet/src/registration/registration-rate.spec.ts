@@ -51,7 +51,7 @@ function rejectionOf(work: () => void): FleetErrorDetails | null {
     return (error as FleetError).details;
   }
 }
-/** How many of these are admitted. */
+/** The number of admitted calls. */
 const admitted = (count: number, admit: (number: number) => void): number =>
   Array.from({ length: count }, (_, number) => rejectionOf(() => admit(number))).filter(
     (rejection) => rejection === null,
@@ -63,27 +63,27 @@ describe('new host ids', () => {
     ['half a second later', 500, 1],
     ['five seconds later', 5_000, 10],
     ['an hour later', 3_600_000, 20],
-  ])('of one address %s: those of ten seconds at most', (_when, laterMs, expected) => {
+  ])('of one address %s are admitted up to the rate of ten seconds', (_when, laterMs, expected) => {
     const rate = rateOf(2, 1);
     if (laterMs > 0) admitted(30, () => rate.admitNew(aCommand('192.0.2.1')));
     clock.ms += laterMs;
     expect(admitted(30, () => rate.admitNew(aCommand('192.0.2.1')))).toBe(expected);
   });
 
-  it('of another network, or with another passphrase from another address, are counted apart', () => {
+  it('are counted separately for each network and passphrase', () => {
     const rate = rateOf(1, 1);
     expect(admitted(11, (number) => rate.admitNew(aCommand(`192.0.2.1/${number}`)))).toBe(10);
     expect(rejectionOf(() => rate.admitNew(aCommand('192.0.2.2')))).toBeNull();
     expect(rejectionOf(() => rate.admitNew(aCommand('192.0.2.1', 'another')))).not.toBeNull();
   });
 
-  it('with one passphrase: ten times as many as from one address', () => {
+  it('with one passphrase are admitted at ten times the rate of one address', () => {
     const rate = rateOf(1, 1);
     expect(admitted(300, (number) => rate.admitNew(aCommand(`192.0.2.${number}`)))).toBe(100);
     expect(rejectionOf(() => rate.admitNew(aCommand('198.51.100.1', 'another')))).toBeNull();
   });
 
-  it('beyond the rate of their address take nothing from the others of their passphrase', () => {
+  it('rejected by the limit of their address do not count against their passphrase', () => {
     const rate = rateOf(1, 1);
     admitted(500, () => rate.admitNew(aCommand('192.0.2.1')));
     expect(admitted(300, (number) => rate.admitNew(aCommand(`198.51.100.${number}`)))).toBe(90);
@@ -92,7 +92,7 @@ describe('new host ids', () => {
   it.each([
     [0, 5],
     [0.999, 59],
-  ])('are told to return within a minute, spread: at a chance of %d after %d s', (fraction, retryAfterSeconds) => {
+  ])('are told to retry within a minute: at random number %d after %d s', (fraction, retryAfterSeconds) => {
     const rate = rateOf(1, 1, fraction);
     admitted(10, () => rate.admitNew(aCommand('192.0.2.1')));
     expect(rejectionOf(() => rate.admitNew(aCommand('192.0.2.1')))).toEqual({
@@ -104,7 +104,7 @@ describe('new host ids', () => {
     });
   });
 
-  it('are counted once when their transaction is tried again', () => {
+  it('are counted once when their transaction is retried', () => {
     const rate = rateOf(1, 1);
     const command = aCommand('192.0.2.1');
     expect(admitted(30, () => rate.admitNew(command))).toBe(30);
@@ -117,14 +117,14 @@ describe('registrations of one host id', () => {
     ['at once', 0, 60],
     ['a minute later', 60_000, 1],
     ['an hour later', 3_600_000, 60],
-  ])('%s: those of an hour at most', (_when, laterMs, expected) => {
+  ])('%s are admitted up to the rate of an hour', (_when, laterMs, expected) => {
     const rate = rateOf(1, 60);
     if (laterMs > 0) admitted(100, () => rate.admitAgain(aCommand('192.0.2.1')));
     clock.ms += laterMs;
     expect(admitted(100, () => rate.admitAgain(aCommand('192.0.2.1')))).toBe(expected);
   });
 
-  it('are refused for no other host id, however many there are', () => {
+  it('are not limited by the registrations of other host ids', () => {
     const rate = rateOf(1, 1);
     expect(admitted(10_000, (number) => rate.admitAgain(aCommand('192.0.2.1', 'p', String(number))))).toBe(10_000);
     expect(rejectionOf(() => rate.admitAgain(aCommand('192.0.2.1', 'p', '7')))).not.toBeNull();
@@ -134,7 +134,7 @@ describe('registrations of one host id', () => {
     [1, 300],
     [60, 60],
     [2_000, 2],
-  ])('at %d an hour are told to return after %d s', (perServerPerHour, retryAfterSeconds) => {
+  ])('limited to %d an hour are told to retry after %d s', (perServerPerHour, retryAfterSeconds) => {
     const rate = rateOf(1, perServerPerHour);
     let rejection: FleetErrorDetails | null = null;
     while (rejection === null) rejection = rejectionOf(() => rate.admitAgain(aCommand('192.0.2.1')));
@@ -149,7 +149,7 @@ describe('registrations of one host id', () => {
 });
 
 describe('token buckets', () => {
-  it('that are full again are forgotten', () => {
+  it('that are full are deleted', () => {
     const buckets = new TokenBuckets(1, 10);
     for (let key = 0; key < 1_000; key += 1) buckets.take(String(key), 100_000);
     for (let taken = 0; taken < 10; taken += 1) buckets.take('busy', 105_000);

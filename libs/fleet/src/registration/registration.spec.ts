@@ -41,7 +41,7 @@ const TERMS: RegistrationPolicy = {
 };
 const ASSIGNED_SECONDS = 33;
 
-/** Credentials that say what they were made for. */
+/** Issues credentials that contain their arguments. */
 class LabelledIssuer extends CredentialIssuer {
   override issue(hostId: string, generation: number): IssuedCredential {
     return { credential: `credential of ${hostId} ${generation}`, credentialHash: `hash of ${hostId} ${generation}` };
@@ -84,33 +84,27 @@ function rejectionOf(work: () => unknown): unknown {
   return null;
 }
 
-describe('registering', () => {
+describe('register', () => {
   it.each([
-    ['for the first time', aLockedRecord(), 1, true, 'registered'],
-    ['over a tombstone of a purge', aLockedRecord({ tombstone: aTombstone({ generation: 3 }) }), 4, true, 'registered'],
+    ['of an unknown host id', aLockedRecord(), 1, true, 'registered'],
+    ['of a purged host id', aLockedRecord({ tombstone: aTombstone({ generation: 3 }) }), 4, true, 'registered'],
     [
-      'over a tombstone of the clean-up',
+      'of a host id removed by the clean-up',
       aLockedRecord({ tombstone: aTombstone({ generation: 8, removal: 'clean_up' }) }),
       9,
       true,
       'registered',
     ],
+    ['from the same machine while Connected', aLockedRecord({ entry: aProcessServer() }), 4, false, 'registered_again'],
     [
-      'again from the same machine while Connected',
-      aLockedRecord({ entry: aProcessServer() }),
-      4,
-      false,
-      'registered_again',
-    ],
-    [
-      'again from the same machine while Disconnected',
+      'from the same machine while Disconnected',
       aLockedRecord({ entry: aDisconnectedServer() }),
       4,
       false,
       'registered_again',
     ],
     [
-      'again from the same machine while Decommissioned',
+      'from the same machine while Decommissioned',
       aLockedRecord({ entry: aDecommissionedServer() }),
       4,
       false,
@@ -130,7 +124,7 @@ describe('registering', () => {
       false,
       'replaced',
     ],
-  ] as const)('%s makes the next generation', (_case, record, generation, isNew, kind) => {
+  ] as const)('%s issues the next generation', (_case, record, generation, isNew, kind) => {
     const decision = registering(aCommand(), record);
     expect(decision.result).toMatchObject({
       hostId: HOST_ID,
@@ -154,32 +148,32 @@ describe('registering', () => {
       2_000_001,
     ],
     [
-      'an entry from after it',
+      'an entry from after the restore',
       aLockedRecord({ entry: aProcessServer({ generation: 2_000_001 }), generationFloor: 2_000_000 }),
       2_000_002,
     ],
     [
-      'a tombstone from before it',
+      'a tombstone from before the restore',
       aLockedRecord({ tombstone: aTombstone({ generation: 3 }), generationFloor: 2_000_000 }),
       2_000_001,
     ],
     [
-      'the last generation but one',
+      'the last but one generation',
       aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_294 }) }),
       4_294_967_295,
     ],
-  ])('gives a generation above all of a database that was restored: %s', (_case, record, generation) => {
+  ])('issues a generation above the floor of a restored database: %s', (_case, record, generation) => {
     expect(registering(aCommand(), record).result.generation).toBe(generation);
   });
 
-  it('from another machine is no conflict with an entry from before the restore', () => {
+  it('from another machine does not conflict with an entry from before the restore', () => {
     const record = (generationFloor: number): LockedRecord =>
       aLockedRecord({ entry: aProcessServer({ facts: someFacts({ machineId: 'other' }) }), generationFloor });
     expect(registrationErrors(aCommand(), record(2), TERMS)).toMatchObject([{ code: 'host_id_conflict' }]);
     expect(registrationErrors(aCommand(), record(3), TERMS)).toEqual([]);
   });
 
-  it('of a host id without a generation left is refused by name', () => {
+  it('rejects a host id that has no generation left', () => {
     expect(
       rejectionOf(() =>
         registering(aCommand(), aLockedRecord({ entry: aProcessServer({ generation: 4_294_967_295 }) })),
@@ -192,7 +186,7 @@ describe('registering', () => {
     ).toEqual({ code: 'generations_exhausted', max: 4_294_967_295 });
   });
 
-  it('from another machine while Connected is a conflict that shows both addresses', () => {
+  it('rejects another machine while Connected with both addresses', () => {
     const record = aLockedRecord({
       entry: aProcessServer({ facts: someFacts({ machineId: 'other', ipAddress: '192.0.2.50' }) }),
     });
@@ -203,7 +197,7 @@ describe('registering', () => {
     });
   });
 
-  it('from another machine with the very same address shows where the call came from instead', () => {
+  it('reports the source address of another machine with the same registered address', () => {
     const record = aLockedRecord({ entry: aProcessServer({ facts: someFacts({ machineId: 'other' }) }) });
     expect(rejectionOf(() => registering(aCommand(), record))).toMatchObject({
       registeredAddress: '192.0.2.11',
@@ -214,7 +208,7 @@ describe('registering', () => {
   it.each([
     [-1, 'host_id_conflict'],
     [0, null],
-  ])('from another machine %d ms after the lease ended is refused: %s', (overdueMs, code) => {
+  ])('from another machine %d ms after the lease expired is rejected with %s', (overdueMs, code) => {
     const record = aLockedRecord({
       entry: aDisconnectedServer({ facts: someFacts({ machineId: 'other' }) }),
       availableMs: AVAILABLE_AT_NOON + overdueMs,
@@ -224,7 +218,7 @@ describe('registering', () => {
     );
   });
 
-  it('tells the numbers that it will be judged by, and grants the first lease by them', () => {
+  it('returns the assigned interval and lease, and grants the first lease with them', () => {
     const decision = registering(aCommand(), aLockedRecord());
     expect(decision.result).toMatchObject({
       heartbeatIntervalSeconds: 33,
@@ -256,7 +250,7 @@ describe('registering', () => {
     });
   });
 
-  it('again, Connected, without proof is refused with the rest of the lease, and changes nothing', () => {
+  it('rejects a Connected host id without proof with the rest of the lease, and changes nothing', () => {
     const command = aCommand({}, { previousCredentialHash: 'bb'.repeat(32) });
     const rejection = {
       code: 'host_id_in_use',
@@ -269,21 +263,21 @@ describe('registering', () => {
     expect(registrationErrors(command, aLockedRecord({ entry: aProcessServer() }), TERMS)).toEqual([rejection]);
   });
 
-  it.each([-1, 0])('again without proof, %d ms after the lease ended', (overdueMs) => {
+  it.each([-1, 0])('without proof, %d ms after the lease expired', (overdueMs) => {
     const record = aLockedRecord({ entry: aDisconnectedServer(), availableMs: AVAILABLE_AT_NOON + overdueMs });
     expect(
       registrationErrors(aCommand({}, { previousCredentialHash: null }), record, TERMS).map(({ code }) => code),
     ).toEqual(overdueMs < 0 ? ['host_id_in_use'] : []);
   });
 
-  it('again, over an entry from before a restore, needs no proof', () => {
+  it('needs no proof to replace an entry from before a restore', () => {
     const record = aLockedRecord({ entry: aProcessServer(), generationFloor: 2_000_000 });
     expect(registering(aCommand({}, { previousCredentialHash: null }), record).change?.event.detail).toMatchObject({
       proof: 'none',
     });
   });
 
-  it('from another machine while Connected is a conflict whatever proof it has', () => {
+  it('rejects another machine while Connected even with proof', () => {
     const entry = aProcessServer({
       facts: someFacts({ machineId: 'other' }),
       lease: aLease({ sourceAddress: '203.0.113.5' }),
@@ -293,7 +287,7 @@ describe('registering', () => {
     ]);
   });
 
-  it('names its passphrase in its event, and again which proof it had, but no credential', () => {
+  it('records the passphrase and the proof in its event, but no credential', () => {
     const of = (command: RegistrationCommand, record: LockedRecord): unknown =>
       registering(command, record).change?.event.detail;
     expect(of(aCommand(), aLockedRecord())).toMatchObject({ passphraseId: 'passphrase-2' });
@@ -306,7 +300,7 @@ describe('registering', () => {
     );
   });
 
-  it('cancels a pending removal, and its event says so', () => {
+  it('cancels a pending removal and records that in its event', () => {
     const decision = registering(aCommand(), aLockedRecord({ entry: aDecommissionedServer() }));
     expect(written(decision).decommission).toBeNull();
     expect(decision.change?.event.detail).toMatchObject({ cancelledRemoval: true });
@@ -317,7 +311,7 @@ describe('registering', () => {
     );
   });
 
-  it('keeps what the same machine has reported, and forgets what another one did', () => {
+  it('keeps the reports of the same machine and clears those of another one', () => {
     const health = { ...NO_REPORT, protectedMachineCount: 12 };
     expect(written(registering(aCommand(), aLockedRecord({ entry: aDisconnectedServer({ health }) }))).health).toEqual(
       health,
@@ -328,7 +322,7 @@ describe('registering', () => {
     ).toEqual(NO_REPORT);
   });
 
-  it('again tells in its event what has changed, and nothing of what has not', () => {
+  it('records only the changed facts in its event', () => {
     const { change } = registering(
       aCommand({ ipAddress: '192.0.2.77', agentVersion: '9.63.7187.0' }),
       aLockedRecord({ entry: aProcessServer() }),
@@ -342,12 +336,12 @@ describe('registering', () => {
     );
   });
 
-  it('in place of another machine names both machines in its event', () => {
+  it('records both machine ids when it replaces another machine', () => {
     const { change } = registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() }));
     expect(change?.event.detail).toMatchObject({ machineIds: { before: 'machine-1', after: 'new' } });
   });
 
-  it('over a tombstone says in its event what it returned after', () => {
+  it('records in its event the removal that it follows', () => {
     const { change } = registering(aCommand(), aLockedRecord({ tombstone: aTombstone() }));
     expect(change?.event.detail).toMatchObject({
       returnedAfter: 'purge',
@@ -355,7 +349,7 @@ describe('registering', () => {
     });
   });
 
-  it("shows the sender's clock and does not use it", () => {
+  it("stores the sender's clock without using it", () => {
     const entry = written(registering(aCommand({}, { sentAt: msAfter(NOON, -86_400_000) }), aLockedRecord()));
     expect(entry.lease.skewMs).toBe(-86_400_000);
     expect(entry.registeredAt).toEqual(NOON);
@@ -368,16 +362,16 @@ describe('a registration that ends a silence', () => {
   it.each([
     ['of a host id without an entry', aLockedRecord(), null],
     ['while the lease runs', aLockedRecord({ entry: aProcessServer() }), null],
-    ['of one that is leaving', aLockedRecord({ entry: aDecommissionedServer() }), null],
-    ['when the lease has ended', aLockedRecord({ entry: aDisconnectedServer() }), LAST_SEEN],
+    ['of a decommissioned process server', aLockedRecord({ entry: aDecommissionedServer() }), null],
+    ['after the lease has expired', aLockedRecord({ entry: aDisconnectedServer() }), LAST_SEEN],
     [
-      'when it never sent a heartbeat',
+      'without any heartbeat so far',
       aLockedRecord({
         entry: aDisconnectedServer({ lease: aLease({ lastHeartbeatAt: null, expiresAvailableMs: 0 }) }),
       }),
       msAfter(NOON, -3_600_000),
     ],
-  ])('%s: the beginning of the silence in its events', (_case, record, from) => {
+  ])('%s records the start of the silence', (_case, record, from) => {
     const { change } = registering(aCommand(), record);
     const detail = { from: from?.toISOString(), to: NOON.toISOString() };
     expect(change?.endedSilence).toEqual(
@@ -392,7 +386,7 @@ describe('a registration that ends a silence', () => {
     );
   });
 
-  it('of another machine, too', () => {
+  it('of another machine records the silence as well', () => {
     expect(
       registering(aCommand({ machineId: 'new' }), aLockedRecord({ entry: aDisconnectedServer() })).change,
     ).toMatchObject({
@@ -402,20 +396,20 @@ describe('a registration that ends a silence', () => {
   });
 });
 
-describe('what refuses a registration', () => {
+describe('registrationErrors', () => {
   it.each([
-    ['nothing', aCommand(), []],
+    ['returns nothing for an ordinary registration', aCommand(), []],
     [
-      'a version newer than ours',
+      'a version newer than the configuration server',
       aCommand({ agentVersion: '9.63.7187.2' }),
       ['version_newer_than_configuration_server'],
     ],
     ['the control port as data port', aCommand({ dataPort: 443 }), ['invalid_data_port']],
-    ['a clock 15 minutes ahead does not', aCommand({}, { sentAt: msAfter(NOON, 900_000) }), []],
+    ['accepts a clock 15 minutes ahead', aCommand({}, { sentAt: msAfter(NOON, 900_000) }), []],
     ['a clock more than 15 minutes ahead', aCommand({}, { sentAt: msAfter(NOON, 900_001) }), ['clock_in_future']],
-    ['a clock a day behind does not', aCommand({}, { sentAt: msAfter(NOON, -86_400_000) }), []],
-    ['an unsupported version does not', aCommand({ agentVersion: '9.1.0.0' }), []],
-    ['the usual typing error of the data port does not', aCommand({ dataPort: 9433 }), []],
+    ['accepts a clock a day behind', aCommand({}, { sentAt: msAfter(NOON, -86_400_000) }), []],
+    ['accepts an unsupported version', aCommand({ agentVersion: '9.1.0.0' }), []],
+    ['accepts the usual typing error of the data port', aCommand({ dataPort: 9433 }), []],
   ])('%s', (_case, command, codes) => {
     expect(registrationErrors(command, aLockedRecord(), TERMS).map(({ code }) => code)).toEqual(codes);
     expect(rejectionOf(() => registering(command, aLockedRecord()))).toEqual(
@@ -423,7 +417,7 @@ describe('what refuses a registration', () => {
     );
   });
 
-  it('is told all at once by a preflight, the first one by a registration', () => {
+  it('a preflight returns all errors, a registration throws the first', () => {
     const command = aCommand({ agentVersion: '9.64.0.0', dataPort: 443 }, { sentAt: msAfter(NOON, 900_001) });
     const record = aLockedRecord({ entry: aProcessServer({ facts: someFacts({ machineId: 'other' }) }) });
     expect(registrationErrors(command, record, TERMS)).toMatchObject([
@@ -437,7 +431,7 @@ describe('what refuses a registration', () => {
     });
   });
 
-  it('is also any other version, where the policy is exact', () => {
+  it('rejects every other version under the policy exact', () => {
     const exact: RegistrationPolicy = { ...TERMS, versionPolicy: 'exact' };
     expect(registrationErrors(aCommand({ agentVersion: '9.63.7187.0' }), aLockedRecord(), exact)).toMatchObject([
       { code: 'version_not_exact' },
@@ -446,17 +440,17 @@ describe('what refuses a registration', () => {
   });
 });
 
-describe('what an accepted registration is warned of', () => {
+describe('registrationWarnings', () => {
   const warned = (command: RegistrationCommand, possibleDuplicates: readonly PossibleDuplicate[] = []): string[] =>
     registrationWarnings(command, NOON, possibleDuplicates, TERMS).map(({ code }) => code);
 
   it.each([
-    ['nothing', aCommand(), []],
+    ['returns nothing for an ordinary registration', aCommand(), []],
     ['hardware below the sizing table', aCommand({ cpuCores: 3 }), ['below_sizing_table']],
-    ['the oldest supported version: nothing', aCommand({ agentVersion: '9.59.0.0' }), []],
+    ['no warning for the oldest supported version', aCommand({ agentVersion: '9.59.0.0' }), []],
     ['a version out of support', aCommand({ agentVersion: '9.58.0.0' }), ['version_not_supported']],
     ['the usual typing error of the data port', aCommand({ dataPort: 9433 }), ['unusual_data_port']],
-    ['a clock a minute off: nothing', aCommand({}, { sentAt: msAfter(NOON, 60_000) }), []],
+    ['no warning for a clock a minute off', aCommand({}, { sentAt: msAfter(NOON, 60_000) }), []],
     ['a clock more than a minute ahead', aCommand({}, { sentAt: msAfter(NOON, 60_001) }), ['clock_skew']],
     ['a clock more than a minute behind', aCommand({}, { sentAt: msAfter(NOON, -60_001) }), ['clock_skew']],
     [
@@ -468,12 +462,12 @@ describe('what an accepted registration is warned of', () => {
     expect(warned(command)).toEqual(codes);
   });
 
-  it('of a version out of support says by which steps to upgrade', () => {
+  it('lists the upgrade steps of an unsupported version', () => {
     const [warning] = registrationWarnings(aCommand({ agentVersion: '9.55.0.0' }), NOON, [], TERMS);
     expect(warning?.message).toContain('9.59, then 9.63.7187.1');
   });
 
-  it('of a clock says how far and which way', () => {
+  it('reports the amount and direction of a clock skew', () => {
     const message = (ms: number): string | undefined =>
       registrationWarnings(aCommand({}, { sentAt: msAfter(NOON, ms) }), NOON, [], TERMS)[0]?.message;
     expect(message(120_000)).toContain('120 s ahead');
@@ -490,7 +484,7 @@ describe('what an accepted registration is warned of', () => {
       'address and name and machine id',
       { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', machineId: 'machine-1' },
     ],
-  ])('another entry with the same %s is a possible duplicate', (same, other) => {
+  ])('reports another entry with the same %s as a possible duplicate', (same, other) => {
     const [warning, ...others] = registrationWarnings(
       aCommand(),
       NOON,
@@ -503,7 +497,7 @@ describe('what an accepted registration is warned of', () => {
     expect(warning?.message).toMatch(new RegExp(`the same ${same}[.]$`));
   });
 
-  it('is in the answer and, by its codes, in the event', () => {
+  it('are in the response and, as codes, in the event', () => {
     const possibleDuplicates = [
       { hostId: 'host-2', friendlyName: 'another', ipAddress: '192.0.2.11', machineId: 'machine-2' },
     ];

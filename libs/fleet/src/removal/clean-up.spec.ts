@@ -14,7 +14,7 @@ import { msAfter, NOON } from '../testing/examples.js';
 
 const TIMING = { graceSeconds: 300, intervalSeconds: 60 };
 
-/** Entries that are leaving, oldest first; some may be held by somebody else. */
+/** Decommissioned entries, oldest first; some may be locked by another transaction. */
 interface Decommissioned {
   readonly hostId: string;
   readonly decommissionedAt: Date;
@@ -91,12 +91,12 @@ const decommissioned = (count: number, decommissionedAt: Date, locked = false): 
     locked,
   }));
 
-describe('a pass of the clean-up', () => {
+describe('a run of the clean-up', () => {
   it.each([
     [-1, 0],
     [0, 1],
     [1, 1],
-  ])('%d ms after the end of the grace removes %d', async (lateMs, removed) => {
+  ])('%d ms after the grace period removes %d', async (lateMs, removed) => {
     const removals = new RemovalsInMemory(decommissioned(1, msAfter(NOON, -300_000 - lateMs)));
     expect(await cleanUpOf(removals).run()).toEqual({ at: NOON, by: 'replica-1', removed, error: null });
     expect(removals.decommissioned).toHaveLength(1 - removed);
@@ -107,7 +107,7 @@ describe('a pass of the clean-up', () => {
     [false, msAfter(NOON, -300_000)],
     [true, null],
   ])(
-    'goes by both clocks, or by the availability clock alone when the wall clock has just stepped (%s)',
+    'uses both clocks, or only the availability clock when the wall clock has just stepped (%s)',
     async (hasJustStepped, decommissionedAt) => {
       const removals = new RemovalsInMemory([]);
       await cleanUpOf(removals, { hasJustStepped }).run();
@@ -115,27 +115,27 @@ describe('a pass of the clean-up', () => {
     },
   );
 
-  it('forgets nothing that is old until the wall clock has been steady for a day', async () => {
+  it('deletes no old records until the wall clock has been steady for a day', async () => {
     const removals = new RemovalsInMemory([], 0);
     await cleanUpOf(removals, { isSteady: false }).run();
     expect(removals.deleted).toEqual([null]);
   });
 
-  it('goes on until nothing is due, in batches of at most 500', async () => {
+  it('runs until nothing is due, in batches of at most 500', async () => {
     const removals = new RemovalsInMemory(decommissioned(1_200, msAfter(NOON, -600_000)));
     expect((await cleanUpOf(removals).run()).removed).toBe(1_200);
     expect(removals.batches).toEqual([500, 500, 200]);
     expect(CLEAN_UP_BATCH).toBe(500);
   });
 
-  it('passes over what somebody else holds, however much it is, and leaves that to the next pass', async () => {
+  it('skips locked entries and leaves them to the next run', async () => {
     const at = msAfter(NOON, -600_000);
     const removals = new RemovalsInMemory([...decommissioned(1_000, at, true), ...decommissioned(3, at)]);
     expect((await cleanUpOf(removals).run()).removed).toBe(3);
     expect(removals.decommissioned).toHaveLength(1_000);
   });
 
-  it('forgets events after 400 days, and plans a day after they expired', async () => {
+  it('deletes events after 400 days, and plans a day after they expired', async () => {
     const removals = new RemovalsInMemory([], 1_000);
     await cleanUpOf(removals).run();
     expect(removals.oldEvents).toBe(0);
@@ -146,27 +146,27 @@ describe('a pass of the clean-up', () => {
     });
   });
 
-  it('forgets at most 6,000 of what is old, so that nothing which is due waits for it; the rest is left to the next', async () => {
+  it('deletes at most 6,000 old records and leaves the rest to the next run', async () => {
     const removals = new RemovalsInMemory([], 10_000);
     await cleanUpOf(removals).run();
     expect(removals.oldEvents).toBe(4_000);
   });
 
-  it('that is told to stop ends after its present batch', async () => {
+  it('stops after its current batch', async () => {
     const removals = new RemovalsInMemory(decommissioned(1_500, msAfter(NOON, -600_000)));
     const cleanUp = cleanUpOf(removals);
     cleanUp.stop();
     expect((await cleanUp.run()).removed).toBe(500);
   });
 
-  it('that fails is recorded with what it had done, and fails aloud', async () => {
+  it('records a failed run with its progress, and throws', async () => {
     const removals = new RemovalsInMemory(decommissioned(900, msAfter(NOON, -600_000)));
     removals.failure = new Error('the disk is full');
     await expect(cleanUpOf(removals).run()).rejects.toThrow('the disk is full');
     expect(removals.runs).toEqual([{ at: NOON, by: 'replica-1', removed: 500, error: 'the disk is full' }]);
   });
 
-  it('that cannot even be recorded fails with its own reason', async () => {
+  it('throws its own error when it cannot be recorded', async () => {
     const removals = new RemovalsInMemory(decommissioned(900, msAfter(NOON, -600_000)));
     removals.failure = new Error('the disk is full');
     removals.recordingFails = true;
@@ -181,17 +181,17 @@ describe('an overdue clean-up', () => {
     [420_999, 0],
     [421_000, 1],
     [1_020_000, 600],
-  ])('%d ms after the oldest decommissioning is late by %d s', async (ageMs, seconds) => {
+  ])('%d ms after the oldest decommissioning is overdue by %d s', async (ageMs, seconds) => {
     expect(await monitorOf(decommissioned(1, msAfter(NOON, -ageMs))).overdueSeconds()).toBe(seconds);
   });
 
-  it('is not late when nothing is leaving', async () => {
+  it('is not overdue when nothing is decommissioned', async () => {
     expect(await monitorOf([]).overdueSeconds()).toBe(0);
   });
 });
 
-describe('the next pass', () => {
-  it('comes up to a fifth early and never late', () => {
+describe('the next run', () => {
+  it('starts up to a fifth early and never late', () => {
     const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3_600 }), fraction, (intervalSeconds, chance) => {
@@ -202,7 +202,7 @@ describe('the next pass', () => {
     );
   });
 
-  it('is drawn by chance, so that replicas drift apart', () => {
+  it('is jittered, so that replicas drift apart', () => {
     expect(nextRunDelayMs(TIMING, 0)).toBe(48_000);
     expect(nextRunDelayMs(TIMING, 0.5)).toBe(54_000);
   });

@@ -41,7 +41,7 @@ function rejectionOf(command: DecommissionCommand, record: LockedRecord): unknow
   return null;
 }
 
-it('promises to be gone a grace and two sweeps later', () => {
+it('the removal deadline is the grace period and two intervals later', () => {
   expect(removalDeadline(NOON, TIMING)).toEqual(msAfter(NOON, 420_000));
   expect(removalDeadline(NOON, { graceSeconds: 0, intervalSeconds: 1 })).toEqual(msAfter(NOON, 2_000));
 });
@@ -72,17 +72,17 @@ describe('decommissioning', () => {
       aDisconnectedServer(),
       { from: msAfter(NOON, -120_000).toISOString(), to: NOON.toISOString() },
     ],
-  ])('by the process server itself %s: the silence that it ends', (_case, entry, silence) => {
+  ])('by the process server itself %s records the ended silence', (_case, entry, silence) => {
     expect(decommissioned(aCommand(ITSELF), aLockedRecord({ entry })).change?.endedSilence?.detail).toEqual(silence);
   });
 
-  it('leaves nobody Connected for a replica whose clock is a second behind', () => {
+  it('ends the lease also for a replica whose clock is a second behind', () => {
     const { change } = decommissioned(aCommand(ITSELF), aLockedRecord({ entry: aProcessServer() }));
     const entry = change?.write.to === 'decommissioned' ? change.write.entry : aProcessServer();
     expect(connectionStateAt(AVAILABLE_AT_NOON - 1_000, entry)).toBe('Disconnected');
   });
 
-  it('does not move the end of a lease that has ended before', () => {
+  it('keeps the expiry of a lease that has already expired', () => {
     const entry = aProcessServer({ lease: aLease({ expiresAvailableMs: 5 }) });
     expect(decommissioned(aCommand(ITSELF), aLockedRecord({ entry })).change?.write).toMatchObject({
       entry: { lease: { expiresAvailableMs: 5 } },
@@ -92,7 +92,7 @@ describe('decommissioning', () => {
   it.each([
     ['by itself', ITSELF],
     ['by an operator', OPERATOR],
-  ])('again, %s, changes nothing and answers the same', (_case, by) => {
+  ])('a second time %s changes nothing and returns the same', (_case, by) => {
     const entry = aDecommissionedServer({ health: protecting(9) });
     expect(decommissioned(aCommand(by, { force: true }), aLockedRecord({ entry }))).toEqual({
       result: entry.decommission,
@@ -100,7 +100,7 @@ describe('decommissioning', () => {
   });
 });
 
-describe('a process server that asks to leave is refused', () => {
+describe('decommissioning by the process server itself is rejected for', () => {
   it.each([
     [
       'when it was purged',
@@ -156,9 +156,9 @@ describe('a process server that asks to leave is refused', () => {
   });
 });
 
-describe('an operator is refused', () => {
+describe('decommissioning by an operator is rejected', () => {
   it.each([
-    ['for one that nobody knows', aLockedRecord(), { code: 'process_server_not_found' }],
+    ['for an unknown host id', aLockedRecord(), { code: 'process_server_not_found' }],
     [
       'for one that is gone',
       aLockedRecord({ tombstone: aTombstone() }),
@@ -176,7 +176,7 @@ describe('an operator is refused', () => {
   it.each([
     [-1, null],
     [0, { code: 'process_server_disconnected' }],
-  ])('%d ms after the end of its lease: %j', (overdueMs, rejection) => {
+  ])('%d ms after the lease expired with %j', (overdueMs, rejection) => {
     const record = aLockedRecord({
       entry: aDisconnectedServer({ health: protecting(0) }),
       availableMs: AVAILABLE_AT_NOON + overdueMs,
@@ -187,7 +187,7 @@ describe('an operator is refused', () => {
 
 describe('the generation that the caller saw', () => {
   it.each([
-    ['is the present one', aLockedRecord({ entry: aProcessServer({ health: protecting(0) }) }), 3, null],
+    ['is the current one', aLockedRecord({ entry: aProcessServer({ health: protecting(0) }) }), 3, null],
     [
       'was replaced',
       aLockedRecord({ entry: aProcessServer({ health: protecting(0) }) }),
@@ -218,7 +218,7 @@ describe('the generation that the caller saw', () => {
     expect(rejectionOf(aCommand(OPERATOR, { generation }), record)).toEqual(rejection);
   });
 
-  it('counts also when it is forced, and for the process server itself', () => {
+  it('is checked also with force, and for the process server itself', () => {
     const record = aLockedRecord({ entry: aProcessServer() });
     const superseded = { code: 'generation_superseded', given: 2, current: 3 };
     expect(rejectionOf(aCommand(OPERATOR, { generation: 2, force: true, reason: 'test' }), record)).toEqual(superseded);
@@ -234,7 +234,7 @@ describe('protected machines', () => {
     ['an operator', OPERATOR, 0, null],
     ['an operator', OPERATOR, null, { code: 'machines_unknown' }],
     ['an operator', OPERATOR, 7, { code: 'machines_protected', protectedMachineCount: 7 }],
-  ] as const)('hold it back when %s asks and it last reported %j: %j', (_case, by, count, rejection) => {
+  ] as const)('are checked when %s asks after a reported count of %j: %j', (_case, by, count, rejection) => {
     const record = aLockedRecord({ entry: aProcessServer({ health: protecting(count) }) });
     expect(rejectionOf(aCommand(by), record)).toEqual(rejection);
   });
@@ -242,7 +242,7 @@ describe('protected machines', () => {
   it.each([
     ['itself', ITSELF],
     ['an operator', OPERATOR],
-  ] as const)('hold it back when %s asks and the last count could not be used', (_case, by) => {
+  ] as const)('prevent it when %s asks and the last count was invalid', (_case, by) => {
     const record = aLockedRecord({
       entry: aProcessServer({ health: { ...NO_REPORT, protectedMachinesUnknown: true } }),
     });
@@ -254,7 +254,7 @@ describe('protected machines', () => {
     ['itself', ITSELF, 7],
     ['an operator', OPERATOR, 7],
     ['an operator', OPERATOR, null],
-  ])('do not when %s forces with a reason', (_case, by, count) => {
+  ])('do not prevent it when %s forces with a reason', (_case, by, count) => {
     const record = aLockedRecord({ entry: aProcessServer({ health: protecting(count) }) });
     const { result, change } = decommissioned(aCommand(by, { force: true, reason: '  moved by hand ' }), record);
     expect(result.reason).toBe('moved by hand');
@@ -264,7 +264,7 @@ describe('protected machines', () => {
     });
   });
 
-  it.each([null, '', '   '])('force without a reason (%j) is refused', (reason) => {
+  it.each([null, '', '   '])('reject force without a reason (%j)', (reason) => {
     expect(
       rejectionOf(aCommand(OPERATOR, { force: true, reason }), aLockedRecord({ entry: aProcessServer() })),
     ).toEqual({

@@ -64,7 +64,7 @@ describe('a purge plan', () => {
     [-1, null],
     [0, 'plan_expired'],
     [1, 'plan_expired'],
-  ])('applied %d ms after its expiry is refused: %s', (lateMs, code) => {
+  ])('applied %d ms after its expiry is rejected: %s', (lateMs, code) => {
     const plan = aPlan(1);
     expect(checkPlanApplicable(plan, aCommand(), msAfter(plan.expiresAt, lateMs))?.code ?? null).toBe(code);
   });
@@ -74,11 +74,11 @@ describe('a purge plan', () => {
     [1, { code: 'plan_count_mismatch', expected: 1, planned: 2 }],
     [3, { code: 'plan_count_mismatch', expected: 3, planned: 2 }],
     [0, { code: 'plan_count_mismatch', expected: 0, planned: 2 }],
-  ])('of two, applied by somebody who expects %d, is refused: %j', (expectedCount, rejection) => {
+  ])('of two candidates, applied with expectedCount %d, is rejected: %j', (expectedCount, rejection) => {
     expect(checkPlanApplicable(aPlan(2), aCommand({ expectedCount }), NOON)).toEqual(rejection);
   });
 
-  it.each(['', '  '])('applied without a reason (%j) is refused', (reason) => {
+  it.each(['', '  '])('applied without a reason (%j) is rejected', (reason) => {
     expect(checkPlanApplicable(aPlan(1), aCommand({ reason }), NOON)).toEqual({ code: 'reason_required' });
   });
 
@@ -103,7 +103,7 @@ describe('a purge plan', () => {
   });
 });
 
-/** A fleet of a few host records, without a database. */
+/** A registry of a few records, in memory. */
 class SmallFleet extends Registry {
   failsAt: string | null = null;
   constructor(readonly records: Map<string, HostRecord>) {
@@ -195,7 +195,7 @@ const rejectionOf = (work: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('planning a purge', () => {
-  it('by an empty filter is refused', async () => {
+  it('rejects an empty filter', async () => {
     expect(await rejectionOf(planner().planning.plan({}, 'anna'))).toEqual({ code: 'empty_filter' });
   });
 
@@ -206,7 +206,7 @@ describe('planning a purge', () => {
     [5_000, 1_000, 4_000],
     [11_000, 1_000, 10_000],
     [12_000, 1_000, 10_000],
-  ])('of %d entries has %d candidates, and %d remain', async (count, planned, remain) => {
+  ])('with %d entries has %d candidates and %d remaining', async (count, planned, remain) => {
     const { plans, planning } = planner();
     plans.matching = candidates(count);
     const { plan, remaining } = await planning.plan({ connectionState: 'Disconnected' }, 'anna');
@@ -215,7 +215,7 @@ describe('planning a purge', () => {
     expect(MAX_PLAN_SIZE).toBe(1_000);
   });
 
-  it('makes a plan that lives 15 minutes', async () => {
+  it('creates a plan that expires after 15 minutes', async () => {
     const { plans, planning } = planner();
     plans.matching = candidates(2);
     const { plan } = await planning.plan({ connectionState: 'Disconnected' }, 'anna');
@@ -245,7 +245,7 @@ describe('applying a plan', () => {
     return { ...parts, planId: plan.planId };
   }
 
-  it('judges each entry again, and says why it left one', async () => {
+  it('checks each entry again, and returns the code of each skipped one', async () => {
     const { planning, fleet, planId } = await planned();
     expect(await planning.apply(planId, aCommand({ expectedCount: 5 }))).toEqual({
       purged: [
@@ -269,7 +269,7 @@ describe('applying a plan', () => {
   it.each([
     [false, ['machines_protected', 'process_server_connected'], null],
     [true, ['process_server_connected'], 'purged'],
-  ])('by force %s skips %j', async (force, codes, removal) => {
+  ])('with force %s skips %j', async (force, codes, removal) => {
     const { planning, fleet, planId } = await planned();
     const health = { ...NO_REPORT, protectedMachineCount: 2 };
     fleet.records.clear();
@@ -285,13 +285,13 @@ describe('applying a plan', () => {
     expect(fleet.records.get('host-0')?.tombstone ? 'purged' : null).toBe(removal);
   });
 
-  it('again answers the stored result, whatever is ordered then', async () => {
+  it('a second time returns the stored result, whatever the second command', async () => {
     const { planning, planId } = await planned();
     const first = await planning.apply(planId, aCommand({ expectedCount: 5 }));
     expect(await planning.apply(planId, aCommand({ expectedCount: 77, reason: '' }))).toEqual(first);
   });
 
-  it('twice at once answers the same twice', async () => {
+  it('twice concurrently returns the same result', async () => {
     const { planning, planId } = await planned();
     const [one, other] = await Promise.all([
       planning.apply(planId, aCommand({ expectedCount: 5 })),
@@ -301,7 +301,7 @@ describe('applying a plan', () => {
     expect(one?.purged).toHaveLength(1);
   });
 
-  it('that was stopped by the database is finished by the next attempt, which shows all that the plan purged', async () => {
+  it('after a database error completes with the next attempt, which returns all purges of the plan', async () => {
     const { planning, fleet, plans, planId } = await planned();
     fleet.failsAt = 'host-4';
     expect(await rejectionOf(planning.apply(planId, aCommand({ expectedCount: 5 })))).toEqual({
@@ -313,7 +313,7 @@ describe('applying a plan', () => {
     expect(result.purged.map(({ hostId }) => hostId)).toEqual(['host-0']);
   });
 
-  it('that nobody knows, or against its rules, purges nothing', async () => {
+  it('that is unknown or not applicable purges nothing', async () => {
     const { planning, fleet, plans, planId } = await planned();
     plans.size = 30;
     expect(await rejectionOf(planning.apply('another', aCommand()))).toEqual({ code: 'plan_not_found' });

@@ -42,7 +42,7 @@ describe('a purge', () => {
     ['a Disconnected entry', aDisconnectedServer()],
     ['a Decommissioned entry, at once', aDecommissionedServer()],
     ['an entry that last reported no protected machines', aDisconnectedServer({ health: protecting(0) })],
-  ])('turns %s into a tombstone', (_case, entry) => {
+  ])('replaces %s with a tombstone', (_case, entry) => {
     const { result, change } = purge(
       HOST_ID,
       aCommand({ reason: ' scrapped ', planId: 'plan-1' }),
@@ -65,7 +65,7 @@ describe('a purge', () => {
   it.each([
     [NOON, NOON.toISOString()],
     [null, null],
-  ])('writes the last heartbeat (%j) into its event', (lastHeartbeatAt, written) => {
+  ])('records the last heartbeat (%j) in its event', (lastHeartbeatAt, written) => {
     const { lease } = aDisconnectedServer();
     const { change } = purge(
       HOST_ID,
@@ -75,7 +75,7 @@ describe('a purge', () => {
     expect(change?.event.detail).toMatchObject({ lastHeartbeatAt: written });
   });
 
-  it('again changes nothing and answers the same', () => {
+  it('a second time changes nothing and returns the same', () => {
     const before = purge(HOST_ID, aCommand(), aLockedRecord({ entry: aDisconnectedServer() }));
     if (before.change?.write.to !== 'removed') throw new Error('nothing was removed');
     const again = purge(
@@ -90,7 +90,7 @@ describe('a purge', () => {
     [-1, { code: 'process_server_connected', leaseExpiresAt: NOON }],
     [0, null],
     [60_000, null],
-  ])('%d ms after the end of the lease is refused with %j', (overdueMs, rejection) => {
+  ])('%d ms after the lease expired is rejected with %j', (overdueMs, rejection) => {
     const record = aLockedRecord({
       entry: aDisconnectedServer(),
       at: msAfter(NOON, overdueMs),
@@ -100,7 +100,7 @@ describe('a purge', () => {
   });
 
   it.each([
-    ['of a host id that nobody knows', aLockedRecord(), 3, { code: 'process_server_not_found' }],
+    ['of an unknown host id', aLockedRecord(), 3, { code: 'process_server_not_found' }],
     [
       'of a generation that has registered again',
       aLockedRecord({ entry: aDisconnectedServer({ generation: 4 }) }),
@@ -143,11 +143,11 @@ describe('a purge', () => {
       3,
       { code: 'machines_unknown' },
     ],
-  ] as const)('%s is refused', (_case, record, generation, rejection) => {
+  ] as const)('%s is rejected', (_case, record, generation, rejection) => {
     expect(rejectionOf(aCommand({ generation }), record)).toEqual(rejection);
   });
 
-  it.each(['', '   '])('without a reason (%j) is refused', (reason) => {
+  it.each(['', '   '])('without a reason (%j) is rejected', (reason) => {
     expect(rejectionOf(aCommand({ reason }), aLockedRecord({ entry: aDisconnectedServer() }))).toEqual({
       code: 'reason_required',
     });
@@ -157,10 +157,10 @@ describe('a purge', () => {
   });
 
   it.each([
-    ['a Connected one', aProcessServer(), 'Connected'],
+    ['a Connected process server', aProcessServer(), 'Connected'],
     ['one that protects machines', aDisconnectedServer({ health: protecting(2) }), 'Disconnected'],
     ['one whose count of machines is unknown', aDisconnectedServer({ health: UNKNOWN_COUNT }), 'Disconnected'],
-  ])('that is forced takes %s, as an event of its own kind', (_case, entry, connectionState) => {
+  ])('with force removes %s, with an event of its own kind', (_case, entry, connectionState) => {
     const { change } = purge(HOST_ID, aCommand({ force: true }), aLockedRecord({ entry }));
     expect(change?.write).toMatchObject({ to: 'removed', allowConnected: true });
     expect(change?.event).toMatchObject({
@@ -169,7 +169,7 @@ describe('a purge', () => {
     });
   });
 
-  it('that a plan forces leaves a Connected one, and takes one that protects machines as an event of the forced kind', () => {
+  it('with force in a plan keeps a Connected process server, and removes one with protected machines with the forced event kind', () => {
     const command = aCommand({ force: true, planId: 'plan-1' });
     expect(rejectionOf(command, aLockedRecord({ entry: aProcessServer() }))).toMatchObject({
       code: 'process_server_connected',
@@ -185,7 +185,7 @@ describe('a purge', () => {
     });
   });
 
-  it('that is forced still takes only the generation that the operator saw', () => {
+  it('with force removes only the generation that the operator saw', () => {
     expect(
       rejectionOf(aCommand({ force: true }), aLockedRecord({ entry: aProcessServer({ generation: 4 }) })),
     ).toMatchObject({

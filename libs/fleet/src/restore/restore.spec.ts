@@ -16,12 +16,12 @@ const DIRECTORY: DirectoryRecord = { ...SITE, availableMs: 5_000, databaseIsOlde
 
 describe('a database and a data directory', () => {
   it.each([
-    ['that has no record yet', null, SITE, 0, null, false],
-    ['of the same instant', DIRECTORY, SITE, 5_000, null, false],
-    ['from before', DIRECTORY, SITE, 60_000, null, false],
-    ['from later: the database is a backup', DIRECTORY, SITE, 4_999, 'database_older_than_data_directory', false],
+    ['no record yet', null, SITE, 0, null, false],
+    ['a record of the same time', DIRECTORY, SITE, 5_000, null, false],
+    ['an earlier record', DIRECTORY, SITE, 60_000, null, false],
+    ['a later record: the database is a backup', DIRECTORY, SITE, 4_999, 'database_older_than_data_directory', false],
     [
-      'found later once, and not settled since',
+      'a record marked as later and unresolved',
       { ...DIRECTORY, databaseIsOlder: true },
       SITE,
       60_000,
@@ -29,25 +29,25 @@ describe('a database and a data directory', () => {
       false,
     ],
     [
-      'from after the next restore',
+      'a record from after the next restore',
       { ...DIRECTORY, epoch: 2, epochId: 'epoch-2' },
       SITE,
       60_000,
       'database_older_than_data_directory',
       false,
     ],
-    ['from before a restore elsewhere', DIRECTORY, { ...SITE, epoch: 2, epochId: 'epoch-2' }, 0, null, true],
+    ['a record from before a restore elsewhere', DIRECTORY, { ...SITE, epoch: 2, epochId: 'epoch-2' }, 0, null, true],
     [
-      'found later, then restored elsewhere',
+      'a record marked as later, then a restore elsewhere',
       { ...DIRECTORY, databaseIsOlder: true },
       { ...SITE, epoch: 2, epochId: 'epoch-2' },
       0,
       null,
       true,
     ],
-    ['of another restore of the same backup', DIRECTORY, { ...SITE, epochId: 'other' }, 0, null, true],
+    ['a record of another restore of the same backup', DIRECTORY, { ...SITE, epochId: 'other' }, 0, null, true],
     [
-      'of another site',
+      'a record of another site',
       { ...DIRECTORY, siteId: 'site-2', epochId: 'other' },
       SITE,
       60_000,
@@ -67,11 +67,11 @@ describe('the generation floor after a restore', () => {
     [0, 0, 1_048_576],
     [7, 0.5, 1_572_871],
     [4_292_870_142, 0.999999, 4_294_967_292],
-  ])('above %d, drawn %d, is %d', (highest, fraction, floor) => {
+  ])('above %d with random number %d is %d', (highest, fraction, floor) => {
     expect(floorAfterRestore(highest, fraction)).toBe(floor);
   });
 
-  it('leaves one generation at least, or there is none', () => {
+  it('leaves at least one generation, otherwise fails', () => {
     expect(() => floorAfterRestore(4_293_918_719, 0)).toThrow('generations_exhausted');
     expect(floorAfterRestore(4_293_918_718, 0)).toBe(4_294_967_294);
   });
@@ -90,7 +90,7 @@ const aRecord = (over: Partial<RemovalRecord> = {}): RemovalRecord => ({
   ...over,
 });
 
-describe('of the records of a host', () => {
+describe('lastRemovalRecords', () => {
   const returned = aRecord({ generation: 4, change: 'registered' });
   const again = aRecord({ generation: 4, change: 'clean_up' });
 
@@ -101,27 +101,37 @@ describe('of the records of a host', () => {
     [[aRecord(), returned, again], 'clean_up'],
     [[again, returned, aRecord()], 'clean_up'],
     [[aRecord({ siteId: 'site-2' })], undefined],
-  ])('%# the last one counts, in any order', (records, change) => {
+  ])('returns the last change of a host in any order (%#)', (records, change) => {
     expect(lastRemovalRecords(records, 'site-1').get(HOST_ID)?.change).toBe(change);
   });
 });
 
-describe('a recorded removal, after a restore,', () => {
+describe('repeating a recorded removal after a restore', () => {
   const tombstone = aTombstone();
 
   it.each([
-    ['makes a tombstone of an unknown host', aRecord(), aLockedRecord(), 'remembered'],
+    ['creates a tombstone for an unknown host', aRecord(), aLockedRecord(), 'remembered'],
     ['removes the entry of that generation', aRecord(), aLockedRecord({ entry: aProcessServer() }), 'removed'],
     [
-      'removes an entry of an earlier one',
+      'removes an entry of an earlier generation',
       aRecord({ generation: 5 }),
       aLockedRecord({ entry: aProcessServer() }),
       'removed',
     ],
-    ['leaves an entry of a later one', aRecord({ generation: 2 }), aLockedRecord({ entry: aProcessServer() }), null],
-    ['raises a tombstone of an earlier one', aRecord({ generation: 5 }), aLockedRecord({ tombstone }), 'remembered'],
-    ['leaves a tombstone of that generation', aRecord(), aLockedRecord({ tombstone }), null],
-    ['leaves a tombstone of a later one', aRecord({ generation: 2 }), aLockedRecord({ tombstone }), null],
+    [
+      'keeps an entry of a later generation',
+      aRecord({ generation: 2 }),
+      aLockedRecord({ entry: aProcessServer() }),
+      null,
+    ],
+    [
+      'raises a tombstone of an earlier generation',
+      aRecord({ generation: 5 }),
+      aLockedRecord({ tombstone }),
+      'remembered',
+    ],
+    ['keeps a tombstone of that generation', aRecord(), aLockedRecord({ tombstone }), null],
+    ['keeps a tombstone of a later generation', aRecord({ generation: 2 }), aLockedRecord({ tombstone }), null],
     [
       'changes nothing when the host registered again',
       aRecord({ change: 'registered', generation: 5 }),
@@ -133,7 +143,7 @@ describe('a recorded removal, after a restore,', () => {
     expect([result, change?.write.to ?? null]).toEqual([to !== null, to]);
   });
 
-  it('keeps who removed it, when and why', () => {
+  it('keeps the actor, time and reason of the removal', () => {
     const { change } = removeAgain(aRecord({ generation: 5 }), aLockedRecord({ entry: aProcessServer() }));
     expect(change?.write).toEqual({
       to: 'removed',

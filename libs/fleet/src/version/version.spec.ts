@@ -27,7 +27,7 @@ describe('a version', () => {
     ['0.0.0.0', { major: 0, minor: 0, build: 0, revision: 0 }],
     ['65535.65535.65535.65535', { major: 65_535, minor: 65_535, build: 65_535, revision: 65_535 }],
     ['09.063.07187.01', { major: 9, minor: 63, build: 7187, revision: 1 }],
-  ])('%s has four parts', (text, parts) => {
+  ])('%s is parsed into four parts', (text, parts) => {
     expect(parseVersion(text)).toEqual(parts);
   });
 
@@ -50,11 +50,11 @@ describe('a version', () => {
     '9.63.7187.100000',
     '9.6e1.1.1',
     '９.63.7187.1',
-  ])('%j is none', (text) => {
+  ])('%j is rejected', (text) => {
     expect(parseVersion(text)).toBeNull();
   });
 
-  it('written out and read again is the same', () => {
+  it('formatted and parsed again is equal', () => {
     fc.assert(fc.property(anyVersion, (one) => expect(parseVersion(formatVersion(one))).toEqual(one)));
   });
 });
@@ -72,11 +72,11 @@ describe('the order of versions', () => {
     expect(compareVersions(version(later), version(earlier))).toBeGreaterThan(0);
   });
 
-  it('finds a version equal to itself', () => {
+  it('is 0 for equal versions', () => {
     expect(compareVersions(version('9.63.7187.1'), version('9.63.7187.1'))).toBe(0);
   });
 
-  it('is the order of the keys', () => {
+  it('matches the order of the keys', () => {
     const sign = (number: number): number => Math.sign(number);
     const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
     const near = fc
@@ -89,7 +89,7 @@ describe('the order of versions', () => {
     );
   });
 
-  it('needs keys of sixteen digits', () => {
+  it('uses keys of sixteen digits', () => {
     expect(versionKey(version('9.63.7187.1'))).toBe('0009003f1c130001');
     expect(versionKey(version('65535.65535.65535.65535'))).toBe('ffffffffffffffff');
   });
@@ -110,7 +110,7 @@ describe('the support window', () => {
     ['8.65535.65535.65535', '9.3.0.0', 'NotSupported'],
     ['8.65535.65535.65535', '9.0.0.0', 'NotSupported'],
     ['9.0.0.0', '9.5.0.0', 'NotSupported'],
-  ])('leaves %s under a configuration server of %s %s', (agent, serverVersion, status) => {
+  ])('makes %s under a configuration server of %s %s', (agent, serverVersion, status) => {
     expect(versionStatus(version(agent), version(serverVersion))).toBe(status);
   });
 
@@ -124,7 +124,7 @@ describe('the support window', () => {
   });
 });
 
-describe('the way to a newer version', () => {
+describe('upgradePath', () => {
   it.each([
     ['9.16.0.0', '9.24.5.6', ['9.20', '9.24.5.6']],
     ['9.16.9.9', '9.20.5.6', ['9.20.5.6']],
@@ -151,11 +151,11 @@ describe('the version policy', () => {
     ['9.63.7187.0', 'exact', 'version_not_exact'],
     ['9.10.0.0', 'exact', 'version_not_exact'],
     ['9.63.7187.2', 'exact', 'version_newer_than_configuration_server'],
-  ] as const)('gives %s under %s the refusal %s', (agent, policy, code) => {
+  ] as const)('checks %s under %s with the rejection %s', (agent, policy, code) => {
     expect(checkVersion(version(agent), SERVER_VERSION, policy)?.code ?? null).toBe(code);
   });
 
-  it('says what to upgrade, and by which steps', () => {
+  it('names the component to upgrade and the steps', () => {
     expect(checkVersion(version('9.71.0.0'), SERVER_VERSION, 'same-or-earlier')?.upgradeFirst).toBe(
       'Upgrade the configuration server first: to 9.67, then 9.71.0.0.',
     );
