@@ -123,14 +123,14 @@ it.each([
 it('complete data without its passwords is not replaced by an empty database', async () => {
   await (await start()).stop();
   await rm(join(directory, 'database-passwords.json'));
-  await expect(start()).rejects.toThrow(/database-passwords\.json is missing\. Put it back/);
+  await expect(start()).rejects.toThrow(/database-passwords\.json is missing\. Restore it from a backup/);
   expect(await readdir(join(directory, 'private-database'))).toContain('configuration_server');
 });
 
 it('a folder of other origin is not removed', async () => {
   await mkdir(join(directory, 'private-database'));
   await writeFile(join(directory, 'private-database', 'thesis.txt'), 'years of work');
-  await expect(start()).rejects.toThrow(/was not made by the configuration server/);
+  await expect(start()).rejects.toThrow(/was not created by the configuration server/);
   expect(await readFile(join(directory, 'private-database', 'thesis.txt'), 'utf8')).toBe('years of work');
 });
 
@@ -230,6 +230,6 @@ it('a server that fails to start reports the last lines of its log', async () =>
   await (await start()).stop();
   await writeFile(join(directory, 'private-database', 'ibdata1'), 'torn');
   await expect(start()).rejects.toThrow(
-    /did not start: it (has ended|ended by exit code 1)\n[^]*ibdata1[^]*The whole log: .*database\.log/,
+    /did not start: it (has ended|ended by exit code 1)\n[^]*ibdata1[^]*Full log: .*database\.log/,
   );
 });

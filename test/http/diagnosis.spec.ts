@@ -221,7 +221,7 @@ describe('the diagnosis', () => {
           kind: 'refused_host_id_conflict',
           sourceAddress: '127.0.0.1',
           meaning: expect.stringContaining('same host id'),
-          recommendedActions: expect.stringContaining('host id of its own'),
+          recommendedActions: expect.stringContaining('its own host id'),
         },
       ]);
     });

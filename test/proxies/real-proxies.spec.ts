@@ -120,7 +120,7 @@ describe.each<[keyof Routes, number]>([
     const conflict = await heartbeat(other, { machineId: 'a-clone' });
     expect([conflict.status, String(conflict.body['detail'])]).toEqual([
       409,
-      expect.stringContaining(`${one} holds it, ${other} asked`),
+      expect.stringContaining(`${one} is registered, ${other} sent the request`),
     ]);
     await call(route, other, 'POST', `${path}/purge`, {
       authorization: cluster.admin,

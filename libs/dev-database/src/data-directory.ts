@@ -5,7 +5,7 @@ import { errorMessage } from '@app/platform';
 import { type DatabaseProgram } from './database-program.js';
 import { tail, runCommand } from './processes.js';
 
-/** Fills an empty data folder with what the server needs to start; root@localhost has no password then. */
+/** Initialises an empty data directory; root@localhost has no password afterwards. */
 export async function initializeDataDirectory(
   program: DatabaseProgram,
   argumentsForData: readonly string[],
@@ -15,15 +15,15 @@ export async function initializeDataDirectory(
       ? await runCommand(program.path, [...argumentsForData, '--initialize-insecure'])
       : await runCommand(program.path, [...argumentsForData, ...BOOTSTRAP], { input: await mariadbTables(program) });
   if (ok) return;
-  // Ubuntu confines MySQL to /var/lib/mysql, and the server then says no more than "permission denied".
+  // Ubuntu's AppArmor profile confines MySQL to /var/lib/mysql; the server then reports only "permission denied".
   const confined = program.family === 'mysql' && existsSync('/etc/apparmor.d/usr.sbin.mysqld');
   const hint = confined
-    ? "\nUbuntu's AppArmor profile for MySQL may forbid this folder. Set DATABASE_URL to a server that runs already instead."
+    ? "\nUbuntu's AppArmor profile for MySQL may forbid this folder. Set DATABASE_URL to an existing server instead."
     : '';
-  throw new Error(`${program.path} could not make its data:\n${tail(output)}${hint}`);
+  throw new Error(`${program.path} could not initialise its data directory:\n${tail(output)}${hint}`);
 }
 
-/** As mariadb-install-db has it. */
+/** The bootstrap flags of mariadb-install-db. */
 const BOOTSTRAP = [
   '--bootstrap',
   '--log-warnings=0',
@@ -33,12 +33,12 @@ const BOOTSTRAP = [
   '--innodb-log-file-size=8M',
 ];
 
-/** In this order; named `mysql_...` up to MariaDB 10.11 and `mariadb_...` later. */
+/** In this order; their prefix is `mysql_` up to MariaDB 10.11 and `mariadb_` later. */
 const SCRIPTS = ['system_tables.sql', 'performance_tables.sql', 'system_tables_data.sql'];
 
 /**
- * What mariadb-install-db would feed to the server. Not by that program itself: it needs my_print_defaults, which Debian keeps
- * in another package, and as root it changes the owner of the system's PAM plug-in.
+ * The SQL that mariadb-install-db would send to the server. That program is not used: it needs my_print_defaults, which
+ * Debian packages separately, and as root it changes the owner of the system's PAM plug-in.
  */
 async function mariadbTables(program: DatabaseProgram): Promise<string> {
   const folder = await shareFolderOf(program);
@@ -46,10 +46,10 @@ async function mariadbTables(program: DatabaseProgram): Promise<string> {
     SCRIPTS.map((name) => readEither(join(folder, `mariadb_${name}`), join(folder, `mysql_${name}`))),
   ).catch((error: unknown) => {
     throw new Error(
-      `${program.path} is there, but not all that belongs to it (${errorMessage(error)}). Install the whole server package of MariaDB.`,
+      `${program.path} is incomplete (${errorMessage(error)}). Install the full server package of MariaDB.`,
     );
   });
-  // One statement a line; the variables of newer and older versions for "root logs in by password".
+  // One statement a line; the variables of newer and older versions for password login of root.
   const root = [
     'CREATE DATABASE IF NOT EXISTS mysql;',
     'USE mysql;',
@@ -59,7 +59,7 @@ async function mariadbTables(program: DatabaseProgram): Promise<string> {
   return [...root, ...scripts, ''].join('\n');
 }
 
-/** The scripts lie beside the character sets, whose folder the server names. */
+/** The scripts are next to the character sets, whose folder the server reports. */
 async function shareFolderOf({ path }: DatabaseProgram): Promise<string> {
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : [];
   const { output } = await runCommand(path, ['--no-defaults', ...asRoot, '--verbose', '--help']);

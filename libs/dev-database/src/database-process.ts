@@ -10,7 +10,7 @@ import { errorCode, errorMessage, isProcessRunning, withProgress } from '@app/pl
 import { type DatabaseProgram } from './database-program.js';
 import { terminateProcess, tail, ownerOf, findProcessesByArgument } from './processes.js';
 
-/** Where a MySQL-family server is reached: a Unix socket. */
+/** The address of a MySQL-family server with a Unix socket. */
 export interface PrivateDatabaseAddress {
   readonly socketPath: string;
   readonly user: string;
@@ -18,10 +18,10 @@ export interface PrivateDatabaseAddress {
   readonly database: string;
 }
 
-/** `throw-away` is for tests: quick to make, small, and its user may make schemas. */
+/** `ephemeral` is for tests: quick to create, small, and its user may create schemas. */
 export type DatabaseProfile = 'production' | 'ephemeral';
 
-/** The files of one private database, all inside its directory but, when that name is long, the socket. */
+/** The files of one private database, all inside its directory, except the socket when its path would be too long. */
 export interface DatabasePaths {
   readonly directory: string;
   readonly data: string;
@@ -36,9 +36,9 @@ export interface RunningDatabase {
 
 type Login = Pick<PrivateDatabaseAddress, 'socketPath' | 'user' | 'password'>;
 
-/** Crash recovery of a full redo log takes its time. */
+/** Crash recovery of a full redo log takes time. */
 const START_TIMEOUT_MS = 120_000;
-/** What a socket's name may take: 103 bytes on macOS, 107 on Linux. */
+/** The maximum length of a socket path is 103 bytes on macOS and 107 on Linux. */
 const SOCKET_NAME_BYTES = 100;
 
 export async function resolvePaths(directory: string): Promise<DatabasePaths> {
@@ -46,7 +46,7 @@ export async function resolvePaths(directory: string): Promise<DatabasePaths> {
   await mkdir(temporaryDirectory(directory), { recursive: true, mode: 0o700 });
   const real = await realpath(directory);
   const data = join(real, 'private-database');
-  // Inside the data, a folder nobody else enters: until its password is set, root has none.
+  // The data folder is private, which protects the socket while root has no password.
   const near = socketIn(data);
   return {
     directory: real,
@@ -57,17 +57,17 @@ export async function resolvePaths(directory: string): Promise<DatabasePaths> {
 }
 
 /**
- * The servers that run on this very data: none or one, or several when starts were killed in bad moments. The processes themselves
- * are asked: a run can be killed between the start of a server and any note of it.
+ * Finds the servers that run on this data directory: usually at most one, several after killed starts. Reads the
+ * process table, because a start can be killed before it writes a file.
  */
 export function findServersForDataDir(data: string): RunningDatabase[] {
-  const users = [process.geteuid?.() ?? 0, ownerOf(data) ?? NaN]; // no third one's, who may pretend
+  const users = [process.geteuid?.() ?? 0, ownerOf(data) ?? NaN]; // processes of other users could imitate a server
   return findProcessesByArgument(dataArgument(data), users)
     .filter(({ commandLine }) => SERVER_IN_COMMAND.test(commandLine))
     .map(({ pid, commandLine }) => ({ pid, socketPath: SOCKET_IN_COMMAND.exec(commandLine)?.[1] ?? socketIn(data) }));
 }
 
-/** Starts the server and returns when it answers. @throws Error with the last lines of its log. */
+/** Starts the server and resolves when it is ready. @throws Error with the last lines of its log. */
 export async function startDatabase(
   program: DatabaseProgram,
   paths: DatabasePaths,
@@ -76,11 +76,11 @@ export async function startDatabase(
   progress: (line: string) => void,
 ): Promise<RunningDatabase> {
   if (dirname(paths.socket) !== paths.data) await createSocketFolder(dirname(paths.socket));
-  // MySQL refuses a socket whose lock names a process that lives, even when the number has gone to another program since.
+  // MySQL rejects a socket whose lock names a running process, even if the pid has been reused.
   for (const stale of [paths.socket, `${paths.socket}.lock`]) await rm(stale, { force: true });
-  await rename(paths.log, `${paths.log}.before`).catch(() => undefined); // none at the first start
+  await rename(paths.log, `${paths.log}.before`).catch(() => undefined); // the first start has no log
   const log = openSync(paths.log, 'a', 0o600);
-  // A process group of its own: a Ctrl-C in the terminal reaches us, and we stop it in our own time.
+  // In its own process group, so that Ctrl-C in the terminal does not reach it before this process stops it.
   const child = spawn(program.path, argumentsFor(program, paths, profile), {
     cwd: paths.directory,
     detached: true,
@@ -104,13 +104,13 @@ export async function startDatabase(
   } catch (error) {
     await terminateProcess(pid, 10_000);
     throw new Error(
-      `The private database did not start: ${errorMessage(error)}\n${await logOf(paths)}\nThe whole log: ${paths.log}`,
+      `The private database did not start: ${errorMessage(error)}\n${await logOf(paths)}\nFull log: ${paths.log}`,
     );
   }
   return running;
 }
 
-/** False when it ends, refuses the login, or gives no answer in time. */
+/** False when the server ends, rejects the login, or does not respond in time. */
 export async function isReadyWithin(
   waitMs: number,
   running: RunningDatabase,
@@ -122,7 +122,7 @@ export async function isReadyWithin(
   );
 }
 
-/** Returns when it is gone. Never touches another program that has its number by now. */
+/** Stops the server and resolves when it has ended. Another program with the same pid is not touched. */
 export async function stopServer(
   paths: DatabasePaths,
   { pid, socketPath }: RunningDatabase,
@@ -131,27 +131,30 @@ export async function stopServer(
   if (findServersForDataDir(paths.data).some((running) => running.pid === pid)) await terminateProcess(pid, graceMs);
   for (const left of [socketPath, `${socketPath}.lock`]) await rm(left, { force: true });
   const folder = dirname(socketPath);
-  if (folder !== paths.data) await rmdir(folder).catch(() => undefined); // not empty, or gone: no harm either way
+  if (folder !== paths.data) await rmdir(folder).catch(() => undefined); // not empty or already removed
 }
 
-/** Never the system's: a server that starts removes all `#sql…` files there, also those of others that run, and these crash then (seen with MariaDB 10.11.19). */
+/**
+ * Not the system's: a starting server removes all `#sql…` files there, including those of other servers, which then
+ * crash (seen with MariaDB 10.11.19).
+ */
 const temporaryDirectory = (directory: string): string => join(directory, 'temporary');
 
 const dataArgument = (data: string): string => `--datadir=${data}`;
 const socketIn = (data: string): string => join(data, 'database.sock');
-/** A program to back the data up has its argument, too. */
+/** Matches the server itself: a backup program has the same argument. */
 const SERVER_IN_COMMAND = /^([^\0]*\/)?(mariadbd|mysqld)[\0 ]/;
-/** As {@link argumentsFor} has them, one behind the other; the socket's own name may hold spaces. */
+/** Matches the order of {@link argumentsFor}; the socket path may contain spaces. */
 const SOCKET_IN_COMMAND = /--socket=(.*?)[\0 ]--pid-file=/;
 
-/** Flags that making the data and serving it have in common. */
+/** The flags for both the initialisation and the server. */
 export function argumentsForData({ family }: DatabaseProgram, paths: DatabasePaths): string[] {
   return [
     '--no-defaults',
     dataArgument(paths.data),
     `--tmpdir=${temporaryDirectory(paths.directory)}`,
     ...(process.getuid?.() === 0 ? ['--user=root'] : []),
-    // Else MySQL wants /var/lib/mysql-files, which only a whole installation has.
+    // Without it MySQL requires /var/lib/mysql-files, which only a full installation has.
     ...(family === 'mysql' ? ['--secure-file-priv=NULL'] : []),
   ];
 }
@@ -179,18 +182,18 @@ function argumentsFor(program: DatabaseProgram, paths: DatabasePaths, profile: D
   ];
 }
 
-/** Since MySQL 8.0.30; MariaDB kept the file size. */
+/** MySQL has the capacity since 8.0.30; MariaDB has only the file size. */
 function hasRedoLogCapacity({ family, version: [major, minor, patch] }: DatabaseProgram): boolean {
   return family === 'mysql' && (major > 8 || (major === 8 && (minor > 0 || patch >= 30)));
 }
 
-/** 1 GB, or an eighth of what this process may have; a container's limit counts. */
+/** 1 GB, or an eighth of the memory limit of this process or container. */
 function servingPoolMb(): number {
   const limitBytes = process.constrainedMemory?.() || Infinity;
   return Math.max(64, Math.min(1024, Math.floor(Math.min(totalmem(), limitBytes) / 8 / 2 ** 20)));
 }
 
-/** One and the same for one directory, so that the next start finds a server left behind. */
+/** Deterministic for a directory, so that the next start finds a remaining server. */
 function socketFolderFor(directory: string): string {
   const name = createHash('sha256')
     .update(`${process.getuid?.() ?? 0}:${directory}`)
@@ -199,14 +202,16 @@ function socketFolderFor(directory: string): string {
   return join(tmpdir(), `configuration-server-${name}`);
 }
 
-/** Its name can be foretold and the temporary folder is everybody's, so what is found there is not trusted. */
+/** Its name is predictable and the temporary folder is public, so an existing folder is not trusted. */
 async function createSocketFolder(folder: string): Promise<void> {
   await mkdir(folder, { mode: 0o700 }).catch((error: unknown) => {
     if (errorCode(error) !== 'EEXIST') throw error;
   });
   const found = await lstat(folder);
   if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? 0) || (found.mode & 0o077) !== 0) {
-    throw new Error(`${folder} is not ours alone. Remove it, or use a data directory with a shorter name.`);
+    throw new Error(
+      `${folder} can be accessed by other users. Remove it, or use a data directory with a shorter name.`,
+    );
   }
 }
 
@@ -224,12 +229,12 @@ async function waitUntilReady(
     if (ended !== undefined) throw new Error(ended);
     if (errorCode(pingError) === 'ER_ACCESS_DENIED_ERROR') throw pingError;
     if (performance.now() > deadlineMs)
-      throw new Error(`no answer within ${waitMs / 1000} s (${errorMessage(pingError)})`);
+      throw new Error(`no response within ${waitMs / 1000} s (${errorMessage(pingError)})`);
     await pause(50);
   }
 }
 
-/** Undefined when it answered, else why not. */
+/** Undefined when the server responds, otherwise the error. */
 async function ping(login: Login): Promise<unknown> {
   try {
     const connection = await createConnection({ ...login, connectTimeout: 2_000 });

@@ -2,7 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { tail, runCommand } from './processes.js';
 
-/** The two servers differ in a few flags; each refuses to start with one that only the other knows. */
+/** The database families, which differ in a few flags; each server fails to start with a flag of the other. */
 export type DatabaseFamily = 'mariadb' | 'mysql';
 
 export interface DatabaseProgram {
@@ -12,7 +12,7 @@ export interface DatabaseProgram {
   readonly version: readonly [number, number, number];
 }
 
-/** A PATH that is not root's often lacks the folders in which a system keeps its servers. */
+/** The folders of database servers, which are often missing in the PATH of an ordinary user. */
 const STANDARD_FOLDERS = [
   '/usr/sbin',
   '/usr/local/sbin',
@@ -27,10 +27,10 @@ const STANDARD_FOLDERS = [
 export class DatabaseProgramMissing extends Error {
   constructor(because = '') {
     super(
-      'The configuration server needs MariaDB (10.6 or newer) or MySQL (8.0 or newer), and found neither on this machine. ' +
+      'The configuration server needs MariaDB (10.6 or newer) or MySQL (8.0 or newer), and found neither. ' +
         'Install one (Debian or Ubuntu: "sudo apt-get install mariadb-server-core"; Fedora: "sudo dnf install mariadb-server"; ' +
-        'macOS: "brew install mariadb") and start again; it runs privately, nothing else has to be set up. ' +
-        'Or name a server that runs already: DATABASE_URL=mysql://user:password@host:3306/database.' +
+        'macOS: "brew install mariadb") and start again; the server runs it privately, without further setup. ' +
+        'Or use an existing server: DATABASE_URL=mysql://user:password@host:3306/database.' +
         because,
     );
     this.name = 'DatabaseProgramMissing';
@@ -38,7 +38,8 @@ export class DatabaseProgramMissing extends Error {
 }
 
 /**
- * The first usable server, MariaDB before MySQL unless a family is named. As root on Debian or Ubuntu a missing one is installed.
+ * Finds the first usable server, MariaDB before MySQL unless a family is given. As root on Debian or Ubuntu, a missing
+ * server is installed.
  * @throws DatabaseProgramMissing
  */
 export async function findDatabaseProgram(
@@ -47,12 +48,12 @@ export async function findDatabaseProgram(
 ): Promise<DatabaseProgram> {
   const found = await locateProgram(family);
   if (found) return found;
-  // Data made by MySQL stays MySQL's: installing MariaDB would not open it.
+  // MariaDB cannot open the data of MySQL.
   if (family === 'mysql' || !(await canInstall())) throw new DatabaseProgramMissing();
-  progress('No MariaDB or MySQL on this machine: installing mariadb-server-core with apt-get, about half a minute ...');
+  progress('No MariaDB or MySQL found: installing mariadb-server-core with apt-get, about half a minute ...');
   const lastLines = await install();
   const installed = await locateProgram(family);
-  if (!installed) throw new DatabaseProgramMissing(`\nInstalling it with apt-get did not work:\n${lastLines}`);
+  if (!installed) throw new DatabaseProgramMissing(`\nThe installation with apt-get failed:\n${lastLines}`);
   return installed;
 }
 
@@ -68,7 +69,7 @@ async function locateProgram(family?: DatabaseFamily): Promise<DatabaseProgram |
   return undefined;
 }
 
-/** `mysqld` is often a link to `mariadbd`, so the name says nothing. Undefined when it does not run at all. */
+/** Runs the server to read its family and version: `mysqld` is often a link to `mariadbd`. Undefined when it cannot run. */
 async function identify(path: string): Promise<DatabaseProgram | undefined> {
   const { ok, output } = await runCommand(path, ['--no-defaults', '--version']);
   const version = /Ver (\d+)\.(\d+)\.(\d+)/.exec(output);
@@ -78,7 +79,7 @@ async function identify(path: string): Promise<DatabaseProgram | undefined> {
 }
 
 function foldersOnPath(): string[] {
-  // An empty or relative entry means the current folder, which is no place to take a server from.
+  // An empty or relative entry means the current folder, which is not trusted.
   return (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'));
 }
 
@@ -97,11 +98,11 @@ async function canInstall(): Promise<boolean> {
   return isDebian && process.getuid?.() === 0 && (await runCommand('apt-get', ['--version'])).ok;
 }
 
-/** Returns the last lines of what apt-get said; whether it worked shows when the server is looked for again. */
+/** Returns the last lines of the output of apt-get; the next search shows whether it succeeded. */
 async function install(): Promise<string> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const lockTimeout = ['-o', 'DPkg::Lock::Timeout=120'];
-  // One broken source fails the update, though the package may well come from another.
+  // One broken source fails the update, but the package may come from another source.
   const update = await runCommand('apt-get', [...lockTimeout, 'update'], { env });
   const options = ['-y', '--no-install-recommends', '--no-remove'];
   const installation = await runCommand('apt-get', [...lockTimeout, 'install', ...options, await packageName()], {
@@ -110,7 +111,7 @@ async function install(): Promise<string> {
   return tail(update.ok ? installation.output : `${update.output}\n${installation.output}`);
 }
 
-/** Older releases (Debian 11, Ubuntu 22.04) have only the name with the version in it. */
+/** Older releases (Debian 11, Ubuntu 22.04) have only package names with a version. */
 async function packageName(): Promise<string> {
   const unversioned = 'mariadb-server-core';
   const { ok, output } = await runCommand('apt-cache', ['pkgnames', unversioned]);

@@ -36,14 +36,14 @@ export { type DatabaseProfile, type PrivateDatabaseAddress } from './database-pr
 export interface PrivateDatabase {
   readonly address: PrivateDatabaseAddress;
   readonly pid: number;
-  /** It was already running, left behind by a server that was killed. */
+  /** Whether the server was already running, after its previous owner was killed. */
   readonly adopted: boolean;
-  /** Returns when its process is gone. A second call waits for the first. */
+  /** Resolves when the process has ended. A second call waits for the first. */
   stop(): Promise<void>;
 }
 
 export interface PrivateDatabaseOptions {
-  /** All of its files go here, readable by nobody else. */
+  /** The directory of all its files, readable only by the owner. */
   readonly directory: string;
   readonly profile: DatabaseProfile;
   readonly database?: string;
@@ -55,7 +55,7 @@ interface Passwords {
   readonly user: string;
 }
 
-/** Written last of all: where it is missing, nothing was ever acknowledged from the data. */
+/** Written last: without the marker, no data was ever acknowledged. */
 interface Marker {
   readonly family: DatabaseFamily;
   readonly database: string;
@@ -65,8 +65,9 @@ const USER = 'configuration_server';
 const STOP_TIMEOUT_MS = 60_000;
 
 /**
- * A server of our own on the data in `directory`: made at the first start, found again at the next, never two at once.
- * @throws DatabaseProgramMissing, DirectoryInUse (another start is at it this moment), UnsafeFile, or Error that says what to do.
+ * Opens a private server on the data in `directory`: created at the first start, adopted when it already runs, never
+ * started twice.
+ * @throws DatabaseProgramMissing, DirectoryInUse (during another start), UnsafeFile, or Error with the required action.
  */
 export async function openPrivateDatabase({
   directory,
@@ -75,7 +76,7 @@ export async function openPrivateDatabase({
   progress,
 }: PrivateDatabaseOptions): Promise<PrivateDatabase> {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(database))
-    throw new Error(`"${database}" cannot be the name of a database: lower-case letters, digits and _ only.`);
+    throw new Error(`"${database}" is not a valid database name: use lower-case letters, digits and _ only.`);
   const paths = await resolvePaths(directory);
   await assertPrivateFolder(paths.directory);
   const lock = await lockDirectory(paths.directory, 'opening.pid');
@@ -98,7 +99,7 @@ export async function openPrivateDatabase({
   }
 }
 
-/** Ends what a killed run left running on the data in `directory`. */
+/** Stops a server on the data in `directory` whose owner was killed. */
 export async function stopOrphanedDatabase(directory: string): Promise<void> {
   const paths = await resolvePaths(directory);
   for (const left of findServersForDataDir(paths.data)) await stopServer(paths, left, 10_000);
@@ -121,7 +122,7 @@ async function openWith(options: OpenOptions): Promise<OpenResult> {
   const { paths, profile, database, progress } = options;
   const existing = await readMarker(paths);
   if (existing && existing.marker.database !== database)
-    throw new Error(`${paths.directory} holds the database ${existing.marker.database}, not ${database}.`);
+    throw new Error(`${paths.directory} contains the database ${existing.marker.database}, not ${database}.`);
 
   const left = findServersForDataDir(paths.data);
   const [only] = left;
@@ -146,14 +147,17 @@ async function openWith(options: OpenOptions): Promise<OpenResult> {
   };
 }
 
-/** Undefined when it was never finished. @throws Error when a part of a finished one is gone: better stop than begin empty. */
+/**
+ * Undefined when the creation was never completed. @throws Error when a part of a complete database is missing: failing
+ * is safer than starting with an empty registry.
+ */
 async function readMarker(paths: DatabasePaths): Promise<{ marker: Marker; passwords: Passwords } | undefined> {
   const marker = await readJson<Marker>(markerIn(paths), false);
   if (!marker) return undefined;
   const passwords = await readJson<Passwords>(passwordsIn(paths), true);
   if (passwords && (await exists(paths.data))) return { marker, passwords };
   throw new Error(
-    `${passwords ? paths.data : passwordsIn(paths)} is missing. Put it back from a backup, or move ${paths.directory} away to begin with an empty registry.`,
+    `${passwords ? paths.data : passwordsIn(paths)} is missing. Restore it from a backup, or move ${paths.directory} away to start with an empty registry.`,
   );
 }
 
@@ -168,13 +172,13 @@ async function resolveBinary(
     if (!(error instanceof DatabaseProgramMissing)) throw error;
     const name = { mariadb: 'MariaDB', mysql: 'MySQL' }[family];
     throw new Error(
-      `The data in ${directory} was made by ${name}, which is not on this machine. Install it, or move that folder away to begin with an empty registry.`,
+      `The data in ${directory} was created by ${name}, which is not installed. Install it, or move that folder away to start with an empty registry.`,
       { cause: error },
     );
   }
 }
 
-/** From nothing to a running server with its database, its user and its marker. */
+/** Creates and starts a server with its database, its user and its marker. */
 async function createDatabase({
   paths,
   profile,
@@ -188,7 +192,7 @@ async function createDatabase({
   await mkdir(paths.data, { mode: 0o700 });
   await withProgress(
     progress,
-    `Making a private database in ${paths.directory}`,
+    `Creating a private database in ${paths.directory}`,
     initializeDataDirectory(program, argumentsForData(program, paths)),
   );
   const running = await startDatabase(program, paths, profile, { user: 'root', password: '' }, progress);
@@ -203,11 +207,11 @@ async function createDatabase({
   return { running, password: passwords.user };
 }
 
-/** The passwords are written before the data, so data without them is not ours to remove. */
+/** The passwords are written before the data, so data without passwords belongs to another program and is kept. */
 async function removePartialInstall(paths: DatabasePaths): Promise<void> {
   if (!(await exists(paths.data))) return;
   if (!(await exists(passwordsIn(paths))))
-    throw new Error(`${paths.data} exists, but was not made by the configuration server. Move it away.`);
+    throw new Error(`${paths.data} exists, but was not created by the configuration server. Move it away.`);
   await rm(paths.data, { recursive: true, force: true, maxRetries: 3 });
 }
 
@@ -259,7 +263,7 @@ async function readJson<T>(path: string, isSecret: boolean): Promise<T | undefin
   }
 }
 
-/** Whole or not at all, and there after a power cut: a marker lost later would condemn good data. */
+/** Writes atomically and durably: a marker lost in a power failure would make good data look incomplete. */
 async function writeDurably(path: string, text: string): Promise<void> {
   await writePrivateFile(`${path}.draft`, text);
   await rename(`${path}.draft`, path);

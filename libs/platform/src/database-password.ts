@@ -2,9 +2,10 @@ const SECTION = /^\s*\[(.*?)\]\s*$/;
 const CREDENTIALS = 'mysqlcredentials';
 
 /**
- * The password that a file holds: all of it but for white space around, or, where it has a section `[MySQLCredentials]`, the value of
- * `MySQLUserPassword`, of `MySQLRootPassword` for `root`. A value ends with its line, so that `#` and `;` are part of it.
- * @throws Error that names the line that is missing.
+ * Reads the password from the content of a file: the whole text without surrounding white space or, with a section
+ * `[MySQLCredentials]`, the value of `MySQLUserPassword` (`MySQLRootPassword` for `root`). A value extends to the end
+ * of its line, including `#` and `;`.
+ * @throws Error that names a missing key.
  */
 export function databasePassword(content: string, user: string): string {
   const text = content.replace(/^\uFEFF/, '');

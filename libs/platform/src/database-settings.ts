@@ -4,7 +4,7 @@ import { databasePassword } from './database-password.js';
 import { errorMessage } from './running-process.js';
 import { validateTlsPair } from './tls-pair.js';
 
-/** TLS to the database, in the driver's words. */
+/** The TLS options of the database driver. */
 export interface DatabaseTlsSettings {
   readonly ca?: string;
   readonly cert?: string;
@@ -24,24 +24,24 @@ export interface DatabaseHostSettings {
   readonly port: number;
 }
 
-/** A server reached by its Unix socket, or over TCP; or several, of which one at a time takes writes. */
+/** A server with a Unix socket, one with TCP, or several of which one accepts writes at a time. */
 export type DatabaseSettings =
   | (DatabaseLogin & { readonly socketPath: string })
   | (DatabaseLogin &
       DatabaseHostSettings & { readonly others: readonly DatabaseHostSettings[]; readonly ssl?: DatabaseTlsSettings });
 
 type AddError = (message: string) => void;
-/** The text of a file; null, and a fault by name, when it cannot be read. */
+/** Reads a text file; returns null and reports an error by name when it cannot be read. */
 export type ReadFile = (name: string, path: string) => string | null;
 
 const MODES = ['required', 'verify-ca', 'verify-identity'];
 const FILES = ['sslCa', 'sslCert', 'sslKey'] as const;
-/** Only what is obeyed: a parameter that changes nothing would mislead. */
+/** The supported parameters; others are rejected, because ignoring them would mislead. */
 const PARAMETERS = new Set(['socket', 'ssl', ...FILES]);
 const FORM =
   'mysql://user@host:port/database (further hosts after commas) or mysql://user@localhost/database?socket=/path';
 
-/** Null after a fault. */
+/** Null after an error. */
 export function databaseSettings(
   urlText: string,
   passwordFile: string,
@@ -81,7 +81,7 @@ export function databaseSettings(
   return { ...login, ...first, others, ...(ssl && { ssl }) };
 }
 
-/** `mysql://user@h1:1,h2:2/name?ssl=required` as a URL for each host; none when one of them cannot be read. */
+/** Parses `mysql://user@h1:1,h2:2/name?ssl=required` into a URL for each host; empty when one is invalid. */
 function parseHostUrls(text: string): URL[] {
   const [, prefix, hosts, end] = /^([a-z]+:\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/i.exec(text) ?? [];
   const texts = (hosts ?? '').split(',').map((host) => `${prefix}${host}${end}`);
@@ -147,7 +147,7 @@ function passwordIn(text: string, user: string, addError: AddError): string {
   }
 }
 
-/** Null when a `%` in it stands for nothing. */
+/** Null when a `%` is not a valid escape. */
 function decoded(part: string | undefined): string | null {
   try {
     return decodeURIComponent(part ?? '');

@@ -4,11 +4,11 @@ import { join, resolve } from 'node:path';
 import { readPrivateFile } from './private-files.js';
 import { errorCode, isProcessRunning, processStartTime } from './running-process.js';
 
-/** One server's word that it, and no other, serves from a data directory. */
+/** The exclusive lock of a server on its data directory. */
 export interface DirectoryLock {
-  /** Tells later starters where this server is reached. */
+  /** Publishes the URL of this server for later starts. */
   publishUrl(url: string): Promise<void>;
-  /** Removes the claim if it is still ours. */
+  /** Removes the lock if this process still owns it. */
   release(): Promise<void>;
 }
 
@@ -28,18 +28,18 @@ export class DirectoryInUse extends Error {
 }
 
 interface LockOwner {
-  /** Tells two claims apart, even of one process. */
+  /** Distinguishes two locks, even of one process. */
   readonly lockId: string;
   readonly pid: number;
-  /** Null where the system does not tell; then the number alone has to do. */
+  /** Null where the system does not report it; the pid alone then identifies the process. */
   readonly processStart: string | null;
   readonly url: string | null;
 }
 
 /**
- * Claims the directory, from a dead holder too. The first claim is the file itself. Who takes over from a
- * dead claim adds the one file that may follow it (`<file>.after-<claim id>`), so of two starters one
- * loses, and nobody ever removes what may be a live claim. The file left last in that row holds.
+ * Locks the directory, also after the death of a previous owner. The first lock is the file itself. A process that
+ * takes over from a dead owner creates the only file that may follow it (`<file>.after-<lock id>`), so that only one of
+ * two concurrent starts succeeds, and no live lock is ever removed. The last file of the chain is the valid lock.
  * @throws DirectoryInUse, UnsafeFile
  */
 export async function lockDirectory(directory: string, fileName = 'server.pid'): Promise<DirectoryLock> {
@@ -56,8 +56,8 @@ export async function lockDirectory(directory: string, fileName = 'server.pid'):
     const last = chain.at(-1);
     mustBeDead(last, directory);
     const target = last ? successorPath(path, last) : path;
-    if (!(await writeIfAbsent(target, own))) continue; // another starter was faster: look again
-    // The row may have been tidied away between our reading and our writing; then our file follows nothing.
+    if (!(await writeIfAbsent(target, own))) continue; // another start was faster: read again
+    // If the chain was removed between the read and the write, the new file follows nothing.
     const first = chain[0];
     if (first && (await read(path))?.lockId !== first.lockId) {
       await rm(target, { force: true });
@@ -90,7 +90,7 @@ function lockAt(path: string, own: LockOwner): DirectoryLock {
   };
 }
 
-/** The claim at the path and those that followed it, in order. Empty when nobody has claimed. */
+/** The locks of the chain from this path, in order. Empty when the directory was never locked. */
 async function lockChain(path: string): Promise<LockOwner[]> {
   const chain: LockOwner[] = [];
   for (let owner = await read(path); owner; owner = await read(successorPath(path, owner))) chain.push(owner);
@@ -101,7 +101,7 @@ function successorPath(path: string, { lockId }: LockOwner): string {
   return `${path}.after-${lockId}`;
 }
 
-/** A file that is no claim (cut short by a full disk or a power cut) reads as the claim of nobody alive. */
+/** Reads a lock file; an invalid one (truncated by a full disk or a power failure) counts as the lock of a dead process. */
 async function read(path: string): Promise<LockOwner | undefined> {
   const text = await readPrivateFile(path, { isSecret: false });
   if (text === null) return undefined;
@@ -111,7 +111,7 @@ async function read(path: string): Promise<LockOwner | undefined> {
       return { lockId, pid, processStart: processStart ?? null, url: url ?? null };
     }
   } catch {
-    // not JSON: below
+    // not JSON
   }
   return {
     lockId: createHash('sha256').update(text).digest('hex').slice(0, 36),
@@ -121,14 +121,14 @@ async function read(path: string): Promise<LockOwner | undefined> {
   };
 }
 
-/** Same number and same start: the number alone may have gone to another program. */
+/** Compares pid and start time, because the pid may have been reused. */
 function isAlive({ pid, processStart }: LockOwner): boolean {
   if (!isProcessRunning(pid)) return false;
   const start = processStartTime(pid);
   return start === null || processStart === null || start === processStart;
 }
 
-/** Appears whole or not at all, and only where nothing was. */
+/** Creates the file atomically, and only if it does not exist. */
 async function writeIfAbsent(path: string, owner: LockOwner): Promise<boolean> {
   const draft = await writeDraft(path, owner);
   try {

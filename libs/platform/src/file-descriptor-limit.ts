@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** For the database, files and the log. */
+/** Reserved for the database, files and the log. */
 const RESERVED_DESCRIPTORS = 256;
 
-/** Sockets that this process may have open at once; unbounded where the machine does not tell (only Linux does). */
+/** The maximum number of open sockets of this process; unlimited where the system does not report it (only Linux does). */
 export function maxOpenSockets(): number {
   try {
     const [, soft = ''] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];

@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { lstat, open, rm, stat } from 'node:fs/promises';
 import { errorCode } from './running-process.js';
 
-/** A file or folder that another user may have planted, or may read; the message says what to do. */
+/** A file or folder that another user may have planted or may read; the message contains the required action. */
 export class UnsafeFile extends Error {
   constructor(path: string, problem: string) {
     super(`${path} ${problem}`);
@@ -12,15 +12,18 @@ export class UnsafeFile extends Error {
 
 const WRITABLE_BY_OTHERS = 0o022;
 const OPEN_TO_OTHERS = 0o077;
-/** A link is not followed, and a pipe is not waited for. */
+/** Opens without following a link or waiting for a pipe. */
 const UNTRUSTED_NAME = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 const OPEN_FLAGS = constants.O_RDONLY | UNTRUSTED_NAME;
 const APPEND_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | UNTRUSTED_NAME;
 
-/** Windows has no owners and modes of this kind: there every mode reads as open to others. */
+/** Windows has no such owners and modes, and reports every file as accessible to others. */
 const hasModes = (): boolean => process.geteuid !== undefined;
 
-/** The folder may be reached by a link. @throws UnsafeFile when another user owns it or may write to it, also when we are root. */
+/**
+ * Checks that only the current user owns and can write to the folder, which may be reached through a link. @throws
+ * UnsafeFile, also for root.
+ */
 export async function assertPrivateFolder(path: string): Promise<void> {
   const found = await stat(path);
   const problem =
@@ -32,8 +35,8 @@ export async function assertPrivateFolder(path: string): Promise<void> {
 }
 
 /**
- * Reads a file that only we may write, and unless it is no secret only we may read. Null when it is not there.
- * @throws UnsafeFile when it is a link or no regular file, or its owner or mode is another.
+ * Reads a file that only the current user may write and, if it is secret, read. Null when it does not exist.
+ * @throws UnsafeFile when it is a link or not a regular file, or has another owner or mode.
  */
 export async function readPrivateFile(path: string, { isSecret = true } = {}): Promise<string | null> {
   const file = await open(path, OPEN_FLAGS).catch(async (error: unknown) => {
@@ -51,7 +54,7 @@ export async function readPrivateFile(path: string, { isSecret = true } = {}): P
   }
 }
 
-/** Appends to a file that only we may write, or makes it; on disk when this returns. @throws UnsafeFile as `readPrivateFile` */
+/** Appends durably to a file that only the current user may write, and creates it if necessary. @throws UnsafeFile as `readPrivateFile` */
 export async function appendPrivateFile(path: string, text: string): Promise<void> {
   const file = await open(path, APPEND_FLAGS, 0o600).catch(async (error: unknown) => {
     const found = await lstat(path).catch(() => null);
@@ -67,7 +70,7 @@ export async function appendPrivateFile(path: string, text: string): Promise<voi
   }
 }
 
-/** Writes a new file, on disk when this returns, in place of whatever has its name: never through a link. */
+/** Writes a new file durably in place of any existing one, never through a link. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   await rm(path, { force: true });
   const file = await open(path, 'wx', 0o600);

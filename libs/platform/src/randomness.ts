@@ -12,7 +12,7 @@ export class SystemRandomness extends Randomness {
   }
 }
 
-/** Ids of one process and one millisecond sort in the order in which they were made. */
+/** Ids of one process sort in the order of their creation, also within a millisecond. */
 export class UuidIdentifiers extends Identifiers {
   private sequence = randomInt(2 ** 24);
 

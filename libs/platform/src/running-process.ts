@@ -2,32 +2,32 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /*
- * Processes that are known by number only, because another run started them. A number alone proves
- * nothing: the system gives it to the next program. So it is read together with its start or its command.
+ * Processes that another run started are known only by their pid. The system may reuse a pid, so it is always checked
+ * together with the start time or the command line.
  */
 
-/** False once the process is gone, and all it held is let go: files, locks, sockets. */
+/** False once the process has ended and released its files, locks and sockets. */
 export function isProcessRunning(pid: number): boolean {
   if (!isValidPid(pid)) return false;
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it lives, as somebody else's.
+    // EPERM: the process is running as another user.
     if (errorCode(error) !== 'EPERM') return false;
   }
   return !isZombie(readProc(pid, 'stat') ?? '');
 }
 
 /**
- * Whether /proc/<pid>/stat tells of a process that only waits for its parent to look at it. The first of several
- * threads shows as a zombie at once; the others, waiting for the disk, may hold the process's files for longer.
+ * Whether /proc/<pid>/stat shows a process that has ended but was not reaped. The first of several threads becomes a
+ * zombie at once, while others may keep the files open until their disk writes finish.
  */
 export function isZombie(stat: string): boolean {
   const { state, threads } = parseProcStat(stat);
   return state === 'Z' && Number(threads) <= 1;
 }
 
-/** The same text as long as the number means the same process. Null when the system does not tell. */
+/** Identifies the process of a pid by its start time. Null when the system does not report it. */
 export function processStartTime(pid: number): string | null {
   return (
     parseProcStat(readProc(pid, 'stat') ?? '').start ?? (runPs(['-p', String(pid), '-o', 'lstart=']).trim() || null)
@@ -48,7 +48,7 @@ export async function withProgress<T>(progress: (line: string) => void, what: st
   }
 }
 
-/** Asks for the property, not for the class: under jest an error of Node's is no instance of the spec's `Error`. */
+/** Reads the property instead of testing the class: under jest an error of Node is not an instance of the spec's `Error`. */
 export function errorCode(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
@@ -76,7 +76,7 @@ export function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefi
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
-    return undefined; // no such process, or a system without /proc
+    return undefined; // no such process, or no /proc on this system
   }
 }
 
@@ -90,6 +90,6 @@ export function runPs(args: readonly string[]): string {
       maxBuffer: 64 * 2 ** 20,
     });
   } catch {
-    return ''; // ps says by its exit code that there is no such process
+    return ''; // ps fails when no such process exists
   }
 }

@@ -14,10 +14,10 @@ const PASSPHRASE_GROUP_LENGTH = 5;
 
 export const sha256 = (bytes: Buffer | string): Buffer => hash('sha256', bytes, 'buffer');
 
-/** In constant time. */
+/** Compares in constant time. */
 export const constantTimeEqual = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
 
-/** 30 characters of 32: 150 random bits, made to be copied by a person. */
+/** 30 characters of an alphabet of 32: 150 random bits, readable enough to be copied by a person. */
 export function newPassphrase(): string {
   const bytes = randomBytes(PASSPHRASE_GROUPS * PASSPHRASE_GROUP_LENGTH);
   const characters = [...bytes].map((byte) => PASSPHRASE_ALPHABET[byte % PASSPHRASE_ALPHABET.length]).join('');
@@ -25,18 +25,18 @@ export function newPassphrase(): string {
 }
 
 const PASSPHRASE_FORM = new RegExp(`^([${PASSPHRASE_ALPHABET}]{${PASSPHRASE_GROUP_LENGTH}}-?){${PASSPHRASE_GROUPS}}$`);
-/** Whether this may be one that was made here, by its form. */
+/** Whether the text has the form of a passphrase. */
 export const isPassphrase = (text: string): boolean => PASSPHRASE_FORM.test(text);
 
-/** 256 random bits. */
+/** An API key with 256 random bits. */
 export const newApiKey = (): string => API_KEY_PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
-/** Whether this may be one, by its form. */
+/** Whether the token has the form of an API key. */
 export const isApiKey = (token: string): boolean => token.length === API_KEY_LENGTH && token.startsWith(API_KEY_PREFIX);
-/** How a key begins, as it is shown: 48 of its bits. */
+/** The displayed beginning of a key: 48 of its bits. */
 export const visiblePrefix = (key: string): string => key.slice(0, API_KEY_PREFIX.length + VISIBLE_CHARACTERS);
 export const newSharedKey = (): Buffer => randomBytes(32);
 
-/** Makes API keys and passphrases. */
+/** Generates API keys and passphrases. */
 export class RandomSecretGenerator extends SecretGenerator {
   apiKey(): Omit<GeneratedSecret, 'id'> & { readonly secret: string } {
     const secret = newApiKey();
@@ -49,10 +49,10 @@ export class RandomSecretGenerator extends SecretGenerator {
   }
 }
 
-/** What a genuine credential says of itself. */
+/** The content of a genuine credential. */
 export interface VerifiedCredential {
   readonly generation: number;
-  /** SHA-256, hex: what the registry keeps. */
+  /** SHA-256 (hex), as stored in the registry. */
   readonly credentialHash: string;
 }
 
@@ -70,12 +70,12 @@ export class HmacCredentials extends CredentialIssuer {
     return { credential, credentialHash: sha256(credential).toString('hex') };
   }
 
-  /** Null when it was not made here for this host id. */
+  /** Null when the credential was not issued by this site for this host id. */
   verify(hostId: string, credential: string): VerifiedCredential | null {
     if (!credential.startsWith(CREDENTIAL_PREFIX)) return null;
     const bytes = Buffer.from(credential.slice(CREDENTIAL_PREFIX.length), 'base64url');
     if (bytes.length !== GENERATION_BYTES + RANDOM_BYTES + MAC_BYTES) return null;
-    if (CREDENTIAL_PREFIX + bytes.toString('base64url') !== credential) return null; // one spelling only
+    if (CREDENTIAL_PREFIX + bytes.toString('base64url') !== credential) return null; // only the canonical encoding is valid
     const body = bytes.subarray(0, GENERATION_BYTES + RANDOM_BYTES);
     if (!constantTimeEqual(this.mac(hostId, body), bytes.subarray(body.length))) return null;
     return { generation: body.readUInt32BE(), credentialHash: hash('sha256', credential, 'hex') };

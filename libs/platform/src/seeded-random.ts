@@ -1,4 +1,4 @@
-/** Fractions from 0 up to 1 that a seed repeats (mulberry32): for simulations and tests, never for secrets. */
+/** Pseudo-random numbers in [0, 1) from a seed (mulberry32): for simulations and tests, never for secrets. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

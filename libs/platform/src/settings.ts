@@ -16,7 +16,7 @@ import { readTextFile } from './text-file.js';
 import { validateTlsPair } from './tls-pair.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
-/** One row of the settings table in README.md; `unit` is empty for text. */
+/** One row of the settings table in docs/settings.md; `unit` is empty for text. */
 export interface SettingDefinition {
   readonly name: string;
   readonly unit: string;
@@ -31,41 +31,41 @@ const setting = (name: string, unit: string, defaultValue: string, meaning: stri
   meaning,
 });
 
-/** Every setting there is. Environment variables; the same names may stand in the file that CONFIG_FILE names. */
+/** All settings: environment variables, or entries of the file in CONFIG_FILE. */
 export const SETTINGS = [
-  setting('CONFIG_FILE', '', '', 'A file of NAME=value lines; the environment wins over it'),
+  setting('CONFIG_FILE', '', '', 'A file of NAME=value lines; environment variables take precedence'),
   setting('HTTP_HOST', '', '127.0.0.1', 'Address to listen on; other than loopback needs TLS or --insecure'),
-  setting('HTTP_PORT', 'port', '8080', 'Port to listen on; 0 takes a free one'),
+  setting('HTTP_PORT', 'port', '8080', 'Port to listen on; 0 selects a free one'),
   setting(
     'HTTP_MAX_CONNECTIONS',
     'count',
     '100000',
-    'Open connections, fewer where the machine allows fewer files; for one more, those are closed that ask for nothing, longest first',
+    'Maximum number of open connections, also limited by the allowed file descriptors. When the limit is reached, the connections idle longest are closed',
   ),
   setting(
     'TLS_CERTIFICATE_FILE',
     '',
     '',
-    'PEM certificate chain, the own certificate first; serves HTTPS together with TLS_KEY_FILE. Both are read again when they change',
+    'PEM certificate chain, the own certificate first; enables HTTPS together with TLS_KEY_FILE. Both are reloaded when they change',
   ),
   setting('TLS_KEY_FILE', '', '', 'PEM private key'),
   setting(
     'TRUSTED_PROXIES',
     '',
     '',
-    'Comma-separated addresses and CIDR networks of proxies whose `Forwarded` or `X-Forwarded-For` header is believed; from others both are ignored',
+    'Comma-separated addresses and CIDR networks of proxies whose `Forwarded` or `X-Forwarded-For` header is trusted; from other addresses both are ignored',
   ),
   setting(
     'TRUSTED_PROXY_HEADER',
     '',
     'any',
-    'The header that these proxies write: `forwarded` or `x-forwarded-for`; with `any`, two that name different clients are both ignored',
+    'The header that the trusted proxies set: `forwarded` or `x-forwarded-for`; with `any`, both are ignored when they name different clients',
   ),
   setting(
     'PROXY_PROTOCOL',
     '',
     'off',
-    'Or `required`: each connection begins with a PROXY protocol header (version 1 or 2) of a trusted proxy, before TLS; others are closed',
+    'Or `required`: each connection begins with a PROXY protocol header (version 1 or 2) of a trusted proxy, before TLS; other connections are closed',
   ),
   setting('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
   setting(
@@ -78,22 +78,36 @@ export const SETTINGS = [
     'DATABASE_PASSWORD_FILE',
     '',
     '',
-    'File that holds the password for DATABASE_URL, alone or as MySQLUserPassword in [MySQLCredentials]',
+    'File with the password for DATABASE_URL, alone or as MySQLUserPassword in [MySQLCredentials]',
   ),
-  setting('DATABASE_POOL_SIZE', 'count', '10', 'Connections for everything but heartbeats'),
-  setting('HEARTBEAT_INTERVAL_SECONDS', 's', '30', 'Interval told to a small fleet, up to a fifth more at random'),
+  setting('DATABASE_POOL_SIZE', 'count', '10', 'Database connections for everything except heartbeats'),
+  setting(
+    'HEARTBEAT_INTERVAL_SECONDS',
+    's',
+    '30',
+    'Interval assigned to a small fleet, up to a fifth longer at random',
+  ),
   setting(
     'LEASE_SECONDS',
     's',
     '180',
-    'The least silence that makes a process server Disconnected; six told intervals where that is longer',
+    'Minimum lease: silence after which a process server is Disconnected; six assigned intervals if that is longer',
   ),
-  setting('MAX_HEARTBEATS_PER_SECOND', '1/s', '5000', 'Above this rate the told interval grows with the fleet'),
+  setting('MAX_HEARTBEATS_PER_SECOND', '1/s', '5000', 'Above this rate the assigned interval grows with the fleet'),
   setting(
     'MAX_HEARTBEATS_PER_SERVER_PER_SECOND',
     '1/s',
     '20',
-    'More from one process server gets 429; 2 at least, so that one for each told interval is always heard',
+    'More from one process server gets 429; at least 2, so that one heartbeat for each assigned interval is always accepted',
+  ),
+  setting('HEARTBEAT_MAX_QUEUE_LENGTH', 'count', '20000', 'Maximum number of heartbeats that wait for a commit'),
+  setting('HEARTBEAT_MAX_BATCH_SIZE', 'count', '500', 'Maximum number of heartbeats in one transaction, at most 1000'),
+  setting('CLEAN_UP_GRACE_SECONDS', 's', '300', 'Minimum time from decommissioning to removal'),
+  setting(
+    'CLEAN_UP_INTERVAL_SECONDS',
+    's',
+    '60',
+    'Interval between two runs of the clean-up; grace + two intervals must not exceed 900',
   ),
   setting('HEARTBEAT_MAX_QUEUE_LENGTH', 'count', '20000', 'Heartbeats that may wait for a commit'),
   setting('HEARTBEAT_MAX_BATCH_SIZE', 'count', '500', 'Heartbeats written in one transaction, 1000 at most'),
@@ -111,41 +125,41 @@ export const SETTINGS = [
     "the package's",
     'Version that process servers are compared with, four parts',
   ),
-  setting('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: refuse every other version'),
+  setting('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: reject every other version'),
   setting(
     'REGISTRATIONS_PER_SECOND',
     '1/s',
     '500',
-    'New host ids from one address, and a tenfold of that with one passphrase, at one replica; those of ten seconds at once. More get 429; registered host ids never',
+    'New host ids from one address at one replica, and ten times as many with one passphrase, with a burst of ten seconds. More get 429; registered host ids are not limited',
   ),
   setting(
     'REGISTRATIONS_PER_SERVER_PER_HOUR',
     '1/h',
     '36000',
-    'Registrations of one registered host id at one replica, all of them at once if need be; more get 429',
+    'Registrations of one registered host id at one replica, with a burst of an hour; more get 429',
   ),
   setting(
     'REREGISTRATION_PROOF',
     '',
     'address',
-    'What replaces a Connected registration: its credential or the source address of its heartbeats; `credential`: its credential only; `none`: the passphrase is enough',
+    'Proof required to replace a Connected registration: its credential or the source address of its heartbeats; `credential`: its credential only; `none`: the passphrase suffices',
   ),
-  setting('EVENT_RETENTION_DAYS', 'd', '400', 'How long events are kept'),
-  setting('PASSPHRASE_OVERLAP_SECONDS', 's', '86400', 'How long an earlier passphrase stays valid after a rotation'),
+  setting('EVENT_RETENTION_DAYS', 'd', '400', 'Retention time of events'),
+  setting('PASSPHRASE_OVERLAP_SECONDS', 's', '86400', 'Time that an earlier passphrase stays valid after a rotation'),
   setting('API_KEY_REQUESTS_PER_SECOND', '1/s', '100', 'More from one API key gets 429'),
   setting(
     'ANONYMOUS_REQUESTS_PER_SECOND',
     '1/s',
     '100',
-    'More from one address to what anyone may call (metrics, documentation) gets 429; health checks are not limited',
+    'More from one address to public routes (metrics, documentation) gets 429; health checks are not limited',
   ),
-  setting('METRICS_ACCESS', '', 'anyone', 'Or `reader`: /metrics needs an API key'),
+  setting('METRICS_ACCESS', '', 'anyone', 'Or `reader`: /metrics requires an API key'),
   setting('LOG_LEVEL', '', 'info', 'trace, debug, info, warn, error, fatal or silent'),
 ] as const satisfies readonly SettingDefinition[];
 
 export type SettingName = (typeof SETTINGS)[number]['name'];
 
-/** PEM, as read at start, and where it may be renewed. */
+/** The PEM texts as read at the start, and the files from which they are reloaded. */
 export interface TlsSettings {
   readonly certificate: string;
   readonly key: string;
@@ -153,10 +167,10 @@ export interface TlsSettings {
   readonly keyFile: string;
 }
 
-/** Calls in a second, at one replica. */
+/** The request limits per second at one replica. */
 export interface CallLimits {
   readonly apiKeyRequestsPerSecond: number;
-  /** From one address, to what anyone may call. */
+  /** For one address and the public routes. */
   readonly anonymousRequestsPerSecond: number;
 }
 
@@ -164,7 +178,7 @@ export interface ProxySettings {
   readonly trustedProxies: TrustedProxies;
   /** Whether each connection begins with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean;
-  /** The header in which they name their clients. */
+  /** The header in which the proxies name their clients. */
   readonly proxyHeader: 'any' | 'forwarded' | 'x-forwarded-for';
 }
 
@@ -194,13 +208,13 @@ export interface Settings {
   readonly logLevel: string;
 }
 
-/** With names of the greatest length, some megabytes of statement. */
+/** With names of the maximum length, some megabytes of statement. */
 const MAX_SERVICES_PER_BATCH = 2_000;
-/** The promise of the clean-up: gone within 15 minutes. */
+/** The deadline of the clean-up: removed within 15 minutes. */
 const MAX_REMOVAL_SECONDS = 900;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** The settings contradict each other or themselves; the message has a line for each fault, by name. */
+/** Invalid or contradictory settings; the message has a line for each error, with the name of the setting. */
 export class SettingsError extends Error {}
 
 export interface SettingsSource {
@@ -338,7 +352,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
   return settings;
 }
 
-/** @throws Error that names the first line that says nothing. */
+/** @throws Error that names the first invalid line. */
 function parseEnvFile(content: string): Record<string, string | undefined> {
   const invalidLine = content.split('\n').findIndex((line) => !/^\s*(#|$|[A-Za-z_]\w*\s*=)/.test(line));
   if (invalidLine >= 0) throw new Error(`line ${invalidLine + 1} is no NAME=value`);

@@ -2,10 +2,10 @@ import { performance } from 'node:perf_hooks';
 import { Clock, MAX_CLOCK_DISAGREEMENT_MS } from '@app/fleet';
 
 const SAMPLE_COUNT = 5;
-/** A difference above this is a step of the database's clock, or another database node's clock. */
+/** A larger difference is a step of the database's clock, or the clock of another database node. */
 const MAX_SLEW_MS = 1_000;
 
-/** The database's own clock, and which server showed it. */
+/** A reading of the database's clock, with the server that returned it. */
 export interface DatabaseClockReading {
   readonly at: Date;
   /** Host and port of the server itself, also behind a proxy. */
@@ -18,17 +18,17 @@ interface Measurement {
 }
 
 /**
- * The system's monotonic clock plus its measured offset from the database's, so that replicas agree whatever their hosts'
- * clocks say. Never goes back, but for a step of the database's own clock. The clock of another database node that differs
- * from the site's is measured and not followed.
+ * The monotonic clock of the system plus its measured offset from the database, so that replicas agree whatever their
+ * hosts' clocks. It goes back only for a step of the database's clock. The clock of another database node that differs
+ * from the site's is measured but not followed.
  */
 export class SystemClock extends Clock {
   private offsetMs = Date.now() - performance.now();
   private lastReturnedMs = -Infinity;
-  /** The server whose clock the site's follows; null while there is none. */
+  /** The server whose clock the site follows; null before the first. */
   private reference: string | null = null;
   private differenceMs = 0;
-  /** This replica's clock has agreed with the site's since the start. */
+  /** Whether this replica's clock has agreed with the site's since the start. */
   private hasAgreed = false;
 
   constructor(private readonly readDatabaseClock: () => Promise<DatabaseClockReading>) {
@@ -44,12 +44,12 @@ export class SystemClock extends Clock {
     return performance.now();
   }
 
-  /** How far the clock of the present database node is ahead of the site's, in ms; 0 while it is followed. */
+  /** The lead of the current database node's clock over the site's, in ms; 0 while it is followed. */
   get databaseDifferenceMs(): number {
     return this.differenceMs;
   }
 
-  /** Measures the offset anew: the probe with the shortest round trip counts. Returns the change that was made, in milliseconds. */
+  /** Measures the offset with the shortest round trip of several samples, and returns its change in milliseconds. */
   async synchronise(): Promise<number> {
     const { offsetMs, server } = await this.measure();
     const changeMs = offsetMs - this.offsetMs;
@@ -63,8 +63,9 @@ export class SystemClock extends Clock {
   }
 
   /**
-   * When a record disagrees with the site's: this database's clock has stepped, and is followed. Before the first agreement, while
-   * other replicas move the site's clock on, it is another node's clock that is wrong: the site's is followed.
+   * Resolves a record that disagrees with the site's clock: the database's clock has stepped, and is followed. Before
+   * the first agreement, while other replicas advance the site's clock, the node's clock is wrong, and the site's is
+   * followed.
    */
   async reconcile(siteTime: Date, isMoving: boolean): Promise<void> {
     await this.synchronise();
@@ -77,12 +78,12 @@ export class SystemClock extends Clock {
     this.setOffset(offsetMs);
   }
 
-  /** A record agreed with the site's clock. */
+  /** Marks that a record agreed with the site's clock. */
   agreed(): void {
     this.hasAgreed = true;
   }
 
-  /** A record was a step: when other replicas contradict it, their clock is the site's. */
+  /** Marks that a record was a step; if other replicas contradict it, their clock is the site's. */
   disagreed(): void {
     this.hasAgreed = false;
   }

@@ -4,8 +4,8 @@ const UTF8_MARK = '\ufeff';
 const UTF16_MARKS = ['fffe', 'feff'];
 
 /**
- * The text of a file that a person may have saved with an editor of Windows: a byte order mark of UTF-8 is not part of it.
- * @throws Error for UTF-16, as `>` and `Out-File` of Windows PowerShell 5.1 write it.
+ * Decodes the text of a file that may have been saved by a Windows editor: a UTF-8 byte order mark is removed.
+ * @throws Error for UTF-16, which `>` and `Out-File` of Windows PowerShell 5.1 write.
  */
 export function decodeText(bytes: Buffer): string {
   if (UTF16_MARKS.includes(bytes.toString('hex', 0, 2)) || bytes.includes(0)) {
@@ -15,5 +15,5 @@ export function decodeText(bytes: Buffer): string {
   return text.startsWith(UTF8_MARK) ? text.slice(UTF8_MARK.length) : text;
 }
 
-/** @throws Error as `decodeText`, and what reading fails with. */
+/** @throws Error as `decodeText`, or of the file system. */
 export const readTextFile = (path: string): string => decodeText(readFileSync(path));

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 
-/** When all certificates of a chain are valid. */
+/** The period in which all certificates of a chain are valid. */
 export interface TlsValidity {
   readonly from: Date;
   readonly until: Date;
@@ -10,8 +10,10 @@ export interface TlsValidity {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
 
 /**
- * The validity of a certificate chain, in PEM with the server's own certificate first, that TLS can be served with.
- * @throws Error that says why it cannot: Node would serve an empty file, or a key of another kind, without a certificate.
+ * Checks that TLS can be served with a certificate chain (PEM, own certificate first) and a key, and returns its
+ * validity.
+ * @throws Error with the reason: Node would silently serve an empty file, or a key of another kind, without a
+ * certificate.
  */
 export function validateTlsPair(certificate: string, key: string): TlsValidity {
   const chain = (certificate.match(CERTIFICATE) ?? []).map((pem) => new X509Certificate(pem));

@@ -1,13 +1,13 @@
 import { BlockList, isIP } from 'node:net';
 
-/** The addresses and networks of the proxies whose statements about their clients are believed. */
+/** The addresses and networks of the proxies whose client headers are trusted. */
 export class TrustedProxies {
   private readonly list = new BlockList();
   private isEmpty = true;
 
   /**
-   * Comma-separated addresses and CIDR networks, IPv4 and IPv6; none trusts no proxy.
-   * @throws Error that names the first entry that is neither.
+   * Parses comma-separated addresses and CIDR networks, IPv4 and IPv6; an empty text trusts no proxy.
+   * @throws Error that names the first invalid entry.
    */
   static parse(text: string): TrustedProxies {
     const proxies = new TrustedProxies();
@@ -19,7 +19,7 @@ export class TrustedProxies {
     return proxies;
   }
 
-  /** `address` in its canonical form. */
+  /** `address` must be in its canonical form. */
   includes(address: string): boolean {
     return !this.isEmpty && this.list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
   }

@@ -16,77 +16,78 @@ export interface RefusalExplanation {
 /** The explanation of every kind of rejection: a new kind without one does not compile. */
 export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanation>> = {
   refused_host_id_conflict: {
-    meaning: 'Another machine sends under the same host id',
-    recommendedActions:
-      'Find both machines by their addresses in the timeline, and give the clone a host id of its own.',
+    meaning: 'Another machine uses the same host id',
+    recommendedActions: 'Find both machines by their addresses in the timeline, and give the clone its own host id.',
   },
   refused_host_id_in_use: {
-    meaning: 'A registration of this host id and machine id was refused while it was Connected, for want of proof',
+    meaning:
+      'A registration with this host id and machine id was rejected without proof while the process server was Connected',
     recommendedActions:
-      'If it was this machine with a new address, its agent sends previousCredential, or registers when the lease has ended. ' +
-      'Otherwise a caller that knows the passphrase tries to replace it: rotate the passphrase.',
+      'If it was this machine with a new address, its agent must send previousCredential, or register after the lease has expired. ' +
+      'Otherwise another caller with the passphrase tries to replace it: rotate the passphrase.',
   },
   refused_registration_rate_exceeded: {
     meaning: 'It registered too often',
-    recommendedActions: 'See why its agent restarts again and again.',
+    recommendedActions: 'Check why its agent restarts repeatedly.',
   },
   refused_version: {
-    meaning: 'It asks to register with an agent version that is not accepted here',
+    meaning: 'It tried to register with an agent version that the version policy rejects',
     recommendedActions:
       'Upgrade the configuration server first, or install an agent version that the version policy accepts.',
   },
   refused_generation_retired: {
-    meaning: 'It sends with a registration that was decommissioned or purged',
+    meaning: 'It sends heartbeats of a registration that was decommissioned or purged',
     recommendedActions: 'Stop its agent if the removal was intended; otherwise register it again.',
   },
   refused_generation_superseded: {
     meaning:
-      'An agent sends with an earlier registration of this host id: a second agent, or one that was restored to an earlier state',
-    recommendedActions:
-      'If it is the machine that is to keep the host id, register it again; otherwise stop that agent.',
+      'An agent uses an earlier registration of this host id: a second agent, or one that was restored to an earlier state',
+    recommendedActions: 'If the machine should keep the host id, register it again; otherwise stop that agent.',
   },
   refused_generation_unknown: {
-    meaning: 'It sends with a later registration than the database knows: the database was restored',
-    recommendedActions: 'Register it again. Its agent is told to do so.',
+    meaning: 'It uses a later registration than the latest in the database: the database was restored',
+    recommendedActions: 'Register it again. The response instructs its agent to do so.',
   },
   refused_process_server_not_found: {
-    meaning: 'It sent while its host id had no entry: the database was restored, or the host id is wrong',
-    recommendedActions: 'Register it. Its agent is told to do so.',
+    meaning: 'It sent a call while its host id had no entry: the database was restored, or the host id is wrong',
+    recommendedActions: 'Register it. The response instructs its agent to do so.',
   },
   refused_credential_revoked: {
-    meaning: 'It sends with a credential that an operator revoked',
+    meaning: 'It uses a credential that an operator revoked',
     recommendedActions:
       'Register it again with the passphrase; check the source address first if the credential was revoked because it leaked.',
   },
   refused_credential_rejected: {
-    meaning: 'It sends with a credential that is not the one of its registration',
+    meaning: 'It uses a credential that does not belong to its registration',
     recommendedActions:
-      'Register it again; if the source address is not its own, find the machine that sends under its host id.',
+      'Register it again; if the source address is not its own, find the machine that uses its host id.',
   },
   refused_malformed_heartbeat: {
-    meaning: 'It sends heartbeats that cannot be read',
-    recommendedActions: 'Correct the agent, or the proxy that changes what it sends.',
+    meaning: 'It sends malformed heartbeats',
+    recommendedActions: 'Correct the agent, or the proxy that changes its requests.',
   },
   refused_authentication: {
     meaning: 'A call had no valid passphrase, credential or API key',
     recommendedActions: 'Check what the caller at the source address authenticates with.',
   },
   refused_authentication_required: {
-    meaning: 'A call named no secret of the kind that its route asks for',
+    meaning: 'A call had no secret of the kind that its route requires',
     recommendedActions: 'Check what the caller at the source address authenticates with.',
   },
   refused_passphrase_rejected: {
-    meaning: 'A call had a passphrase that is not valid',
-    recommendedActions: 'Give the machine at the source address the present passphrase, or find out who guesses.',
+    meaning: 'A call had an invalid passphrase',
+    recommendedActions:
+      'Give the machine at the source address the current passphrase, or investigate the attempts to guess it.',
   },
   refused_api_key_rejected: {
-    meaning: 'A call had an API key that is not valid: unknown, expired or revoked',
-    recommendedActions: 'Give the caller at the source address a new API key, or find out who guesses.',
+    meaning: 'A call had an invalid API key: unknown, expired or revoked',
+    recommendedActions:
+      'Give the caller at the source address a new API key, or investigate the attempts to guess one.',
   },
   refused_permission_denied: {
-    meaning: 'A call had a secret that is valid, but not for that route',
+    meaning: 'A call had a valid secret without permission for its route',
     recommendedActions:
-      'Give the caller an API key with the role that the route asks for, or find out who uses the one that the event names.',
+      'Give the caller an API key with the role that the route requires, or investigate the use of the key in the event.',
   },
 };
 
