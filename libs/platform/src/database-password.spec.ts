@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { databasePassword } from './database-password.js';
 
-describe('the password in a file', () => {
+describe('databasePassword', () => {
   it.each([
     ['alone', 'secret\n', 'secret'],
-    ['alone, behind a byte order mark', '\uFEFFsecret\r\n', 'secret'],
-    ['alone, with signs that mean something in an INI file', '[a]=#b;c', '[a]=#b;c'],
+    ['alone, after a byte order mark', '\uFEFFsecret\r\n', 'secret'],
+    ['alone, with special characters of INI files', '[a]=#b;c', '[a]=#b;c'],
     ['in its section', '[MySQLCredentials]\nMySQLUserPassword = "secret"\n', 'secret'],
     [
       'with Windows lines and a byte order mark',
@@ -26,7 +26,7 @@ describe('the password in a file', () => {
     expect(databasePassword(content, 'fleet')).toBe(password);
   });
 
-  it("of root is root's", () => {
+  it('returns MySQLRootPassword for root', () => {
     expect(
       databasePassword('[MySQLCredentials]\nMySQLRootPassword = "top"\nMySQLUserPassword = "secret"', 'root'),
     ).toBe('top');
@@ -35,7 +35,7 @@ describe('the password in a file', () => {
   it.each([
     ['fleet', 'MySQLUserPassword is missing in [MySQLCredentials]'],
     ['root', 'MySQLRootPassword is missing in [MySQLCredentials]'],
-  ])('of %s that is missing is refused by name', (user, message) => {
+  ])('names the missing key for %s', (user, message) => {
     expect(() => databasePassword('[MySQLCredentials]\nMySQLPassword = "secret"', user)).toThrow(message);
   });
 });

@@ -56,7 +56,7 @@ describe('DATABASE_URL', () => {
     expect(read(url)).toEqual({ settings, errors: [] });
   });
 
-  it('with TLS takes the certificates from their files', () => {
+  it('with TLS reads the certificates from their files', () => {
     const ca = files.get('/ca.pem')?.trim();
     const key = files.get('/key.pem')?.trim();
     expect(read('mysql://fleet@db/cs?ssl=verify-ca&sslCa=/ca.pem')).toMatchObject({
@@ -71,26 +71,29 @@ describe('DATABASE_URL', () => {
     });
   });
 
-  it('takes the password from a file', () => {
+  it('reads the password from a file', () => {
     expect(read('mysql://fleet:other@db/cs', '/password')).toMatchObject({ errors: [], settings: LOGIN });
   });
 
   it.each([
-    ['postgres://fleet@db/cs', 'must read mysql://'],
-    ['mysql://fleet@db', 'must read mysql://'],
-    ['mysql://fleet@h1,,h2/cs', 'must read mysql://'],
-    ['mysql://fleet@h1:99999,h2/cs', 'must read mysql://'],
-    ['mysql://fleet:%zz@db/cs', 'must read mysql://'],
-    ['mysql://fleet@db/cs?sslmode=required', 'sslmode is no parameter; there are socket, ssl, sslCa, sslCert, sslKey'],
-    ['mysql://fleet@h1,h2/cs?socket=/run/my.sock', 'a socket leads to one server'],
-    ['mysql://fleet@localhost/cs?socket=/run/my.sock&ssl=required', 'ssl goes with a host, not with a socket'],
+    ['postgres://fleet@db/cs', 'must have the form mysql://'],
+    ['mysql://fleet@db', 'must have the form mysql://'],
+    ['mysql://fleet@h1,,h2/cs', 'must have the form mysql://'],
+    ['mysql://fleet@h1:99999,h2/cs', 'must have the form mysql://'],
+    ['mysql://fleet:%zz@db/cs', 'must have the form mysql://'],
+    [
+      'mysql://fleet@db/cs?sslmode=required',
+      'sslmode is not a parameter; valid ones are socket, ssl, sslCa, sslCert, sslKey',
+    ],
+    ['mysql://fleet@h1,h2/cs?socket=/run/my.sock', 'a socket allows only one host'],
+    ['mysql://fleet@localhost/cs?socket=/run/my.sock&ssl=required', 'ssl requires a host, not a socket'],
     ['mysql://fleet@db/cs?ssl=true', 'ssl must be one of required, verify-ca, verify-identity, not "true"'],
-    ['mysql://fleet@db/cs?sslCa=/ca.pem', 'sslCa goes with ssl=required, verify-ca or verify-identity'],
+    ['mysql://fleet@db/cs?sslCa=/ca.pem', 'sslCa requires ssl=required, verify-ca or verify-identity'],
     ['mysql://fleet@db/cs?ssl=verify-ca', 'ssl=verify-ca needs sslCa'],
     ['mysql://fleet@db/cs?ssl=verify-ca&sslCa=/absent', 'DATABASE_URL: sslCa: no file /absent'],
     ['mysql://fleet@db/cs?ssl=verify-ca&sslCa=/empty', 'DATABASE_URL: sslCa: the file is empty'],
-    ['mysql://fleet@db/cs?ssl=verify-ca&sslCa=/text', 'DATABASE_URL: sslCa holds no certificate'],
-    ['mysql://fleet@db/cs?ssl=required&sslCert=/ca.pem', 'sslCert and sslKey go together'],
+    ['mysql://fleet@db/cs?ssl=verify-ca&sslCa=/text', 'DATABASE_URL: sslCa contains no certificate'],
+    ['mysql://fleet@db/cs?ssl=required&sslCert=/ca.pem', 'sslCert and sslKey require each other'],
     [
       'mysql://fleet@db/cs?ssl=required&sslCert=/ca.pem&sslKey=/other-key.pem',
       'sslCert and sslKey cannot be used: the key does not belong to the certificate',
@@ -99,11 +102,11 @@ describe('DATABASE_URL', () => {
       'mysql://fleet@192.0.2.1/cs?ssl=verify-identity&sslCa=/ca.pem',
       'ssl=verify-identity needs the name of the server, not the address 192.0.2.1',
     ],
-  ])('%s is refused: %s', (url, error) => {
+  ])('%s is rejected: %s', (url, error) => {
     expect(read(url).errors).toEqual([expect.stringContaining(error)]);
   });
 
-  it('with a password file that lacks the password is refused', () => {
+  it('with a password file without the password is rejected', () => {
     expect(read('mysql://fleet@db/cs', '/ini').errors).toEqual([
       'DATABASE_PASSWORD_FILE: MySQLUserPassword is missing in [MySQLCredentials]',
     ]);

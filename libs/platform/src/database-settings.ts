@@ -59,17 +59,17 @@ export function databaseSettings(
     database &&
     !database.includes('/');
   if (!url || !usable || user === null || password === null || (socketPath !== null && !socketPath.startsWith('/'))) {
-    addError(`DATABASE_URL must read ${FORM}`);
+    addError(`DATABASE_URL must have the form ${FORM}`);
     return null;
   }
   const unknown = [...url.searchParams.keys()].filter((name) => !PARAMETERS.has(name));
   if (unknown.length > 0)
-    addError(`DATABASE_URL: ${unknown.join(', ')} is no parameter; there are ${[...PARAMETERS].join(', ')}`);
+    addError(`DATABASE_URL: ${unknown.join(', ')} is not a parameter; valid ones are ${[...PARAMETERS].join(', ')}`);
   const fromFile = passwordFile ? read('DATABASE_PASSWORD_FILE', passwordFile) : null;
   const login = { user, password: fromFile === null ? password : passwordIn(fromFile, user, addError), database };
   if (socketPath !== null) {
-    if (urls.length > 1) addError('DATABASE_URL: a socket leads to one server; several are reached by their hosts');
-    if (url.searchParams.has('ssl')) addError('DATABASE_URL: ssl goes with a host, not with a socket');
+    if (urls.length > 1) addError('DATABASE_URL: a socket allows only one host');
+    if (url.searchParams.has('ssl')) addError('DATABASE_URL: ssl requires a host, not a socket');
     return { ...login, socketPath };
   }
   const [first, ...others] = urls.map(({ hostname, port }) => ({
@@ -98,7 +98,7 @@ function tlsSettings(
   const addUrlError = (message: string): void => addError(`DATABASE_URL: ${message}`);
   if (mode === null) {
     for (const name of FILES)
-      if (parameters.has(name)) addUrlError(`${name} goes with ssl=required, verify-ca or verify-identity`);
+      if (parameters.has(name)) addUrlError(`${name} requires ssl=required, verify-ca or verify-identity`);
     return null;
   }
   if (!MODES.includes(mode)) addUrlError(`ssl must be one of ${MODES.join(', ')}, not "${mode}"`);
@@ -113,8 +113,8 @@ function tlsSettings(
   });
   if (mode.startsWith('verify-') && ca === undefined)
     addUrlError(`ssl=${mode} needs sslCa, the certificate of the authority that signed the server's`);
-  if ((cert === undefined) !== (key === undefined)) addUrlError('sslCert and sslKey go together');
-  if (ca) assertUsable('sslCa holds no certificate', () => new X509Certificate(ca), addUrlError);
+  if ((cert === undefined) !== (key === undefined)) addUrlError('sslCert and sslKey require each other');
+  if (ca) assertUsable('sslCa contains no certificate', () => new X509Certificate(ca), addUrlError);
   if (cert && key) assertUsable('sslCert and sslKey cannot be used', () => validateTlsPair(cert, key), addUrlError);
   const verifyIdentity = mode === 'verify-identity';
   const address = hosts.find(({ host }) => isIP(host) !== 0);

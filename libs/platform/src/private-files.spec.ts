@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const isRoot = process.getuid?.() === 0;
-/** Root may give a file to another user; others find one that is not theirs. */
+/** A file of another user: created by root, otherwise an existing one. */
 const notOwn = (): string => {
   if (!isRoot) return '/etc/hostname';
   const path = file('planted', 0o600);
@@ -42,7 +42,7 @@ describe('a private file', () => {
   });
 
   it.each([0o640, 0o604, 0o644, 0o620, 0o602, 0o610])(
-    'of mode %o is refused when it is a secret, with what to do',
+    'of mode %o is rejected when it is secret, with the required action',
     async (mode) => {
       const path = file('open', mode);
       await expect(readPrivateFile(path)).rejects.toThrow(
@@ -51,21 +51,21 @@ describe('a private file', () => {
     },
   );
 
-  it('that is no secret may be read by others, and not written by them', async () => {
+  it('that is not secret may be readable but not writable by others', async () => {
     expect(await readPrivateFile(file('read', 0o644), { isSecret: false })).toBe('secret\n');
     await expect(readPrivateFile(file('written', 0o664), { isSecret: false })).rejects.toThrow(
       'is open to others (mode 664)',
     );
   });
 
-  it('of another user is refused, also to root', async () => {
+  it('of another user is rejected, also for root', async () => {
     const path = notOwn();
     await expect(readPrivateFile(path)).rejects.toThrow(
       `${path} belongs to user ${lstatSync(path).uid}, and this server runs as user ${process.geteuid?.()}: if it is yours, run "chown`,
     );
   });
 
-  it('that is a link, a folder or a pipe is refused and not waited for', async () => {
+  it('that is a link, a folder or a pipe is rejected without waiting', async () => {
     symlinkSync(file('target', 0o600), join(folder, 'link'));
     symlinkSync(join(folder, 'nothing'), join(folder, 'dangling'));
     mkdirSync(join(folder, 'folder'));
@@ -76,11 +76,11 @@ describe('a private file', () => {
       await expect(readPrivateFile(join(folder, name))).rejects.toThrow('is not a regular file: remove it');
   });
 
-  it('that is not there reads as none', async () => {
+  it('that does not exist reads as null', async () => {
     expect(await readPrivateFile(join(folder, 'none'))).toBeNull();
   });
 
-  it('is written in place of a link and of a file that is open to others', async () => {
+  it('replaces a link or a file that is open to others', async () => {
     const target = file('target', 0o644, 'kept');
     const link = join(folder, 'link');
     symlinkSync(target, link);
@@ -92,14 +92,14 @@ describe('a private file', () => {
   });
 });
 
-describe('what is appended', () => {
-  it('goes into a new file for its owner alone, or to the end of it', async () => {
+describe('appendPrivateFile', () => {
+  it('creates a private file, or appends to it', async () => {
     const path = join(folder, 'journal');
     for (const text of ['one\n', 'two\n']) await appendPrivateFile(path, text);
     expect([readFileSync(path, 'utf8'), lstatSync(path).mode & 0o777]).toEqual(['one\ntwo\n', 0o600]);
   });
 
-  it('never goes through a link, or into a file that others write', async () => {
+  it('rejects a link, and a file that others may write', async () => {
     const target = file('target', 0o600, 'kept');
     symlinkSync(target, join(folder, 'link'));
     await expect(appendPrivateFile(join(folder, 'link'), 'new')).rejects.toThrow('is a symbolic link');
@@ -108,12 +108,12 @@ describe('what is appended', () => {
   });
 });
 
-describe('where files have no owner and no mode', () => {
+describe('on a system without owners and modes', () => {
   const { geteuid } = process;
   beforeEach(() => void Object.assign(process, { geteuid: undefined }));
   afterEach(() => void Object.assign(process, { geteuid }));
 
-  it('every file and folder is ours', async () => {
+  it('every file and folder is accepted', async () => {
     chmodSync(folder, 0o777);
     await expect(assertPrivateFolder(folder)).resolves.toBeUndefined();
     expect(await readPrivateFile(file('any', 0o666))).toBe('secret\n');
@@ -121,19 +121,19 @@ describe('where files have no owner and no mode', () => {
 });
 
 describe('a private folder', () => {
-  it.each([0o700, 0o750, 0o755])('of mode %o is used', async (mode) => {
+  it.each([0o700, 0o750, 0o755])('of mode %o is accepted', async (mode) => {
     chmodSync(folder, mode);
     await expect(assertPrivateFolder(folder)).resolves.toBeUndefined();
   });
 
-  it.each([0o770, 0o777, 0o1777, 0o720])('of mode %o is refused, with what to do', async (mode) => {
+  it.each([0o770, 0o777, 0o1777, 0o720])('of mode %o is rejected, with the required action', async (mode) => {
     chmodSync(folder, mode);
     await expect(assertPrivateFolder(folder)).rejects.toThrow(
       `${folder} can be written by others (mode ${(mode & 0o777).toString(8)}): run "chmod 700 ${folder}"`,
     );
   });
 
-  it('of another user is refused, also to root', async () => {
+  it('of another user is rejected, also for root', async () => {
     if (isRoot) chownSync(folder, 65_534, 65_534);
     await expect(assertPrivateFolder(isRoot ? folder : '/usr')).rejects.toThrow('belongs to user');
   });

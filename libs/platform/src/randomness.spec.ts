@@ -5,12 +5,12 @@ import { SystemRandomness, UuidIdentifiers } from './randomness.js';
 const NOON = new Date('2026-11-23T12:00:00.000Z');
 const FAR_AWAY = new Date('6400-01-01T00:00:00.000Z');
 
-describe('an id for an instant', () => {
+describe('newId', () => {
   it.each([
-    ['made later, of the same millisecond', NOON, NOON],
+    ['created later in the same millisecond', NOON, NOON],
     ['of the next millisecond', NOON, new Date(NOON.getTime() + 1)],
-    ['for a key, however late the instant', FAR_AWAY, null],
-  ])('sorts before one %s', (_what, earlier, later) => {
+    ['for a key, whatever the time', FAR_AWAY, null],
+  ])('sorts before an id %s', (_what, earlier, later) => {
     const identifiers = new UuidIdentifiers();
     for (let time = 0; time < 200; time += 1) {
       const first = identifiers.newId(earlier);
@@ -20,13 +20,13 @@ describe('an id for an instant', () => {
   });
 });
 
-it('ids for one instant differ in their random part, whoever makes them', () => {
+it('ids of the same time differ in their random part', () => {
   const tails = Array.from({ length: 300 }, () => new UuidIdentifiers().newId(NOON).slice(-12));
   expect(new Set(tails).size).toBe(300);
 });
 
-describe('an id for a key', () => {
-  it('is a UUID that is always the same for one key, and another for each key', () => {
+describe('deterministicId', () => {
+  it('returns the same UUID for the same key, and different ones for different keys', () => {
     const ids = ['a', 'b', 'a'].map((key) => new UuidIdentifiers().deterministicId(key));
     expect(ids.map((id) => versionOf(id))).toEqual([8, 8, 8]);
     expect(ids[0]).toBe(ids[2]);

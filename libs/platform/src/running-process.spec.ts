@@ -7,11 +7,11 @@ const stat = (name: string, state: string, threads: number): string =>
 it.each([
   ['sleeps', stat('mariadbd', 'S', 12), false],
   ['waits for the disk', stat('mariadbd', 'D', 1), false],
-  ['was killed, and a thread still waits for the disk with the files open', stat('mariadbd', 'Z', 2), false],
-  ['was killed, and only its parent has to look', stat('mariadbd', 'Z', 1), true],
-  ['was killed, as a kernel says it that counts no more threads', stat('mariadbd', 'Z', 0), true],
+  ['was killed while a thread waits for the disk with the files open', stat('mariadbd', 'Z', 2), false],
+  ['was killed and is not yet reaped by its parent', stat('mariadbd', 'Z', 1), true],
+  ['was killed, reported by a kernel that counts no threads then', stat('mariadbd', 'Z', 0), true],
   ['has a name that looks like a state', stat('a) Z 1 (b', 'S', 1), false],
-  ['is not there', '', false],
-])('a process that %s', (_what, line, zombie) => {
+  ['does not exist', '', false],
+])('isZombie of a process that %s', (_what, line, zombie) => {
   expect(isZombie(line)).toBe(zombie);
 });

@@ -14,7 +14,7 @@ it('two credentials of one host id and generation differ in their random part', 
   expect(first).not.toEqual(second);
 });
 
-it('a credential opens for its host id alone, and only as it was minted', () => {
+it('a credential is valid only for its host id and only unchanged', () => {
   const credentials = new HmacCredentials(randomBytes(32));
   const hostId = '5f2b7c1e-9a4d-4c3b-8e6f-0a1b2c3d4e5f';
   const { credential, credentialHash } = credentials.issue(hostId, 7);

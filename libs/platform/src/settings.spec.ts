@@ -33,7 +33,7 @@ function errorsOf(environment: Record<string, string>): string[] {
 }
 
 describe('settings', () => {
-  it('have defaults that work', () => {
+  it('have valid defaults', () => {
     expect(read({})).toMatchObject({
       http: { host: '127.0.0.1', port: 8080 },
       database: null,
@@ -52,18 +52,18 @@ describe('settings', () => {
     [{ VERSION_POLICY: 'newest' }, 'VERSION_POLICY must be one of same-or-earlier, exact'],
     [{ CONFIGURATION_SERVER_VERSION: '9.63' }, 'CONFIGURATION_SERVER_VERSION must have four numbers'],
     [{ HTTP_HOST: '192.0.2.1' }, 'HTTP_HOST 192.0.2.1 is not loopback'],
-    [{ TLS_KEY_FILE: '/no/such/file' }, 'TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together'],
-    [{ DATABASE_URL: 'postgres://u@h/d' }, 'DATABASE_URL must read mysql://'],
-    [{ DATABASE_PASSWORD_FILE: '/no/such/file' }, 'DATABASE_PASSWORD_FILE goes with DATABASE_URL'],
+    [{ TLS_KEY_FILE: '/no/such/file' }, 'TLS_CERTIFICATE_FILE and TLS_KEY_FILE require each other'],
+    [{ DATABASE_URL: 'postgres://u@h/d' }, 'DATABASE_URL must have the form mysql://'],
+    [{ DATABASE_PASSWORD_FILE: '/no/such/file' }, 'DATABASE_PASSWORD_FILE requires DATABASE_URL'],
     [
       { TRUSTED_PROXIES: '10.0.0.0/8, proxy.example' },
       'TRUSTED_PROXIES: "proxy.example" is neither an address nor a CIDR network',
     ],
-    [{ PROXY_PROTOCOL: 'required' }, 'PROXY_PROTOCOL needs TRUSTED_PROXIES'],
+    [{ PROXY_PROTOCOL: 'required' }, 'PROXY_PROTOCOL requires TRUSTED_PROXIES'],
     [{ PROXY_PROTOCOL: 'v2' }, 'PROXY_PROTOCOL must be one of off, required'],
     [{ TRUSTED_PROXY_HEADER: 'via' }, 'TRUSTED_PROXY_HEADER must be one of any, forwarded, x-forwarded-for'],
     [{ CONFIG_FILE: '/no/such/file' }, 'CONFIG_FILE: ENOENT'],
-  ])('%j are refused: %s', (environment, error) => {
+  ])('%j are rejected: %s', (environment, error) => {
     expect(errorsOf(environment).join('\n')).toContain(error);
   });
 
@@ -81,7 +81,7 @@ describe('settings', () => {
     ]);
   });
 
-  it('are refused for a certificate or key that is empty, by name', () => {
+  it('are rejected by name for an empty certificate or key', () => {
     const [empty, blank] = [file('empty', ''), file('blank', ' \n\t\n')];
     expect(errorsOf({ TLS_CERTIFICATE_FILE: empty, TLS_KEY_FILE: blank })).toEqual([
       'TLS_CERTIFICATE_FILE: the file is empty',
@@ -89,7 +89,7 @@ describe('settings', () => {
     ]);
   });
 
-  it('are refused for a key that does not belong to the certificate, also one of another kind', async () => {
+  it('are rejected for a key that does not belong to the certificate, also one of another kind', async () => {
     const rsa = await generate([], { algorithm: 'sha256' });
     for (const other of [
       await generate([], { algorithm: 'sha256' }),
@@ -105,13 +105,13 @@ describe('settings', () => {
   });
 
   it.each([
-    ['HTTP_PORT=1\nnonsense line\n', 'CONFIG_FILE: line 2 is no NAME=value'],
-    ['HTTP_PROT=1\n', 'HTTP_PROT in CONFIG_FILE is no setting'],
-  ])('from a file with %j are refused', (content, error) => {
+    ['HTTP_PORT=1\nnonsense line\n', 'CONFIG_FILE: line 2 is not NAME=value'],
+    ['HTTP_PROT=1\n', 'HTTP_PROT in CONFIG_FILE is not a setting'],
+  ])('from a file with %j are rejected', (content, error) => {
     expect(errorsOf({ CONFIG_FILE: file('settings', content) })).toEqual([error]);
   });
 
-  it('are read from files with a byte order mark and lines of Windows', async () => {
+  it('are read from files with a byte order mark and Windows line ends', async () => {
     const { cert, private: key } = await generate([], { algorithm: 'sha256' });
     const marked = (name: string, text: string): string => file(name, `\ufeff${text.replaceAll('\n', '\r\n')}`);
     const environment = {
@@ -132,7 +132,7 @@ describe('settings', () => {
   });
 
   it.each(['CONFIG_FILE', 'TLS_CERTIFICATE_FILE', 'TLS_KEY_FILE', 'DATABASE_PASSWORD_FILE'])(
-    'are refused from a file in UTF-16, by name: %s',
+    'are rejected by name from a file in UTF-16: %s',
     (name) => {
       const utf16 = file('utf16', Buffer.from('\ufeffHTTP_PORT=1\r\n', 'utf16le'));
       expect(errorsOf({ DATABASE_URL: 'mysql://u@h/d', [name]: utf16 })).toContainEqual(
@@ -141,7 +141,7 @@ describe('settings', () => {
     },
   );
 
-  it('of a file yield to the environment', () => {
+  it('of the environment override those of a file', () => {
     const path = file('settings', '# a comment\n\nHTTP_PORT=1\nLEASE_SECONDS="240"\n');
     expect(read({ CONFIG_FILE: path, HTTP_PORT: '2' })).toMatchObject({
       http: { port: 2 },

@@ -239,7 +239,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
   const file = environment['CONFIG_FILE'];
   const fromFile = file ? (readFileOrReport('CONFIG_FILE', file, addError, parseEnvFile) ?? {}) : {};
   const known = new Set<string>(SETTINGS.map(({ name }) => name));
-  for (const name of Object.keys(fromFile)) if (!known.has(name)) addError(`${name} in CONFIG_FILE is no setting`);
+  for (const name of Object.keys(fromFile)) if (!known.has(name)) addError(`${name} in CONFIG_FILE is not a setting`);
 
   const text = (name: SettingName): string =>
     environment[name]?.trim() ||
@@ -270,7 +270,8 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
   }
   const certificateFile = text('TLS_CERTIFICATE_FILE');
   const keyFile = text('TLS_KEY_FILE');
-  if (Boolean(certificateFile) !== Boolean(keyFile)) addError('TLS_CERTIFICATE_FILE and TLS_KEY_FILE go together');
+  if (Boolean(certificateFile) !== Boolean(keyFile))
+    addError('TLS_CERTIFICATE_FILE and TLS_KEY_FILE require each other');
   const certificate = certificateFile && readFileOrReport('TLS_CERTIFICATE_FILE', certificateFile, addError);
   const key = keyFile && readFileOrReport('TLS_KEY_FILE', keyFile, addError);
   for (const [name, content] of [
@@ -288,10 +289,10 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
     addError('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
   const proxyProtocol = oneOf('PROXY_PROTOCOL', ['off', 'required']) === 'required';
   if (proxyProtocol && !text('TRUSTED_PROXIES'))
-    addError('PROXY_PROTOCOL needs TRUSTED_PROXIES: headers of other addresses are refused');
+    addError('PROXY_PROTOCOL requires TRUSTED_PROXIES: headers of other addresses are rejected');
   const host = text('HTTP_HOST');
   if (!isLoopback(host) && !certificateFile && !insecure) {
-    addError(`HTTP_HOST ${host} is not loopback: give TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or start with --insecure`);
+    addError(`HTTP_HOST ${host} is not loopback: set TLS_CERTIFICATE_FILE and TLS_KEY_FILE, or start with --insecure`);
   }
   const versionText =
     environment['CONFIGURATION_SERVER_VERSION'] || fromFile['CONFIGURATION_SERVER_VERSION'] || `${packageVersion}.0`;
@@ -355,7 +356,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
 /** @throws Error that names the first invalid line. */
 function parseEnvFile(content: string): Record<string, string | undefined> {
   const invalidLine = content.split('\n').findIndex((line) => !/^\s*(#|$|[A-Za-z_]\w*\s*=)/.test(line));
-  if (invalidLine >= 0) throw new Error(`line ${invalidLine + 1} is no NAME=value`);
+  if (invalidLine >= 0) throw new Error(`line ${invalidLine + 1} is not NAME=value`);
   return parseEnv(content);
 }
 

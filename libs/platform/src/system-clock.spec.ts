@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { SystemClock } from './system-clock.js';
 
 const HOUR_MS = 3_600_000;
-/** A spec runs in less than this. */
+/** Longer than the duration of a spec. */
 const CLOSE_MS = 20_000;
 
 let shiftMs = 0;
@@ -16,9 +16,9 @@ beforeEach(() => {
 
 const aheadMs = (): number => Math.round((clock.now().getTime() - Date.now()) / CLOSE_MS) * CLOSE_MS + 0;
 
-describe('the clock of the site', () => {
+describe('SystemClock', () => {
   it.each([-2 * HOUR_MS, 0, 500 * 24 * HOUR_MS])(
-    'follows the clock of its database server, also when that steps by %d ms',
+    'follows the clock of its database server, also after a step of %d ms',
     async (ms) => {
       await clock.synchronise();
       clock.agreed();
@@ -28,7 +28,7 @@ describe('the clock of the site', () => {
     },
   );
 
-  it('measures the clock of another server that differs, and does not follow it', async () => {
+  it('measures the differing clock of another server without following it', async () => {
     await clock.synchronise();
     clock.agreed();
     [server, shiftMs] = ['b:3306', 40_000];
@@ -43,7 +43,7 @@ describe('the clock of the site', () => {
     expect(aheadMs()).toBe(HOUR_MS);
   });
 
-  it('is that of running replicas when the server of a replica that starts disagrees with them', async () => {
+  it('follows the running replicas when the database server of a starting replica disagrees', async () => {
     shiftMs = 40_000;
     await clock.synchronise();
     await clock.reconcile(new Date(), true);
@@ -56,7 +56,7 @@ describe('the clock of the site', () => {
   it.each([
     ['no replica is running', false, false],
     ['this one has agreed with the site before: then its database has stepped', true, true],
-  ])('is that of the database when %s', async (_when, hasAgreed, isMoving) => {
+  ])('follows the database when %s', async (_when, hasAgreed, isMoving) => {
     await clock.synchronise();
     if (hasAgreed) clock.agreed();
     shiftMs = -2 * HOUR_MS;
@@ -64,7 +64,7 @@ describe('the clock of the site', () => {
     expect(aheadMs()).toBe(-2 * HOUR_MS);
   });
 
-  it('has a monotonic side that no step moves', async () => {
+  it('has a monotonic clock that ignores steps', async () => {
     await clock.synchronise();
     const before = clock.monotonicMs();
     shiftMs = -2 * HOUR_MS;

@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodeText } from './text-file.js';
 
-describe('the text of a file', () => {
+describe('decodeText', () => {
   it.each([
     ['', ''],
     ['a=1\r\nb=é\n', 'a=1\r\nb=é\n'],
     ['\ufeffa', 'a'],
     ['\ufeff', ''],
     ['a\ufeffb', 'a\ufeffb'],
-  ])('in UTF-8, %j, is %j', (written, text) => {
+  ])('decodes UTF-8 %j as %j', (written, text) => {
     expect(decodeText(Buffer.from(written))).toBe(text);
   });
 
@@ -16,7 +16,7 @@ describe('the text of a file', () => {
     ['little-endian', Buffer.from('\ufeffA=1', 'utf16le')],
     ['big-endian', Buffer.from('\ufeffA=1', 'utf16le').swap16()],
     ['little-endian, without a mark', Buffer.from('A=1', 'utf16le')],
-  ])('in UTF-16 is refused: %s', (_what, bytes) => {
+  ])('rejects UTF-16: %s', (_what, bytes) => {
     expect(() => decodeText(bytes)).toThrow('the file is in UTF-16; save it as UTF-8');
   });
 });

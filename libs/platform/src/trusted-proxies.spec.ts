@@ -16,7 +16,7 @@ describe('trusted proxies', () => {
     ['2001:DB8:0::1', '2001:db8::1', true],
     ['::1 , 10.0.0.0/8,', '10.255.0.1', true],
     ['::1 , 10.0.0.0/8,', '::1', true],
-  ])('"%s" has %s: %s', (text, address, isTrusted) => {
+  ])('"%s" includes %s: %s', (text, address, isTrusted) => {
     expect(TrustedProxies.parse(text).includes(address)).toBe(isTrusted);
   });
 
@@ -32,7 +32,7 @@ describe('trusted proxies', () => {
     '010.0.0.1',
     '10.0.0.1:80',
     '10.0.0.1 10.0.0.2',
-  ])('refuses "%s" by name', (text) => {
+  ])('rejects "%s" by name', (text) => {
     expect(() => TrustedProxies.parse(`192.0.2.1, ${text}`)).toThrow(
       `"${text}" is neither an address nor a CIDR network`,
     );
