@@ -167,7 +167,7 @@ describe('a start', () => {
     const server = await folder.spawn();
     expect(await server.end()).toEqual({ code: 1, signal: null });
     expect(server.output).toBe(
-      `${folder.path('connection.passphrase')} is a symbolic link, which is not followed: put the file itself there, or remove the link\n`,
+      `${folder.path('connection.passphrase')} is a symbolic link, which is not followed: replace it with the file, or remove it\n`,
     );
     expect(await readdir(folder.dataDirectory)).toEqual(['connection.passphrase']);
   });

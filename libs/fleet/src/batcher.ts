@@ -40,7 +40,7 @@ export interface BatchRules<Item, Result> {
    */
   readonly halvesFailedBatches?: boolean;
   /** Called when an item times out or its batch fails. */
-  readonly onFailure?: (item: Item, sinceMs: number) => void;
+  readonly onFailure?: (item: Item, queuedAtMs: number) => void;
 }
 
 type Settle<Result> = (outcome: PromiseSettledResult<Result>) => void;
@@ -51,7 +51,7 @@ class Entry<Item, Result> {
   constructor(
     readonly item: Item,
     readonly key: unknown,
-    readonly sinceMs: number,
+    readonly queuedAtMs: number,
     readonly callers: readonly Settle<Result>[],
   ) {}
 }
@@ -74,8 +74,10 @@ export class Batcher<Item, Result> {
   /** The submission time of the oldest unsettled item; Infinity when there is none. */
   get oldestMs(): number {
     let oldestMs = Infinity;
-    for (const { isSettled, sinceMs } of this.active.values()) if (!isSettled) oldestMs = Math.min(oldestMs, sinceMs);
-    for (const queued of this.queue.values()) for (const { sinceMs } of queued) oldestMs = Math.min(oldestMs, sinceMs);
+    for (const { isSettled, queuedAtMs } of this.active.values())
+      if (!isSettled) oldestMs = Math.min(oldestMs, queuedAtMs);
+    for (const queued of this.queue.values())
+      for (const { queuedAtMs } of queued) oldestMs = Math.min(oldestMs, queuedAtMs);
     return oldestMs;
   }
 
@@ -99,7 +101,7 @@ export class Batcher<Item, Result> {
   /** Rejects the items that have timed out, including those being written, whose outcome in the database is unknown. */
   expire(): void {
     const latestMs = this.latestExpiredMs();
-    for (const entry of this.active.values()) if (!entry.isSettled && entry.sinceMs <= latestMs) this.fail(entry);
+    for (const entry of this.active.values()) if (!entry.isSettled && entry.queuedAtMs <= latestMs) this.fail(entry);
     for (const [key, queued] of this.queue) this.dropExpired(key, queued, latestMs);
   }
 
@@ -134,8 +136,8 @@ export class Batcher<Item, Result> {
         const [earlier, later] = isDeferred ? [entry, other] : [other, entry];
         const item = merge?.(earlier.item, later.item);
         if (!item) continue;
-        const sinceMs = Math.min(earlier.sinceMs, later.sinceMs);
-        queued[index] = new Entry(item, entry.key, sinceMs, [...earlier.callers, ...later.callers]);
+        const queuedAtMs = Math.min(earlier.queuedAtMs, later.queuedAtMs);
+        queued[index] = new Entry(item, entry.key, queuedAtMs, [...earlier.callers, ...later.callers]);
         return;
       }
       queued.splice(isDeferred ? 1 : queued.length, 0, entry);
@@ -170,9 +172,9 @@ export class Batcher<Item, Result> {
   }
 
   private dropExpired(key: unknown, queued: Entry<Item, Result>[], latestMs: number): Entry<Item, Result>[] {
-    if (queued.every(({ sinceMs }) => sinceMs > latestMs)) return queued;
-    const expired = queued.filter(({ sinceMs }) => sinceMs <= latestMs);
-    const kept = queued.filter(({ sinceMs }) => sinceMs > latestMs);
+    if (queued.every(({ queuedAtMs }) => queuedAtMs > latestMs)) return queued;
+    const expired = queued.filter(({ queuedAtMs }) => queuedAtMs <= latestMs);
+    const kept = queued.filter(({ queuedAtMs }) => queuedAtMs > latestMs);
     queued.splice(0, queued.length, ...kept);
     if (kept.length === 0) this.queue.delete(key);
     this.queuedCount -= expired.length;
@@ -181,7 +183,7 @@ export class Batcher<Item, Result> {
   }
 
   private async write(batch: readonly Entry<Item, Result>[]): Promise<void> {
-    const times = batch.map(({ sinceMs }) => sinceMs);
+    const times = batch.map(({ queuedAtMs }) => queuedAtMs);
     let outcomes: readonly BatchOutcome<Item, Result>[];
     try {
       const items = batch.map(({ item }) => item);
@@ -220,11 +222,11 @@ export class Batcher<Item, Result> {
     }
     this.active.delete(entry.key);
     if (outcome.status !== 'deferred') this.settle(entry, outcome);
-    else if (!entry.isSettled) this.enqueue(new Entry(outcome.item, entry.key, entry.sinceMs, entry.callers), true);
+    else if (!entry.isSettled) this.enqueue(new Entry(outcome.item, entry.key, entry.queuedAtMs, entry.callers), true);
   }
 
   private fail(entry: Entry<Item, Result>, error: unknown = new FleetError({ code: 'database_unavailable' })): void {
-    if (!entry.isSettled) this.rules.onFailure?.(entry.item, entry.sinceMs);
+    if (!entry.isSettled) this.rules.onFailure?.(entry.item, entry.queuedAtMs);
     this.settle(entry, rejected(error));
   }
 

@@ -66,7 +66,7 @@ describe.each(Object.entries(ERRORS))('%s', (code, [details, instruction]) => {
     expect(details.code).toBe(code);
   });
 
-  it(`tells a process server: ${instruction ?? 'nothing'}`, () => {
+  it(`has the instruction ${instruction ?? 'none'}`, () => {
     expect(instructionFor(details)).toBe(instruction);
   });
 
@@ -110,7 +110,7 @@ describe('an explanation', () => {
     expect(new FleetError({ code: 'generation_retired', removal: 'clean_up' }).explanation).toContain('decommissioned');
   });
 
-  it('of host_id_in_use offers the source address as proof only where it counts, and never discloses it', () => {
+  it('of host_id_in_use offers the source address as proof only where it is accepted, and never discloses it', () => {
     const details = {
       code: 'host_id_in_use',
       registeredAddress: '192.0.2.1',

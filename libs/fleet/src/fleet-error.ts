@@ -116,7 +116,7 @@ function describeError(details: FleetErrorDetails): string {
     case 'api_key_not_found':
       return 'No API key has this id.';
     case 'last_admin_key':
-      return 'No other admin key is valid for as long as this one. Create one first: without an admin key, keys cannot be managed.';
+      return 'No other admin key is valid as long as this one. Create one first: without an admin key, keys cannot be managed.';
     case 'expiry_not_in_future':
       return 'The expiry is in the past. Give a later time, or none.';
     case 'generation_retired':

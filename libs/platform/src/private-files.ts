@@ -29,7 +29,7 @@ export async function assertPrivateFolder(path: string): Promise<void> {
   const problem =
     findOwnerProblem(path, found) ??
     (hasModes() && found.mode & WRITABLE_BY_OTHERS
-      ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove what is not yours in it`
+      ? `can be written by others (mode ${modeOf(found)}): run "chmod 700 ${path}", and remove files in it that are not yours`
       : null);
   if (problem) throw new UnsafeFile(path, problem);
 }
@@ -89,7 +89,7 @@ function assertPrivateFile(path: string, found: Stats, isSecret: boolean): void 
 
 function findFileProblem(path: string, found: Stats, isSecret: boolean): string | null {
   if (found.isSymbolicLink())
-    return 'is a symbolic link, which is not followed: put the file itself there, or remove the link';
+    return 'is a symbolic link, which is not followed: replace it with the file, or remove it';
   if (!found.isFile()) return 'is not a regular file: remove it';
   const owner = findOwnerProblem(path, found);
   if (owner || !hasModes() || !(found.mode & (isSecret ? OPEN_TO_OTHERS : WRITABLE_BY_OTHERS))) return owner;

@@ -265,7 +265,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
   };
   if (cleanUp.graceSeconds + 2 * cleanUp.intervalSeconds > MAX_REMOVAL_SECONDS) {
     addError(
-      `CLEAN_UP_GRACE_SECONDS plus twice CLEAN_UP_INTERVAL_SECONDS exceeds ${MAX_REMOVAL_SECONDS} s: a decommissioned entry must be gone within 15 minutes`,
+      `CLEAN_UP_GRACE_SECONDS plus twice CLEAN_UP_INTERVAL_SECONDS exceeds ${MAX_REMOVAL_SECONDS} s: a decommissioned entry must be removed within 15 minutes`,
     );
   }
   const certificateFile = text('TLS_CERTIFICATE_FILE');

@@ -38,11 +38,11 @@ const WHOLE: HostRows = {
 
 describe('inconsistenciesOf', () => {
   it.each<[string, Partial<HostRows>, string[]]>([
-    ['whole', {}, []],
+    ['consistent', {}, []],
     ['without a lease', { lease: null }, ['lease_missing']],
     ['without health', { hasHealth: false }, ['health_missing']],
-    ['without a name that holds now', { currentNames: 0 }, ['name_mismatch']],
-    ['with two names that hold now', { currentNames: 2 }, ['name_mismatch']],
+    ['without a current name', { currentNames: 0 }, ['name_mismatch']],
+    ['with two current names', { currentNames: 2 }, ['name_mismatch']],
     ['with a lease of an earlier generation', { lease: { generation: 2, isRetired: false } }, ['generation_mismatch']],
     ['with a lease of a later generation', { lease: { generation: 4, isRetired: false } }, ['generation_mismatch']],
     [
@@ -61,7 +61,7 @@ describe('inconsistenciesOf', () => {
     ['health with a tombstone', { ...NOTHING, hasHealth: true, tombstone: aTombstone() }, ['orphan']],
     ['an old name alone', { ...NOTHING, names: 1 }, ['orphan']],
     ['a tombstone alone', { ...NOTHING, tombstone: aTombstone() }, []],
-    ['none', NOTHING, []],
+    ['no rows', NOTHING, []],
   ])('%s', (_what, over, kinds) => {
     expect(inconsistenciesOf({ ...WHOLE, ...over })).toEqual(kinds);
   });

@@ -43,7 +43,7 @@ describe('revoking a credential', () => {
 
   it('a second time changes nothing', () => {
     expect(revoke(aLockedRecord({ entry: aProcessServer({ lease: aLease({ revoked: true }) }) }))).toEqual({
-      answer: undefined,
+      result: undefined,
     });
   });
 

@@ -92,7 +92,7 @@ describe('new host ids', () => {
   it.each([
     [0, 5],
     [0.999, 59],
-  ])('are told to retry within a minute: at random number %d after %d s', (fraction, retryAfterSeconds) => {
+  ])('get a retry time within a minute: with random number %d after %d s', (fraction, retryAfterSeconds) => {
     const rate = rateOf(1, 1, fraction);
     admitted(10, () => rate.admitNew(aCommand('192.0.2.1')));
     expect(rejectionOf(() => rate.admitNew(aCommand('192.0.2.1')))).toEqual({
@@ -134,7 +134,7 @@ describe('registrations of one host id', () => {
     [1, 300],
     [60, 60],
     [2_000, 2],
-  ])('limited to %d an hour are told to retry after %d s', (perServerPerHour, retryAfterSeconds) => {
+  ])('limited to %d an hour get a retry time of %d s', (perServerPerHour, retryAfterSeconds) => {
     const rate = rateOf(1, perServerPerHour);
     let rejection: FleetErrorDetails | null = null;
     while (rejection === null) rejection = rejectionOf(() => rate.admitAgain(aCommand('192.0.2.1')));

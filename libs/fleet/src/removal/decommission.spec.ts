@@ -100,7 +100,7 @@ describe('decommissioning', () => {
   });
 });
 
-describe('decommissioning by the process server itself is rejected for', () => {
+describe('decommissioning by the process server itself is rejected', () => {
   it.each([
     [
       'when it was purged',
@@ -109,44 +109,44 @@ describe('decommissioning by the process server itself is rejected for', () => {
       { code: 'generation_retired', removal: 'purge' },
     ],
     [
-      'when it has been cleaned up',
+      'when the clean-up removed it',
       aLockedRecord({ tombstone: aTombstone({ removal: 'clean_up' }) }),
       ITSELF,
       { code: 'generation_retired', removal: 'clean_up' },
     ],
-    ['when nobody knows it', aLockedRecord(), ITSELF, { code: 'process_server_not_found' }],
+    ['for an unknown host id', aLockedRecord(), ITSELF, { code: 'process_server_not_found' }],
     [
-      'by an older generation',
+      'with an older generation',
       aLockedRecord({ entry: aProcessServer({ generation: 4 }) }),
       ITSELF,
       { code: 'generation_superseded', given: 3, current: 4 },
     ],
     [
-      'by a newer generation',
+      'with a newer generation',
       aLockedRecord({ entry: aProcessServer({ generation: 2 }) }),
       ITSELF,
       { code: 'generation_unknown', given: 3, current: 2 },
     ],
     [
-      'by a revoked credential',
+      'with a revoked credential',
       aLockedRecord({ entry: aProcessServer({ lease: aLease({ revoked: true }) }) }),
       ITSELF,
       { code: 'credential_revoked' },
     ],
     [
-      'by another credential',
+      'with another credential',
       aLockedRecord({ entry: aProcessServer() }),
       { ...ITSELF, credentialHash: 'bb'.repeat(32) },
       { code: 'credential_rejected' },
     ],
     [
-      'by another credential while it is leaving',
+      'with another credential while it is decommissioned',
       aLockedRecord({ entry: aDecommissionedServer() }),
       { ...ITSELF, credentialHash: 'bb'.repeat(32) },
       { code: 'credential_rejected' },
     ],
     [
-      'by an older generation while a newer one is leaving',
+      'with an older generation while a newer one is decommissioned',
       aLockedRecord({ entry: aDecommissionedServer({ generation: 4 }) }),
       ITSELF,
       { code: 'generation_retired', removal: 'clean_up' },
@@ -160,12 +160,12 @@ describe('decommissioning by an operator is rejected', () => {
   it.each([
     ['for an unknown host id', aLockedRecord(), { code: 'process_server_not_found' }],
     [
-      'for one that is gone',
+      'for a purged process server',
       aLockedRecord({ tombstone: aTombstone() }),
       { code: 'generation_retired', removal: 'purge' },
     ],
     [
-      'for a Disconnected one',
+      'for a Disconnected process server',
       aLockedRecord({ entry: aDisconnectedServer({ health: protecting(0) }) }),
       { code: 'process_server_disconnected' },
     ],
@@ -195,21 +195,21 @@ describe('the generation that the caller saw', () => {
       { code: 'generation_superseded', given: 2, current: 3 },
     ],
     [
-      'was replaced by one that is Disconnected',
+      'was replaced by a Disconnected one',
       aLockedRecord({ entry: aDisconnectedServer() }),
       2,
       { code: 'generation_superseded', given: 2, current: 3 },
     ],
     [
-      'is not known',
+      'is unknown',
       aLockedRecord({ entry: aProcessServer({ health: protecting(0) }) }),
       4,
       { code: 'generation_unknown', given: 4, current: 3 },
     ],
-    ['is gone', aLockedRecord({ tombstone: aTombstone() }), 3, { code: 'generation_retired', removal: 'purge' }],
-    ['is leaving', aLockedRecord({ entry: aDecommissionedServer() }), 3, null],
+    ['was purged', aLockedRecord({ tombstone: aTombstone() }), 3, { code: 'generation_retired', removal: 'purge' }],
+    ['is decommissioned', aLockedRecord({ entry: aDecommissionedServer() }), 3, null],
     [
-      'was replaced by one that is leaving',
+      'was replaced by a decommissioned one',
       aLockedRecord({ entry: aDecommissionedServer() }),
       2,
       { code: 'generation_superseded', given: 2, current: 3 },
