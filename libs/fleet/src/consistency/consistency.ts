@@ -45,7 +45,7 @@ export const lastGeneration = ({
 
 /**
  * Makes the rows of a host consistent. A registration has a higher generation than the tombstone before it, so an entry
- * with a lower one was removed, and is deleted. Any other entry remains, with the highest known generation. Rows
+ * without a higher one was removed, and is deleted. Any other entry remains, with the highest known generation. Rows
  * without an entry are deleted. When the last issued credential may be unknown, it is revoked, so that the process
  * server registers again.
  */

@@ -12,7 +12,7 @@ export interface ApiKey {
   /** The name in the audit log; unique, also among revoked keys. */
   readonly name: string;
   readonly role: Role;
-  /** The first characters of the key: enough to identify it, too few to guess it. */
+  /** The first characters of the key: enough to identify it, too few to help guessing it. */
   readonly prefix: string;
   readonly createdAt: Date;
   readonly createdBy: string;
