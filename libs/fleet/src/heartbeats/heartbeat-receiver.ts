@@ -35,7 +35,7 @@ export interface HeartbeatResult {
  * ten calls are heartbeats. A callback must not throw, because the other heartbeats of its batch would get no response.
  */
 export interface HeartbeatCallbacks {
-  onAccepted(onAccepted: HeartbeatResult): void;
+  onAccepted(result: HeartbeatResult): void;
   /** Called with a FleetError for a rejection of the contract, otherwise with an internal error. */
   onRejected(error: unknown): void;
 }
