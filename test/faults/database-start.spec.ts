@@ -209,7 +209,7 @@ describe('a schema that a later version has changed', () => {
     );
     for (const rejection of [await started(urlFor('fleet'), 'future'), await migrated(urlFor('fleet'))]) {
       expect(rejection).toContain(
-        'its schema was changed by a later version: this one does not know AddTheFuture1999999999999',
+        'its schema was changed by a later version: this version does not know AddTheFuture1999999999999',
       );
     }
     expect(

@@ -1,47 +1,47 @@
 import type { Connection, PoolConnection, QueryOptions, ResultSetHeader, RowDataPacket } from 'mysql2';
 import { errorNumber, ER_CHECKREAD } from './database-errors.js';
 
-/** A statement and what its question marks stand for. */
+/** A statement and the values of its placeholders. */
 export interface Statement {
   readonly sql: string;
   readonly parameters: readonly unknown[];
 }
 
-/** A statement that finds what was read before it, or the whole transaction is tried again. */
+/** A statement with an optimistic lock: when it does not match, the whole transaction is retried. */
 export interface GuardedStatement extends Statement {
-  /** Rows that it must match, unless any number will do. */
+  /** Number of rows that it must match; any number if absent. */
   readonly expectedRows?: number;
 }
 
-/** A guarded statement did not match: the record is not what was read, and the whole transaction is tried again. */
+/** A guarded statement did not match: the record changed after it was read. The whole transaction is retried. */
 export class OptimisticLockError extends Error {
   readonly errno = ER_CHECKREAD;
 
   constructor() {
-    super('the record changed under the transaction');
+    super('the record changed during the transaction');
   }
 }
 
-/** One transaction's connection. Arrays in parameters expand, as in `IN (?)`. */
+/** A transaction in progress. Array parameters expand, as in `IN (?)`. */
 export interface Transaction {
   rows<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
-  /** Rows matched, not only those changed. */
+  /** Returns the number of matched rows, changed or not. */
   write(sql: string, parameters?: readonly unknown[]): Promise<number>;
-  /** Writes one after the other; together where statements are joined. @throws OptimisticLockError */
+  /** Runs the statements in order; in one round trip unless on a Galera node. @throws OptimisticLockError */
   executeAll(statements: readonly GuardedStatement[]): Promise<void>;
   /**
-   * The first statement of a transaction that has no more to do when `first` matches as many rows as expected: then the rest
-   * is written, and all is committed. Returns the rows matched by `first`; with fewer, the rest was left out and the transaction goes on.
+   * Runs `first`; if it matches `expected` rows, runs the rest and commits. Returns the number of rows that `first` matched. If
+   * there are fewer, the rest is skipped and the transaction continues.
    */
   executeAndCommitIfExact(first: Statement, expected: number, rest: readonly Statement[]): Promise<number>;
 }
 
-/** What a subquery of two rows, where one is due, is refused with. */
+/** Error of a scalar subquery that returns two rows. */
 const ER_SUBQUERY_NO_1_ROW = 1242;
 
 export type QueryResult = RowDataPacket[] | ResultSetHeader;
 
-/** By callback: the driver's own promises note a stack trace for every statement. */
+/** Uses the callback API: the promise API of the driver captures a stack trace for every statement. */
 export const runQuery = (
   connection: Pick<Connection, 'query'>,
   options: QueryOptions,
@@ -97,7 +97,7 @@ export class ConnectionTransaction implements Transaction {
     if (!this.isCommitted && this.pendingBegin.length === 0) await this.send('COMMIT');
   }
 
-  /** A statement that fails keeps those behind it from being run; so a subquery of two rows ends it where too few rows were matched. */
+  /** The server skips the statements after a failed one, so a subquery of two rows fails on purpose when too few rows matched. */
   private async executeBatchAndCommit(first: Statement, expected: number, rest: readonly Statement[]): Promise<number> {
     const check = {
       sql: 'SET @matched = ROW_COUNT(); SET @whole = IF(@matched = ?, 1, (SELECT 1 UNION SELECT 2))',
@@ -118,7 +118,7 @@ export class ConnectionTransaction implements Transaction {
     return (await this.sendAll([{ sql, parameters }]))[0] as QueryResult;
   }
 
-  /** In one round trip; an answer for each. */
+  /** Sends the statements in one round trip. Returns the result of each. */
   private async sendAll(statements: readonly Statement[]): Promise<QueryResult[]> {
     if (statements.length === 0) return [];
     const { pendingBegin } = this;

@@ -4,7 +4,7 @@ import type { ServerAddress } from './database-servers.js';
 
 export type MigrationClass = new () => MigrationInterface;
 
-/** Runs the migrations, of which a test gives its own. */
+/** The TypeORM data source that runs migrations. Tests pass other migrations. */
 export function fleetDataSource(
   { user, ...address }: ServerAddress,
   migrations: readonly MigrationClass[] = MIGRATIONS,
@@ -15,7 +15,7 @@ export function fleetDataSource(
     username: user,
     timezone: 'Z',
     charset: 'utf8mb4_unicode_520_ci',
-    poolSize: 2, // one migrates, one renews the claim
+    poolSize: 2, // one connection migrates, one renews the lock
     connectTimeout: 3_000,
     synchronize: false,
     migrations: [...migrations],

@@ -1,18 +1,18 @@
 export const ER_LOCK_WAIT_TIMEOUT = 1205;
-/** A deadlock; on a Galera node also a transaction that failed certification. The server has rolled the transaction back. */
+/** Deadlock, or failed certification on a Galera node. The server has rolled the transaction back. */
 export const ER_LOCK_DEADLOCK = 1213;
-/** The server failed in COMMIT. On a Galera node it has committed in some cases. */
+/** COMMIT failed. A Galera node may have committed nevertheless. */
 const ER_ERROR_DURING_COMMIT = 1180;
-/** A row changed since it was read. */
+/** The row changed after it was read. */
 export const ER_CHECKREAD = 1020;
 export const ER_DUP_ENTRY = 1062;
 
-/** The server takes no writes for now: it is read only, or a Galera node without its cluster. */
+/** The server rejects writes: it is read only, or a Galera node outside of the primary component. */
 const READ_ONLY_ERRORS = new Set([1290, 1836, 1792, 1047]);
 
 /**
- * Deadlock or failed certification, lock wait, a row that changed since it was read, a COMMIT that failed; and a server that
- * takes no writes for now: see above, no connection to spare for us, disk or table full.
+ * Deadlock or failed certification, lock wait, a row that changed after it was read, a failed COMMIT; and a server that cannot
+ * write at present: read only, user at its connection limit (1203, 1226), disk full (1021), table full (1114).
  */
 const RETRYABLE_ERRORS = new Set([
   ER_LOCK_DEADLOCK,
@@ -25,7 +25,7 @@ const RETRYABLE_ERRORS = new Set([
   1021,
   1114,
 ]);
-/** The server is going, or it ended our connection or query, or it has no connection to spare. */
+/** The server shuts down, ended the connection or the query, or is at its connection limit. */
 const CONNECTION_ERRORS = new Set([1053, 1077, 1079, 1152, 1159, 1161, 1317, 1927, 1040, 1158, 1160]);
 const CONNECTION_CODES = new Set([
   'PROTOCOL_CONNECTION_LOST',
@@ -46,23 +46,23 @@ const CONNECTION_CODES = new Set([
 const property = (error: unknown, name: string): unknown =>
   typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined;
 
-/** The server's error number; 0 for what is not the server's. */
+/** Error number of the server; 0 for other errors. */
 export function errorNumber(error: unknown): number {
   const number = property(error, 'errno');
   return typeof number === 'number' ? number : 0;
 }
 
-/** The user may not do it: to a database, a table, a column, or at all. */
+/** The user lacks a privilege on a database, table, column or routine, or a global one. */
 const PRIVILEGE_ERRORS = new Set([1044, 1142, 1143, 1227, 1370]);
 export const isMissingPrivilege = (error: unknown): boolean => PRIVILEGE_ERRORS.has(errorNumber(error));
 
 export const isDuplicateKey = (error: unknown): boolean => errorNumber(error) === ER_DUP_ENTRY;
 
-/** Whether the server refused it as a server that takes no writes; of a COMMIT, its cause tells. */
+/** Whether the server rejects writes. For a COMMIT of unknown outcome, the cause is checked. */
 export const isWriteRejected = (error: unknown): boolean =>
   READ_ONLY_ERRORS.has(errorNumber(error)) || (error instanceof CommitOutcomeUnknown && isWriteRejected(error.cause));
 
-/** The connection cannot be used again; during COMMIT it says that the outcome is unknown. */
+/** The connection cannot be used again. During COMMIT, the outcome is then unknown. */
 export function isConnectionLost(error: unknown): boolean {
   const code = property(error, 'code');
   const closed =
@@ -75,14 +75,14 @@ export function isConnectionLost(error: unknown): boolean {
   );
 }
 
-/** The whole transaction may succeed when it is tried again. */
+/** A retry of the whole transaction may succeed. */
 export const isTransient = (error: unknown): boolean =>
   RETRYABLE_ERRORS.has(errorNumber(error)) || isConnectionLost(error);
 
-/** In answer to COMMIT: the transaction is certainly not committed. Any other error leaves that open. */
+/** The error of a COMMIT proves that the transaction was rolled back. Every other error leaves the outcome unknown. */
 export const isRolledBack = (error: unknown): boolean => errorNumber(error) === ER_LOCK_DEADLOCK;
 
-/** COMMIT was sent, and no answer says what became of it. The connection is given up. */
+/** COMMIT was sent and its outcome is unknown. The connection is destroyed. */
 export class CommitOutcomeUnknown extends Error {
   readonly fatal = true;
 

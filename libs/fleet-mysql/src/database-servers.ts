@@ -2,9 +2,9 @@ import { createConnection, type Connection, type ConnectionOptions, type PoolCon
 import { runQuery } from './connection-transaction.js';
 import { isConnectionLost, isWriteRejected } from './database-errors.js';
 
-/** TLS to the server, in the driver's words. */
+/** TLS options of the driver. */
 export interface DatabaseTls {
-  /** PEM; without it the certificate of the server is not verified. */
+  /** PEM. Without a CA, the certificate of the server is not verified. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -17,12 +17,12 @@ export interface DatabaseHost {
   readonly port: number;
 }
 
-/** Where the database is: a Unix socket, or a host with a port; or several hosts that replicate to each other. */
+/** Address of the database: a Unix socket, one host and port, or several hosts that replicate to each other. */
 export interface DatabaseAddress {
   readonly socketPath?: string;
   readonly host?: string;
   readonly port?: number;
-  /** Tried after `host`, in this order. */
+  /** Hosts to try after `host`, in this order. */
   readonly others?: readonly DatabaseHost[];
   readonly user: string;
   readonly password: string;
@@ -30,24 +30,24 @@ export interface DatabaseAddress {
   readonly ssl?: DatabaseTls;
 }
 
-/** How the driver reaches one server. */
+/** Address of one server. */
 export type ServerAddress = Omit<DatabaseAddress, 'others'>;
 
-/** What a server says of itself. */
+/** What a server reports about itself. */
 export interface ServerState {
-  /** The same on every connection to one server, and on no other server. */
+  /** Identifies the server: equal on all connections to it, different on every other server. */
   readonly identity: string;
-  /** Null when it accepts writes; otherwise why not. */
+  /** Null when the server accepts writes; otherwise the reason. */
   readonly readOnlyReason: string | null;
-  /** On a Galera cluster, connections may be on several nodes. */
+  /** On a Galera cluster, the connections of one address may lead to different nodes. */
   readonly isClusterNode: boolean;
 }
 
-/** The server in use. Connections of an earlier choice are closed. */
+/** The current server. Connections of an earlier choice are closed. */
 export interface ChosenServer {
   readonly choice: number;
   readonly index: number;
-  /** Null until a connection has shown it. */
+  /** Null until the first connection. */
   readonly identity: string | null;
   readonly address: ServerAddress;
 }
@@ -57,13 +57,13 @@ export interface ServerChange {
   readonly to: string;
 }
 
-/** No server of the address accepts writes now; the message has the reason of each. Trying again may succeed. */
+/** No server of the address accepts writes at present. The message has the reason of each server. A retry may succeed. */
 export class NoPrimaryError extends Error {
   readonly fatal = true;
 
   constructor(
     message: string,
-    /** What went wrong on the way to those that did not answer. */
+    /** Connection errors of the servers that did not respond. */
     readonly errors: readonly Error[],
   ) {
     super(message);
@@ -80,7 +80,7 @@ const READ_CLUSTER_STATE = `SHOW STATUS WHERE Variable_name = 'wsrep_ready'`;
 const READ_ONLY = ['read_only', 'super_read_only', 'innodb_read_only', 'transaction_read_only', 'tx_read_only'];
 const IDENTITY = ['hostname', 'port', 'socket', 'server_id', 'wsrep_node_name'];
 
-/** What the server at the other end of a connection says of itself. */
+/** Reads the state of the server that a connection leads to. */
 export async function readServerState(connection: Connection | PoolConnection, timeout: number): Promise<ServerState> {
   const value = await variables(connection, READ_STATE, timeout);
   const isClusterNode = value.get('wsrep_on') === 'ON';
@@ -104,9 +104,9 @@ async function variables(
 }
 
 /**
- * The servers of one address, of which all pools of a process use one at a time: the first that accepts writes. It is kept until
- * it refuses writes or connections; then the others are tried in order. A single server is used whether it accepts writes or
- * not; it is another one when its address leads elsewhere, as behind a balancer or a name that was moved (decision 25).
+ * The servers of one address. All pools of a process use the same server: the first that accepts writes. When it rejects writes
+ * or connections, the others are tried in order. A single server is used even if it is read only; it counts as changed when its
+ * address leads to another server, for example behind a load balancer or after a DNS change (decision 25).
  */
 export class DatabaseServers {
   private readonly servers: readonly ServerAddress[];
@@ -114,7 +114,7 @@ export class DatabaseServers {
   private chosen: ChosenServer | null = null;
   private choosing: Promise<void> | null = null;
   private lastProbeAtMs = -Infinity;
-  private noPrimary = new NoPrimaryError('none was asked', []);
+  private noPrimary = new NoPrimaryError('no server was probed', []);
   private changeCount = 0;
 
   constructor(
@@ -125,12 +125,12 @@ export class DatabaseServers {
     if (this.servers.length === 1) this.chosen = { choice: 0, index: 0, identity: null, address: first };
   }
 
-  /** Null before the first is chosen. */
+  /** Null before the first choice. */
   get current(): ChosenServer | null {
     return this.chosen;
   }
 
-  /** How often another server was chosen since the start. */
+  /** Number of changes of server since the start. */
   get changes(): number {
     return this.changeCount;
   }
@@ -142,19 +142,19 @@ export class DatabaseServers {
     return this.chosen;
   }
 
-  /** Calls `leave` as soon as another server is chosen; the function returned ends that. */
+  /** Calls `listener` whenever another server is chosen. Returns the function that removes the listener. */
   onServerChange(listener: () => void): () => void {
     this.changeListeners.add(listener);
     return () => void this.changeListeners.delete(listener);
   }
 
-  /** A connection of this choice was lost or refused a write. Resolves when it is known which server to use. */
+  /** A connection of this choice was lost or rejected a write. Resolves once the server to use is known. */
   async reportFailure(choice: number, error: unknown): Promise<void> {
     if (this.chosen?.choice !== choice) return;
     if (isWriteRejected(error) || (this.servers.length > 1 && isConnectionLost(error))) await this.reselect();
   }
 
-  /** A new connection of this choice has shown its server. False when it is not the server that the others are connected to. */
+  /** Checks the server of a new connection. False when the other connections of this choice lead to another server. */
   acceptsConnection(choice: number, { identity, isClusterNode }: ServerState): boolean {
     if (this.chosen?.choice !== choice) return false;
     if (this.chosen.identity === null) this.chosen = { ...this.chosen, identity };
@@ -167,7 +167,7 @@ export class DatabaseServers {
     return (this.choosing ??= this.selectServer().finally(() => (this.choosing = null)));
   }
 
-  /** All are asked at once, so that one without an answer costs no more than its own time. */
+  /** Probes all servers at once, so that servers that do not respond cost one timeout together. */
   private async selectServer(): Promise<void> {
     const pauseMs = this.lastProbeAtMs + PROBE_INTERVAL_MS - performance.now();
     if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -210,11 +210,11 @@ export class DatabaseServers {
   }
 }
 
-/** How an operator knows a server. */
+/** Name of a server in logs. */
 export const serverLabel = (server: ServerAddress | undefined): string =>
   server?.socketPath ?? `${server?.host}:${server?.port}`;
 
-/** On a connection of its own, opened by no pool. */
+/** Reads the state on a separate connection, outside of every pool. */
 async function probeServer(server: ServerAddress): Promise<ServerState | Error> {
   const connection = createConnection({
     ...server,
@@ -222,7 +222,7 @@ async function probeServer(server: ServerAddress): Promise<ServerState | Error> 
     maxPreparedStatements: 1,
   } as ConnectionOptions);
   try {
-    connection.on('error', () => undefined); // the query that fails says it as well
+    connection.on('error', () => undefined); // the query fails with the same error
     return await readServerState(connection, PROBE_TIMEOUT_MS);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));

@@ -20,17 +20,17 @@ export {
 } from './connection-transaction.js';
 
 export interface TransactionOptions {
-  /** Events of which the transaction writes one at least: when a commit's outcome is unknown, they tell. Without one the work must bear a repetition. */
+  /** Events of which the transaction writes at least one. They prove a commit of unknown outcome. Without them, `work` must be idempotent. */
   readonly commitProofEventIds?: readonly string[];
-  /** Errors that are thrown on to the caller instead of tried again, unless an attempt before may still be committed. */
+  /** Errors that are thrown instead of retried, unless an earlier attempt may still be committed. */
   readonly nonRetryable?: readonly number[];
-  /** When to give up, on the monotonic clock; 5 s from now unless told. */
+  /** Deadline on the monotonic clock; 5 s from now by default. */
   readonly deadline?: number;
 }
 
-/** Transactions that write events give up after this long, so that a reader 10 s behind misses none. */
+/** Limit of a transaction. Event readers stay 10 s behind and so miss no event that is committed late. */
 export const TRANSACTION_TIMEOUT_MS = 5_000;
-/** Of everything that is batched for the database. */
+/** Common limits of all batches that are written to the database. */
 export const DATABASE_BATCHES = {
   maxQueued: MAX_QUEUED_REQUESTS,
   timeoutMs: TRANSACTION_TIMEOUT_MS,
@@ -52,17 +52,17 @@ export interface PoolUsage {
 /** An attempt that sent its COMMIT, and failed. */
 interface SentCommit<A> {
   readonly result: A;
-  /** Whether the server may still commit it, or has. */
+  /** Whether the server may have committed it, or may still do so. */
   readonly isUnknown: boolean;
 }
 
-/** Reads and transactions on the server in use, in sessions that are all alike: UTC, strict, READ COMMITTED, bounded lock waits. */
+/** Reads and transactions on the current server. Sessions use UTC, strict mode, READ COMMITTED and bounded lock waits. */
 export class Database {
   private readonly pool: PrimaryPool;
   private inUse = 0;
   private pending = 0;
 
-  /** Pools that share `servers` are connected to the same server. */
+  /** Databases that share `servers` use the same server. */
   constructor(
     servers: DatabaseServers | DatabaseAddress,
     private readonly randomness: Randomness,
@@ -72,14 +72,14 @@ export class Database {
   }
 
   /**
-   * Whether the session is on a Galera node. Such a node may abort a transaction between two statements of one text, and then
-   * runs those that are left by themselves; so each statement goes in a round trip of its own there (decision 19).
+   * Whether the connection leads to a Galera node. Such a node may abort a transaction between two statements of one text and
+   * then run the rest outside of it, so each statement is sent in a separate round trip there (decision 19).
    */
   protected isClusterNode(connection: PoolConnection): Promise<boolean> {
     return this.pool.isClusterNode(connection);
   }
 
-  /** A single read, in 5 s unless told. @throws FleetError `database_unavailable` when no server answers. */
+  /** A single read, within 5 s by default. @throws FleetError `database_unavailable` when no server responds. */
   async rows<Row>(sql: string, parameters: readonly unknown[] = [], withinMs = TRANSACTION_TIMEOUT_MS): Promise<Row[]> {
     const deadline = performance.now() + withinMs;
     return this.withRetries(
@@ -93,10 +93,10 @@ export class Database {
   }
 
   /**
-   * Runs `work` in a transaction, whole again after a deadlock, a lock wait, a duplicate key or a lost connection. When a COMMIT
-   * before has failed, the events are looked for first: if they are there, that attempt's answer stands.
-   * After a COMMIT of unknown outcome `previousCommitMayBePending` tells `work` to wait for whatever is locked: it may be that attempt's.
-   * @throws FleetError `database_unavailable` after 5 s; what `work` throws otherwise.
+   * Runs `work` in a transaction, and again after a deadlock, a lock wait, a duplicate key or a lost connection. After a failed
+   * COMMIT, the events are looked up first: if they exist, the result of the earlier attempt is returned.
+   * After a COMMIT of unknown outcome, `previousCommitMayBePending` makes `work` wait for locked rows: that attempt may have locked them.
+   * @throws FleetError `database_unavailable` after 5 s; otherwise the error of `work`.
    */
   async transaction<A>(
     work: (transaction: Transaction, previousCommitMayBePending: boolean) => Promise<A>,
@@ -117,7 +117,7 @@ export class Database {
         try {
           await transaction.commit();
         } catch (error) {
-          // The answer of an attempt that may have been done is kept: one that was rolled back after it is none.
+          // The result of an attempt that may be committed is kept when a later attempt is rolled back.
           if (!(sent?.isUnknown && isRolledBack(error))) sent = { result, isUnknown: !isRolledBack(error) };
           throw isRolledBack(error) ? error : new CommitOutcomeUnknown(error);
         }
@@ -161,7 +161,7 @@ export class Database {
     }
   }
 
-  /** Gives the connection back clean, or not at all. */
+  /** Releases the connection after a rollback, or destroys it. */
   private async withConnection<A>(
     work: (connection: PoolConnection) => Promise<A>,
     remainingMs: () => number,

@@ -4,10 +4,10 @@ import { MIGRATIONS } from '../../../migrations/index.js';
 import type { ServerAddress } from './database-servers.js';
 import { errorNumber, isTransient } from './database-errors.js';
 
-/** A claim lasts this long unless it is renewed; a replica that dies while migrating holds the others up no longer. */
+/** Lifetime of the migration lock without renewal: the longest delay by a replica that died while it migrated. */
 const LOCK_TTL_MS = 15_000;
 const LOCK_POLL_MS = 200;
-/** Deadlocks and lock waits between replicas that start at once end within this time; the database may be away for other reasons. */
+/** Deadlocks and lock waits between replicas that start at the same time end within this time. */
 const RETRY_TIMEOUT_MS = 30_000;
 
 const CREATE_MIGRATION_LOCK = `
@@ -18,7 +18,7 @@ const CREATE_MIGRATION_LOCK = `
     PRIMARY KEY (id)
   ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci`;
 const INSERT_MIGRATION_LOCK = `INSERT IGNORE INTO migration_lock (id, owner, expires_at) VALUES (1, '', '2000-01-01 00:00:00.000')`;
-/** Params: owner, until, owner, now. Matches when it is free, run out, or ours. */
+/** Params: owner, until, owner, now. Matches a lock that is free, expired, or already owned by this owner. */
 const ACQUIRE_MIGRATION_LOCK =
   'UPDATE migration_lock SET owner = ?, expires_at = ? WHERE id = 1 AND (owner = ? OR expires_at < ?)';
 const RELEASE_MIGRATION_LOCK = `UPDATE migration_lock SET expires_at = '2000-01-01 00:00:00.000' WHERE id = 1 AND owner = ?`;
@@ -26,18 +26,18 @@ const RELEASE_MIGRATION_LOCK = `UPDATE migration_lock SET expires_at = '2000-01-
 const READ_APPLIED = 'SELECT m.name FROM migrations AS m';
 const ER_NO_SUCH_TABLE = 1146;
 
-/** How the migrations of a database compare with those of this version, by name. */
+/** Difference between the migrations of a database and those of this version, by name. */
 export interface SchemaDifference {
   readonly pending: readonly string[];
-  /** Made by a later version. */
+  /** Applied by a later version. */
   readonly unknown: readonly string[];
 }
 
-/** The schema has migrations that this version does not know. */
+/** The schema has migrations that this version does not have. */
 export class NewerSchemaError extends Error {
   constructor(unknown: readonly string[]) {
     super(
-      `its schema was changed by a later version: this one does not know ${unknown.join(', ')}. Start the later version, or restore a backup from before`,
+      `its schema was changed by a later version: this version does not know ${unknown.join(', ')}. Start the later version, or restore an earlier backup`,
     );
   }
 }
@@ -59,7 +59,7 @@ export async function schemaDifference(
   };
 }
 
-/** `migrate` on a connection of its own. TypeORM is loaded only here: most starts find nothing to do. */
+/** Runs `migrate` on its own connection. TypeORM is loaded only here, since most starts have nothing to migrate. */
 export async function migrateDatabase(
   address: ServerAddress,
   clock: Clock,
@@ -76,8 +76,8 @@ export async function migrateDatabase(
 }
 
 /**
- * Brings the schema up to date; of replicas that start at once, one migrates and the others wait for it. Each step bears a
- * repetition: it is tried again after a deadlock, which on a cluster is also the answer to a claim that another node took first.
+ * Migrates the schema. Of replicas that start at the same time, one migrates and the others wait for it. Each step is idempotent
+ * and retried after a deadlock, which is also the error on a cluster when another node acquired the lock first.
  * @throws NewerSchemaError
  */
 export async function migrate(
@@ -100,7 +100,7 @@ export async function migrate(
     return affectedRows === 1;
   };
   while (!(await retry(acquire))) await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
-  // A renewal that fails is made up for by the next.
+  // A failed renewal is ignored: the next one follows in time.
   let renewing: Promise<unknown> = Promise.resolve();
   const renewal = setInterval(() => (renewing = acquire().catch(() => undefined)), LOCK_TTL_MS / 5);
   try {

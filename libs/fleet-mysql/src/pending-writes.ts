@@ -1,13 +1,13 @@
 import type { Moment } from '@app/fleet';
 
 /**
- * The moments at which this replica is writing signs of life and has not committed yet. A walk by last heartbeat that ends
- * below them does not meet an entry for a second time, at a place that this replica gave it before the walk began.
+ * The moments of the heartbeats that this replica is writing and has not committed. Pagination by last heartbeat ends below
+ * them: otherwise an entry could appear again at the position that a commit in flight gives it.
  */
 export class PendingWrites {
   private readonly pending = new Map<symbol, number>();
 
-  /** Runs `work`, which says at which moment it writes before it does; the last one that it says counts. */
+  /** Runs `work`. It calls `markAt` with its moment before it writes; the last call counts. */
   async track<A>(work: (markAt: (moment: Moment) => Moment) => Promise<A>): Promise<A> {
     const key = Symbol();
     try {
@@ -20,7 +20,7 @@ export class PendingWrites {
     }
   }
 
-  /** The latest L, at most the one given, that nobody will write any more. */
+  /** The latest time on the availability clock, up to the given one, that no pending write will use. */
   safeUpperBound(availableMs: number): number {
     let safeUpperBound = availableMs;
     for (const markedAtMs of this.pending.values()) safeUpperBound = Math.min(safeUpperBound, markedAtMs - 1);

@@ -8,14 +8,14 @@ export interface PoolOptions {
   readonly lockWaitSeconds: number;
 }
 
-/** To set a session up, or to undo what was begun. */
+/** Timeout of the statements that set a session up, and of ROLLBACK. */
 export const SESSION_TIMEOUT_MS = 1_000;
-/** Callers that may wait for a connection; more are told at once that the database is not to be had. */
+/** Callers that may wait for a connection. Further callers get `database_unavailable` at once. */
 export const MAX_QUEUED_REQUESTS = 5_000;
 const SESSION_SQL_MODE =
   'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION';
 
-/** Connections to the server in use, whose sessions are all alike. When another server is chosen, they are closed. */
+/** A connection pool to the current server. All sessions have the same settings. A change of server closes the connections. */
 export class PrimaryPool {
   private active: { readonly choice: number; readonly pool: Pool } | null = null;
   private readonly connected = new Set<PoolConnection>();
@@ -31,7 +31,7 @@ export class PrimaryPool {
     this.unsubscribe = servers.onServerChange(() => this.discardPool());
   }
 
-  /** The choice of server that the next connection belongs to. */
+  /** The choice of server that the next connection will use. */
   get choice(): number {
     return this.servers.current?.choice ?? 0;
   }
@@ -73,7 +73,7 @@ export class PrimaryPool {
     });
   }
 
-  /** Tells of an error on a connection of this choice. Resolves when it is known which server to use, or after `withinMs`. */
+  /** Reports an error on a connection of this choice. Resolves once the server to use is known, or after `withinMs`. */
   async reportFailure(choice: number, error: unknown, withinMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, withinMs))));
@@ -81,18 +81,18 @@ export class PrimaryPool {
     clearTimeout(timer);
   }
 
-  /** Whether the session is on a Galera node. */
+  /** Whether the connection's server is a Galera node. */
   async isClusterNode(connection: PoolConnection): Promise<boolean> {
     return this.clusterNodes.get(connection) ?? false;
   }
 
-  /** A connection that could not be ended in order is gone just as well. */
+  /** Errors are ignored: a connection that fails to close is closed. */
   close(): Promise<void> {
     this.unsubscribe();
     return new Promise((resolve) => (this.active ? this.active.pool.end(() => resolve()) : resolve()));
   }
 
-  /** Callers that wait for a connection get an error after which they try again, on the server in use then. */
+  /** Callers that wait for a connection get a retryable error and retry on the server that is then current. */
   private discardPool(): void {
     this.active?.pool.end(() => undefined);
     this.active = null;
@@ -111,7 +111,7 @@ export class PrimaryPool {
       supportBigNumbers: true,
       multipleStatements: true,
       enableKeepAlive: true,
-      maxPreparedStatements: 1, // none is prepared, and each connection would reserve half a megabyte for 16,000
+      maxPreparedStatements: 1, // no statement is prepared; the default of 16,000 reserves half a megabyte for each connection
     });
     pool.on('connection', (connection) => this.setUp(connection, choice));
     this.active = { choice, pool };
@@ -129,13 +129,13 @@ export class PrimaryPool {
       `SET time_zone = '+00:00', sql_mode = '${SESSION_SQL_MODE}', innodb_lock_wait_timeout = ${lockWaitSeconds}, lock_wait_timeout = ${lockWaitSeconds}`,
     );
     set('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-    // On a Galera node: a read sees all that was committed anywhere before it. Elsewhere unknown, and not needed.
+    // On a Galera node, a read sees every earlier commit of every node. Other servers do not know the variable.
     connection.query({ sql: 'SET SESSION wsrep_sync_wait = 1', timeout: SESSION_TIMEOUT_MS }, () => undefined);
     const state = readServerState(connection, SESSION_TIMEOUT_MS).then((found) => {
       if (!this.servers.acceptsConnection(choice, found)) connection.destroy();
       return found.isClusterNode;
     });
-    state.catch(() => connection.destroy()); // the error also reaches the caller that takes the connection
+    state.catch(() => connection.destroy()); // the caller that acquires the connection gets the error too
     this.clusterNodes.set(connection, state);
   }
 }

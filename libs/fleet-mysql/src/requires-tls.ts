@@ -2,13 +2,13 @@ import { createConnection, type ConnectionOptions } from 'mysql2';
 import { errorNumber } from './database-errors.js';
 import { NoPrimaryError, type DatabaseAddress } from './database-servers.js';
 
-/** The server takes no connection without TLS. */
+/** The server rejects connections without TLS. */
 const ER_SECURE_TRANSPORT_REQUIRED = 3159;
-/** Also said of a user who is `REQUIRE SSL`. */
+/** Also the error of a user with `REQUIRE SSL`. */
 const ER_ACCESS_DENIED_ERROR = 1045;
 const TLS_PROBE_TIMEOUT_MS = 3_000;
 
-/** Whether a connection without TLS failed because the server, or the user's account, demands TLS: a user without TLS who is let in with it tells. */
+/** Whether a connection failed because the server or the account requires TLS. For an account, a connection with TLS is tried. */
 export async function requiresTls(error: unknown, { others: _others, ...address }: DatabaseAddress): Promise<boolean> {
   if (address.ssl || address.socketPath) return false;
   const numbers = (error instanceof NoPrimaryError ? error.errors : [error]).map(errorNumber);

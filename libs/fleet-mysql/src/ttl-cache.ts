@@ -1,9 +1,9 @@
 import type { Clock } from '@app/fleet';
 
-/** Beyond so many, all are forgotten. */
+/** At this size, the cache is cleared. */
 const MAX_ENTRIES = 1_000;
 
-/** Remembers for a while what was found, by key: for what may be out of date and do no harm. */
+/** Caches values by key for a limited time, for uses where a stale value does no harm. */
 export class TtlCache<Value> {
   private readonly cached = new Map<string, { readonly value: Value; readonly atMs: number }>();
 

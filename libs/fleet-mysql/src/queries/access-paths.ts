@@ -1,13 +1,13 @@
 import type { Database } from '../database.js';
 import { sqlFragment, type SqlFragment } from './sql-fragment.js';
 
-/** What bounds the work for a page. */
+/** Limits of the work for one page. */
 export interface PageLimits {
-  /** Entries that a page examines at most when it walks in its order. */
+  /** Maximum number of entries that a page examines in its sort order. */
   readonly maxScanned: number;
-  /** Matches of one condition up to which a page by host id collects all: they are sorted, then looked up until the page is full. */
+  /** Maximum matches of one condition that a page by host id collects: it sorts them, then looks them up until the page is full. */
   readonly maxCollectedByHostId: number;
-  /** The same for the other orders, in which all are looked up before they are sorted. */
+  /** The same for the other sort orders, which look all matches up before they sort them. */
   readonly maxCollectedOtherwise: number;
 }
 
@@ -21,24 +21,24 @@ const TABLES = {
 } as const;
 export type Alias = keyof typeof TABLES;
 
-/** Where a query begins: what is read first, under the name by which the other tables are joined to it. */
+/** The table that a query reads first, with its alias, to which the other tables are joined. */
 export interface DrivingTable {
   readonly alias: Alias | 'c';
   readonly from: SqlFragment;
-  /** Where else to look for how many it may find, `FROM` an index each; empty when it need not be asked. */
+  /** `FROM` clauses, each on one index, that count the matches; empty when no count is needed. */
   readonly probes: readonly SqlFragment[];
 }
 
-/** A condition of a filter, and what finds those whom it lets through. */
+/** A condition of a filter, and the table that finds its matches. */
 export interface FilterCondition extends SqlFragment {
   readonly drivingTable: DrivingTable;
-  /** It asks for one value of its index, where entries lie in the order of their host ids: a page by host id begins there. */
+  /** Whether it compares an index with one value, so that its matches are in order of host id and a page by host id can start there. */
   readonly isOrderedByHostId: boolean;
 }
 
 const forcedIndex = (alias: Alias, index: string): string => `${TABLES[alias]} AS ${alias} FORCE INDEX (${index})`;
 
-/** A walk along an index, in the order of the page. */
+/** A scan of an index in the sort order of the page. */
 export const orderedScan = (alias: Alias, index: string): DrivingTable => ({
   alias,
   from: sqlFragment(forcedIndex(alias, index)),
@@ -61,7 +61,7 @@ export const indexCondition = (
   isOrderedByHostId,
 });
 
-/** All that these find, `FROM` an index of some table `x` each. */
+/** The union of the matches of these `FROM` clauses, each on an index of a table `x`. */
 export const candidateUnion = (found: readonly SqlFragment[]): SqlFragment => ({
   sql: `(${found.map(({ sql }) => `SELECT x.host_id ${sql}`).join(' UNION ')}) AS c`,
   parameters: found.flatMap(({ parameters }) => parameters),
@@ -74,9 +74,9 @@ export const candidateCondition = (found: readonly SqlFragment[], condition: Sql
 });
 
 /**
- * Where a page is read from: the condition that lets the fewest entries through, whose matches are collected by its indexes and
- * sorted; or the order of the page when each condition lets through more than `limit`. The servers' own guess, from statistics that a
- * fleet's heartbeats outrun, read a million. The counts are bounded, and asked for in one statement.
+ * Chooses the driving table of a page: the condition with the fewest matches, which are collected by index and sorted; or the sort
+ * order of the page when every condition has more than `limit` matches. The optimizer's choice, based on statistics that heartbeats
+ * make stale, read a million rows. The counts are bounded and read in one statement.
  */
 export async function chooseStart(
   database: Pick<Database, 'rows'>,
@@ -106,19 +106,19 @@ export async function chooseStart(
   return (fewest && fewest[1] <= limit && drivingTables[fewest[0]]) || scan;
 }
 
-/** Where a walk by host id begins: at the one value of an index where a condition asks for it, else at the first entry. */
+/** The scan of a page by host id: the index of a condition with one value if there is one, otherwise the primary key. */
 export const hostIdScan = (conditions: readonly FilterCondition[]): DrivingTable =>
   conditions.find(({ isOrderedByHostId }) => isOrderedByHostId)?.drivingTable ?? orderedScan('p', 'PRIMARY');
 
 const NARROWEST_FIRST: readonly Alias[] = ['l', 'h', 'p'];
 
-/** Entry, lease and health in the order in which they are looked up: those first that a condition can leave an entry out by. */
+/** The join order of entry, lease and health: tables with a condition come first. */
 export function joinOrder(conditions: readonly FilterCondition[]): Alias[] {
   const hasCondition = (alias: Alias): boolean => conditions.some(({ drivingTable }) => drivingTable.alias === alias);
   return [...NARROWEST_FIRST.filter(hasCondition), ...NARROWEST_FIRST.filter((alias) => !hasCondition(alias))];
 }
 
-/** The tables of a query, in the order and by the index that its start says; each further one by its primary key. */
+/** The `FROM` clause: the driving table by its index, then the other tables by primary key. */
 export function fromClause(
   { alias: first, from }: Pick<DrivingTable, 'alias' | 'from'>,
   others: readonly Alias[],

@@ -1,6 +1,6 @@
 import { IDENTITY_INDEXES } from '../statements/entry.js';
 
-/** Whether another entry has the address, name or machine id of the row with this alias: a search in an index each. */
+/** Whether another entry has the same address, name or machine id as the row with this alias; one index lookup for each. */
 export const duplicateConditionSql = (alias: string): string =>
   `(${Object.entries(IDENTITY_INDEXES)
     .map(

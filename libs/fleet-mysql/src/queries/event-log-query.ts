@@ -8,18 +8,18 @@ import {
 import type { Database } from '../database.js';
 import { toEvent, type EventRow } from '../statements/rows.js';
 
-/** What a reader of events leaves alone: transactions that are still being committed have their instant in it. */
+/** Events younger than this are not read past: transactions that are still in progress may add earlier ones. */
 export const EVENT_VISIBILITY_LAG_MS = 10_000;
 
 export interface EventPosition {
   /** RFC 3339. */
   readonly at: string;
   readonly id: string;
-  /** L when the position was made: tells whether the wall clock has stepped back since. Left out where it is not known. */
+  /** Availability clock when the position was made, to detect that the wall clock stepped back later. Absent if unknown. */
   readonly availableMs?: number;
 }
 
-/** What the reader needs to know of the availability clock. */
+/** The part of the availability clock that event queries use. */
 export interface ClockSteps {
   readonly steppedBack: AvailabilityState['steppedBack'];
   availableMsAt(now: Date): number;
@@ -29,7 +29,7 @@ export type EventSortOrder = 'oldest' | 'newest';
 
 export interface EventFilter {
   readonly kind?: EventKind;
-  /** One of these. */
+  /** Any of these kinds. */
   readonly kinds?: readonly EventKind[];
   readonly hostId?: string;
   readonly actor?: string;
@@ -39,15 +39,15 @@ export interface EventFilter {
 
 export interface EventPage {
   readonly items: readonly FleetEvent[];
-  /** Where to read on; oldest first never within the last 10 s, so that events committed late are not passed. Null when this page was the last. */
+  /** Position of the next page; null after the last page. Oldest first, it stays 10 s behind, so that late commits are not missed. */
   readonly next: EventPosition | null;
-  /** The same, also after the last page: for a reader who follows the log. Null newest first. */
+  /** The same, after the last page too, for readers that follow the log. Null newest first. */
   readonly tail: EventPosition | null;
   readonly asOf: Date;
 }
 
 const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-/** Before the newest event of all, newest first. */
+/** The start position, newest first. */
 const NEWEST: EventPosition = { at: '9999-12-31T23:59:59.999Z', id: MAX_UUID };
 
 export class EventLogQuery {
@@ -58,8 +58,8 @@ export class EventLogQuery {
   ) {}
 
   /**
-   * Where a reader that had come to `from` goes on when the wall clock has stepped back since: what happened after the step has
-   * earlier instants. Events from between may be read again; none is missed.
+   * Moves a position back after the wall clock stepped back, since events after the step have earlier timestamps. Events may be
+   * returned twice; none is missed.
    */
   resumeAt(from: Date, asOf: Date, availableMs?: number): Date {
     const back = this.steps?.steppedBack;
@@ -68,7 +68,7 @@ export class EventLogQuery {
     return new Date(Math.min(from.getTime(), back.to.getTime() - EVENT_VISIBILITY_LAG_MS));
   }
 
-  /** By instant and id. */
+  /** Reads a page, sorted by timestamp and id. */
   async fetchPage(
     filter: EventFilter,
     limit: number,
@@ -86,7 +86,7 @@ export class EventLogQuery {
       ...(filter.from ? [{ sql: 'e.at >= ?', parameters: [filter.from] }] : []),
       ...(filter.to ? [{ sql: 'e.at < ?', parameters: [filter.to] }] : []),
       ...(position ? [afterPosition(position, isNewest)] : []),
-      // Events from before a step back lie in the future: a reader that goes on meets them when their time comes.
+      // Events from before a step back are in the future: they are returned when the clock reaches them.
       ...(position && !isNewest && this.steps?.steppedBack
         ? [{ sql: 'e.at <= ?', parameters: [new Date(asOf.getTime() + MAX_CLOCK_DISAGREEMENT_MS)] }]
         : []),
@@ -113,7 +113,7 @@ export class EventLogQuery {
   }
 }
 
-/** Along the index of a host, or of all events, whatever the statistics say; of actor and kind the server knows which is the narrower. */
+/** Forces the index of the host or of all events against stale statistics. Between actor and kind, the optimizer chooses. */
 function indexFor({ hostId, actor, kind, kinds }: EventFilter): string {
   if (hostId) return 'FORCE INDEX (ix_host)';
   return actor || kind || kinds ? '' : 'FORCE INDEX (ix_at)';
@@ -136,7 +136,7 @@ function lastOf(items: readonly FleetEvent[]): EventPosition | null {
   return last ? { at: last.at.toISOString(), id: last.id } : null;
 }
 
-/** After the last item, but not within the time that may still fill. */
+/** After the last item, but not within the visibility lag. */
 function tailPosition(items: readonly FleetEvent[], position: EventPosition | null, asOf: Date): EventPosition {
   const safePosition: EventPosition = {
     at: new Date(asOf.getTime() - EVENT_VISIBILITY_LAG_MS).toISOString(),

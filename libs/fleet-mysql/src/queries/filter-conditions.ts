@@ -18,7 +18,7 @@ import { loadReportBucketOf } from '../statements/heartbeat-rows.js';
 
 const msBefore = ({ at }: Moment, ms: number): Date => new Date(at.getTime() - ms);
 
-/** `healthAt` of the rules, over `p`, `l` and `h`. */
+/** `healthAt` of the rules in SQL, on the aliases `p`, `l` and `h`. */
 export function healthSql(asOf: Moment): SqlFragment {
   const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
   const aheadFrom = reportsAheadFrom(asOf.at);
@@ -53,12 +53,11 @@ export function healthSql(asOf: Moment): SqlFragment {
 }
 
 /**
- * Where those are found who may be in this health, each by an index: nobody who is in it is left out, and a few who are not
- * are among them. The Normal are the others.
+ * Index scans that find every entry of this health, and a few others. Normal has none: it is the remainder.
  */
 export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment): SqlFragment[] {
   const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
-  const slot = loadReportBucketOf(windowStart);
+  const bucket = loadReportBucketOf(windowStart);
   const indexScan = (table: string, index: string, condition: string, ...parameters: unknown[]): SqlFragment =>
     sqlFragment(`FROM ${table} AS x FORCE INDEX (${index}) WHERE ${condition}`, ...parameters);
   const healthScan = (index: string, condition: string, ...parameters: unknown[]): SqlFragment =>
@@ -72,19 +71,19 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment
           'x.last_seen_available_ms <= ?',
           asOf.availableMs - HEALTH_WINDOW_MS,
         ),
-        healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Critical'), slot),
+        healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Critical'), bucket),
         healthScan('ix_certificate_expiry', 'x.certificate_expires_at <= ?', asOf.at),
       ];
     case 'Warning':
       return [
-        healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Warning'), slot),
+        healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Warning'), bucket),
         healthScan('ix_certificate_expiry', 'x.certificate_expires_at < ?', msBefore(asOf, -CERTIFICATE_WARNING_MS)),
         healthScan('ix_services_down', 'x.services_down_at <= ?', windowStart),
       ];
     case 'None':
       return [
         indexScan('process_server', 'ix_decommissioned_at', 'x.decommissioned_at IS NOT NULL'),
-        // A lease ends after the last sign of life, or moments before when it is ended at once: those whose lease ended longer ago are Critical, or decommissioned.
+        // A lease ends at last seen or later (a lease ended at once: shortly before). If it ended longer ago, the entry is Critical or decommissioned.
         indexScan(
           'process_server_lease',
           'ix_lease_expiry',
@@ -93,7 +92,7 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment
           asOf.availableMs,
         ),
         healthScan('ix_load', 'x.load_severity = 0'),
-        healthScan('ix_load', 'x.load_severity IN (1, 2, 3) AND x.load_report_bucket <= ?', slot),
+        healthScan('ix_load', 'x.load_severity IN (1, 2, 3) AND x.load_report_bucket <= ?', bucket),
         healthScan(
           'ix_load',
           'x.load_severity IN (1, 2, 3) AND x.load_report_bucket >= ?',
@@ -103,7 +102,7 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment
   }
 }
 
-/** The keys of the earliest and the latest version that is Supported. */
+/** The keys of the earliest and the latest supported version. */
 export const supportedVersionRange = (ours: Version): [string, string] => [
   versionKey(earliestSupported(ours)),
   versionKey(ours),
@@ -121,13 +120,13 @@ function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, our
   }
 }
 
-/** That a column of name keys begins with the key of a prefix. */
+/** Matches name keys that begin with the key of the prefix. */
 export const namePrefix = (column: string, prefix: string): SqlFragment =>
   sqlFragment(`${column} LIKE ?`, likePrefix(nameKey(prefix)));
 
 const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
 
-/** The conditions of a filter, each written so that an index can serve it. The same rules as the computed states above. */
+/** The conditions of a filter, each in a form that an index can serve, by the same rules as the computed states. */
 export function filterConditions(filter: FleetFilter, asOf: Moment, ours: Version): FilterCondition[] {
   const conditions: FilterCondition[] = [];
   if (filter.connectionState) {

@@ -6,14 +6,14 @@ import type { SqlFragment } from './sql-fragment.js';
 import { readMoment } from '../stores/availability-clock-store.js';
 import { COUNT_ENTRIES, READ_COUNTERS } from '../statements/counters.js';
 
-/** How many entries are in each state. */
+/** Number of entries in each state. */
 export interface FleetStateCounts {
   readonly total: number;
   readonly lifecycle: Readonly<Record<Lifecycle, number>>;
   readonly connectionState: Readonly<Record<ConnectionState, number>>;
   readonly versionStatus: Readonly<Record<'Supported' | 'NotSupported', number>>;
   readonly health: Readonly<Record<Health, number>>;
-  /** Registered with a passphrase that is not the one of now. */
+  /** Registered with a passphrase that is not the current one. */
   readonly onEarlierPassphrase: number;
 }
 
@@ -24,9 +24,9 @@ interface CountRow {
   readonly entries: number;
 }
 
-/** From so many on who may not be well, to look at everybody in the order of the key is faster than to look each of them up. */
+/** With this many unhealthy candidates, a scan of all entries in key order is faster than a lookup of each candidate. */
 const FULL_SCAN_THRESHOLD = 50_000;
-/** A count that has to look at everybody takes seconds. */
+/** A count that scans all entries takes seconds. */
 const COUNT_TIMEOUT_MS = 30_000;
 
 const READ_DISCONNECTED =
@@ -36,14 +36,14 @@ const COUNT_NEVER_CONNECTED =
   'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (ix_never_connected) WHERE l.never_connected = 1';
 
 const READ_CURRENT_PASSPHRASE_ID = 'SELECT MAX(s.id) AS id FROM passphrase AS s WHERE s.expires_at IS NULL';
-/** Param: the passphrase of now, twice. */
+/** Params: id of the current passphrase (twice). */
 const COUNT_ON_PREVIOUS_PASSPHRASE =
   'SELECT COUNT(*) FROM process_server AS e FORCE INDEX (ix_passphrase) WHERE e.passphrase_id < ? OR e.passphrase_id > ?';
 
 /**
- * Counts the fleet without looking at it: versions and lifecycles from the tally that every change keeps, the Disconnected by
- * the index of the leases' ends, those on earlier passphrases by theirs, and of health those who are not well, each found by an index; who is left is Normal. All in
- * one statement, so from one view of the data, and by the expressions that the lists filter by; only which passphrase is the one of now is read before.
+ * Counts the fleet without a full scan: versions and lifecycles from the counters, Disconnected entries and entries on earlier
+ * passphrases by index, and each health but Normal, which is the remainder, by index. One statement gives a consistent read, with the
+ * same expressions as the filters of lists. Only the current passphrase is read before.
  */
 export class FleetSummaryQuery {
   constructor(
@@ -73,7 +73,7 @@ export class FleetSummaryQuery {
     return { numbers: this.toCounts(rows), asOf };
   }
 
-  /** Entries that have sent a heartbeat: those that the interval between two heartbeats grows with. */
+  /** Number of entries that have sent a heartbeat. The heartbeat interval grows with it. */
   async senders(): Promise<number> {
     const [row] = await this.database.rows<{ senders: number }>(
       `SELECT (${COUNT_ENTRIES}) - (${COUNT_NEVER_CONNECTED}) AS senders`,
@@ -119,5 +119,5 @@ export class FleetSummaryQuery {
 }
 
 const ALL_SERVERS = fromClause(orderedScan('p', 'PRIMARY'), ['p', 'l', 'h']);
-const restrictedTo = (perhaps: readonly SqlFragment[]): SqlFragment =>
-  fromClause({ alias: 'c', from: candidateUnion(perhaps) }, ['p', 'l', 'h']);
+const restrictedTo = (candidates: readonly SqlFragment[]): SqlFragment =>
+  fromClause({ alias: 'c', from: candidateUnion(candidates) }, ['p', 'l', 'h']);

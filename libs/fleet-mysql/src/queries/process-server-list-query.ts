@@ -28,7 +28,7 @@ import type { PendingWrites } from '../pending-writes.js';
 
 export type SortKey = 'hostId' | 'friendlyName' | 'lastHeartbeat';
 
-/** Where a walk stands: the sort value and host id of the last entry shown. */
+/** A keyset position: sort value and host id of the last entry of a page. */
 export interface KeysetPosition {
   readonly after: string | number;
   readonly hostId: string;
@@ -39,36 +39,36 @@ export interface ListOptions {
   readonly filter: FleetFilter;
   readonly limit: number;
   readonly position: KeysetPosition | null;
-  /** What the first page says: a walk by last heartbeat ends there, one by name keeps to the names of then. Null on the first page. */
+  /** The snapshot of the first page: pagination by last heartbeat ends there, pagination by name uses the names of then. Null on the first page. */
   readonly snapshot: Moment | null;
 }
 
-/** One line of a page. */
+/** An entry of a page. */
 export interface PageItem extends ListedServer {
-  /** Whether another one has its address, its name or its machine id. */
+  /** Whether another entry has the same address, name or machine id. */
   readonly possibleDuplicate: boolean;
 }
 
 export interface Page {
-  /** Fewer than the limit, perhaps none, also where a next page follows: a page examines a bounded number of entries. */
+  /** May be fewer than the limit, or none, even if a next page follows: a page examines a bounded number of entries. */
   readonly items: readonly PageItem[];
   /** Null on the last page. */
   readonly next: KeysetPosition | null;
   readonly asOf: Moment;
-  /** What the further pages keep to. */
+  /** Snapshot for the following pages. */
   readonly snapshot: Moment;
 }
 
 interface Sort {
-  /** What the page is sorted by, before the host id of the table that it is read from. */
+  /** The sort column, before the host id of the driving table; null for host id alone. */
   readonly column: string | null;
   readonly scan: (filters: readonly FilterCondition[]) => DrivingTable;
-  /** Tables besides entry, lease and health. */
+  /** Tables in addition to entry, lease and health. */
   readonly tables: readonly Alias[];
-  /** Which part of the order the walk goes through; its index covers it. */
-  readonly range: (first: Moment, filter: FleetFilter) => SqlFragment[];
-  /** What else the walk keeps to. */
-  readonly upperBound: (first: Moment) => SqlFragment[];
+  /** Conditions on the sort column, covered by its index. */
+  readonly range: (snapshot: Moment, filter: FleetFilter) => SqlFragment[];
+  /** Further conditions of the snapshot. */
+  readonly upperBound: (snapshot: Moment) => SqlFragment[];
 }
 
 const SORT_DEFINITIONS: Record<SortKey, Sort> = {
@@ -77,8 +77,9 @@ const SORT_DEFINITIONS: Record<SortKey, Sort> = {
     column: 'n.name_key',
     scan: () => orderedScan('n', 'ix_name_history_name'),
     tables: ['n'],
-    // A walk through the names with a prefix begins there; an entry that has just been given such a name is found once that counts.
-    range: (_first, { friendlyName }) => (friendlyName === undefined ? [] : [namePrefix('n.name_key', friendlyName)]),
+    // A prefix limits the scan to its names. A new name is found once it is valid.
+    range: (_snapshot, { friendlyName }) =>
+      friendlyName === undefined ? [] : [namePrefix('n.name_key', friendlyName)],
     upperBound: ({ at }) => [
       { sql: 'n.valid_from <= ? AND (n.valid_until IS NULL OR n.valid_until > ?)', parameters: [at, at] },
     ],
@@ -104,20 +105,20 @@ function upTo(column: string | null, id: string, { after, hostId }: KeysetPositi
 
 type PageRow = ListedRow & { readonly sort_value: string | number; readonly duplicated: number };
 
-/** Reads of the whole fleet. Every answer is true for its `asOf`. */
+/** Pages of the fleet. Every page is correct as of its `asOf`. */
 export class ProcessServerListQuery {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly version: Version,
     private readonly pendingWrites: PendingWrites,
-    private readonly listening: LocalAvailabilityClock | null = null,
+    private readonly availabilityClock: LocalAvailabilityClock | null = null,
     private readonly limits: PageLimits = PAGE_LIMITS,
   ) {}
 
-  /** While it is current, this replica's own copy of the listening row says the same as the row. */
+  /** The replica's local availability clock while it is current; otherwise the row is read. */
   async asOf(): Promise<Moment> {
-    return this.listening?.isCurrent ? this.listening.moment : readMoment(this.database, this.clock);
+    return this.availabilityClock?.isCurrent ? this.availabilityClock.moment : readMoment(this.database, this.clock);
   }
 
   async fetchPage({ sort, filter, limit, position, snapshot }: ListOptions): Promise<Page> {
@@ -158,7 +159,7 @@ export class ProcessServerListQuery {
     };
   }
 
-  /** Where a page that walks in its order ends although it may not be full; null when fewer entries are left. */
+  /** Where a page in its sort order ends even if it is not full; null when fewer entries are left. */
   private async findPageEnd(
     drivingTable: DrivingTable,
     { column }: Sort,
@@ -181,7 +182,7 @@ export class ProcessServerListQuery {
   }
 }
 
-/** What a page shows lies after the position and no further than the end. */
+/** A page shows entries after `position`, up to and including `end`. */
 interface PageRange {
   readonly position: KeysetPosition | null;
   readonly end: KeysetPosition | null;

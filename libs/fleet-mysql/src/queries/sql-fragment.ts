@@ -1,4 +1,4 @@
-/** A piece of a statement with the parameters of its question marks, in order. */
+/** Part of a statement with the values of its placeholders, in order. */
 export interface SqlFragment {
   readonly sql: string;
   readonly parameters: readonly unknown[];

@@ -2,11 +2,11 @@ import type { Statement } from '../database.js';
 import { updateLoadReports, updateStatusReports } from './heartbeat-rows.js';
 import { lastHeartbeatParameters, RENEW_UNCHANGED_LEASES } from './leases.js';
 
-/** The clock's one row. No row: no replica has ever recorded on this database. */
+/** The single row of the availability clock. It is absent until the first record. */
 const AVAILABILITY_COLUMNS =
   'g.available_ms, g.recorded_at, g.run_ahead_ms, g.unsteady_available_ms, g.stepped_available_ms, g.stepped_back_available_ms, g.stepped_back_to';
 export const READ_AVAILABILITY = `SELECT ${AVAILABILITY_COLUMNS} FROM availability_clock AS g WHERE g.id = 1`;
-/** The same with the generation floor of the site; a line also where either row is missing. */
+/** The same with the generation floor of the site. Returns a row even if either row is absent. */
 export const READ_AVAILABILITY_AND_FLOOR = `
   SELECT ${AVAILABILITY_COLUMNS}, COALESCE(s.generation_floor, 0) AS generation_floor
     FROM (SELECT 1 AS id) AS o
@@ -15,20 +15,23 @@ export const READ_AVAILABILITY_AND_FLOOR = `
 /** Params: now, run ahead. */
 export const INSERT_AVAILABILITY =
   'INSERT INTO availability_clock (id, available_ms, recorded_at, run_ahead_ms) VALUES (1, 0, ?, ?)';
-/** Moves the clock on. Params: L, noted at, run ahead, L when unsteady, L of a step, L and wall time of a step back, the record that was read. Matches nothing when another replica was faster. */
+/**
+ * Advances the clock. Params: available ms, recorded at, run ahead, available ms when unsteady, available ms of a step, available ms
+ * and wall time of a step back, recorded at as read before. Matches nothing when another replica was first.
+ */
 export const ADVANCE_AVAILABILITY = `
   UPDATE availability_clock AS g
      SET g.available_ms = ?, g.recorded_at = ?, g.run_ahead_ms = ?, g.unsteady_available_ms = ?, g.stepped_available_ms = ?, g.stepped_back_available_ms = ?, g.stepped_back_to = ?
    WHERE g.id = 1 AND g.recorded_at = ?`;
 
-/** Of some hosts, those whose rows no other transaction has locked. Param: host ids. */
+/** Locks the rows of these hosts that no other transaction has locked. Param: host ids. */
 export const LOCK_WITNESSES_SKIP_LOCKED = `
   SELECT l.host_id
     FROM process_server_lease AS l FORCE INDEX (PRIMARY)
    STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
    WHERE l.host_id IN (?)
      FOR UPDATE SKIP LOCKED`;
-/** How many of them there are. Param: host ids. */
+/** How many of these hosts still have both rows. Param: host ids. */
 export const COUNT_WITNESSES = `
   SELECT COUNT(*) AS known
     FROM process_server_lease AS l
@@ -40,8 +43,8 @@ const NO_HOST = '';
 const NO_FINGERPRINT = '00000000000000000000000000000000';
 
 /**
- * Writes as a heartbeat with load, report and a change of version does, to every table that heartbeats write, without changing a row:
- * what keeps all heartbeats from being committed (a locked table, no space for temporary tables) fails these, too.
+ * Statements that write to every table that heartbeats write, without a change of any row. Whatever prevents the commit of all
+ * heartbeats (a locked table, no space for temporary tables) makes them fail too.
  */
 export function heartbeatProbe(now: Date): Statement[] {
   const lease = JSON.stringify([[NO_HOST, NO_FINGERPRINT, 0, 0, null]]);

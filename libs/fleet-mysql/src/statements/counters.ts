@@ -1,14 +1,14 @@
 import { parseVersion, versionKey, type ProcessServer } from '@app/fleet';
 import type { Statement } from '../database.js';
 
-/** A number of entries of one version and lifecycle. */
+/** Number of entries of one version and lifecycle. */
 export interface CounterRow {
   readonly version_key: string;
   readonly decommissioned: number;
   readonly entries: number;
 }
 
-/** What the rows of the tally say: how many entries there are. Sums are decimals unless they are cast. */
+/** The counters: sums of the deltas. Without the cast, sums would be decimals. */
 export const READ_COUNTERS = `
   SELECT t.version_key, t.decommissioned, CAST(SUM(t.entries) AS SIGNED) AS entries
     FROM fleet_counter_delta AS t
@@ -20,8 +20,8 @@ export const COUNT_ENTRIES =
 /** Param: rows. */
 export const INSERT_COUNTER_DELTAS = 'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) VALUES ?';
 /**
- * By how much the tally is wrong: what is missing from it, from one view of the data. Those who are leaving are few; the others
- * are counted along an index, without a look at their rows.
+ * The differences between entries and counters, in one consistent read. Decommissioned entries are few; the others are counted
+ * in an index, without a read of their rows.
  */
 export const READ_COUNTER_DIFFERENCES = `
   SELECT x.version_key, x.decommissioned, CAST(SUM(x.entries) AS SIGNED) AS entries
@@ -35,15 +35,15 @@ export const READ_COUNTER_DIFFERENCES = `
    GROUP BY x.version_key, x.decommissioned
   HAVING SUM(x.entries) <> 0`;
 
-/** Every replica that repairs the tally writes this row first, so that only one of them does. Params: id of the event, now. */
+/** Every repair of the counters writes this row first, so that only one replica repairs them. Params: event id, now. */
 export const LOCK_COUNTER_REPAIR = `
   INSERT INTO shared_secret (name, value, created_at) VALUES ('fleet_counter_delta', ?, ?)
   ON DUPLICATE KEY UPDATE value = VALUES(value), created_at = VALUES(created_at)`;
 
-/** Rows to be added up, but for those that somebody else holds. Param: limit. */
+/** Locks rows to compact, without rows that another transaction has locked. Param: limit. */
 export const LOCK_COUNTER_ROWS =
   'SELECT t.id, t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t ORDER BY t.id LIMIT ? FOR UPDATE SKIP LOCKED';
-/** Param: ids that are held. */
+/** Param: ids of locked rows. */
 export const DELETE_COUNTER_ROWS =
   'DELETE t FROM fleet_counter_delta AS t FORCE INDEX (PRIMARY) WHERE t.id IN (?) AND t.entries IS NOT NULL';
 
@@ -52,11 +52,11 @@ export function versionKeyOf(agentVersion: string): string {
   return version ? versionKey(version) : '';
 }
 
-/** What one transaction changes in the number of entries. */
+/** The changes of the counters by one transaction. */
 export class CounterDelta {
   private readonly changes = new Map<string, CounterRow>();
 
-  /** `by` entries more of the version with this key, and of this lifecycle. */
+  /** Adds `by` entries of this version key and lifecycle. */
   add(version: string, isDecommissioned: boolean, by: number): void {
     const decommissioned = Number(isDecommissioned);
     const key = `${version} ${decommissioned}`;

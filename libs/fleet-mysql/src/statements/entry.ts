@@ -4,29 +4,29 @@ import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 import { versionKeyOf } from './counters.js';
 
 /**
- * Holds everything of these hosts until the end of the transaction: whoever changes an entry locks its lease row first. In
- * key order, and by the one index: what others hold would be waited for if a small table were read whole. Param: host ids.
+ * Locks these hosts until the end of the transaction: every change of an entry locks the lease row first. In key order. The index
+ * is forced, since a scan of a small table would wait for rows that other transactions have locked. Param: host ids.
  */
 export const LOCK_HOSTS =
   'SELECT l.host_id FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) ORDER BY l.host_id FOR UPDATE';
-/** The same, but for those that somebody else holds. */
+/** The same without the hosts that another transaction has locked. */
 export const LOCK_HOSTS_SKIP_LOCKED = `${LOCK_HOSTS} SKIP LOCKED`;
 
-/** A new generation clears what remembered the one before. Params: host id, generation. */
+/** A new generation deletes the tombstone of the previous one. Params: host id, generation. */
 const DELETE_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation = ?';
 /** Params: host id, generation. */
 const DELETE_EARLIER_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND generation < ?';
-/** Finds those that registered and were removed while these registrations waited. Param: host ids. */
+/** Must match nothing: a tombstone means that the host registered and was removed meanwhile. Param: host ids. */
 const ASSERT_NO_NEW_TOMBSTONES =
   'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
 
-/** Param: rows of a host id and a load rank of 0. */
+/** Param: rows of host id and a load severity of 0. */
 export const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_severity) VALUES ?';
 
-/** Registers again: all columns of the next generation. Params: columns, host id, the generation that was read. Matches 1. */
+/** All columns of the next generation. Params: columns, host id, previous generation. Matches 1. */
 const UPDATE_ENTRY = 'UPDATE process_server AS p SET ? WHERE p.host_id = ? AND p.generation = ?';
 const UPDATE_LEASE = 'UPDATE process_server_lease AS l SET ? WHERE l.host_id = ? AND l.generation = ?';
-/** Another machine took the host id: nothing that the old one reported holds. Param: host id. */
+/** Clears all reports after another machine registered under the host id. Param: host id. */
 const CLEAR_HEALTH = `
   UPDATE process_server_health AS h
      SET h.load_reported_at = NULL, h.load_report_bucket = NULL, h.load_severity = 0, h.cpu_exceeded_at = NULL, h.memory_exceeded_at = NULL,
@@ -34,19 +34,19 @@ const CLEAR_HEALTH = `
          h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.certificate_expires_at = NULL,
          h.certificate_reported_at = NULL, h.certificate_known_at = NULL
    WHERE h.host_id = ?`;
-/** `afterRegistration` of the rules. Param: host id. */
+/** As `afterRegistration` of the rules. Param: host id. */
 const WITHDRAW_REPORTS = `
   UPDATE process_server_health AS h
      SET h.services = NULL, h.services_reported_at = NULL, h.services_down_at = NULL,
          h.certificate_expires_at = NULL, h.certificate_reported_at = NULL, h.certificate_known_at = NULL
    WHERE h.host_id = ?`;
 
-/** Params: at, L, by, reason, remove by, host id, generation. Matches 1 while nobody else has marked it. */
+/** Params: at, available ms, by, reason, remove by, host id, generation. Matches 1 unless the entry is already decommissioned. */
 const MARK_DECOMMISSIONED = `
   UPDATE process_server AS p
      SET p.decommissioned_at = ?, p.decommissioned_available_ms = ?, p.decommissioned_by = ?, p.decommission_reason = ?, p.remove_by = ?
    WHERE p.host_id = ? AND p.generation = ? AND p.decommissioned_at IS NULL`;
-/** Ends the lease at once. Params: L, host id, generation. */
+/** Ends the lease at once. Params: available ms, host id, generation. */
 const MARK_LEASE_RETIRED = `
   UPDATE process_server_lease AS l
      SET l.retired = 1, l.expires_available_ms = LEAST(l.expires_available_ms, ?)
@@ -55,24 +55,30 @@ const MARK_LEASE_RETIRED = `
 /** Params: host id, generation. Matches 1. */
 const REVOKE_CREDENTIAL = 'UPDATE process_server_lease AS l SET l.revoked = 1 WHERE l.host_id = ? AND l.generation = ?';
 
-/** The purge's one decision: same generation as the operator saw, silent at L unless forced. Params: host id, generation, L, forced. Matches 1 or nothing is removed. */
+/**
+ * Decides a purge: the generation is the one that the operator saw, and the lease has expired unless the purge is forced.
+ * Params: host id, generation, available ms, forced. Matches 1, or nothing is removed.
+ */
 const DELETE_EXPIRED_LEASE = `
   DELETE FROM process_server_lease
    WHERE host_id = ? AND generation = ? AND (expires_available_ms <= ? OR ? = 1)`;
-/** Holds the plan until the purges are committed, so that a result is stored before them or knows of them. Params: their number, plan id. Matches 1 while no result is stored. */
+/**
+ * Locks the plan until the purges are committed, so that a result is stored either before them or with them.
+ * Params: number of purges, plan id. Matches 1 while no result is stored.
+ */
 export const COUNT_PURGES_OF_PLAN =
   'UPDATE purge_plan AS g SET g.purges = g.purges + ? WHERE g.id = ? AND g.result IS NULL';
 const DELETE_HEALTH = 'DELETE FROM process_server_health WHERE host_id = ?';
 const DELETE_ENTRY = 'DELETE FROM process_server WHERE host_id = ? AND generation = ?';
 
-/** Columns of an entry that no two entries should have in common, each with its index. */
+/** Columns that should be unique for each entry, with their indexes. */
 export const IDENTITY_INDEXES = {
   ip_address: 'ix_ip_address',
   name_key: 'ix_name_key',
   machine_id: 'ix_machine_id',
 } as const;
 
-/** Params: place in the group, address, host id; the same with the key of the name and with the machine id. A few are enough to say that there are some. */
+/** Params: place in the batch, address, host id; the same with the name key and with the machine id. Ten of each are enough as examples. */
 export const FIND_POSSIBLE_DUPLICATES = Object.entries(IDENTITY_INDEXES)
   .map(
     ([column, index]) => `
@@ -142,14 +148,14 @@ function insertRows(table: string, rows: readonly Columns[]): GuardedStatement {
 
 type Removal = Extract<RecordWrite, { to: 'removed' }>;
 
-/** A registration, and what it registers over. */
+/** A registration and the record that it replaces. */
 export interface Registration {
   readonly before: ProcessServer | null;
   readonly tombstone: Tombstone | null;
   readonly entry: ProcessServer;
 }
 
-/** Entries of hosts that had none, in key order. */
+/** Inserts entries of hosts that have none, in key order. */
 export function insertEntries(registrations: readonly Registration[]): GuardedStatement[] {
   if (registrations.length === 0) return [];
   const entries = registrations.map(({ entry }) => entry);
@@ -171,11 +177,11 @@ export function insertEntries(registrations: readonly Registration[]): GuardedSt
   ];
 }
 
-/** The lease of an entry that has none. */
+/** Inserts the missing lease of an entry. */
 export const insertLease = (entry: ProcessServer): GuardedStatement =>
   insertRows('process_server_lease', [leaseColumns(entry)]);
 
-/** The next generation of an entry, but for its name in the order of names. */
+/** Writes the next generation of an entry, without its name history. */
 export function updateEntry(before: ProcessServer, entry: ProcessServer): GuardedStatement[] {
   return [
     { sql: UPDATE_ENTRY, parameters: [entryColumns(entry), entry.hostId, before.generation], expectedRows: 1 },
@@ -211,7 +217,7 @@ export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedState
   { sql: REVOKE_CREDENTIAL, parameters: [hostId, generation], expectedRows: 1 },
 ];
 
-/** A later removal than the one that is known, or the first one. */
+/** Replaces the tombstone of an earlier generation, if any. */
 export const writeTombstone = (tombstone: Tombstone): GuardedStatement[] => [
   { sql: DELETE_EARLIER_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation] },
   insertTombstones([tombstone]),

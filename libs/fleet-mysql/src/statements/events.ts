@@ -1,10 +1,10 @@
 import type { FleetEvent } from '@app/fleet';
 import type { Statement, Transaction } from '../database.js';
 
-/** Writes events with the transaction that made them true. Parameter: rows. A known id is an error: it has been committed before. */
+/** Inserts events in the transaction of their change. Param: rows. A known id is an error: an earlier attempt was committed. */
 const INSERT_EVENTS =
   'INSERT INTO event (id, at, kind, host_id, generation, actor, source_address, request_id, detail) VALUES ?';
-/** The same for events whose id is made from what they say: the first one stays. */
+/** The same for events with deterministic ids: the first event is kept. */
 const INSERT_EVENTS_ONCE = `${INSERT_EVENTS} ON DUPLICATE KEY UPDATE id = event.id`;
 
 const valuesOf = (events: readonly FleetEvent[]): unknown[] =>
@@ -13,7 +13,6 @@ const valuesOf = (events: readonly FleetEvent[]): unknown[] =>
     JSON.stringify(detail),
   ]);
 
-/** To be written with others. */
 export const eventStatements = (events: readonly FleetEvent[]): Statement[] =>
   events.length > 0 ? [{ sql: INSERT_EVENTS, parameters: [valuesOf(events)] }] : [];
 

@@ -21,12 +21,12 @@ import {
 import type { Statement } from '../database.js';
 import { EXCEEDED_BITS, UPDATE_LOAD_REPORTS, UPDATE_STATUS_REPORTS } from './leases.js';
 
-/** One of the statements in `leases.ts` takes an array for each heartbeat: names would be read as often as values. */
+/** A heartbeat as a JSON array for the statements in `leases.ts`. Objects would repeat their member names in each row. */
 export type HeartbeatRow = readonly (string | number | null)[];
 
 const LOAD_REPORT_BUCKET_MS = 300_000;
 
-/** The five minutes that an instant is in, counted from 1970: what loads are found by. */
+/** The five-minute bucket of a timestamp, counted from 1970. Load reports are indexed by it. */
 export const loadReportBucketOf = (at: Date): number => Math.floor(at.getTime() / LOAD_REPORT_BUCKET_MS);
 
 /** For UPDATE_LOAD_REPORTS. */
@@ -51,15 +51,15 @@ const SIGNALS = Object.entries(EXCEEDED_BITS) as [LoadSignal, number][];
 const exceededBits = (signals: Readonly<Record<LoadSignal, ComponentStatus>>): number =>
   SIGNALS.reduce((bits, [signal, bit]) => (statusRank(signals[signal]) > statusRank('Healthy') ? bits | bit : bits), 0);
 
-/** The same report again is written so long after it was written last: often enough for a window of a quarter of an hour. */
+/** An unchanged report is rewritten after this long: often enough for the health window of 15 minutes. */
 const REPORT_REWRITE_INTERVAL_MS = 60_000;
 
-/** When the same report was written if it is not to be written again: since a minute before, and not after now by more than clocks differ. */
+/** An unchanged report that was written in this range is not rewritten: within a minute, with tolerance for a clock that is ahead. */
 const recentReportRange = (now: Date): readonly Date[] => [
   new Date(now.getTime() - REPORT_REWRITE_INTERVAL_MS + 1),
   new Date(now.getTime() + REPORT_REWRITE_INTERVAL_MS),
 ];
-/** When a report was written that still counts now. */
+/** Reports that were written in this range are still valid. */
 const validReportRange = (now: Date): readonly Date[] => [
   new Date(now.getTime() - HEALTH_WINDOW_MS + 1),
   new Date(reportsAheadFrom(now).getTime() - 1),
@@ -82,18 +82,18 @@ export function updateLoadReports(rows: readonly HeartbeatRow[], now: Date): Sta
   };
 }
 
-/** Text that comes from outside may be nothing but signs to escape, one by one, twice; bytes are written in hexadecimal, whatever they are. */
+/** A buffer is sent in hexadecimal, so its size is bounded. As a string, external text could be escaped character by character, twice. */
 const toJsonBuffer = (rows: readonly HeartbeatRow[]): Buffer => Buffer.from(JSON.stringify(rows));
 
 export function updateStatusReports(rows: readonly HeartbeatRow[], now: Date): Statement {
-  const again = [...recentReportRange(now), now];
+  const recent = [...recentReportRange(now), now];
   return {
     sql: UPDATE_STATUS_REPORTS,
-    parameters: [toJsonBuffer(rows), ...again, ...validReportRange(now), now, ...again, now, now],
+    parameters: [toJsonBuffer(rows), ...recent, ...validReportRange(now), now, ...recent, now, now],
   };
 }
 
-/** For UPDATE_STATUS_REPORTS; null when there is nothing to report. */
+/** For UPDATE_STATUS_REPORTS; null when the heartbeat has no status report. */
 export function reportRow({
   hostId,
   services,
@@ -115,7 +115,7 @@ export function reportRow({
 
 const hasStoppedService = (services: readonly ServiceState[]): 0 | 1 => (services.every(isServiceRunning) ? 0 : 1);
 
-/** For CLEAR_REPORTS; null when there is nothing to forget. */
+/** For CLEAR_REPORTS; null when there is nothing to clear. */
 export function clearedReportsRow({ hostId, ignored, withdrawn }: Heartbeat): HeartbeatRow | null {
   if (!ignored && !withdrawn) return null;
   const isUnusable = (member: ForgettableMember): boolean => ignored?.unusable.includes(member) ?? false;
@@ -130,10 +130,10 @@ export function clearedReportsRow({ hostId, ignored, withdrawn }: Heartbeat): He
   return flags.some((flag) => flag > 0) ? [hostId, ...flags] : null;
 }
 
-/** Fields that are kept with a lease: as many as its column holds, whatever their names are. */
+/** Maximum number of ignored fields that are stored with a lease. The column has room for them at any length of their names. */
 const MAX_STORED_FIELDS = 20;
 
-/** For UPDATE_LOCKED_LEASES, which reads values by their names. */
+/** For UPDATE_LOCKED_LEASES, which reads values by member name. */
 export function lockedLeaseRow(
   { heartbeat, leaseSeconds, assignedIntervalSeconds }: QueuedHeartbeat,
   fingerprint: string,

@@ -1,6 +1,6 @@
 import { ENTRY_COLUMNS } from './rows.js';
 
-/** Every table that has rows of a host id. */
+/** The tables that have rows by host id. */
 const TABLES_OF_HOSTS = [
   'process_server',
   'process_server_lease',
@@ -10,8 +10,8 @@ const TABLES_OF_HOSTS = [
 ] as const;
 
 /**
- * All rows of these hosts, from one view of the data, whether they fit together or not; nothing of a host that has none.
- * Param: host ids, five times.
+ * All rows of these hosts in one consistent read, even rows that contradict each other. A host without rows is absent.
+ * Params: host ids, five times.
  */
 export const READ_HOSTS = `
   SELECT k.host_id AS known_host_id, ${ENTRY_COLUMNS},
@@ -28,7 +28,7 @@ export const READ_HOSTS = `
 
 export const readHostsParameters = (hostIds: readonly string[]): unknown[] => TABLES_OF_HOSTS.map(() => hostIds);
 
-/** Where a range of so many entries ends. Params: after host id, their number less one. */
+/** The last host id of a range of entries. Params: after host id, number of entries minus one. */
 export const READ_END_OF_RANGE =
   'SELECT p.host_id FROM process_server AS p WHERE p.host_id > ? ORDER BY p.host_id LIMIT 1 OFFSET ?';
 
@@ -37,7 +37,7 @@ const orphansOf = (table: string): string => `
     WHERE c.host_id > ? AND c.host_id <= ? AND p.host_id IS NULL LIMIT 1000)`;
 
 /**
- * Hosts in a range whose rows may contradict each other; what is wrong is for `inconsistenciesOf` to say.
+ * Hosts in a range whose rows may contradict each other; `damageOf` decides.
  * Params: after host id, up to host id, four times.
  */
 export const READ_SUSPECTS = `
@@ -65,6 +65,6 @@ export const readSuspectsParameters = (after: string, upTo: string): string[] =>
   upTo,
 ];
 
-/** Holds entries that have no lease to be held by. Param: host ids. */
+/** Locks entries that have no lease row to lock. Param: host ids. */
 export const LOCK_ENTRIES =
   'SELECT p.host_id FROM process_server AS p FORCE INDEX (PRIMARY) WHERE p.host_id IN (?) ORDER BY p.host_id FOR UPDATE';

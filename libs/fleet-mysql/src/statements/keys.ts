@@ -1,6 +1,6 @@
 /**
- * Everybody who changes keys or passphrases writes this row first: on one server they wait for it, on a cluster only one of
- * two commits. So a decision sees all that there is. Params: id of the event, now.
+ * Every change of keys or passphrases writes this row first, so that its decision is based on the current state: on one server
+ * concurrent changes wait, on a cluster only one of them commits. Params: event id, now.
  */
 export const LOCK_KEY_RING = `
   INSERT INTO shared_secret (name, value, created_at) VALUES ('key_ring', ?, ?)
@@ -9,11 +9,11 @@ export const LOCK_KEY_RING = `
 const KEY_COLUMNS =
   'k.id, k.name, k.role, k.prefix, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at';
 
-/** Param: key of the name. Uses uq_name_key. */
+/** Param: name key. Uses uq_name_key. */
 export const READ_KEY_BY_NAME = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.name_key = ?`;
 /** Param: id. */
 export const READ_KEY_BY_ID = `SELECT ${KEY_COLUMNS} FROM api_key AS k WHERE k.id = ?`;
-/** Those that let somebody in now and at least as long as the one. Params: id that is not counted, now, expiry of that one or null. */
+/** Counts the other valid admin keys that expire no earlier than the given key. Params: id of the given key, now, its expiry or null. */
 export const COUNT_OTHER_ADMIN_KEYS = `
   SELECT COUNT(*) AS others
     FROM api_key AS k
@@ -26,11 +26,11 @@ export const FIND_VALID_KEY_BY_HASH = `
     FROM api_key AS k
    WHERE k.hash = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)`;
 
-/** Params: key of the name, now. */
+/** Params: name key, now. */
 export const READ_VALID_KEY =
   'SELECT k.id FROM api_key AS k WHERE k.name_key = ? AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)';
 
-/** Params: id, name, its key, hash, role, prefix, created at, created by, expires at. */
+/** Params: id, name, name key, hash, role, prefix, created at, created by, expires at. */
 export const INSERT_KEY =
   'INSERT INTO api_key (id, name, name_key, hash, role, prefix, created_at, created_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
 /** Params: at, id. */
@@ -39,13 +39,13 @@ export const REVOKE_KEY = 'UPDATE api_key AS k SET k.revoked_at = ? WHERE k.id =
 export const RECORD_KEY_USE =
   'UPDATE api_key AS k SET k.last_used_at = GREATEST(COALESCE(k.last_used_at, ?), ?) WHERE k.id = ?';
 
-/** Param: now. Those that let somebody in. */
+/** Param: now. */
 export const READ_VALID_PASSPHRASES =
   'SELECT s.id, s.hash, s.created_at, s.expires_at FROM passphrase AS s WHERE s.expires_at IS NULL OR s.expires_at > ? ORDER BY s.id';
-/** Params: now, hash. A line for a passphrase that is or was valid. */
+/** Params: now, hash. Returns a row for a passphrase that is or was valid. */
 export const READ_PASSPHRASE_STATE =
   'SELECT s.expires_at IS NULL OR s.expires_at > ? AS is_valid FROM passphrase AS s WHERE s.hash = ?';
-/** Params: ids. None of them can be retired from then on until the reader has committed. */
+/** Param: ids. None of them can be retired until the transaction ends. */
 export const LOCK_PASSPHRASES = 'SELECT s.id, s.expires_at FROM passphrase AS s WHERE s.id IN (?) LOCK IN SHARE MODE';
 /** Params: after id, limit. */
 export const READ_PASSPHRASES =

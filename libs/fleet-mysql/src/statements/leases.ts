@@ -1,12 +1,12 @@
 import type { LoadSignal } from '@app/fleet';
 
-/** Signals of a load that are above their thresholds, as bits of one number. */
+/** Bits of the load signals that exceed their thresholds. */
 export const EXCEEDED_BITS: Readonly<Record<LoadSignal, number>> = { cpu: 1, memory: 2, cache: 4, upload: 8 };
 
-/** How far the commits of two replicas may be out of order: an instant further ahead is from before a step backwards of the clock. */
+/** Commits of two replicas are out of order by no more than this. A later timestamp was written before the clock stepped back. */
 const OUT_OF_ORDER_MS = 60_000;
 
-/** The last heartbeat is never written earlier than it is, unless the clock has stepped back. Params: `lastHeartbeatParameters`. */
+/** The time of the last heartbeat never decreases, unless the clock has stepped back. Params: `lastHeartbeatParameters`. */
 const LATEST_HEARTBEAT = 'IF(l.last_heartbeat_at BETWEEN ? AND ?, l.last_heartbeat_at, ?)';
 
 /** Parameters of LATEST_HEARTBEAT. */
@@ -17,10 +17,10 @@ export const lastHeartbeatParameters = (now: Date): readonly Date[] => [
 ];
 
 /**
- * Renews the leases of those who said just what they said before, credential and generation included, while the lease runs.
- * Never inserts. Locks in the order of the array, which is the order of the key, and no other row: a small table would be
- * read whole if the index were not forced, and what others hold waited for.
- * Params: the beats as JSON, an array each; `lastHeartbeatParameters`, L (twice). Rows matched: as many as had no news; the rest are judged.
+ * Renews active leases whose heartbeat has the same fingerprint as the last one, which includes credential and generation.
+ * Never inserts. Locks rows in the order of the array, which is key order. The index is forced, since a scan of a small table
+ * would wait for rows that other transactions have locked.
+ * Params: the heartbeats as JSON arrays, `lastHeartbeatParameters`, available ms (twice). Matches the unchanged heartbeats.
  */
 export const RENEW_UNCHANGED_LEASES = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
@@ -40,7 +40,7 @@ export const RENEW_UNCHANGED_LEASES = `
      AND l.revoked = 0
      AND l.expires_available_ms > ?`;
 
-/** The leases of a group, locked with what health writes go to; those that another transaction has locked either of are left out. Param: host ids. */
+/** Locks the leases of a batch and their health rows, without the hosts of which another transaction has locked either. Param: host ids. */
 export const LOCK_LEASES_SKIP_LOCKED = `
   SELECT l.host_id, l.generation, l.credential_hash, l.retired, l.revoked, l.report_fingerprint, l.last_heartbeat_at, l.expires_available_ms,
          l.instance_id, l.replaced_instance_ids, l.source_address, l.event_bounds
@@ -50,13 +50,13 @@ export const LOCK_LEASES_SKIP_LOCKED = `
    ORDER BY l.host_id
      FOR UPDATE SKIP LOCKED`;
 
-/** What the registration said of hosts whose lease is held. Param: host ids. */
+/** Registered facts of hosts whose leases are locked. Param: host ids. */
 export const READ_REGISTERED_FACTS = `
   SELECT p.host_id, p.machine_id, p.agent_version, p.registered_at
     FROM process_server AS p
    WHERE p.host_id IN (?)`;
 
-/** What is known of hosts whose lease could not be held, from one view of the data: a removal of null means that entry, lease and health are there. Params: host ids, twice. */
+/** Tells why hosts could not be locked, in one consistent read. A removal of null: entry, lease and health exist. Params: host ids (twice). */
 export const CLASSIFY_UNLOCKED_HOSTS = `
   SELECT l.host_id, NULL AS removal, l.generation
     FROM process_server_lease AS l
@@ -66,7 +66,7 @@ export const CLASSIFY_UNLOCKED_HOSTS = `
   UNION ALL
   SELECT t.host_id, t.removal, t.generation FROM tombstone AS t WHERE t.host_id IN (?)`;
 
-/** Writes accepted heartbeats to leases that are held. Params: the beats as JSON, `lastHeartbeatParameters`, L. */
+/** Writes accepted heartbeats to locked leases. Params: the heartbeats as JSON, `lastHeartbeatParameters`, available ms. */
 export const UPDATE_LOCKED_LEASES = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
            host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$.hostId',
@@ -96,13 +96,13 @@ export const UPDATE_LOCKED_LEASES = `
          l.event_bounds = b.event_bounds
    WHERE l.generation = b.generation AND l.retired = 0`;
 
-/** Since when a signal of the load has been above its threshold: kept while the report before still counts. Params: the time in which it does, and now. */
+/** Since when a load signal exceeds its threshold; kept while the previous report is valid. Params: the range of valid reports, now. */
 const exceededAt = (signal: LoadSignal): string =>
   `IF(b.exceeded & ${EXCEEDED_BITS[signal]}, COALESCE(IF(h.load_reported_at BETWEEN ? AND ?, h.${signal}_exceeded_at, NULL), ?), NULL)`;
 
 /**
- * Writes the load that accepted heartbeats reported, unless that says nothing new: the same values, and written a short while
- * ago. Columns that another one is written from are assigned last. Params: `updateLoadReports`.
+ * Writes the load reports of accepted heartbeats, except unchanged reports that were written recently. Assignments run from left to
+ * right, so a column that another assignment reads is assigned after it. Params: `updateLoadReports`.
  */
 export const UPDATE_LOAD_REPORTS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
@@ -141,12 +141,12 @@ export const UPDATE_LOAD_REPORTS = `
           AND h.throughput_bytes_per_second <=> b.throughput_bytes_per_second
           AND h.pending_upload_bytes <=> b.pending_upload_bytes)`;
 
-/** The column is text on MariaDB and JSON on MySQL, where JSON is never equal to text. */
+/** The column is text on MariaDB and JSON on MySQL, where JSON never equals text. */
 const SAME_SERVICES = "(h.services = b.services OR h.services = JSON_EXTRACT(b.services, '$'))";
 
 /**
- * Writes what accepted heartbeats reported besides; what one does not carry stays as it was. When it was reported is written once a
- * minute, or when it says something else. Columns that another one is written from are assigned last. Params: `updateStatusReports`.
+ * Writes the other reports of accepted heartbeats. Absent members stay unchanged. The report time of an unchanged value is written
+ * once a minute. A column that another assignment reads is assigned after it. Params: `updateStatusReports`.
  */
 export const UPDATE_STATUS_REPORTS = `
   UPDATE JSON_TABLE(CONVERT(? USING utf8mb4), '$[*]' COLUMNS (
@@ -177,8 +177,8 @@ export const UPDATE_STATUS_REPORTS = `
          h.certificate_expires_at = COALESCE(b.certificate_expires_at, h.certificate_expires_at)`;
 
 /**
- * Forgets what accepted heartbeats withdrew, or carried in a form that cannot be used: then an outage of services that is running goes
- * on. Params: an array for each heartbeat as JSON: a 0 for what stays, a 1 for what is forgotten, a 2 for services that are withdrawn.
+ * Clears the values that accepted heartbeats withdrew or reported in an unusable form. An unusable value does not end an outage of
+ * services. Params: a JSON array for each heartbeat: 0 keeps a value, 1 clears it, 2 withdraws the services.
  */
 export const CLEAR_REPORTS = `
   UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
@@ -206,7 +206,7 @@ export const CLEAR_REPORTS = `
          h.cache_exceeded_at = IF(b.reported_load = 1, NULL, h.cache_exceeded_at),
          h.upload_exceeded_at = IF(b.reported_load = 1, NULL, h.upload_exceeded_at)`;
 
-/** The version that a heartbeat brought. Params: version, its key, host id, generation. */
+/** Writes the version of a heartbeat. Params: version, version key, host id, generation. */
 export const UPDATE_VERSION = `
   UPDATE process_server AS p
      SET p.agent_version = ?, p.version_key = ?

@@ -1,9 +1,9 @@
 import { nameKey } from '@app/fleet';
 import type { Statement, Transaction } from '../database.js';
 
-/** A new name counts for the order only this much later: by then the transaction that brought it is committed or given up. */
+/** A new name becomes valid in the sort order after this delay: its transaction has ended by then. */
 const VISIBILITY_DELAY_MS = 10_000;
-/** Names that nobody sorts by any more are kept for the walks that still do. A cursor of a walk by name is good for as long. */
+/** Lifetime of a cursor by name. Former names are kept for as long as cursors may need them. */
 export const NAME_CURSOR_TTL_MS = 3_600_000;
 
 const EPOCH = new Date('1970-01-02T00:00:00.000Z');
@@ -13,7 +13,7 @@ const READ_CURRENT_NAMES =
   'SELECT n.host_id, n.valid_from FROM process_server_name_history AS n WHERE n.host_id IN (?) AND n.valid_until IS NULL';
 const CLOSE_CURRENT_NAME =
   'UPDATE process_server_name_history AS n SET n.valid_until = ? WHERE n.host_id = ? AND n.valid_until IS NULL';
-/** Params: host ids that are held. With the key's own columns alone MySQL reads the whole table even so, hence the name, which is never null. */
+/** Param: locked host ids. MySQL scans the whole table if only key columns are compared, so the name, which is never null, is too. */
 export const DELETE_NAMES_OF =
   'DELETE n FROM process_server_name_history AS n FORCE INDEX (PRIMARY) WHERE n.host_id IN (?) AND n.name_key IS NOT NULL';
 /** Params: before, limit. */
@@ -25,13 +25,13 @@ interface Named {
   readonly name: string;
 }
 
-/** The names of entries that are new: they were never sorted under another one. */
+/** The names of new entries, valid since the epoch. */
 export const insertInitialNames = (entries: readonly Named[]): Statement => ({
   sql: INSERT_NAMES,
   parameters: [entries.map(({ hostId, name }) => [hostId, EPOCH, nameKey(name)])],
 });
 
-/** Renames of entries that are held. The names of a host follow each other without a gap. */
+/** Renames locked entries. The periods of a host's names have no gaps. */
 export async function renameStatements(
   transaction: Pick<Transaction, 'rows'>,
   renamed: readonly Named[],

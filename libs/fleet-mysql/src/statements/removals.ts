@@ -1,15 +1,15 @@
 import type { Due } from '@app/fleet';
 
-/** Decommissioned at or before an instant of the wall clock, or of the availability clock. Params: `dueParameters`. */
+/** Decommissioned at or before a time on the wall clock or on the availability clock. Params: `dueParameters`. */
 const IS_DUE = '(p.decommissioned_at <= ? OR p.decommissioned_available_ms <= ?)';
 
-/** A comparison with no instant is unknown, so it says nothing. */
+/** A limit of null matches nothing: the comparison is then unknown. */
 export const dueParameters = ({ decommissionedAt, availableMs }: Due): readonly unknown[] => [
   decommissionedAt,
   availableMs,
 ];
 
-/** The entries that are due, oldest first, without a lock. Params: `dueParameters`, from (twice), after host id, limit. Uses ix_decommissioned_at. */
+/** Finds due entries, oldest first, without a lock. Params: `dueParameters`, from (twice), after host id, limit. Uses ix_decommissioned_at. */
 export const FIND_DUE_ENTRIES = `
   SELECT p.host_id, p.decommissioned_at
     FROM process_server AS p
@@ -18,9 +18,9 @@ export const FIND_DUE_ENTRIES = `
    LIMIT ?`;
 
 /**
- * Holds the hosts that nobody else holds, in key order. Param: host ids. Here and below the index is forced where rows are
- * locked: when most of a table is due it would be read whole, and what others hold waited for. With the key's own columns
- * alone MySQL still reads the whole index, hence the generation.
+ * Locks the hosts that no other transaction has locked, in key order. Param: host ids. Locking statements here force the index:
+ * when most of a table is due, the server would scan it and wait for rows that other transactions have locked. MySQL scans the
+ * index nevertheless if only key columns are selected, so the generation is selected too.
  */
 export const LOCK_DUE_LEASES = `
   SELECT l.host_id, l.generation
@@ -30,8 +30,8 @@ export const LOCK_DUE_LEASES = `
      FOR UPDATE SKIP LOCKED`;
 
 /**
- * Of the hosts that are held, those that are still due: who has registered since is not, and rows that contradict each other
- * are left to the consistency check. Params: host ids, `dueParameters`.
+ * Of the locked hosts, the entries that are still due: not those that registered again, and not rows that contradict each other,
+ * which are left to the consistency check. Params: host ids, `dueParameters`.
  */
 export const LOCK_DUE_ENTRIES = `
   SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.version_key, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
@@ -42,12 +42,12 @@ export const LOCK_DUE_ENTRIES = `
    ORDER BY p.host_id
      FOR UPDATE`;
 
-/** Of hosts whose leases are held, before these go. Param: host ids. */
+/** Deletes the health rows of hosts whose leases are locked, before the leases. Param: host ids. */
 export const DELETE_HEALTH_OF = `
   DELETE h FROM process_server_lease AS l FORCE INDEX (PRIMARY)
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
    WHERE l.host_id IN (?) AND l.retired = 1`;
-/** Param: host ids that are held. */
+/** Param: locked host ids. */
 export const DELETE_LEASES_OF =
   'DELETE l FROM process_server_lease AS l FORCE INDEX (PRIMARY) WHERE l.host_id IN (?) AND l.retired = 1';
 

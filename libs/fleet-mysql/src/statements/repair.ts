@@ -3,7 +3,7 @@ import type { GuardedStatement } from '../connection-transaction.js';
 import { INSERT_HEALTH, insertLease } from './entry.js';
 import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 
-/** Rows without an entry. As many as were read, or the host has registered meanwhile, and is read again. */
+/** Deletes rows without an entry. Another number of rows than was read means that the host registered meanwhile. */
 const deleteOrphans = (hostId: string, { hasHealth, lease, names }: HostRows): GuardedStatement[] =>
   [
     { table: 'process_server_health', expectedRows: Number(hasHealth) },
@@ -23,8 +23,8 @@ const CANCEL_REMOVAL = `
      SET p.decommissioned_at = NULL, p.decommissioned_by = NULL, p.decommission_reason = NULL, p.remove_by = NULL, p.decommissioned_available_ms = NULL
    WHERE p.host_id = ?`;
 /**
- * Of a lease with a lower generation, the credential of the last registration is lost: revoked. Assignments are done from left to
- * right. Params: generation, generation, retired, retired, L, host id.
+ * A lease with a lower generation lacks the credential of the last registration, so it is revoked. Assignments run from left to
+ * right. Params: generation, generation, retired, retired, available ms, host id.
  */
 const REPAIR_LEASE = `
   UPDATE process_server_lease AS l
@@ -32,7 +32,7 @@ const REPAIR_LEASE = `
          l.expires_available_ms = IF(? = 1, LEAST(l.expires_available_ms, ?), l.expires_available_ms), l.report_fingerprint = REPEAT(CHAR(0), 16)
    WHERE l.host_id = ?`;
 
-/** Makes the rows of a host that is held agree with each other, as `damage` says; `entry` is how its record shows it. */
+/** Repairs the rows of a locked host as `damage` describes; `entry` is the repaired entry. */
 export function repairStatements(
   hostId: string,
   entry: ProcessServer | null,

@@ -15,7 +15,7 @@ import {
   type Tombstone,
 } from '@app/fleet';
 
-/** The columns of an entry, its lease and its health, as `ENTRY_COLUMNS` names them. */
+/** A row of `ENTRY_COLUMNS`: an entry, its lease and its health. */
 export interface EntryRow {
   host_id: string;
   generation: number;
@@ -76,7 +76,7 @@ export interface EntryRow {
   certificate_known_at: Date | null;
 }
 
-/** What `EntryRow` reads, from `process_server AS p`, its lease `l` and its health `h`. */
+/** The columns of `EntryRow`, from `process_server AS p`, its lease `l` and its health `h`. */
 export const ENTRY_COLUMNS = `
   p.host_id, p.generation, p.friendly_name, p.fqdn, p.ip_address, p.data_port, p.os_type, p.os_version, p.agent_version,
   p.machine_id, p.environment, p.cpu_cores, p.memory_bytes, p.cache_disk_bytes, p.proxy_used, p.proxy_address, p.proxy_port,
@@ -89,7 +89,7 @@ export const ENTRY_COLUMNS = `
   h.protected_machine_count, h.protected_machines_unknown, h.replication_pair_count, h.certificate_expires_at,
   h.certificate_reported_at, h.certificate_known_at`;
 
-/** The columns of a line in a list, as `LISTED_COLUMNS` names them. */
+/** A row of `LISTED_COLUMNS`: an entry in a list. */
 export type ListedRow = Pick<
   EntryRow,
   | 'host_id'
@@ -110,13 +110,13 @@ export type ListedRow = Pick<
   | 'certificate_reported_at'
 >;
 
-/** What `ListedRow` reads: of a hundred entries, all columns cost twice as much. */
+/** The columns of `ListedRow`. For a page of a hundred entries, all columns would double the cost. */
 export const LISTED_COLUMNS = `
   p.host_id, p.generation, p.friendly_name, p.ip_address, p.agent_version, p.decommissioned_at, p.remove_by, l.last_heartbeat_at,
   l.last_seen_available_ms, l.expires_available_ms, h.load_reported_at, h.load_severity, h.services_reported_at, h.services_down_at,
   h.certificate_expires_at, h.certificate_reported_at`;
 
-/** JSON columns come parsed from one server and as text from the other. */
+/** MySQL returns JSON columns parsed, MariaDB returns text. */
 export function parseJsonColumn<Value>(column: unknown): Value {
   return (typeof column === 'string' ? JSON.parse(column) : column) as Value;
 }
@@ -177,7 +177,7 @@ function toLoad(row: EntryRow): Load {
   };
 }
 
-/** What lists, counts and entries judge health by, one and the same. */
+/** The input of the health rules, the same for lists, counts and entries. */
 function toHealthSummary(row: ListedRow): ListedServer['health'] {
   return {
     loadReportedAt: row.load_reported_at,

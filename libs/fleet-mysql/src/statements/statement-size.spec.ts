@@ -4,7 +4,7 @@ import { limitHeartbeatBatches } from './statement-size.js';
 const LIMITS = { maxQueueLength: 20_000, maxBatchSize: 500, maxPerServerPerSecond: 20, maxServicesPerBatch: 2_000 };
 const MIB = 1_048_576;
 
-describe('groups of heartbeats', () => {
+describe('batches of heartbeats', () => {
   it.each([
     [1 * MIB, 64, 256],
     [4 * MIB, 256, 1_024],
@@ -12,7 +12,7 @@ describe('groups of heartbeats', () => {
     [1_024 * MIB, 500, 2_000],
     [1, 1, 1],
   ])(
-    'for a server that takes statements of %d bytes hold at most %d heartbeats and %d services',
+    'with a packet limit of %d bytes have at most %d heartbeats and %d services',
     (maxPacketBytes, maxBatchSize, maxServicesPerBatch) => {
       expect(limitHeartbeatBatches(maxPacketBytes, LIMITS)).toEqual({ ...LIMITS, maxBatchSize, maxServicesPerBatch });
     },

@@ -1,13 +1,13 @@
 import type { HeartbeatLimits } from '@app/fleet';
 
-/** The most that one heartbeat adds to a statement, in bytes: instance ids and ignored members with every character escaped twice, and the rest. */
+/** Maximum size of a heartbeat in a statement, in bytes, with every character of instance ids and ignored members escaped twice. */
 const HEARTBEAT_BYTES = 8_192;
-/** The most that one reported service adds, in bytes: 160 characters of four bytes, escaped and in hexadecimal. */
+/** Maximum size of a reported service, in bytes: 160 characters of four bytes, escaped and in hexadecimal. */
 const SERVICE_BYTES = 2_048;
-/** Statements that are sent as one text share the packet. */
+/** Statements that are sent in one text share the packet. */
 const SHARE_OF_PACKET = 0.5;
 
-/** Bounds the groups of heartbeats so that their statements fit into the server's `max_allowed_packet`: a larger one would fail as a whole. */
+/** Limits batches of heartbeats so that their statements fit into `max_allowed_packet`: a larger batch would fail as a whole. */
 export function limitHeartbeatBatches(maxPacketBytes: number, limits: HeartbeatLimits): HeartbeatLimits {
   const maxItems = (bytes: number): number => Math.max(1, Math.floor((SHARE_OF_PACKET * maxPacketBytes) / bytes));
   return {

@@ -39,7 +39,7 @@ interface AvailabilityRow {
   stepped_back_to: Date | null;
 }
 
-/** The time that a heartbeat has, about: what takes longer proves nothing. */
+/** About the time limit of a heartbeat: a slower probe proves nothing. */
 const HEARTBEAT_PROBE_TIMEOUT_MS = 2_000;
 
 const toAvailabilityState = ({
@@ -71,20 +71,20 @@ const valuesOf = ({
   ...[steppedBack?.availableMs ?? null, steppedBack?.to ?? null],
 ];
 
-/** The row as committed; before the first note, L is zero. */
+/** The committed availability clock; zero before the first record. */
 export async function readAvailability(reader: Pick<Transaction, 'rows'>, now: Date): Promise<AvailabilityState> {
   const [row] = await reader.rows<AvailabilityRow>(READ_AVAILABILITY);
   return row ? toAvailabilityState(row) : initialAvailability(now, { runAheadMs: 0 });
 }
 
-/** This moment by the row as committed; before the first note, L is zero. The instant is read last, so that nothing is awaited after it. */
+/** The current moment by the committed availability clock. The wall clock is read last, so that no wait makes it stale. */
 export async function readMoment(reader: Pick<Transaction, 'rows'>, clock: Clock): Promise<Moment> {
   const [row] = await reader.rows<AvailabilityRow>(READ_AVAILABILITY);
   const at = clock.now();
   return { at, availableMs: row ? availableMsAt(toAvailabilityState(row), at) : 0 };
 }
 
-/** The same, with the site's generation floor: what a change of a host's record is decided by. */
+/** The same with the site's generation floor, for decisions on a host's record. */
 export async function readMomentAndFloor(
   reader: Pick<Transaction, 'rows'>,
   clock: Clock,
@@ -102,16 +102,16 @@ export async function readMomentAndFloor(
   };
 }
 
-/** While heartbeats fail, rows may be locked from outside: the rows of one witness must be free, unless none of them is there any more. */
+/** While heartbeats fail, their rows may be locked: the rows of at least one witness must be unlocked, if any witness still exists. */
 async function assertUnlockedRows(transaction: Transaction, witnesses: readonly string[]): Promise<void> {
   if (witnesses.length === 0) return;
-  const free = await transaction.rows(LOCK_WITNESSES_SKIP_LOCKED, [witnesses]);
-  if (free.length > 0) return;
+  const unlocked = await transaction.rows(LOCK_WITNESSES_SKIP_LOCKED, [witnesses]);
+  if (unlocked.length > 0) return;
   const [count] = await transaction.rows<{ known: number }>(COUNT_WITNESSES, [witnesses]);
   if (count && count.known > 0) throw new FleetError({ code: 'database_unavailable' });
 }
 
-/** Long enough for a server that answers; for health checks. */
+/** Time limit of the readiness probe. */
 const READINESS_PROBE_TIMEOUT_MS = 1_000;
 
 /** Whether the writes of a heartbeat commit within a second, whatever they change. */
@@ -125,7 +125,7 @@ export function canCommitHeartbeats(database: Database, now: Date): Promise<bool
     );
 }
 
-/** Its database is the heartbeats' own: what keeps them from being written keeps L from moving on, and nothing else does. */
+/** Uses the database connections of heartbeats: the availability clock stops exactly when heartbeats cannot be written. */
 export class AvailabilityClockStore implements AvailabilityStore {
   constructor(
     private readonly database: Database,
@@ -150,7 +150,7 @@ export class AvailabilityClockStore implements AvailabilityStore {
         const record = advanceAvailability(previous, now, attempt, this.timing);
         if (record.availability === previous) return record;
         const advance = { sql: ADVANCE_AVAILABILITY, parameters: [...valuesOf(record.availability), row.recorded_at] };
-        // Locked no longer than it takes to write: a replica that stops meanwhile would hold up the others.
+        // Locked only by the last statement: a replica that stalls with the lock would block the others.
         if (
           (await transaction.executeAndCommitIfExact(
             advance,

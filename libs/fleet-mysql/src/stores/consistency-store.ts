@@ -11,13 +11,13 @@ import {
 } from '../statements/counters.js';
 
 const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-/** Suspects whose rows are read in one statement. */
+/** Number of suspects whose rows are read in one statement. */
 const READ_BATCH_SIZE = 100;
-/** To count a million entries by an index takes a second or two on a small machine. */
+/** A count of a million entries by index takes one to two seconds on a small machine. */
 const COUNT_TIMEOUT_MS = 30_000;
 const ACTOR = 'consistency-check';
 
-/** Looks for rows that contradict each other, without locks; each host is looked at again before it is repaired. */
+/** Finds rows that contradict each other, without locks. Each host is checked again before its repair. */
 export class ConsistencyStore implements Inconsistencies {
   constructor(
     private readonly database: Database,
@@ -46,7 +46,7 @@ export class ConsistencyStore implements Inconsistencies {
       async (transaction) => {
         await transaction.write(LOCK_COUNTER_REPAIR, [Buffer.from(eventId), this.clock.now()]);
         const differences = await transaction.rows<CounterRow>(READ_COUNTER_DIFFERENCES);
-        if (differences.length === 0) return 0; // another replica was first
+        if (differences.length === 0) return 0; // another replica has repaired them
         await transaction.write(INSERT_COUNTER_DELTAS, [
           differences.map(({ version_key, decommissioned, entries }) => [version_key, decommissioned, entries]),
         ]);

@@ -5,7 +5,7 @@ import { readHostsParameters, READ_HOSTS } from '../statements/hosts.js';
 
 type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
 
-/** A line of `READ_HOSTS`. */
+/** A row of `READ_HOSTS`. */
 interface HostRow
   extends Nullable<EntryRow>, Nullable<Omit<TombstoneRow, 'host_id' | 'generation' | 'friendly_name' | 'ip_address'>> {
   readonly known_host_id: string;
@@ -19,7 +19,7 @@ interface HostRow
   readonly tombstone_address: string | null;
 }
 
-/** The lease of an entry that has none: it has ended, and its credential is revoked, so that the process server registers again. */
+/** Substitute for a missing lease: expired, with a revoked credential, so that the process server registers again. */
 const MISSING_LEASE = {
   credential_hash: Buffer.alloc(32),
   revoked: 1,
@@ -32,7 +32,7 @@ const MISSING_LEASE = {
   skew_ms: null,
 };
 
-/** What is known of these hosts, from one view of the data; nothing of those that are left out. */
+/** The records of these hosts in one consistent read. Unknown hosts are absent. */
 export async function readRecords(
   reader: Pick<Transaction, 'rows'>,
   hostIds: readonly string[],

@@ -53,16 +53,16 @@ interface PassphraseRow {
   readonly expires_at: Date | null;
 }
 
-/** A caller's key. */
+/** The API key of a caller. */
 export type StoredApiKey = Pick<ApiKey, 'keyId' | 'name' | 'role'>;
 
-/** A passphrase, known by its SHA-256 only. */
+/** Id and SHA-256 of a passphrase. */
 export interface StoredPassphrase {
   readonly id: string;
   readonly hash: Buffer;
 }
 
-/** In one transaction. */
+/** Maximum number of key uses written in one transaction. */
 const MAX_FLUSHED_USES = 1_000;
 
 const toApiKey = (row: KeyRow): ApiKey => ({
@@ -83,9 +83,9 @@ const toPassphrase = ({ id, created_at, expires_at }: PassphraseRow): Passphrase
   retiresAt: expires_at,
 });
 
-/** API keys and passphrases: what callers are recognised by, and how that changes. */
+/** API keys and passphrases: lookups for authentication, and changes. */
 export class KeyRingStore implements KeyRing {
-  /** One read for all who register at the same moment. */
+  /** Concurrent registrations share one read. */
   private readonly passphraseBatch = new Batcher<void, readonly StoredPassphrase[]>({
     ...DATABASE_BATCHES,
     maxBatchSize: DATABASE_BATCHES.maxQueued,
@@ -112,7 +112,7 @@ export class KeyRingStore implements KeyRing {
     const work = async (transaction: Transaction, previousCommitMayBePending: boolean): Promise<A> => {
       const now = this.clock.now();
       await transaction.write(LOCK_KEY_RING, [Buffer.from(eventId), now]);
-      // The attempt before this one was committed after all: the next look finds its event, and answers with it.
+      // The previous attempt was committed after all: the retry finds its event and returns its result.
       if (
         previousCommitMayBePending &&
         (await transaction.rows('SELECT e.id FROM event AS e WHERE e.id = ?', [eventId])).length > 0
@@ -150,24 +150,24 @@ export class KeyRingStore implements KeyRing {
     });
   }
 
-  /** Whether a passphrase with this SHA-256 is valid; `unknown` when it never was in this database. */
+  /** State of the passphrase with this SHA-256; `unknown` if this database has never had it. */
   async passphraseState(hash: Buffer): Promise<'valid' | 'retired' | 'unknown'> {
     const [row] = await this.database.rows<{ is_valid: number }>(READ_PASSPHRASE_STATE, [this.clock.now(), hash]);
     if (!row) return 'unknown';
     return row.is_valid === 1 ? 'valid' : 'retired';
   }
 
-  /** Whether the key with this hash is valid; it is not used by the question. */
+  /** Whether the key with this hash is valid. The check does not count as a use. */
   async isApiKeyValid(hash: Buffer): Promise<boolean> {
     return (await this.database.rows(FIND_VALID_KEY_BY_HASH, [hash, this.clock.now()])).length === 1;
   }
 
-  /** Those that let somebody in now. */
+  /** The passphrases that are valid at present. */
   validPassphrases(): Promise<readonly StoredPassphrase[]> {
     return this.passphraseBatch.submit();
   }
 
-  /** The key with this hash that is neither revoked nor expired. */
+  /** The key with this hash, unless it is revoked or expired. */
   async findValidApiKey(hash: Buffer): Promise<StoredApiKey | null> {
     const now = this.clock.now();
     const [key] = await this.database.rows<Pick<KeyRow, 'id' | 'name' | 'role'>>(FIND_VALID_KEY_BY_HASH, [hash, now]);

@@ -53,24 +53,24 @@ type LeaseLookup =
 
 const DEFERRED: HeartbeatVerdict = { outcome: 'deferred' };
 
-/** One of a group, and what becomes of it in the attempt that counts. */
+/** A heartbeat of a batch, with its verdict by the latest attempt. */
 class BatchItem {
   verdict: HeartbeatVerdict = DEFERRED;
 
   constructor(
-    readonly waiting: QueuedHeartbeat,
-    /** A digest of all that the heartbeat is judged by. */
+    readonly queued: QueuedHeartbeat,
+    /** Digest of everything that the verdict depends on. */
     readonly fingerprint: string,
   ) {}
 
   get hostId(): string {
-    return this.waiting.heartbeat.hostId;
+    return this.queued.heartbeat.hostId;
   }
 }
 
 const byHostId = (a: BatchItem, b: BatchItem): number => (a.hostId < b.hostId ? -1 : 1);
 
-/** Writes heartbeats in groups. Its database has connections of its own and a lock wait of a second, so that a locked row holds nobody long. */
+/** Writes heartbeats in batches. Its database has separate connections with a lock wait of one second, so that a locked row delays a batch briefly. */
 export class LeaseStore implements Leases {
   private readonly ourVersion: string;
 
@@ -89,7 +89,7 @@ export class LeaseStore implements Leases {
     withinMs: number,
   ): Promise<HeartbeatVerdict[]> {
     const deadline = performance.now() + withinMs;
-    const items = batch.map((waiting) => new BatchItem(waiting, this.fingerprint(waiting.heartbeat)));
+    const items = batch.map((queued) => new BatchItem(queued, this.fingerprint(queued.heartbeat)));
     const inKeyOrder = [...items].sort(byHostId);
     const eventIds = new Map<string, string>();
     await this.pendingWrites.track((markAt) =>
@@ -100,13 +100,13 @@ export class LeaseStore implements Leases {
     return items.map(({ verdict }) => verdict);
   }
 
-  /** First all together; when a row is locked for longer than a second, those that are free. */
+  /** Writes the whole batch; if a row stays locked for longer than a second, only the heartbeats whose rows are not locked. */
   private async skippingLockedRows(
     items: readonly BatchItem[],
     deadline: number,
     work: (transaction: Transaction, mayWait: boolean) => Promise<void>,
   ): Promise<void> {
-    if (!items.some(({ waiting }) => waiting.deferred)) {
+    if (!items.some(({ queued }) => queued.deferred)) {
       try {
         return await this.database.transaction((transaction) => work(transaction, true), {
           nonRetryable: [ER_LOCK_WAIT_TIMEOUT],
@@ -126,7 +126,7 @@ export class LeaseStore implements Leases {
     mayWait: boolean,
     eventIds: Map<string, string>,
   ): Promise<void> {
-    const renewals = mayWait ? items.filter(({ waiting }) => waiting.heartbeat.agentVersion !== null) : [];
+    const renewals = mayWait ? items.filter(({ queued }) => queued.heartbeat.agentVersion !== null) : [];
     const renewed =
       renewals.length === 0
         ? 0
@@ -136,7 +136,7 @@ export class LeaseStore implements Leases {
             healthStatements(items, moment),
           );
     if (renewed === items.length) {
-      for (const item of items) item.verdict = accepted(item.waiting.heartbeat.agentVersion ?? '', moment);
+      for (const item of items) item.verdict = accepted(item.queued.heartbeat.agentVersion ?? '', moment);
       return;
     }
     await this.evaluateEach(transaction, items, renewed, moment, eventIds);
@@ -148,7 +148,7 @@ export class LeaseStore implements Leases {
     }
   }
 
-  /** Judges those that were not renewed; `renewed` is how many were. */
+  /** Evaluates the heartbeats of a batch of which `renewed` were renewed unchanged. */
   private async evaluateEach(
     transaction: Transaction,
     items: readonly BatchItem[],
@@ -162,17 +162,15 @@ export class LeaseStore implements Leases {
     );
     const unchanged = new Set(
       items.filter(
-        ({ hostId, fingerprint, waiting }) =>
-          renewed > 0 &&
-          waiting.heartbeat.agentVersion !== null &&
-          wasRenewed(lookups.get(hostId), fingerprint, moment),
+        ({ hostId, fingerprint, queued }) =>
+          renewed > 0 && queued.heartbeat.agentVersion !== null && wasRenewed(lookups.get(hostId), fingerprint, moment),
       ),
     );
-    const isExact = unchanged.size === renewed; // otherwise somebody else wrote one meanwhile: to judge one that was renewed does no harm
+    const isExact = unchanged.size === renewed; // otherwise another transaction wrote meanwhile; a second evaluation of a renewed heartbeat is harmless
     const changed: AcceptedItem[] = [];
     const rejections: FleetEvent[] = [];
     for (const item of items) {
-      const { heartbeat } = item.waiting;
+      const { heartbeat } = item.queued;
       const found = lookups.get(heartbeat.hostId) ?? { gone: null };
       if ('locked' in found) {
         item.verdict = DEFERRED;
@@ -229,24 +227,24 @@ export class LeaseStore implements Leases {
     if (items.length === 0) return;
     const { at: now, availableMs } = moment;
     const evaluated = items.map(({ item, stored }) => {
-      const { heartbeat } = item.waiting;
+      const { heartbeat } = item.queued;
       return {
-        claim: item,
-        beat: heartbeat,
+        item,
+        heartbeat,
         stored,
         ...boundHeartbeatEvents(heartbeatEvents(heartbeat, stored, moment, this.version), stored.eventBounds, now),
       };
     });
-    const rows = evaluated.map(({ claim: { waiting, fingerprint }, stored, bounds }) =>
-      lockedLeaseRow(waiting, fingerprint, stored, bounds, availableMs),
+    const rows = evaluated.map(({ item: { queued, fingerprint }, stored, bounds }) =>
+      lockedLeaseRow(queued, fingerprint, stored, bounds, availableMs),
     );
     await transaction.write(UPDATE_LOCKED_LEASES, [JSON.stringify(rows), ...lastHeartbeatParameters(now), availableMs]);
-    const cleared = evaluated.map(({ beat: heartbeat }) => clearedReportsRow(heartbeat)).filter((row) => row !== null);
+    const cleared = evaluated.map(({ heartbeat }) => clearedReportsRow(heartbeat)).filter((row) => row !== null);
     if (cleared.length > 0) await transaction.write(CLEAR_REPORTS, [JSON.stringify(cleared)]);
     const counters = new CounterDelta();
     const events: FleetEvent[] = [];
     const idempotentEvents: FleetEvent[] = [];
-    for (const { beat: heartbeat, stored, heartbeatEvents: news } of evaluated) {
+    for (const { heartbeat, stored, heartbeatEvents: changes } of evaluated) {
       const version = heartbeat.agentVersion === null ? null : parseVersion(heartbeat.agentVersion);
       if (version && heartbeat.agentVersion !== stored.agentVersion) {
         await transaction.write(UPDATE_VERSION, [
@@ -258,7 +256,7 @@ export class LeaseStore implements Leases {
         counters.add(versionKeyOf(stored.agentVersion), false, -1);
         counters.add(versionKey(version), false, 1);
       }
-      for (const { kind, detail, key } of news) {
+      for (const { kind, detail, key } of changes) {
         const event = {
           at: now,
           kind,
@@ -276,7 +274,7 @@ export class LeaseStore implements Leases {
     await insertEventsOnce(transaction, idempotentEvents);
   }
 
-  /** The same id in each attempt. */
+  /** Returns the same id in each attempt. */
   private eventId(eventIds: Map<string, string>, key: string, now: Date): string {
     const id = eventIds.get(key) ?? this.identifiers.newId(now);
     eventIds.set(key, id);
@@ -284,8 +282,8 @@ export class LeaseStore implements Leases {
   }
 
   /**
-   * A digest of all that a heartbeat is judged by, 32 hex digits: the same again is no news. It is kept with the lease when a
-   * heartbeat was accepted, and cleared by a registration. No part of it can hold a line break; nobody said is told by `null`.
+   * Digest of everything that the verdict depends on, 32 hex digits. An equal fingerprint means an unchanged heartbeat. It is stored
+   * with the lease of an accepted heartbeat and cleared by a registration. No part can contain a line break; `null` marks absent parts.
    */
   private fingerprint({
     generation,
@@ -329,10 +327,10 @@ const authorOf = ({ sourceAddress, requestId }: Heartbeat): EventAuthor => ({
   requestId,
 });
 
-/** Renews those who said just what they said before; matches as many. */
+/** Renews the leases of unchanged heartbeats; matches one row for each. */
 function renewalStatement(items: readonly BatchItem[], { at, availableMs }: Moment): Statement {
   const rows = items.map(
-    ({ waiting: { heartbeat, leaseSeconds, assignedIntervalSeconds }, fingerprint }): HeartbeatRow => [
+    ({ queued: { heartbeat, leaseSeconds, assignedIntervalSeconds }, fingerprint }): HeartbeatRow => [
       heartbeat.hostId,
       fingerprint,
       availableMs + leaseSeconds * 1000,
@@ -346,14 +344,14 @@ function renewalStatement(items: readonly BatchItem[], { at, availableMs }: Mome
   };
 }
 
-/** Writes what heartbeats that are accepted report besides: their load, and the rest. */
+/** Writes the load and status reports of accepted heartbeats. */
 function healthStatements(items: readonly BatchItem[], { at }: Moment): Statement[] {
   const loads: HeartbeatRow[] = [];
   const reports: HeartbeatRow[] = [];
-  for (const { waiting } of items) {
-    const { hostId, load } = waiting.heartbeat;
+  for (const { queued } of items) {
+    const { hostId, load } = queued.heartbeat;
     if (load) loads.push(loadRow(hostId, load));
-    const report = reportRow(waiting.heartbeat);
+    const report = reportRow(queued.heartbeat);
     if (report) reports.push(report);
   }
   return [
@@ -362,13 +360,13 @@ function healthStatements(items: readonly BatchItem[], { at }: Moment): Statemen
   ];
 }
 
-/** One that is accepted, with what was on record before it. */
+/** An accepted heartbeat with the lease as stored before it. */
 interface AcceptedItem {
   readonly item: BatchItem;
   readonly stored: StoredLease;
 }
 
-/** Whether RENEW_UNCHANGED_LEASES must have matched it. */
+/** Whether RENEW_UNCHANGED_LEASES has matched the heartbeat. */
 const wasRenewed = (found: LeaseLookup | undefined, fingerprint: string, { availableMs }: Moment): boolean =>
   found !== undefined &&
   'lease' in found &&

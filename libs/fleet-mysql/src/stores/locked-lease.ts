@@ -1,6 +1,6 @@
 import { NO_EVENTS_YET, type EventBounds, type StoredLease } from '@app/fleet';
 
-/** As LOCK_LEASES_SKIP_LOCKED reads it. */
+/** A row of LOCK_LEASES_SKIP_LOCKED. */
 export interface LockedLeaseRow {
   host_id: string;
   generation: number;
@@ -16,7 +16,7 @@ export interface LockedLeaseRow {
   event_bounds: string | null;
 }
 
-/** As READ_REGISTERED_FACTS reads it. */
+/** A row of READ_REGISTERED_FACTS. */
 export interface FactsRow {
   host_id: string;
   machine_id: string;
@@ -24,7 +24,7 @@ export interface FactsRow {
   registered_at: Date;
 }
 
-/** What a heartbeat is judged against, from rows that are held. */
+/** The lease that a heartbeat is checked against, from locked rows. */
 export function toStoredLease(lease: LockedLeaseRow, facts: FactsRow): StoredLease {
   return {
     generation: lease.generation,

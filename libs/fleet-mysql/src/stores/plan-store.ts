@@ -43,17 +43,17 @@ const READ_PLAN = `
     FROM purge_plan AS g
    WHERE g.id = ?`;
 const INSERT_PLAN = 'INSERT INTO purge_plan SET ?';
-/** Param: creator, how many are kept. At most a hundred are found at once: each plan that is saved looks again. */
+/** Params: creator, number of plans to keep. Each save deletes at most a hundred surplus plans. */
 const READ_SURPLUS_PLANS = `
   SELECT g.id
     FROM purge_plan AS g
    WHERE g.created_by COLLATE utf8mb4_bin = ? AND g.result IS NULL AND g.purges = 0
    ORDER BY g.created_at DESC, g.id DESC
    LIMIT 100 OFFSET ?`;
-/** Param: ids. A plan that is being applied stays. */
+/** Param: ids. A plan that is being applied is kept. */
 const DELETE_PLANS =
   'DELETE g FROM purge_plan AS g FORCE INDEX (PRIMARY) WHERE g.id IN (?) AND g.result IS NULL AND g.purges = 0';
-/** Waits for the purges that are being written in the plan's name. Param: plan id. */
+/** Waits for the pending purges of the plan. Param: plan id. */
 const LOCK_UNAPPLIED_PLAN = 'SELECT g.id FROM purge_plan AS g WHERE g.id = ? AND g.result IS NULL FOR UPDATE';
 /** Params: plan id, host ids. */
 const READ_PURGED_BY = `
@@ -63,6 +63,7 @@ const READ_PURGED_BY = `
 /** Params: result, plan id. */
 const STORE_RESULT = 'UPDATE purge_plan AS g SET g.result = ? WHERE g.id = ?';
 
+/** Candidates, purge plans and their results. */
 export class PlanStore implements PurgePlans {
   constructor(
     private readonly database: Database,
@@ -102,7 +103,7 @@ export class PlanStore implements PurgePlans {
     return row?.entries ?? 0;
   }
 
-  /** Tables and conditions, read from where the fewest match; `id` is the host id of the first table. */
+  /** Tables and conditions, starting with the condition that has the fewest matches; `id` is the host id of the driving table. */
   private async disconnectedMatching(filter: FleetFilter): Promise<SqlFragment & { readonly id: string }> {
     const moment = await readMoment(this.database, this.clock);
     const disconnected = filterConditions({ connectionState: 'Disconnected' }, moment, this.version);
@@ -165,6 +166,7 @@ export class PlanStore implements PurgePlans {
   }
 }
 
+/** Counts as purged what this apply skipped and a concurrent apply of the same plan purged. */
 async function mergeConcurrentPurges(
   transaction: Transaction,
   planId: string,

@@ -53,23 +53,23 @@ import { repairStatements } from '../statements/repair.js';
 import { CounterDelta, versionKeyOf } from '../statements/counters.js';
 import type { PendingWrites } from '../pending-writes.js';
 
-/** Refusals noted lately, so that a sender who goes on costs no more writes; at most this many are remembered. */
+/** Maximum number of recently recorded rejections that are cached, so that a repeated rejection causes no further write. */
 const MAX_CACHED_REJECTIONS = 10_000;
-/** Changes written in one transaction: a hundred hosts are held for as long as that takes. While the database writes one group, the next is decided. */
+/** Up to a hundred hosts are locked for the time of one transaction. While one batch is written, the next one is decided. */
 const CHANGE_BATCHING = { ...DATABASE_BATCHES, maxBatchSize: 100, maxConcurrentBatches: 2 };
-/** Errors that one host of a group causes: its group is not tried again as a whole. */
+/** Errors that one host of a batch can cause: the batch is not retried as a whole. */
 const SINGLE_HOST_ERRORS = [ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, ER_LOCK_DEADLOCK, ER_DUP_ENTRY];
 
-/** What somebody wants to become of a host's record. */
+/** A requested change of a host's record. */
 interface PendingChange {
   readonly hostId: string;
   readonly decide: (locked: LockedRecord) => Decision<unknown>;
-  /** For the end of a silence: sorts before the event of the change. */
+  /** Event id of the end of a silence; sorts before the event of the change. */
   readonly silenceEventId: string;
   readonly eventId: string;
 }
 
-/** A wish that was decided, and is to be written. */
+/** A decided change that is to be written. */
 interface Change {
   readonly pendingChange: PendingChange;
   readonly locked: LockedRecord;
@@ -87,9 +87,9 @@ const EMPTY_RECORD: HostRecord = { entry: null, tombstone: null };
 const byHostId = (a: PendingChange, b: PendingChange): number => (a.hostId < b.hostId ? -1 : 1);
 
 /**
- * Changes that are asked for while others are being written go together: one transaction, one flush to disk. What concerns
- * only one of them never harms the others: a refusal is its own answer, a host that somebody else holds is waited for alone,
- * and a group that cannot be written whole is halved.
+ * Changes that are requested while a batch is written form the next batch: one transaction, one flush to disk. A problem of one
+ * change does not affect the others: a rejection concerns only its change, a host that another transaction has locked is changed in
+ * a separate transaction, and a batch that fails is halved.
  */
 export class RegistryStore implements Registry {
   private readonly recordedRejections = new Set<string>();
@@ -136,7 +136,7 @@ export class RegistryStore implements Registry {
     const id = this.identifiers.deterministicId(rejectionKey(rejection.hostId, rejection.kind, at, caller));
     if (this.recordedRejections.has(id)) return;
     if (this.recordedRejections.size >= MAX_CACHED_REJECTIONS) this.recordedRejections.clear();
-    this.recordedRejections.add(id); // before it is written: others of the same refusal need not wait for the database
+    this.recordedRejections.add(id); // before the write, so that an equal rejection does not wait for the database
     try {
       await this.database.transaction((transaction) => insertEventsOnce(transaction, [{ ...rejection, id, at }]));
     } catch (error) {
@@ -145,7 +145,7 @@ export class RegistryStore implements Registry {
     }
   }
 
-  /** Of a batch, those whose record no other transaction holds; each of the others is left to be done alone, as is one that failed alone. */
+  /** Writes the changes whose record is not locked. Each other change, and a single change that failed, is written separately. */
   private async changeUnlocked(
     pendingChanges: readonly PendingChange[],
     deadline: number,
@@ -159,7 +159,7 @@ export class RegistryStore implements Registry {
     );
   }
 
-  /** A failure is handed to the caller once the whole group is known. */
+  /** An early failure is not unhandled: its caller gets it with the outcomes of the batch. */
   private startIndividually(pendingChange: PendingChange, deadline: number): Promise<unknown> {
     const change = this.changeIndividually(pendingChange, deadline);
     change.catch(() => undefined);
@@ -172,7 +172,7 @@ export class RegistryStore implements Registry {
     return outcome.value;
   }
 
-  /** Decides and writes in one transaction, in key order. Those whose record could not be locked have no outcome. */
+  /** Decides and writes changes in one transaction, in key order. A change whose record could not be locked has no outcome. */
   private async write(
     pendingChanges: readonly PendingChange[],
     locks: typeof LOCK_HOSTS | typeof LOCK_HOSTS_SKIP_LOCKED,
@@ -203,21 +203,21 @@ export class RegistryStore implements Registry {
         const record = records.get(pendingChange.hostId) ?? EMPTY_RECORD;
         if (record.entry === null || locked.has(pendingChange.hostId))
           outcomes.set(pendingChange, evaluate(pendingChange, { ...moment, generationFloor, ...record }, changes));
-        else if (lock === LOCK_HOSTS) throw new OptimisticLockError(); // it registered after the look for its lock
+        else if (lock === LOCK_HOSTS) throw new OptimisticLockError(); // the host registered after the lock was tried
       }
       const expired = await changesWithExpiredPassphrase(transaction, changes, this.clock);
       for (const { pendingChange } of expired)
         outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
-      const ofApplied = await countPurges(transaction, changes);
-      for (const { pendingChange } of ofApplied) outcomes.set(pendingChange, rejected(new PlanAlreadyApplied()));
+      const ofAppliedPlans = await countPurges(transaction, changes);
+      for (const { pendingChange } of ofAppliedPlans) outcomes.set(pendingChange, rejected(new PlanAlreadyApplied()));
       await writeChanges(
         transaction,
-        changes.filter((change) => !expired.includes(change) && !ofApplied.includes(change)),
+        changes.filter((change) => !expired.includes(change) && !ofAppliedPlans.includes(change)),
         moment,
       );
       return outcomes;
     };
-    // While a COMMIT before may still be under way, everybody's lock is waited for: then that attempt is dead, or its event is found.
+    // While an earlier COMMIT may be pending, all locks are waited for: afterwards that attempt is rolled back, or its event is found.
     return this.pendingWrites.track((markAt) =>
       this.database.transaction(
         (transaction, previousCommitMayBePending) =>
@@ -258,7 +258,7 @@ export class RegistryStore implements Registry {
   }
 }
 
-/** The answer to a wish, or its refusal; a change that follows from it is added to `changes`. */
+/** Decides a pending change. Returns the result or the rejection; a change to write is added to `changes`. */
 function evaluate(
   pendingChange: PendingChange,
   locked: LockedRecord,
@@ -283,7 +283,7 @@ function evaluate(
   }
 }
 
-/** Registrations whose passphrase was retired while they waited in line: whoever rotates it is told that it lets nobody in any more. */
+/** Registrations whose passphrase was retired while they were queued: a rotation promises that the old passphrase is not accepted. */
 async function changesWithExpiredPassphrase(
   transaction: Transaction,
   changes: readonly Change[],
@@ -296,14 +296,14 @@ async function changesWithExpiredPassphrase(
   const passphrases = await transaction.rows<{ id: string; expires_at: Date | null }>(LOCK_PASSPHRASES, [
     [...passphraseIds],
   ]);
-  const now = clock.now(); // not as it was before it waited for a rotation
+  const now = clock.now(); // read after the lock, which may have waited for a rotation
   const expiredIds = new Set<string | null>(
     passphrases.filter(({ expires_at }) => isRetired({ retiresAt: expires_at }, now)).map(({ id }) => id),
   );
   return expiredIds.size === 0 ? [] : changes.filter((change) => expiredIds.has(passphraseOf(change)));
 }
 
-/** Writes what was decided, each change with its event. */
+/** Writes the decided changes with their events. */
 async function writeChanges(
   transaction: Transaction,
   changes: readonly Change[],
@@ -354,13 +354,13 @@ async function writeChanges(
 
 const planIdOf = ({ write }: Change): string | null => (write.to === 'removed' ? write.tombstone.planId : null);
 
-/** Counts the purges of each plan, which holds the plan until they are committed. Returns those of plans whose result is stored. */
+/** Counts the purges of each plan and locks the plan until they are committed. Returns the purges of plans whose result is stored. */
 async function countPurges(transaction: Transaction, changes: readonly Change[]): Promise<readonly Change[]> {
-  const ofApplied: Change[] = [];
+  const ofAppliedPlans: Change[] = [];
   const planIds = new Set(changes.map(planIdOf).filter((planId) => planId !== null));
   for (const planId of [...planIds].sort()) {
     const purges = changes.filter((change) => planIdOf(change) === planId);
-    if ((await transaction.write(COUNT_PURGES_OF_PLAN, [purges.length, planId])) === 0) ofApplied.push(...purges);
+    if ((await transaction.write(COUNT_PURGES_OF_PLAN, [purges.length, planId])) === 0) ofAppliedPlans.push(...purges);
   }
-  return ofApplied;
+  return ofAppliedPlans;
 }

@@ -45,6 +45,7 @@ interface DueRow {
 
 const ACTOR = 'clean-up';
 
+/** Removes due entries, and deletes expired events, plans and names. */
 export class RemovalStore implements Removals {
   constructor(
     private readonly database: Database,
@@ -67,7 +68,7 @@ export class RemovalStore implements Removals {
     const now = this.clock.now();
     const eventIds = new Map(rows.map(({ host_id }) => [host_id, this.identifiers.newId(now)]));
     const hostIds = [...eventIds.keys()].sort();
-    // A commit whose outcome is unknown is done again: what was removed is not found a second time.
+    // Idempotent, so a commit of unknown outcome is repeated: removed entries are not found again.
     const removed = await this.database.transaction((transaction) =>
       this.removeLocked(transaction, hostIds, due, now, eventIds),
     );
@@ -161,7 +162,7 @@ const toTombstone = (row: DueRow, removedAt: Date): Tombstone => ({
   planId: null,
 });
 
-/** Puts up to `limit` rows of the tally into one for each version and lifecycle; returns how many were put together. */
+/** Merges up to `limit` counter rows into one for each version and lifecycle. Returns the number of merged rows. */
 async function compactCounters(transaction: Transaction, limit: number): Promise<number> {
   const rows = await transaction.rows<CounterRow & { id: number }>(LOCK_COUNTER_ROWS, [limit]);
   const sums = new CounterDelta();

@@ -27,30 +27,30 @@ import {
 const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Leases revoked in one transaction. */
 const REVOKE_BATCH_SIZE = 1_000;
-/** A million rows are read for the highest generation. */
+/** The highest generation is found by a read of up to a million rows. */
 const BEGIN_TIMEOUT_MS = 120_000;
 const ACTOR = 'configuration-server';
 
-/** The site as this database has it. */
+/** The site row of this database. */
 export interface SiteRecord extends SiteEpoch {
   /** Null before the first restore. */
   readonly restoredAt: Date | null;
-  /** A restore was begun and has to be finished before anything is served. */
+  /** A restore has begun and must be finished before the server accepts requests. */
   readonly isUnfinished: boolean;
 }
 
-/** What is valid after a restore, and what is known of before it. */
+/** The secrets that are valid after a restore, and what is known from before it. */
 export interface RestoreCommand {
-  /** The epoch that is left; of two restores that begin at once, one finds another. */
+  /** The epoch that the restore ends. Of two concurrent restores, the second finds another epoch and does nothing. */
   readonly epochId: string;
   readonly passphraseHash: Buffer;
   readonly adminKey: AdminKey;
-  /** The highest generation and epoch that are known outside of the database. */
+  /** The highest generation and epoch that data directories know. */
   readonly knownGeneration: number;
   readonly knownEpoch: number;
-  /** From 0 up to 1. */
+  /** Random number from 0 up to 1. */
   readonly fraction: number;
-  /** Who runs it, for the event. */
+  /** Names of the replica and of its system user, for the event. */
   readonly replica: string;
   readonly systemUser: string;
 }
@@ -80,7 +80,7 @@ const toSiteRecord = ({
   isUnfinished: unfinished === 1,
 });
 
-/** Which site and epoch a database is in, and how a restored one begins the next. */
+/** Site and epoch of a database, and the transition of a restored database to the next epoch. */
 export class RestoreStore {
   constructor(
     private readonly database: Database,
@@ -88,25 +88,25 @@ export class RestoreStore {
     private readonly identifiers: Identifiers,
   ) {}
 
-  /** Null where no server has kept one yet. */
+  /** Null before the first server has created the row. */
   async find(): Promise<SiteRecord | null> {
     const [row] = await this.database.rows<SiteRow>(READ_SITE);
     return row ? toSiteRecord(row) : null;
   }
 
-  /** The site of this database; of one without, that of the id. */
+  /** The site of this database; created with this id if there is none. */
   async findOrCreate(siteId: string): Promise<SiteRecord> {
     const known = await this.find();
     if (known) return known;
     await this.database.transaction((transaction) => transaction.write(INSERT_SITE_IF_ABSENT, [siteId, siteId]));
     const created = await this.find();
-    if (!created) throw new Error('the row of the site could not be kept');
+    if (!created) throw new Error('the site row could not be stored');
     return created;
   }
 
   /**
-   * Begins the next epoch in one transaction: one passphrase, one API key, a generation floor above all that is known, no open
-   * purge plan, and the event. False when another replica has begun it. @throws FleetError `generations_exhausted`.
+   * Begins the next epoch in one transaction: one valid passphrase, one valid API key, a generation floor above every known
+   * generation, no open purge plan, and the event. False when another replica has begun it. @throws FleetError `generations_exhausted`
    */
   begin(command: RestoreCommand): Promise<boolean> {
     const now = this.clock.now();
@@ -162,7 +162,7 @@ export class RestoreStore {
     });
   }
 
-  /** Revokes the credential of every registration from before the restore. Repeated, it revokes what is left. */
+  /** Revokes the credentials of all registrations from before the restore. Idempotent: a repetition continues an interrupted one. */
   async revokeLeases({ generationFloor }: SiteEpoch): Promise<void> {
     for (let after = ''; after !== MAX_UUID;) {
       const [end] = await this.database.rows<{ host_id: string }>(READ_END_OF_LEASES, [after, REVOKE_BATCH_SIZE - 1]);
@@ -173,7 +173,7 @@ export class RestoreStore {
     }
   }
 
-  /** Nothing is left to do before the restored database is served. */
+  /** Marks the restore as finished. */
   async finish({ epochId }: SiteEpoch): Promise<void> {
     await this.database.transaction((transaction) => transaction.write(FINISH_EPOCH, [epochId]));
   }

@@ -8,17 +8,17 @@ export type SharedKey = 'credential_hmac';
 
 const READ_SECRET = 'SELECT s.value FROM shared_secret AS s WHERE s.name = ?';
 const INSERT_SECRET_IF_ABSENT = 'INSERT IGNORE INTO shared_secret (name, value, created_at) VALUES (?, ?, ?)';
-/** Names the row that only the first replica can insert. */
+/** Name of the row that marks the initial secrets as created; only one replica can insert it. */
 const INITIAL_SECRETS = 'first_secrets';
 const ACTOR = 'configuration-server';
 
-/** Of an admin key: its SHA-256, and how it begins. */
+/** SHA-256 and first characters of an admin key. */
 export interface AdminKey {
   readonly hash: Buffer;
   readonly prefix: string;
 }
 
-/** The keys that sign, and the first secrets of a new database. */
+/** Shared signing keys, and the initial secrets of a new database. */
 export class SecretStore {
   constructor(
     private readonly database: Database,
@@ -26,24 +26,24 @@ export class SecretStore {
     private readonly identifiers: Identifiers,
   ) {}
 
-  /** The key by this name: the one offered, unless a replica was first. */
+  /** Returns the stored key. If there is none, the candidate is stored. */
   async getOrCreateSharedKey(name: SharedKey, candidate: Buffer): Promise<Buffer> {
     await this.database.transaction((transaction) =>
       transaction.write(INSERT_SECRET_IF_ABSENT, [name, candidate, this.clock.now()]),
     );
     const [row] = await this.database.rows<{ value: Buffer }>(READ_SECRET, [name]);
-    if (!row) throw new Error(`the shared key ${name} could not be kept`);
+    if (!row) throw new Error(`the shared key ${name} could not be stored`);
     return row.value;
   }
 
-  /** Whether this database has had its first secrets, from whichever replica. */
+  /** Whether a replica has created the initial secrets of this database. */
   async hasInitialSecrets(): Promise<boolean> {
     return (await this.database.rows(READ_SECRET, [INITIAL_SECRETS])).length === 1;
   }
 
   /**
-   * Makes the first passphrase and the first admin key of a new database. True for the one replica whose values were
-   * taken: it, and nobody else, tells them to its operator.
+   * Creates the first passphrase and the first admin key of a new database. True for the one replica whose values were stored:
+   * only this replica shows them to its operator.
    */
   async createInitialSecrets(passphraseHash: Buffer, adminKey: AdminKey): Promise<boolean> {
     const createdAt = this.clock.now();
@@ -65,7 +65,7 @@ export class SecretStore {
     );
   }
 
-  /** One more key of an admin, for whoever has none any more but may start a server on this database. */
+  /** Adds an admin key, for an operator who has lost the others and may start a server on this database. */
   addAdminKey(key: AdminKey): Promise<void> {
     const createdAt = this.clock.now();
     const [keyId, eventId] = [this.identifiers.newId(createdAt), this.identifiers.newId(createdAt)];
@@ -84,7 +84,7 @@ export interface NewAdminKey extends AdminKey {
   readonly createdAt: Date;
 }
 
-/** With its event. */
+/** Inserts an admin key and its event. */
 export async function insertAdminKey(
   transaction: Transaction,
   { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey,
