@@ -2,7 +2,10 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const TABLE_OPTIONS = 'ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci';
 
-/** What a process server registered with and, if it is decommissioned, when and by whom. Sizes in bytes. version_key sorts as versions do; name_key is the name as it is compared. */
+/**
+ * The registered facts of a process server and, if it is decommissioned, when and by which caller. Sizes are in bytes.
+ * version_key sorts like versions; name_key is the normalised name for comparisons.
+ */
 const PROCESS_SERVER = `
   CREATE TABLE IF NOT EXISTS process_server (
     host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -41,7 +44,10 @@ const PROCESS_SERVER = `
     KEY ix_version_key (version_key, host_id)
   ) ${TABLE_OPTIONS}`;
 
-/** The narrow table that a heartbeat without changes writes. *_available_ms are times on the availability clock; report_fingerprint is a digest of what the last accepted heartbeat reported; event_bounds counts the events that heartbeats caused in the current hour. */
+/**
+ * The narrow table that an unchanged heartbeat writes. *_available_ms are times on the availability clock; report_fingerprint is a
+ * digest of the last accepted heartbeat; event_bounds counts the events that heartbeats caused in the current hour.
+ */
 const PROCESS_SERVER_LEASE = `
   CREATE TABLE IF NOT EXISTS process_server_lease (
     host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -68,7 +74,10 @@ const PROCESS_SERVER_LEASE = `
     CONSTRAINT fk_lease_process_server FOREIGN KEY (host_id) REFERENCES process_server (host_id)
   ) ${TABLE_OPTIONS}`;
 
-/** The last reported health; one row for each entry from its registration on. load_severity: 0 unknown, 1 healthy, 2 warning, 3 critical; load_report_bucket groups report times, so that an index finds old reports. */
+/**
+ * The last reported health; one row for each entry from its registration on. load_severity: 0 unknown, 1 healthy, 2 warning,
+ * 3 critical. load_report_bucket is the report time in steps of five minutes, so that an index finds old reports.
+ */
 const PROCESS_SERVER_HEALTH = `
   CREATE TABLE IF NOT EXISTS process_server_health (
     host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -102,7 +111,7 @@ const PROCESS_SERVER_HEALTH = `
     CONSTRAINT fk_health_process_server FOREIGN KEY (host_id) REFERENCES process_server (host_id)
   ) ${TABLE_OPTIONS}`;
 
-/** The name key of an entry in each period, so that pagination by name keeps the order of its first page. valid_until is null for the current one. */
+/** The name key of an entry in each period, so that pagination by name keeps the order of its first page. valid_until is null for the current name. */
 const PROCESS_SERVER_NAME_HISTORY = `
   CREATE TABLE IF NOT EXISTS process_server_name_history (
     host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -130,7 +139,7 @@ const TOMBSTONE = `
     PRIMARY KEY (host_id)
   ) ${TABLE_OPTIONS}`;
 
-/** The number of entries by version and lifecycle is the sum of these rows. Each change adds a row in its own transaction; rows are compacted from time to time. */
+/** The number of entries by version and lifecycle is the sum of these rows. Each change adds a row in its transaction; the clean-up merges rows. */
 const FLEET_COUNTER_DELTA = `
   CREATE TABLE IF NOT EXISTS fleet_counter_delta (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
@@ -159,7 +168,7 @@ const EVENT = `
     KEY ix_kind (kind, at, id)
   ) ${TABLE_OPTIONS}`;
 
-/** One row: the availability clock, when it was recorded, how far it runs on by itself, and the last steps of the wall clock. */
+/** One row: the availability clock, the time of its record, how far it advances without another record, and the last steps of the wall clock. */
 const AVAILABILITY_CLOCK = `
   CREATE TABLE IF NOT EXISTS availability_clock (
     id TINYINT UNSIGNED NOT NULL,
@@ -173,7 +182,7 @@ const AVAILABILITY_CLOCK = `
     PRIMARY KEY (id)
   ) ${TABLE_OPTIONS}`;
 
-/** Plans expire after 15 minutes; the result is stored once. Each purge of a plan increments purges, so that on a cluster the purge and the stored result conflict. */
+/** Plans expire after 15 minutes; the result is stored once. Each purge increments purges, so that purge and stored result conflict on a cluster. */
 const PURGE_PLAN = `
   CREATE TABLE IF NOT EXISTS purge_plan (
     id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -189,7 +198,7 @@ const PURGE_PLAN = `
     KEY ix_plan_expiry (expires_at)
   ) ${TABLE_OPTIONS}`;
 
-/** One row: the last run of the clean-up at any replica. */
+/** One row: the last run of the clean-up on any replica. */
 const CLEAN_UP_RUN = `
   CREATE TABLE IF NOT EXISTS clean_up_run (
     id TINYINT UNSIGNED NOT NULL,
@@ -209,7 +218,7 @@ const SHARED_SECRET = `
     PRIMARY KEY (name)
   ) ${TABLE_OPTIONS}`;
 
-/** SHA-256 of each passphrase; valid until expires_at, without end where it is null. */
+/** SHA-256 of each passphrase. It is valid until expires_at, or without limit if expires_at is null. */
 const PASSPHRASE = `
   CREATE TABLE IF NOT EXISTS passphrase (
     id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -269,7 +278,7 @@ const TABLES = [
   SITE,
 ];
 
-/** The schema of the first release. One idempotent statement for each table: a migration that was interrupted continues when it is run again. */
+/** The schema of the first release, one idempotent statement for each table: an interrupted migration continues when it runs again. */
 export class InitialSchema1796000000001 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     for (const table of TABLES) await db.query(table);
