@@ -95,7 +95,7 @@ describe('the listening row', () => {
     expect(await outages()).toHaveLength(1);
   });
 
-  it.each(['before it is sent', 'while it is on its way', 'before it is answered'] as const)(
+  it.each(['before it is sent', 'while it is processed', 'before the response'] as const)(
     'is moved once, with one event, when the connection is cut in the COMMIT %s',
     async (cut) => {
       const cutOff = new AvailabilityClockStore(

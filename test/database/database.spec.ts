@@ -33,7 +33,7 @@ afterAll(async () => {
   await proxy.close();
 });
 
-const CUTS: readonly Cut[] = ['before it is sent', 'while it is on its way', 'before it is answered'];
+const CUTS: readonly Cut[] = ['before it is sent', 'while it is processed', 'before the response'];
 
 describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
   it('a first registration exists exactly once, with one event, and with the credential of the answer', async () => {

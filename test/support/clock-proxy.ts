@@ -5,8 +5,8 @@ const TIME_QUERY = Buffer.from('UTC_TIMESTAMP(3)');
 const TIME = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/;
 
 /**
- * A way to the database on which its wall clock can be stepped: the answer to the one statement that asks for it, which is text of
- * the same length, is shifted.
+ * A database proxy that steps the wall clock of the database: it shifts the time in the result of the one statement that reads it.
+ * The text keeps its length.
  */
 export class ClockProxy {
   shiftMs = 0;
@@ -25,7 +25,7 @@ export class ClockProxy {
     return proxy;
   }
 
-  /** For DATABASE_URL. */
+  /** URL of the proxy for DATABASE_URL. */
   get url(): string {
     const { user, password, database } = this.target;
     return `mysql://${user}:${encodeURIComponent(password)}@127.0.0.1:${(this.server.address() as AddressInfo).port}/${database}`;

@@ -2,29 +2,29 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import timers from 'node:timers';
 import type { DatabaseAddress } from '@app/fleet-mysql';
 
-/** An error that a server answers a COMMIT with, and whether it has committed. */
+/** The error response to a COMMIT, and whether the server has committed. */
 export interface CommitError {
   readonly errno: number;
   readonly committed: boolean;
 }
 
 /**
- * Where a connection is cut when its client says COMMIT: before the server hears of it; with the server, unheard, at work
- * on it; or after the server has done it, with the answer thrown away.
+ * When a connection is cut at a COMMIT: before the server receives it; while the server processes it; or after the server has
+ * committed, before the client gets the response.
  */
-export type Cut = 'before it is sent' | 'while it is on its way' | 'before it is answered';
+export type Cut = 'before it is sent' | 'while it is processed' | 'before the response';
 
-/** Not the isolation level that a session is set up with. */
+/** Excludes the isolation level READ COMMITTED of the session set-up. */
 const COMMIT = /(?<!READ )COMMIT/;
 
 const { setTimeout } = timers;
-/** The driver lets the timer of a query whose connection was lost run on for seconds; that must not hold up the end of a run. */
+/** The driver keeps the timer of a query for seconds after its connection is lost. Unreferenced timers do not delay the end of a run. */
 const unrefTimeout = ((work: () => void, ms: number) => setTimeout(work, ms).unref()) as typeof setTimeout;
 
-/** A way to the database that cuts connections in the middle of a COMMIT. */
+/** A database proxy that cuts connections during a COMMIT. */
 export class CommitCuttingProxy {
   private readonly sockets = new Set<Socket>();
-  /** What clients sent, a text for each round trip. */
+  /** The texts that clients sent, one for each round trip. */
   readonly sent: string[] = [];
   private armed: Cut | CommitError | null = null;
   private cutCount = 0;
@@ -47,17 +47,17 @@ export class CommitCuttingProxy {
     return { host: '127.0.0.1', port: (this.server.address() as AddressInfo).port };
   }
 
-  /** Cuts at the next COMMIT, once. */
+  /** Cuts the connection at the next COMMIT, once. */
   cutNextCommit(where: Cut): void {
     this.armed = where;
   }
 
-  /** Answers the next COMMIT with an error, once, and ends the connection; committed or never sent. */
+  /** Responds to the next COMMIT with an error, once, and ends the connection. The COMMIT is executed or never sent. */
   failNextCommit(error: CommitError): void {
     this.armed = error;
   }
 
-  /** How many cuts were made, so that a test can tell that there was one. */
+  /** Number of cuts, so that a test can verify that one occurred. */
   get cuts(): number {
     return this.cutCount;
   }
@@ -100,7 +100,7 @@ export class CommitCuttingProxy {
           server.write(sent);
         } else fail(cut);
       } else if (cut === 'before it is sent') disconnect();
-      else if (cut === 'while it is on its way') server.write(sent, disconnect);
+      else if (cut === 'while it is processed') server.write(sent, disconnect);
       else {
         responsesAreDropped = true;
         server.write(sent);
@@ -114,7 +114,7 @@ export class CommitCuttingProxy {
   }
 }
 
-/** What a server answers a statement with that failed. */
+/** The response packet for a failed statement. */
 function errorPacket(errno: number): Buffer {
   const body = Buffer.concat([Buffer.from([0xff, errno & 0xff, errno >> 8]), Buffer.from('#HY000made on purpose')]);
   return Buffer.concat([Buffer.from([body.length, 0, 0, 1]), body]);

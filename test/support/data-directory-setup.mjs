@@ -6,7 +6,7 @@ import setUpDatabase from './global-setup.mjs';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/apps/configuration-server/src/main.js', import.meta.url));
 
-/** Set-up of the specs that start whole programs: also a data directory after its first start, to copy, in TEST_DATA_DIRECTORY. */
+/** Set-up of specs that start programs. TEST_DATA_DIRECTORY is a data directory after its first start, to be copied. */
 export default async function setUp() {
   await setUpDatabase();
   process.env.TEST_DATA_DIRECTORY = join(process.env.TEST_FOLDER, 'data');
@@ -17,7 +17,7 @@ export default async function setUp() {
     HTTP_PORT: '0',
   };
   const server = spawn(process.execPath, [PROGRAM], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  process.once('exit', () => server.kill()); // when the run is interrupted
+  process.once('exit', () => server.kill()); // if the run is interrupted
   let output = '';
   for (const stream of [server.stdout, server.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
@@ -28,6 +28,6 @@ export default async function setUp() {
   const [code] = await once(server, 'close');
   if (code !== 0) {
     await globalThis.removeThrowAwayDatabase();
-    throw new Error(`no data directory was prepared:\n${output}`);
+    throw new Error(`the data directory could not be prepared:\n${output}`);
   }
 }

@@ -10,23 +10,23 @@ import { eventually } from './server-program.js';
 
 const SCHEMA = 'fleet';
 
-/** A database server of one test's own, reached over TCP, whose settings a test may change. */
+/** A database server for a single test, reachable over TCP. The test may change its settings. */
 export class DedicatedDatabaseServer {
   private constructor(
     private readonly folder: string,
     private readonly child: ChildProcess,
     readonly port: number,
-    /** As root, by the socket. */
+    /** Connection as root over the socket. */
     readonly root: Connection,
   ) {}
 
-  /** With an empty schema `fleet` and a user `fleet` who has all rights on it. */
+  /** Starts a server with an empty schema `fleet` and a user `fleet` that has all privileges on it. */
   static async start(options: readonly string[] = []): Promise<DedicatedDatabaseServer> {
     const folder = await mkdtemp(join(tmpdir(), 'own-server-'));
     const program = await findDatabaseProgram(() => undefined);
-    const places = await resolvePaths(folder);
-    const dataArguments = argumentsForData(program, places);
-    await mkdir(places.data, { mode: 0o700 });
+    const paths = await resolvePaths(folder);
+    const dataArguments = argumentsForData(program, paths);
+    await mkdir(paths.data, { mode: 0o700 });
     await initializeDataDirectory(program, dataArguments);
     const port = await freePort();
     const smallSettings = [
@@ -36,17 +36,17 @@ export class DedicatedDatabaseServer {
       '--skip-name-resolve',
     ];
     const settings = [
-      `--socket=${places.socket}`,
+      `--socket=${paths.socket}`,
       `--port=${port}`,
       '--bind-address=127.0.0.1',
-      `--log-error=${places.log}`,
+      `--log-error=${paths.log}`,
       '--character-set-server=utf8mb4',
       ...smallSettings,
       ...options,
     ];
     const child = spawn(program.path, [...dataArguments, ...settings], { stdio: 'ignore' });
-    const root = await eventually('the server answers', 60_000, () =>
-      createConnection({ socketPath: places.socket, user: 'root', multipleStatements: true }).catch(() => null),
+    const root = await eventually('the server responds', 60_000, () =>
+      createConnection({ socketPath: paths.socket, user: 'root', multipleStatements: true }).catch(() => null),
     );
     await root.query(`CREATE DATABASE ${SCHEMA} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     const server = new DedicatedDatabaseServer(folder, child, port, root);
@@ -54,10 +54,10 @@ export class DedicatedDatabaseServer {
     return server;
   }
 
-  /** Its password is its name. `demands` is e.g. `REQUIRE SSL`. */
-  async addUser(name: string, rights = 'ALL PRIVILEGES', demands = ''): Promise<void> {
+  /** Adds a user whose password is its name. `requirements` is e.g. `REQUIRE SSL`. */
+  async addUser(name: string, privileges = 'ALL PRIVILEGES', requirements = ''): Promise<void> {
     await this.root.query(
-      `CREATE USER '${name}'@'127.0.0.1' IDENTIFIED BY '${name}' ${demands}; GRANT ${rights} ON ${SCHEMA}.* TO '${name}'@'127.0.0.1'`,
+      `CREATE USER '${name}'@'127.0.0.1' IDENTIFIED BY '${name}' ${requirements}; GRANT ${privileges} ON ${SCHEMA}.* TO '${name}'@'127.0.0.1'`,
     );
   }
 
@@ -82,9 +82,9 @@ export class DedicatedDatabaseServer {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     this.root.destroy();
     if (this.child.exitCode === null && this.child.signalCode === null) {
-      const gone = once(this.child, 'exit');
+      const exited = once(this.child, 'exit');
       this.child.kill(signal);
-      await gone;
+      await exited;
     }
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }

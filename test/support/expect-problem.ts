@@ -6,7 +6,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MEMBERS = ['type', 'title', 'status', 'detail', 'code', 'requestId'];
 const OPTIONAL_MEMBERS = ['instruction', 'errors', 'heartbeatIntervalSeconds'];
 
-/** The answer is this problem, whole: status, media type, every member, the request id in the header, and when to come again. */
+/** Expects this problem in full: status, media type, every member, the request id in the header, and Retry-After. */
 export function expectProblem({ status, body, headers }: TestResponse<object>, code: ProblemCode): void {
   const problem = body as Record<string, unknown>;
   expect({ status, code: problem['code'], detail: problem['detail'] }).toEqual({
@@ -31,7 +31,7 @@ export function expectProblem({ status, body, headers }: TestResponse<object>, c
   if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase)$/);
 }
 
-/** An answer that came over a raw socket. */
+/** Parses a response from a raw socket. */
 export function parseResponse(text: string): TestResponse {
   const [head = '', body = ''] = text.split(/\r\n\r\n/);
   const [statusLine = '', ...lines] = head.split('\r\n');

@@ -6,8 +6,8 @@ import { takeSchemaSnapshot } from './schema-snapshot.mjs';
 import { FOLDER_PREFIX, removeFolder, removeDeadRuns } from './temp-folders.mjs';
 
 /**
- * One database server for the whole run: its address goes to the workers as JSON in TEST_DATABASE, and the statements that
- * make the migrated schema in TEST_SCHEMA.
+ * Opens one database server for the whole run. Workers get its address as JSON in TEST_DATABASE, and the statements that create the
+ * migrated schema in TEST_SCHEMA.
  */
 export default async function globalSetup() {
   if (process.env.TEST_NO_DATABASE === '1' || process.env.TEST_DATABASE) return; // another project of this run has made it
@@ -34,7 +34,7 @@ export default async function globalSetup() {
   globalThis.removeThrowAwayDatabase = remove;
   try {
     const address = process.env.TEST_DATABASE_URL
-      ? await reached(process.env.TEST_DATABASE_URL)
+      ? await connectableAddress(process.env.TEST_DATABASE_URL)
       : await privateDatabase(openPrivateDatabase, folder);
     process.env.TEST_DATABASE = JSON.stringify(address);
     process.env.TEST_SCHEMA = await takeSchemaSnapshot(address);
@@ -59,8 +59,8 @@ async function privateDatabase(openPrivateDatabase, directory) {
   return { socketPath, user, password };
 }
 
-/** A run against a named server fails at once and by name when the server cannot be reached. */
-async function reached(url) {
+/** Address of the server in TEST_DATABASE_URL. @throws Error that names the server when it cannot be reached. */
+async function connectableAddress(url) {
   const { hostname, port, username, password } = new URL(url);
   const address = {
     host: hostname.replace(/^\[(.*)\]$/, '$1'),

@@ -1,4 +1,4 @@
-/** Stops the database that the set-up opened, if it opened one, and removes its folder. */
+/** Stops the database of the set-up, if any, and removes its folder. */
 export default async function globalTeardown() {
   await globalThis.removeThrowAwayDatabase?.();
 }

@@ -1,26 +1,26 @@
 import { PassphraseFile } from '@app/fleet';
 import { sha256 } from '@app/platform';
 
-/** Where a rotated passphrase goes, instead of a file: the last one is the one to use. */
+/** Stores rotated passphrases in memory instead of a file. The last one is the current one. */
 export class InMemoryPassphraseFile extends PassphraseFile {
   readonly put: string[] = [];
-  private prepared = '';
+  private staged = '';
 
   async stage(passphrase: string): Promise<void> {
-    this.prepared = passphrase;
+    this.staged = passphrase;
   }
 
   async commit(): Promise<string> {
-    this.put.push(this.prepared);
-    this.prepared = '';
+    this.put.push(this.staged);
+    this.staged = '';
     return 'in memory';
   }
 
   async stagedHash(): Promise<string | null> {
-    return this.prepared === '' ? null : sha256(this.prepared).toString('hex');
+    return this.staged === '' ? null : sha256(this.staged).toString('hex');
   }
 
   async discard(): Promise<void> {
-    this.prepared = '';
+    this.staged = '';
   }
 }

@@ -1,6 +1,6 @@
 import { Clock, type Randomness } from '@app/fleet';
 
-/** Time that moves only by hand. */
+/** A clock that advances only when a test advances it. */
 export class ManualClock extends Clock {
   private elapsedMs = 1_000_000;
 
@@ -21,7 +21,7 @@ export class ManualClock extends Clock {
     this.stepMs(ms);
   }
 
-  /** The wall clock alone. */
+  /** Steps the wall clock only. */
   stepMs(ms: number): void {
     this.at = new Date(this.at.getTime() + ms);
   }
@@ -31,5 +31,5 @@ export class ManualClock extends Clock {
   }
 }
 
-/** Chance with a fixed outcome. */
+/** Randomness with a fixed result. */
 export const fixedFraction = (fraction: number): Randomness => ({ random: () => fraction });

@@ -20,14 +20,14 @@ interface Document {
   };
 }
 
-/** Stricter than JSON Schema's own: the server writes each instant and UUID in one way. */
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+/** Stricter than the formats of JSON Schema: the server writes timestamps and UUIDs in exactly one form. */
+const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const NO_INSTANT = '^(?!\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)';
+const NO_TIMESTAMP = '^(?!\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)';
 
 const SCHEMAS = '#/components/schemas/';
 
-/** The document, closed: a response has no member that it does not name, and no instant where it does not say so. */
+/** Closes the schemas: a response has no undocumented member, and no timestamp in a field without that format. */
 function closed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(closed);
   if (typeof value !== 'object' || value === null) return value;
@@ -35,7 +35,7 @@ function closed(value: unknown): unknown {
   const { $ref, type, format, enum: choices } = members;
   if (typeof $ref === 'string' && $ref.startsWith(SCHEMAS)) return { $ref: $ref.slice(SCHEMAS.length) };
   const isText = [type].flat().includes('string') && format === undefined && choices === undefined;
-  return isText ? { pattern: NO_INSTANT, ...members } : members;
+  return isText ? { pattern: NO_TIMESTAMP, ...members } : members;
 }
 
 const document = closed(JSON.parse(readFileSync(OPENAPI_FILE, 'utf8'))) as Document;
@@ -43,7 +43,7 @@ const document = closed(JSON.parse(readFileSync(OPENAPI_FILE, 'utf8'))) as Docum
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 addFormats.default(ajv);
 ajv
-  .addFormat('date-time', INSTANT)
+  .addFormat('date-time', TIMESTAMP)
   .addFormat('uuid', UUID)
   .addFormat('int64', { type: 'number', validate: Number.isSafeInteger });
 for (const [name, schema] of Object.entries(document.components.schemas))
@@ -64,22 +64,22 @@ export interface DocumentedResponse {
   readonly text: string;
 }
 
-/** What the document does not promise of an answer, by a strict validator; null when it promises all, or has no such operation. */
+/** The difference between a response and the document; null if there is none, or if the operation is not documented. */
 export function findOpenApiViolation({ method, target, status, contentType, text }: DocumentedResponse): string | null {
   const [path = ''] = target.split(/[?#]/, 1);
   const known = OPERATIONS.find(({ pattern, methods }) => pattern.test(path) && method.toLowerCase() in methods);
   if (!known) return null;
   const name = `${method} ${known.path}`;
-  const stated = known.methods[method.toLowerCase()]?.responses[status];
-  if (!stated) return `the document states no ${status} for ${name}`;
-  const shared = stated.$ref?.split('/').at(-1);
-  const { content } = shared === undefined ? stated : (document.components.responses[shared] ?? {});
+  const documented = known.methods[method.toLowerCase()]?.responses[status];
+  if (!documented) return `the document has no ${status} for ${name}`;
+  const shared = documented.$ref?.split('/').at(-1);
+  const { content } = shared === undefined ? documented : (document.components.responses[shared] ?? {});
   if (!content) return text === '' ? null : `${status} of ${name} with a body: ${text.slice(0, 200)}`;
   const [type = ''] = contentType.split(';', 1);
   const schema = content[type]?.schema;
   if (!schema) return `${status} of ${name} as ${contentType}`;
   if (!/[/+]json$/.test(type)) return null;
-  const validate = ajv.compile(schema); // kept by Ajv
+  const validate = ajv.compile(schema); // cached by Ajv
   return validate(parsed(text)) ? null : `${status} of ${name}: ${ajv.errorsText(validate.errors)}`;
 }
 

@@ -7,14 +7,14 @@ export interface HttpResult<Body = Record<string, unknown>> {
   readonly body: Body;
 }
 
-/** A process server that sends heartbeats, and what it was answered. */
+/** A process server that sends heartbeats, with the responses. */
 export interface HeartbeatSender {
   readonly hostId: string;
   readonly credential: string;
   readonly generation: number;
   /** Statuses of its heartbeats, in order. */
   readonly statuses: number[];
-  /** Codes and instructions of those that were refused. */
+  /** Codes and instructions of rejected heartbeats. */
   readonly rejections: Set<string>;
 }
 
@@ -27,7 +27,7 @@ const LOAD = {
   pendingUploadBytes: 0,
 };
 
-/** Process servers that send heartbeats with changing load to a running program, for as long as a test lets them. */
+/** Process servers that send heartbeats with changing load to a running program until the test stops them. */
 export class RunningFleet {
   readonly servers: HeartbeatSender[] = [];
   private readonly stoppedSenders = new Set<HeartbeatSender>();
@@ -52,7 +52,7 @@ export class RunningFleet {
     return fleet;
   }
 
-  /** Registers one more, which begins to send heartbeats. */
+  /** Registers another process server, which starts to send heartbeats. */
   async add(): Promise<HeartbeatSender> {
     const hostId = randomUUID();
     const { status, body } = await this.call<{ generation: number; credential: string }>(
@@ -61,7 +61,7 @@ export class RunningFleet {
       `Passphrase ${this.passphrase}`,
       registrationOf(hostId),
     );
-    if (status !== 201) throw new Error(`not registered: ${status} ${JSON.stringify(body)}`);
+    if (status !== 201) throw new Error(`registration failed: ${status} ${JSON.stringify(body)}`);
     const server = {
       hostId,
       credential: body.credential,
@@ -74,12 +74,12 @@ export class RunningFleet {
     return server;
   }
 
-  /** It sends no more heartbeats. */
+  /** Stops the heartbeats of one process server. */
   stopHeartbeats(server: HeartbeatSender): void {
     this.stoppedSenders.add(server);
   }
 
-  /** Ends all heartbeats. */
+  /** Stops all heartbeats. */
   async stop(): Promise<void> {
     this.stopped = true;
     await Promise.all(this.loops);
@@ -98,7 +98,7 @@ export class RunningFleet {
     return status === 200 ? body.connectionState : String(status);
   }
 
-  /** The kinds of events of these servers, and of the site. */
+  /** The event kinds of these process servers and of the site. */
   async kinds(): Promise<string[]> {
     const { body } = await this.read<{ items: { kind: string; hostId: string | null }[] }>('/v1/events?limit=1000');
     return body.items
@@ -106,7 +106,7 @@ export class RunningFleet {
       .map(({ kind }) => kind);
   }
 
-  /** Waits until a condition that is asked for again and again holds. @throws Error that names what was waited for. */
+  /** Polls a condition until it holds. @throws Error that names the condition. */
   async until(what: string, holds: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
     const deadlineMs = performance.now() + withinMs;
     while (!(await holds())) {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
 
 /**
- * Migrates a schema on this server once and returns the statements that make it again, tables and rows:
- * a test file loads them in place of running every migration.
+ * Migrates a schema on this server once and returns the statements that recreate its tables and rows. Test files run these
+ * statements instead of every migration.
  */
 export async function takeSchemaSnapshot(server) {
   const { migrateDatabase } = await import(new URL('../../dist/libs/fleet-mysql/src/migrate.js', import.meta.url).href);

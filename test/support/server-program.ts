@@ -16,7 +16,7 @@ const PROGRAM = fileURLToPath(new URL('../../scripts/launch.mjs', import.meta.ur
 const READY_WITHIN_MS = 90_000;
 const END_WITHIN_MS = 60_000;
 
-/** What a process server registers with that is known to nobody else. */
+/** A registration whose name, address and machine id are unique to the host id. */
 export const registrationOf = (hostId: string): Record<string, unknown> => ({
   friendlyName: `ps-${hostId}`,
   ipAddress: `10.${[1, 3, 5].map((at) => Number.parseInt(hostId.slice(at, at + 2), 16)).join('.')}`,
@@ -30,7 +30,7 @@ export const registrationOf = (hostId: string): Record<string, unknown> => ({
   cacheDiskBytes: 644_245_094_400,
 });
 
-/** Settings by name, as in the environment. */
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string>>;
 
 export interface Ending {
@@ -38,7 +38,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Waits until `found` finds something. @throws Error that names what was waited for. */
+/** Polls until `found` returns a value. @throws Error that names the condition. */
 export async function eventually<Found>(
   what: string,
   withinMs: number,
@@ -53,9 +53,9 @@ export async function eventually<Found>(
   }
 }
 
-/** One run of the configuration server as an operator has it: a process of its own, known by what it prints. */
+/** A run of the configuration server as a separate process, observed by its output. */
 export class ServerProgram {
-  /** What it printed so far, both outputs. */
+  /** The output so far, stdout and stderr. */
   output = '';
   readonly ended: Promise<Ending>;
   private ending: Ending | null = null;
@@ -71,7 +71,7 @@ export class ServerProgram {
     });
   }
 
-  /** Nothing of our own environment reaches it but the path: a DATABASE_URL or a NODE_OPTIONS there would change the test. */
+  /** Starts the program with a minimal environment: an inherited DATABASE_URL or NODE_OPTIONS would change the test. */
   static async spawn(environment: Environment, options: readonly string[] = []): Promise<ServerProgram> {
     const env = {
       PATH: process.env['PATH'],
@@ -90,7 +90,7 @@ export class ServerProgram {
     return this.ending === null;
   }
 
-  /** Where it listens, as printed once it is ready. */
+  /** The URL that the server prints once it is ready. */
   get url(): string {
     const url = /listens on (\S+)/.exec(this.output)?.[1];
     if (!url) throw new Error(`the server is not ready:\n${this.output}`);
@@ -123,7 +123,7 @@ export class ServerProgram {
     this.child.kill(name);
   }
 
-  /** Ends it, cleanly or with SIGKILL, and returns when it is gone. */
+  /** Stops the program with a signal and waits for its end. */
   async stop(name: NodeJS.Signals = 'SIGTERM'): Promise<Ending> {
     this.signal(name);
     return this.end();
@@ -136,7 +136,7 @@ export class ServerProgram {
   }
 }
 
-/** A data directory in a folder of its own, and all that runs from it. `remove` leaves neither process nor folder. */
+/** A data directory in a temporary folder, with the programs that use it. `remove` leaves neither process nor folder. */
 export class ServerFolder {
   private readonly programs: ServerProgram[] = [];
 
@@ -149,10 +149,10 @@ export class ServerFolder {
     return new ServerFolder(await mkdtemp(join(tmpdir(), 'server-program-')), environment);
   }
 
-  /** Fills it as a first start does, from the one that the set-up of the run made: all such directories have the same secrets. */
+  /** Copies the data directory that the set-up of the run created by a first start. All copies have the same secrets. */
   async prepare(): Promise<this> {
     const source = process.env['TEST_DATA_DIRECTORY'] ?? '';
-    // The redo log is half a gigabyte with next to nothing in it.
+    // A sparse copy: the redo log is half a gigabyte and almost empty.
     await promisify(execFile)('cp', ['-a', '--reflink=auto', '--sparse=always', source, this.dataDirectory]);
     return this;
   }
@@ -165,7 +165,7 @@ export class ServerFolder {
     return join(this.dataDirectory, ...names);
   }
 
-  /** Does not wait. */
+  /** Starts the program without waiting for readiness. */
   async spawn(environment: Environment = {}, options: readonly string[] = []): Promise<ServerProgram> {
     const program = await ServerProgram.spawn(
       { DATA_DIRECTORY: this.dataDirectory, ...this.environment, ...environment },
@@ -175,7 +175,7 @@ export class ServerFolder {
     return program;
   }
 
-  /** Returns when it listens. */
+  /** Starts the program and waits until it listens. */
   async start(environment: Environment = {}): Promise<ServerProgram> {
     return (await this.spawn(environment)).ready();
   }
@@ -188,7 +188,7 @@ export class ServerFolder {
     return (await readFile(this.path('admin.key'), 'utf8')).trim();
   }
 
-  /** Every database process on this data directory, whoever started it: never more than one. */
+  /** Ids of the database processes on this data directory; there must never be more than one. */
   databasePids(): number[] {
     return this.databases().map(({ pid }) => pid);
   }
@@ -197,12 +197,12 @@ export class ServerFolder {
     return findServersForDataDir(this.path('database', 'private-database'));
   }
 
-  /** Ends the database with SIGKILL. */
+  /** Kills the database with SIGKILL. */
   async killDatabase(): Promise<void> {
     for (const pid of this.databasePids()) await terminateProcess(pid, 0);
   }
 
-  /** Past the server, straight to its private database. */
+  /** Connects to the private database of the server. */
   async connect(): Promise<Connection> {
     const { user: password } = JSON.parse(await readFile(this.path('database', 'database-passwords.json'), 'utf8')) as {
       user: string;
@@ -220,7 +220,7 @@ export class ServerFolder {
 
   async remove(): Promise<void> {
     for (const program of this.programs) if (program.isRunning) await program.stop('SIGKILL');
-    // A start killed while it made its data leaves a process that begins only now, or ends by itself.
+    // A start that was killed during initialisation leaves a process that starts late or ends by itself.
     for (let attempt = 0; attempt < 3; attempt += 1) {
       await this.killDatabase();
       await pause(20);

@@ -1,4 +1,4 @@
-/** One plain line at the very end, for people and programs that look for no more. */
+/** Prints a one-line summary at the end, for people and programs. */
 export default class SummaryReporter {
   onRunComplete(_contexts, { numPassedTests, numFailedTests, numPendingTests, numRuntimeErrorTestSuites }) {
     const skipped = numPendingTests > 0 ? `, ${numPendingTests} skipped` : '';

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 
 export const FOLDER_PREFIX = 'configuration-server-test-';
 
-/** A folder whose owner is not written yet is young, or its run died in that moment. */
+/** A folder without an owner file is new, or its run died before it wrote the file. */
 const OWNER_WITHIN_MS = 60_000;
 
-/** Stops the databases of runs that were killed, and removes their folders. Those of runs that live are left alone. */
+/** Stops the databases of killed runs and removes their folders. Folders of active runs are kept. */
 export async function removeDeadRuns({ isProcessRunning, processStartTime, stopOrphanedDatabase }) {
   for (const name of await readdir(tmpdir())) {
     const folder = join(tmpdir(), name);
@@ -17,7 +17,7 @@ export async function removeDeadRuns({ isProcessRunning, processStartTime, stopO
       await stopOrphanedDatabase(folder);
       await removeFolder(folder);
     } catch (error) {
-      // Another run sweeps the same folder, or it is stuck: no reason to test nothing.
+      // Another run removes the same folder, or it cannot be removed: the tests run nevertheless.
       console.warn(`${folder} of an earlier run could not be removed: ${error.message}`);
     }
   }
@@ -30,14 +30,14 @@ export async function removeFolder(folder) {
 async function isLeftOver(folder, { isProcessRunning, processStartTime }) {
   try {
     const { uid, mtimeMs } = await stat(folder);
-    if (uid !== process.getuid?.()) return false; // another user's, theirs to sweep
+    if (uid !== process.getuid?.()) return false; // the folder of another user
     const owner = await readFile(join(folder, 'owner.json'), 'utf8')
       .then(JSON.parse)
       .catch(() => undefined);
     if (!owner) return Date.now() - mtimeMs > OWNER_WITHIN_MS;
     return !isProcessRunning(owner.pid) || (owner.start !== null && processStartTime(owner.pid) !== owner.start);
   } catch (error) {
-    if (error.code === 'ENOENT') return false; // swept by another run
+    if (error.code === 'ENOENT') return false; // removed by another run
     throw error;
   }
 }

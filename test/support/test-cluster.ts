@@ -22,10 +22,10 @@ export interface TestResponse<Body = Record<string, unknown>> {
   readonly headers: Record<string, string | string[] | number | undefined>;
 }
 
-/** The columns of an API key's name. */
+/** The name columns of an API key. */
 export const nameColumns = (name: string): object => ({ name, name_key: nameKey(name) });
 
-/** What a process server would register with. */
+/** The body of a typical registration. */
 export const aRegistration = (over: Record<string, unknown> = {}): Record<string, unknown> => ({
   friendlyName: 'ps-berlin-1',
   ipAddress: '192.0.2.11',
@@ -40,7 +40,7 @@ export const aRegistration = (over: Record<string, unknown> = {}): Record<string
   ...over,
 });
 
-/** A process server as its own agent knows it. */
+/** The registration data that an agent knows. */
 export interface KnownServer {
   readonly hostId: string;
   readonly generation: number;
@@ -56,16 +56,16 @@ interface CallParts {
 }
 
 interface ClusterOptions {
-  /** Settings by name, beside those that make a test quiet. */
+  /** Settings by name, in addition to the defaults of tests. */
   readonly settings?: Record<string, string>;
   readonly replicas?: number;
   readonly randomness?: Randomness;
 }
 
-/** Where calls come from unless a test says otherwise. */
+/** Default source address of requests. */
 export const LOOPBACK = '127.0.0.1';
 const METHODS = { GET: 'get', PUT: 'put', POST: 'post', DELETE: 'delete', HEAD: 'head' } as const;
-/** A clock that is moved by hand stands in one second for a whole test. */
+/** With a manual clock, a whole test runs within one second and would exceed the rate limits. */
 const WITHOUT_RATE_LIMITS = {
   REGISTRATIONS_PER_SECOND: '1000000',
   REGISTRATIONS_PER_SERVER_PER_HOUR: '1000000',
@@ -75,7 +75,7 @@ const WITHOUT_RATE_LIMITS = {
 const PASSPHRASE = newPassphrase();
 export const ADMIN_KEY = newApiKey();
 
-/** A site for tests: a schema of its own, a clock moved by hand, and replicas on both whose jobs run only when they are told. */
+/** A site for tests: a schema, a manual clock, and replicas whose jobs run only when a test runs them. */
 export class TestCluster {
   readonly log: string[] = [];
   private readonly onClose: (() => Promise<unknown>)[] = [];
@@ -120,7 +120,7 @@ export class TestCluster {
         randomness,
         identifiers: new UuidIdentifiers(),
         passphraseFile,
-        readinessTtlMs: 0, // a test changes what readiness depends on between two calls
+        readinessTtlMs: 0, // tests change the conditions of readiness between two requests
         logger: createLogger(
           'info',
           new Writable({ write: (chunk, _encoding, done) => (log.push(String(chunk)), done()) }),
@@ -140,24 +140,24 @@ export class TestCluster {
     return cluster;
   }
 
-  /** One more replica, which listens. Returns its number. */
+  /** Adds a listening replica. Returns its number. */
   async addReplica(): Promise<number> {
     return this.replicas.push(await this.makeReplica(`replica-${this.replicas.length}`, this.log)) - 1;
   }
 
-  /** One more replica, made of other parts here and there. Returns its number. */
+  /** Adds a replica with other options. Returns its number. */
   async addReplicaWith(over: Partial<ServerInstanceOptions>): Promise<number> {
     return this.replicas.push(await this.makeReplica(`replica-${this.replicas.length}`, this.log, over)) - 1;
   }
 
-  /** One more replica, whose way to the database leads through a gate. Returns its number. */
+  /** Adds a replica that reaches the database through the proxy. Returns its number. */
   async addReplicaBehind(proxy: TogglableProxy): Promise<number> {
     const { user, password, database } = this.database.address;
     this.onClose.push(() => proxy.close());
     return this.addReplicaWith({ servers: new DatabaseServers({ ...proxy.address, user, password, database }) });
   }
 
-  /** Stops a replica and puts a new one in its place. */
+  /** Replaces a replica by a new one. */
   async restartReplica(number: number): Promise<void> {
     await this.replicas[number]?.stop();
     this.replicas[number] = await this.makeReplica(`replica-${number}`, this.log);
@@ -169,12 +169,12 @@ export class TestCluster {
     return replica;
   }
 
-  /** Every replica says that it listens. */
+  /** Every replica records its availability. */
   async recordAvailability(): Promise<void> {
     for (const replica of this.replicas) await replica.availabilityClock.tick();
   }
 
-  /** Time passes while the replicas listen. */
+  /** Advances time while the replicas are available. */
   async advance(seconds: number): Promise<void> {
     for (let left = seconds; left > 0; left -= 5) {
       this.clock.advanceSeconds(Math.min(5, left));
@@ -182,7 +182,7 @@ export class TestCluster {
     }
   }
 
-  /** Time passes while nobody listens. */
+  /** Advances time while no replica is available. */
   async simulateOutage(seconds: number): Promise<void> {
     this.clock.advanceSeconds(seconds);
     await this.recordAvailability();
@@ -195,7 +195,7 @@ export class TestCluster {
     assertNoSecret(this.log.join(''));
   }
 
-  /** Any call, whose answer must be what the document promises; `authorization` as in the header, `address` that of this machine from which it comes. */
+  /** Sends a request and checks the response against openapi.json. `address` is the local source address. */
   async call<Body = Record<string, unknown>>(
     method: keyof typeof METHODS,
     url: string,
@@ -223,7 +223,7 @@ export class TestCluster {
       contentType: String(response.headers['content-type'] ?? ''),
       text: response.text ?? '',
     });
-    if (violation) throw new Error(`not by openapi.json: ${violation}`);
+    if (violation) throw new Error(`differs from openapi.json: ${violation}`);
     const isJson = /[/+]json/.test(response.type);
     return {
       status: response.status,
@@ -232,7 +232,7 @@ export class TestCluster {
     };
   }
 
-  /** Bytes as they are, and everything that comes back until the connection ends. */
+  /** Sends raw bytes. Returns all data until the connection ends. */
   async raw(
     bytes: string | Buffer,
     { hangUp = false, replica = 0 }: { hangUp?: boolean; replica?: number } = {},
@@ -242,13 +242,13 @@ export class TestCluster {
       const socket = connect(Number(port), hostname);
       let text = '';
       socket.on('data', (chunk) => (text += String(chunk)));
-      socket.on('error', () => undefined); // the server may reset a connection that it has answered
+      socket.on('error', () => undefined); // the server may reset the connection after its response
       socket.on('close', () => resolve(text));
       socket.write(bytes, () => hangUp && socket.end());
     });
   }
 
-  /** Writes bytes to a connection of their own, and resets it. */
+  /** Sends bytes on a new connection and resets it. */
   async reset(bytes: string, when: 'before the answer' | 'after the answer' | 'after more'): Promise<void> {
     const { hostname, port } = new URL(await this.urlOf(0));
     const socket = connect(Number(port), hostname);
@@ -258,7 +258,7 @@ export class TestCluster {
     await once(socket, 'close');
   }
 
-  /** Row counts and checksums of every table: the same as long as nothing was written. */
+  /** Row counts and checksums of every table: equal as long as nothing was written. */
   async fingerprint(): Promise<string> {
     const tables = (await this.database.rows<Record<string, string>>('SHOW TABLES'))
       .flatMap((row) => Object.values(row))
@@ -269,7 +269,7 @@ export class TestCluster {
     return JSON.stringify([tables, counts, checksums]);
   }
 
-  /** Makes an API key of a role; returns the header for it. */
+  /** Creates an API key with a role. Returns the authorization header. */
   async createKey(role: Role): Promise<string> {
     const key = newApiKey();
     await this.database.write('INSERT INTO api_key SET ?', [
@@ -284,7 +284,7 @@ export class TestCluster {
     return `Bearer ${key}`;
   }
 
-  /** Lines of the log at level error or above. */
+  /** Log lines at level error or above. */
   get errorLines(): string[] {
     return this.log.filter((line) => (JSON.parse(line) as { level: number }).level >= 50);
   }
@@ -311,7 +311,7 @@ export class TestCluster {
     });
   }
 
-  /** Registers and fails loudly when that is refused. */
+  /** Registers a process server. @throws Error when the registration is rejected. */
   async registered(
     over: Record<string, unknown> = {},
     hostId: string = randomUUID(),
@@ -319,7 +319,7 @@ export class TestCluster {
     authorization = this.passphrase,
   ): Promise<KnownServer> {
     const { status, body } = await this.register(hostId, over, replica, authorization);
-    if (status !== 200 && status !== 201) throw new Error(`not registered: ${status} ${JSON.stringify(body)}`);
+    if (status !== 200 && status !== 201) throw new Error(`registration failed: ${status} ${JSON.stringify(body)}`);
     return { hostId, generation: body.generation, credential: body.credential };
   }
 

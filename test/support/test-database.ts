@@ -3,7 +3,7 @@ import { createConnection, type Connection, type ResultSetHeader, type RowDataPa
 import type { DatabaseAddress } from '@app/fleet-mysql';
 import { eventually } from './server-program.js';
 
-/** A schema of its own for one test file, migrated, on the database that the run was given. */
+/** A migrated schema for one test file, on the database server of the run. */
 export class TestDatabase {
   private constructor(
     readonly address: DatabaseAddress,
@@ -23,13 +23,13 @@ export class TestDatabase {
     });
     await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
     await connection.changeUser({ database });
-    // On a cluster: what was committed through another node is seen. A single server may not know the setting.
+    // On a cluster, reads see commits of other nodes. A single server may not know the variable.
     await connection.query('SET SESSION wsrep_sync_wait = 15').catch(() => undefined);
     await connection.query(process.env['TEST_SCHEMA'] ?? '');
     return new TestDatabase({ ...server, database }, connection);
   }
 
-  /** By which of the cluster's nodes the replica of this number reaches the schema; on a single server always by that. */
+  /** Address of the schema for the replica of this number: replicas are spread over the nodes of a cluster. */
   addressOf(replica: number): DatabaseAddress {
     const nodes = JSON.parse(process.env['TEST_DATABASE_NODES'] ?? '[]') as Omit<DatabaseAddress, 'database'>[];
     const node = nodes[replica % nodes.length];
@@ -51,7 +51,7 @@ export class TestDatabase {
     return row?.count ?? 0;
   }
 
-  /** Where the tally and the entries differ: nowhere. */
+  /** Differences between counters and entries; expected to be empty. */
   async counterErrors(): Promise<unknown[]> {
     return this.rows(`
       SELECT both_sides.version_key, both_sides.decommissioned, SUM(both_sides.entries) AS too_many
@@ -60,7 +60,7 @@ export class TestDatabase {
        GROUP BY 1, 2 HAVING SUM(both_sides.entries) <> 0`);
   }
 
-  /** Makes the tally true of entries that were written straight into the tables. */
+  /** Rebuilds the counters after a test wrote entries directly into the tables. */
   async rebuildCounters(): Promise<void> {
     await this.write('DELETE FROM fleet_counter_delta');
     await this.write(
@@ -68,21 +68,21 @@ export class TestDatabase {
     );
   }
 
-  /** A connection of its own, for holding locks. */
+  /** Opens another connection, to lock rows. */
   async connect(): Promise<Connection> {
     const connection = await createConnection({ ...this.address, timezone: 'Z', maxPreparedStatements: 1 });
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
     return connection;
   }
 
-  /** Resolves when a statement of another connection waits, as for a row that a test has locked. */
+  /** Resolves when a statement of another connection waits, for example for a row that a test has locked. */
   async untilLocked(): Promise<void> {
     const waiting = `SELECT ID FROM information_schema.PROCESSLIST
       WHERE DB = DATABASE() AND COMMAND = 'Query' AND ID <> CONNECTION_ID() AND INFO LIKE '%process_server_lease%'`;
     await eventually('a statement waits', 30_000, async () => (await this.rows(waiting)).length > 0);
   }
 
-  /** Empties every table of the fleet; the passphrase and the keys stay. */
+  /** Deletes all rows except passphrases, keys and the site. */
   async empty(): Promise<void> {
     for (const table of [
       'process_server_name_history',

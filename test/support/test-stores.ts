@@ -45,17 +45,17 @@ import { aHeartbeat, someFacts, TIMING } from '../../libs/fleet/src/testing/exam
 import { fixedFraction, ManualClock } from './manual-clock.js';
 import { TestDatabase } from './test-database.js';
 
-/** Set by the second run of the store specs: every connection is treated as one to a Galera node. */
+/** Set in the second run of the store specs: every connection counts as a connection to a Galera node. */
 export const SIMULATE_CLUSTER_NODE = process.env['TEST_AS_ON_CLUSTER_NODE'] === '1';
 
-/** A database whose statements a test can look at, and step in before. */
+/** A database that records its statements and can run code before each of them. */
 export class SpyDatabase extends Database {
   protected override isClusterNode(connection: PoolConnection): Promise<boolean> {
     return SIMULATE_CLUSTER_NODE ? Promise.resolve(true) : super.isClusterNode(connection);
   }
 
   readonly statements: string[] = [];
-  /** Reads outside of transactions, with their parameters: to be explained. */
+  /** Reads outside of transactions with their parameters, for EXPLAIN. */
   readonly reads: Statement[] = [];
   /** Runs before each statement. */
   before: (sql: string, parameters: readonly unknown[]) => Promise<unknown> = async () => undefined;
@@ -99,7 +99,7 @@ export class SpyDatabase extends Database {
   }
 }
 
-/** A process server as the stores know it. */
+/** The identity of a stored process server. */
 export interface StoredServer {
   readonly hostId: string;
   readonly generation: number;
@@ -119,7 +119,7 @@ export const TERMS: RegistrationPolicy = {
 export const MINT = new HmacCredentials(Buffer.alloc(32, 7));
 export const CLEAN_UP_TIMING = { graceSeconds: 300, intervalSeconds: 60 };
 
-/** The tables that say what is true of the fleet; a refused call leaves all of them as they were. */
+/** The tables of fleet state. A rejected request changes none of them. */
 const FLEET_TABLES = [
   'process_server',
   'process_server_lease',
@@ -127,18 +127,18 @@ const FLEET_TABLES = [
   'process_server_name_history',
   'tombstone',
 ] as const;
-/** What `rowsOf` finds of an entry, and of one that is gone. */
+/** Results of `rowsOf` for an entry and for a removed one. */
 export const AN_ENTRY = [1, 1, 1, 1, 0];
 export const A_TOMBSTONE = [0, 0, 0, 0, 1];
 
-/** Every store on a schema of its own and a clock moved by hand; the heartbeats' database is as in production: one connection, a lock wait of a second. */
+/** All stores on a separate schema with a manual clock. The heartbeat database has one connection and a lock wait of one second. */
 export class TestStores {
   readonly identifiers = new UuidIdentifiers();
   readonly pendingWrites = new PendingWrites();
   readonly registry: RegistryStore;
   readonly leases: LeaseStore;
   readonly availabilityStore: AvailabilityClockStore;
-  /** A replica's copy of the row: records that it could commit heartbeats. */
+  /** The local availability clock of a replica. */
   readonly availabilityClock: LocalAvailabilityClock;
   readonly removals: RemovalStore;
   readonly plans: PlanStore;
@@ -176,7 +176,7 @@ export class TestStores {
     return new TestStores(testDatabase, new ManualClock(), database, heartbeatDatabase);
   }
 
-  /** An empty fleet that has just been noted as listening. */
+  /** Empties the fleet and records availability. */
   async fresh(): Promise<void> {
     this.releaseLocks();
     for (const database of [this.database, this.heartbeatDatabase]) {
@@ -187,7 +187,7 @@ export class TestStores {
     await this.availabilityClock.tick();
   }
 
-  /** Somebody else's transaction that holds this host's lease. Call what it returns to end it; a test that fails leaves none behind. */
+  /** Locks the host's lease in another transaction. Returns the function that releases it; `fresh` and `close` release it too. */
   async lockLease({ hostId }: Pick<StoredServer, 'hostId'>): Promise<() => Promise<void>> {
     const lockHolder = await this.testDatabase.connect();
     this.lockHolders.add(lockHolder);
@@ -211,7 +211,7 @@ export class TestStores {
     await this.testDatabase.drop();
   }
 
-  /** One more connection pool, as another replica has, perhaps by another way. */
+  /** Opens another connection pool, as another replica has, optionally through another address. */
   connect(address: Partial<DatabaseAddress> = {}): SpyDatabase {
     const { socketPath, ...rest } = this.testDatabase.address;
     const target = address.host ? rest : { ...rest, ...(socketPath && { socketPath }) };
@@ -227,7 +227,7 @@ export class TestStores {
     return new RegistryStore(database, this.clock, this.identifiers, this.pendingWrites);
   }
 
-  /** Time passes while somebody listens. */
+  /** Advances time while the service is available. */
   async advance(seconds: number): Promise<void> {
     for (let left = seconds; left > 0; left -= 10) {
       this.clock.advanceSeconds(Math.min(10, left));
@@ -276,7 +276,7 @@ export class TestStores {
     return (await registry.change(hostId, (locked) => decommission(command, locked, CLEAN_UP_TIMING))).removeBy;
   }
 
-  /** An entry that leaves now. */
+  /** Registers and decommissions a process server. */
   async decommissioned(facts: Partial<ProcessServerFacts> = {}, hostId: string = randomUUID()): Promise<StoredServer> {
     const server = await this.registered(facts, hostId);
     await this.decommission(server);
@@ -299,7 +299,7 @@ export class TestStores {
     return registry.change(hostId, (locked) => purge(hostId, command, locked));
   }
 
-  /** The id of a plan to purge these. */
+  /** Saves a purge plan for these process servers. Returns its id. */
   async savedPlan(...servers: readonly Pick<StoredServer, 'hostId' | 'generation'>[]): Promise<string> {
     const createdAt = this.clock.now();
     const candidates = servers.map(({ hostId, generation }) => ({
@@ -323,18 +323,18 @@ export class TestStores {
     return plan.planId;
   }
 
-  /** A heartbeat that its sender is about to be told 30 s for. */
+  /** A queued heartbeat with an assigned interval of 30 s. */
   heartbeat(
     server: StoredServer,
     over: Partial<Heartbeat> = {},
-    waiting: Partial<QueuedHeartbeat> = {},
+    queued: Partial<QueuedHeartbeat> = {},
   ): QueuedHeartbeat {
     return {
       heartbeat: aHeartbeat({ ...server, agentVersion: '9.63.7187.1', ...over }),
       assignedIntervalSeconds: 30,
       leaseSeconds: 180,
       deferred: false,
-      ...waiting,
+      ...queued,
     };
   }
 
@@ -343,14 +343,14 @@ export class TestStores {
     return this.leases.writeBatch(batch, () => moment, 5_000);
   }
 
-  /** `accepted`, `carry`, or the code of a refusal. */
+  /** `accepted`, `deferred`, or the code of a rejection. */
   async outcomes(...batch: readonly QueuedHeartbeat[]): Promise<string[]> {
     return (await this.write(...batch)).map((verdict) =>
       verdict.outcome === 'rejected' ? verdict.rejection.code : verdict.outcome,
     );
   }
 
-  /** Everything that is true of the fleet, row by row. */
+  /** All rows of the fleet tables. */
   async contents(): Promise<Record<string, unknown[]>> {
     const contents: Record<string, unknown[]> = {};
     for (const table of FLEET_TABLES)
@@ -370,7 +370,7 @@ export class TestStores {
     return rows.map(({ kind }) => kind);
   }
 
-  /** In which of the tables a host id has rows: 1 or 0 for entry, lease, health, names and tombstone. */
+  /** Whether the host has rows (1 or 0): entry, lease, health, names, tombstone. */
   async rowsOf(hostId: string): Promise<number[]> {
     const found = FLEET_TABLES.map((table) =>
       this.testDatabase.rows('SELECT host_id FROM ?? WHERE host_id = ? LIMIT 1', [table, hostId]),
@@ -379,7 +379,7 @@ export class TestStores {
   }
 }
 
-/** The code of the refusal that a call ends with, or null. */
+/** The code of the rejection, or null. */
 export const codeOf = (work: Promise<unknown>): Promise<string | null> =>
   work.then(
     () => null,

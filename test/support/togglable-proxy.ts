@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { DatabaseAddress } from '@app/fleet-mysql';
 
-/** A way to the database that a test can cut: shut, it ends every connection and takes no new one. */
+/** A database proxy that a test can disable: it then closes every connection and accepts no new one. */
 export class TogglableProxy {
   private readonly sockets = new Set<Socket>();
   private isEnabled = true;

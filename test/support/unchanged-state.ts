@@ -3,13 +3,13 @@ import type { ProblemCode } from '@app/api-contract';
 import { expectProblem } from './expect-problem.js';
 import type { TestResponse, TestCluster } from './test-cluster.js';
 
-/** Without the events of refused callers. */
+/** Fingerprint without the events of rejected callers. */
 async function fingerprintOf(cluster: TestCluster): Promise<string> {
   await cluster.database.write('DELETE FROM event WHERE kind LIKE ? AND host_id IS NULL', ['refused%']);
   return cluster.fingerprint();
 }
 
-/** A site of which every call is to be refused: what was written before stays as it was. */
+/** Verifies that rejected requests change nothing in a cluster. */
 export class UnchangedState {
   private constructor(
     private readonly cluster: TestCluster,
@@ -20,7 +20,7 @@ export class UnchangedState {
     return new UnchangedState(cluster, await fingerprintOf(cluster));
   }
 
-  /** Refused whole: nothing is written, no error is logged, and the server goes on. */
+  /** Expects a rejection: nothing is written, no error is logged, and the server stays ready. */
   async expectRejected(response: TestResponse, code: ProblemCode, field?: string): Promise<void> {
     expectProblem(response, code);
     expect(response.status).toBeGreaterThanOrEqual(400);
@@ -36,10 +36,10 @@ export class UnchangedState {
   }
 
   async expectUnchanged(): Promise<void> {
-    const [was, errors] = [this.before, this.cluster.errorLines];
+    const [previous, errors] = [this.before, this.cluster.errorLines];
     this.before = await fingerprintOf(this.cluster);
     this.cluster.log.length = 0;
-    expect({ written: this.before !== was, errors }).toEqual({ written: false, errors: [] });
+    expect({ written: this.before !== previous, errors }).toEqual({ written: false, errors: [] });
     expect((await this.cluster.call('GET', '/health/ready')).status).toBe(200);
   }
 }
