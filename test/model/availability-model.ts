@@ -5,19 +5,19 @@ const JUST_STEPPED_MS = 900_000;
 
 interface Row {
   readonly availableMs: number;
-  /** Wall time. */
+  /** On the wall clock. */
   readonly recordedAt: number;
   readonly steppedAtAvailableMs: number | null;
 }
 
 interface ReplicaCopy {
   row: Row;
-  /** Monotonic time of its last record; null before the first. */
+  /** Monotonic time of the last record; null before the first. */
   recordedAtMs: number | null;
   failedBefore: boolean;
 }
 
-/** The availability clock as one person would keep it: one row, and what each replica remembers of it. */
+/** A sequential model of the availability clock: one row, and the local copy of each replica. */
 export class AvailabilityModel {
   outages = 0;
   steps = 0;
@@ -37,17 +37,17 @@ export class AvailabilityModel {
     }));
   }
 
-  /** L by the row. */
-  listened(): number {
+  /** Availability clock by the row. */
+  availableMs(): number {
     return this.at(this.row, this.wallMs());
   }
 
-  /** L by a replica's copy: what its heartbeats are written with. */
+  /** Availability clock by a replica's copy, which its heartbeats use. */
   availableBy(replica: number): number {
     return this.at(this.copy(replica).row, this.wallMs());
   }
 
-  isListening(replica: number): boolean {
+  isAccepting(replica: number): boolean {
     const { recordedAtMs } = this.copy(replica);
     return recordedAtMs !== null && this.monotonicMs() - recordedAtMs < COUNTED_GAP_MS;
   }
@@ -83,7 +83,7 @@ export class AvailabilityModel {
     Object.assign(copy, { row: this.row, recordedAtMs: this.monotonicMs(), failedBefore: false });
   }
 
-  /** What a replica's clean-up goes by: wall time (null while the wall clock has just stepped), and L. */
+  /** Times that a replica's clean-up uses: wall time (null shortly after a step) and availability clock. */
   cleanUpMoment(replica: number): { readonly wallMs: number | null; readonly availableMs: number } {
     const { row, recordedAtMs } = this.copy(replica);
     const wallMs = Math.min(this.wallMs(), row.recordedAt + this.monotonicMs() - (recordedAtMs ?? 0));

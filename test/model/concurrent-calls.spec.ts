@@ -4,7 +4,7 @@ import { type TestResponse, type KnownServer, type ProblemBody, TestCluster } fr
 
 jest.setTimeout(120_000);
 
-/** Truly at the same moment, over two replicas; each is done so often that both orders come up. */
+/** Rounds of each concurrent pair, so that both orders occur. */
 const ROUNDS = 20;
 const both = [0, 1] as const;
 
@@ -38,8 +38,8 @@ async function silent(): Promise<KnownServer> {
   return server;
 }
 
-describe('calls at the same moment, over two replicas', () => {
-  it("many registrations of one host id become as many generations, and only the highest one's credential lives", async () => {
+describe('concurrent requests to two replicas', () => {
+  it('gives each registration of one host id its own generation, and only the highest credential is valid', async () => {
     const hostId = randomUUID();
     const responses = await Promise.all(
       Array.from({ length: 12 }, (_, number) => cluster.register(hostId, {}, number % 2)),
@@ -58,7 +58,7 @@ describe('calls at the same moment, over two replicas', () => {
     expect([await eventsOf(hostId, 'registered'), await eventsOf(hostId, 'registered_again')]).toEqual([1, 11]);
   });
 
-  it('a decommissioning asked for four times is one, with one event and one answer', async () => {
+  it('decommissions once for four requests, with one event and one response', async () => {
     const server = await cluster.registered();
     const responses = await Promise.all([0, 1, 0, 1].map((replica) => cluster.unregister(server, '', replica)));
     expect(responses.map(statusOf)).toEqual([202, 202, 202, 202]);
@@ -66,7 +66,7 @@ describe('calls at the same moment, over two replicas', () => {
     expect(await eventsOf(server.hostId, 'decommissioned')).toBe(1);
   });
 
-  it('a purge asked for four times is one, with one event and one answer', async () => {
+  it('purges once for four requests, with one event and one response', async () => {
     const { hostId } = await silent();
     const responses = await Promise.all(
       [0, 1, 0, 1].map((replica) => cluster.purge(hostId, { generation: 1 }, replica)),
@@ -76,72 +76,72 @@ describe('calls at the same moment, over two replicas', () => {
     expect(await eventsOf(hostId, 'purged')).toBe(1);
   });
 
-  it('a registration cancels the removal that is just being done, or comes after it, but is never undone', async () => {
+  it('never undoes a registration: it cancels a concurrent removal or follows it', async () => {
     const outcomes = new Set<string>();
     for (let round = 0; round < ROUNDS; round += 1) {
       const { hostId } = await decommissioned();
       await cluster.advance(301);
-      const [answer] = await Promise.all([
+      const [response] = await Promise.all([
         cluster.register(hostId, {}, round % 2),
         ...both.map((replica) => cluster.replica(replica).cleanUp.run()),
       ]);
-      outcomes.add(String(answer.status));
-      expect(answer.body.generation).toBe(2);
+      outcomes.add(String(response.status));
+      expect(response.body.generation).toBe(2);
       await Promise.all(both.map((replica) => cluster.replica(replica).cleanUp.run()));
-      expect(statusOf(await cluster.heartbeat({ hostId, generation: 2, credential: answer.body.credential }))).toBe(
+      expect(statusOf(await cluster.heartbeat({ hostId, generation: 2, credential: response.body.credential }))).toBe(
         200,
       );
       expect(await entryCount(hostId)).toBe(1);
       const removed = await eventsOf(hostId, 'removed');
-      expect(answer.status === 201 ? removed : removed + 1).toBe(1);
+      expect(response.status === 201 ? removed : removed + 1).toBe(1);
     }
     expect([...outcomes].every((status) => status === '200' || status === '201')).toBe(true);
   });
 
-  it('a heartbeat and a purge of a silent server never both succeed', async () => {
+  it('never accepts both a heartbeat and a purge of a Disconnected server', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const server = await silent();
-      const [beat, purge] = await Promise.all([
+      const [heartbeat, purge] = await Promise.all([
         cluster.heartbeat(server, {}, round % 2),
         cluster.purge(server.hostId, { generation: 1 }, (round + 1) % 2),
       ]);
-      const outcome = [statusOf(beat), statusOf(purge)];
+      const outcome = [statusOf(heartbeat), statusOf(purge)];
       expect([
         [200, 409],
         [410, 200],
       ]).toContainEqual(outcome);
-      expect(await entryCount(server.hostId)).toBe(statusOf(beat) === 200 ? 1 : 0);
-      expect(statusOf(await cluster.heartbeat(server))).toBe(statusOf(beat));
+      expect(await entryCount(server.hostId)).toBe(statusOf(heartbeat) === 200 ? 1 : 0);
+      expect(statusOf(await cluster.heartbeat(server))).toBe(statusOf(heartbeat));
     }
   });
 
-  it('a heartbeat beside an unregister brings nobody back', async () => {
+  it('keeps a server decommissioned when a heartbeat races with unregister', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const server = await cluster.registered();
-      const [beat, leave] = await Promise.all([
+      const [heartbeat, unregister] = await Promise.all([
         cluster.heartbeat(server, {}, round % 2),
         cluster.unregister(server, '', (round + 1) % 2),
       ]);
-      expect([200, 410]).toContain(statusOf(beat));
-      expect(statusOf(leave)).toBe(202);
+      expect([200, 410]).toContain(statusOf(heartbeat));
+      expect(statusOf(unregister)).toBe(202);
       const { body } = await cluster.read(`/v1/process-servers/${server.hostId}`);
       expect(body).toMatchObject({ lifecycle: 'Decommissioned', connectionState: 'Disconnected' });
     }
   });
 
-  it('two clean-ups remove each entry once, with one event', async () => {
+  it('removes each entry once in concurrent clean-up runs, with one event', async () => {
     await cluster.database.empty();
     await cluster.recordAvailability();
     const servers = await Promise.all(Array.from({ length: 30 }, decommissioned));
     await cluster.advance(301);
-    const passes = await Promise.all([0, 1, 0, 1].map((replica) => cluster.replica(replica).cleanUp.run()));
-    expect(passes.reduce((sum, { removed }) => sum + removed, 0)).toBe(30);
+    const runs = await Promise.all([0, 1, 0, 1].map((replica) => cluster.replica(replica).cleanUp.run()));
+    expect(runs.reduce((sum, { removed }) => sum + removed, 0)).toBe(30);
     for (const { hostId } of servers) {
       expect([await entryCount(hostId), await eventsOf(hostId, 'removed')]).toEqual([0, 1]);
     }
   });
 
-  it('a plan applied by both replicas at once gives both the same result', async () => {
+  it('returns the same result from both replicas for one purge plan', async () => {
     await cluster.database.empty();
     await cluster.recordAvailability();
     const servers = await Promise.all(Array.from({ length: 8 }, () => cluster.registered()));
@@ -165,7 +165,7 @@ describe('calls at the same moment, over two replicas', () => {
     for (const { hostId } of servers) expect(await eventsOf(hostId, 'purged')).toBe(1);
   });
 
-  it('a mixture on few hosts leaves one record a host and an event for every acknowledged change', async () => {
+  it('leaves one record for each host and one event for each acknowledged change', async () => {
     for (let round = 0; round < 5; round += 1) {
       const servers = await Promise.all(Array.from({ length: 3 }, () => cluster.registered()));
       const responses = await Promise.all(
@@ -173,7 +173,7 @@ describe('calls at the same moment, over two replicas', () => {
           const server = servers[number % 3] as KnownServer;
           const replica = (number >> 1) % 2;
           const call = ['register', 'heartbeat', 'purge', 'unregister'][Math.floor(number / 3) % 4];
-          const answer: TestResponse<Partial<ProblemBody>> =
+          const response: TestResponse<Partial<ProblemBody>> =
             call === 'register'
               ? await cluster.register(server.hostId, {}, replica)
               : call === 'heartbeat'
@@ -181,10 +181,10 @@ describe('calls at the same moment, over two replicas', () => {
                 : call === 'purge'
                   ? await cluster.purge(server.hostId, { generation: 1, force: true }, replica)
                   : await cluster.unregister(server, '', replica);
-          return { hostId: server.hostId, call, answer };
+          return { hostId: server.hostId, call, response };
         }),
       );
-      expect(responses.filter(({ answer }) => answer.status >= 500)).toEqual([]);
+      expect(responses.filter(({ response }) => response.status >= 500)).toEqual([]);
       for (const { hostId } of servers) {
         const registrations = responses.filter((one) => one.hostId === hostId && one.call === 'register').length + 1;
         const kinds = await cluster.eventKinds(hostId);

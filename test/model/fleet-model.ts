@@ -1,18 +1,17 @@
 import type { AvailabilityModel } from './availability-model.js';
 
-/** The registry as one person would keep it on paper: no database, no replicas, no concurrency. */
 export const LEASE_SECONDS = 180;
 export const GRACE_SECONDS = 300;
 export const INTERVAL_SECONDS = 60;
-/** A heartbeat on record that is further ahead is from before a step of the clock. */
+/** A stored heartbeat further ahead than this was written before the clock stepped back. */
 const OUT_OF_ORDER_MS = 60_000;
-/** A lease that ends at once has ended for a replica whose clock is behind, too. */
+/** A lease that is ended at once must be expired on a replica whose clock is behind, too. */
 const MAX_REPLICA_CLOCK_SKEW_MS = 1_500;
 
 export interface ModelEntry {
   generation: number;
   machine: string;
-  /** Of its registration, and so of its heartbeats. */
+  /** Source address of the registration and of the heartbeats. */
   address: string;
   expiresAvailableMs: number;
   lastSeenAvailableMs: number;
@@ -20,16 +19,16 @@ export interface ModelEntry {
   instance: string | null;
   replacedInstances: string[];
   protectedMachines: number | null;
-  /** The last count could not be used. */
+  /** The last reported count was unusable. */
   machinesUnknown: boolean;
-  /** Of the present hour of silences: when its first one ended, and how many did. */
+  /** Silences of the current hour: end of the first one, and their number. */
   silences: { since: number; ended: number } | null;
   decommissionedAt: number | null;
   decommissionedAvailableMs: number;
   revoked: boolean;
 }
 
-/** `unusable`: the count was given in a form that cannot be used. */
+/** `unusable`: the heartbeat has a count in an unusable form. */
 export interface ModelHeartbeat {
   machine: string | null;
   instance: string | null;
@@ -56,10 +55,11 @@ const rejection = (status: number, code: string, instruction?: string): Rejectio
   ...(instruction && { instruction }),
 });
 
+/** A sequential model of the registry, without database, replicas and concurrency. */
 export class FleetModel {
   readonly entries = new Map<string, ModelEntry>();
   readonly tombstones = new Map<string, ModelTombstone>();
-  /** Changes by host, in order. */
+  /** Event kinds of each host, in order. */
   readonly events = new Map<string, string[]>();
 
   constructor(
@@ -67,21 +67,21 @@ export class FleetModel {
     private readonly availability: AvailabilityModel,
   ) {}
 
-  /** L now. */
-  listened(): number {
-    return this.availability.listened();
+  /** The current time on the availability clock. */
+  availableMs(): number {
+    return this.availability.availableMs();
   }
 
   isConnected({ expiresAvailableMs }: ModelEntry): boolean {
-    return this.listened() < expiresAvailableMs;
+    return this.availableMs() < expiresAvailableMs;
   }
 
-  /** Whether a heartbeat that says nothing else than this renews the lease. */
+  /** Whether a heartbeat with this generation and its credential is accepted. */
   accepts(hostId: string, generation: number): boolean {
     return this.entries.has(hostId) && this.credentialRejection(hostId, generation, false) === null;
   }
 
-  /** `presented` is the generation whose credential the sender presents as its present one. */
+  /** `presented` is the generation of the credential that the sender presents as its current one. */
   register(
     hostId: string,
     machine: string,
@@ -101,8 +101,8 @@ export class FleetModel {
       generation,
       machine,
       address,
-      expiresAvailableMs: this.listened() + LEASE_SECONDS * 1000,
-      lastSeenAvailableMs: this.listened(),
+      expiresAvailableMs: this.availableMs() + LEASE_SECONDS * 1000,
+      lastSeenAvailableMs: this.availableMs(),
       lastHeartbeatAt: null,
       instance: null,
       replacedInstances: [],
@@ -114,13 +114,13 @@ export class FleetModel {
       revoked: false,
     });
     this.tombstones.delete(hostId);
-    if (endsSilence) this.happened(hostId, 'silence_ended');
-    this.happened(hostId, !entry ? 'registered' : replaced ? 'replaced' : 'registered_again');
+    if (endsSilence) this.recordEvent(hostId, 'silence_ended');
+    this.recordEvent(hostId, !entry ? 'registered' : replaced ? 'replaced' : 'registered_again');
     return { status: entry ? 200 : 201, generation };
   }
 
   heartbeat(hostId: string, generation: number, replica: number, heartbeat: ModelHeartbeat): Outcome {
-    if (!this.availability.isListening(replica)) return rejection(503, 'replica_not_ready', 'retry');
+    if (!this.availability.isAccepting(replica)) return rejection(503, 'replica_not_ready', 'retry');
     const gone = this.credentialRejection(hostId, generation, false);
     if (gone) return gone;
     const entry = this.entry(hostId);
@@ -150,7 +150,7 @@ export class FleetModel {
     return { status: 200 };
   }
 
-  /** `generation` null: an operator. */
+  /** Without a generation, the caller is an operator. */
   decommission(hostId: string, generation: number | null, force: boolean): Outcome {
     if (generation !== null) {
       const rejected = this.credentialRejection(hostId, generation, true);
@@ -168,10 +168,10 @@ export class FleetModel {
       return rejection(409, 'machines_unknown');
     const endsSilence = !this.isConnected(entry);
     entry.decommissionedAt = this.now();
-    entry.decommissionedAvailableMs = this.listened();
-    entry.expiresAvailableMs = Math.min(entry.expiresAvailableMs, this.listened() - MAX_REPLICA_CLOCK_SKEW_MS);
-    if (endsSilence) this.happened(hostId, 'silence_ended');
-    this.happened(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
+    entry.decommissionedAvailableMs = this.availableMs();
+    entry.expiresAvailableMs = Math.min(entry.expiresAvailableMs, this.availableMs() - MAX_REPLICA_CLOCK_SKEW_MS);
+    if (endsSilence) this.recordEvent(hostId, 'silence_ended');
+    this.recordEvent(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
     return { status: 202 };
   }
 
@@ -186,7 +186,7 @@ export class FleetModel {
     if (!force && entry?.machinesUnknown) return rejection(409, 'machines_unknown');
     this.entries.delete(hostId);
     this.tombstones.set(hostId, { generation, removal: 'purge', purgedAt: this.now() });
-    this.happened(hostId, force ? 'purged_by_force' : 'purged');
+    this.recordEvent(hostId, force ? 'purged_by_force' : 'purged');
     return { status: 200 };
   }
 
@@ -195,7 +195,7 @@ export class FleetModel {
     if (unseen) return unseen;
     const entry = this.entries.get(hostId);
     if (!entry || entry.decommissionedAt !== null) return rejection(410, 'generation_retired');
-    if (!entry.revoked) this.happened(hostId, 'credential_revoked');
+    if (!entry.revoked) this.recordEvent(hostId, 'credential_revoked');
     entry.revoked = true;
     return { status: 200 };
   }
@@ -209,7 +209,7 @@ export class FleetModel {
       if (decommissionedAt === null || !isDue) continue;
       this.entries.delete(hostId);
       this.tombstones.set(hostId, { generation, removal: 'clean_up', purgedAt: this.now() });
-      this.happened(hostId, 'removed');
+      this.recordEvent(hostId, 'removed');
     }
   }
 
@@ -219,7 +219,7 @@ export class FleetModel {
     return entry;
   }
 
-  /** What an operator decides is for the generation that he saw. */
+  /** An operator's decision applies only to the generation that the operator saw. */
   private unseenRejection(hostId: string, generation: number): Rejection | null {
     const current = this.entries.get(hostId)?.generation ?? this.tombstones.get(hostId)?.generation;
     if (current === undefined) return rejection(404, 'process_server_not_found');
@@ -227,11 +227,11 @@ export class FleetModel {
     return generation > current ? rejection(409, 'generation_unknown') : null;
   }
 
-  private credentialRejection(hostId: string, generation: number, mayBeLeaving: boolean): Rejection | null {
+  private credentialRejection(hostId: string, generation: number, mayBeDecommissioned: boolean): Rejection | null {
     const tombstone = this.tombstones.get(hostId);
     if (tombstone) return rejection(410, 'generation_retired', tombstone.removal === 'purge' ? 'ask_operator' : 'stop');
     const entry = this.entries.get(hostId);
-    if (entry && entry.decommissionedAt !== null && !(mayBeLeaving && entry.generation === generation)) {
+    if (entry && entry.decommissionedAt !== null && !(mayBeDecommissioned && entry.generation === generation)) {
       return rejection(410, 'generation_retired', 'stop');
     }
     if (!entry) return rejection(404, 'process_server_not_found', 'reregister');
@@ -243,10 +243,10 @@ export class FleetModel {
     if (entry.silences === null || Math.abs(this.now() - entry.silences.since) >= 3_600_000)
       entry.silences = { since: this.now(), ended: 0 };
     entry.silences.ended += 1;
-    if (entry.silences.ended <= 10) this.happened(hostId, 'silence_ended');
+    if (entry.silences.ended <= 10) this.recordEvent(hostId, 'silence_ended');
   }
 
-  private happened(hostId: string, kind: string): void {
+  private recordEvent(hostId: string, kind: string): void {
     this.events.set(hostId, [...(this.events.get(hostId) ?? []), kind]);
   }
 }

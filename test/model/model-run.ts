@@ -7,18 +7,18 @@ import { FleetModel, GRACE_SECONDS, type Rejection } from './fleet-model.js';
 
 const HOSTS = 3;
 const REPLICAS = 2;
-/** Of all runs together. */
+/** Maximum number of locks in all runs together. */
 const MAX_LOCKS = 6;
-/** As seldom as replicas may note without a gap. */
+/** The longest interval between records that counts in full. */
 const AVAILABILITY_TICK_SECONDS = 15;
 
 const host = fc.nat(HOSTS - 1);
 const replica = fc.nat(REPLICAS - 1);
-/** Which credential of the host: 0 is the latest, higher ones are older. */
+/** Age of a credential of the host: 0 is the latest, higher values are older. */
 const age = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) });
 const rarely = fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) });
 
-/** Members that are unknown or cannot be used: with any of them, a heartbeat is what it is without. */
+/** Unknown or unusable members. A heartbeat with any of them has the same outcome as without. */
 const ODD_MEMBERS: readonly Record<string, unknown>[] = [
   {},
   {},
@@ -81,17 +81,17 @@ const action = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('cleanUp' as const), replica }) },
   {
     weight: 5,
-    arbitrary: fc.record({ do: fc.constant('listen' as const), seconds: fc.constantFrom(5, 60, 175, 185, 300, 310) }),
+    arbitrary: fc.record({ do: fc.constant('advance' as const), seconds: fc.constantFrom(5, 60, 175, 185, 300, 310) }),
   },
   {
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('outage' as const),
       seconds: fc.constantFrom(10, 20, 200, 7_200),
-      note: fc.boolean(),
+      record: fc.boolean(),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('note' as const), replica }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('record' as const), replica }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), replica }) },
   {
     weight: 1,
@@ -114,9 +114,9 @@ const action = fc.oneof(
 export type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never;
 export const someActions = fc.array(action, { minLength: 20, maxLength: 60, size: 'max' });
 
-/** One sequence of actions, done to the site and to the model alike, with every invariant looked at after every step. */
+/** Applies a sequence of actions to the cluster and to the model, and checks every invariant after each step. */
 export class ModelRun {
-  /** How often each answer was met, over all runs: shows what the sequences reach. */
+  /** Number of responses by outcome over all runs, to show what the sequences cover. */
   static readonly outcomes = new Map<string, number>();
   static locks = 0;
   private readonly hostIds = Array.from({ length: HOSTS }, () => randomUUID());
@@ -229,7 +229,7 @@ export class ModelRun {
         await this.cluster.replica(next.replica).cleanUp.run();
         this.model.cleanUp(next.replica);
         return;
-      case 'listen':
+      case 'advance':
         for (let left = next.seconds; left > 0; left -= AVAILABILITY_TICK_SECONDS) {
           this.cluster.clock.advanceSeconds(Math.min(AVAILABILITY_TICK_SECONDS, left));
           await this.recordAll();
@@ -237,9 +237,9 @@ export class ModelRun {
         return;
       case 'outage':
         this.cluster.clock.advanceSeconds(next.seconds);
-        if (next.note) await this.recordAll();
+        if (next.record) await this.recordAll();
         return;
-      case 'note':
+      case 'record':
         await this.cluster.replica(next.replica).availabilityClock.tick();
         return this.availability.record(next.replica);
       case 'restart':
@@ -254,14 +254,14 @@ export class ModelRun {
     }
   }
 
-  /** A table is locked from outside: a heartbeat is answered 503, availability cannot be recorded, and nothing changes. Each costs two seconds, so of a whole run only a few. */
+  /** While a table is locked, a heartbeat gets 503, availability cannot be recorded and nothing changes. Limited: each takes two seconds. */
   private async heartbeatWhileLocked(
     hostId: string,
     { replica, table }: { replica: number; table: string },
   ): Promise<void> {
     const server = this.credential(hostId, 0);
     const isAccepted =
-      server && this.availability.isListening(replica) && this.model.accepts(hostId, server.generation);
+      server && this.availability.isAccepting(replica) && this.model.accepts(hostId, server.generation);
     if (!server || !isAccepted || ModelRun.locks >= MAX_LOCKS) return;
     ModelRun.locks += 1;
     const lockHolder = await this.cluster.database.connect();
@@ -280,7 +280,7 @@ export class ModelRun {
     await lockHolder.end();
   }
 
-  /** A plan over everybody who is silent, applied twice through both replicas at once. */
+  /** Plans a purge of all Disconnected entries and applies it through both replicas at the same time. */
   private async purgeByPlan(replica: number): Promise<void> {
     const authorization = this.cluster.admin;
     const silent = [...this.model.entries]
@@ -341,7 +341,7 @@ export class ModelRun {
     await this.checkResponsesAgree();
   }
 
-  /** I1, I3, I5, I6, I8, I10: just the entries, leases and tombstones that the model has, and no row besides. */
+  /** I1, I3, I5, I6, I8, I10: the entries, leases and tombstones equal those of the model. */
   private async checkStoredState(): Promise<void> {
     const { database } = this.cluster;
     const rows = await database.rows<Record<string, string | number | Date | null>>(
@@ -386,7 +386,7 @@ export class ModelRun {
     expect(tombstones).toEqual(expectedTombstones.sort((a, b) => (a.host_id < b.host_id ? -1 : 1)));
   }
 
-  /** I9: for each change its event, in order; of the refusals at most one for a host, kind and hour. */
+  /** I9: one event for each change, in order; at most one rejection event for a host, kind and hour. */
   private async checkEvents(): Promise<void> {
     const rows = await this.cluster.database.rows<{ host_id: string | null; kind: string; at: Date }>(
       'SELECT host_id, kind, at FROM event ORDER BY at, id',
@@ -396,7 +396,7 @@ export class ModelRun {
         .filter(({ host_id, kind }) => host_id === hostId && !kind.startsWith('refused_'))
         .map(({ kind }) => kind);
       const expected = this.model.events.get(hostId) ?? [];
-      // After a step back what came later has an earlier instant.
+      // After a step back, later events have earlier timestamps.
       if (this.availability.steps > 0) expect([...changes].sort()).toEqual([...expected].sort());
       else expect(changes).toEqual(expected);
     }
@@ -408,7 +408,7 @@ export class ModelRun {
     expect(rows.filter(({ kind }) => kind === 'clock_stepped')).toHaveLength(this.availability.steps);
   }
 
-  /** I7: lists, counts and details of both replicas tell the model's states. I4: what is due and swept is gone. */
+  /** I7: lists, counts and details of both replicas equal the model. I4: due entries are removed by a clean-up. */
   private async checkResponsesAgree(): Promise<void> {
     type Item = { hostId: string; connectionState: string; lifecycle: string; removeBy: string | null };
     const expected = [...this.model.entries]

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 
-it('does what the model does, whatever happens in whatever order, with two replicas on one database', async () => {
+it('behaves like the model for random sequences of actions, with two replicas on one database', async () => {
   process.stdout.write(`model: ${MODEL_RUNS} runs; SEED=${jest.getSeed()} repeats them\n`);
   const property = fc.asyncProperty(someActions, (actions) => ModelRun.of(cluster, actions));
   await fc.assert(property, {
