@@ -5,9 +5,9 @@ import { ProcessServerListQuery, type PageLimits, type KeysetPosition, type Sort
 import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
 
-/** More than a page is ever collected from, so that both ways to a page are taken. */
+/** More than the collection limits, so that both kinds of access path occur. */
 const FLEET = 6_000;
-/** A third of the fleet is many. */
+/** Limits of a third of the fleet. */
 const LIMITS: PageLimits = { maxScanned: 2_000, maxCollectedByHostId: 2_000, maxCollectedOtherwise: 2_000 };
 const OLD: Version = { major: 9, minor: 1, build: 0, revision: 0 };
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
       .digest('hex')
       .replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
   const isSilent = (number: number): boolean => number % 1_000 === 1;
-  const leaving = (number: number): Date | null => (number % 1_000 === 2 ? now : null);
+  const decommissionedAt = (number: number): Date | null => (number % 1_000 === 2 ? now : null);
   const version = (number: number): Version => (number % 1_000 === 3 ? OLD : OURS);
   await stores.testDatabase.write(
     `INSERT INTO process_server (host_id, generation, friendly_name, name_key, ip_address, data_port, os_type, os_version, agent_version, version_key,
@@ -49,9 +49,9 @@ beforeAll(async () => {
         1,
         n % 1_000 === 5 ? EARLIER_PASSPHRASE : PASSPHRASE,
         now,
-        leaving(n),
-        leaving(n) && 'test',
-        leaving(n),
+        decommissionedAt(n),
+        decommissionedAt(n) && 'test',
+        decommissionedAt(n),
       ]),
     ],
   );
@@ -63,7 +63,7 @@ beforeAll(async () => {
         id(n),
         1,
         Buffer.alloc(32),
-        leaving(n) ? 1 : 0,
+        decommissionedAt(n) ? 1 : 0,
         0,
         Buffer.alloc(16),
         isSilent(n) ? -9_000_000 : -n,
@@ -95,7 +95,7 @@ interface PlanRow {
   readonly Extra: string | null;
 }
 
-/** The tables that a query reads; the few that a count has found are read again, and are no table. */
+/** The plan rows of real tables, without derived ones. */
 const explained = async (sql: string, parameters: readonly unknown[]): Promise<PlanRow[]> =>
   (await stores.database.rows<PlanRow>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters)).filter(
     ({ table }) => !table?.startsWith('<'),
@@ -103,30 +103,30 @@ const explained = async (sql: string, parameters: readonly unknown[]): Promise<P
 
 interface ExplainedPage {
   readonly plans: PlanRow[][];
-  /** Each query as it is kept in the snapshot: its text, and each table that it reads with the index that finds it. */
+  /** The snapshot of each query: its text, and each table with its index. */
   readonly queries: string;
   readonly shown: number;
 }
 
-/** The columns that every page shows of its entries, between the first line of its query and what they are read from. */
+/** The listed columns, which are the same in every page query. */
 const SHOWN_COLUMNS = /(?<=SELECT e\.\*,)[^]*?(?=, p\.name_key, p\.machine_id)/;
 
-/** Every query that a page is made with, its plan, and how many entries the page shows. */
+/** Fetches a page. Returns its queries, their plans and the number of entries. */
 async function plansOf(filter: FleetFilter, sort: SortKey): Promise<ExplainedPage> {
   const { reads } = stores.database;
   reads.length = 0;
   const { items } = await reader.fetchPage({ sort, filter, limit: 100, position: null, snapshot: null });
-  const asked = reads.filter(({ sql }) => sql.includes('process_server')).splice(0);
+  const queried = reads.filter(({ sql }) => sql.includes('process_server')).splice(0);
   const plans: PlanRow[][] = [];
-  for (const { sql, parameters } of asked) plans.push(await explained(sql, parameters));
-  const queries = asked.map(({ sql }, index) => {
+  for (const { sql, parameters } of queried) plans.push(await explained(sql, parameters));
+  const queries = queried.map(({ sql }, index) => {
     const plan = (plans[index] ?? []).map(({ table, key }) => `${table ?? 'none'} (${key ?? 'no index'})`);
     const [joined, subqueries] = [
-      plan.filter((line) => !line.startsWith('q ')),
-      plan.filter((line) => line.startsWith('q ')),
+      plan.filter((table) => !table.startsWith('q ')),
+      plan.filter((table) => table.startsWith('q ')),
     ];
     const text = sql.replace(SHOWN_COLUMNS, ' ... ').replace(/\s+/g, ' ').trim();
-    return `${text}\n-> ${[...joined, ...subqueries.sort()].join(', ')}\n`; // servers list subqueries in different orders
+    return `${text}\n-> ${[...joined, ...subqueries.sort()].join(', ')}\n`; // the order of subqueries differs between servers
   });
   return { plans, queries: `\n${queries.join('\n')}`, shown: items.length };
 }
@@ -155,22 +155,22 @@ const FILTERS: readonly (readonly [FleetFilter, number])[] = [
   [{ passphraseId: EARLIER_PASSPHRASE }, 6],
 ];
 
-/** The index that gives the order of a page. */
-const IN_ORDER: Readonly<Record<SortKey, string>> = {
+/** The index of each sort order. */
+const SORT_INDEX: Readonly<Record<SortKey, string>> = {
   hostId: 'PRIMARY',
   friendlyName: 'ix_name_history_name',
   lastHeartbeat: 'ix_last_seen',
 };
 
 describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sorted by %s', (sort) => {
-  it.each(FILTERS)('with %j is found along an index, whatever the statistics say', async (filter, count) => {
+  it.each(FILTERS)('with %j uses indexes regardless of the statistics', async (filter, count) => {
     const { plans, queries, shown } = await plansOf(filter, sort);
     expect(shown).toBe(count);
     expect(queries).toMatchSnapshot();
     const [first, ...others] = plans.at(-1) ?? [];
-    // Many match: the page is read in its order until it is full, and nothing is collected and sorted.
-    // Under one passphrase entries lie in the order of their host ids as well.
-    const inOrder = sort === 'hostId' && filter.passphraseId ? 'ix_passphrase' : IN_ORDER[sort];
+    // With many matches, the page is read in its sort order and nothing is collected and sorted.
+    // Entries of one passphrase are in order of host id, too.
+    const inOrder = sort === 'hostId' && filter.passphraseId ? 'ix_passphrase' : SORT_INDEX[sort];
     if (count === 100)
       expect([first?.key, first?.Extra ?? '']).toEqual([inOrder, expect.not.stringMatching(/filesort|temporary/i)]);
     for (const { table, type } of others)
@@ -180,8 +180,8 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
         expect(type).not.toBe('ALL');
         if (type !== 'system' && type !== 'const') expect([type, key]).not.toContain(null);
       }
-      // An index is walked only in the order of the page, where the limit ends the walk, or for a count that ends by itself.
-      const walked = plan.filter(({ type }) => type === 'index').map(({ key }) => key);
+      // A full index scan occurs only in the sort order, where the limit ends it, or for a bounded count.
+      const fullScans = plan.filter(({ type }) => type === 'index').map(({ key }) => key);
       expect([
         'PRIMARY',
         'ix_name_history_name',
@@ -190,13 +190,13 @@ describe.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)('a page sort
         'ix_decommissioned_at',
         'ix_version_key',
         undefined,
-      ]).toContain(walked[0]);
-      expect(walked.length).toBeLessThanOrEqual(1);
+      ]).toContain(fullScans[0]);
+      expect(fullScans.length).toBeLessThanOrEqual(1);
     }
   });
 });
 
-it('the fleet is counted without a look at all of it', async () => {
+it('counts the fleet without a full scan', async () => {
   stores.database.reads.length = 0;
   const { numbers } = await stores.counter.count();
   expect(numbers).toMatchObject({
@@ -220,7 +220,7 @@ it('the fleet is counted without a look at all of it', async () => {
   }
 });
 
-it('a page of one address by host id begins there at once, and sorts nothing', async () => {
+it('reads a page of one address by host id in index order, without a sort', async () => {
   const { plans } = await plansOf({ ipAddress: '10.0.7.1' }, 'hostId');
   expect(plans).toHaveLength(1);
   expect([plans[0]?.[0]?.key, plans[0]?.[0]?.Extra ?? '']).toEqual([
@@ -229,7 +229,7 @@ it('a page of one address by host id begins there at once, and sorts nothing', a
   ]);
 });
 
-it('several conditions are looked at in one statement', async () => {
+it('counts the matches of several conditions in one statement', async () => {
   const { plans } = await plansOf(
     { connectionState: 'Connected', lifecycle: 'Registered', versionStatus: 'NotSupported' },
     'hostId',
@@ -238,7 +238,7 @@ it('several conditions are looked at in one statement', async () => {
   expect(plans[1]?.[0]?.key).toBe('ix_version_key');
 });
 
-it('a purge plan looks for its candidates along an index, too', async () => {
+it('finds the candidates of a purge plan by index', async () => {
   stores.database.reads.length = 0;
   expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 1_001)).toHaveLength(6);
   for (const { sql, parameters } of stores.database.reads
@@ -259,17 +259,17 @@ describe('a page of two filters with many matches each', () => {
     { possibleDuplicate: true },
     { silentForSeconds: 0 },
   ];
-  /** Nothing is both; and each is many of a fleet of which one half is silent. */
+  /** Matches nothing, although each condition has many matches when half of the fleet is silent. */
   const NOTHING: FleetFilter = { connectionState: 'Connected', silentForSeconds: 3_600 };
-  const half = (by: string): Promise<unknown> =>
+  const shiftHalf = (by: string): Promise<unknown> =>
     stores.testDatabase.write(
       `UPDATE process_server_lease SET last_seen_available_ms = last_seen_available_ms ${by}, expires_available_ms = expires_available_ms ${by} WHERE host_id < '8'`,
     );
-  beforeAll(() => half('- 30000000'));
-  afterAll(() => half('+ 30000000'));
+  beforeAll(() => shiftHalf('- 30000000'));
+  afterAll(() => shiftHalf('+ 30000000'));
 
   it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)(
-    'by %s that nothing matches ends after a bounded number of entries, and the walk after the last',
+    'by %s without matches ends after a bounded number of entries, and pagination after the last entry',
     async (sort) => {
       let position: KeysetPosition | null = null;
       let pages = 0;
@@ -285,12 +285,12 @@ describe('a page of two filters with many matches each', () => {
         position = page.next;
         pages += 1;
       } while (position && pages < 10);
-      expect([pages, position]).toEqual([FLEET / LIMITS.maxScanned + 1, null]); // the last finds nothing left
+      expect([pages, position]).toEqual([FLEET / LIMITS.maxScanned + 1, null]); // the last page is empty
     },
   );
 
   it.each(['hostId', 'friendlyName', 'lastHeartbeat'] as const)(
-    'by %s is found along an index, whatever the pair, and sorted in it',
+    'by %s uses an index in the sort order for every pair',
     async (sort) => {
       for (const [index, one] of MANY.entries()) {
         for (const other of MANY.slice(index + 1)) {

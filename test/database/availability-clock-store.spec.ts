@@ -39,12 +39,12 @@ const AT_ZERO = {
 };
 const row = () => readAvailability(stores.database, stores.clock.now());
 
-describe('the listening row', () => {
-  it('is zero and as of now before anybody has noted', async () => {
+describe('the row of the availability clock', () => {
+  it('reads as zero at the current time before the first record', async () => {
     expect(await row()).toEqual({ ...AT_ZERO, runAheadMs: 0, recordedAt: stores.clock.now() });
   });
 
-  it('begins at zero, also when two replicas note at the same moment', async () => {
+  it('starts at zero, also when two replicas record at the same time', async () => {
     const begun = { availability: { ...AT_ZERO, recordedAt: stores.clock.now() }, outage: null, step: null };
     expect(await Promise.all([record(), record(other)])).toEqual([begun, begun]);
     expect(await stores.testDatabase.count('availability_clock')).toBe(1);
@@ -75,7 +75,7 @@ describe('the listening row', () => {
     if (isOutage) expect(events[0]).toMatchObject({ at: to, actor: 'replica-1' });
   });
 
-  it('never goes back by the note of a replica whose clock is behind', async () => {
+  it('does not go back when a replica with a slow clock records', async () => {
     await record();
     stores.clock.advanceMs(5_000);
     await record();
@@ -85,7 +85,7 @@ describe('the listening row', () => {
     expect(await row()).toEqual(before);
   });
 
-  it('counts a time that two replicas listened to once, and an outage that both end once', async () => {
+  it('counts time that two replicas were available once, and an outage that both end once', async () => {
     await record();
     stores.clock.advanceMs(60_000);
     const [one, two] = await Promise.all([record(), record(other)]);
@@ -96,7 +96,7 @@ describe('the listening row', () => {
   });
 
   it.each(['before it is sent', 'while it is processed', 'before the response'] as const)(
-    'is moved once, with one event, when the connection is cut in the COMMIT %s',
+    'advances once, with one event, when the connection is cut at the COMMIT %s',
     async (cut) => {
       const cutOff = new AvailabilityClockStore(
         stores.connect(proxy.address),
@@ -128,7 +128,7 @@ describe('a wall clock that steps', () => {
     [-7_200_000, 0],
     [500 * 86_400_000, 1_000],
   ])(
-    'by %d ms moves L by %d ms and is one event; nothing is written before the clock has been measured anew',
+    'by %d ms advances the availability clock by %d ms with one event, once the step is confirmed',
     async (stepMs, countedMs) => {
       await record();
       const before = await row();
@@ -159,7 +159,7 @@ describe('a wall clock that steps', () => {
 
 describe('availability', () => {
   it.each(['process_server_lease', 'process_server_health', 'process_server', 'event', 'fleet_counter_delta'])(
-    'is not recorded while %s is locked from outside',
+    'is not recorded while %s is locked',
     async (table) => {
       await record();
       const before = await row();
@@ -178,7 +178,7 @@ describe('availability', () => {
   );
 
   it.each(['process_server_lease', 'process_server_health'])(
-    'is not recorded while heartbeats fail and the rows of %s are locked from outside; of one witness they suffice',
+    'is not recorded while heartbeats fail and the rows of all witnesses in %s are locked',
     async (table) => {
       await record();
       const [one, two] = [await stores.registered(), await stores.registered()];

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { SystemClock } from '@app/platform';
 import { TestCluster } from '../support/test-cluster.js';
 
-/** Larger than two batches. */
+/** More than two batches. */
 const MANY = 1_300;
 
 let cluster: TestCluster;
@@ -16,8 +16,8 @@ beforeEach(async () => {
 });
 afterAll(() => cluster.close());
 
-/** Entries that left a grace ago, written straight into the tables. */
-async function manyDue(): Promise<void> {
+/** Writes entries whose grace period has just ended directly into the tables. */
+async function writeDueEntries(): Promise<void> {
   const left = new Date(cluster.clock.now().getTime() - 300_000);
   const ids = Array.from({ length: MANY }, () => randomUUID());
   await cluster.database.write(
@@ -63,8 +63,8 @@ const rowsLeft = async (): Promise<number[]> =>
     ['process_server', 'process_server_lease', 'process_server_health'].map((table) => cluster.database.count(table)),
   );
 
-it('one pass removes all that is due, however much', async () => {
-  await manyDue();
+it('removes all due entries in one run, in any number', async () => {
+  await writeDueEntries();
   const { removed } = await cluster.replica().cleanUp.run();
   expect(removed).toBe(MANY);
   expect(await rowsLeft()).toEqual([0, 0, 0]);
@@ -74,8 +74,8 @@ it('one pass removes all that is due, however much', async () => {
   ]);
 });
 
-it('a replica that dies in the middle of a pass holds nothing up: the other one removes the rest', async () => {
-  await manyDue();
+it('removes the entries of a replica that died during its run', async () => {
+  await writeDueEntries();
   const dying = await cluster.database.connect();
   await dying.query('START TRANSACTION');
   await dying.query('SELECT host_id FROM process_server_lease ORDER BY host_id LIMIT 500 FOR UPDATE');
@@ -87,8 +87,8 @@ it('a replica that dies in the middle of a pass holds nothing up: the other one 
   expect(await rowsLeft()).toEqual([0, 0, 0]);
 });
 
-it('a failed pass is recorded, reported, and made up for by the next', async () => {
-  await manyDue();
+it('records and reports a failed run, and the next run removes its entries', async () => {
+  await writeDueEntries();
   await cluster.database.write('RENAME TABLE tombstone TO tombstone_away');
   await expect(cluster.replica().cleanUp.run()).rejects.toThrow();
   expect(await rowsLeft()).toEqual([MANY, MANY, MANY]);
@@ -100,7 +100,7 @@ it('a failed pass is recorded, reported, and made up for by the next', async () 
   expect(await rowsLeft()).toEqual([0, 0, 0]);
 });
 
-it('host clocks do not matter: a replica takes its time from the database', async () => {
+it('uses the clock of the database, whatever the clock of the host', async () => {
   const anHourAhead = async (): Promise<{ at: Date; server: string }> => ({
     at: new Date(Date.now() + 3_600_000),
     server: 'a',

@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
-/** Writes what no call writes: without the checks of foreign keys. */
+/** Writes rows that contradict each other, without foreign key checks. */
 async function damage(statements: readonly string[], hostId: string): Promise<void> {
   const connection = await stores.testDatabase.connect();
   await connection.query('SET SESSION foreign_key_checks = 0');
@@ -27,11 +27,11 @@ interface DamageCase {
   readonly what: string;
   readonly statements: readonly string[];
   readonly kinds: readonly InconsistencyKind[];
-  /** The highest generation that the rows name; the entry was registered twice. */
+  /** The highest generation of the damaged rows. The entry was registered twice. */
   readonly generation: number;
 }
 
-/** Each done to an entry of generation 2. */
+/** Kinds of damage to an entry of generation 2. */
 const OF_AN_ENTRY: readonly DamageCase[] = [
   {
     what: 'no lease',
@@ -78,7 +78,7 @@ const OF_AN_ENTRY: readonly DamageCase[] = [
     generation: 2,
   },
   {
-    what: 'a removal that the lease does not know of',
+    what: 'a decommission without a retired lease',
     statements: [
       "UPDATE process_server SET decommissioned_at = '2026-11-23', remove_by = '2026-11-24' WHERE host_id = ?",
     ],
@@ -88,7 +88,7 @@ const OF_AN_ENTRY: readonly DamageCase[] = [
   { what: 'an earlier tombstone', statements: [INSERT_TOMBSTONE(1)], kinds: ['entry_with_tombstone'], generation: 2 },
   { what: 'a later tombstone', statements: [INSERT_TOMBSTONE(4)], kinds: ['entry_with_tombstone'], generation: 4 },
   {
-    what: 'an entry row alone',
+    what: 'only its entry row',
     statements: ['process_server_lease', 'process_server_health', 'process_server_name_history'].map(
       (table) => `DELETE FROM ${table} WHERE host_id = ?`,
     ),
@@ -97,7 +97,7 @@ const OF_AN_ENTRY: readonly DamageCase[] = [
   },
 ];
 
-/** The rows of an entry whose row in `process_server` is gone. */
+/** Rows without their row in `process_server`. */
 const WITHOUT_AN_ENTRY: DamageCase = {
   what: 'rows without an entry',
   statements: ['DELETE FROM process_server WHERE host_id = ?'],
@@ -122,14 +122,14 @@ const check = (): Promise<ConsistencyReport> =>
   ).run();
 const foundBy = async (): Promise<Record<string, number>> => Object.fromEntries((await check()).found);
 
-/** Every row fits the others: what each test ends with. */
+/** Expects rows without contradictions, at the end of each test. */
 async function expectWhole(): Promise<void> {
   expect(await foundBy()).toEqual({});
   expect(await stores.testDatabase.counterErrors()).toEqual([]);
 }
 
 describe.each(EVERY_CASE)('a host with $what', (example) => {
-  it('is registered again, with the generation after the highest, and is whole', async () => {
+  it('registers again with the generation after the highest, and is consistent', async () => {
     const { hostId } = await damagedServer(example);
     const { generation, credential } = await stores.register(hostId);
     expect(generation).toBe(example.generation + 1);
@@ -153,7 +153,7 @@ describe.each(EVERY_CASE)('a host with $what', (example) => {
     await expectWhole();
   });
 
-  it('does not keep those who register at the same moment from it', async () => {
+  it('does not affect concurrent registrations', async () => {
     const { hostId } = await damagedServer(example);
     const responses = await Promise.all([hostId, randomUUID(), randomUUID()].map((one) => stores.register(one)));
     expect(responses.map(({ generation }) => generation)).toEqual([example.generation + 1, 1, 1]);
@@ -162,7 +162,7 @@ describe.each(EVERY_CASE)('a host with $what', (example) => {
 });
 
 describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
-  it('is purged by the generation that lists show, and leaves a tombstone of the highest', async () => {
+  it('is purged by the listed generation, and leaves a tombstone of the highest generation', async () => {
     const { hostId } = await damagedServer(example);
     await stores.purge({ hostId, generation: 2 }, { force: true });
     expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
@@ -173,12 +173,12 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
     expect((await stores.register(hostId)).generation).toBe(example.generation + 1);
   });
 
-  it('is decommissioned, and removed when that is due', async () => {
+  it('is decommissioned, and removed once due', async () => {
     const { hostId } = await damagedServer(example);
     const outcome = await codeOf(stores.decommission({ hostId }));
     expect(['process_server_disconnected', null]).toContain(outcome);
     if (outcome === null) {
-      await check(); // one that was leaving already is not written by the call
+      await check(); // a request on an entry that is already decommissioned writes nothing
       await stores.advance(900);
       await new CleanUp(
         stores.removals,
@@ -193,7 +193,7 @@ describe.each(OF_AN_ENTRY)('an entry with $what', (example) => {
 });
 
 describe('the consistency check', () => {
-  it('finds nothing in a fleet that is whole, and writes nothing', async () => {
+  it('finds nothing in a consistent fleet, and writes nothing', async () => {
     await stores.registered();
     await stores.decommissioned();
     await stores.purge(await stores.registered(), { force: true });
@@ -203,7 +203,7 @@ describe('the consistency check', () => {
     expect([await stores.contents(), await stores.testDatabase.count('event')]).toEqual([before, events]);
   });
 
-  it.each(EVERY_CASE)('finds $what, and repairs it with an event', async (example) => {
+  it.each(EVERY_CASE)('finds $what and repairs it, with an event', async (example) => {
     const { hostId } = await damagedServer(example);
     const { found, repaired } = await check();
     expect([Object.fromEntries(found), repaired]).toEqual([
@@ -217,7 +217,7 @@ describe('the consistency check', () => {
     expect(await stores.rowsOf(hostId)).toEqual(expected);
   });
 
-  it('has a process server register again whose credential may be lost, and leaves the others alone', async () => {
+  it('revokes a credential that may be lost, and no other', async () => {
     const [lost, later] = [
       await damagedServer(OF_AN_ENTRY[0] as DamageCase),
       await damagedServer(OF_AN_ENTRY[5] as DamageCase),
@@ -227,7 +227,7 @@ describe('the consistency check', () => {
     expect(await stores.outcomes(stores.heartbeat({ ...later, generation: 5 }))).toEqual(['accepted']);
   });
 
-  it('repairs a tally that is wrong once, by whichever replica, with an event', async () => {
+  it('repairs wrong counters once, on any replica, with an event', async () => {
     await stores.registered();
     await stores.registered({ agentVersion: '9.62.0.0' });
     await stores.decommissioned();
@@ -243,7 +243,7 @@ describe('the consistency check', () => {
     ).toHaveLength(1);
   });
 
-  it('looks at a fleet in ranges, and finds what is at their edges', async () => {
+  it('scans the fleet in ranges, and finds damage at their edges', async () => {
     const servers = await Promise.all(Array.from({ length: 7 }, () => stores.registered()));
     const inOrder = servers.map(({ hostId }) => hostId).sort();
     for (const hostId of inOrder) await damage(['DELETE FROM process_server_health WHERE host_id = ?'], hostId);
@@ -257,7 +257,7 @@ describe('the consistency check', () => {
     expect(found).toEqual(inOrder);
   });
 
-  it('by two replicas at once repairs a host once', async () => {
+  it('repairs a host once when two replicas check at the same time', async () => {
     const { hostId } = await damagedServer(OF_AN_ENTRY[4] as DamageCase);
     await Promise.all([check(), check()]);
     expect((await stores.eventKinds(hostId)).filter((kind) => kind === 'inconsistency_repaired')).toHaveLength(1);
@@ -266,7 +266,7 @@ describe('the consistency check', () => {
 });
 
 describe('the clean-up', () => {
-  it('removes the other due entries when the rows of one contradict each other', async () => {
+  it('removes the other due entries when the rows of one entry contradict each other', async () => {
     const damaged = await stores.decommissioned();
     const due = await stores.decommissioned();
     await damage(['UPDATE process_server_lease SET retired = 0 WHERE host_id = ?'], damaged.hostId);
@@ -287,7 +287,7 @@ describe('the clean-up', () => {
 });
 
 describe('a heartbeat', () => {
-  it('of a host whose rows are without an entry gets the instruction to register again', async () => {
+  it('of a host without an entry row is rejected as not found', async () => {
     const server = await damagedServer(WITHOUT_AN_ENTRY);
     expect(await stores.outcomes(stores.heartbeat(server))).toEqual(['process_server_not_found']);
   });

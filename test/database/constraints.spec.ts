@@ -11,9 +11,9 @@ afterAll(() => stores.close());
 
 const CHILDREN = ['process_server_lease', 'process_server_health', 'process_server_name_history'] as const;
 const NO_PARENT_ROW = { errno: 1452 };
-const A_CHILD_ROW_IS_LEFT = { errno: 1451 };
+const CHILD_ROW_EXISTS = { errno: 1451 };
 
-describe('the database itself refuses', () => {
+describe('the database rejects', () => {
   it('a lease without its process server', async () => {
     const { hostId } = await stores.registered();
     const lease = { ...(await stores.lease({ hostId })), host_id: randomUUID() };
@@ -35,13 +35,13 @@ describe('the database itself refuses', () => {
     ).rejects.toMatchObject(NO_PARENT_ROW);
   });
 
-  it.each(CHILDREN)('to drop a process server whose row in %s is left', async (left) => {
+  it.each(CHILDREN)('the deletion of a process server that has a row in %s', async (left) => {
     const { hostId } = await stores.registered();
     for (const table of CHILDREN)
       if (table !== left) await stores.testDatabase.write('DELETE FROM ?? WHERE host_id = ?', [table, hostId]);
     await expect(
       stores.testDatabase.write('DELETE FROM process_server WHERE host_id = ?', [hostId]),
-    ).rejects.toMatchObject(A_CHILD_ROW_IS_LEFT);
+    ).rejects.toMatchObject(CHILD_ROW_EXISTS);
   });
 
   it.each(['process_server', 'process_server_lease', 'process_server_health', 'tombstone'])(
@@ -57,7 +57,7 @@ describe('the database itself refuses', () => {
     },
   );
 
-  it('a second clock row, a second passphrase of the same hash, and two API keys of one name', async () => {
+  it('a second clock row, a second passphrase with the same hash and a second API key with the same name', async () => {
     const hash = Buffer.alloc(32, 1);
     const at = stores.clock.now();
     const passphrase = (): Promise<number> =>
@@ -83,7 +83,7 @@ describe('the database itself refuses', () => {
   });
 });
 
-it('every table of the fleet has a primary key, as a cluster needs it', async () => {
+it('has a primary key in every table, as a cluster requires', async () => {
   const tables = await stores.testDatabase.rows<{ name: string; keys_: number }>(
     `SELECT t.TABLE_NAME AS name, COUNT(c.CONSTRAINT_NAME) AS keys_
        FROM information_schema.TABLES AS t

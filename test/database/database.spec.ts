@@ -35,8 +35,8 @@ afterAll(async () => {
 
 const CUTS: readonly Cut[] = ['before it is sent', 'while it is processed', 'before the response'];
 
-describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
-  it('a first registration exists exactly once, with one event, and with the credential of the answer', async () => {
+describe.each(CUTS)('when the connection is cut at a COMMIT, %s,', (cut) => {
+  it('a first registration exists exactly once, with one event and the returned credential', async () => {
     const hostId = randomUUID();
     proxy.cutNextCommit(cut);
     const before = proxy.cuts;
@@ -52,7 +52,7 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     );
   });
 
-  it('a registration again makes one generation, with the credential of the answer', async () => {
+  it('a repeated registration creates one generation, with the returned credential', async () => {
     const { hostId } = await stores.registered();
     proxy.cutNextCommit(cut);
     const { generation, credential } = await stores.register(hostId, {}, stores.registryOn(database));
@@ -63,7 +63,7 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     );
   });
 
-  it('a registration over a tombstone makes one generation', async () => {
+  it('a registration over a tombstone creates one generation', async () => {
     const server = await stores.registered();
     await stores.purge(server, { force: true });
     proxy.cutNextCommit(cut);
@@ -72,7 +72,7 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged_by_force', 'registered']);
   });
 
-  it('a purge removes once, with one event', async () => {
+  it('a purge removes the entry once, with one event', async () => {
     const server = await stores.registered();
     await stores.advance(180);
     proxy.cutNextCommit(cut);
@@ -82,7 +82,7 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged']);
   });
 
-  it('a new API key is made once, with one event, and lets in whoever has the secret of the answer', async () => {
+  it('an API key is created once, with one event, and the returned key is valid', async () => {
     const [caller, name] = [`caller ${randomUUID()}`, `key ${randomUUID()}`];
     await stores.testDatabase.write(
       "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, ?, ?, ?, 'admin', NOW(3))",
@@ -100,14 +100,14 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect((await stores.testDatabase.rows('SELECT id FROM event WHERE actor = ?', [actor.name])).length).toBe(1);
   });
 
-  it('a decommissioning marks once, with one event', async () => {
+  it('a decommission is written once, with one event', async () => {
     const server = await stores.registered();
     proxy.cutNextCommit(cut);
     await stores.decommission(server, stores.registryOn(database));
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
-  it('a group of registrations makes one generation each, with the credentials of the answers, and waits for what may still be under way', async () => {
+  it('a batch of registrations creates one generation each, with the returned credentials, and waits for the pending COMMIT', async () => {
     const [again, newcomer] = [(await stores.registered()).hostId, randomUUID()];
     database.statements.length = 0;
     proxy.cutNextCommit(cut);
@@ -132,7 +132,7 @@ describe.each(CUTS)('when the connection is cut in a COMMIT, %s,', (cut) => {
     expect([first, later.includes(true)]).toEqual([true, false]);
   });
 
-  it('the heartbeat that ends a silence is accepted, with one event', async () => {
+  it('a heartbeat that ends a silence is accepted, with one event', async () => {
     const server = await stores.registered();
     await stores.advance(180);
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites);
@@ -155,7 +155,7 @@ describe.each([
   [1105, true],
   [1105, false],
 ])('when COMMIT fails with error %d, committed: %s,', (errno, committed) => {
-  it('a registration is made once, with one event and the credential of the answer', async () => {
+  it('a registration exists once, with one event and the returned credential', async () => {
     const hostId = randomUUID();
     proxy.failNextCommit({ errno, committed });
     const before = proxy.cuts;
@@ -176,7 +176,7 @@ describe.each([
   [1213, true],
   [1213, false],
 ])('when COMMIT of heartbeats fails with error %d, committed: %s,', (errno, committed) => {
-  it('a group of heartbeats with news is accepted and written, with its events', async () => {
+  it('a batch of changed heartbeats is accepted and written, with its events', async () => {
     const servers = [await stores.registered(), await stores.registered()];
     await stores.advance(180);
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites);
@@ -196,7 +196,7 @@ describe.each([
 });
 
 describe('a transaction', () => {
-  it('sends the statements of a group in one round trip; on a cluster node, where that is not safe, each in its own', async () => {
+  it('sends the statements of a batch in one round trip; on a cluster node in separate round trips', async () => {
     const server = await stores.registered();
     const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites);
     await leases.writeBatch([stores.heartbeat(server)], () => ({ at: stores.clock.now(), availableMs: 0 }), 5_000);
@@ -212,7 +212,7 @@ describe('a transaction', () => {
     );
   });
 
-  it('of a deadlock made on purpose is run again, whole', async () => {
+  it('runs again completely after a deadlock', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
     const crossing = stores.connect();
     let arrived = 0;
@@ -236,7 +236,7 @@ describe('a transaction', () => {
     expect((await stores.lease(other))?.['assigned_interval_seconds']).toBe(32);
   });
 
-  it('that throws leaves nothing behind, and its connection is as good as before', async () => {
+  it('that throws writes nothing, and its connection is usable', async () => {
     const server = await stores.registered();
     const before = await stores.contents();
     const work = database.transaction(async (transaction) => {
@@ -248,7 +248,7 @@ describe('a transaction', () => {
     expect(await database.rows('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it('with an error in its statement is not run again', async () => {
+  it('with an invalid statement does not run again', async () => {
     let attempts = 0;
     const work = database.transaction((transaction) => {
       attempts += 1;
@@ -258,7 +258,7 @@ describe('a transaction', () => {
     expect(attempts).toBe(1);
   });
 
-  it('counts the rows that it matched, also where nothing changed', async () => {
+  it('counts matched rows, also if unchanged', async () => {
     const server = await stores.registered();
     const again = (): Promise<number> =>
       database.transaction((transaction) =>
@@ -267,7 +267,7 @@ describe('a transaction', () => {
     expect([await again(), await again()]).toEqual([1, 1]);
   });
 
-  it('runs in a session that is strict, in UTC, and reads what is committed', async () => {
+  it('runs in a strict session in UTC with READ COMMITTED', async () => {
     const [session] = await database.rows<Record<string, string>>(
       'SELECT @@SESSION.time_zone AS zone, @@SESSION.sql_mode AS mode, @@SESSION.innodb_lock_wait_timeout AS wait',
     );
@@ -290,29 +290,29 @@ describe('a transaction', () => {
     });
   });
 
-  it('that has taken longer than 5 s is not committed', async () => {
+  it('that takes longer than 5 s is not committed', async () => {
     const server = await stores.registered();
     const before = await stores.contents();
-    const passMs = movedTime();
+    const advanceMs = adjustableTime();
     const work = database.transaction(async (transaction) => {
       await transaction.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [server.hostId]);
-      passMs(5_000);
+      advanceMs(5_000);
     });
     expect(await codeOf(work)).toBe('database_unavailable');
     expect(await stores.contents()).toEqual(before);
   });
 });
 
-/** Real time that a test can push on. */
-function movedTime(): (ms: number) => void {
+/** Real time that a test can advance. */
+function adjustableTime(): (ms: number) => void {
   const real = performance.now.bind(performance);
   let aheadMs = 0;
   jest.spyOn(performance, 'now').mockImplementation(() => real() + aheadMs);
   return (ms) => void (aheadMs += ms);
 }
 
-describe('a database where nothing listens', () => {
-  async function nobody(randomness: Randomness): Promise<Database> {
+describe('an unreachable database', () => {
+  async function unreachable(randomness: Randomness): Promise<Database> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
@@ -323,13 +323,13 @@ describe('a database where nothing listens', () => {
     });
   }
 
-  it('is tried for 5 s, and then is unavailable', async () => {
-    const passMs = movedTime();
+  it('is retried for 5 s and then reported as unavailable', async () => {
+    const advanceMs = adjustableTime();
     let pauses = 0;
-    const absent = await nobody({
+    const absent = await unreachable({
       random: () => {
         pauses += 1;
-        passMs(1_300);
+        advanceMs(1_300);
         return 0;
       },
     });

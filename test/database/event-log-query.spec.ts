@@ -21,7 +21,7 @@ interface Written {
   readonly actor?: string;
 }
 
-const instantOf = (ageMs: number): Date => new Date(stores.clock.now().getTime() - ageMs);
+const timestampOf = (ageMs: number): Date => new Date(stores.clock.now().getTime() - ageMs);
 
 async function write({
   ageMs,
@@ -32,7 +32,7 @@ async function write({
 }: Written): Promise<string> {
   await stores.testDatabase.write(
     'INSERT INTO event (id, at, kind, host_id, generation, actor, detail) VALUES (?, ?, ?, ?, 1, ?, ?)',
-    [id, instantOf(ageMs), kind, hostId, actor, '{"a":[1,null]}'],
+    [id, timestampOf(ageMs), kind, hostId, actor, '{"a":[1,null]}'],
   );
   return id;
 }
@@ -58,40 +58,34 @@ async function paginate(
   return seen;
 }
 
-describe('a walk through the log', () => {
-  it.each([1, 2, 3, 7, 100])(
-    'in pages of %d shows each settled event once, oldest first, those of one instant by id',
-    async (limit) => {
-      const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
-      for (const [number, id] of [...ids.entries()].reverse())
-        await write({ ageMs: 60_000 - Math.floor(number / 3), id });
-      expect((await paginate({}, limit)).map(({ id }) => id)).toEqual(ids);
-    },
-  );
+describe('pagination of the event log', () => {
+  it.each([1, 2, 3, 7, 100])('in pages of %d returns each event once, oldest first, then by id', async (limit) => {
+    const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
+    for (const [number, id] of [...ids.entries()].reverse())
+      await write({ ageMs: 60_000 - Math.floor(number / 3), id });
+    expect((await paginate({}, limit)).map(({ id }) => id)).toEqual(ids);
+  });
 
-  it.each([1, 2, 3, 7, 100])(
-    'newest first in pages of %d shows the same in the other order, from the newest on',
-    async (limit) => {
-      const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
-      for (const [number, id] of ids.entries()) await write({ ageMs: 60 - Math.floor(number / 3), id });
-      expect((await paginate({}, limit, 'newest')).map(({ id }) => id)).toEqual([...ids].reverse());
-    },
-  );
+  it.each([1, 2, 3, 7, 100])('newest first in pages of %d returns the reverse order', async (limit) => {
+    const ids = Array.from({ length: 7 }, () => randomUUID()).sort();
+    for (const [number, id] of ids.entries()) await write({ ageMs: 60 - Math.floor(number / 3), id });
+    expect((await paginate({}, limit, 'newest')).map(({ id }) => id)).toEqual([...ids].reverse());
+  });
 
-  it('newest first can begin with a page of none, and is not followed', async () => {
+  it('newest first can start with an empty page, and has no tail position', async () => {
     const id = await write({ ageMs: 0 });
-    const { items, next, tail: follow } = await stores.events.fetchPage({}, 0, null, 'newest');
-    expect([items, follow]).toEqual([[], null]);
+    const { items, next, tail } = await stores.events.fetchPage({}, 0, null, 'newest');
+    expect([items, tail]).toEqual([[], null]);
     expect((await stores.events.fetchPage({}, 1, next, 'newest')).items.map((event) => event.id)).toEqual([id]);
   });
 
-  it('shows an event as it was written', async () => {
+  it('returns an event as written', async () => {
     const [id, hostId] = [randomUUID(), randomUUID()];
     await write({ ageMs: 60_000, id, hostId, kind: 'purged_by_force' });
     expect(await paginate({}, 10)).toEqual([
       {
         id,
-        at: instantOf(60_000),
+        at: timestampOf(60_000),
         kind: 'purged_by_force',
         hostId,
         generation: 1,
@@ -103,7 +97,7 @@ describe('a walk through the log', () => {
     ]);
   });
 
-  it('shows what the filter asks for', async () => {
+  it('returns the events that match the filter', async () => {
     const hostId = randomUUID();
     const mine = await write({ ageMs: 50_000, hostId });
     const purged = await write({ ageMs: 40_000, hostId, kind: 'purged', actor: 'bert' });
@@ -115,14 +109,14 @@ describe('a walk through the log', () => {
     expect(await found({ hostId, kinds: ['purged', 'registered'] })).toEqual([mine, purged]);
     expect(await found({ actor: 'bert' })).toEqual([purged]);
     expect(await found({ hostId, kind: 'purged', actor: 'anna' })).toEqual([]);
-    expect(await found({ from: instantOf(40_000) })).toEqual([purged, elsewhere]);
-    expect(await found({ to: instantOf(40_000) })).toEqual([mine]);
-    expect(await found({ from: instantOf(40_000), to: instantOf(30_000) })).toEqual([purged]);
+    expect(await found({ from: timestampOf(40_000) })).toEqual([purged, elsewhere]);
+    expect(await found({ to: timestampOf(40_000) })).toEqual([mine]);
+    expect(await found({ from: timestampOf(40_000), to: timestampOf(30_000) })).toEqual([purged]);
   });
 });
 
 describe('the filter by actor', () => {
-  it('is exact: another spelling is another actor', async () => {
+  it('is exact: another spelling matches another actor', async () => {
     const spellings = ['operator:anna', 'operator:Anna', 'operator:ánna', 'OPERATOR:ANNA'];
     const ids: string[] = [];
     for (const actor of spellings) ids.push(await write({ ageMs: 60_000, actor }));
@@ -130,10 +124,10 @@ describe('the filter by actor', () => {
       expect((await paginate({ actor }, 10)).map(({ id }) => id)).toEqual([ids[number]]);
   });
 
-  it('walks along an index of its own: nothing is sorted, and nothing of another is looked at', async () => {
+  it('uses its own index, without a sort', async () => {
     const rows = Array.from({ length: 2_000 }, (_, number) => [
       randomUUID(),
-      instantOf(60_000 + number),
+      timestampOf(60_000 + number),
       'registered',
       number % 100 ? 'process-server' : 'operator:anna',
       '{}',
@@ -154,13 +148,13 @@ describe('the filter by actor', () => {
   });
 });
 
-describe('a page of the log, in either order', () => {
+describe('a page of the event log, in either order', () => {
   const HOST = randomUUID();
-  /** Many of one kind and of one host, as an agent that restarts in a loop leaves them. */
+  /** Many events of one kind and host, as from an agent that restarts in a loop. */
   const fill = async (): Promise<void> => {
     const rows = Array.from({ length: 4_000 }, (_, number) => [
       randomUUID(),
-      instantOf(60_000 + number),
+      timestampOf(60_000 + number),
       number % 400 ? 'registered_again' : 'refused_version',
       number % 4 ? HOST : randomUUID(),
       'a',
@@ -170,23 +164,23 @@ describe('a page of the log, in either order', () => {
     await stores.testDatabase.rows('ANALYZE TABLE event');
   };
 
-  it('is read along an index, forwards or backwards, and nothing is sorted', async () => {
+  it('uses an index forwards or backwards, without a sort', async () => {
     await fill();
     const cases: [EventFilter, string][] = [
       [{ hostId: HOST }, 'ix_host'],
-      [{ hostId: HOST, from: instantOf(70_000), to: instantOf(60_100) }, 'ix_host'],
+      [{ hostId: HOST, from: timestampOf(70_000), to: timestampOf(60_100) }, 'ix_host'],
       [{ hostId: HOST, kind: 'refused_version' }, 'ix_host'],
       [
-        { hostId: HOST, kinds: ['refused_version', 'refused_host_id_conflict'], from: instantOf(86_400_000) },
+        { hostId: HOST, kinds: ['refused_version', 'refused_host_id_conflict'], from: timestampOf(86_400_000) },
         'ix_host',
       ],
       [{ kind: 'refused_version' }, 'ix_kind'],
       [{}, 'ix_at'],
-      [{ from: instantOf(63_000) }, 'ix_at'],
+      [{ from: timestampOf(63_000) }, 'ix_at'],
     ];
     for (const sortOrder of ['oldest', 'newest'] as const) {
       for (const [filter, index] of cases) {
-        for (const position of [null, { at: instantOf(62_000).toISOString(), id: LAST_ID }]) {
+        for (const position of [null, { at: timestampOf(62_000).toISOString(), id: LAST_ID }]) {
           stores.database.reads.length = 0;
           await stores.events.fetchPage(filter, 100, position, sortOrder);
           const [{ sql, parameters } = { sql: '', parameters: [] }] = stores.database.reads;
@@ -205,49 +199,49 @@ describe('a page of the log, in either order', () => {
   });
 });
 
-describe('the place to read on from', () => {
-  const settled = (): EventPosition => ({ at: instantOf(10_000).toISOString(), id: LAST_ID });
+describe('the tail position', () => {
+  const visibleUntil = (): EventPosition => ({ at: timestampOf(10_000).toISOString(), id: LAST_ID });
 
   it.each([
     [10_001, false],
     [10_000, true],
     [9_999, true],
     [0, true],
-  ])('after an event %d ms old is held back: %s', async (ageMs, withheld) => {
+  ])('after an event of age %d ms is limited by the visibility lag: %s', async (ageMs, isLimited) => {
     const id = await write({ ageMs });
-    const { tail: follow, next, asOf } = await stores.events.fetchPage({}, 10, null);
-    expect(follow).toEqual(withheld ? settled() : { at: instantOf(ageMs).toISOString(), id });
+    const { tail, next, asOf } = await stores.events.fetchPage({}, 10, null);
+    expect(tail).toEqual(isLimited ? visibleUntil() : { at: timestampOf(ageMs).toISOString(), id });
     expect([next, asOf]).toEqual([null, stores.clock.now()]);
   });
 
-  it('of an empty log is ten seconds ago', async () => {
+  it('of an empty log is ten seconds in the past', async () => {
     expect(await stores.events.fetchPage({}, 10, null)).toEqual({
       items: [],
       next: null,
-      tail: settled(),
+      tail: visibleUntil(),
       asOf: stores.clock.now(),
     });
   });
 
-  it('stays where it was when nothing came', async () => {
-    const position = { at: instantOf(60_000).toISOString(), id: randomUUID() };
+  it('stays unchanged without new events', async () => {
+    const position = { at: timestampOf(60_000).toISOString(), id: randomUUID() };
     expect((await stores.events.fetchPage({}, 10, position)).tail).toEqual(position);
   });
 
-  it('is never within the last 10 s, wherever a page ends', async () => {
+  it('is never within the last 10 s', async () => {
     for (const ageMs of [30_000, 20_000, 10_000, 5_000, 0]) await write({ ageMs });
     for (const limit of [1, 2, 3, 4]) {
       const { next } = await stores.events.fetchPage({}, limit, null);
-      expect(next && next.at <= settled().at).toBe(true);
+      expect(next && next.at <= visibleUntil().at).toBe(true);
     }
   });
 
-  it('lets nobody who follows miss an event that was committed late', async () => {
+  it('lets no reader miss an event that was committed late', async () => {
     const early = await write({ ageMs: 0 });
     const first = await stores.events.fetchPage({}, 10, null);
     expect(first.items.map(({ id }) => id)).toEqual([early]);
     stores.clock.advanceMs(4_000);
-    // Its transaction began before the event above, and took its time.
+    // Its transaction began before the event above and committed later.
     const late = await write({ ageMs: 4_500 });
     const second = await stores.events.fetchPage({}, 10, first.tail);
     expect(second.items.map(({ id }) => id)).toEqual([late, early]);
@@ -278,7 +272,7 @@ describe('a wall clock that has stepped back two hours', () => {
   };
   const idsOf = ({ items }: { items: readonly FleetEvent[] }): string[] => items.map(({ id }) => id);
 
-  it('lets no reader that follows miss what happens after it', async () => {
+  it('lets no reader miss events after the step', async () => {
     const before = await write({ ageMs: 20_000 });
     const first = await events.fetchPage({}, 10, null);
     expect(idsOf(first)).toEqual([before]);
@@ -292,16 +286,16 @@ describe('a wall clock that has stepped back two hours', () => {
     expect(idsOf(await events.fetchPage({}, 10, second.tail))).toEqual([after, later]);
   });
 
-  it('nor one that asks only once the clock has passed its place again', async () => {
+  it('lets a reader that returns after the clock has passed its position miss no event', async () => {
     await write({ ageMs: 20_000 });
-    const { tail: follow } = await events.fetchPage({}, 10, null);
+    const { tail } = await events.fetchPage({}, 10, null);
     step();
     const after = await write({ ageMs: 0 });
     stores.clock.advanceMs(BACK_MS + 60_000);
-    expect(idsOf(await events.fetchPage({}, 10, follow))).toContain(after);
+    expect(idsOf(await events.fetchPage({}, 10, tail))).toContain(after);
   });
 
-  it('and one that began after it goes on as ever', async () => {
+  it('does not affect a reader that started after the step', async () => {
     step();
     const one = await write({ ageMs: 20_000 });
     const first = await events.fetchPage({}, 10, null);
@@ -309,12 +303,12 @@ describe('a wall clock that has stepped back two hours', () => {
     expect([idsOf(first), idsOf(await events.fetchPage({}, 10, first.tail))]).toEqual([[one], [two]]);
   });
 
-  it('makes an export that begins where the one before ended begin before the step', () => {
-    const until = instantOf(10_000);
+  it('moves the start of the next export before the step', () => {
+    const until = timestampOf(10_000);
     expect(events.resumeAt(until, stores.clock.now())).toEqual(until);
     step();
-    expect(events.resumeAt(until, stores.clock.now())).toEqual(instantOf(10_000));
+    expect(events.resumeAt(until, stores.clock.now())).toEqual(timestampOf(10_000));
     stores.clock.advanceMs(60_000);
-    expect(events.resumeAt(instantOf(30_000), stores.clock.now())).toEqual(instantOf(30_000));
+    expect(events.resumeAt(timestampOf(30_000), stores.clock.now())).toEqual(timestampOf(30_000));
   });
 });

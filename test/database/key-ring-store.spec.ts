@@ -12,18 +12,18 @@ const actor = { name: 'operator:admin', address: '192.0.2.7', requestId: 'reques
 let stores: TestStores;
 let one: KeyRingStore;
 let other: KeyRingStore;
-let keeper: KeyService;
+let keyService: KeyService;
 const file = new InMemoryPassphraseFile();
 beforeAll(async () => {
   stores = await TestStores.open();
   one = new KeyRingStore(stores.database, stores.clock, stores.identifiers);
   other = new KeyRingStore(stores.connect(), stores.clock, stores.identifiers);
-  keeper = new KeyService(one, new RandomSecretGenerator(), file, stores.identifiers, stores.clock, 86_400);
+  keyService = new KeyService(one, new RandomSecretGenerator(), file, stores.identifiers, stores.clock, 86_400);
 });
 beforeEach(async () => {
   for (const table of ['shared_secret', 'passphrase', 'api_key', 'event'])
     await stores.testDatabase.write('DELETE FROM ??', [table]);
-  // The key of whoever asks, behind all others in the list.
+  // The key of the caller, last in the list.
   await stores.testDatabase.write(
     "INSERT INTO api_key (id, name, name_key, hash, role, created_at) VALUES (?, 'admin', 'admin', ?, 'operator', NOW(3))",
     ['f'.repeat(36), randomBytes(32)],
@@ -35,7 +35,7 @@ const make = (
   name: string,
   role: Role = 'reader',
   expiresAt: Date | null = null,
-): Promise<{ apiKey: ApiKey; key: string }> => keeper.createApiKey({ name, role, expiresAt, actor });
+): Promise<{ apiKey: ApiKey; key: string }> => keyService.createApiKey({ name, role, expiresAt, actor });
 const outcomes = async (works: readonly Promise<unknown>[]): Promise<string[]> =>
   (await Promise.allSettled(works))
     .map((outcome) => (outcome.status === 'fulfilled' ? 'done' : String((outcome.reason as Error).message)))
@@ -44,31 +44,36 @@ const kinds = async (): Promise<string[]> =>
   (await stores.testDatabase.rows<{ kind: string }>('SELECT kind FROM event ORDER BY id')).map(({ kind }) => kind);
 
 describe('an API key', () => {
-  it('lets in whoever has it until it is revoked', async () => {
+  it('is valid until it is revoked', async () => {
     const { apiKey, key } = await make('portal');
     expect(await other.findValidApiKey(sha256(key))).toEqual({ keyId: apiKey.keyId, name: 'portal', role: 'reader' });
-    await keeper.revokeApiKey(apiKey.keyId, actor);
+    await keyService.revokeApiKey(apiKey.keyId, actor);
     expect(await other.findValidApiKey(sha256(key))).toBeNull();
     expect(await kinds()).toEqual(['api_key_created', 'api_key_revoked']);
   });
 
-  it('of one name is made once, whoever asks at the same moment, and however the name is written', async () => {
+  it('is created once for a name, for concurrent requests and any letter case', async () => {
     const hash = (): { id: string; hash: string; prefix: string } => ({
       id: stores.identifiers.newId(stores.clock.now()),
       hash: randomBytes(32).toString('hex'),
       prefix: 'csk_',
     });
-    const asked = ['portal', 'Portal', 'PORTAL', 'portal'].map(
+    const requests = ['portal', 'Portal', 'PORTAL', 'portal'].map(
       (name, index) =>
         [one, other][index % 2]?.change(actor, { name }, (locked) =>
           createApiKey({ name, role: 'reader', expiresAt: null, actor }, hash(), locked),
-        ) ?? Promise.reject(new Error('nobody')),
+        ) ?? Promise.reject(new Error('no replica')),
     );
-    expect(await outcomes(asked)).toEqual(['api_key_name_taken', 'api_key_name_taken', 'api_key_name_taken', 'done']);
+    expect(await outcomes(requests)).toEqual([
+      'api_key_name_taken',
+      'api_key_name_taken',
+      'api_key_name_taken',
+      'done',
+    ]);
     expect([await stores.testDatabase.count('api_key'), await kinds()]).toEqual([2, ['api_key_created']]);
   });
 
-  it('is not refused as known already by an attempt that found the one before it still under way: that one has the answer', async () => {
+  it('is returned when a retry finds the commit of the pending attempt', async () => {
     const database = stores.connect();
     const whole = database.transaction.bind(database);
     database.transaction = async (work, options) => {
@@ -76,7 +81,7 @@ describe('an API key', () => {
       await whole(async (transaction) => expect(work(transaction, true)).rejects.toThrow(OptimisticLockError));
       return response;
     };
-    const unlucky = new KeyService(
+    const retried = new KeyService(
       new KeyRingStore(database, stores.clock, stores.identifiers),
       new RandomSecretGenerator(),
       file,
@@ -84,30 +89,30 @@ describe('an API key', () => {
       stores.clock,
       86_400,
     );
-    const { key } = await unlucky.createApiKey({ name: 'portal', role: 'reader', expiresAt: null, actor });
+    const { key } = await retried.createApiKey({ name: 'portal', role: 'reader', expiresAt: null, actor });
     expect(await other.findValidApiKey(sha256(key))).toMatchObject({ name: 'portal' });
     expect(await kinds()).toEqual(['api_key_created']);
   });
 
-  it('of the last admin stays, also when two of them revoke each other at the same moment', async () => {
+  it('of the last admin is not revoked, even if two admins revoke each other at the same time', async () => {
     for (let round = 0; round < 10; round += 1) {
       await stores.testDatabase.write("DELETE FROM api_key WHERE role = 'admin'");
-      const made = [await make('anna', 'admin'), await make('berta', 'admin')];
-      const asked = made.map(
+      const created = [await make('anna', 'admin'), await make('berta', 'admin')];
+      const requests = created.map(
         ({ apiKey }, index) =>
           [one, other][index]?.change(actor, { keyId: apiKey.keyId }, (locked) => revokeApiKey(actor, locked)) ??
-          Promise.reject(new Error('nobody')),
+          Promise.reject(new Error('no replica')),
       );
-      expect(await outcomes(asked)).toEqual(['done', 'last_admin_key']);
+      expect(await outcomes(requests)).toEqual(['done', 'last_admin_key']);
     }
   });
 
   it.each<[string, Role, number | null, string]>([
-    ['an admin’s that is good', 'admin', null, 'done'],
-    ['an admin’s that has expired', 'admin', 60, 'last_admin_key'],
-    ['an admin’s that will expire', 'admin', 120, 'last_admin_key'],
-    ['an operator’s', 'operator', null, 'last_admin_key'],
-  ])('of an admin can be revoked beside %s: %s', async (_what, role, expiresInSeconds, outcome) => {
+    ['an admin key that is valid', 'admin', null, 'done'],
+    ['an admin key that has expired', 'admin', 60, 'last_admin_key'],
+    ['an admin key that will expire', 'admin', 120, 'last_admin_key'],
+    ['an operator key', 'operator', null, 'last_admin_key'],
+  ])('of an admin can be revoked when there is %s: %s', async (_what, role, expiresInSeconds, outcome) => {
     const { apiKey } = await make('anna', 'admin');
     await make(
       'other',
@@ -115,18 +120,18 @@ describe('an API key', () => {
       expiresInSeconds === null ? null : new Date(stores.clock.now().getTime() + expiresInSeconds * 1000),
     );
     stores.clock.advanceSeconds(60);
-    expect(await outcomes([keeper.revokeApiKey(apiKey.keyId, actor)])).toEqual([outcome]);
+    expect(await outcomes([keyService.revokeApiKey(apiKey.keyId, actor)])).toEqual([outcome]);
   });
 
-  it('that was revoked while its call waited changes nothing more, and is told so', async () => {
+  it('that was revoked while its requests waited changes nothing, and the requests are rejected', async () => {
     const { apiKey } = await make('anna', 'operator');
     const anna = { ...actor, name: 'operator:anna' };
-    await keeper.revokeApiKey(apiKey.keyId, actor);
+    await keyService.revokeApiKey(apiKey.keyId, actor);
     const calls = [
-      keeper.createApiKey({ name: 'late', role: 'admin', expiresAt: null, actor: anna }),
-      keeper.rotatePassphrase(anna, 0),
-      keeper.apiKeys(anna, 10, null),
-      keeper.revokeApiKey(apiKey.keyId, anna),
+      keyService.createApiKey({ name: 'late', role: 'admin', expiresAt: null, actor: anna }),
+      keyService.rotatePassphrase(anna, 0),
+      keyService.apiKeys(anna, 10, null),
+      keyService.revokeApiKey(apiKey.keyId, anna),
     ];
     expect(await outcomes(calls)).toEqual(Array.from(calls, () => 'api_key_rejected'));
     expect([await stores.testDatabase.count('passphrase'), await kinds()]).toEqual([
@@ -135,19 +140,19 @@ describe('an API key', () => {
     ]);
   });
 
-  it('is listed with its last use, which is written now and then', async () => {
+  it('is listed with its last use, which is written periodically', async () => {
     const [{ key }, second] = [await make('portal'), await make('csctl', 'operator')];
     stores.clock.advanceSeconds(60);
     const usedAt = stores.clock.now();
     await one.findValidApiKey(sha256(key));
     stores.clock.advanceSeconds(60);
     await one.flushKeyUsage();
-    const first = await keeper.apiKeys(actor, 1, null);
+    const first = await keyService.apiKeys(actor, 1, null);
     expect(first.items).toMatchObject([
       { name: 'portal', prefix: key.slice(0, 12), lastUsedAt: usedAt, createdBy: 'operator:admin' },
     ]);
-    expect((await keeper.apiKeys(actor, 1, first.next)).items).toEqual([{ ...second.apiKey, lastUsedAt: null }]);
-    expect((await keeper.apiKeys(actor, 3, null)).next).toBeNull();
+    expect((await keyService.apiKeys(actor, 1, first.next)).items).toEqual([{ ...second.apiKey, lastUsedAt: null }]);
+    expect((await keyService.apiKeys(actor, 3, null)).next).toBeNull();
     expect((await kinds()).filter((kind) => kind === 'api_keys_listed')).toHaveLength(3);
   });
 });
@@ -158,9 +163,9 @@ describe('a rotation', () => {
   const hashesOf = (passphrases: readonly string[]): string[] =>
     passphrases.map((passphrase) => sha256(passphrase).toString('hex')).sort();
 
-  it('leaves the earlier one valid for the overlap, and then the new one alone', async () => {
-    await keeper.rotatePassphrase(actor, null);
-    await keeper.rotatePassphrase(actor, 60);
+  it('leaves the previous passphrase valid for the overlap, then only the new one', async () => {
+    await keyService.rotatePassphrase(actor, null);
+    await keyService.rotatePassphrase(actor, 60);
     const [first = '', second = ''] = file.put.slice(-2);
     expect(await validHashes()).toEqual(hashesOf([first, second]));
     stores.clock.advanceSeconds(60);
@@ -168,19 +173,19 @@ describe('a rotation', () => {
     expect(await kinds()).toEqual(['passphrase_rotated', 'passphrase_rotated']);
   });
 
-  it('keeps no passphrase longer than an earlier rotation said', async () => {
-    await keeper.rotatePassphrase(actor, null);
-    await keeper.rotatePassphrase(actor, 10);
-    await keeper.rotatePassphrase(actor, 1_000);
+  it('does not extend the expiry of an earlier rotation', async () => {
+    await keyService.rotatePassphrase(actor, null);
+    await keyService.rotatePassphrase(actor, 10);
+    await keyService.rotatePassphrase(actor, 1_000);
     const [, second = '', third = ''] = file.put.slice(-3);
     stores.clock.advanceSeconds(10);
     expect(await validHashes()).toEqual(hashesOf([second, third]));
   });
 
-  it('one after the other, also at the same moment: the last file is of the one that does not retire', async () => {
-    await Promise.all(Array.from({ length: 5 }, () => keeper.rotatePassphrase(actor, 0)));
+  it('runs one at a time: the last file has the passphrase that does not expire', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => keyService.rotatePassphrase(actor, 0)));
     expect(await validHashes()).toEqual(hashesOf(file.put.slice(-1)));
-    const { items } = await keeper.passphrases(actor, 100, null);
+    const { items } = await keyService.passphrases(actor, 100, null);
     expect(items.map(({ retiresAt }) => retiresAt === null)).toEqual([false, false, false, false, true]);
   });
 });

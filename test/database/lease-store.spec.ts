@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
-/** A server whose last heartbeat said the same as the next one will. */
+/** Registers a server and writes a heartbeat, so that the next equal one is unchanged. */
 async function sendingHeartbeats(over: Partial<Heartbeat> = {}): Promise<StoredServer> {
   const server = await stores.registered();
   await stores.write(stores.heartbeat(server, over));
@@ -29,8 +29,8 @@ const aLoad = (over: Partial<Load> = {}): Load => ({
   ...over,
 });
 
-describe('a renewal without news', () => {
-  it('is one statement, whatever the size of the group', async () => {
+describe('an unchanged heartbeat', () => {
+  it('is written in one statement for a batch of any size', async () => {
     const servers = await Promise.all(Array.from({ length: 20 }, () => sendingHeartbeats()));
     await stores.advance(30);
     stores.heartbeatDatabase.statements.length = 0;
@@ -48,7 +48,7 @@ describe('a renewal without news', () => {
     }
   });
 
-  it('keeps what the sender was told', async () => {
+  it('stores the assigned interval and the clock skew', async () => {
     const server = await sendingHeartbeats();
     await stores.write(stores.heartbeat(server, { skewMs: -17 }, { assignedIntervalSeconds: 60, leaseSeconds: 360 }));
     expect(await stores.lease(server)).toMatchObject({
@@ -60,7 +60,7 @@ describe('a renewal without news', () => {
     expect(await stores.lease(server)).toMatchObject({ assigned_interval_seconds: 30, skew_ms: -17 });
   });
 
-  it('never moves back: neither the end of the lease, nor the sign of life, nor its instant', async () => {
+  it('never decreases the lease expiry, last seen or the last heartbeat time', async () => {
     const server = await sendingHeartbeats();
     await stores.advance(60);
     await stores.write(stores.heartbeat(server, {}, { leaseSeconds: 600 }));
@@ -72,7 +72,7 @@ describe('a renewal without news', () => {
     expect(await stores.lease(server)).toEqual(before);
   });
 
-  it('of a heartbeat with news never moves back either', async () => {
+  it('never decreases them, even with changed members', async () => {
     const server = await sendingHeartbeats();
     await stores.advance(60);
     await stores.write(stores.heartbeat(server, {}, { leaseSeconds: 600 }));
@@ -90,7 +90,7 @@ describe('a renewal without news', () => {
     });
   });
 
-  it('leaves every other row alone', async () => {
+  it('does not change other rows', async () => {
     const [server, other] = [await sendingHeartbeats(), await sendingHeartbeats()];
     const before = await stores.lease(other);
     await stores.advance(30);
@@ -98,7 +98,7 @@ describe('a renewal without news', () => {
     expect(await stores.lease(other)).toEqual(before);
   });
 
-  it('of a group in any order is answered in the order that was asked', async () => {
+  it('gets its verdict in the order of the batch', async () => {
     const [one, gone, two] = [
       await sendingHeartbeats(),
       { hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) },
@@ -111,16 +111,16 @@ describe('a renewal without news', () => {
   });
 });
 
-describe('a heartbeat that may not speak for the entry changes nothing and inserts nothing', () => {
+describe('a rejected heartbeat changes nothing and inserts nothing', () => {
   const REJECTIONS: [string, () => Promise<StoredServer>, string][] = [
     [
-      'of a host id that nobody knows',
+      'of an unknown host id',
       async () => ({ hostId: randomUUID(), generation: 1, credentialHash: 'aa'.repeat(32) }),
       'process_server_not_found',
     ],
-    ['of one that is leaving', () => stores.decommissioned(), 'generation_retired'],
+    ['of a decommissioned entry', () => stores.decommissioned(), 'generation_retired'],
     [
-      'of one that was purged',
+      'of a purged entry',
       async () => {
         const server = await sendingHeartbeats();
         await stores.purge(server, { force: true });
@@ -129,7 +129,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       'generation_retired',
     ],
     [
-      'of one that the clean-up has removed',
+      'of an entry that the clean-up has removed',
       async () => {
         const server = await stores.decommissioned();
         await stores.removals.removeDue({ decommissionedAt: stores.clock.now(), availableMs: -1 }, 500, null);
@@ -138,7 +138,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       'generation_retired',
     ],
     [
-      'whose credential was revoked',
+      'with a revoked credential',
       async () => {
         const server = await sendingHeartbeats();
         await stores.testDatabase.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [
@@ -149,7 +149,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       'credential_revoked',
     ],
     [
-      'of an older generation',
+      'of an earlier generation',
       async () => {
         const server = await sendingHeartbeats();
         await stores.register(server.hostId);
@@ -157,11 +157,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
       },
       'generation_superseded',
     ],
-    [
-      'of a generation that is still to come',
-      async () => ({ ...(await sendingHeartbeats()), generation: 2 }),
-      'generation_unknown',
-    ],
+    ['of a later generation', async () => ({ ...(await sendingHeartbeats()), generation: 2 }), 'generation_unknown'],
     [
       'with another credential',
       async () => ({ ...(await sendingHeartbeats()), credentialHash: 'bb'.repeat(32) }),
@@ -169,7 +165,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     ],
   ];
 
-  it.each(REJECTIONS)('%s, alone or beside one that is accepted', async (_case, make, code) => {
+  it.each(REJECTIONS)('%s, alone or in a batch with an accepted heartbeat', async (_case, make, code) => {
     const rejected = await make();
     const accepted = await sendingHeartbeats();
     await stores.advance(10);
@@ -195,7 +191,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     expect(await stores.lease(accepted)).toMatchObject({ last_seen_available_ms: 10_000 });
   });
 
-  it('from another machine, or of an instance that was replaced: a conflict with both addresses', async () => {
+  it('from another machine or a replaced instance: a conflict with both addresses', async () => {
     const server = await sendingHeartbeats({ instanceId: 'first' });
     await stores.write(stores.heartbeat(server, { instanceId: 'second', sourceAddress: '192.0.2.20' }));
     const before = await stores.contents();
@@ -210,7 +206,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
     expect(await stores.contents()).toEqual(before);
   });
 
-  it('is an event once for a host, a kind and an hour', async () => {
+  it('writes one event for a host, kind and hour', async () => {
     const server = await stores.decommissioned();
     for (let heartbeats = 0; heartbeats < 3; heartbeats += 1) await stores.write(stores.heartbeat(server));
     const rejections = async (): Promise<number> =>
@@ -223,7 +219,7 @@ describe('a heartbeat that may not speak for the entry changes nothing and inser
 });
 
 describe('a locked row', () => {
-  it('does not hold the others: they are accepted, it is carried, and accepted once it is free', async () => {
+  it('defers its heartbeat until it is unlocked, and the other heartbeats are accepted', async () => {
     const servers = [await sendingHeartbeats(), await sendingHeartbeats(), await sendingHeartbeats()];
     const [first, locked, last] = servers.sort((a, b) => (a.hostId < b.hostId ? -1 : 1)) as [
       StoredServer,
@@ -243,7 +239,7 @@ describe('a locked row', () => {
     expect(await stores.lease(locked)).toMatchObject({ last_seen_available_ms: 20_000 });
   });
 
-  it('whose holder removes it is told what became of it', async () => {
+  it('rejects the deferred heartbeat when the lock holder removes the host', async () => {
     const server = await stores.decommissioned();
     const other = await sendingHeartbeats();
     const unlock = await stores.lockLease(server);
@@ -264,7 +260,7 @@ describe('health', () => {
   const RUNNING = [{ name: 'obengine', state: 'Running' }];
   const STOPPED = [{ name: 'obengine', state: 'Stopped' }];
 
-  it('of a heartbeat with or without news is written with it', async () => {
+  it('is written with changed and unchanged heartbeats', async () => {
     const server = await stores.registered();
     const certificateExpiresAt = new Date('2027-01-02T03:04:05.678Z');
     const report = {
@@ -305,7 +301,7 @@ describe('health', () => {
     });
   });
 
-  it('that a heartbeat does not carry stays as it was', async () => {
+  it('keeps values that a heartbeat does not report', async () => {
     const server = await sendingHeartbeats({
       load: aLoad(),
       services: RUNNING,
@@ -323,7 +319,7 @@ describe('health', () => {
     expect(await health(server)).toEqual({ ...before, protectedMachineCount: 0, replicationPairCount: 0 });
   });
 
-  it('of a new load report replaces the whole report: what it leaves out is unknown', async () => {
+  it('replaces the whole load report: absent values are unknown', async () => {
     const server = await sendingHeartbeats({ load: aLoad() });
     const sparse = aLoad({ cpuPercent: null, totalMemoryBytes: null, pendingUploadBytes: null });
     await stores.write(stores.heartbeat(server, { load: sparse }));
@@ -335,7 +331,7 @@ describe('health', () => {
     ['one unknown', aLoad({ cpuPercent: null }), 0],
     ['a warning', aLoad({ cpuPercent: 81 }), 2],
     ['a critical one', aLoad({ freeCacheBytes: 0 }), 3],
-  ])('is ranked for the filters: %s', async (_case, load, rank) => {
+  ])('has a load severity for filters: %s', async (_case, load, rank) => {
     const server = await sendingHeartbeats({ load });
     expect(
       await stores.testDatabase.rows('SELECT load_severity FROM process_server_health WHERE host_id = ?', [
@@ -344,7 +340,7 @@ describe('health', () => {
     ).toEqual([{ load_severity: rank }]);
   });
 
-  it('remembers since when a service has been down, until all run again', async () => {
+  it('stores since when a service is down, until all services run', async () => {
     const server = await sendingHeartbeats({ services: RUNNING });
     await stores.advance(10);
     const since = stores.clock.now();
@@ -358,7 +354,7 @@ describe('health', () => {
     expect(await health(server)).toMatchObject({ servicesDownAt: null, services: RUNNING });
   });
 
-  it('of one server does not touch another of the group', async () => {
+  it('of one server does not affect another in the batch', async () => {
     const [one, other] = [await sendingHeartbeats(), await sendingHeartbeats()];
     await stores.write(
       stores.heartbeat(one, { protectedMachineCount: 1 }),
@@ -369,8 +365,8 @@ describe('health', () => {
   });
 });
 
-describe('the news of a heartbeat', () => {
-  it('that ends a silence is one event, from the last sign of life until now', async () => {
+describe('a changed heartbeat', () => {
+  it('that ends a silence writes one event, from last seen to the current time', async () => {
     const server = await sendingHeartbeats();
     const from = stores.clock.now();
     await stores.advance(180);
@@ -388,14 +384,14 @@ describe('the news of a heartbeat', () => {
   it.each([
     [179, ['registered']],
     [180, ['registered', 'silence_ended']],
-  ])('after %d s of listening is %j', async (seconds, kinds) => {
+  ])('after %d s of availability has the events %j', async (seconds, kinds) => {
     const server = await sendingHeartbeats();
     await stores.advance(seconds);
     await stores.write(stores.heartbeat(server));
     expect(await stores.eventKinds(server.hostId)).toEqual(kinds);
   });
 
-  it('is no silence of theirs when it was an outage of ours', async () => {
+  it('ends no silence after an outage of the service', async () => {
     const server = await sendingHeartbeats();
     stores.clock.advanceSeconds(7_200);
     await stores.availabilityClock.tick();
@@ -403,7 +399,7 @@ describe('the news of a heartbeat', () => {
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered']);
   });
 
-  it('of another version is one event, and the entry has that version from then on', async () => {
+  it('with another version writes one event and updates the entry', async () => {
     const server = await sendingHeartbeats();
     await stores.write(stores.heartbeat(server, { agentVersion: '9.62.10.0' }));
     await stores.write(stores.heartbeat(server, { agentVersion: '9.62.10.0' }));
@@ -415,7 +411,7 @@ describe('the news of a heartbeat', () => {
     ).toEqual([{ agent_version: '9.62.10.0', version_key: '0009003e000a0000' }]);
   });
 
-  it('of a version above ours is one event for ever, also after it was gone for a while', async () => {
+  it('with a version above that of the configuration server writes one event, even if repeated later', async () => {
     const server = await sendingHeartbeats();
     for (const agentVersion of ['9.64.0.0', '9.64.0.0', '9.63.7187.1', '9.64.0.0'])
       await stores.write(stores.heartbeat(server, { agentVersion }));
@@ -424,7 +420,7 @@ describe('the news of a heartbeat', () => {
     expect(kinds.filter((kind) => kind === 'version_changed')).toHaveLength(3);
   });
 
-  it('is told again when the configuration server itself was rolled back', async () => {
+  it('writes the version event again after a rollback of the configuration server', async () => {
     const server = await sendingHeartbeats();
     const rolledBack = new LeaseStore(
       stores.heartbeatDatabase,
@@ -441,7 +437,7 @@ describe('the news of a heartbeat', () => {
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'version_newer_than_configuration_server']);
   });
 
-  it('without a version is judged and answered by the registered one', async () => {
+  it('without a version is evaluated with the registered version', async () => {
     const server = await stores.registered({ agentVersion: '9.61.0.0' });
     expect(await stores.write(stores.heartbeat(server, { agentVersion: null }))).toMatchObject([
       { outcome: 'accepted', agentVersion: '9.61.0.0' },
@@ -449,7 +445,7 @@ describe('the news of a heartbeat', () => {
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered']);
   });
 
-  it('of an instance is remembered with those before it', async () => {
+  it('with another instance stores it and the replaced ones', async () => {
     const server = await sendingHeartbeats();
     const instances = async () => {
       const row = await stores.lease(server);
@@ -464,7 +460,7 @@ describe('the news of a heartbeat', () => {
     expect(await instances()).toEqual(['second', ['first']]);
   });
 
-  it('of another source address is remembered, and an event', async () => {
+  it('with another source address stores it and writes an event', async () => {
     const server = await sendingHeartbeats();
     await stores.write(stores.heartbeat(server, { sourceAddress: '2001:db8::2' }));
     expect(await stores.lease(server)).toMatchObject({ source_address: '2001:db8::2' });
@@ -472,8 +468,8 @@ describe('the news of a heartbeat', () => {
   });
 });
 
-describe('a heartbeat beside a registration of the same host', () => {
-  it('either renews the lease that was there, or is superseded: never a mixture', async () => {
+describe('a heartbeat concurrent with a registration of the same host', () => {
+  it('renews the previous lease, is superseded or is deferred, and never mixes both leases', async () => {
     for (let round = 0; round < 8; round += 1) {
       const server = await sendingHeartbeats();
       await stores.advance(10);

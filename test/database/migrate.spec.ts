@@ -8,7 +8,7 @@ import { MIGRATIONS } from '../../migrations/index.js';
 import { fixedFraction, ManualClock } from '../support/manual-clock.js';
 import { TestDatabase } from '../support/test-database.js';
 
-/** A migrated schema, to compare with; each test has an empty one beside it. */
+/** A migrated schema for comparison. Each test has a separate empty schema. */
 let migrated: TestDatabase;
 let schema: string;
 let opened: DataSource[];
@@ -32,7 +32,7 @@ async function replica(migrations?: readonly MigrationClass[]): Promise<DataSour
   return dataSource;
 }
 
-/** Every table as the database would create it again. */
+/** The CREATE TABLE statement of every table. */
 async function tablesOf(database: string): Promise<Record<string, string>> {
   const tables = await migrated.rows<{ name: string }>(
     'SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? ORDER BY 1',
@@ -46,14 +46,14 @@ async function tablesOf(database: string): Promise<Record<string, string>> {
   return created;
 }
 
-const doneIn = (database: string) =>
+const appliedIn = (database: string) =>
   migrated.rows<{ name: string; timestamp: number }>(
     'SELECT name, timestamp FROM ??.migrations ORDER BY timestamp, id',
     [database],
   );
 const NAMES = MIGRATIONS.map(({ name }) => name);
 
-/** Migrations of the kinds that follow the initial schema: a table, a column, rows. */
+/** Examples of migrations after the initial schema: a table, a column, rows. */
 const STEPS: readonly MigrationClass[] = [
   class CreateFirstStep1796000000101 implements MigrationInterface {
     readonly name = 'CreateFirstStep1796000000101';
@@ -75,14 +75,14 @@ const STEPS: readonly MigrationClass[] = [
   },
 ];
 
-describe('migrating', () => {
-  it('an empty schema makes every table, each migration done once', async () => {
+describe('migrate', () => {
+  it('creates every table in an empty schema and applies each migration once', async () => {
     await migrate(await replica(), new ManualClock(), 'replica-1', fixedFraction(0));
-    expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
+    expect((await appliedIn(schema)).map(({ name }) => name)).toEqual(NAMES);
     expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
   });
 
-  it('by two replicas that start on an empty schema at once does each migration once', async () => {
+  it('applies each migration once when several replicas start on an empty schema', async () => {
     const [one, other, third] = [await replica(), await replica(), await replica()];
     const clock = new ManualClock();
     await Promise.all([
@@ -90,31 +90,31 @@ describe('migrating', () => {
       migrate(other, clock, 'replica-2', fixedFraction(0)),
       migrate(third, clock, 'replica-3', fixedFraction(0)),
     ]);
-    expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
+    expect((await appliedIn(schema)).map(({ name }) => name)).toEqual(NAMES);
     expect(await tablesOf(schema)).toEqual(await tablesOf(migrated.address.database));
   });
 
-  it('is tried again when another node of a cluster was first at a step: each statement fails once', async () => {
+  it('retries each statement that fails because another cluster node was first', async () => {
     const dataSource = await replica();
     const query = dataSource.query.bind(dataSource);
     const failed = new Set<string>();
     dataSource.query = async <T>(sql: string, ...rest: unknown[]): Promise<T> => {
-      const what = sql.trim().slice(0, 30);
-      if (!failed.has(what) && failed.add(what))
+      const key = sql.trim().slice(0, 30);
+      if (!failed.has(key) && failed.add(key))
         throw Object.assign(new Error('Deadlock found when trying to get lock'), { errno: 1213 });
       return query<T>(sql, ...(rest as [unknown[]]));
     };
     await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
     expect(failed.size).toBeGreaterThanOrEqual(4);
-    expect((await doneIn(schema)).map(({ name }) => name)).toEqual(NAMES);
+    expect((await appliedIn(schema)).map(({ name }) => name)).toEqual(NAMES);
   });
 
-  it('again changes nothing', async () => {
+  it('changes nothing when repeated', async () => {
     const dataSource = await replica();
     await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
-    const before = [await tablesOf(schema), await doneIn(schema)];
+    const before = [await tablesOf(schema), await appliedIn(schema)];
     await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
-    expect([await tablesOf(schema), await doneIn(schema)]).toEqual(before);
+    expect([await tablesOf(schema), await appliedIn(schema)]).toEqual(before);
   });
 
   it.each(STEPS.map(({ name }) => name))('continues after a server died between %s and its record', async (name) => {
@@ -125,7 +125,7 @@ describe('migrating', () => {
     expect(await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, name])).toBe(1);
     await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
     expect(await tablesOf(schema)).toEqual(before);
-    expect((await doneIn(schema)).map((done) => done.name).sort()).toEqual(STEPS.map((step) => step.name).sort());
+    expect((await appliedIn(schema)).map((done) => done.name).sort()).toEqual(STEPS.map((step) => step.name).sort());
     expect(await migrated.rows('SELECT id, added FROM ??.first_step', [schema])).toEqual([{ id: 7, added: 1 }]);
   });
 
@@ -136,10 +136,10 @@ describe('migrating', () => {
     await migrated.write('DROP TABLE ??.site, ??.process_server_name_history', [schema, schema]);
     await migrated.write('DELETE FROM ??.migrations', [schema]);
     await migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0));
-    expect([await tablesOf(schema), (await doneIn(schema)).map(({ name }) => name)]).toEqual([before, NAMES]);
+    expect([await tablesOf(schema), (await appliedIn(schema)).map(({ name }) => name)]).toEqual([before, NAMES]);
   });
 
-  it('waits for a replica that migrates, and not for one that has died', async () => {
+  it('waits for a replica that migrates, but not for one that has died', async () => {
     const dataSource = await replica();
     const start = new ManualClock().now();
     await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
@@ -148,21 +148,21 @@ describe('migrating', () => {
       new Date(start.getTime() + 15_000),
     ]);
     await migrated.write('DELETE FROM ??.migrations WHERE name = ?', [schema, NAMES.at(-1)]);
-    const looks: number[] = [];
-    /** Ten seconds pass between one look and the next. */
+    const reads: number[] = [];
+    /** Each read of the clock advances it by ten seconds. */
     const clock: Clock = {
       monotonicMs: () => 0,
       now: () => {
-        looks.push(looks.length * 10_000);
-        return new Date(start.getTime() + (looks.at(-1) ?? 0));
+        reads.push(reads.length * 10_000);
+        return new Date(start.getTime() + (reads.at(-1) ?? 0));
       },
     };
     await migrate(dataSource, clock, 'replica-2', fixedFraction(0));
-    expect(looks).toEqual([0, 10_000, 20_000]);
-    expect((await doneIn(schema)).map(({ name }) => name)).toContain(NAMES.at(-1));
+    expect(reads).toEqual([0, 10_000, 20_000]);
+    expect((await appliedIn(schema)).map(({ name }) => name)).toContain(NAMES.at(-1));
   });
 
-  it('refuses a schema that a later version has changed while it waited for its turn', async () => {
+  it('rejects a schema that a later version has changed during the wait', async () => {
     const dataSource = await replica();
     await migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0));
     await migrated.write(
@@ -173,10 +173,10 @@ describe('migrating', () => {
     await expect(migrate(dataSource, new ManualClock(), 'replica-2', fixedFraction(0))).rejects.toThrow(
       'AddTheFuture1999999999999',
     );
-    expect((await doneIn(schema)).map(({ name }) => name)).not.toContain(NAMES.at(-1));
+    expect((await appliedIn(schema)).map(({ name }) => name)).not.toContain(NAMES.at(-1));
   });
 
-  it('that fails gives the claim back and says why', async () => {
+  it('releases the lock and throws when a migration fails', async () => {
     const dataSource = await replica();
     await migrated.write('CREATE TABLE ??.migrations (id INT PRIMARY KEY)', [schema]);
     await expect(migrate(dataSource, new ManualClock(), 'replica-1', fixedFraction(0))).rejects.toThrow();

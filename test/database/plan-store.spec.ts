@@ -38,19 +38,19 @@ const aResult = (name: string): PlanResult => ({
 });
 
 describe('the candidates of a plan', () => {
-  it('are those that match and are Disconnected, whatever the filter says', async () => {
+  it('match the filter and are Disconnected, whatever the filter', async () => {
     const silent = await stores.registered({ friendlyName: 'ps-1' });
-    const beaten = await stores.registered({ friendlyName: 'ps-2' });
-    await stores.write(stores.heartbeat(beaten));
+    const disconnected = await stores.registered({ friendlyName: 'ps-2' });
+    await stores.write(stores.heartbeat(disconnected));
     const lastHeartbeatAt = stores.clock.now().toISOString();
     await stores.registered({ friendlyName: 'other' });
     await stores.advance(100);
-    const alive = await stores.registered({ friendlyName: 'ps-3' });
+    const connected = await stores.registered({ friendlyName: 'ps-3' });
     await stores.advance(80);
     const found = await stores.plans.candidates({ friendlyName: 'ps-' }, 10);
-    expect(found.map(({ hostId }) => hostId)).toEqual([silent, beaten].map(({ hostId }) => hostId).sort());
-    expect(found.find(({ hostId }) => hostId === beaten.hostId)).toEqual({
-      hostId: beaten.hostId,
+    expect(found.map(({ hostId }) => hostId)).toEqual([silent, disconnected].map(({ hostId }) => hostId).sort());
+    expect(found.find(({ hostId }) => hostId === disconnected.hostId)).toEqual({
+      hostId: disconnected.hostId,
       generation: 1,
       friendlyName: 'ps-2',
       ipAddress: '192.0.2.11',
@@ -59,20 +59,20 @@ describe('the candidates of a plan', () => {
     });
     expect(found.find(({ hostId }) => hostId === silent.hostId)?.lastHeartbeatAt).toBeNull();
     expect(await stores.plans.candidates({ connectionState: 'Connected' }, 10)).toEqual([]);
-    expect((await stores.registry.find(alive.hostId)).entry).not.toBeNull();
+    expect((await stores.registry.find(connected.hostId)).entry).not.toBeNull();
   });
 
   it.each([
     [179, 0],
     [180, 1],
-  ])('after %d s of silence are %d', async (seconds, count) => {
+  ])('after %d s of silence number %d', async (seconds, count) => {
     await stores.registered();
     await stores.advance(seconds);
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toHaveLength(count);
   });
 
   it.each([
-    ['that never sent a heartbeat, in any generation', { neverConnected: true }, ['ghost']],
+    ['without a heartbeat in any generation', { neverConnected: true }, ['ghost']],
     ['of any kind', { silentForSeconds: 1 }, ['ghost', 'returned', 'sender']],
   ] as const)('%s', async (_what, filter, names) => {
     await stores.registered({ friendlyName: 'ghost' });
@@ -89,7 +89,7 @@ describe('the candidates of a plan', () => {
     [0, 0, null],
     [3, 0, 'machines_protected'],
     [null, 1, 'machines_unknown'],
-  ])('with a last count of %j, unusable: %d, say what keeps them: %j', async (count, unknown, blockedBy) => {
+  ])('with a last count of %j, unusable: %d, are blocked by %j', async (count, unknown, blockedBy) => {
     const { hostId } = await stores.registered();
     await stores.testDatabase.write(
       'UPDATE process_server_health SET protected_machine_count = ?, protected_machines_unknown = ? WHERE host_id = ?',
@@ -99,7 +99,7 @@ describe('the candidates of a plan', () => {
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 10)).toMatchObject([{ hostId, blockedBy }]);
   });
 
-  it('are counted beyond those of the plan, up to a bound', async () => {
+  it('beyond those of the plan are counted up to a limit', async () => {
     const ids = [];
     for (let number = 0; number < 5; number += 1) ids.push((await stores.registered()).hostId);
     await stores.advance(180);
@@ -111,7 +111,7 @@ describe('the candidates of a plan', () => {
     ]).toEqual([3, 2]);
   });
 
-  it('are at most as many as asked for', async () => {
+  it('do not exceed the limit', async () => {
     for (let number = 0; number < 4; number += 1) await stores.registered();
     await stores.advance(180);
     expect(await stores.plans.candidates({ friendlyName: 'ps-' }, 3)).toHaveLength(3);
@@ -125,7 +125,7 @@ describe('the candidates of a plan', () => {
     ['ps%', 'ps%1', 1],
     ['ps%', 'psx1', 0],
     ['PS-', 'ps-1', 1],
-  ])('by the prefix %j of the name %j are %d: no sign in it is a wildcard', async (friendlyName, name, count) => {
+  ])('by the prefix %j of the name %j number %d: no character is a wildcard', async (friendlyName, name, count) => {
     await stores.registered({ friendlyName: name });
     await stores.advance(180);
     expect(await stores.plans.candidates({ friendlyName }, 10)).toHaveLength(count);
@@ -133,7 +133,7 @@ describe('the candidates of a plan', () => {
 });
 
 describe('plans that are not applied', () => {
-  it('are kept for each creator: the latest ten, and those that are being applied', async () => {
+  it('are limited to the latest ten of each creator, except plans that are being applied', async () => {
     const saved: PurgePlan[] = [];
     const save = async (createdBy: string): Promise<void> => {
       stores.clock.advanceMs(1);
@@ -157,7 +157,7 @@ describe('plans that are not applied', () => {
 });
 
 describe('a plan', () => {
-  it('is found by every replica as it was saved', async () => {
+  it('is found by every replica as saved', async () => {
     const plan = aPlan();
     await stores.plans.save(plan);
     const other = new PlanStore(stores.connect(), stores.clock, OURS);
@@ -165,7 +165,7 @@ describe('a plan', () => {
     expect(await other.find(randomUUID())).toBeNull();
   });
 
-  it('that is saved again, because nobody knew whether it was, stays as it was', async () => {
+  it('is unchanged by a second save', async () => {
     const plan = aPlan();
     await stores.plans.save(plan);
     const kept = await stores.plans.saveResult(plan.planId, aResult('first'));
@@ -182,7 +182,7 @@ describe('a plan', () => {
     expect(await stores.plans.saveResult(plan.planId, second)).toEqual(first);
   });
 
-  it('of two results at the same moment keeps one, and both are told that one', async () => {
+  it('keeps one of two concurrent results and returns it to both callers', async () => {
     const plan = aPlan();
     await stores.plans.save(plan);
     const other = new PlanStore(stores.connect(), stores.clock, OURS);
@@ -194,8 +194,8 @@ describe('a plan', () => {
   });
 });
 
-describe('a plan that is applied twice at once', () => {
-  it('counts as purged what one apply skipped and the other purged', async () => {
+describe('a plan with two concurrent applies', () => {
+  it('reports as purged what one apply skipped and the other purged', async () => {
     const [purgedByOther, left] = [await stores.registered(), await stores.registered()];
     const planId = await stores.savedPlan(purgedByOther, left);
     await stores.advance(180);
@@ -215,7 +215,7 @@ describe('a plan that is applied twice at once', () => {
     });
   });
 
-  it('purges nothing more once a result is stored', async () => {
+  it('purges nothing after a result is stored', async () => {
     const server = await stores.registered();
     const planId = await stores.savedPlan(server);
     await stores.advance(180);
@@ -225,7 +225,7 @@ describe('a plan that is applied twice at once', () => {
   });
 });
 
-it('the size of the fleet counts every entry once', async () => {
+it('counts every entry of the fleet once', async () => {
   expect(await stores.plans.fleetSize()).toBe(0);
   await stores.registered();
   await stores.decommissioned();

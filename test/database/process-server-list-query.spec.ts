@@ -30,10 +30,10 @@ beforeAll(async () => {
 beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
-/** L at the time of the reads; far enough from zero for silences of hours. */
+/** Availability clock at the time of the reads, high enough for silences of hours. */
 const AVAILABLE_MS = 100_000_000;
 
-/** One row of each table, as far as reads can tell rows apart; ages are relative to now, on the wall or on L. */
+/** The columns that reads depend on. Ages are relative to the current time, on the wall clock or the availability clock. */
 interface RandomRow {
   readonly name: string;
   readonly address: string;
@@ -49,7 +49,7 @@ interface RandomRow {
   readonly certificateAgoMs: number | null;
 }
 
-/** Values at an edge, on both sides of it, and anywhere. */
+/** Values at the edges, next to them, and at random. */
 const around = (...edges: number[]) =>
   fc.oneof(
     fc.constantFrom(...edges.flatMap((edge) => [edge - 1, edge, edge + 1])),
@@ -102,9 +102,9 @@ const anyRow: fc.Arbitrary<RandomRow> = fc
     certificateAgoMs: maybe(fc.oneof(fc.constant(0), around(HEALTH_WINDOW_MS, -600_000))),
     certificateLeftMs: maybe(fc.oneof(around(0, CERTIFICATE_WARNING_MS), fc.constant(2 * CERTIFICATE_WARNING_MS))),
   })
-  .map((row) => ({ ...row, endsInMs: Math.max(row.endsInMs, -row.lastSeenAgoMs) })); // a lease ends after the last sign of life
+  .map((row) => ({ ...row, endsInMs: Math.max(row.endsInMs, -row.lastSeenAgoMs) })); // a lease ends after last seen
 
-/** Puts the rows in place of whatever was there. Returns their host ids. */
+/** Replaces all rows. Returns the host ids. */
 async function fill(rows: readonly RandomRow[]): Promise<string[]> {
   await stores.testDatabase.empty();
   const now = stores.clock.now();
@@ -199,7 +199,7 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
 const page = (over: Partial<Parameters<typeof stores.list.fetchPage>[0]> = {}) =>
   stores.list.fetchPage({ sort: 'hostId', filter: {}, limit: 1_000, position: null, snapshot: null, ...over });
 
-/** The states of an entry by the rules, in plain TypeScript. */
+/** The states of an entry by the rules in TypeScript. */
 function statesOf(entry: ListedServer, { at, availableMs }: Moment) {
   return {
     lifecycle: lifecycleOf(entry),
@@ -228,19 +228,19 @@ const FILTERS: readonly FleetFilter[] = [
   { health: 'Critical' },
 ];
 
-describe('one answer', () => {
-  it('every filter, the counts and the rules agree on every entry', async () => {
+describe('a page', () => {
+  it('agrees with every filter, the counts and the rules on every entry', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 12 }), async (rows) => {
         const ids = await fill(rows);
         const { items, asOf } = await page();
         expect(asOf).toEqual({ at: stores.clock.now(), availableMs: AVAILABLE_MS });
         expect(items.map(({ hostId }) => hostId)).toEqual(ids);
-        const [{ numbers }, byLookingAtAll] = [
+        const [{ numbers }, byFullScan] = [
           await stores.counter.count(),
           await new FleetSummaryQuery(stores.database, stores.clock, OURS, 0).count(),
         ];
-        expect(byLookingAtAll.numbers).toEqual(numbers);
+        expect(byFullScan.numbers).toEqual(numbers);
         expect(numbers.total).toBe(items.length);
         for (const filter of FILTERS) {
           const matches = (states: object): boolean =>
@@ -259,7 +259,7 @@ describe('one answer', () => {
     );
   });
 
-  it('the candidates of a plan are the Disconnected ones of the list', async () => {
+  it('has the same Disconnected entries as the candidates of a plan', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRow, { minLength: 1, maxLength: 8 }),
@@ -278,7 +278,7 @@ describe('one answer', () => {
     );
   });
 
-  it('is the same twice when nothing was written in between', async () => {
+  it('is equal when read again without a write', async () => {
     const rows = fc.sample(anyRow, { numRuns: 10, seed: 7 });
     await fill(rows);
     const [one, two] = [await page(), await page()];
@@ -286,7 +286,7 @@ describe('one answer', () => {
     expect(await stores.counter.count()).toEqual(await stores.counter.count());
   });
 
-  it('stands still with L while nobody listens', async () => {
+  it('keeps states unchanged while the service is unavailable', async () => {
     const server = await stores.registered();
     stores.clock.advanceSeconds(7_200);
     const { items, asOf } = await page({ filter: { connectionState: 'Connected' } });
@@ -294,8 +294,8 @@ describe('one answer', () => {
   });
 });
 
-describe('the number that the heartbeat interval grows with', () => {
-  it('leaves out entries that never sent a heartbeat', async () => {
+describe('the number of senders', () => {
+  it('excludes entries that have never sent a heartbeat', async () => {
     const server = await stores.registered();
     for (let number = 0; number < 3; number += 1) await stores.registered();
     expect([await stores.counter.senders(), await stores.plans.fleetSize()]).toEqual([0, 4]);
@@ -308,8 +308,8 @@ describe('the number that the heartbeat interval grows with', () => {
   });
 });
 
-describe('the listening clock of a replica', () => {
-  it('says what the row says, also when another replica has recorded since; when it is not current, the row is read', async () => {
+describe('the local availability clock of a replica', () => {
+  it('equals the row, also after a record by another replica; the row is read when it is not current', async () => {
     const ours = new LocalAvailabilityClock(stores.availabilityStore, stores.clock, AVAILABILITY);
     const reader = new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, ours);
     const bothReport = async () => expect(await reader.asOf()).toEqual(await stores.list.asOf());
@@ -329,10 +329,10 @@ describe('the listening clock of a replica', () => {
   });
 });
 
-describe('a walk', () => {
+describe('pagination', () => {
   const SORTS: readonly SortKey[] = ['hostId', 'friendlyName', 'lastHeartbeat'];
 
-  /** As a client does it: the position goes out as text and comes back. */
+  /** Reads all pages like a client: the position is serialised and parsed. */
   async function paginate(sort: SortKey, limit: number, filter: FleetFilter = {}): Promise<ListedServer[]> {
     const seen: ListedServer[] = [];
     let position: KeysetPosition | null = null;
@@ -349,10 +349,10 @@ describe('a walk', () => {
       snapshot = kept;
       position = JSON.parse(JSON.stringify(next)) as KeysetPosition;
     }
-    throw new Error('the walk does not end');
+    throw new Error('the pagination does not end');
   }
 
-  it('by any order, in pages of any size, shows each entry exactly once', async () => {
+  it('returns each entry exactly once, in any sort order and page size', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRow, { maxLength: 9 }),
@@ -367,7 +367,7 @@ describe('a walk', () => {
     );
   });
 
-  it('through a filter shows each that matches exactly once', async () => {
+  it('with a filter returns each match exactly once', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyRow, { maxLength: 9 }),
@@ -384,33 +384,33 @@ describe('a walk', () => {
   });
 
   it.each([1, 2, 3])(
-    'by last heartbeat in pages of %d goes from the longest silence to the shortest',
+    'by last heartbeat in pages of %d is sorted from the longest silence to the shortest',
     async (limit) => {
       const rows = fc.sample(anyRow, { numRuns: 9, seed: 3 });
       await fill(rows);
-      const heard = (await paginate('lastHeartbeat', limit)).map(({ lease }) => lease.lastSeenAvailableMs);
-      expect(heard).toEqual([...heard].sort((a, b) => a - b));
+      const lastSeen = (await paginate('lastHeartbeat', limit)).map(({ lease }) => lease.lastSeenAvailableMs);
+      expect(lastSeen).toEqual([...lastSeen].sort((a, b) => a - b));
     },
   );
 
-  it('by name shows who exists throughout once, while others come and go', async () => {
-    const stayers = [
+  it('by name returns entries that exist throughout once, while others are added and removed', async () => {
+    const existing = [
       await stores.registered({ friendlyName: 'b' }),
       await stores.registered({ friendlyName: 'd' }),
       await stores.registered({ friendlyName: 'f' }),
     ];
-    const leaver = await stores.registered({ friendlyName: 'e' });
+    const removed = await stores.registered({ friendlyName: 'e' });
     const first = await page({ sort: 'friendlyName', limit: 1 });
     await stores.registered({ friendlyName: 'a' });
     await stores.registered({ friendlyName: 'c' });
-    await stores.purge(leaver, { force: true });
+    await stores.purge(removed, { force: true });
     const rest = await page({ sort: 'friendlyName', position: first.next, snapshot: first.snapshot });
     const names = [...first.items, ...rest.items].map(({ facts }) => facts.friendlyName);
     expect(names).toEqual(['b', 'c', 'd', 'f']);
-    expect(stayers).toHaveLength(3);
+    expect(existing).toHaveLength(3);
   });
 
-  it('by name shows who is renamed meanwhile once, under the name that the walk began with', async () => {
+  it('by name returns a renamed entry once, at its name of the first page', async () => {
     const [early, , late] = [
       await stores.registered({ friendlyName: 'b' }),
       await stores.registered({ friendlyName: 'd' }),
@@ -429,7 +429,7 @@ describe('a walk', () => {
     ]);
   });
 
-  it('by last heartbeat ends where it began: who beats meanwhile may be missed, never repeated', async () => {
+  it('by last heartbeat ends at its start time: an entry with a new heartbeat may be missed, never repeated', async () => {
     const servers = [await stores.registered(), await stores.registered(), await stores.registered()];
     await stores.advance(10);
     const first = await page({ sort: 'lastHeartbeat', limit: 2 });
@@ -439,12 +439,12 @@ describe('a walk', () => {
     expect([first.items.length, rest.items]).toEqual([2, []]);
   });
 
-  it('by last heartbeat ends before the heartbeats that are being written as it begins', async () => {
+  it('by last heartbeat ends before the heartbeats that are pending at its start', async () => {
     const servers = [await stores.registered(), await stores.registered(), await stores.registered()];
     await stores.advance(10);
     let first: Awaited<ReturnType<typeof page>> | null = null;
     stores.heartbeatDatabase.before = async () => {
-      first ??= await page({ sort: 'lastHeartbeat', limit: 2 }); // stamped, not yet to be seen
+      first ??= await page({ sort: 'lastHeartbeat', limit: 2 }); // written but not committed
     };
     await stores.write(...servers.map((server) => stores.heartbeat(server)));
     const { items, next, snapshot } = first as unknown as Awaited<ReturnType<typeof page>>;
@@ -452,18 +452,15 @@ describe('a walk', () => {
     expect(items).toHaveLength(2);
   });
 
-  it.each(['½', 'ﷺ', '語'])(
-    'by name keeps names apart that differ only in the last of many letters %s',
-    async (letter) => {
-      const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((last) => letter.repeat(254) + last);
-      for (const friendlyName of [...names].reverse()) await stores.registered({ friendlyName });
-      expect((await paginate('friendlyName', 2)).map(({ facts }) => facts.friendlyName)).toEqual(names);
-    },
-  );
+  it.each(['½', 'ﷺ', '語'])('by name distinguishes names that differ only after many letters %s', async (letter) => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((last) => letter.repeat(254) + last);
+    for (const friendlyName of [...names].reverse()) await stores.registered({ friendlyName });
+    expect((await paginate('friendlyName', 2)).map(({ facts }) => facts.friendlyName)).toEqual(names);
+  });
 });
 
 describe('the other filters', () => {
-  it('by address is exact, by name a prefix', async () => {
+  it('match an address exactly and a name by prefix', async () => {
     const one = await stores.registered({ friendlyName: 'ps_berlin', ipAddress: '192.0.2.1' });
     const two = await stores.registered({ friendlyName: 'psxberlin', ipAddress: '192.0.2.11' });
     const found = async (filter: FleetFilter): Promise<string[]> =>
@@ -483,7 +480,7 @@ describe('the other filters', () => {
     ['Mun', ['mun-3']],
     ['mu', ['mun-3']],
     ['ホ', ['ホスト']],
-  ])('by name %s is without regard to case alone: %j', async (friendlyName, names) => {
+  ])('by name %s ignore letter case, but not accents: %j', async (friendlyName, names) => {
     for (const name of ['Mün-1', 'MÜN-2', 'mun-3', 'ホスト', 'ポスト']) await stores.registered({ friendlyName: name });
     const { items } = await page({ filter: { friendlyName }, sort: 'friendlyName' });
     expect(items.map(({ facts }) => facts.friendlyName)).toEqual(names);
@@ -503,7 +500,7 @@ describe('the other filters', () => {
     [599, 1],
     [600, 1],
     [601, 0],
-  ])('silent for %d s finds %d of one that is silent for 600', async (silentForSeconds, count) => {
+  ])('silent for %d s find %d of one entry that is silent for 600 s', async (silentForSeconds, count) => {
     await stores.registered();
     await stores.advance(600);
     expect((await page({ filter: { silentForSeconds } })).items).toHaveLength(count);
@@ -521,19 +518,19 @@ describe('entries that share an address, a name or a machine', () => {
       true,
     ],
     [
-      'machine id but for the case',
+      'machine id except letter case',
       { ipAddress: '192.0.2.1', friendlyName: 'one' },
       { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'MACHINE-1' },
       false,
     ],
     [
-      'name in other letter case',
+      'name in another letter case',
       { ipAddress: '192.0.2.1', friendlyName: 'PS' },
       { ipAddress: '192.0.2.2', friendlyName: 'ps', machineId: 'two' },
       true,
     ],
     [
-      'name but for an accent',
+      'name except an accent',
       { ipAddress: '192.0.2.1', friendlyName: 'pé' },
       { ipAddress: '192.0.2.2', friendlyName: 'pe', machineId: 'two' },
       false,
@@ -550,7 +547,7 @@ describe('entries that share an address, a name or a machine', () => {
       { ipAddress: '192.0.2.2', friendlyName: 'two', machineId: 'two' },
       false,
     ],
-  ])('(%s) are flagged both', async (_case, one, two, flagged) => {
+  ])('(%s) are flagged only when the rules match', async (_case, one, two, flagged) => {
     await stores.registered(one);
     await stores.registered(two);
     await stores.registered({ friendlyName: 'alone', ipAddress: '192.0.2.200', machineId: 'alone' });
@@ -563,7 +560,7 @@ describe('entries that share an address, a name or a machine', () => {
     }
   });
 
-  it('are flagged also where only one of them is on the page', async () => {
+  it('are flagged even if only one of them is on the page', async () => {
     await stores.registered();
     await stores.registered();
     expect((await page({ limit: 1 })).items).toMatchObject([{ possibleDuplicate: true }]);

@@ -23,7 +23,7 @@ afterAll(() => stores.close());
 const PROXY = { used: true, address: 'proxy.example', port: 3128, authenticated: true };
 
 describe('a registration', () => {
-  it('is kept whole, and read again as it was given', async () => {
+  it('is stored completely and read as given', async () => {
     const hostId = randomUUID();
     const facts = {
       fqdn: 'ps-1.example',
@@ -53,7 +53,7 @@ describe('a registration', () => {
     });
   });
 
-  it('is refused when its passphrase was retired while it waited; those beside it are not', async () => {
+  it('is rejected when its passphrase expired while it was queued; others in the batch are accepted', async () => {
     const [of1, of2, retired, retiring] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
     const now = stores.clock.now();
     await stores.testDatabase.write('INSERT INTO passphrase (id, hash, created_at, expires_at) VALUES ?', [
@@ -62,11 +62,11 @@ describe('a registration', () => {
         [retiring, randomBytes(32), now, new Date(now.getTime() + 60_000)],
       ],
     ]);
-    const asked = [
+    const requests = [
       stores.register(of1, { friendlyName: 'one' }, stores.registry, retired),
       stores.register(of2, { friendlyName: 'two' }, stores.registry, retiring),
     ];
-    expect(await Promise.allSettled(asked)).toMatchObject([
+    expect(await Promise.allSettled(requests)).toMatchObject([
       { status: 'rejected', reason: { message: 'passphrase_rejected' } },
       { status: 'fulfilled', value: { generation: 1 } },
     ]);
@@ -75,14 +75,14 @@ describe('a registration', () => {
   });
 
   it.each([[null], [{ used: false, address: null, port: null, authenticated: false }], [PROXY]])(
-    'keeps the proxy facts %j',
+    'stores the proxy facts %j',
     async (proxy) => {
       const { hostId } = await stores.registered({ proxy });
       expect((await stores.registry.find(hostId)).entry?.facts.proxy).toEqual(proxy);
     },
   );
 
-  it('again replaces every fact and the credential, and starts a first lease', async () => {
+  it('again replaces every fact and the credential, and starts a new lease', async () => {
     const old = await stores.registered({ fqdn: 'old.example', proxy: PROXY });
     await stores.write(stores.heartbeat(old, { instanceId: 'i', skewMs: 5 }));
     await stores.testDatabase.write('UPDATE process_server_lease SET revoked = 1 WHERE host_id = ?', [old.hostId]);
@@ -107,7 +107,7 @@ describe('a registration', () => {
     expect(await stores.eventKinds(old.hostId)).toEqual(['registered', 'silence_ended', 'registered_again']);
   });
 
-  it('again after a silence writes the end of the silence once, also when two register at the same moment', async () => {
+  it('again after a silence writes the end of the silence once, also for two concurrent registrations', async () => {
     const server = await stores.registered();
     await stores.write(stores.heartbeat(server));
     const from = stores.clock.now().toISOString();
@@ -133,7 +133,7 @@ describe('a registration', () => {
     ]);
   });
 
-  it('again from the same machine keeps its load and counts, not services and certificate; from another machine forgets everything', async () => {
+  it('again from the same machine keeps load and counts but not services and certificate; from another machine clears all reports', async () => {
     const server = await stores.registered();
     const load = {
       cpuPercent: 5,
@@ -173,7 +173,7 @@ describe('a registration', () => {
     ]);
   });
 
-  it('cancels a removal and clears every trace of it', async () => {
+  it('cancels a removal and clears its columns', async () => {
     const { hostId } = await stores.decommissioned();
     expect((await stores.registry.find(hostId)).entry?.decommission).not.toBeNull();
     await stores.register(hostId);
@@ -190,7 +190,7 @@ describe('a registration', () => {
     expect(await stores.lease({ hostId })).toMatchObject({ retired: 0, generation: 2 });
   });
 
-  it('over a tombstone clears it and goes on counting', async () => {
+  it('over a tombstone deletes it and continues its generation', async () => {
     const server = await stores.registered();
     await stores.purge(server, { force: true });
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
@@ -198,7 +198,7 @@ describe('a registration', () => {
     expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
   });
 
-  it('of two first ones at the same moment both are accepted, as generations 1 and 2, and the higher credential lives', async () => {
+  it('concurrent with another first one: both are accepted as generations 1 and 2, and the higher credential is valid', async () => {
     for (let round = 0; round < 5; round += 1) {
       const hostId = randomUUID();
       const other = stores.registryOn(stores.connect());
@@ -214,7 +214,7 @@ describe('a registration', () => {
     }
   });
 
-  it('of ten at the same moment over an entry makes ten generations with ten events', async () => {
+  it('ten times concurrently creates ten generations with ten events', async () => {
     const { hostId } = await stores.registered();
     const responses = await Promise.all(Array.from({ length: 10 }, () => stores.register(hostId)));
     expect(responses.map(({ generation }) => generation).sort((a, b) => a - b)).toEqual([
@@ -225,7 +225,7 @@ describe('a registration', () => {
 });
 
 describe('a change', () => {
-  it('that is refused writes nothing', async () => {
+  it('that is rejected writes nothing', async () => {
     const { hostId } = await stores.registered();
     const before = await stores.contents();
     const rejected = stores.registry.change(hostId, () => {
@@ -242,19 +242,19 @@ describe('a change', () => {
     expect(await stores.eventKinds(hostId)).toEqual(['registered']);
   });
 
-  it('whose guarded statement matches nothing is decided anew, on what is there by then', async () => {
+  it('whose guarded statement matches nothing is decided again on the current record', async () => {
     const { hostId } = await stores.registered();
     const seen: (number | undefined)[] = [];
-    const moved = async (sql: string): Promise<void> => {
+    const changeGeneration = async (sql: string): Promise<void> => {
       if (!/^\s*UPDATE process_server AS p SET/.test(sql) || seen.length > 1) return;
       await stores.testDatabase.write('UPDATE process_server SET generation = 7 WHERE host_id = ?', [hostId]);
     };
-    stores.database.before = moved;
-    const answer = await stores.registry.change(hostId, ({ entry }) => {
+    stores.database.before = changeGeneration;
+    const result = await stores.registry.change(hostId, ({ entry }) => {
       seen.push(entry?.generation);
       if (!entry) throw new Error('it is gone');
       const next = { ...entry, generation: entry.generation + 1 };
-      if (entry.generation === 7) return { result: 'decided anew' };
+      if (entry.generation === 7) return { result: 'decided again' };
       return {
         result: 'lost',
         change: {
@@ -263,11 +263,11 @@ describe('a change', () => {
         },
       };
     });
-    expect([answer, seen]).toEqual(['decided anew', [1, 7]]);
+    expect([result, seen]).toEqual(['decided again', [1, 7]]);
     expect(await stores.eventKinds(hostId)).toEqual(['registered']);
   });
 
-  it('of one host is not held up by another host', async () => {
+  it('of one host does not wait for a lock on another host', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
     const unlock = await stores.lockLease(one);
     await stores.decommission(other);
@@ -276,7 +276,7 @@ describe('a change', () => {
   });
 });
 
-describe('changes asked for at the same moment', () => {
+describe('concurrent changes', () => {
   const locks = (): number =>
     stores.database.statements.filter((sql) => /FROM process_server_lease .* FOR UPDATE/.test(sql)).length;
   const rejected = (hostId: string): Promise<unknown> =>
@@ -285,48 +285,45 @@ describe('changes asked for at the same moment', () => {
     });
 
   it.each([
-    ['statements sent one by one', () => stores.registry],
-    ['statements sent together', () => stores.registryOn(stores.connect())],
-  ])(
-    'are written together: new ones, repeated ones, renamed ones, removed ones, over tombstones; %s',
-    async (_, registryOf) => {
-      const registry = registryOf();
-      const [again, renamed, leaving, purged, returning] = [
-        await stores.registered(),
-        await stores.registered(),
-        await stores.registered(),
-        await stores.registered(),
-        await stores.registered(),
-      ];
-      await stores.purge(returning, { force: true });
-      const newcomers = Array.from({ length: 5 }, () => randomUUID());
-      stores.database.statements.length = 0;
-      const responses = await Promise.all([
-        ...newcomers.map((hostId) => stores.register(hostId, {}, registry)),
-        stores.register(again.hostId, { machineId: 'machine-1' }, registry),
-        stores.register(renamed.hostId, { friendlyName: 'another' }, registry),
-        stores.register(returning.hostId, {}, registry),
-      ]);
-      await Promise.all([stores.decommission(leaving, registry), stores.purge(purged, { force: true }, registry)]);
-      expect(responses.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
-      for (const { hostId } of responses) expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
-      expect(await Promise.all(newcomers.map((hostId) => stores.eventKinds(hostId)))).toEqual(
-        newcomers.map(() => ['registered']),
-      );
-      expect(await stores.eventKinds(renamed.hostId)).toEqual(['registered', 'registered_again']);
-      expect(await stores.eventKinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
-      expect(await stores.rowsOf(purged.hostId)).toEqual(A_TOMBSTONE);
-      expect(
-        await stores.testDatabase.rows(
-          'SELECT name_key AS name FROM process_server_name_history WHERE host_id = ? ORDER BY valid_from',
-          [renamed.hostId],
-        ),
-      ).toEqual([{ name: 'ps-berlin-1' }, { name: 'another' }]);
-      expect(locks()).toBe(registry === stores.registry ? 2 : 0);
-    },
-  );
+    ['statements sent separately', () => stores.registry],
+    ['statements sent in one text', () => stores.registryOn(stores.connect())],
+  ])('are written in one batch: first, repeated, renamed, removed and over tombstones; %s', async (_, registryOf) => {
+    const registry = registryOf();
+    const [again, renamed, leaving, purged, returning] = [
+      await stores.registered(),
+      await stores.registered(),
+      await stores.registered(),
+      await stores.registered(),
+      await stores.registered(),
+    ];
+    await stores.purge(returning, { force: true });
+    const newcomers = Array.from({ length: 5 }, () => randomUUID());
+    stores.database.statements.length = 0;
+    const responses = await Promise.all([
+      ...newcomers.map((hostId) => stores.register(hostId, {}, registry)),
+      stores.register(again.hostId, { machineId: 'machine-1' }, registry),
+      stores.register(renamed.hostId, { friendlyName: 'another' }, registry),
+      stores.register(returning.hostId, {}, registry),
+    ]);
+    await Promise.all([stores.decommission(leaving, registry), stores.purge(purged, { force: true }, registry)]);
+    expect(responses.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
+    for (const { hostId } of responses) expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
+    expect(await Promise.all(newcomers.map((hostId) => stores.eventKinds(hostId)))).toEqual(
+      newcomers.map(() => ['registered']),
+    );
+    expect(await stores.eventKinds(renamed.hostId)).toEqual(['registered', 'registered_again']);
+    expect(await stores.eventKinds(leaving.hostId)).toEqual(['registered', 'decommissioned_by_force']);
+    expect(await stores.rowsOf(purged.hostId)).toEqual(A_TOMBSTONE);
+    expect(
+      await stores.testDatabase.rows(
+        'SELECT name_key AS name FROM process_server_name_history WHERE host_id = ? ORDER BY valid_from',
+        [renamed.hostId],
+      ),
+    ).toEqual([{ name: 'ps-berlin-1' }, { name: 'another' }]);
+    expect(locks()).toBe(registry === stores.registry ? 2 : 0);
+  });
 
-  it('are refused and accepted each by itself', async () => {
+  it('are rejected and accepted individually', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
     const outcomes = await Promise.all([codeOf(rejected(one.hostId)), codeOf(stores.decommission(other))]);
     expect(outcomes).toEqual(['reason_required', null]);
@@ -334,31 +331,31 @@ describe('changes asked for at the same moment', () => {
     expect(await stores.eventKinds(other.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
-  it('do not wait for a host that somebody else holds, which is changed when it is free', async () => {
+  it('do not wait for a locked host, which is changed when it is unlocked', async () => {
     const [locked, free] = [await stores.registered(), await stores.registered()];
     const unlock = await stores.lockLease(locked);
-    const waiting = stores.decommission(locked);
+    const pending = stores.decommission(locked);
     await Promise.all([stores.decommission(free), stores.register(randomUUID())]);
     expect(await stores.eventKinds(free.hostId)).toEqual(['registered', 'decommissioned_by_force']);
     expect(await stores.eventKinds(locked.hostId)).toEqual(['registered']);
     await unlock();
-    await waiting;
+    await pending;
     expect(await stores.eventKinds(locked.hostId)).toEqual(['registered', 'decommissioned_by_force']);
   });
 
-  it('leave a connection to others, however many ask for one host that somebody else holds', async () => {
+  it('leave a connection for other hosts, even with many changes of one locked host', async () => {
     const locked = await stores.registered();
     const unlock = await stores.lockLease(locked);
-    const waiting = Promise.all(Array.from({ length: 20 }, () => stores.register(locked.hostId)));
+    const pending = Promise.all(Array.from({ length: 20 }, () => stores.register(locked.hostId)));
     await stores.register(randomUUID());
     expect(await stores.eventKinds(locked.hostId)).toEqual(['registered']);
     await unlock();
-    expect((await waiting).map(({ generation }) => generation)).toEqual(
+    expect((await pending).map(({ generation }) => generation)).toEqual(
       Array.from({ length: 20 }, (_, number) => number + 2),
     );
   });
 
-  it('are each tried alone when one of them keeps the group from being written', async () => {
+  it('are retried individually when one of them makes the batch fail', async () => {
     const [one, other] = [await stores.registered(), await stores.registered()];
     const planId = await stores.savedPlan(one);
     await stores.plans.saveResult(planId, { purged: [], skipped: [] });
@@ -370,26 +367,29 @@ describe('changes asked for at the same moment', () => {
   });
 });
 
-describe('a group of changes of which one host loses against another replica, again and again', () => {
-  it.each([1213, 1062])('is halved after error %d, until that one is alone; the others go on', async (errno) => {
-    const servers = await Promise.all(Array.from({ length: 8 }, () => stores.registered()));
-    const [contested] = servers as [StoredServer];
-    let [groups, failed] = [0, 0];
-    stores.database.before = async (sql, parameters) => {
-      if (!/INSERT INTO event/.test(sql)) return;
-      groups += 1;
-      const rows = parameters[0] as unknown[][];
-      const isLost = rows.length > 1 && rows.some((row) => row[3] === contested.hostId);
-      if (isLost && (failed += 1)) throw Object.assign(new Error('made on purpose'), { errno });
-    };
-    const responses = await Promise.all(servers.map(({ hostId }) => stores.register(hostId)));
-    expect(responses.map(({ generation }) => generation)).toEqual(servers.map(() => 2));
-    expect([groups, failed]).toEqual([7, 3]);
-  });
+describe('a batch in which one host repeatedly conflicts with another replica', () => {
+  it.each([1213, 1062])(
+    'is halved after error %d until that host is alone; the other changes succeed',
+    async (errno) => {
+      const servers = await Promise.all(Array.from({ length: 8 }, () => stores.registered()));
+      const [contested] = servers as [StoredServer];
+      let [batches, failed] = [0, 0];
+      stores.database.before = async (sql, parameters) => {
+        if (!/INSERT INTO event/.test(sql)) return;
+        batches += 1;
+        const rows = parameters[0] as unknown[][];
+        const isLost = rows.length > 1 && rows.some((row) => row[3] === contested.hostId);
+        if (isLost && (failed += 1)) throw Object.assign(new Error('made on purpose'), { errno });
+      };
+      const responses = await Promise.all(servers.map(({ hostId }) => stores.register(hostId)));
+      expect(responses.map(({ generation }) => generation)).toEqual(servers.map(() => 2));
+      expect([batches, failed]).toEqual([7, 3]);
+    },
+  );
 });
 
 describe('a decommissioning', () => {
-  it('marks the entry, retires its lease and ends it at once', async () => {
+  it('marks the entry, retires its lease and ends the lease at once', async () => {
     const server = await stores.registered();
     await stores.advance(20);
     const removeBy = await stores.decommission(server);
@@ -400,7 +400,7 @@ describe('a decommissioning', () => {
     expect(await stores.lease(server)).toMatchObject({ retired: 1 });
   });
 
-  it('twice at the same moment marks once, with one event and one answer', async () => {
+  it('twice concurrently marks the entry once, with one event and one result', async () => {
     const server = await stores.registered();
     const [one, other] = await Promise.all([
       stores.decommission(server),
@@ -412,7 +412,7 @@ describe('a decommissioning', () => {
 });
 
 describe('a purge', () => {
-  it('leaves nothing but the tombstone and the events', async () => {
+  it('leaves only the tombstone and the events', async () => {
     const server = await stores.registered();
     await stores.advance(180);
     const planId = await stores.savedPlan(server);
@@ -433,7 +433,7 @@ describe('a purge', () => {
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged']);
   });
 
-  it('twice at the same moment removes once, with one event and one answer', async () => {
+  it('twice concurrently removes the entry once, with one event and one result', async () => {
     const server = await stores.registered();
     await stores.advance(180);
     const [one, other] = await Promise.all([
@@ -444,12 +444,12 @@ describe('a purge', () => {
     expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'purged']);
   });
 
-  it('is decided by its statement: an entry that is Connected is not removed, whatever was decided before', async () => {
+  it('is decided by its statement: a Connected entry is not removed, whatever was decided before', async () => {
     const { hostId } = await stores.registered();
-    let looks = 0;
-    const answer = await stores.registry.change(hostId, ({ at: now }) => {
-      looks += 1;
-      if (looks > 1) return { result: 'looked again' };
+    let attempts = 0;
+    const result = await stores.registry.change(hostId, ({ at: now }) => {
+      attempts += 1;
+      if (attempts > 1) return { result: 'decided again' };
       const tombstone = {
         hostId,
         generation: 1,
@@ -469,13 +469,13 @@ describe('a purge', () => {
         },
       };
     });
-    expect(answer).toBe('looked again');
+    expect(result).toBe('decided again');
     expect(await stores.rowsOf(hostId)).toEqual(AN_ENTRY);
     expect(await stores.eventKinds(hostId)).toEqual(['registered']);
   });
 });
 
-describe('neighbours', () => {
+describe('possible duplicates', () => {
   it('are other entries with the same address, name or machine id, each once', async () => {
     const me = await stores.registered();
     const all = await stores.registered();
@@ -503,7 +503,7 @@ describe('neighbours', () => {
     });
   });
 
-  it('are a few, however many there are', async () => {
+  it('are limited in number', async () => {
     for (let number = 0; number < 12; number += 1) await stores.registered({ friendlyName: `n${number}` });
     expect(
       await stores.registry.findPossibleDuplicates(randomUUID(), {
@@ -515,9 +515,9 @@ describe('neighbours', () => {
   });
 });
 
-describe('a refusal', () => {
+describe('a rejection', () => {
   const HOUR_MS = 3_600_000;
-  const note = (hostId: string, over: Partial<FleetEvent> = {}, registry = stores.registry): Promise<void> =>
+  const record = (hostId: string, over: Partial<FleetEvent> = {}, registry = stores.registry): Promise<void> =>
     registry.recordRejection({
       kind: 'refused_host_id_conflict',
       generation: null,
@@ -527,19 +527,19 @@ describe('a refusal', () => {
       hostId,
     });
 
-  it('is noted once for a host, a kind and an hour, by whichever replica', async () => {
+  it('is recorded once for a host, kind and hour, on any replica', async () => {
     const hostId = randomUUID();
     const other = stores.registryOn(stores.connect());
     stores.clock.advanceMs(HOUR_MS - (stores.clock.now().getTime() % HOUR_MS));
-    await Promise.all([note(hostId), note(hostId, {}, other)]);
+    await Promise.all([record(hostId), record(hostId, {}, other)]);
     stores.clock.advanceMs(59 * 60_000 + 59_999);
-    await note(hostId, { detail: { first: false } });
+    await record(hostId, { detail: { first: false } });
     expect(await stores.eventKinds(hostId)).toEqual(['refused_host_id_conflict']);
-    await note(hostId, { kind: 'refused_version' });
-    await note(randomUUID());
+    await record(hostId, { kind: 'refused_version' });
+    await record(randomUUID());
     expect(await stores.eventKinds(hostId)).toEqual(['refused_host_id_conflict', 'refused_version']);
     stores.clock.advanceMs(1);
-    await Promise.all([note(hostId), note(hostId, {}, other)]);
+    await Promise.all([record(hostId), record(hostId, {}, other)]);
     expect(await stores.eventKinds(hostId)).toEqual([
       'refused_host_id_conflict',
       'refused_version',
@@ -547,21 +547,21 @@ describe('a refusal', () => {
     ]);
   });
 
-  it('that this replica has noted costs no more statements', async () => {
+  it('that this replica has recorded causes no further statement', async () => {
     const hostId = randomUUID();
-    await note(hostId);
+    await record(hostId);
     const before = stores.database.statements.length;
-    await note(hostId);
+    await record(hostId);
     expect(stores.database.statements.length).toBe(before);
   });
 });
 
-describe('a look without a lock', () => {
-  it('finds neither entry nor tombstone of a host id that nobody knows', async () => {
+describe('a read without a lock', () => {
+  it('finds neither entry nor tombstone of an unknown host id', async () => {
     expect(await stores.registry.find(randomUUID())).toMatchObject({ entry: null, tombstone: null });
   });
 
-  it('does not miss a host that registers over its tombstone between the two looks', async () => {
+  it('does not miss a host that registers over its tombstone at the same time', async () => {
     const server = await stores.registered();
     await stores.purge(server, { force: true });
     const other = stores.registryOn(stores.connect());

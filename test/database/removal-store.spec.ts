@@ -14,39 +14,39 @@ beforeAll(async () => {
 beforeEach(() => stores.fresh());
 afterAll(() => stores.close());
 
-/** Older than this, with the names that no walk needs now. */
+/** Limits for rows older than this, and for names that no cursor can need. */
 const old = (before: Date): RetentionLimits => ({
   eventsBefore: before,
   plansExpiredBefore: before,
   now: stores.clock.now(),
 });
-/** Due by the wall clock alone. */
+/** Due by the wall clock only. */
 const by = (decommissionedAt: Date): Due => ({ decommissionedAt, availableMs: -1 });
-/** As a pass does it now, a grace of 300 s after the decommissioning. */
+/** Removes due entries like a clean-up run, 300 s after the decommission. */
 const removeDue = (limit = 500, removals = stores.removals): Promise<CleanUpBatch> =>
   removals.removeDue(by(new Date(stores.clock.now().getTime() - 300_000)), limit, null);
 
-async function leaving(count: number): Promise<StoredServer[]> {
+async function decommissioned(count: number): Promise<StoredServer[]> {
   const servers: StoredServer[] = [];
   for (let number = 0; number < count; number += 1)
     servers.push(await stores.decommissioned({ friendlyName: `ps-${number}` }));
   return servers;
 }
 
-describe('an entry that is leaving', () => {
+describe('a decommissioned entry', () => {
   it.each([
     [299_999, AN_ENTRY, 0],
     [300_000, A_TOMBSTONE, 1],
     [300_001, A_TOMBSTONE, 1],
-  ])('%d ms after its decommissioning has the rows %j', async (ms, rows, removed) => {
-    const [server] = await leaving(1);
+  ])('has, %d ms after its decommission, the rows %j', async (ms, rows, removed) => {
+    const [server] = await decommissioned(1);
     stores.clock.advanceMs(ms);
     expect(await removeDue()).toEqual({ removed, next: null });
     expect(await stores.rowsOf(server?.hostId ?? '')).toEqual(rows);
   });
 
-  it('becomes a tombstone that remembers it, with one event', async () => {
-    const [server] = await leaving(1);
+  it('becomes a tombstone with its data, with one event', async () => {
+    const [server] = await decommissioned(1);
     const decommissionedAt = stores.clock.now();
     stores.clock.advanceSeconds(300);
     await removeDue();
@@ -73,23 +73,20 @@ describe('an entry that is leaving', () => {
     ]);
   });
 
-  it('is removed beside others that stay', async () => {
-    const [leaver] = await leaving(1);
-    const stayer = await stores.registered();
+  it('is removed, and other entries are kept', async () => {
+    const [due] = await decommissioned(1);
+    const kept = await stores.registered();
     stores.clock.advanceSeconds(3_600);
     expect((await removeDue()).removed).toBe(1);
-    expect([await stores.rowsOf(leaver?.hostId ?? ''), await stores.rowsOf(stayer.hostId)]).toEqual([
-      A_TOMBSTONE,
-      AN_ENTRY,
-    ]);
+    expect([await stores.rowsOf(due?.hostId ?? ''), await stores.rowsOf(kept.hostId)]).toEqual([A_TOMBSTONE, AN_ENTRY]);
   });
 });
 
 describe('a batch', () => {
-  it('takes the oldest up to its limit, and says where to go on', async () => {
+  it('removes the oldest entries up to its limit, and returns the next position', async () => {
     const servers: StoredServer[] = [];
     for (let number = 0; number < 5; number += 1) {
-      servers.push(...(await leaving(1)));
+      servers.push(...(await decommissioned(1)));
       stores.clock.advanceSeconds(1);
     }
     stores.clock.advanceSeconds(300);
@@ -102,8 +99,8 @@ describe('a batch', () => {
     for (const { hostId } of servers) expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
   });
 
-  it('goes on within one instant by host id', async () => {
-    const servers = await leaving(5);
+  it('continues by host id within one timestamp', async () => {
+    const servers = await decommissioned(5);
     stores.clock.advanceSeconds(300);
     const dueAt = new Date(stores.clock.now().getTime() - 300_000);
     let batch = await stores.removals.removeDue(by(dueAt), 2, null);
@@ -116,8 +113,8 @@ describe('a batch', () => {
     for (const { hostId } of servers) expect(await stores.rowsOf(hostId)).toEqual(A_TOMBSTONE);
   });
 
-  it('keeps who registers again between the look and the lock', async () => {
-    const [back, gone] = (await leaving(2)) as [StoredServer, StoredServer];
+  it('keeps an entry that registers again between read and lock', async () => {
+    const [back, gone] = (await decommissioned(2)) as [StoredServer, StoredServer];
     stores.clock.advanceSeconds(300);
     const registry = stores.registryOn(stores.connect());
     stores.database.before = async (sql) => {
@@ -131,8 +128,8 @@ describe('a batch', () => {
     expect((await stores.registry.find(back.hostId)).entry).toMatchObject({ generation: 2, decommission: null });
   });
 
-  it('keeps who has registered and left again since: a grace of its own runs for it', async () => {
-    const [server] = (await leaving(1)) as [StoredServer];
+  it('keeps an entry that has registered and been decommissioned again: its grace period restarts', async () => {
+    const [server] = (await decommissioned(1)) as [StoredServer];
     stores.clock.advanceSeconds(300);
     const registry = stores.registryOn(stores.connect());
     stores.database.before = async (sql) => {
@@ -145,19 +142,19 @@ describe('a batch', () => {
     expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
   });
 
-  it('passes over a lease that somebody holds, and the next one takes it', async () => {
-    const [held, free] = (await leaving(2)) as [StoredServer, StoredServer];
+  it('skips a locked lease, which the next batch removes', async () => {
+    const [locked, free] = (await decommissioned(2)) as [StoredServer, StoredServer];
     stores.clock.advanceSeconds(300);
-    const unlock = await stores.lockLease(held);
+    const unlock = await stores.lockLease(locked);
     expect((await removeDue()).removed).toBe(1);
-    expect([await stores.rowsOf(held.hostId), await stores.rowsOf(free.hostId)]).toEqual([AN_ENTRY, A_TOMBSTONE]);
+    expect([await stores.rowsOf(locked.hostId), await stores.rowsOf(free.hostId)]).toEqual([AN_ENTRY, A_TOMBSTONE]);
     await unlock();
     expect((await removeDue()).removed).toBe(1);
-    expect(await stores.rowsOf(held.hostId)).toEqual(A_TOMBSTONE);
+    expect(await stores.rowsOf(locked.hostId)).toEqual(A_TOMBSTONE);
   });
 
-  it('beside that of another replica removes each entry once, with one event each', async () => {
-    const servers = await leaving(20);
+  it('removes each entry once, with one event, when another replica removes concurrently', async () => {
+    const servers = await decommissioned(20);
     stores.clock.advanceSeconds(300);
     const batches = await Promise.all([removeDue(), removeDue(500, other), removeDue(), removeDue(500, other)]);
     const rest = await removeDue();
@@ -169,7 +166,7 @@ describe('a batch', () => {
   });
 });
 
-describe('what is old', () => {
+describe('expired data', () => {
   const anEvent = (at: Date): Promise<number> =>
     stores.testDatabase.write(
       "INSERT INTO event (id, at, kind, actor, detail) VALUES (?, ?, 'service_outage', 'test', '{}')",
@@ -181,7 +178,7 @@ describe('what is old', () => {
       [randomUUID(), expiresAt, expiresAt],
     );
 
-  it('is forgotten, events and plans, and nothing that is not', async () => {
+  it('is deleted: events and plans, but no newer rows', async () => {
     const before = stores.clock.now();
     for (const ms of [-2, -1, 0, 1]) {
       await anEvent(new Date(before.getTime() + ms));
@@ -191,7 +188,7 @@ describe('what is old', () => {
     expect([await stores.testDatabase.count('event'), await stores.testDatabase.count('purge_plan')]).toEqual([2, 2]);
   });
 
-  it('is forgotten of names once no walk by name can need them: two hours after the last rename took their place', async () => {
+  it('is deleted: former names two hours after they were replaced, when no cursor can need them', async () => {
     const { hostId } = await stores.registered({ friendlyName: 'old' });
     await stores.register(hostId, { friendlyName: 'new' });
     const names = async (): Promise<unknown[]> => {
@@ -209,7 +206,7 @@ describe('what is old', () => {
     expect(await names()).toEqual(['new']);
   });
 
-  it('is forgotten in batches, the oldest first', async () => {
+  it('is deleted in batches, oldest first', async () => {
     const before = stores.clock.now();
     for (const ms of [-5, -4, -3]) await anEvent(new Date(before.getTime() + ms));
     expect(await stores.removals.deleteExpired(old(before), 2)).toBe(true);
@@ -219,11 +216,11 @@ describe('what is old', () => {
   });
 });
 
-describe('the tally of the fleet', () => {
+describe('the fleet counters', () => {
   const rows = (): Promise<unknown[]> =>
     stores.testDatabase.rows('SELECT version_key, decommissioned, entries FROM fleet_counter_delta ORDER BY 1, 2');
 
-  it('is added up to a row for each version and lifecycle, and says the same', async () => {
+  it('are merged into a row for each version and lifecycle, with the same sums', async () => {
     await stores.registered({ agentVersion: '9.62.0.0' });
     await stores.registered();
     await stores.purge(await stores.registered(), { force: true });
@@ -238,24 +235,24 @@ describe('the tally of the fleet', () => {
     expect(await stores.testDatabase.counterErrors()).toEqual([]);
   });
 
-  it('follows whatever becomes of an entry', async () => {
+  it('follow every change of an entry', async () => {
     const server = await stores.registered();
-    const follow = async (change: Promise<unknown>): Promise<void> =>
+    const expectCounters = async (change: Promise<unknown>): Promise<void> =>
       void (await change, expect(await stores.testDatabase.counterErrors()).toEqual([]));
-    await follow(stores.register(server.hostId, { agentVersion: '9.62.0.0' }));
-    await follow(stores.registered());
+    await expectCounters(stores.register(server.hostId, { agentVersion: '9.62.0.0' }));
+    await expectCounters(stores.registered());
     const again = await stores.registered({}, server.hostId);
-    await follow(stores.write(stores.heartbeat(again, { agentVersion: '9.61.0.0' })));
-    await follow(stores.decommission(again));
-    await follow(stores.register(server.hostId, { agentVersion: '9.60.0.0' }));
-    await follow(stores.decommission(server));
+    await expectCounters(stores.write(stores.heartbeat(again, { agentVersion: '9.61.0.0' })));
+    await expectCounters(stores.decommission(again));
+    await expectCounters(stores.register(server.hostId, { agentVersion: '9.60.0.0' }));
+    await expectCounters(stores.decommission(server));
     stores.clock.advanceSeconds(300);
-    await follow(stores.removals.removeDue(by(stores.clock.now()), 500, null));
+    await expectCounters(stores.removals.removeDue(by(stores.clock.now()), 500, null));
     expect(await stores.rowsOf(server.hostId)).toEqual(A_TOMBSTONE);
-    await follow(stores.register(server.hostId));
+    await expectCounters(stores.register(server.hostId));
   });
 
-  it('passes over rows that somebody else is adding up', async () => {
+  it('skip rows that another transaction is merging', async () => {
     await stores.registered();
     await stores.registered();
     const lockHolder = await stores.testDatabase.connect();
@@ -270,8 +267,8 @@ describe('the tally of the fleet', () => {
   });
 });
 
-describe('the clean-up as it is seen', () => {
-  it('is its last pass, by whichever replica', async () => {
+describe('the clean-up status', () => {
+  it('has the last run of any replica', async () => {
     expect(await stores.removals.lastRun()).toBeNull();
     const at = stores.clock.now();
     await stores.removals.recordRun({ at, by: 'replica-1', removed: 3, error: null });
@@ -280,13 +277,13 @@ describe('the clean-up as it is seen', () => {
     expect(await stores.removals.lastRun()).toEqual({ at, by: 'replica-2', removed: 0, error: 'x'.repeat(500) });
   });
 
-  it('is the oldest entry that is leaving', async () => {
+  it('has the oldest decommissioned entry', async () => {
     await stores.registered();
     expect(await stores.removals.oldestDecommission()).toBeNull();
-    await leaving(1);
+    await decommissioned(1);
     const at = stores.clock.now();
     stores.clock.advanceSeconds(10);
-    await leaving(1);
+    await decommissioned(1);
     expect(await stores.removals.oldestDecommission()).toEqual({ at, removeBy: new Date(at.getTime() + 420_000) });
   });
 });

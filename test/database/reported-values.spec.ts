@@ -31,13 +31,13 @@ const fields = async (server: StoredServer): Promise<readonly string[] | undefin
 const detailsOf = async ({ hostId }: StoredServer, kind: 'version_changed' | 'source_address_changed') =>
   (await stores.events.fetchPage({ hostId, kind }, 1_000, null)).items.map(({ detail }) => detail);
 
-describe('a value that cannot be used', () => {
+describe('an unusable value', () => {
   it.each<[ForgettableMember & keyof ReportedHealth, Partial<Heartbeat>]>([
     ['services', { services: STOPPED }],
     ['protectedMachineCount', { protectedMachineCount: 0 }],
     ['replicationPairCount', { replicationPairCount: 4 }],
     ['certificateExpiresAt', { certificateExpiresAt: new Date('2027-01-02T03:04:05.678Z') }],
-  ])('makes what was known of %s unknown, and nothing else', async (member, reported) => {
+  ])('makes %s unknown, and nothing else', async (member, reported) => {
     const all = {
       services: STOPPED,
       protectedMachineCount: 1,
@@ -82,7 +82,7 @@ describe('a value that cannot be used', () => {
     expect(await skew()).toBe(7_000);
   });
 
-  it('of a count of machines keeps the server from being purged, also when later heartbeats carry no count', async () => {
+  it('of the machine count prevents a purge, also after later heartbeats without a count', async () => {
     const server = await stores.registered();
     await stores.write(stores.heartbeat(server, { protectedMachineCount: 0 }));
     await stores.write(stores.heartbeat(server, UNUSABLE_COUNT));
@@ -94,7 +94,7 @@ describe('a value that cannot be used', () => {
     expect(await codeOf(stores.purge(server))).toBeNull();
   });
 
-  it('of a count of machines holds for the next registration of the machine, not for another machine', async () => {
+  it('of the machine count is kept at a registration of the same machine, not of another machine', async () => {
     const server = await stores.registered();
     await stores.write(stores.heartbeat(server, UNUSABLE_COUNT));
     await stores.register(server.hostId);
@@ -117,13 +117,13 @@ const LOAD: Load = {
 const END = new Date('2027-01-02T03:04:05.678Z');
 const RUNNING = [{ name: 'cxps', state: 'running' }];
 
-describe('a value that is withdrawn', () => {
+describe('a withdrawn value', () => {
   it.each<[WithdrawableMember, Partial<ReportedHealth>]>([
     ['load', { load: null, loadReportedAt: null, loadStatus: 'Unknown', loadExceededAt: NO_REPORT.loadExceededAt }],
     ['services', { services: null, servicesReportedAt: null, servicesDownAt: null }],
     ['certificateExpiresAt', { certificateExpiresAt: null, certificateReportedAt: null, certificateKnownAt: null }],
   ])(
-    '%s is forgotten, and nothing else, until it is reported again; the same again costs one statement',
+    '%s is cleared, and nothing else, until it is reported again; a repetition takes one statement',
     async (member, gone) => {
       const all = {
         load: { ...LOAD, cpuPercent: 99 },
@@ -145,7 +145,7 @@ describe('a value that is withdrawn', () => {
     },
   );
 
-  it('is another heartbeat than one with an unusable value of it', async () => {
+  it('differs from an unusable value', async () => {
     const server = await stores.registered();
     await stores.write(stores.heartbeat(server, { services: STOPPED }));
     await stores.write(stores.heartbeat(server, ignored(['services'], 'services')));
@@ -155,7 +155,7 @@ describe('a value that is withdrawn', () => {
   });
 });
 
-describe('since when a signal of the load is above its threshold', () => {
+describe('the time since a load signal exceeds its threshold', () => {
   const exceeded = async (server: StoredServer): Promise<(number | null)[]> =>
     Object.values((await health(server))?.loadExceededAt ?? {}).map(
       (at) => at && (at.getTime() - start.getTime()) / 1000,
@@ -163,7 +163,7 @@ describe('since when a signal of the load is above its threshold', () => {
   let start: Date;
   beforeEach(() => void (start = stores.clock.now()));
 
-  it('stays while reports say so, also when its level changes, and is kept for each signal', async () => {
+  it('is kept for each signal while reports exceed the threshold, also when the level changes', async () => {
     const server = await stores.registered();
     const seen: (number | null)[][] = [];
     for (const over of [
@@ -189,7 +189,7 @@ describe('since when a signal of the load is above its threshold', () => {
   it.each([
     [890, 0],
     [900, 900],
-  ])('%d s after the report before is %d', async (seconds, since) => {
+  ])('is, %d s after the previous report, %d', async (seconds, since) => {
     const server = await stores.registered();
     const busy = { load: { ...LOAD, cpuPercent: 99 } };
     await stores.write(stores.heartbeat(server, busy));
@@ -199,13 +199,13 @@ describe('since when a signal of the load is above its threshold', () => {
   });
 });
 
-describe('when services and certificate were reported', () => {
+describe('the report time of services and certificate', () => {
   const reported = async (server: StoredServer): Promise<unknown[]> => {
     const { servicesReportedAt, certificateReportedAt, certificateKnownAt } = (await health(server)) ?? {};
     return [servicesReportedAt, certificateReportedAt, certificateKnownAt];
   };
 
-  it('is written at once for other values, and once a minute for the same', async () => {
+  it('is written at once for changed values, and once a minute for unchanged ones', async () => {
     const server = await stores.registered();
     const first = stores.clock.now();
     await stores.write(stores.heartbeat(server, { services: RUNNING, certificateExpiresAt: END }));
@@ -227,7 +227,7 @@ describe('when services and certificate were reported', () => {
     expect(await reported(server)).toEqual([other, other, other]);
   });
 
-  it('an empty list of services neither begins nor ends an outage', async () => {
+  it('of an empty list of services starts and ends no outage', async () => {
     const server = await stores.registered();
     await stores.write(stores.heartbeat(server, { services: [] }));
     expect(await health(server)).toMatchObject({ services: [], servicesDownAt: null });
@@ -244,7 +244,7 @@ describe('when services and certificate were reported', () => {
 });
 
 describe('the names of ignored members', () => {
-  it('are kept with the lease until another heartbeat carries others, or none', async () => {
+  it('are stored with the lease until a heartbeat has others, or none', async () => {
     const server = await stores.registered();
     for (const names of [['mood'], ['mood', 'queueDepth'], []]) {
       await stores.write(stores.heartbeat(server, names.length > 0 ? ignored(names) : {}));
@@ -252,14 +252,14 @@ describe('the names of ignored members', () => {
     }
   });
 
-  it('are forgotten by a registration', async () => {
+  it('are cleared by a registration', async () => {
     const server = await stores.registered();
     await stores.write(stores.heartbeat(server, ignored(['mood'])));
     await stores.register(server.hostId);
     expect(await fields(server)).toEqual([]);
   });
 
-  it('that are the same again cost one statement, as a heartbeat without any', async () => {
+  it('take one statement when unchanged, like a heartbeat without any', async () => {
     const server = await stores.registered();
     for (const heartbeatFields of [{}, ignored(['protectedMachineCount', 'mood'], 'protectedMachineCount')]) {
       await stores.write(stores.heartbeat(server, heartbeatFields));
@@ -269,7 +269,7 @@ describe('the names of ignored members', () => {
     }
   });
 
-  it.each(['"', '\\', '€', '𝒳', "'"])('fit the column, however long and many they are: %s', async (letter) => {
+  it.each(['"', '\\', '€', '𝒳', "'"])('fit into the column at any length and number: %s', async (letter) => {
     const server = await stores.registered();
     const names = Array.from(
       { length: 40 },
@@ -289,7 +289,7 @@ describe('events that heartbeats cause', () => {
     }
   };
 
-  it('are bounded for each host and kind; the first of the next hour tells how many were suppressed', async () => {
+  it('are limited for each host and kind; the first of the next hour has the number of suppressed ones', async () => {
     const [server, other] = [await stores.registered(), await stores.registered()];
     await alternate(server, 25);
     expect(await detailsOf(server, 'version_changed')).toHaveLength(10);
@@ -312,7 +312,7 @@ describe('events that heartbeats cause', () => {
     ]);
   });
 
-  it('are bounded across registrations', async () => {
+  it('are limited across registrations', async () => {
     const server = await stores.registered();
     await alternate(server, 12);
     await stores.advance(180);
@@ -321,7 +321,7 @@ describe('events that heartbeats cause', () => {
     expect(await detailsOf(server, 'version_changed')).toHaveLength(10);
   });
 
-  it('of versions above ours are bounded', async () => {
+  it('are limited for versions above that of the configuration server', async () => {
     const server = await stores.registered();
     for (let turn = 0; turn < 15; turn += 1)
       await stores.write(stores.heartbeat(server, { agentVersion: `9.64.0.${turn}` }));

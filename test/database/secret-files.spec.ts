@@ -36,18 +36,18 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const start = async (): Promise<void> => {
   await ensureInitialSecrets(secrets, keys, files, () => undefined);
-  await keeper().recoverRotation();
+  await keyService().recoverRotation();
 };
 const passphrase = async (): Promise<string> => (await readFile(files.passphrase, 'utf8')).trim();
 const isValid = async (text: string): Promise<boolean> =>
   (await keys.validPassphrases()).some(({ hash }) => constantTimeEqual(hash, sha256(text)));
-const keeper = (): KeyService =>
+const keyService = (): KeyService =>
   new KeyService(keys, new RandomSecretGenerator(), files, stores.identifiers, stores.clock, 60);
 
 describe('a rotated passphrase', () => {
-  it('is in the file of the first one, for its owner alone', async () => {
+  it('is written to the file of the first one, readable by its owner only', async () => {
     const first = await passphrase();
-    expect((await keeper().rotatePassphrase(actor, null)).file).toBe(files.passphrase);
+    expect((await keyService().rotatePassphrase(actor, null)).file).toBe(files.passphrase);
     const second = await passphrase();
     expect([second === first, await isValid(first), await isValid(second)]).toEqual([false, true, true]);
     expect([(await stat(files.passphrase)).mode & 0o777, (await readdir(folder)).sort()]).toEqual([
@@ -56,7 +56,7 @@ describe('a rotated passphrase', () => {
     ]);
   });
 
-  it('is put in place by the next start when the server was killed after the database knew it', async () => {
+  it('is committed by the next start when the server was killed after the commit in the database', async () => {
     class Killed extends SecretFiles {
       override commit(): Promise<string> {
         return Promise.reject(new Error('killed'));
@@ -81,9 +81,9 @@ describe('a rotated passphrase', () => {
   });
 
   it.each([
-    ['is put in place as soon as it is known that the database has it', true],
-    ['is forgotten as soon as it is known that the database has it not', false],
-  ])('whose answer from the database never came %s, while the server runs', async (_what, isCommitted) => {
+    ['is committed if the database has it', true],
+    ['is discarded if the database does not have it', false],
+  ])('whose database response was lost %s, while the server runs', async (_what, isCommitted) => {
     class ResponseLost extends KeyRingStore {
       override async change<A>(...[caller, about, decide]: Parameters<KeyRingStore['change']>): Promise<A> {
         if (isCommitted) await super.change(caller, about, decide);
@@ -91,7 +91,7 @@ describe('a rotated passphrase', () => {
       }
     }
     const first = await passphrase();
-    const unlucky = new KeyService(
+    const retried = new KeyService(
       new ResponseLost(stores.database, stores.clock, stores.identifiers),
       new RandomSecretGenerator(),
       files,
@@ -99,15 +99,15 @@ describe('a rotated passphrase', () => {
       stores.clock,
       0,
     );
-    await expect(unlucky.rotatePassphrase(actor, null)).rejects.toThrow('database_unavailable');
+    await expect(retried.rotatePassphrase(actor, null)).rejects.toThrow('database_unavailable');
     expect(await passphrase()).toBe(first);
-    await unlucky.recoverRotation();
+    await retried.recoverRotation();
     expect([(await passphrase()) === first, await isValid(await passphrase()), (await readdir(folder)).sort()]).toEqual(
       [!isCommitted, true, ['admin.key', 'connection.passphrase']],
     );
   });
 
-  it('is forgotten by the next start when the database never knew it', async () => {
+  it('is discarded by the next start when the database does not have it', async () => {
     const first = await passphrase();
     await files.stage('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
     await start();
@@ -118,20 +118,20 @@ describe('a rotated passphrase', () => {
     ]);
   });
 
-  it('is not made when it cannot be kept', async () => {
+  it('is not created when it cannot be stored', async () => {
     const first = await passphrase();
     await rm(folder, { recursive: true });
     await writeFile(folder, '');
-    await expect(keeper().rotatePassphrase(actor, 0)).rejects.toThrow(/ENOTDIR/);
+    await expect(keyService().rotatePassphrase(actor, 0)).rejects.toThrow(/ENOTDIR/);
     expect(await isValid(first)).toBe(true);
   });
 });
 
-describe('another admin key, for an operator who has none any more,', () => {
+describe('an additional admin key', () => {
   const adminKey = async (): Promise<string> => (await readFile(files.adminKey, 'utf8')).trim();
   const names = async (): Promise<string[]> => (await keys.apiKeys(10, null)).map(({ name }) => name);
 
-  it('is in the file of the first, which lets somebody in as before', async () => {
+  it('is written to the file of the first key, which stays valid', async () => {
     const first = await adminKey();
     await issueAdditionalAdminKey(secrets, files);
     const second = await adminKey();
@@ -145,31 +145,31 @@ describe('another admin key, for an operator who has none any more,', () => {
   it.each([
     ['in the first replica', async () => undefined],
     ['in another replica, which has no passphrase', () => rm(files.passphrase)],
-    ['while a rotation was under way', () => files.stage('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA')],
+    ['during a rotation', () => files.stage('AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA')],
   ])(
-    'is put in place by the next start when the server was killed after the database knew it, %s',
-    async (_where, leave) => {
+    'is committed by the next start when the server was killed after the commit in the database, %s',
+    async (_where, prepare) => {
       class Killed extends SecretStore {
-        override async addAdminKey(...made: Parameters<SecretStore['addAdminKey']>): Promise<never> {
-          await super.addAdminKey(...made);
+        override async addAdminKey(...created: Parameters<SecretStore['addAdminKey']>): Promise<never> {
+          await super.addAdminKey(...created);
           throw new Error('killed');
         }
       }
       await expect(
         issueAdditionalAdminKey(new Killed(stores.database, stores.clock, stores.identifiers), files),
       ).rejects.toThrow('killed');
-      await leave();
-      const there = await readdir(folder);
-      await ensureInitialSecrets(secrets, keys, files, (line) => expect(line).toBe('nothing to tell'));
+      await prepare();
+      const before = await readdir(folder);
+      await ensureInitialSecrets(secrets, keys, files, (line) => expect(line).toBe('no message'));
       expect([await keys.findValidApiKey(sha256(await adminKey())), (await names()).length]).toMatchObject([
         { name: (await names())[1] },
         2,
       ]);
-      expect((await readdir(folder)).sort()).toEqual(there.filter((name) => name !== 'admin.key.renewed').sort());
+      expect((await readdir(folder)).sort()).toEqual(before.filter((name) => name !== 'admin.key.renewed').sort());
     },
   );
 
-  it('is forgotten by the next start when the database never knew it', async () => {
+  it('is discarded by the next start when the database does not have it', async () => {
     const first = await adminKey();
     await writeFile(`${files.adminKey}.renewed`, newApiKey(), { mode: 0o600 });
     await start();

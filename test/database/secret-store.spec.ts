@@ -20,21 +20,21 @@ beforeEach(async () => {
 });
 afterAll(() => stores.close());
 
-describe('a key that the replicas share', () => {
-  it('is the same for both, also when they offer theirs at the same moment', async () => {
+describe('a shared key', () => {
+  it('is the same for two replicas, also when both create it at the same time', async () => {
     const [mine, yours] = [randomBytes(32), randomBytes(32)];
     const [first, second] = await Promise.all([
       one.getOrCreateSharedKey('credential_hmac', mine),
       other.getOrCreateSharedKey('credential_hmac', yours),
     ]);
     expect(first.equals(second)).toBe(true);
-    expect([mine, yours].some((offered) => offered.equals(first))).toBe(true);
+    expect([mine, yours].some((candidate) => candidate.equals(first))).toBe(true);
     expect((await one.getOrCreateSharedKey('credential_hmac', randomBytes(32))).equals(first)).toBe(true);
   });
 });
 
-describe('the first secrets', () => {
-  it('of two replicas at the same moment are those of one, and only that one is told so', async () => {
+describe('the initial secrets', () => {
+  it('are created by one of two concurrent replicas, and only this replica gets true', async () => {
     const hashes = Array.from({ length: 4 }, () => randomBytes(32)) as [Buffer, Buffer, Buffer, Buffer];
     expect([await one.hasInitialSecrets(), await other.hasInitialSecrets()]).toEqual([false, false]);
     const won = await Promise.all([
@@ -53,14 +53,14 @@ describe('the first secrets', () => {
     expect([await one.hasInitialSecrets(), await other.hasInitialSecrets()]).toEqual([true, true]);
   });
 
-  it('are not made a second time, also when their passphrase has been retired', async () => {
+  it('are not created again, even if their passphrase is gone', async () => {
     expect(await one.createInitialSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(true);
     await stores.testDatabase.write('DELETE FROM passphrase');
     expect(await other.createInitialSecrets(randomBytes(32), firstKey(randomBytes(32)))).toBe(false);
     expect(await keys.validPassphrases()).toEqual([]);
   });
 
-  it('tell no secret in their events', async () => {
+  it('have events without a secret', async () => {
     const [passphraseHash, keyHash] = [randomBytes(32), randomBytes(32)];
     await one.createInitialSecrets(passphraseHash, firstKey(keyHash));
     const text = JSON.stringify(await stores.testDatabase.rows('SELECT CAST(detail AS CHAR) AS detail FROM event'));
@@ -71,7 +71,7 @@ describe('the first secrets', () => {
   });
 });
 
-describe('what lets a caller in', () => {
+describe('the validity of credentials', () => {
   const inMs = (ms: number | null): Date | null => (ms === null ? null : new Date(stores.clock.now().getTime() + ms));
 
   it.each([
@@ -79,7 +79,7 @@ describe('what lets a caller in', () => {
     [1, true],
     [0, false],
     [-1, false],
-  ])('a passphrase that retires in %j ms is valid: %s', async (ms, valid) => {
+  ])('a passphrase that expires in %j ms is valid: %s', async (ms, valid) => {
     await stores.testDatabase.write('INSERT INTO passphrase (id, hash, created_at, expires_at) VALUES (?, ?, ?, ?)', [
       randomUUID(),
       randomBytes(32),

@@ -12,7 +12,7 @@ import { SecretFiles, ensureInitialSecrets } from '../../apps/configuration-serv
 import { fixedFraction } from '../support/manual-clock.js';
 import { TestStores, type StoredServer } from '../support/test-stores.js';
 
-/** A replica as far as it has a data directory. */
+/** The data directory of a replica. */
 interface Replica {
   readonly folder: string;
   readonly files: SecretFiles;
@@ -46,7 +46,7 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
 
-/** On a data directory of its own, or on that of a replica that was stopped. */
+/** Opens a new data directory, or that of a stopped replica. */
 async function aReplica(folder?: string): Promise<Replica> {
   const dataDirectory = folder ?? (await mkdtemp(join(tmpdir(), 'site-history-')));
   if (!folder) folders.push(dataDirectory);
@@ -67,7 +67,7 @@ async function aReplica(folder?: string): Promise<Replica> {
   return { folder: dataDirectory, files, removedHosts, history };
 }
 
-/** The next start on the same data directory. */
+/** Starts again on the same data directory. */
 async function restart(
   { folder }: Replica,
   isRestored: boolean,
@@ -102,7 +102,7 @@ const recording = ({ removedHosts }: Replica): RecordingRegistry =>
 const purge = (replica: Replica, server: StoredServer): Promise<unknown> =>
   stores.purge(server, { force: true }, recording(replica));
 
-/** The rows of these hosts as they were in the backup. */
+/** Restores the rows of a host as in the backup. */
 async function restoreEntry({ hostId }: StoredServer): Promise<StoredServer> {
   await stores.testDatabase.write('DELETE FROM tombstone WHERE host_id = ?', [hostId]);
   return stores.registered({}, hostId);
@@ -117,7 +117,7 @@ describe('a restore', () => {
     ['before its event is written', 'INSERT INTO event', [0, 0]],
     ['before credentials are revoked', 'UPDATE process_server_lease', [1, 1]],
     ['before hosts are removed again', 'INSERT INTO tombstone', [1, 1]],
-    ['before it is noted as finished', 'SET s.unfinished = 0', [1, 1]],
+    ['before it is marked as finished', 'SET s.unfinished = 0', [1, 1]],
   ])('that was killed %s is completed by the next start', async (_when, statement, [epoch, events]) => {
     const purged = await stores.registered();
     await purge(first, purged);
@@ -159,7 +159,7 @@ describe('a restore', () => {
     ]);
   });
 
-  it('that was begun is completed also by a start without the option', async () => {
+  it('that has begun is completed by a start without the option, too', async () => {
     stores.database.before = async (sql) => {
       if (sql.includes('SET s.unfinished = 0')) throw killed;
     };
@@ -169,7 +169,7 @@ describe('a restore', () => {
     expect(await epochs()).toMatchObject([{ epoch: 1, unfinished: 0 }]);
   });
 
-  it('on two replicas at once is done once, and each adds the removals that it knows', async () => {
+  it('on two replicas at once runs once, and each replica adds the removals that it knows', async () => {
     const second = await aReplica();
     await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     const purged = [await stores.registered(), await stores.registered()] as const;
@@ -194,7 +194,7 @@ describe('a restore', () => {
     ).toEqual([[], []]);
   });
 
-  it('is completed with what another data directory knows when that is started later, without the option', async () => {
+  it('is completed with the removals of another data directory that starts later without the option', async () => {
     const second = await aReplica();
     await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     const [purged, returned] = [await stores.registered(), await stores.registered()];
@@ -217,18 +217,18 @@ describe('a restore', () => {
     expect((await restart(second, false)).result).toBeNull();
   });
 
-  it('is not begun by a data directory that does not know the last one, which says so', async () => {
+  it('is not begun by a data directory that does not know the previous restore', async () => {
     const second = await aReplica();
     await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     await restart(first, true);
     const stale = await restart(second, true);
     expect([stale.result, await epochs()]).toMatchObject([{ hasBegun: false, epoch: 1 }, [{ epoch: 1 }]]);
     await rm(join(second.folder, 'site.json'));
-    await stores.advance(60); // each restore names its admin key by its instant
+    await stores.advance(60); // the name of the admin key contains the time of the restore
     expect((await restart(second, true)).result).toMatchObject({ hasBegun: true, epoch: 2 });
   });
 
-  it('reads the files of other replicas that were placed in the data directory, and no line that is none', async () => {
+  it('reads the copied files of other replicas, and skips invalid lines', async () => {
     const second = await aReplica();
     await second.history.reconcile({ isRestored: false, isNewDatabase: false });
     const purged = await stores.registered();
@@ -241,7 +241,7 @@ describe('a restore', () => {
     expect((await restart(first, true)).result).toMatchObject({ removed: 1 });
   });
 
-  it('gives a host that registered again after its purge, and after the backup, its place back', async () => {
+  it('does not remove a host that registered again after its purge', async () => {
     const server = await stores.registered();
     await purge(first, server);
     const { generation } = await stores.register(server.hostId, {}, recording(first));
@@ -258,8 +258,8 @@ describe('a restore', () => {
 
   it.each([
     ['is missing', null],
-    ['cannot be one', 'secret'],
-  ])('makes a new passphrase where that of the data directory %s', async (_what, text) => {
+    ['is invalid', 'secret'],
+  ])('creates a new passphrase when that of the data directory %s', async (_what, text) => {
     if (text === null) await rm(first.files.passphrase);
     else await writeFile(first.files.passphrase, text);
     const { files, history } = await restart(first, true);
@@ -271,7 +271,7 @@ describe('a restore', () => {
     expect(await stores.testDatabase.count('passphrase')).toBe(2);
   });
 
-  it('ends the purge plans of the backup', async () => {
+  it('expires the purge plans of the backup', async () => {
     await stores.savedPlan(await stores.registered());
     await restart(first, true);
     expect(await stores.testDatabase.rows('SELECT expires_at FROM purge_plan')).toEqual([
@@ -281,7 +281,7 @@ describe('a restore', () => {
 });
 
 describe('a data directory', () => {
-  it('finds the database older once its availability clock was kept, until a restore', async () => {
+  it('reports a database older than its stored availability clock, until a restore', async () => {
     await stores.advance(60);
     await first.history.save(60_000);
     await stores.testDatabase.write('UPDATE availability_clock SET available_ms = 59999');
@@ -298,7 +298,7 @@ describe('a data directory', () => {
     expect([history.problems, history.advice]).toEqual([[], null]);
   });
 
-  it('of another site is named as such, and none of its removals is applied', async () => {
+  it('of another site is reported, and none of its removals is applied', async () => {
     const purged = await stores.registered();
     await purge(first, purged);
     await restoreEntry(purged);
@@ -312,7 +312,7 @@ describe('a data directory', () => {
     expect((await restart(first, false)).history.problems).toEqual([]);
   });
 
-  it('whose passphrase the database does not know says so until another one is in place', async () => {
+  it('with a passphrase unknown to the database is reported until another one is committed', async () => {
     await writeFile(first.files.passphrase, 'AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA');
     const { history, files } = await restart(first, false);
     expect(history.problems).toEqual(['passphrase_file_unknown']);
@@ -321,7 +321,7 @@ describe('a data directory', () => {
     expect([history.problems, history.advice]).toEqual([[], null]);
   });
 
-  it('knows of purges and of the clean-up before they are answered, for its owner alone', async () => {
+  it('records purges and clean-up removals before the response, readable by its owner only', async () => {
     const [purged, left] = [await stores.registered(), await stores.decommissioned()];
     await purge(first, purged);
     await stores.advance(300);
@@ -334,15 +334,15 @@ describe('a data directory', () => {
     expect((await stat(join(first.folder, 'removed-hosts.jsonl'))).mode & 0o777).toBe(0o600);
   });
 
-  it('is told a purge that is answered again, unless it knows', async () => {
+  it('records a repeated purge unless it is already recorded', async () => {
     const server = await stores.registered();
-    await stores.purge(server, { force: true }); // the answer of a replica that was killed before it was recorded
+    await stores.purge(server, { force: true }); // purged by a replica that was killed before it recorded the purge
     await purge(first, server);
     await purge(first, server);
     expect(await linesOf(first)).toMatchObject([{ hostId: server.hostId, change: 'purge' }]);
   });
 
-  it('that cannot be written refuses no purge, says so, and is written when it can be', async () => {
+  it('that cannot be written rejects no purge, is reported, and is written later', async () => {
     const server = await stores.registered();
     const folder = join(first.folder, 'away');
     const { removedHosts, history } = await aReplica(folder);
@@ -353,7 +353,7 @@ describe('a data directory', () => {
     expect([history.problems, await linesOf({ folder })]).toMatchObject([[], [{ hostId: server.hostId }]]);
   });
 
-  it('with a planted file of removed hosts is not used', async () => {
+  it('does not follow a symbolic link as the file of removed hosts', async () => {
     const target = join(first.folder, 'elsewhere');
     await writeFile(target, '');
     await rm(join(first.folder, 'removed-hosts.jsonl'), { force: true });
