@@ -111,7 +111,7 @@ const PROCESS_SERVER_HEALTH = `
     CONSTRAINT fk_health_process_server FOREIGN KEY (host_id) REFERENCES process_server (host_id)
   ) ${TABLE_OPTIONS}`;
 
-/** The name key of an entry in each period, so that pagination by name keeps the order of its first page. valid_until is null for the current name. */
+/** The name key of an entry in each period, for a stable order of pagination by name. valid_until is null for the current name. */
 const PROCESS_SERVER_NAME_HISTORY = `
   CREATE TABLE IF NOT EXISTS process_server_name_history (
     host_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -139,7 +139,7 @@ const TOMBSTONE = `
     PRIMARY KEY (host_id)
   ) ${TABLE_OPTIONS}`;
 
-/** The number of entries by version and lifecycle is the sum of these rows. Each change adds a row in its transaction; the clean-up merges rows. */
+/** Sums of these rows are the numbers of entries by version and lifecycle. Each change adds a row; the clean-up merges rows. */
 const FLEET_COUNTER_DELTA = `
   CREATE TABLE IF NOT EXISTS fleet_counter_delta (
     id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
@@ -182,7 +182,7 @@ const AVAILABILITY_CLOCK = `
     PRIMARY KEY (id)
   ) ${TABLE_OPTIONS}`;
 
-/** Plans expire after 15 minutes; the result is stored once. Each purge increments purges, so that purge and stored result conflict on a cluster. */
+/** Plans expire after 15 minutes. The result is stored once; each purge increments purges, so that both conflict on a cluster. */
 const PURGE_PLAN = `
   CREATE TABLE IF NOT EXISTS purge_plan (
     id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

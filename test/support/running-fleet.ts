@@ -107,10 +107,10 @@ export class RunningFleet {
   }
 
   /** Polls a condition until it holds. @throws Error that names the condition. */
-  async until(what: string, holds: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
+  async until(description: string, holds: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
     const deadlineMs = performance.now() + withinMs;
     while (!(await holds())) {
-      if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${withinMs / 1000} s`);
+      if (performance.now() > deadlineMs) throw new Error(`${description}: not within ${withinMs / 1000} s`);
       await pause(100);
     }
   }

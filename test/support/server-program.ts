@@ -40,7 +40,7 @@ export interface Ending {
 
 /** Polls until `found` returns a value. @throws Error that names the condition. */
 export async function eventually<Found>(
-  what: string,
+  description: string,
   withinMs: number,
   found: () => Found | undefined | null | false | Promise<Found | undefined | null | false>,
 ): Promise<Found> {
@@ -48,7 +48,7 @@ export async function eventually<Found>(
   for (;;) {
     const result = await found();
     if (result) return result;
-    if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${withinMs / 1000} s`);
+    if (performance.now() > deadlineMs) throw new Error(`${description}: not within ${withinMs / 1000} s`);
     await pause(10);
   }
 }

@@ -83,7 +83,7 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment
     case 'None':
       return [
         indexScan('process_server', 'ix_decommissioned_at', 'x.decommissioned_at IS NOT NULL'),
-        // A lease ends at last seen or later (a lease ended at once: shortly before). If it ended longer ago, the entry is Critical or decommissioned.
+        // A lease ends shortly before last seen at the earliest. If it ended longer ago, the entry is Critical or decommissioned.
         indexScan(
           'process_server_lease',
           'ix_lease_expiry',

@@ -39,7 +39,7 @@ export interface ListOptions {
   readonly filter: FleetFilter;
   readonly limit: number;
   readonly position: KeysetPosition | null;
-  /** The snapshot of the first page: pagination by last heartbeat ends there, pagination by name uses the names of then. Null on the first page. */
+  /** Snapshot of the first page, null there: the end of pagination by last heartbeat, the valid names of pagination by name. */
   readonly snapshot: Moment | null;
 }
 

@@ -56,7 +56,7 @@ export const READ_REGISTERED_FACTS = `
     FROM process_server AS p
    WHERE p.host_id IN (?)`;
 
-/** Tells why hosts could not be locked, in one consistent read. A removal of null: entry, lease and health exist. Params: host ids (twice). */
+/** Finds why hosts could not be locked, in one consistent read. A removal of null: entry, lease and health exist. Params: host ids (twice). */
 export const CLASSIFY_UNLOCKED_HOSTS = `
   SELECT l.host_id, NULL AS removal, l.generation
     FROM process_server_lease AS l

@@ -70,7 +70,7 @@ class BatchItem {
 
 const byHostId = (a: BatchItem, b: BatchItem): number => (a.hostId < b.hostId ? -1 : 1);
 
-/** Writes heartbeats in batches. Its database has separate connections with a lock wait of one second, so that a locked row delays a batch briefly. */
+/** Writes heartbeats in batches. Its separate connections wait one second for a lock, so that a locked row delays a batch briefly. */
 export class LeaseStore implements Leases {
   private readonly ourVersion: string;
 
