@@ -35,7 +35,11 @@ export function processStartTime(pid: number): string | null {
 }
 
 /** Says what is being waited for once it takes over two seconds, and again every ten. */
-export async function withProgress<T>(progress: (line: string) => void, activity: string, work: Promise<T>): Promise<T> {
+export async function withProgress<T>(
+  progress: (line: string) => void,
+  activity: string,
+  work: Promise<T>,
+): Promise<T> {
   const startedAtMs = performance.now();
   const report = () => progress(`${activity} (${Math.round((performance.now() - startedAtMs) / 1000)} s) ...`);
   const first = setTimeout(report, 2_000);

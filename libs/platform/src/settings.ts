@@ -153,7 +153,7 @@ export const SETTINGS = [
     '100',
     'More from one address to public routes (metrics, documentation) gets 429; health checks are not limited',
   ),
-  setting('METRICS_ACCESS', '', 'anyone', 'Or `reader`: /metrics requires an API key'),
+  setting('METRICS_ACCESS', '', 'public', 'Or `reader`: /metrics requires an API key'),
   setting('LOG_LEVEL', '', 'info', 'trace, debug, info, warn, error, fatal or silent'),
 ] as const satisfies readonly SettingDefinition[];
 
@@ -345,7 +345,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
       apiKeyRequestsPerSecond: integer('API_KEY_REQUESTS_PER_SECOND', 1, 1_000_000),
       anonymousRequestsPerSecond: integer('ANONYMOUS_REQUESTS_PER_SECOND', 1, 1_000_000),
     },
-    metricsRequireReader: oneOf('METRICS_ACCESS', ['anyone', 'reader']) === 'reader',
+    metricsRequireReader: oneOf('METRICS_ACCESS', ['public', 'reader']) === 'reader',
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS),
   };
   if (errors.length > 0)
