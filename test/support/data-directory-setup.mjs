@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import setUpDatabase from './global-setup.mjs';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/apps/configuration-server/src/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../scripts/launch.mjs', import.meta.url));
 
 /** Set-up of specs that start programs. TEST_DATA_DIRECTORY is a data directory after its first start, to be copied. */
 export default async function setUp() {

@@ -102,6 +102,12 @@ export const SETTINGS = [
   ),
   setting('HEARTBEAT_MAX_QUEUE_LENGTH', 'count', '20000', 'Maximum number of heartbeats that wait for a commit'),
   setting('HEARTBEAT_MAX_BATCH_SIZE', 'count', '500', 'Maximum number of heartbeats in one transaction, at most 1000'),
+  setting(
+    'HEARTBEAT_FAST_PATH',
+    '',
+    'on',
+    'Or `off`: all heartbeats are served by the HTTP framework, at a fraction of the rate',
+  ),
   setting('CLEAN_UP_GRACE_SECONDS', 's', '300', 'Minimum time from decommissioning to removal'),
   setting(
     'CLEAN_UP_INTERVAL_SECONDS',
@@ -109,16 +115,6 @@ export const SETTINGS = [
     '60',
     'Interval between two runs of the clean-up; grace + two intervals must not exceed 900',
   ),
-  setting('HEARTBEAT_MAX_QUEUE_LENGTH', 'count', '20000', 'Heartbeats that may wait for a commit'),
-  setting('HEARTBEAT_MAX_BATCH_SIZE', 'count', '500', 'Heartbeats written in one transaction, 1000 at most'),
-  setting(
-    'HEARTBEAT_FAST_PATH',
-    '',
-    'on',
-    'Or `off`: all heartbeats are served by the HTTP framework, at a fraction of the rate',
-  ),
-  setting('CLEAN_UP_GRACE_SECONDS', 's', '300', 'From decommissioning to removal'),
-  setting('CLEAN_UP_INTERVAL_SECONDS', 's', '60', 'Between two sweeps; grace + two intervals may not exceed 900'),
   setting(
     'CONFIGURATION_SERVER_VERSION',
     '',
