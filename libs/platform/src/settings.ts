@@ -48,7 +48,7 @@ export const SETTINGS = [
     '',
     'PEM certificate chain, the own certificate first; enables HTTPS together with TLS_KEY_FILE. Both are reloaded when they change',
   ),
-  setting('TLS_KEY_FILE', '', '', 'PEM private key'),
+  setting('TLS_KEY_FILE', '', '', 'PEM private key of the server certificate'),
   setting(
     'TRUSTED_PROXIES',
     '',
@@ -67,12 +67,12 @@ export const SETTINGS = [
     'off',
     'Or `required`: each connection begins with a PROXY protocol header (version 1 or 2) of a trusted proxy, before TLS; other connections are closed',
   ),
-  setting('DATA_DIRECTORY', '', '.data', 'Passphrase, first admin key, and the private database'),
+  setting('DATA_DIRECTORY', '', '.data', 'Directory of the passphrase, the first admin key and the private database'),
   setting(
     'DATABASE_URL',
     '',
     '',
-    'mysql://user@host:port/database, further hosts after commas, with ?ssl= where TLS is wanted (docs/database.md); or mysql://user@localhost/database?socket=/path; without it `npm start` starts a database',
+    'mysql://user@host:port/database, more hosts separated by commas, ?ssl= for TLS (docs/database.md); or mysql://user@localhost/database?socket=/path; if unset, `npm start` starts a private database',
   ),
   setting(
     'DATABASE_PASSWORD_FILE',
@@ -106,7 +106,14 @@ export const SETTINGS = [
     'HEARTBEAT_FAST_PATH',
     '',
     'on',
-    'Or `off`: all heartbeats are served by the HTTP framework, at a fraction of the rate',
+    '`on` or `off`: with `off`, the HTTP framework serves all heartbeats, at a fraction of the rate',
+  ),
+  setting('CLEAN_UP_GRACE_SECONDS', 's', '300', 'Time from decommissioning to removal'),
+  setting(
+    'CLEAN_UP_INTERVAL_SECONDS',
+    's',
+    '60',
+    'Time between two clean-up runs; grace plus two intervals must not exceed 900',
   ),
   setting('CLEAN_UP_GRACE_SECONDS', 's', '300', 'Minimum time from decommissioning to removal'),
   setting(
@@ -119,7 +126,7 @@ export const SETTINGS = [
     'CONFIGURATION_SERVER_VERSION',
     '',
     "the package's",
-    'Version that process servers are compared with, four parts',
+    'Four-part version with which the versions of process servers are compared',
   ),
   setting('VERSION_POLICY', '', 'same-or-earlier', 'Or `exact`: reject every other version'),
   setting(
