@@ -6,26 +6,26 @@ import type { ProblemResponse } from './problem.dto.js';
 import type { PreflightResponse, RegisterRequest, RegistrationResponse } from './registration.dto.js';
 
 export interface ClientOptions {
-  /** Where the configuration server listens, e.g. `http://127.0.0.1:8080`. */
+  /** Base URL of the configuration server, e.g. `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Connections that it keeps at most; further calls wait for one. 64 unless told. */
+  /** Maximum of open connections; further calls queue. Default 64. */
   readonly connections?: number;
-  /** How long an answer may take, in milliseconds. 30 s unless told. */
+  /** Response timeout in milliseconds. Default 30 s. */
   readonly timeoutMs?: number;
 }
 
-/** The configuration server refused; the problem says why, and a process server what to do. */
+/** The configuration server rejected the call; the problem has the reason and, for a process server, the instruction. */
 export class ApiProblemError extends Error {
   constructor(
     readonly problem: ProblemResponse,
-    /** Null where trying again is no use. */
+    /** Null if a retry cannot succeed. */
     readonly retryAfterSeconds: number | null,
   ) {
     super(`${problem.code}: ${problem.detail}`);
   }
 }
 
-/** Something answered that is no configuration server, or no whole one. */
+/** The response is incomplete, or does not come from a configuration server. */
 export class UnexpectedResponseError extends Error {
   constructor(readonly status: number) {
     super(`an answer with status ${status} that is not by the contract`);
@@ -33,8 +33,8 @@ export class UnexpectedResponseError extends Error {
 }
 
 /**
- * The contract, as a process server and a portal call it.
- * Every call throws Refused, UnexpectedResponseError, or what the connection failed with.
+ * Typed client of the API for process servers and for the portal.
+ * Every call throws ApiProblemError, UnexpectedResponseError, or the error of the connection.
  */
 export class ConfigurationServerClient {
   private readonly pool: Pool;
@@ -47,7 +47,7 @@ export class ConfigurationServerClient {
     return this.call('PUT', `/v1/process-servers/${hostId}`, `Passphrase ${passphrase}`, body);
   }
 
-  /** What would come of a registration; nothing is written. */
+  /** Checks a registration without writing anything. */
   preflight(hostId: string, passphrase: string, body: RegisterRequest): Promise<PreflightResponse> {
     return this.call('POST', `/v1/process-servers/${hostId}/preflight`, `Passphrase ${passphrase}`, body);
   }
@@ -56,7 +56,7 @@ export class ConfigurationServerClient {
     return this.call('POST', `/v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, body);
   }
 
-  /** By the process server itself. */
+  /** Called by the process server itself. */
   unregister(hostId: string, credential: string): Promise<DecommissionResponse> {
     return this.call('DELETE', `/v1/process-servers/${hostId}`, `Bearer ${credential}`);
   }
@@ -65,7 +65,7 @@ export class ConfigurationServerClient {
     return this.call('GET', '/v1/fleet', `Bearer ${apiKey}`);
   }
 
-  /** Whether that replica can commit heartbeats, and what is amiss besides. */
+  /** Whether the replica can commit heartbeats, and which checks fail. */
   ready(): Promise<ReadyResponse> {
     return this.call('GET', '/health/ready', null);
   }

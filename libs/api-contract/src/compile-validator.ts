@@ -10,20 +10,20 @@ import {
 export type DtoClass = new () => object;
 export type Validator = (value: unknown) => boolean;
 
-/** One member of a wire class, as its decorators describe it. */
+/** One member of a DTO class, as its decorators describe it. */
 export interface Field {
   readonly name: string;
   readonly optional: boolean;
-  /** Checks of the value itself. */
+  /** Validators of the value itself. */
   readonly validators: readonly Validator[];
-  /** The class of the value, or of each item of it. */
+  /** The class of the value, or of each item of a list. */
   readonly nested: { readonly dtoClass: DtoClass; readonly each: boolean } | null;
 }
 
 /**
- * A check made once from a wire class's own decorators: class-validator's walk of them costs a registration a tenth of its time.
- * True only for what class-validator would let pass unchanged; what it refuses is class-validator's to name, or to let pass.
- * @throws Error for a decorator that it does not know: better no start than a hole.
+ * Compiles a DTO class's decorators into one check: class-validator itself takes a tenth of the time of a registration.
+ * The check is true only for bodies that class-validator accepts unchanged; class-validator decides about all others.
+ * @throws Error for an unknown decorator: the server must not start with an unchecked member.
  */
 export function compileValidator(dtoClass: DtoClass): Validator {
   const fields = new Map(
@@ -44,7 +44,7 @@ export function compileValidator(dtoClass: DtoClass): Validator {
   };
 }
 
-/** Whether a value passes the checks of its field; null is as good as left out. */
+/** Whether a value passes the validators of its field; null counts as absent. */
 export function isValidField(
   member: unknown,
   { optional, validators }: Pick<Field, 'optional' | 'validators'>,
@@ -54,7 +54,7 @@ export function isValidField(
   return true;
 }
 
-/** The members of a wire class. @throws Error for a decorator that it does not know. */
+/** The members of a DTO class. @throws Error for an unknown decorator. */
 export function fieldsOf(dtoClass: DtoClass): Field[] {
   const byName = new Map<string, { optional: boolean; validators: Validator[]; nested: Field['nested'] }>();
   for (const metadata of getMetadataStorage().getTargetValidationMetadatas(dtoClass, '', false, false)) {
@@ -64,7 +64,7 @@ export function fieldsOf(dtoClass: DtoClass): Field[] {
       defaultMetadataStorage.findTransformMetadatas(dtoClass, metadata.propertyName, TransformationType.PLAIN_TO_CLASS)
         .length > 0
     ) {
-      throw new Error(`${dtoClass.name}.${metadata.propertyName}: what is taken as it is cannot be transformed`);
+      throw new Error(`${dtoClass.name}.${metadata.propertyName}: an unvalidated member cannot be transformed`);
     }
     if (metadata.type === ValidationTypes.NESTED_VALIDATION)
       field.nested = { dtoClass: typeOf(dtoClass, metadata.propertyName), each: metadata.each };
@@ -79,7 +79,7 @@ export function fieldsOf(dtoClass: DtoClass): Field[] {
   return [...byName].map(([name, field]) => ({ name, ...field }));
 }
 
-/** What class-validator does for these, without the calls that it takes there. */
+/** Inlined equivalents of these class-validator decorators, without its calls. */
 const INLINE_VALIDATORS: Readonly<Record<string, (bound: number) => Validator>> = {
   isInt: () => Number.isInteger,
   min: (min) => (value) => typeof value === 'number' && value >= min,
@@ -97,7 +97,7 @@ function decoratorValidators({
 }): Validator[] {
   const direct = INLINE_VALIDATORS[name];
   if (direct) return [direct((constraints ?? [])[0] as number)];
-  const validationArguments = { constraints } as ValidationArguments; // all that the decorators in use look at
+  const validationArguments = { constraints } as ValidationArguments; // the only member that the decorators in use read
   return getMetadataStorage()
     .getTargetValidatorConstraints(constraintCls as DtoClass)
     .map(({ instance }) => instance as ValidatorConstraintInterface)

@@ -5,13 +5,13 @@ import { parseBoolean, parseInteger } from './query.dto.js';
 
 /** Query of DELETE /v1/process-servers/{hostId}. */
 export class DecommissionQuery {
-  /** Takes it out although machines are protected through it; needs a reason. */
+  /** Decommissions it although machines are protected through it; requires a reason. */
   @IsOptional()
   @Transform(parseBoolean)
   @IsBoolean()
   readonly force?: boolean;
 
-  /** The generation that you saw: one that has registered since stays. */
+  /** The generation that the caller read: a newer registration is not decommissioned. */
   @IsOptional()
   @Transform(parseInteger)
   @IsInt()
@@ -19,17 +19,17 @@ export class DecommissionQuery {
   @Max(4_294_967_295)
   readonly generation?: number;
 
-  /** Why, for the audit log; one line. */
+  /** Reason for the audit log; one line. */
   @IsOptional()
   @IsDisplayText(500)
   @MaxLength(500)
   readonly reason?: string;
 }
 
-/** The entry is leaving. */
+/** The entry is Decommissioned. */
 export class DecommissionResponse {
   readonly state!: 'Decommissioned';
 
-  /** By when it is gone from every list, RFC 3339. */
+  /** When the entry is removed from every list at the latest, RFC 3339. */
   readonly removeBy!: string;
 }

@@ -1,6 +1,6 @@
-/** Something that happened. */
+/** One event. */
 export class EventDto {
-  /** UUID; null for one that is computed and not yet over. */
+  /** UUID; null for a computed event that is not over yet. */
   readonly id!: string | null;
   /** RFC 3339. */
   readonly at!: string;
@@ -9,24 +9,24 @@ export class EventDto {
   readonly hostId!: string | null;
   readonly generation!: number | null;
   /**
-   * Who did it.
+   * The caller.
    * @example 'operator:admin'
    */
   readonly actor!: string;
-  /** Where the call came from; null when nobody called. */
+  /** Address of the caller; null without a call. */
   readonly sourceAddress!: string | null;
-  /** `x-request-id` of the call's answer; null when nobody called. */
+  /** `x-request-id` of the response to the call; null without a call. */
   readonly requestId!: string | null;
-  /** Facts of the kind; members vary. */
+  /** Details; the members depend on the kind. */
   readonly detail!: Record<string, unknown>;
 }
 
-/** One page, in the order that was asked for. */
+/** One page in the requested order. */
 export class EventList {
   readonly items!: EventDto[];
-  /** Null on the last page. Oldest first it never passes `asOf` less 10 s: the newest may repeat, none is missed. */
+  /** Null on the last page. Oldest first, the cursor never passes `asOf` less 10 s: the newest events may repeat, none is missed. */
   readonly nextCursor!: string | null;
-  /** The same, also on the last page: keep it to follow the log. Null newest first. */
+  /** The same cursor, also on the last page: keep it to follow the log. Null for newest first. */
   readonly followCursor!: string | null;
   /** RFC 3339. */
   readonly asOf!: string;

@@ -23,23 +23,23 @@ export class HealthCounts {
   readonly Critical!: number;
 }
 
-/** The fleet in numbers; each agrees with the list of the same filter at the same `asOf`. */
+/** Counts of the fleet; each agrees with the list of the same filter at the same `asOf`. */
 export class FleetResponse {
   readonly total!: number;
   readonly lifecycle!: LifecycleCounts;
   readonly connectionState!: ConnectionStateCounts;
   readonly versionStatus!: VersionStatusCounts;
   readonly health!: HealthCounts;
-  /** Registered with a passphrase that is not the one of now. */
+  /** Registered with a passphrase other than the current one. */
   readonly onEarlierPassphrase!: number;
-  /** In seconds; null when none is leaving. */
+  /** In seconds; null when no entry is Decommissioned. */
   readonly oldestDecommissionedAgeSeconds!: number | null;
   /** RFC 3339; up to 5 s old. */
   readonly asOf!: string;
 }
 
 export class AvailabilityDto {
-  /** Whether this replica accepts heartbeats now. */
+  /** Whether this replica accepts heartbeats at present. */
   readonly accepting!: boolean;
   /** The availability clock, in milliseconds. */
   readonly availableMs!: number;
@@ -48,34 +48,34 @@ export class AvailabilityDto {
 }
 
 export class CleanUpDto {
-  /** RFC 3339; null before the first pass. */
+  /** RFC 3339; null before the first run. */
   readonly lastPassAt!: string | null;
   readonly lastPassBy!: string | null;
-  /** Entries that the last pass removed. */
+  /** Entries that the last run removed. */
   readonly lastPassRemoved!: number | null;
   readonly lastPassError!: string | null;
-  /** How long an entry has stayed beyond its `removeBy`, in seconds; 0 is as promised. */
+  /** How long an entry has been kept beyond its `removeBy`, in seconds; 0 if none is overdue. */
   readonly overdueSeconds!: number;
 }
 
-/** Which history of the database is served, and how it fits the data directory of this replica. */
+/** The history of the database, and whether it agrees with the data directory of this replica. */
 export class RestoreDto {
   /** How often the database was restored from a backup with `--restored`. */
   readonly epoch!: number;
-  /** Of the last restore, RFC 3339; null when there was none. */
+  /** Time of the last restore, RFC 3339; null without one. */
   readonly restoredAt!: string | null;
-  /** Registrations of this generation or an earlier one are from before the last restore. */
+  /** Registrations of this generation or an earlier one precede the last restore. */
   readonly generationFloor!: number;
   /**
-   * Codes of what does not fit.
+   * Codes of disagreements between the database and the data directory.
    * @example ['database_older_than_data_directory']
    */
   readonly problems!: string[];
-  /** What to do about it; null when nothing is to be done. */
+  /** Recommended action; null if none is needed. */
   readonly advice!: string | null;
 }
 
-/** The configuration server about itself. */
+/** State of the configuration server. */
 export class ConfigurationServerResponse {
   readonly version!: string;
   readonly versionPolicy!: 'same-or-earlier' | 'exact';
@@ -83,7 +83,7 @@ export class ConfigurationServerResponse {
   readonly replica!: string;
   /** RFC 3339. */
   readonly startedAt!: string;
-  /** Where this replica listens. */
+  /** Addresses on which this replica listens. */
   readonly addresses!: string[];
   readonly availability!: AvailabilityDto;
   readonly cleanUp!: CleanUpDto;
@@ -100,7 +100,7 @@ export class LiveResponse {
 export class ReadyResponse {
   readonly status!: 'ready' | 'degraded';
   /**
-   * What is amiss although heartbeats are taken.
+   * Problems of this replica although it accepts heartbeats.
    * @example ['clean_up_overdue']
    */
   readonly degraded!: string[];

@@ -16,10 +16,10 @@ import { FieldError } from './problem.dto.js';
 
 const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
 
-/** Load of the machine. What is left out is unknown, and unknown never looks healthy. */
+/** Load of the machine. An absent member is unknown, and unknown never counts as healthy. */
 export class LoadReport {
   /**
-   * Mean processor use of the last minutes, in percent; rounded to two decimals.
+   * Mean CPU use of the last minutes, in percent; rounded to two decimals.
    * @example 37.5
    */
   @IsOptional()
@@ -63,7 +63,7 @@ export class LoadReport {
   @Max(MAX_INTEGER)
   readonly throughputBytesPerSecond?: number | null;
 
-  /** Data that waits for upload, in bytes. */
+  /** Data waiting for upload, in bytes. */
   @IsOptional()
   @IsInt()
   @Min(0)
@@ -79,7 +79,7 @@ export class ServiceReport {
   readonly name!: string;
 
   /**
-   * `running`, or any other word for not running.
+   * `running`; any other value means not running.
    * @example 'running'
    */
   @IsDisplayText(32)
@@ -88,12 +88,12 @@ export class ServiceReport {
 }
 
 /**
- * Body of POST /v1/process-servers/{hostId}/heartbeats. Only the generation decides: any other member that is unknown or cannot be used
- * is ignored, and named in the response.
+ * Body of POST /v1/process-servers/{hostId}/heartbeats. Only the generation is required: any other unknown or invalid member is ignored
+ * and named in the response.
  */
 export class HeartbeatRequest {
   /**
-   * The number that the last registration answered with.
+   * The generation that the last registration returned.
    * @example 1
    */
   @IsInt()
@@ -101,14 +101,14 @@ export class HeartbeatRequest {
   @Max(4_294_967_295)
   readonly generation!: number;
 
-  /** As registered; another one is a conflict. */
+  /** As registered; another value is a conflict. */
   @IsOptional()
   @IsDisplayText(128)
   @MaxLength(128)
   readonly machineId?: string | null;
 
   /**
-   * Random for each start of the agent: tells a clone from a restart.
+   * Random for each start of the agent: distinguishes a clone from a restart.
    * @example '7f0c6a1e'
    */
   @IsOptional()
@@ -125,7 +125,7 @@ export class HeartbeatRequest {
   readonly agentVersion?: string | null;
 
   /**
-   * The sender's clock, RFC 3339. Shown as skew, never used.
+   * The sender's clock, RFC 3339. Used only to show the clock skew.
    */
   @IsOptional()
   @IsTimestamp()
@@ -138,7 +138,7 @@ export class HeartbeatRequest {
   @Type(() => LoadReport)
   readonly load?: LoadReport | null;
 
-  /** At most 64. An empty list says nothing of the services; `null` withdraws the last report. */
+  /** At most 64. An empty list reports nothing about services; `null` withdraws the last report. */
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(64)
@@ -146,14 +146,14 @@ export class HeartbeatRequest {
   @Type(() => ServiceReport)
   readonly services?: ServiceReport[] | null;
 
-  /** Machines that replicate through it. */
+  /** Machines that replicate through the process server. */
   @IsOptional()
   @IsInt()
   @Min(0)
   @Max(1_000_000)
   readonly protectedMachineCount?: number | null;
 
-  /** Pairs that replicate through it. */
+  /** Replication pairs of the process server. */
   @IsOptional()
   @IsInt()
   @Min(0)
@@ -161,7 +161,7 @@ export class HeartbeatRequest {
   readonly replicationPairCount?: number | null;
 
   /**
-   * End of its certificate, RFC 3339; `null` withdraws the last report.
+   * Expiry of the certificate, RFC 3339; `null` withdraws the last report.
    * @example '2027-06-30T00:00:00Z'
    */
   @IsOptional()
@@ -169,19 +169,19 @@ export class HeartbeatRequest {
   readonly certificateExpiresAt?: string | null;
 }
 
-/** An accepted heartbeat: it is on disk. */
+/** An accepted heartbeat, committed to the database. */
 export class HeartbeatResponse {
-  /** Earliest instant at which silence ends the lease, RFC 3339. */
+  /** The earliest time at which silence ends the lease, RFC 3339. */
   readonly leaseExpiresAt!: string;
 
-  /** When to send the next heartbeat, in seconds. */
+  /** Assigned interval until the next heartbeat, in seconds. */
   readonly heartbeatIntervalSeconds!: number;
 
   readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
 
-  /** What to do next; one that the sender does not know means `none`. */
+  /** What the agent must do next; an unknown instruction means `none`. */
   readonly instruction!: 'none' | 'upgrade';
 
-  /** Members of the heartbeat that were not used, the first 20; left out when all were used. What they report is unknown until a usable value arrives. */
+  /** Ignored members of the heartbeat, the first 20; absent if all were used. Their values are unknown until a usable value arrives. */
   readonly ignored?: FieldError[];
 }

@@ -4,18 +4,18 @@ import { IsTimestamp, IsDisplayText } from './validators.js';
 /** Body of POST /v1/api-keys. */
 export class ApiKeyRequest {
   /**
-   * Who uses it, for the audit log. Names are not given a second time.
+   * User of the key, for the audit log. A name cannot be used twice.
    * @example 'portal'
    */
   @IsDisplayText(100)
   @MaxLength(100)
   readonly name!: string;
 
-  /** `reader` looks, `operator` also takes process servers out, `admin` also manages keys and the passphrase. */
+  /** `reader` reads, `operator` also decommissions and purges process servers, `admin` also manages API keys and the passphrase. */
   @IsIn(['reader', 'operator', 'admin'])
   readonly role!: 'reader' | 'operator' | 'admin';
 
-  /** RFC 3339; without it the key does not expire. */
+  /** RFC 3339; if absent, the key does not expire. */
   @IsOptional()
   @IsTimestamp()
   readonly expiresAt?: string | null;
@@ -28,7 +28,7 @@ export class ApiKeyDto {
   readonly name!: string;
   readonly role!: 'reader' | 'operator' | 'admin';
   /**
-   * How the key begins.
+   * The first characters of the key.
    * @example 'csk_3hT9qLx2'
    */
   readonly prefix!: string;
@@ -38,22 +38,22 @@ export class ApiKeyDto {
   readonly createdBy!: string;
   /** RFC 3339; null when it does not expire. */
   readonly expiresAt!: string | null;
-  /** RFC 3339; null while it is good. */
+  /** RFC 3339; null if it is not revoked. */
   readonly revokedAt!: string | null;
-  /** RFC 3339, within a minute; null until its first use. */
+  /** RFC 3339, to the minute; null before the first use. */
   readonly lastUsedAt!: string | null;
 }
 
 /** A new API key. */
 export class CreatedApiKey extends ApiKeyDto {
   /**
-   * Shown this once.
+   * Returned only once.
    * @example 'csk_3hT9qLx2…'
    */
   readonly key!: string;
 }
 
-/** One page, in the order in which they were made. */
+/** One page in the order of creation. */
 export class ApiKeyList {
   readonly items!: ApiKeyDto[];
   /** Null on the last page. */
@@ -64,7 +64,7 @@ export class ApiKeyList {
 
 /** Body of POST /v1/passphrases. */
 export class RotatePassphraseRequest {
-  /** How long the earlier passphrases stay valid beside the new one, in seconds; PASSPHRASE_OVERLAP_SECONDS unless told, 0 ends them at once. */
+  /** How long the earlier passphrases stay valid, in seconds; default PASSPHRASE_OVERLAP_SECONDS. 0 ends them at once. */
   @IsOptional()
   @IsInt()
   @Min(0)
@@ -72,32 +72,32 @@ export class RotatePassphraseRequest {
   readonly overlapSeconds?: number | null;
 }
 
-/** A new passphrase, which is in a file and nowhere else. */
+/** A new passphrase, stored only in a file. */
 export class PassphraseRotation {
   readonly passphraseId!: string;
   /** RFC 3339. */
   readonly createdAt!: string;
-  /** Until then the earlier ones are valid as well, RFC 3339. */
+  /** When the earlier passphrases expire, RFC 3339. */
   readonly earlierRetireAt!: string;
   /** The replica on whose machine the file is. */
   readonly replica!: string;
   /**
-   * Where it is there, readable to the owner alone.
+   * Path of the file, readable by its owner only.
    * @example '/var/lib/configuration-server/connection.passphrase'
    */
   readonly file!: string;
 }
 
-/** A passphrase, which nobody can read again. */
+/** A passphrase without its secret. */
 export class PassphraseDto {
   readonly passphraseId!: string;
   /** RFC 3339. */
   readonly createdAt!: string;
-  /** From then on it lets nobody in, RFC 3339; null for the one of now. */
+  /** When the passphrase expires, RFC 3339; null for the current one. */
   readonly retiresAt!: string | null;
 }
 
-/** One page, in the order in which they were made. */
+/** One page in the order of creation. */
 export class PassphraseList {
   readonly items!: PassphraseDto[];
   /** Null on the last page. */

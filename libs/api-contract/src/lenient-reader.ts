@@ -3,28 +3,28 @@ import { fieldsOf, isValidField, type Field, type DtoClass } from './compile-val
 import { firstError } from './first-error.js';
 import type { FieldError } from './problem.dto.js';
 
-/** What was read of an object. */
+/** The result of reading an object. */
 export interface Reading<Body> {
-  /** A new object with the members that can be used. */
+  /** A new object with the usable members. */
   readonly usable: Body;
-  /** Members that were left out of it; members of the class come first. At most `MAX_IGNORED`. */
+  /** Ignored members, those of the class first. At most `MAX_IGNORED`. */
   readonly ignored: readonly FieldError[];
-  /** Optional members of the class that were given and cannot be used. */
+  /** Optional members of the class that are present and unusable. */
   readonly unusable: readonly (keyof Body & string)[];
-  /** Required members that are missing or cannot be used; when there are any, nothing else may be used either. */
+  /** Required members that are missing or unusable; if there are any, the object must not be used. */
   readonly errors: readonly FieldError[];
 }
 
-/** An answer names no more than this many: it is never a multiple of its request. */
+/** Bounds the size of a response, which must never be a multiple of its request. */
 export const MAX_IGNORED = 20;
-/** In characters of UTF-16. */
+/** In UTF-16 code units. */
 const MAX_NAME_LENGTH = 64;
 const INVISIBLE_CHARACTERS = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 const isJsonObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A name from outside, cut and on one line. */
+/** A name from a request, truncated and on one line. */
 const truncateName = (name: string): string =>
   (name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH)}…`).replace(
     INVISIBLE_CHARACTERS,
@@ -32,8 +32,8 @@ const truncateName = (name: string): string =>
   );
 
 /**
- * A reader made once from a wire class's own decorators that keeps every member it can use. It reads only own members that the
- * class names and copies them into new objects, so that no name from outside reaches an object. Null for anything but a JSON object.
+ * Compiles a DTO class's decorators into a reader that keeps every usable member. The reader copies only own members that the class
+ * names into new objects, so no name from a request reaches an object. It returns null for anything but a JSON object.
  * @throws Error as `compileValidator`.
  */
 export function lenientReader<Body extends object>(dtoClass: new () => Body): (value: unknown) => Reading<Body> | null {
@@ -46,12 +46,12 @@ export function lenientReader<Body extends object>(dtoClass: new () => Body): (v
   };
 }
 
-/** A value as it can be used, and the members inside it that were left out. */
+/** A usable value, and the ignored members inside it. */
 interface PartialRead<Value> {
   readonly usable: Value;
-  /** Members of the class that cannot be used. */
+  /** Unusable members of the class. */
   readonly known: FieldError[];
-  /** Members that the class does not have, at most `MAX_IGNORED`. */
+  /** Members unknown to the class, at most `MAX_IGNORED`. */
   readonly unknown: FieldError[];
 }
 
@@ -70,7 +70,7 @@ class ObjectReader {
       if (nested) this.nested.set(name, new ObjectReader(nested.dtoClass));
   }
 
-  /** `path` is that of the object, with a dot at its end. */
+  /** `path` is the path of the object, with a trailing dot. */
   read(source: Record<string, unknown>, path: string): RawReading {
     const reading: RawReading = { usable: {}, known: [], unknown: [], unusable: [], errors: [] };
     for (const name of Object.keys(source)) {
@@ -103,7 +103,7 @@ class ObjectReader {
     reading.unknown.push(...inside.unknown);
   }
 
-  /** The value as it can be used, or why it cannot. */
+  /** The usable value, or the reason why it is unusable. */
   private readInside({ name, nested }: Field, value: unknown, path: string): PartialRead<unknown> | FieldError {
     const reader = this.nested.get(name);
     if (!nested || !reader || value === null || value === undefined) return { usable: value, known: [], unknown: [] };
@@ -123,7 +123,7 @@ class ObjectReader {
     return { usable: nested.each ? usable : usable[0], known, unknown };
   }
 
-  /** It is shown nothing nested: names in there could mislead it. */
+  /** Nested values are not passed to class-validator: the names in them could mislead it. */
   private findError({ name, nested }: Field, value: unknown, path: string): FieldError {
     const maskedValue = !nested ? value : Array.isArray(value) ? new Array(value.length) : 0;
     const errors = validateSync(Object.assign(new this.dtoClass(), { [name]: maskedValue }));

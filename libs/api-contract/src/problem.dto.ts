@@ -12,16 +12,16 @@ export class ProblemResponse {
   readonly title!: string;
   /** The HTTP status. */
   readonly status!: number;
-  /** For people: this very case. */
+  /** Human-readable explanation of this occurrence. */
   readonly detail!: string;
-  /** Stable. */
+  /** Stable problem code. */
   readonly code!: string;
   /** The same as the header x-request-id. */
   readonly requestId!: string;
-  /** What a process server is to do; absent where the caller is none. Unknown ones mean `retry`. */
+  /** What the process server must do; absent for other callers. An unknown instruction means `retry`. */
   readonly instruction?: 'stop' | 'reregister' | 'ask_operator' | 'upgrade' | 'retry';
-  /** With `heartbeat_rate_exceeded`: the interval to keep, in seconds. */
+  /** With `heartbeat_rate_exceeded`: the assigned interval, in seconds. */
   readonly heartbeatIntervalSeconds?: number;
-  /** Which fields, where fields are the trouble; the first 20. */
+  /** Invalid fields, the first 20. */
   readonly errors?: FieldError[];
 }

@@ -1,6 +1,6 @@
 import { ProxySettings } from './registration.dto.js';
 
-/** One line of a list. */
+/** One item of a list. */
 export class ProcessServerSummary {
   readonly hostId!: string;
   readonly generation!: number;
@@ -10,28 +10,28 @@ export class ProcessServerSummary {
   readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
   readonly lifecycle!: 'Registered' | 'Decommissioned';
   readonly connectionState!: 'Connected' | 'Disconnected';
-  /** Overall health; `None` is "nobody told us", or it is leaving. */
+  /** Overall health; `None` if nothing was reported or the entry is Decommissioned. */
   readonly health!: 'None' | 'Normal' | 'Warning' | 'Critical';
   /** RFC 3339; null until its first heartbeat. */
   readonly lastHeartbeat!: string | null;
-  /** Earliest instant at which silence ends, or ended, the lease, RFC 3339. */
+  /** The earliest time at which silence ends, or ended, the lease, RFC 3339. */
   readonly leaseExpiresAt!: string;
-  /** By when a decommissioned one is gone, RFC 3339; null for the others. */
+  /** When a Decommissioned entry is removed at the latest, RFC 3339; otherwise null. */
   readonly removeBy!: string | null;
   /** Another entry has the same address, name or machine id. */
   readonly possibleDuplicate!: boolean;
 }
 
-/** One page. A page examines a bounded number of entries: with filters it may hold fewer items than the limit, or none, and still have a next one. */
+/** One page. A page examines a bounded number of entries: with filters it may have fewer items than the limit, or none, and still have a next page. */
 export class ProcessServerList {
   readonly items!: ProcessServerSummary[];
-  /** Null on the last page, and only there: read on until it is null. */
+  /** Null only on the last page: read on until it is null. */
   readonly nextCursor!: string | null;
-  /** The instant that the page is true for, RFC 3339. */
+  /** The time for which the page is true, RFC 3339. */
   readonly asOf!: string;
 }
 
-/** Load as last reported, with the status of each signal: Unknown when the report is 15 minutes old or the server is Disconnected. Bytes, bytes per second, percent (two decimals). */
+/** Load as last reported, with a status for each signal: Unknown if the report is 15 minutes old or the server is Disconnected. Bytes, bytes per second, percent (two decimals). */
 export class LoadDto {
   /** RFC 3339. */
   readonly reportedAt!: string;
@@ -60,7 +60,7 @@ export class PossibleDuplicateDto {
   readonly machineId!: string;
 }
 
-/** One thing that is wrong with a process server. */
+/** One health problem of a process server. */
 export class HealthErrorDto {
   readonly errorCode!:
     | 'heartbeat_missing'
@@ -72,15 +72,15 @@ export class HealthErrorDto {
     | 'certificate_expired'
     | 'certificate_expiring';
   readonly errorLevel!: 'Warning' | 'Critical';
-  /** For people: what is wrong. */
+  /** Human-readable description of the problem. */
   readonly summaryMessage!: string;
-  /** For people: what to do. */
+  /** Human-readable recommended action. */
   readonly recommendedAction!: string;
-  /** Since when it is known, RFC 3339; it stays while the problem lasts, also when its level changes. */
+  /** Since when the problem is known, RFC 3339; unchanged while the problem lasts, also when its level changes. */
   readonly creationTimeUtc!: string | null;
 }
 
-/** Everything that is known of one process server. */
+/** All known facts of one process server. */
 export class ProcessServerDetail extends ProcessServerSummary {
   readonly fqdn!: string | null;
   readonly dataPort!: number;
@@ -95,51 +95,51 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly cacheDiskBytes!: number;
   readonly sizingClass!: 'UpTo85Machines' | 'UpTo150Machines' | 'UpTo225Machines' | 'BelowTable';
   readonly proxy!: ProxySettings | null;
-  /** RFC 3339; of this generation. */
+  /** RFC 3339; registration of this generation. */
   readonly registeredAt!: string;
-  /** The passphrase that it registered with. */
+  /** The passphrase that the registration used. */
   readonly passphraseId!: string;
   /** RFC 3339. */
   readonly decommissionedAt!: string | null;
   readonly decommissionedBy!: string | null;
   readonly decommissionReason!: string | null;
-  /** In seconds, as last told. */
+  /** Assigned interval, in seconds. */
   readonly heartbeatIntervalSeconds!: number;
   readonly instanceId!: string | null;
-  /** Senders of this host id that the present one replaced, latest first: with two machines at once it is a conflict. */
+  /** Senders of this host id that the current one replaced, latest first: two machines at once are a conflict. */
   readonly replacedInstanceIds!: string[];
-  /** An operator revoked its credential; it has to register again. */
+  /** An operator revoked the credential; the process server has to register again. */
   readonly credentialRevoked!: boolean;
-  /** Where its last accepted call came from. */
+  /** Source address of the last accepted call. */
   readonly sourceAddress!: string;
-  /** Its clock minus ours, in milliseconds; null when it never said. */
+  /** Clock of the process server minus clock of the configuration server, in milliseconds; null if never reported. */
   readonly clockSkewMs!: number | null;
   readonly load!: LoadDto | null;
-  /** As last reported; null when never reported, or withdrawn. */
+  /** As last reported; null if never reported, or withdrawn. */
   readonly services!: ServiceDto[] | null;
-  /** When services were last reported, to the minute, RFC 3339. */
+  /** Last report of services, to the minute, RFC 3339. */
   readonly servicesReportedAt!: string | null;
-  /** `Warning` while one does not run; `Unknown` when the server is Disconnected, or no report of the last 15 minutes lists any. */
+  /** `Warning` while a service is not running; `Unknown` if the server is Disconnected, or no report of the last 15 minutes lists any. */
   readonly servicesStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
-  /** Since when at least one service has not been running, RFC 3339; a report without services does not end it. */
+  /** Since when at least one service has not been running, RFC 3339; a report without services does not end this. */
   readonly servicesDownSince!: string | null;
   readonly protectedMachineCount!: number | null;
   readonly replicationPairCount!: number | null;
-  /** RFC 3339; null when never reported, or withdrawn. */
+  /** RFC 3339; null if never reported, or withdrawn. */
   readonly certificateExpiresAt!: string | null;
-  /** When the certificate was last reported, to the minute, RFC 3339. */
+  /** Last report of the certificate, to the minute, RFC 3339. */
   readonly certificateReportedAt!: string | null;
-  /** `Warning` from 60 days before its end, `Critical` from its end on; `Unknown` when the server is Disconnected, or no report of the last 15 minutes names it. */
+  /** `Warning` from 60 days before expiry, `Critical` from expiry; `Unknown` if the server is Disconnected, or no report of the last 15 minutes names it. */
   readonly certificateStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
-  /** Negative when it has expired. */
+  /** Negative after expiry. */
   readonly certificateRemainingDays!: number | null;
-  /** What makes its health worse than Normal; empty for one that is leaving. */
+  /** Reasons for a health other than Normal; empty for a Decommissioned entry. */
   readonly healthErrors!: HealthErrorDto[];
-  /** Entries with the same address, name or machine id; of each at most ten. */
+  /** Entries with the same address, name or machine id; at most ten of each. */
   readonly possibleDuplicates!: PossibleDuplicateDto[];
 }
 
-/** A gap in which no replica could have accepted a heartbeat. */
+/** A period in which no replica could accept heartbeats. */
 export class ServiceOutageDto {
   /** RFC 3339. */
   readonly from!: string;
@@ -147,50 +147,50 @@ export class ServiceOutageDto {
   readonly to!: string;
 }
 
-/** A call in its name that was refused. Each kind is noted once an hour. */
+/** A rejected call with the host id of this process server. Each kind is recorded once an hour. */
 export class RefusalDto {
   /** @example 'refused_credential_revoked' */
   readonly kind!: string;
   /** RFC 3339. */
   readonly at!: string;
-  /** That the sender named; null when it named none. */
+  /** The generation that the sender named; null if it named none. */
   readonly generation!: number | null;
   readonly sourceAddress!: string | null;
-  /** For people: what was refused and why. */
+  /** Human-readable: the rejected call and the reason. */
   readonly meaning!: string;
-  /** For people. */
+  /** Human-readable recommended action. */
   readonly recommendedActions!: string;
 }
 
-/** Why a process server is in the state that it is in. */
+/** Explanation of the state of a process server. */
 export class DiagnosisResponse {
   readonly hostId!: string;
   readonly connectionState!: 'Connected' | 'Disconnected';
   readonly lifecycle!: 'Registered' | 'Decommissioned';
-  /** For people: the state and the reason for it. */
+  /** Human-readable: the state and the reason for it. */
   readonly summary!: string;
-  /** For people: what to do, in order. */
+  /** Human-readable recommended actions, in order. */
   readonly recommendedActions!: string[];
   /** RFC 3339; null until its first heartbeat. */
   readonly lastHeartbeat!: string | null;
-  /** Silence that counts: only while we listened, in seconds. */
+  /** Silence while the service accepted heartbeats, in seconds; outages of the service do not count. */
   readonly silentForSeconds!: number;
-  /** In seconds, as last told. */
+  /** Assigned interval, in seconds. */
   readonly heartbeatIntervalSeconds!: number;
   /** RFC 3339. */
   readonly leaseExpiresAt!: string;
-  /** Its clock minus ours, in milliseconds. */
+  /** Clock of the process server minus clock of the configuration server, in milliseconds. */
   readonly clockSkewMs!: number | null;
   readonly sourceAddress!: string;
   readonly agentVersion!: string;
   readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
-  /** Our own gaps since its last sign of life. */
+  /** Outages of the service since the process server was last seen. */
   readonly serviceOutages!: ServiceOutageDto[];
-  /** Refusals of the last 24 hours: event kinds, newest last. */
+  /** Rejections of the last 24 hours: event kinds, newest last. */
   readonly recentRefusals!: string[];
-  /** The same, each with what it means and what to do. */
+  /** The same rejections, each with its meaning and recommended action. */
   readonly refusals!: RefusalDto[];
-  /** Members of its last heartbeat that were not used: what they report is unknown. */
+  /** Ignored members of the last heartbeat: their values are unknown. */
   readonly ignoredFields!: string[];
   /** RFC 3339. */
   readonly asOf!: string;

@@ -3,27 +3,27 @@ import { IsAddress, IsHostId, IsDisplayText, IsDisplayTextPrefix } from './valid
 
 /** Body of POST /v1/process-servers/{hostId}/purge. */
 export class PurgeRequest {
-  /** The generation that you saw: one that has registered since is not purged. */
+  /** The generation that the caller read: a newer registration is not purged. */
   @IsInt()
   @Min(1)
   @Max(4_294_967_295)
   readonly generation!: number;
 
   /**
-   * Why, for the audit log; one line.
+   * Reason for the audit log; one line.
    * @example 'machine was scrapped'
    */
   @IsDisplayText(500)
   @MaxLength(500)
   readonly reason!: string;
 
-  /** Purges it even while it is Connected or machines are protected through it. */
+  /** Purges the entry even if it is Connected or machines are protected through it. */
   @IsOptional()
   @IsBoolean()
   readonly force?: boolean | null;
 }
 
-/** The entry is gone. Asked again, the same. */
+/** The entry is removed. A repeated call returns the same. */
 export class PurgeResponse {
   readonly hostId!: string;
   readonly friendlyName!: string;
@@ -55,13 +55,13 @@ export class PurgePlanRequest {
   @IsAddress()
   readonly ipAddress?: string;
 
-  /** Names that begin with this; compared in NFC and without regard to case alone. */
+  /** Names that begin with this text; compared in NFC and ignoring case only. */
   @IsOptional()
   @IsDisplayTextPrefix(255)
   @MaxLength(255)
   readonly friendlyName?: string;
 
-  /** Exactly this machine id; case matters. */
+  /** Exactly this machine id; case-sensitive. */
   @IsOptional()
   @IsDisplayText(128)
   @MaxLength(128)
@@ -82,7 +82,7 @@ export class PurgePlanRequest {
   @IsIn([true])
   readonly neverConnected?: true;
 
-  /** Silent for at least this long while we listened, in seconds. */
+  /** Minimum silence while the service accepted heartbeats, in seconds. */
   @IsOptional()
   @IsInt()
   @Min(0)
@@ -95,21 +95,21 @@ export class PurgeCandidate {
   readonly generation!: number;
   readonly friendlyName!: string;
   readonly ipAddress!: string;
-  /** RFC 3339; null when it never sent one. */
+  /** RFC 3339; null before its first heartbeat. */
   readonly lastHeartbeatAt!: string | null;
   /**
-   * Problem code that a purge of it would be refused with, unless forced; null when it would be purged.
+   * Problem code with which a purge without `force` would be rejected; null if it would succeed.
    * @example 'machines_protected'
    */
   readonly blockedBy!: string | null;
 }
 
-/** Who would be purged. Nothing has happened yet. */
+/** The candidates of a purge. Nothing has been purged yet. */
 export class PurgePlanResponse {
   readonly planId!: string;
-  /** The first 1,000 that match, in the order of their host ids. */
+  /** The first 1,000 matches, ordered by host id. */
   readonly candidates!: PurgeCandidate[];
-  /** How many more match, counted up to 10,000: plan again once these are purged. */
+  /** Number of further matches, counted up to 10,000: make another plan after these are purged. */
   readonly remaining!: number;
   /** RFC 3339. */
   readonly expiresAt!: string;
@@ -117,23 +117,23 @@ export class PurgePlanResponse {
 
 /** Body of POST /v1/purges/{planId}/apply. */
 export class ApplyPurgeRequest {
-  /** Number of candidates that you saw. */
+  /** Number of candidates that the caller read. */
   @IsInt()
   @Min(0)
   @Max(1_000)
   readonly expectedCount!: number;
 
-  /** Why, for the audit log; one line. */
+  /** Reason for the audit log; one line. */
   @IsDisplayText(500)
   @MaxLength(500)
   readonly reason!: string;
 
-  /** Needed when the plan covers more than 15 % of the fleet, and more than 10. */
+  /** Required if the plan covers more than 15 % of the fleet and more than 10 entries. */
   @IsOptional()
   @IsBoolean()
   readonly acknowledgeShare?: boolean | null;
 
-  /** Purges also those with protected machines; one that is Connected is skipped all the same. */
+  /** Also purges candidates with protected machines; a Connected candidate is always skipped. */
   @IsOptional()
   @IsBoolean()
   readonly force?: boolean | null;
@@ -142,13 +142,13 @@ export class ApplyPurgeRequest {
 export class SkippedCandidate {
   readonly hostId!: string;
   /**
-   * Problem code of a purge of this one alone.
+   * Problem code with which a purge of this candidate alone would be rejected.
    * @example 'process_server_connected'
    */
   readonly code!: string;
 }
 
-/** What became of the plan. Applied again, the same. */
+/** The result of a plan. A repeated call returns the same. */
 export class ApplyPurgeResponse {
   readonly purged!: PurgeResponse[];
   readonly skipped!: SkippedCandidate[];

@@ -2,17 +2,17 @@ import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { IsAddress, IsHostId, IsTimestamp, IsDisplayText, IsDisplayTextPrefix } from './validators.js';
 
-/** Digits, perhaps with a sign, and nothing else: `Number` would take an empty text for 0, and `0x10` and `1e2` as well. The bounds of the member say the rest. */
+/** Digits with an optional sign: `Number` would also accept an empty text as 0, `0x10` and `1e2`. The member's decorators check the bounds. */
 export const parseInteger = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' && /^-?\d{1,300}$/.test(value) ? Number(value) || 0 : value;
 
-/** `true` and `false` as a query spells them. */
+/** `true` and `false` in a query string. */
 export const parseBoolean = ({ value }: { value: unknown }): unknown =>
   value === 'true' ? true : value === 'false' ? false : value;
 
-/** Paging of every list. */
+/** Pagination of every list. */
 export class PageQuery {
-  /** Items of a page, 1 to 1,000; 100 unless told. */
+  /** Items of a page, 1 to 1,000; default 100. */
   @IsOptional()
   @Transform(parseInteger)
   @IsInt()
@@ -20,14 +20,14 @@ export class PageQuery {
   @Max(1_000)
   readonly limit?: number;
 
-  /** `nextCursor` of the page before, with the same filters. */
+  /** `nextCursor` of the previous page, with the same filters. */
   @IsOptional()
   @IsString()
   @MaxLength(6_000)
   readonly cursor?: string;
 }
 
-/** Query of GET /v1/process-servers. Members narrow each other down. */
+/** Query of GET /v1/process-servers. All given filters must match. */
 export class ListProcessServersQuery extends PageQuery {
   @IsOptional()
   @IsIn(['Connected', 'Disconnected'])
@@ -45,18 +45,18 @@ export class ListProcessServersQuery extends PageQuery {
   @IsIn(['None', 'Normal', 'Warning', 'Critical'])
   readonly health?: 'None' | 'Normal' | 'Warning' | 'Critical';
 
-  /** Exactly this address, however it is written. */
+  /** Exactly this address, in any notation. */
   @IsOptional()
   @IsAddress()
   readonly ipAddress?: string;
 
-  /** Names that begin with this; compared in NFC and without regard to case alone. */
+  /** Names that begin with this text; compared in NFC and ignoring case only. */
   @IsOptional()
   @IsDisplayTextPrefix(255)
   @MaxLength(255)
   readonly friendlyName?: string;
 
-  /** Exactly this machine id; case matters. */
+  /** Exactly this machine id; case-sensitive. */
   @IsOptional()
   @IsDisplayText(128)
   @MaxLength(128)
@@ -73,7 +73,7 @@ export class ListProcessServersQuery extends PageQuery {
   @IsHostId()
   readonly passphraseId?: string;
 
-  /** Silent for at least this long while we listened, in seconds. */
+  /** Minimum silence while the service accepted heartbeats, in seconds. */
   @IsOptional()
   @Transform(parseInteger)
   @IsInt()
@@ -81,13 +81,13 @@ export class ListProcessServersQuery extends PageQuery {
   @Max(315_360_000)
   readonly silentForSeconds?: number;
 
-  /** Ascending; `lastHeartbeat` is the last sign of life, longest silent first. `hostId` unless told. */
+  /** Ascending; `lastHeartbeat` is the time last seen, longest silent first. Default `hostId`. */
   @IsOptional()
   @IsIn(['hostId', 'friendlyName', 'lastHeartbeat'])
   readonly sort?: 'hostId' | 'friendlyName' | 'lastHeartbeat';
 }
 
-/** Query of GET /v1/events/export. Members narrow each other down. */
+/** Query of GET /v1/events/export. All given filters must match. */
 export class ExportEventsQuery {
   /** @example 'purged' */
   @IsOptional()
@@ -100,7 +100,7 @@ export class ExportEventsQuery {
   readonly hostId?: string;
 
   /**
-   * Exactly this one; case matters.
+   * Exactly this actor; case-sensitive.
    * @example 'operator:admin'
    */
   @IsOptional()
@@ -121,7 +121,7 @@ export class ExportEventsQuery {
 
 /** Query of GET /v1/process-servers/{hostId}/events. */
 export class ListTimelineQuery extends PageQuery {
-  /** At or after, RFC 3339; a silence that runs now is shown when a part of it is. */
+  /** At or after, RFC 3339; an ongoing silence is returned if it overlaps the period. */
   @IsOptional()
   @IsTimestamp()
   readonly from?: string;
@@ -131,7 +131,7 @@ export class ListTimelineQuery extends PageQuery {
   @IsTimestamp()
   readonly to?: string;
 
-  /** `oldest` first unless told; newest first, events of the last ten seconds may be missing. */
+  /** Default `oldest` first; with newest first, events of the last ten seconds may be missing. */
   @IsOptional()
   @IsIn(['oldest', 'newest'])
   readonly order?: 'oldest' | 'newest';
@@ -139,12 +139,12 @@ export class ListTimelineQuery extends PageQuery {
 
 /** Query of GET /v1/events. */
 export class ListEventsQuery extends ExportEventsQuery implements PageQuery {
-  /** `oldest` first unless told; newest first, events of the last ten seconds may be missing. */
+  /** Default `oldest` first; with newest first, events of the last ten seconds may be missing. */
   @IsOptional()
   @IsIn(['oldest', 'newest'])
   readonly order?: 'oldest' | 'newest';
 
-  /** Items of a page, 1 to 1,000; 100 unless told. */
+  /** Items of a page, 1 to 1,000; default 100. */
   @IsOptional()
   @Transform(parseInteger)
   @IsInt()
@@ -152,7 +152,7 @@ export class ListEventsQuery extends ExportEventsQuery implements PageQuery {
   @Max(1_000)
   readonly limit?: number;
 
-  /** `nextCursor` of the page before, with the same filters. */
+  /** `nextCursor` of the previous page, with the same filters. */
   @IsOptional()
   @IsString()
   @MaxLength(6_000)

@@ -13,7 +13,7 @@ import {
 } from 'class-validator';
 import { IsTimestamp, IsDisplayText, IsMachineAddress, IsVersion } from './validators.js';
 
-/** How the process server reaches the internet. The proxy's password is never sent. */
+/** How the process server connects to the internet. The password of the proxy is never sent. */
 export class ProxySettings {
   /** Whether a proxy is used. */
   @IsBoolean()
@@ -38,16 +38,16 @@ export class ProxySettings {
   @Max(65_535)
   readonly port?: number | null;
 
-  /** Whether the proxy asks for a password. */
+  /** Whether the proxy requires a password. */
   @IsOptional()
   @IsBoolean()
   readonly authenticated?: boolean | null;
 }
 
-/** What a process server says of itself when it registers, and when it asks whether it could. */
+/** Facts of a process server, for a registration and for its preflight check. */
 export class RegisterRequest {
   /**
-   * Name for people; need not be unique.
+   * Display name; need not be unique.
    * @example 'ps-berlin-1'
    */
   @IsDisplayText(255)
@@ -64,14 +64,14 @@ export class RegisterRequest {
   readonly fqdn?: string | null;
 
   /**
-   * IPv4 or IPv6 address that protected machines reach it under.
+   * IPv4 or IPv6 address at which protected machines reach the process server.
    * @example '192.0.2.11'
    */
   @IsMachineAddress()
   readonly ipAddress!: string;
 
   /**
-   * Data port, 9443 unless told; never 443.
+   * Data port, default 9443; never 443.
    * @example 9443
    */
   @IsOptional()
@@ -104,14 +104,14 @@ export class RegisterRequest {
   readonly agentVersion!: string;
 
   /**
-   * Identity of the machine itself, e.g. its BIOS id: tells a re-installed machine from another one.
+   * Identity of the machine, e.g. its BIOS id: distinguishes a re-installed machine from another one.
    * @example '4c4c4544-0044-4a10-8054-b7c04f4b3932'
    */
   @IsDisplayText(128)
   @MaxLength(128)
   readonly machineId!: string;
 
-  /** What kind of machines it protects. */
+  /** Kind of the protected machines. */
   @IsIn(['VMware', 'NonVMware'])
   readonly environment!: 'VMware' | 'NonVMware';
 
@@ -143,15 +143,15 @@ export class RegisterRequest {
   readonly cacheDiskBytes!: number;
 
   /**
-   * The sender's clock, RFC 3339: tells how far it is off. More than 15 minutes ahead is refused.
+   * The sender's clock, RFC 3339: used for the clock skew. More than 15 minutes ahead is rejected.
    */
   @IsOptional()
   @IsTimestamp()
   readonly sentAt?: string | null;
 
   /**
-   * Credential of its present registration, when it has one: proves that the same process server registers again. One that is
-   * not valid proves nothing, and is not an error.
+   * Credential of the current registration, if any: proves that the same process server registers again. An invalid one is ignored,
+   * and is not an error.
    * @example 'psc_AAAAAfc0…'
    */
   @IsOptional()
@@ -159,7 +159,7 @@ export class RegisterRequest {
   @MaxLength(200)
   readonly previousCredential?: string | null;
 
-  /** Absent: not told. */
+  /** Absent if not reported. */
   @IsOptional()
   @IsObject()
   @ValidateNested()
@@ -167,7 +167,7 @@ export class RegisterRequest {
   readonly proxy?: ProxySettings | null;
 }
 
-/** Something worth knowing about a registration. */
+/** A finding about a registration. */
 export class FindingDto {
   /**
    * Stable code.
@@ -175,19 +175,19 @@ export class FindingDto {
    */
   readonly code!: string;
 
-  /** `refusal` would keep it from registering. */
+  /** `refusal` prevents the registration. */
   readonly severity!: 'refusal' | 'warning';
 
-  /** For people. */
+  /** Human-readable. */
   readonly message!: string;
 }
 
-/** An accepted registration. The credential is shown here and never again. */
+/** An accepted registration. The credential is returned only here. */
 export class RegistrationResponse {
   /** Canonical, lower case. */
   readonly hostId!: string;
 
-  /** Number of this registration; every later call of the process server names it. */
+  /** Number of this registration; every later call of the process server sends it. */
   readonly generation!: number;
 
   /**
@@ -196,25 +196,25 @@ export class RegistrationResponse {
    */
   readonly credential!: string;
 
-  /** When to send the next heartbeat, in seconds. */
+  /** Assigned interval until the next heartbeat, in seconds. */
   readonly heartbeatIntervalSeconds!: number;
 
-  /** Silence that makes it Disconnected, in seconds. */
+  /** Silence after which the process server is Disconnected, in seconds. */
   readonly leaseSeconds!: number;
 
-  /** The version against the configuration server's. */
+  /** Version of the process server compared with the configuration server's. */
   readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
 
-  /** What the hardware can carry. */
+  /** Capacity of the hardware. */
   readonly sizingClass!: 'UpTo85Machines' | 'UpTo150Machines' | 'UpTo225Machines' | 'BelowTable';
 
-  /** What an operator should look at; the registration holds all the same. */
+  /** Findings for the operator; the registration is valid. */
   readonly warnings!: FindingDto[];
 }
 
-/** What would happen if it registered now. Nothing was written. */
+/** The result that a registration would have now. Nothing was written. */
 export class PreflightResponse {
-  /** False when a finding is a refusal. */
+  /** False if a finding is a refusal. */
   readonly wouldRegister!: boolean;
 
   readonly findings!: FindingDto[];

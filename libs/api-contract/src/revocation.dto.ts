@@ -3,14 +3,14 @@ import { IsDisplayText } from './validators.js';
 
 /** Body of POST /v1/process-servers/{hostId}/revoke-credential. */
 export class RevokeCredentialRequest {
-  /** The generation that you saw: one that has registered since keeps its credential. */
+  /** The generation that the caller read: the credential of a newer registration is not revoked. */
   @IsInt()
   @Min(1)
   @Max(4_294_967_295)
   readonly generation!: number;
 
   /**
-   * Why, for the audit log; one line.
+   * Reason for the audit log; one line.
    * @example 'its disk was copied'
    */
   @IsDisplayText(500)
@@ -18,7 +18,7 @@ export class RevokeCredentialRequest {
   readonly reason!: string;
 }
 
-/** Its credential counts no more; it is told to register again. Asked again, the same. */
+/** The credential is revoked; the process server is instructed to register again. A repeated call returns the same. */
 export class RevokeCredentialResponse {
   readonly hostId!: string;
   readonly generation!: number;

@@ -7,24 +7,24 @@ const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})
 /** In days. */
 const MIN_DAYS_IN_MONTH = 28;
 const VERSION = /^(\d{1,5})\.(\d{1,5})\.(\d{1,5})\.(\d{1,5})$/;
-/** Nobody sees them, or not everybody the same. Not the two joiners and the two variation selectors: letters and emoji need those to look right. */
+/** Invisible characters, or characters that not every reader sees alike; without the two joiners and two variation selectors that letters and emoji need. */
 const INVISIBLE_CHARACTERS = /(?![\u200c\u200d\ufe0e\ufe0f])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
-/** What nearly all labels are made of: the checks for other letters would pass it and cost more. */
+/** Nearly all display texts consist of these, so the costlier checks for other characters are skipped. */
 const PRINTABLE_ASCII = /^[!-~]+$/;
-/** White space, the Braille cell without dots, and what only joins. */
+/** White space, the blank Braille cell, and joiners. */
 const BLANK_START = /^[\s\u2800\u200c\u200d\ufe0e\ufe0f]/u;
 const BLANK_END = /[\s\u2800]$/u;
 
 const ADDRESS_MESSAGE = 'must be an IPv4 or IPv6 address';
 
-/** The canonical form of a host id: lower case. Null when the text is no UUID. */
+/** The canonical form of a host id: lower case. Null if the text is not a UUID. */
 export const canonicalHostId = (text: string): string | null => (UUID.test(text) ? text.toLowerCase() : null);
 
 /** Four numbers from 0 to 255 without leading zeros. */
 const isDotted = (text: string): boolean =>
   IPV4.test(text) && text.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255);
 
-/** An IPv6 address whose end is written as an IPv4 address, in groups alone: the parser would take `::1.2.3.4` for `::ffff:1.2.3.4`. */
+/** Expands an IPv6 address that ends in IPv4 notation: the parser would read `::1.2.3.4` as `::ffff:1.2.3.4`. */
 function expandEmbeddedIpv4(text: string): string {
   const tail = text.slice(text.lastIndexOf(':') + 1);
   if (!isDotted(tail)) return text;
@@ -32,7 +32,7 @@ function expandEmbeddedIpv4(text: string): string {
   return `${text.slice(0, -tail.length)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }
 
-/** The canonical form of an address: IPv4 dotted, IPv6 as in RFC 5952, an IPv4 address in IPv6 clothing as IPv4. Null when it is none. */
+/** The canonical form of an address: IPv4 dotted, IPv6 as in RFC 5952, an IPv4-mapped address as IPv4. Null for anything else. */
 export function canonicalAddress(text: string): string | null {
   if (!text.includes(':')) return isDotted(text) ? text : null;
   const groups = expandEmbeddedIpv4(text);
@@ -43,7 +43,7 @@ export function canonicalAddress(text: string): string | null {
 
 const UNUSABLE_RANGES: readonly string[] = ['unspecified', 'multicast', 'broadcast'];
 
-/** What keeps an address from being the one that a machine is reached under. Loopback may be: a whole site can run on one machine. */
+/** Why a machine cannot be reached at an address. Loopback is allowed: a whole site can run on one machine. */
 export function findMachineAddressError(text: string): string | null {
   const canonical = canonicalAddress(text);
   if (canonical === null) return ADDRESS_MESSAGE;
@@ -51,7 +51,7 @@ export function findMachineAddressError(text: string): string | null {
   return UNUSABLE_RANGES.includes(range) ? `must be the address of one machine; this one is ${range}` : null;
 }
 
-/** RFC 3339 with a real calendar day, in the years that a database can keep; without leap seconds. */
+/** RFC 3339 with a real calendar day, in the years that a database can store; without leap seconds. */
 export function isTimestamp(text: string): boolean {
   if (!TIMESTAMP.test(text)) return false;
   const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8, 10))];
@@ -63,13 +63,13 @@ const isVersion = (text: string): boolean =>
   VERSION.exec(text)
     ?.slice(1)
     .every((part) => Number(part) <= 65_535) ?? false;
-/** As a database counts: by code points. Names are kept in NFC, which can be longer. */
+/** In code points, as a database counts. Names are stored in NFC, which can be longer. */
 const hasMaxLength = (text: string, max: number): boolean =>
   [text, text.normalize('NFC')].every((form) => form.length <= max || [...form].length <= max);
 const codePoint = (character: string): string =>
   `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 
-/** What keeps a text from being what a label begins with: all that `findDisplayTextError` says, but it may break off at white space. */
+/** Why a text is not the beginning of a display text: as `findDisplayTextError`, but white space at the end is allowed. */
 export function findDisplayTextPrefixError(text: string, max: number): string | null {
   if (text.length <= max && PRINTABLE_ASCII.test(text)) return null;
   if (text === '' || !hasMaxLength(text, max)) return `must be text of 1 to ${max} characters`;
@@ -79,11 +79,11 @@ export function findDisplayTextPrefixError(text: string, max: number): string | 
   return BLANK_START.test(text) ? 'must not begin with white space' : null;
 }
 
-/** What keeps a text from being a label: one line of at most so many code points that can be seen, from its first to its last. */
+/** Why a text is not a display text: one line of at most `max` code points, visible from the first to the last. */
 export const findDisplayTextError = (text: string, max: number): string | null =>
   findDisplayTextPrefixError(text, max) ?? (BLANK_END.test(text) ? 'must not end with white space' : null);
 
-/** A check by what is wrong with a text: null when nothing is. What is no text is told what an empty one is. */
+/** A validator from a function that returns the error of a text, or null. A value that is not a text has the error of an empty text. */
 function textValidator(name: string, findError: (text: string) => string | null) {
   return (options?: ValidationOptions): PropertyDecorator =>
     (target, propertyName) => {
@@ -121,9 +121,9 @@ export const IsVersion = textValidator(
   'isVersion',
   validateWith(isVersion, 'must have four numbers from 0 to 65535, e.g. 9.63.7187.1'),
 );
-/** Text for people and names that people compare. A reason is one as well: the audit log has a line for each. */
+/** Texts for people, and names that people compare. Reasons too: the audit log has one line for each. */
 export const IsDisplayText = (max: number): PropertyDecorator =>
   textValidator('isDisplayText', (text) => findDisplayTextError(text, max))();
-/** What labels are searched by: may end in white space, as a name that is being typed does. */
+/** Search prefix of a display text; it may end in white space, like a name that is still being typed. */
 export const IsDisplayTextPrefix = (max: number): PropertyDecorator =>
   textValidator('isDisplayTextPrefix', (text) => findDisplayTextPrefixError(text, max))();
