@@ -33,7 +33,7 @@ import { RejectedHeartbeatRecorder } from './heartbeats/rejected-heartbeat-recor
 import { EventQueries } from './queries/event-queries.js';
 import { PurgePlansController } from './removal/purge-plans.controller.js';
 
-/** What the controllers call: one object for each token. */
+/** Dependencies of the controllers: one object for each injection token. */
 export interface AppServices {
   readonly clock: Clock;
   readonly randomness: Randomness;
@@ -52,11 +52,11 @@ export interface AppServices {
   readonly status: InstanceStatus;
   readonly metrics: Metrics;
   readonly keyService: KeyService;
-  /** Less than five seconds in a test that waits for it. */
+  /** A test of the deadline uses less than five seconds. */
   readonly responseTimeoutMs?: number | undefined;
 }
 
-/** Every route of the contract: for its document, and for the check that each states its permission. */
+/** Every route of the contract, for the OpenAPI document and for the check that each declares its permission. */
 export const API_CONTROLLERS: Type[] = [
   RegistrationController,
   HeartbeatsController,
@@ -68,7 +68,7 @@ export const API_CONTROLLERS: Type[] = [
   HealthController,
 ];
 
-/** The HTTP door. Everything behind it is made in `server-instance.ts`. */
+/** The HTTP application. `server-instance.ts` creates everything behind it. */
 @Module({})
 export class AppModule {
   static forRoot(appServices: AppServices): DynamicModule {

@@ -28,29 +28,29 @@ import { serveDocs } from './openapi/serve-docs.js';
 import { attachHeartbeatFastPath } from './heartbeats/fast-path/index.js';
 import { TLS_OPTIONS } from './edge/tls-certificate.js';
 
-/** Nothing that the contract asks for is larger. */
+/** Larger than any valid body. */
 const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 20_000;
-/** Node looks for requests that take too long so many times within that time. */
+/** Node checks for request timeouts this many times within one timeout. */
 const TIMEOUT_CHECKS_PER_PERIOD = 4;
-/** A connection on which nothing moves is closed so long after a late request would have been: its answer is not read, for no call takes as long before its first byte. */
+/** An inactive connection is closed this long after a request timeout: no call takes as long before its first byte, so the client does not read. */
 const IDLE_SOCKET_TIMEOUT_MS = 20_000;
 /** Longer than a usual heartbeat interval, so that a process server keeps its connection. */
 const KEEP_ALIVE_MS = 75_000;
 
 interface HttpServerOptions {
   readonly tls: Pick<TlsSettings, 'certificate' | 'key'> | null;
-  /** How long a request may take to arrive. */
+  /** Timeout for the arrival of a request. */
   readonly requestTimeoutMs?: number | undefined;
   readonly unread: UnreadResponses;
   readonly clients: ClientAddresses;
-  /** Those without a PROXY protocol header; null where none is expected. */
+  /** Tracks connections without a PROXY protocol header; null if none is expected. */
   readonly rejectedConnections: RejectedConnections | null;
-  /** Whether ordinary heartbeats are served before they reach Node's HTTP server. */
+  /** Whether the fast path serves ordinary heartbeats before they reach Node's HTTP server. */
   readonly heartbeatFastPath: boolean;
 }
 
-/** The HTTP server with every route of the contract; not listening yet. */
+/** Creates the HTTP server with every route of the contract; it does not listen yet. */
 export async function createHttpServer(
   appServices: AppServices,
   {
@@ -65,18 +65,18 @@ export async function createHttpServer(
 ): Promise<NestFastifyApplication> {
   assertEveryRouteHasPermission();
   const { randomness, metrics } = appServices;
-  // Node swaps the two limits when the one for headers (60 s unless told) is the longer, and then a body has 60 s.
+  // Node swaps the two limits if the header limit (default 60 s) is the longer one; a body then has 60 s.
   const server = {
     headersTimeout: requestTimeoutMs,
     connectionsCheckingInterval: requestTimeoutMs / TIMEOUT_CHECKS_PER_PERIOD,
     ServerResponse: SlicedResponse,
-    requireHostHeader: false, // Node would refuse without a body; `findHeaderProblem` does with one
+    requireHostHeader: false, // Node would send no body; `findHeaderProblem` sends a problem
   };
   const fastifyOptions = {
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    childLoggerFactory: (ours: FastifyBaseLogger) => ours, // one for each request would cost more than it tells: a problem's line has the request id
-    return503OnClosing: false, // what is still asked while we drain is answered as ever, or refused as a problem
+    childLoggerFactory: (ours: FastifyBaseLogger) => ours, // no logger for each request: log lines of problems have the request id
+    return503OnClosing: false, // requests during shutdown get a normal response or a problem
     genReqId: (request: unknown) => connectionState((request as IncomingMessage).socket).nextRequestId(),
     bodyLimit: MAX_BODY_BYTES,
     // No hook runs for these: the target cannot be decoded, or is too long for the router.
@@ -99,7 +99,7 @@ export async function createHttpServer(
     connectionTimeout: requestTimeoutMs + IDLE_SOCKET_TIMEOUT_MS,
     clientErrorHandler: (error, socket) => {
       const { pipeline } = connectionState(socket);
-      if (!pipeline) return void socket.destroy(); // the TLS greeting failed or took too long: nothing can be answered
+      if (!pipeline) return void socket.destroy(); // the TLS handshake failed or timed out: no response is possible
       pipeline.stop();
       respondToClientError(error.code, socket, metrics);
     },
@@ -110,16 +110,16 @@ export async function createHttpServer(
     abortOnError: false,
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
-  fastify.server.maxHeadersCount = 0; // all of them; their size has its bound, and one beyond a count would be passed over
+  fastify.server.maxHeadersCount = 0; // no limit: Node would ignore headers beyond a count; their size is limited
   fastify.server.on('checkExpectation', (request, response) => void fastify.server.emit('request', request, response));
-  // Node would end such a connection without a word.
+  // Node would close such a connection without a response.
   fastify.server.on('connect', (_request, socket: Socket) => {
     connectionState(socket).pipeline?.stop();
     respondToClientError(undefined, socket.resume(), metrics);
   });
-  // A listener after that of listening itself: else what fails later, as when the machine has no more files, would end the process.
+  // Without an `error` listener, a failed accept (EMFILE) would crash the process; errors of `listen` itself reach its caller.
   fastify.server.once('listening', () =>
-    fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be taken')),
+    fastify.server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted')),
   );
   const methodNotAllowedRoutes = new MethodNotAllowedRoutes(fastify);
   registerCommonHooks(fastify, appServices, clients, tls !== null);
@@ -161,10 +161,10 @@ export async function createHttpServer(
   return app;
 }
 
-/** Without a listener, an error of one connection would end the process. The connection closes by itself. */
+/** Without a listener, an error of one connection would crash the process. The connection closes by itself. */
 const ignoreSocketError = (): void => undefined;
 
-/** What holds for every request. */
+/** Registers the hooks of every request. */
 function registerCommonHooks(
   fastify: FastifyInstance,
   { metrics, receiver, rejectedRequestAudit }: AppServices,
@@ -205,7 +205,7 @@ function registerCommonHooks(
   });
 }
 
-/** A heartbeat that the fast path handed over is measured from its arrival there. */
+/** The duration of a heartbeat that the fast path handed off starts at its arrival there. */
 const measure = (metrics: Metrics, request: FastifyRequest, reply: FastifyReply): void =>
   metrics.measured(
     request.method,

@@ -8,22 +8,22 @@ import { collectProcessMetrics } from './operations/process-metrics.js';
 import { reportFailure } from './report-failure.js';
 import { startServer, type RunningServer, type SecretFile } from './startup/bootstrap.js';
 
-/** A stop that takes longer than this is given up. */
+/** A slower shutdown is aborted. */
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Of servers that share a database, only the first has the files. */
+/** Of servers that share a database, only the first one has the files. */
 const NOT_IN_THIS_DATA_DIRECTORY =
   'not in this data directory: it was made by the server that used this database first';
 
-/** After a restore, or when another replica has made a new one since. */
+/** After a restore, or after another replica created a new secret. */
 const SECRET_NOT_VALID = 'not in this data directory: the secret in its file is not valid in this database';
 
 const describeSecretFile = ({ path, state }: SecretFile): string =>
   state === 'valid' ? toDisplayPath(path) : state === 'absent' ? NOT_IN_THIS_DATA_DIRECTORY : SECRET_NOT_VALID;
 
-/** A path as a person would type it where `npm start` was typed. */
+/** A path relative to the directory in which `npm start` was called. */
 function toDisplayPath(path: string): string {
   const fromHere = relative(process.env['INIT_CWD'] ?? process.cwd(), path);
   const short = fromHere.startsWith('..') ? path : fromHere;
@@ -45,10 +45,10 @@ In a browser: ${url}/docs
 Stop it with Ctrl-C.`;
 }
 
-/** A launcher has a channel to the server that it started. Without the launcher, the database is without supervision. */
+/** The launcher opens a channel to the server. Without the launcher, the database is not supervised. */
 const isLaunched = process.send !== undefined;
 
-/** As abruptly as the launcher: what was acknowledged is in the database. */
+/** Exits at once when the launcher ends: acknowledged calls are in the database. */
 function endWithLauncher(): void {
   if (!process.connected) process.exit(1);
   process.once('disconnect', () => process.exit(1));

@@ -6,7 +6,7 @@ import { openServerLog } from './startup/logger.js';
 import { packageVersion } from './openapi/openapi-file.js';
 import { resolveListenAddress, openSecretFiles } from './start-checks.js';
 
-/** A start for which no database is named: the launcher provides a private one. */
+/** A start without DATABASE_URL: the launcher provides a private database. */
 export interface PrivateStart {
   readonly dataDirectory: string;
   readonly isMigration: boolean;
@@ -16,8 +16,8 @@ export interface PrivateStart {
 }
 
 /**
- * Null where a database is named or nothing is to be started. @throws CommandLineError, SettingsError, StartupError, UnsafeFile: what
- * can be found out without a database
+ * Null if a database is configured or the options start no server. @throws CommandLineError, SettingsError, StartupError, UnsafeFile:
+ * errors that can be found without a database.
  */
 export async function privateStart(
   args: readonly string[],

@@ -4,7 +4,7 @@ import { CommandLineError } from './startup/command-line.js';
 
 const SELF_EXPLANATORY = [CommandLineError, SettingsError, DirectoryInUse, UnsafeFile, StartupError];
 
-/** Prints why the program ends: the message alone where it says all that an operator needs. */
+/** Prints why the program ends: only the message if it is written for the operator. */
 export function reportFailure(error: unknown): void {
   const startedEarly =
     SELF_EXPLANATORY.some((kind) => error instanceof kind) ||

@@ -13,7 +13,7 @@ export interface RoutePermission {
 const metadata = <Value>(key: string, target: object): Value | undefined =>
   Reflect.getMetadata(key, target) as Value | undefined;
 
-/** Every route of the contract with the permission that it states. */
+/** Every route of the contract with its declared permission. */
 export function routePermissions(controllers: readonly Type[] = API_CONTROLLERS): RoutePermission[] {
   return controllers.flatMap((controller) => {
     const prototype = controller.prototype as Record<string, object>;
@@ -34,7 +34,7 @@ export function routePermissions(controllers: readonly Type[] = API_CONTROLLERS)
   });
 }
 
-/** @throws Error that names the routes without a permission: such a server does not start. */
+/** @throws Error that names the routes without a permission, so that the server does not start. */
 export function assertEveryRouteHasPermission(controllers?: readonly Type[]): void {
   const withoutPermission = routePermissions(controllers).filter(({ permission }) => !permission);
   if (withoutPermission.length > 0)

@@ -65,7 +65,7 @@ import { ProcessServerQueries } from './queries/process-server-queries.js';
 import { RejectedHeartbeatRecorder } from './heartbeats/rejected-heartbeat-recorder.js';
 import { EventQueries } from './queries/event-queries.js';
 
-/** After a record that failed: heartbeats wait for it. */
+/** Retry delay after a failed record, because heartbeats wait for it. */
 const AVAILABILITY_RETRY_MS = 500;
 const HEARTBEAT_EXPIRY_MS = 100;
 const FLEET_SIZE_REFRESH_MS = 60_000;
@@ -73,45 +73,45 @@ const KEY_USAGE_FLUSH_MS = 30_000;
 const ROTATION_RECOVERY_MS = 5_000;
 const CERTIFICATE_RELOAD_MS = 10_000;
 const CERTIFICATE_CHECK_MS = 24 * 3_600_000;
-/** Up to a tenth later, so that replicas drift apart; sooner after a check that failed. */
+/** Plus up to a tenth of jitter, so that replicas spread; sooner after a failed check. */
 const CONSISTENCY_CHECK_MS = 3_600_000;
 const CONSISTENCY_RETRY_MS = 60_000;
-/** For one group at a time, the notes of the listening clock, and the question whether we are ready: no other load keeps these from the database. */
+/** For one batch at a time, the availability recorder and the readiness check: no other load keeps these from the database. */
 const HEARTBEAT_CONNECTIONS = 3;
-/** They wait so long for a row, the others longer. */
+/** Row lock timeout of these connections; the others wait longer. */
 const HEARTBEAT_LOCK_WAIT_SECONDS = 1;
 const LOCK_WAIT_SECONDS = 3;
 
-/** What a replica is made of; a test gives its own clock. */
+/** Dependencies of a replica; a test supplies its own clock. */
 export interface ServerInstanceOptions {
   readonly name: string;
   readonly settings: Settings;
-  /** Of which both pools of the replica use the same one. */
+  /** Shared by both pools of the replica. */
   readonly servers: DatabaseServers;
   readonly clock: Clock;
-  /** How the clock is kept in line with the site's; a clock moved by hand needs none. */
+  /** How the clock is synchronised with the site's; a manual clock needs none. */
   readonly siteClock?: SiteClock;
   readonly randomness: Randomness;
   readonly identifiers: Identifiers;
   readonly logger: Logger;
   /** Where the operator finds a new passphrase. */
   readonly passphraseFile: PassphraseFile;
-  /** Where removals are recorded outside of the database; nowhere in most tests. */
+  /** Records removals outside of the database; absent in most tests. */
   readonly removalRecorder?: RemovalRecorder;
   readonly directory?: DirectoryState;
-  /** Twenty seconds unless told. */
+  /** Default 20 s. */
   readonly requestTimeoutMs?: number;
-  /** When a call that has arrived is answered at the latest; just below five seconds unless given. */
+  /** Deadline of the response after the last byte of the request; default just below 5 s. */
   readonly responseTimeoutMs?: number;
-  /** 64 MB in 4,096 responses unless told. */
+  /** Default 64 MB in 4,096 responses. */
   readonly unreadLimits?: UnreadLimits;
-  /** How long an answer about readiness is given again: a second unless told. */
+  /** How long a readiness result is reused; default 1 s. */
   readonly readinessTtlMs?: number;
-  /** Twenty seconds unless told. */
+  /** Default 20 s. */
   readonly maxUnreadExportMs?: number;
 }
 
-/** One replica of the configuration server on a migrated database. Any number may run beside each other. */
+/** One replica of the configuration server on a migrated database. Several replicas can run concurrently. */
 export class ServerInstance {
   private readonly jobs: readonly PeriodicJob[];
 
@@ -136,7 +136,7 @@ export class ServerInstance {
     this.jobs = jobs;
   }
 
-  /** Composes all of it; listens to nobody and does nothing by itself yet. */
+  /** Creates all parts; no port is open and no job is running yet. */
   static async create({
     name,
     settings,
@@ -371,21 +371,21 @@ export class ServerInstance {
     );
   }
 
-  /** Begins to listen on the clock and to sweep. A rotation that an earlier start left half done is settled before anybody asks. */
+  /** Starts the availability clock and the jobs. A passphrase rotation that an earlier start left unfinished is recovered first. */
   async start(): Promise<void> {
     await this.keyService.recoverRotation();
     await this.availability.record();
     for (const job of this.jobs) job.start();
   }
 
-  /** Answers what is in flight, takes nothing new, and lets the database go. */
+  /** Completes the requests in flight, accepts no others, and closes the database. */
   async stop(): Promise<void> {
     await this.receiver.drain();
     this.cleanUp.stop();
     this.consistency.stop();
     await Promise.all(this.jobs.map((job) => job.stop()));
     await this.http.close();
-    await this.keys.flushKeyUsage().catch(() => undefined); // a database that is away must not hold the stop up
+    await this.keys.flushKeyUsage().catch(() => undefined); // an unavailable database must not delay the shutdown
     await this.heartbeatDatabase.close();
     await this.database.close();
   }
@@ -426,7 +426,7 @@ async function runCleanUp(
     metrics.recordCleanUpFailure();
     throw error;
   } finally {
-    const overdueSeconds = await deadlineMonitor.overdueSeconds().catch(() => 0); // the pass itself says when the database is away
-    if (overdueSeconds > 0) logger.error({ overdueSeconds }, 'a decommissioned entry is kept beyond its promise');
+    const overdueSeconds = await deadlineMonitor.overdueSeconds().catch(() => 0); // the run itself reports an unavailable database
+    if (overdueSeconds > 0) logger.error({ overdueSeconds }, 'a decommissioned entry is overdue for removal');
   }
 }

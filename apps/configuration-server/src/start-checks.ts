@@ -6,7 +6,7 @@ import { errorCode, errorMessage, assertPrivateFolder, type Settings } from '@ap
 import { StartupError } from './startup/startup-error.js';
 import { SecretFiles } from './data-directory/secret-files.js';
 
-/** The secrets of a data directory, which is made where it is missing, readable by its owner alone. @throws StartupError, UnsafeFile */
+/** Opens the secret files of a data directory, which is created if missing, readable by its owner only. @throws StartupError, UnsafeFile */
 export async function openSecretFiles(dataDirectory: string): Promise<SecretFiles> {
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new StartupError(`DATA_DIRECTORY ${dataDirectory} cannot be used: ${errorMessage(error)}`, { cause: error });
@@ -18,8 +18,8 @@ export async function openSecretFiles(dataDirectory: string): Promise<SecretFile
 }
 
 /**
- * The one address to listen on. Asked before anything is begun: a taken port is the most frequent reason why a start fails.
- * Given a name, Fastify would open a second server for its other address, which checks no PROXY protocol header.
+ * Resolves the one address to listen on. This runs before anything else: a port in use is the most frequent reason why a start fails.
+ * For a name, Fastify would open a second server on its other address, which checks no PROXY protocol header.
  */
 export async function resolveListenAddress({ host, port }: Settings['http']): Promise<string> {
   try {

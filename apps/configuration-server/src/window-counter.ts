@@ -1,6 +1,6 @@
 import type { Clock } from '@app/fleet';
 
-/** Counts by key in windows of fixed length, the first of which begins with the first count. */
+/** Counts by key in windows of fixed length; a window starts with the first count after the previous one. */
 export class WindowCounter {
   private endsMs = 0;
   private readonly counts = new Map<string, number>();
@@ -10,7 +10,7 @@ export class WindowCounter {
     private readonly clock: Pick<Clock, 'monotonicMs'>,
   ) {}
 
-  /** Counts one more. Returns how many there are of this key in the current window. */
+  /** Returns the count of this key in the current window. */
   add(key: string): number {
     if (this.isOver) {
       this.endsMs = this.clock.monotonicMs() + this.windowMs;
@@ -25,7 +25,7 @@ export class WindowCounter {
     return this.isOver ? 0 : (this.counts.get(key) ?? 0);
   }
 
-  /** Keys that were counted in the current window. */
+  /** Number of keys counted in the current window. */
   get size(): number {
     return this.isOver ? 0 : this.counts.size;
   }

@@ -5,7 +5,7 @@ import { AppModule, type AppServices } from './app.module.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_FILE } from './openapi/openapi-file.js';
 
-/** Writes openapi.json. Run it from the build: the comments and checks of the wire classes get into the document there. */
+/** Writes openapi.json. Run it from the build, which adds the comments and validators of the DTO classes to the document. */
 const app = await NestFactory.create(AppModule.forRoot({} as AppServices), new FastifyAdapter(), {
   logger: ['error'],
   abortOnError: false,

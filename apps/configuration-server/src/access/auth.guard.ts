@@ -9,7 +9,7 @@ import type { Principal, Permission, AuthenticatedRequest } from './principal.js
 import { type Authenticator } from './authenticator.js';
 import { hostIdPipe } from './uuid.pipe.js';
 
-/** Lets a request through to its route when its caller may. A path that names no host id is told so first. */
+/** Authorises each request for its route. A malformed host id in the path is rejected before the caller is authenticated. */
 export class AuthGuard implements CanActivate {
   constructor(
     private readonly authenticator: Authenticator,
@@ -31,8 +31,8 @@ export class AuthGuard implements CanActivate {
 }
 
 /**
- * Who is calling, for a route of this permission; the request has its deadline from here.
- * @throws RequestProblem when the path names no host id, and otherwise by the promise: see `Callers.admit`.
+ * Authorises the caller of a route with this permission and sets the deadline of the request.
+ * @throws RequestProblem for a malformed host id, otherwise as `Authenticator.authorize`.
  */
 export function authenticateWithin(
   withinMs: number,
@@ -47,14 +47,14 @@ export function authenticateWithin(
   return request.deadline.within(authenticator.authorize(permission, request, hostId));
 }
 
-/** Whether a route has a parameter of this kind. */
+/** Whether a route has a path parameter of this kind. */
 function hasParameterOfKind(context: ExecutionContext, kind: RouteParamtypes): boolean {
   const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as
     Record<string, unknown> | undefined;
   return Object.keys(parameters ?? {}).some((key) => key.startsWith(`${kind}:`));
 }
 
-/** A route that takes no query knows no parameter; of the others, the checks of their class do not see all names. */
+/** Rejects query parameters of routes without a query DTO, and names that the DTO check of the other routes never sees. */
 function findUnknownQueryParameter(context: ExecutionContext, names: readonly string[]): RequestProblem | null {
   if (names.length === 0) return null;
   const unknown = hasParameterOfKind(context, RouteParamtypes.QUERY) ? names.find(isReservedPropertyName) : names[0];
@@ -66,7 +66,7 @@ const findUnexpectedBody = (context: ExecutionContext, body: unknown): RequestPr
     ? null
     : RequestProblem.field('body', 'this call takes no body');
 
-/** To ignore If-Match would change what its sender did not see. A heartbeat changes nothing that its sender could protect. */
+/** Ignoring If-Match could overwrite a change that the sender has not seen. A heartbeat overwrites nothing that If-Match could protect. */
 const findUnsupportedPrecondition = ({
   method,
   headers,

@@ -21,17 +21,17 @@ const ROLES_BY_PERMISSION = {
   admin: ['admin'],
 } as const;
 
-/** How often callers may call. */
+/** Rate limits of callers. */
 export interface RateLimits {
   readonly perApiKey: RateLimit;
-  /** Of addresses whose callers say not who they are. */
+  /** For each address without credentials. */
   readonly anonymous: RateLimit;
 }
 
-/** Is given the quota of a caller that has one, and what a refused one is known by. */
+/** Receives the quota of a limited caller, and the identity that a rejected caller presented. */
 type IncomingCall = Pick<AuthenticatedRequest, 'headers' | 'clientAddress' | 'presented' | 'quota'>;
 
-/** The one place where a caller is recognised and its permission decided. */
+/** The only place that authenticates callers and checks permissions. */
 export class Authenticator {
   constructor(
     private readonly keys: KeyRingStore,
@@ -42,8 +42,8 @@ export class Authenticator {
   ) {}
 
   /**
-   * Who is calling, when it may; `hostId` is the path's, canonical, where there is one.
-   * @throws RequestProblem, FleetError the problem of one that may not.
+   * Authenticates the caller and checks its permission; `hostId` is the canonical host id of the path, if any.
+   * @throws RequestProblem, FleetError if the caller is rejected.
    */
   async authorize(permission: Permission, request: IncomingCall, hostId: string | null): Promise<Principal> {
     const { headers } = request;
@@ -62,8 +62,8 @@ export class Authenticator {
   }
 
   /**
-   * The process server of this host id, recognised without a database read.
-   * @throws FleetError `credential_rejected`, also when there is none: a heartbeat without a credential is refused as a forged one is.
+   * Authenticates the process server with this host id, without a database read.
+   * @throws FleetError `credential_rejected`, also without a credential: a missing one is rejected like a forged one.
    */
   authenticateProcessServer(headers: FastifyRequest['headers'], hostId: string | null): ProcessServerPrincipal {
     const { scheme, token } = parseAuthorizationHeader(headers);
@@ -73,7 +73,7 @@ export class Authenticator {
   }
 
   /**
-   * A caller that need not say who it is. Health checks are not limited: a balancer's would be refused because of its clients.
+   * A caller without credentials. Health checks are not limited: the clients of a load balancer would exhaust its limit.
    * @throws FleetError `request_rate_exceeded`
    */
   authorizeAnonymous(request: Pick<IncomingCall, 'clientAddress' | 'quota'>): Principal {
@@ -93,7 +93,7 @@ export class Authenticator {
     token: string,
     request: IncomingCall,
   ): Promise<Principal> {
-    const key = isApiKey(token) ? await this.keys.findValidApiKey(sha256(token)) : null; // what cannot be one costs no look
+    const key = isApiKey(token) ? await this.keys.findValidApiKey(sha256(token)) : null; // a malformed key costs no read
     if (!key) {
       if (isApiKey(token)) request.presented = { keyPrefix: visiblePrefix(token) };
       return this.reject('api_key', request);
@@ -115,7 +115,7 @@ export class Authenticator {
     if (isExceeded) throw new FleetError({ code: 'request_rate_exceeded' });
   }
 
-  /** Only after a secret was found to be wrong: a right one is let in whatever came from its address before. */
+  /** Called only after a secret was found to be wrong: a valid secret is accepted whatever its address sent before. */
   private async reject(secret: SecretKind, request: IncomingCall): Promise<never> {
     if (await this.failedAttempts.recordFailure(secret, request.clientAddress)) {
       request.quota = this.failedAttempts.exhaustedQuota;

@@ -1,9 +1,9 @@
 import { FleetError } from '@app/fleet';
 
-/** A call that has arrived whole is answered within five seconds, whatever the database does. */
+/** A call is answered within five seconds after its last byte, whatever the database does. */
 export const RESPONSE_TIMEOUT_MS = 4_800;
 
-/** When a call is answered at the latest. What it asked for may still be done after that: its outcome is unknown, as when a connection is lost. */
+/** The deadline of a response. The work may still complete later: its outcome is unknown, as after a lost connection. */
 export class CallDeadline {
   private readonly atMs: number;
 
@@ -11,7 +11,7 @@ export class CallDeadline {
     this.atMs = performance.now() + withinMs;
   }
 
-  /** @throws FleetError `database_unavailable` when `work` has not ended in time; what `work` throws. */
+  /** @throws FleetError `database_unavailable` if `work` has not ended in time; any error of `work`. */
   within<Value>(work: Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(

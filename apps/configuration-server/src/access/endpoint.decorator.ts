@@ -27,7 +27,7 @@ type ResponseHeaders = Readonly<
 interface EndpointOptions {
   readonly permission: Permission;
   readonly summary: string;
-  /** Successful answers by status; null has no body. The first is the one that is sent unless the method says otherwise. */
+  /** Success responses by status; null has no body. The first is sent unless the method sets another. */
   readonly responses: Readonly<
     Record<
       number,
@@ -39,7 +39,7 @@ interface EndpointOptions {
       }
     >
   >;
-  /** Problem codes besides those that every call of its kind can have. */
+  /** Problem codes in addition to those of every call of its kind. */
   readonly problems?: readonly ProblemCode[];
 }
 
@@ -78,7 +78,7 @@ const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
   admin: API_KEY_PROBLEMS,
 };
 
-/** Codes of calls that take a body. */
+/** Problem codes of calls with a body. */
 export const BODY_PROBLEMS: readonly ProblemCode[] = [
   'validation_failed',
   'malformed_json',
@@ -86,7 +86,7 @@ export const BODY_PROBLEMS: readonly ProblemCode[] = [
   'unsupported_media_type',
 ];
 
-/** Codes of calls that change something. Heartbeats do not look at preconditions. */
+/** Problem codes of calls that change something. Heartbeats ignore preconditions. */
 export const CHANGE_PROBLEMS: readonly ProblemCode[] = [...BODY_PROBLEMS, 'if_match_not_supported'];
 
 function problemResponses(codes: readonly ProblemCode[]): ApiResponseOptions[] {
@@ -121,14 +121,14 @@ function toProblemHeaders(
   return {
     headers: {
       'Retry-After': {
-        description: `${codes.every(hasRetryAfter) ? '' : 'With `host_id_in_use`: '}When to come again, in seconds; spread by chance`,
+        description: `${codes.every(hasRetryAfter) ? '' : 'With `host_id_in_use`: '}Seconds until the next attempt, with random jitter`,
         schema: { type: 'integer' },
       },
     },
   };
 }
 
-/** One of each problem; the calls refer to them. */
+/** One example of each problem; the operations refer to them. */
 export const PROBLEM_EXAMPLES: Record<string, { readonly summary: string; readonly value: object }> =
   Object.fromEntries(
     PROBLEM_CODES.map((code) => [code, { summary: PROBLEMS[code].title, value: problemExample(code) }]),
@@ -150,7 +150,7 @@ function problemExample(code: ProblemCode): object {
 
 const SECURITY_BY_PERMISSION: Record<Permission, MethodDecorator[]> = {
   anyone: [],
-  metrics: [ApiSecurity({}), ApiBearerAuth('apiKey')], // anyone, or a reader where so configured
+  metrics: [ApiSecurity({}), ApiBearerAuth('apiKey')], // public, or for readers if so configured
   passphrase: [ApiSecurity('passphrase')],
   process_server: [ApiBearerAuth('credential')],
   process_server_or_operator: [ApiBearerAuth('credential'), ApiBearerAuth('apiKey')],
@@ -159,11 +159,11 @@ const SECURITY_BY_PERMISSION: Record<Permission, MethodDecorator[]> = {
   admin: [ApiBearerAuth('apiKey')],
 };
 
-/** The plugin of @nestjs/swagger guesses an answer from the HTTP method (201 for any POST) and puts it below this decorator. */
+/** The plugin of @nestjs/swagger infers a response from the HTTP method (201 for any POST) and adds it below this decorator. */
 const clearInferredResponses: MethodDecorator = (_target, _name, descriptor) =>
   void Reflect.deleteMetadata('swagger/apiResponse', descriptor.value as object);
 
-/** States a route's permission, answers and problems next to its path: for the guard, and for the OpenAPI document. */
+/** Declares a route's permission, responses and problems next to its path, for the guard and for the OpenAPI document. */
 export function Endpoint({ permission, summary, responses, problems = [] }: EndpointOptions): MethodDecorator {
   const statuses = Object.keys(responses).map(Number);
   const success = statuses.map((status): MethodDecorator & ClassDecorator => {
@@ -190,6 +190,6 @@ export function Endpoint({ permission, summary, responses, problems = [] }: Endp
   );
 }
 
-/** The permission that a route states; undefined when it states none, and then the server does not start. */
+/** The permission that a route declares; if it is undefined, the server does not start. */
 export const permissionOf = (handler: object): Permission | undefined =>
   Reflect.getMetadata(PERMISSION, handler) as Permission | undefined;

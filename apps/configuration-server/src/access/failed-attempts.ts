@@ -3,26 +3,26 @@ import { systemAuthor, type Clock, type Registry } from '@app/fleet';
 import { WindowCounter } from '../window-counter.js';
 import type { Quota } from './rate-limit.js';
 
-/** What a caller presented in vain. */
+/** The kind of a rejected secret. */
 export type SecretKind = 'passphrase' | 'api_key';
 
-/** So long wrong ones are remembered. */
+/** Period in which wrong secrets are counted. */
 const WINDOW_MS = 600_000;
-/** From one address in a window; more are told to wait. A right one is always let in, so this costs no honest neighbour anything. */
+/** From one address in a window; more are rate limited. Valid secrets are always accepted, so other users of the address are not affected. */
 const MAX_FAILURES_PER_ADDRESS = 20;
-/** From so many addresses in a window it is no typing error of one person. */
+/** Wrong secrets from this many addresses in a window are not one person's typing errors. */
 const DISTRIBUTED_ATTACK_ADDRESSES = 10;
-/** Beyond this many, addresses are counted as one. */
+/** Further addresses are counted as one. */
 const MAX_TRACKED_ADDRESSES = 10_000;
 const OVERFLOW_KEY = 'others';
 
-/** Whoever has one IPv6 address has the 64 bits behind it as well. */
+/** One IPv6 customer has a /64 network, so its addresses are counted as one. */
 export const addressBlockOf = (address: string): string =>
   ipaddr.IPv6.isValid(address) ? ipaddr.IPv6.parse(address).parts.slice(0, 4).join(':') : address;
 
 /**
- * Counts wrong passphrases and keys by the address that they came from, at this replica, and tells when to slow down. What comes
- * from many addresses is worth an event.
+ * Counts wrong passphrases and API keys by source address, at this replica, and decides when an address is rate limited. Wrong secrets
+ * from many addresses are recorded as an event.
  */
 export class FailedAttemptTracker {
   private readonly attempts: WindowCounter;
@@ -37,12 +37,12 @@ export class FailedAttemptTracker {
     this.failuresByKind = new WindowCounter(WINDOW_MS, clock);
   }
 
-  /** Addresses from which a wrong one came in this window. */
+  /** Number of addresses that sent a wrong secret in this window. */
   get addresses(): number {
     return this.attempts.size;
   }
 
-  /** Counts one more. True when its address has had too many. */
+  /** Returns true if the address has exceeded its limit. */
   async recordFailure(secret: SecretKind, address: string): Promise<boolean> {
     this.failuresByKind.add(secret);
     const attempts = this.attempts.add(this.keyOf(addressBlockOf(address)));
@@ -51,7 +51,7 @@ export class FailedAttemptTracker {
     return attempts > MAX_FAILURES_PER_ADDRESS;
   }
 
-  /** Of an address that has had too many. */
+  /** The quota of an address that has exceeded its limit. */
   get exhaustedQuota(): Quota {
     return {
       policy: 'wrong-secrets',
@@ -68,7 +68,7 @@ export class FailedAttemptTracker {
       : OVERFLOW_KEY;
   }
 
-  /** Once an hour; one that cannot be noted now is noted with the next. */
+  /** Recorded once an hour; a failed write is repeated with the next wrong secret. */
   private async recordEvent(): Promise<void> {
     const detail = {
       addresses: this.attempts.size,

@@ -7,14 +7,14 @@ import type { Quota } from './rate-limit.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The address of the client, canonical; behind trusted proxies not that of the connection. */
+    /** The canonical address of the client; behind trusted proxies, it is not the address of the connection. */
     readonly clientAddress: string;
-    /** What the route of the request states; undefined where it states none. */
+    /** The permission that the route declares; undefined without one. */
     readonly statedPermission: Permission | undefined;
   }
 }
 
-/** What a caller must be. `reader` includes operators and admins, `operator` includes admins. `anyone` is not limited either: for health checks. */
+/** Required role of a caller. `reader` includes operators and admins, `operator` includes admins. `anyone` has no rate limit: for health checks. */
 export type Permission =
   | 'anyone'
   | 'passphrase'
@@ -25,7 +25,7 @@ export type Permission =
   | 'admin'
   | 'metrics';
 
-/** Who is calling, as recognised at the door. */
+/** The authenticated caller. */
 export type Principal =
   | { readonly kind: 'anyone' }
   | { readonly kind: 'passphrase'; readonly passphraseId: string }
@@ -39,34 +39,34 @@ export interface ProcessServerPrincipal {
   readonly credentialHash: string;
 }
 
-/** What a refused caller is known by. */
+/** Identity that a rejected caller presented. */
 export interface PresentedIdentity {
   readonly keyId?: string;
   readonly keyName?: string;
-  /** The first characters of what has the form of an API key. */
+  /** The first characters of a well-formed API key. */
   readonly keyPrefix?: string;
 }
 
 export type AuthenticatedRequest = FastifyRequest & {
   principal?: Principal;
-  /** Of a caller that may not. */
+  /** Set for a rejected caller. */
   presented?: PresentedIdentity;
   permission?: Permission;
-  /** Of a caller that is limited. */
+  /** Set for a rate-limited caller. */
   quota?: Quota;
-  /** When it is answered at the latest. */
+  /** Deadline of the response. */
   deadline?: CallDeadline;
-  /** Of a heartbeat: the transaction that rejects it writes the event. */
+  /** For a heartbeat: the transaction that rejects it records the event. */
   isRejectionRecorded?: boolean;
 };
 
-/** The caller of a route, and the name under which its events are written. */
+/** The caller of a route, and the actor of its events. */
 export interface AuthenticatedCall {
   readonly principal: Principal;
   readonly actor: Actor;
 }
 
-/** Whether it is a process server that asks: it alone is told what to do next. Where an operator may ask as well, an API key tells. */
+/** Only process servers get an instruction. Where operators are allowed as well, an API key marks an operator. */
 export function isProcessServerCall({
   permission = 'process_server',
   headers,
@@ -81,7 +81,7 @@ export function getPrincipal(request: AuthenticatedRequest): AuthenticatedCall {
   return { principal, actor: { name, address: request.clientAddress, requestId: request.id } };
 }
 
-/** Parameter of a controller method: who is calling. */
+/** Parameter of a controller method: the caller. */
 export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext) =>
   getPrincipal(context.switchToHttp().getRequest<AuthenticatedRequest>()),
 );

@@ -15,14 +15,14 @@ import { isHeaderProblem, PROBLEM_MEDIA_TYPE, toProblem, retryAfterSeconds } fro
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** For the metrics; `none` when it is no problem. */
+    /** For the metrics; `none` without a problem. */
     problemCode: string;
   }
 }
 
 /**
- * Every error leaves as application/problem+json. Where Fastify rejects a body before the guard has run, the caller is
- * authenticated first: an unauthorised caller learns nothing about its body. A rejected heartbeat of a known sender is recorded.
+ * Sends every error as application/problem+json. If Fastify rejects a body before the guard has run, the caller is authenticated
+ * first, so an unauthorised caller learns nothing about its body. A rejected heartbeat of an authenticated sender is recorded.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -71,7 +71,7 @@ export function sendProblem(
   const quota = error instanceof FleetError ? exceededQuota(error.details) : null;
   if (quota) (request as AuthenticatedRequest).quota = quota;
   const retryAfter = retryAfterSeconds(error, problem, randomness.random());
-  // Not before the quota is there again.
+  // A retry before the quota is reset would be rejected again.
   if (retryAfter !== null)
     reply.header(
       'retry-after',

@@ -1,10 +1,10 @@
 import type { Clock, FleetErrorDetails } from '@app/fleet';
 import { WindowCounter } from '../window-counter.js';
 
-/** What a caller may still ask for, at this replica. */
+/** The remaining quota of a caller, at this replica. */
 export interface Quota {
   readonly policy: 'api-key' | 'address' | 'process-server' | 'registrations' | 'wrong-secrets';
-  /** In a window. */
+  /** Calls in a window. */
   readonly limit: number;
   readonly windowSeconds: number;
   /** Until the window ends. */
@@ -12,7 +12,7 @@ export interface Quota {
   readonly resetSeconds: number;
 }
 
-/** As draft-ietf-httpapi-ratelimit-headers-10 writes them. */
+/** The header values of draft-ietf-httpapi-ratelimit-headers-10. */
 export const rateLimitHeaders = ({
   policy,
   limit,
@@ -24,7 +24,7 @@ export const rateLimitHeaders = ({
   ratelimit: `"${policy}";r=${remaining};t=${resetSeconds}`,
 });
 
-/** Of a caller that a rule of the fleet limits; null for any other fault. */
+/** The quota of a caller that exceeded a limit of the domain rules; null for any other error. */
 export function exceededQuota(details: FleetErrorDetails): Quota | null {
   if (details.code === 'heartbeat_rate_exceeded')
     return { policy: 'process-server', limit: details.perSecond, windowSeconds: 1, remaining: 0, resetSeconds: 1 };
@@ -38,7 +38,7 @@ export function exceededQuota(details: FleetErrorDetails): Quota | null {
   };
 }
 
-/** The calls of each caller in one second, at this replica. */
+/** Counts the calls of each caller in one second, at this replica. */
 export class RateLimit {
   private readonly calls: WindowCounter;
 
@@ -49,12 +49,12 @@ export class RateLimit {
     this.calls = new WindowCounter(1_000, clock);
   }
 
-  /** Counts one more. True when it is one too many. */
+  /** Returns true if the call exceeds the limit. */
   isExceeded(caller: string): boolean {
     return this.calls.add(caller) > this.perSecond;
   }
 
-  /** After its last call was counted. */
+  /** The quota after the last counted call. */
   quotaOf(caller: string, policy: Quota['policy']): Quota {
     const remaining = Math.max(0, this.perSecond - this.calls.countOf(caller));
     return { policy, limit: this.perSecond, windowSeconds: 1, remaining, resetSeconds: 1 };

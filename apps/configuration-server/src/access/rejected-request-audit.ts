@@ -5,7 +5,7 @@ import type { AuthenticatedRequest } from './principal.js';
 import { addressBlockOf } from './failed-attempts.js';
 import { waitAtMost } from './wait-at-most.js';
 
-/** The refusals of a caller, with the kind of their event; null where an event of another kind says it. */
+/** Rejections of a caller with the kind of their event; null if another event records them. */
 const EVENT_KIND_BY_PROBLEM: Readonly<Partial<Record<ProblemCode, EventKind | null>>> = {
   authentication_required: 'refused_authentication_required',
   passphrase_rejected: 'refused_passphrase_rejected',
@@ -16,18 +16,18 @@ const EVENT_KIND_BY_PROBLEM: Readonly<Partial<Record<ProblemCode, EventKind | nu
   authentication_attempts_exceeded: null,
 };
 
-/** Callers that are not known, in an hour at one replica: one that changes its address must not fill the table of events. */
+/** Unknown callers recorded in an hour at one replica, so that a caller with changing addresses cannot fill the event table. */
 const MAX_UNKNOWN_CALLERS = 100;
 const HOUR_MS = 3_600_000;
-/** A refusal is not held back for longer by a database that is slow to write its event. */
+/** Maximum delay of a rejection while its event is written. */
 const MAX_WAIT_MS = 1_000;
 
-/** Logs each refused caller, and writes one event for each caller, kind and hour: who, from where, which call; never a secret. */
+/** Logs each rejected caller and records one event for each caller, kind and hour: caller, address and call, never a secret. */
 export class RejectedRequestAudit {
   private hour = 0;
-  /** Of this hour. */
+  /** Keys recorded in this hour. */
   private readonly audited = { known: new Set<string>(), unknown: new Set<string>() };
-  /** Events that were not written because too many callers were refused. */
+  /** Events not written because too many callers were rejected. */
   suppressedEvents = 0;
 
   constructor(
@@ -36,7 +36,7 @@ export class RejectedRequestAudit {
     private readonly log: RateLimitedLog,
   ) {}
 
-  /** To be called with each problem before it is sent. Null when it waits for nothing: for one that refuses no caller, or whose event is written. */
+  /** Call it with each problem before it is sent. Null if there is nothing to wait for: no caller is rejected, or the event is written. */
   record(request: AuthenticatedRequest, code: string): Promise<void> | null {
     const kind = EVENT_KIND_BY_PROBLEM[code as ProblemCode];
     if (kind === undefined) return null;
@@ -45,7 +45,7 @@ export class RejectedRequestAudit {
     const hostId = canonicalHostId(given);
     const facts = { code, call: callOf(request), ...(hostId && { hostId }), ...presented };
     this.log.warn({ ...facts, address, requestId: id }, 'a caller was refused');
-    if (kind === null || principal?.kind === 'process_server') return null; // the timeline of that host has it
+    if (kind === null || principal?.kind === 'process_server') return null; // recorded on the timeline of the host
     const known = presented?.keyName === undefined ? null : operatorName(presented.keyName);
     const auditKey = known ?? addressBlockOf(address);
     const key = `${kind} ${auditKey}`;
@@ -59,7 +59,7 @@ export class RejectedRequestAudit {
     const author = callerAuthor({ name: known ?? 'unknown-caller', address, requestId: id });
     const recording = this.registry
       .recordRejection({ kind, hostId: null, generation: null, ...author, detail: facts }, auditKey)
-      .catch(() => audited.delete(key)); // then the next one is written
+      .catch(() => audited.delete(key)); // the next rejection is recorded instead
     return waitAtMost(MAX_WAIT_MS, recording);
   }
 
@@ -71,6 +71,6 @@ export class RejectedRequestAudit {
   }
 }
 
-/** The method and the route as the documentation writes it: a path may hold anything. */
+/** The method and the documented route: the path itself may contain anything. */
 const callOf = ({ method, routeOptions }: AuthenticatedRequest): string =>
   `${method} ${(routeOptions.url ?? '').replace(/:(\w+)/g, '{$1}')}`;

@@ -2,7 +2,7 @@ import { type PipeTransform } from '@nestjs/common';
 import { canonicalHostId } from '@app/api-contract';
 import { RequestProblem } from '../problems/request-problem.js';
 
-/** A UUID of the path, in its canonical lower case. */
+/** Validates a UUID in the path and returns its canonical lower case. */
 export class UuidPipe implements PipeTransform<string, string> {
   constructor(private readonly name: string) {}
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Waits for work that does not fail, but no longer than this. */
+/** Waits for work that never fails, at most this long. */
 export async function waitAtMost(ms: number, work: Promise<unknown>): Promise<void> {
   const waited = new AbortController();
   await Promise.race([work, pause(ms, undefined, { signal: waited.signal }).catch(() => undefined)]);

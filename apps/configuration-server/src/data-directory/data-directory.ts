@@ -9,13 +9,13 @@ import { SiteHistory, type RestoreResult, type SiteHistoryParts } from './site-h
 
 const SAVE_INTERVAL_MS = 10_000;
 
-/** How a start treats the database that it finds. */
+/** How a start treats the existing database. */
 export interface DatabaseOrigin {
   readonly isRestored: boolean;
   readonly isNewDatabase: boolean;
 }
 
-/** What a data directory keeps of its site, for the day on which the database is restored from a backup. */
+/** The record of the site that a data directory keeps for a later restore of the database from a backup. */
 export class DataDirectory implements DirectoryState {
   readonly removedHosts: RemovedHostsFile;
   private history: SiteHistory | null = null;
@@ -38,7 +38,7 @@ export class DataDirectory implements DirectoryState {
     return this.history?.advice ?? null;
   }
 
-  /** Before anything is served: restores where that is asked for, and warns where the database contradicts the directory. */
+  /** Runs before the server listens: restores if requested, and warns if the database contradicts the directory. */
   async reconcile(
     parts: Omit<SiteHistoryParts, 'dataDirectory' | 'files' | 'removedHosts'>,
     start: DatabaseOrigin,
@@ -74,7 +74,7 @@ export class DataDirectory implements DirectoryState {
       : joined;
   }
 
-  /** From now on what it keeps follows the database. */
+  /** From now on the directory record follows the database. */
   startTracking(availableMs: () => number): void {
     this.availableMs = availableMs;
     this.saveJob = new PeriodicJob(
@@ -86,7 +86,7 @@ export class DataDirectory implements DirectoryState {
     this.saveJob.start();
   }
 
-  /** Once more, as the last thing. */
+  /** Final save of the directory record. */
   async stop(): Promise<void> {
     if (!this.saveJob) return;
     await this.saveJob.stop();

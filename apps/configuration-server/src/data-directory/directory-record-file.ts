@@ -11,7 +11,7 @@ export class DirectoryRecordFile {
     this.path = join(dataDirectory, 'site.json');
   }
 
-  /** Null where there is none, and where it cannot be read as one. @throws UnsafeFile */
+  /** Null if the file is missing or unreadable. @throws UnsafeFile */
   async read(): Promise<DirectoryRecord | null> {
     try {
       const record = JSON.parse(
@@ -38,7 +38,7 @@ export class DirectoryRecordFile {
     }
   }
 
-  /** The one before or this one, whenever the machine fails. */
+  /** After a crash at any time, the file has the previous content or this one. */
   async write(record: DirectoryRecord): Promise<void> {
     await writePrivateFile(`${this.path}.new`, `${JSON.stringify(record, null, 2)}\n`);
     await rename(`${this.path}.new`, this.path);

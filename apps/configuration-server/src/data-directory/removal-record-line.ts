@@ -3,13 +3,13 @@ import { canonicalHostId } from '@app/api-contract';
 
 const CHANGES: readonly unknown[] = ['purge', 'clean_up', 'registered'] satisfies RemovalRecord['change'][];
 
-/** As it is written to a file: one JSON object. */
+/** One JSON object on one line. */
 export const serializeRemovalRecord = (record: RemovalRecord): string => `${JSON.stringify(record)}\n`;
 
 const truncateText = (value: unknown, maxLength: number): string =>
   typeof value === 'string' ? value.slice(0, maxLength) : '';
 
-/** Null where the line is no record: torn by a crash, or written by hand. */
+/** Null if the line is not a record: torn by a crash, or edited by hand. */
 export function parseRemovalRecord(line: string): RemovalRecord | null {
   try {
     const { siteId, hostId, generation, change, friendlyName, ipAddress, at, by, reason } = JSON.parse(line) as Record<

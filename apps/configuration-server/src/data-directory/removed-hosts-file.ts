@@ -12,14 +12,14 @@ import { appendPrivateFile, readPrivateFile, writePrivateFile } from '@app/platf
 import { serializeRemovalRecord, parseRemovalRecord } from './removal-record-line.js';
 
 const FILE_NAME = 'removed-hosts.jsonl';
-/** This one, and those of other replicas that an operator has copied into the directory. */
+/** The replica's own file, and copies of the files of other replicas. */
 const FILE_PATTERN = /^removed-hosts.*\.jsonl$/;
-/** Records are remembered so that a removal that is answered again is not written again, and so that those that could not be written are tried again. */
+/** Remembered records prevent duplicates after repeated calls, and are written again after a failed write. */
 const MAX_REMEMBERED = 10_000;
 
-/** `removed-hosts.jsonl` of a data directory: a line for each host that this replica removed. */
+/** `removed-hosts.jsonl` of a data directory: one line for each host that this replica removed. */
 export class RemovedHostsFile extends RemovalRecorder {
-  /** Of the database that is served; known once it has been read. */
+  /** The site of the database; set once it has been read. */
   siteId = '';
   private readonly path: string;
   private readonly recorded = new Set<string>();
@@ -36,7 +36,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     this.path = join(directory, FILE_NAME);
   }
 
-  /** Lines could not be written, and wait in memory. */
+  /** Lines could not be written and are kept in memory. */
   get isIncomplete(): boolean {
     return this.isFailing;
   }
@@ -73,7 +73,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     ]);
   }
 
-  /** Writes what waits; what is asked for meanwhile goes into the next write. */
+  /** Writes the pending lines; lines added during a write are part of the next one. */
   flush(): Promise<void> {
     if (!this.nextWrite) {
       this.nextWrite = this.lastWrite.then(() => {
@@ -85,7 +85,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     return this.nextWrite;
   }
 
-  /** Of all files of the directory, the last record of each host of this site. */
+  /** The last record of each host of this site, over all files of the directory. */
   async lastRecords(): Promise<Map<string, RemovalRecord>> {
     const names = (await readdir(this.directory)).filter((name) => FILE_PATTERN.test(name));
     const read = await Promise.all(
@@ -97,7 +97,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     return lastRemovalRecords(read.flat(), this.siteId);
   }
 
-  /** Leaves one line for each host. None is dropped for its age: a tombstone is kept for ever, too. @throws UnsafeFile */
+  /** Keeps one line for each host. No record expires, because no tombstone does. @throws UnsafeFile */
   async compact(): Promise<void> {
     const text = await readText(this.path);
     const records = this.parseRecords(text, this.path);
@@ -123,7 +123,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     if (this.pendingLines.length === 0) return;
     const lines = this.pendingLines.splice(0);
     try {
-      // What failed before may have been written in part: its line ends here.
+      // A failed append may have written a part of a line; the line break ends that line.
       await appendPrivateFile(this.path, (this.isFailing ? '\n' : '') + lines.join(''));
       if (this.isFailing) this.logger.info({ file: this.path }, 'removed hosts are recorded again');
       this.isFailing = false;

@@ -13,7 +13,7 @@ import {
   writePrivateFile,
 } from '@app/platform';
 
-/** The passphrase and the first admin key in a data directory, readable to its owner alone. */
+/** The files of the passphrase and the first admin key in a data directory, readable by their owner only. */
 export class SecretFiles extends PassphraseFile {
   readonly passphrase: string;
   readonly adminKey: string;
@@ -25,7 +25,7 @@ export class SecretFiles extends PassphraseFile {
     this.adminKey = join(dataDirectory, 'admin.key');
   }
 
-  /** @throws UnsafeFile for one that another user may have planted, or may read. */
+  /** @throws UnsafeFile for a file that another user could have planted, or can read. */
   async assertPrivate(): Promise<void> {
     for (const path of [this.passphrase, this.adminKey])
       for (const name of [path, pendingPath(path), renewalPath(path)]) await readSecret(name);
@@ -41,12 +41,12 @@ export class SecretFiles extends PassphraseFile {
     return this.passphrase;
   }
 
-  /** A passphrase was put in place by this process: the file holds a valid one. */
+  /** This process has replaced the passphrase file: it has a valid passphrase. */
   get isReplaced(): boolean {
     return this.replaced;
   }
 
-  /** SHA-256 of the secrets in the files; null where there is none. */
+  /** SHA-256 of the secrets in the files; null for a missing file. */
   async hashes(): Promise<{ readonly passphrase: Buffer | null; readonly adminKey: Buffer | null }> {
     const [passphrase, adminKey] = await Promise.all([readSecret(this.passphrase), readSecret(this.adminKey)]);
     return {
@@ -66,14 +66,14 @@ export class SecretFiles extends PassphraseFile {
 }
 
 const pendingPath = (path: string): string => `${path}.new`;
-/** Another name than that of a first key, whose passphrase comes with it. */
+/** Differs from the pending file of the first admin key, which is created together with a passphrase. */
 const renewalPath = (path: string): string => `${path}.renewed`;
 const writeSecret = (path: string, secret: string): Promise<void> => writePrivateFile(path, `${secret}\n`);
 
 /**
- * The first passphrase and admin key of a new database. They are on disk before the database knows their hashes, and get
- * their names after it does: killed at any moment, the next start either finishes or begins anew. Of replicas that start
- * at once, one wins, and only its files stay: true for that one.
+ * Creates the first passphrase and admin key of a new database. Pending files are written before the database stores the hashes, and
+ * renamed after it: after a crash, the next start finishes or starts over. Of replicas that start concurrently, one wins and keeps its
+ * files; returns true for the winner.
  */
 export async function ensureInitialSecrets(
   secrets: SecretStore,
@@ -97,13 +97,13 @@ export async function ensureInitialSecrets(
   return isWinner;
 }
 
-/** One more admin key, in the file of the first one: for an operator who has none any more. Killed in between, the next start finishes or forgets it. */
+/** Creates another admin key in the file of the first one, e.g. after the loss of all keys. After a crash, the next start commits or discards it. */
 export async function issueAdditionalAdminKey(secrets: SecretStore, files: SecretFiles): Promise<void> {
   await secrets.addAdminKey(await stageAdminKey(files));
   await rename(renewalPath(files.adminKey), files.adminKey);
 }
 
-/** The hash of the passphrase in its file, and of a new one that is written to a second file where that is missing or cannot be one. */
+/** The hash of the passphrase in its file; without a well-formed one, the hash of a new passphrase in a second file. */
 export async function ensurePassphraseHash(files: SecretFiles): Promise<Buffer> {
   const kept = await readSecret(files.passphrase);
   if (kept !== null && isPassphrase(kept)) return sha256(kept);
@@ -112,14 +112,14 @@ export async function ensurePassphraseHash(files: SecretFiles): Promise<Buffer> 
   return sha256(generated);
 }
 
-/** A new admin key on disk, to be put in place once the database knows it. */
+/** Writes a new admin key to a pending file, which is renamed once the database has stored the key. */
 export async function stageAdminKey({ adminKey: path }: SecretFiles): Promise<AdminKey> {
   const adminKey = newApiKey();
   await writeSecret(renewalPath(path), adminKey);
   return { hash: sha256(adminKey), prefix: visiblePrefix(adminKey) };
 }
 
-/** Puts what was prepared in place if the database knows it, and forgets it otherwise. */
+/** Renames pending files whose secret the database has stored, and removes the others. */
 export async function commitStagedSecrets(keys: KeyRingStore, files: SecretFiles): Promise<void> {
   await finishAdminKeyRenewal(keys, files);
   const prepared = await files.stagedHash();
@@ -135,7 +135,7 @@ async function finishAdminKeyRenewal(keys: KeyRingStore, { adminKey: path }: Sec
   else await rm(renewalPath(path));
 }
 
-/** What an earlier start was about to make; the key is renamed last, so its pending file says whether it came to an end. */
+/** Pending secrets of an earlier start. The key is renamed last, so its pending file shows whether that start was completed. */
 async function readPending(files: SecretFiles): Promise<{ passphrase: string; adminKey: string } | null> {
   const adminKey = await readSecret(pendingPath(files.adminKey));
   const passphrase =
@@ -150,7 +150,7 @@ async function generateSecrets(files: SecretFiles): Promise<{ passphrase: string
   return generated;
 }
 
-/** A file of that name from another database is the only copy of its secret: it is kept beside the new one. */
+/** An existing file of another database is the only copy of its secret, so it is renamed and kept. */
 async function commit(
   path: string,
   passphrase: string,
@@ -166,12 +166,12 @@ async function commit(
   await rename(pendingPath(path), path).catch(ignoreMissing);
 }
 
-/** Killed between the two renamings: the first has its name already. */
+/** After a crash between the two renames, the first file is already renamed. */
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** @throws UnsafeFile; one that cannot be read for another reason is as one that is not there. */
+/** Null for an unreadable file, as for a missing one. @throws UnsafeFile */
 const readSecret = (path: string): Promise<string | null> =>
   readPrivateFile(path).then(
     (text) => text?.trim() || null,

@@ -25,20 +25,20 @@ import { ensurePassphraseHash, stageAdminKey, commitStagedSecrets, type SecretFi
 import { DirectoryRecordFile } from './directory-record-file.js';
 import type { RemovedHostsFile } from './removed-hosts-file.js';
 
-/** Removed hosts are looked up in one transaction each; so many are asked for at once. */
+/** Each removed host is looked up in its own transaction; this many run concurrently. */
 const REMOVALS_PER_BATCH = 100;
 
-/** What is amiss between the database and the data directory. */
+/** A disagreement between the database and the data directory. */
 export type SiteProblem =
   DirectoryDifference | 'passphrase_file_unknown' | 'removed_hosts_not_recorded' | 'data_directory_not_writable';
 
-/** What a start has done to bring this data directory into the epoch of the database. */
+/** How a start brought this data directory into the epoch of the database. */
 export interface RestoreResult {
-  /** False for an epoch that another data directory began, or that an earlier start left unfinished. */
+  /** False if another data directory began the epoch, or an earlier start left it unfinished. */
   readonly hasBegun: boolean;
   readonly epoch: number;
   readonly generationFloor: number;
-  /** Hosts removed again, as the data directory says. */
+  /** Hosts removed again according to the data directory. */
   readonly removed: number;
 }
 
@@ -55,8 +55,8 @@ export interface SiteHistoryParts {
 }
 
 /**
- * Compares the database with what the data directory keeps of it, and brings a database that was restored from a backup into
- * an epoch of its own. Each step can be repeated: a start that was killed is finished by the next one.
+ * Compares the database with the record in the data directory, and starts a new epoch for a database that was restored from a backup.
+ * Each step is idempotent: the next start completes one that was killed.
  */
 export class SiteHistory {
   private readonly store: RestoreStore;
@@ -75,8 +75,8 @@ export class SiteHistory {
   }
 
   /**
-   * Before anything is served. With `isRestored`, the operator says that the database is a backup; a new database was made by this
-   * start. Null when nothing was restored. @throws FleetError `generations_exhausted`.
+   * Runs before the server listens. `isRestored`: the operator states that the database is a backup. `isNewDatabase`: this start created
+   * the database. Null if nothing was restored. @throws FleetError `generations_exhausted`.
    */
   async reconcile({
     isRestored,
@@ -97,7 +97,7 @@ export class SiteHistory {
     return isNew ? { hasBegun: startsEpoch, epoch: site.epoch, generationFloor: site.generationFloor, removed } : null;
   }
 
-  /** One paragraph for the operator; null when nothing is amiss that a restore would settle. */
+  /** Advice for the operator; null if a restore is not needed. */
   get advice(): string | null {
     const directory = resolve(this.parts.dataDirectory);
     const problem =
@@ -116,7 +116,7 @@ export class SiteHistory {
     }
   }
 
-  /** Codes, for health checks. */
+  /** Problem codes for health checks. */
   get problems(): readonly SiteProblem[] {
     const { files, removedHosts } = this.parts;
     return [
@@ -127,7 +127,7 @@ export class SiteHistory {
     ];
   }
 
-  /** Keeps the availability clock as it was seen committed, and writes removals that could not be written. @throws when the directory cannot be written. */
+  /** Saves the last committed availability clock, and pending removal records. @throws if the directory is not writable. */
   async save(availableMs: number): Promise<void> {
     await this.parts.removedHosts.flush();
     if (!this.record || this.difference) return;
@@ -197,7 +197,7 @@ export class SiteHistory {
   }
 }
 
-/** Who started this process, where the system has a name for them. */
+/** The user of this process, if the system has a name for it. */
 function systemUser(): string {
   try {
     return userInfo().username;

@@ -5,7 +5,7 @@ import { canonicalAddress } from '@app/api-contract';
 import { connectionKey } from './connection-key.js';
 import { connectionState, type Peer } from './connection-state.js';
 
-/** The headers in which proxies state the addresses that they were called from; several of one name are joined by commas. */
+/** Headers in which proxies state the address of their peer; several of one name are joined by commas. */
 export interface ForwardingHeaders {
   /** RFC 7239. */
   readonly forwarded?: string | undefined;
@@ -15,12 +15,12 @@ export interface ForwardingHeaders {
 type Trusted = Pick<TrustedProxies, 'includes'>;
 
 /**
- * The address of the client that a request comes from, canonical; `peer` is the other end of the connection. Each proxy appends
- * the address that it was called from, so the headers are read from their end for as long as a trusted proxy wrote the entry. An
- * entry without an address (`unknown`, an obfuscated identifier, malformed) ends that: the proxy that wrote it is the last known hop.
+ * The canonical client address of a request; `peer` is the other end of the connection. Each proxy appends the address of its peer, so
+ * the headers are read from their end while a trusted proxy wrote the entry. An entry without an address (`unknown`, an obfuscated
+ * identifier, malformed) ends this: the proxy that wrote it is the last known hop.
  *
- * A proxy that writes one of the two headers passes on what a client sent in the other. Where both name a client they must
- * agree; otherwise neither is believed and the peer is the client.
+ * A proxy that writes one of the two headers forwards the other as its client sent it. If both name a client, they must agree; otherwise
+ * both are ignored and the peer is the client.
  */
 export function clientAddress(peer: string, { forwarded, xForwardedFor }: ForwardingHeaders, trusted: Trusted): string {
   if (!trusted.includes(peer)) return peer;
@@ -73,7 +73,7 @@ const PAIR = `(${TOKEN})=(${TOKEN}|${QUOTED})`;
 const ELEMENT = new RegExp(`^(?:${PAIR})?(?:[ \\t]*;(?:[ \\t]*${PAIR})?)*[ \\t]*$`);
 const PAIRS = new RegExp(PAIR, 'g');
 
-/** What the parameter `for` of an element says; null when the element is malformed or says it not exactly once. */
+/** The value of the parameter `for` of an element; null if the element is malformed or does not have exactly one. */
 function forwardedNode(element: string): string | null {
   if (!ELEMENT.test(element)) return null;
   const nodes = [...element.matchAll(PAIRS)]
@@ -92,12 +92,12 @@ function nodeAddress(node: string): string | null {
   return canonicalAddress(dotted ?? node);
 }
 
-/** The header in which trusted proxies state the addresses that they were called from. */
+/** The header in which trusted proxies state the address of their peer. */
 export type ProxyHeader = ProxySettings['proxyHeader'];
 
-/** Decides for each request from which address it comes: limits, events, conflicts and entries all have it from here. */
+/** Determines the client address of each request, for limits, events, conflicts and entries. */
 export class ClientAddresses {
-  /** The clients that the PROXY protocol names, by the ends of their connections: TLS makes another socket of each. */
+  /** Clients named by the PROXY protocol, by the addresses of the connection: TLS creates another socket for it. */
   private readonly clientByConnection = new Map<string, string>();
 
   constructor(
@@ -109,7 +109,7 @@ export class ClientAddresses {
     return this.of(socket, { forwarded: headers['forwarded'], xForwardedFor: headers['x-forwarded-for']?.toString() });
   }
 
-  /** Of a request on this connection. */
+  /** The client of a request on this connection. */
   of(socket: Socket, { forwarded, xForwardedFor }: ForwardingHeaders): string {
     const { address, isTrusted } = this.ofPeer(socket);
     if (!isTrusted) return address;
@@ -120,7 +120,7 @@ export class ClientAddresses {
     return clientAddress(address, trustedHeaders, this.trusted);
   }
 
-  /** The other end of a connection, or whom the PROXY protocol names in its place; to be asked first while the connection is open. */
+  /** The peer of a connection, or the client that the PROXY protocol names instead. Must first be called while the connection is open. */
   ofPeer(socket: Socket): Peer {
     return (connectionState(socket).peer ??= this.peer(
       this.clientByConnection.get(connectionKey(socket)) ??
@@ -129,7 +129,7 @@ export class ClientAddresses {
     ));
   }
 
-  /** A trusted proxy names the client of its connection. */
+  /** Records the client that a trusted proxy names for its connection. */
   setClient(socket: Socket, address: string): void {
     const key = connectionKey(socket);
     this.clientByConnection.set(key, address);

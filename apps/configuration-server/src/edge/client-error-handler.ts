@@ -11,15 +11,15 @@ const PROBLEM_BY_PARSER_ERROR: Record<string, 'headers_too_large' | 'request_tim
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-/** Where answers are counted. */
+/** Counts responses. */
 export interface ResponseCounter {
   recordResponse(status: number, code: string): void;
 }
 
-/** How long the other end may take to read the answer and to hang up. */
+/** Time for the client to read the response and close the connection. */
 const LINGER_MS = 5_000;
 
-/** The request could not even be parsed as HTTP, so there is no route and no reply object; `counts` learns of the answer. */
+/** Responds to bytes that are not valid HTTP: there is no route and no reply object. `counts` records the response. */
 export function respondToClientError(code: string | undefined, socket: Socket, counter: ResponseCounter): void {
   const state = connectionState(socket);
   const currentResponse = state.pipeline?.current;
@@ -36,7 +36,7 @@ export function respondToClientError(code: string | undefined, socket: Socket, c
     });
     return;
   }
-  const lingerTimer = setTimeout(() => socket.destroy(), LINGER_MS).unref(); // nobody else ends it: Node reads and times it no more
+  const lingerTimer = setTimeout(() => socket.destroy(), LINGER_MS).unref(); // Node no longer reads this socket or applies its timeouts
   socket.once('close', () => clearTimeout(lingerTimer));
   const requestId = randomUUID();
   const problem = toProblem(

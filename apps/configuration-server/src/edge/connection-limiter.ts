@@ -3,33 +3,33 @@ import type { Socket } from 'node:net';
 import { connectionKey } from './connection-key.js';
 import { connectionState } from './connection-state.js';
 
-/** Closed at once when there are too many, so that not every newcomer costs a look at all of them (125 ms at 100,000): this share of those who never asked anything. */
+/** Share of the unused connections closed in one eviction, so that not every new connection costs a scan of all (125 ms at 100,000). */
 const UNUSED_EVICTION_DIVISOR = 20;
-/** And when there are none, this share of those who asked longest ago. */
+/** Without unused connections: share of the idle connections, least recently used first. */
 const LRU_EVICTION_DIVISOR = 200;
-/** But never fewer. */
+/** Minimum number of connections closed in one eviction. */
 const MIN_EVICTION_BATCH = 32;
-/** The youngest tenth may be about to ask. */
+/** The newest tenth may be about to send a request. */
 const PROTECTED_NEWEST_DIVISOR = 10;
 
 /**
- * The open connections of a server, of which there are never more than `most`: for a newcomer those are closed that never asked
- * for anything, longest first, and only when there are none those that asked longest ago. So clients that only hold connections keep nobody out.
+ * Limits the open connections of a server to `limit`. At the limit, connections that never sent a request are closed, oldest first;
+ * without any, the connections idle longest. So clients that only hold connections open do not lock out others.
  *
- * Node's own list leaves out those that have not carried a whole request yet, and one of them would hold up the end of a drain for ever.
+ * Node's own list omits connections without a complete request, and one of them would delay a shutdown for ever.
  */
 export class ConnectionLimiter {
   private readonly sockets = new Set<Socket>();
-  /** Those that can carry requests: with TLS not the bare ones, which are in use below. */
+  /** Sockets that receive requests: with TLS, the TLS sockets only. */
   private readonly requestSockets = new Set<Socket>();
-  /** With TLS: bare ones whose greeting is not over, by the addresses of both ends. */
+  /** With TLS: TCP sockets during their TLS handshake, by the addresses of both ends. */
   private readonly handshaking = new Map<string, Socket>();
 
   constructor(server: Server, isTls: boolean, limit: number) {
     server.on('connection', (socket: Socket) => {
       if (this.sockets.size >= limit && !this.evict()) return void socket.destroy();
       track(socket, this.sockets);
-      connectionState(socket).touch(); // as if: a newcomer is about to
+      connectionState(socket).touch(); // a new connection counts as recently used
       if (!isTls) return track(socket, this.requestSockets);
       const key = connectionKey(socket);
       this.handshaking.set(key, socket);
@@ -48,7 +48,7 @@ export class ConnectionLimiter {
     return this.sockets.size;
   }
 
-  /** Ends those on which nothing is being answered. */
+  /** Closes the connections without a pending response. */
   closeIdle(): void {
     for (const socket of this.requestSockets) if (!isResponding(socket)) socket.destroy();
   }
@@ -57,7 +57,7 @@ export class ConnectionLimiter {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** False when everybody is being answered. */
+  /** Returns false if every connection is in use. */
   private evict(): boolean {
     const idle = [...this.requestSockets].filter((socket) => !isProcessing(socket));
     const idleFromStart = [
@@ -88,7 +88,7 @@ function isResponding(socket: Socket): boolean {
   return isHeartbeatInFlight || (pipeline?.current ?? null) !== null;
 }
 
-/** A request that is not all there yet, or an answer that is and that nobody reads, is nothing that we are at work on. */
+/** An incomplete request, and a complete response that the client does not read, do not count as processing. */
 function isProcessing(socket: Socket): boolean {
   const { pipeline, isHeartbeatInFlight } = connectionState(socket);
   const response = pipeline?.current;

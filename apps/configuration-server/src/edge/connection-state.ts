@@ -8,40 +8,40 @@ export interface Peer {
   readonly isTrusted: boolean;
 }
 
-/** The requests of a connection that Node's HTTP server serves. */
+/** The requests of a connection served by Node's HTTP server. */
 export interface Pipeline {
-  /** The response to the oldest unanswered request; null when there is none. */
+  /** The response to the oldest unanswered request; null without one. */
   readonly current: ServerResponse | null;
-  /** To be called for each request before it is handled. */
+  /** Must be called for each request before it is handled. */
   begin(response: ServerResponse): void;
-  /** A response uses this much memory until the client reads on. */
+  /** Records the memory of a response until the client reads it. */
   markUnread(response: ServerResponse, bytes: number): void;
-  /** The client has read what was buffered of the response. */
+  /** The client has read the buffered part of the response. */
   markRead(response: ServerResponse): void;
-  /** Nothing that arrives from now on is parsed. */
+  /** Stops parsing: later bytes are ignored. */
   stop(): void;
 }
 
-/** Why the next request of a connection is rejected: decided before Node's HTTP server was given its bytes. */
+/** The rejection of the next request of a connection, decided before Node's HTTP server receives its bytes. */
 export interface EarlyRejection {
   readonly requestId: string;
   readonly error: unknown;
-  /** From the arrival of the request to its rejection. */
+  /** Time from the arrival of the request to its rejection. */
   readonly waitedMs: number;
 }
 
 let activities = 0;
 
-/** What this server knows of one connection, from the first byte to the last. */
+/** State of one connection, from its first byte to its last. */
 export class ConnectionState {
   peer: Peer | null = null;
   /** Null before Node's HTTP server serves the connection. */
   pipeline: Pipeline | null = null;
-  /** A heartbeat outside of Node's HTTP server has no response yet. */
+  /** A heartbeat on the fast path has no response yet. */
   isHeartbeatInFlight = false;
-  /** Higher, the later the connection was opened or sent a request. */
+  /** Increases with each new connection and each request. */
   lastActivity = 0;
-  /** The parser's error is answered after the requests before it. */
+  /** The response to a parser error follows the responses to earlier requests. */
   isErrorDeferred = false;
   private rejected: IncomingMessage | null = null;
   private early: (EarlyRejection & { isRequested: boolean }) | null = null;
@@ -50,7 +50,7 @@ export class ConnectionState {
     this.lastActivity = ++activities;
   }
 
-  /** To be called when a request is rejected: its body may still be arriving. */
+  /** Must be called when a request is rejected: its body may still be arriving. */
   markRejected(request: IncomingMessage): void {
     if (!request.complete) this.rejected = request;
   }
@@ -64,14 +64,14 @@ export class ConnectionState {
     this.early = { ...rejection, isRequested: false };
   }
 
-  /** To be called once for each request as it begins. A request that was rejected early keeps its id: its event names the same. */
+  /** Must be called once at the start of each request. A request that was rejected early keeps its id, which its event names. */
   nextRequestId(): string {
     if (!this.early || this.early.isRequested) return randomUUID();
     this.early.isRequested = true;
     return this.early.requestId;
   }
 
-  /** Of the request with this id. */
+  /** The early rejection of the request with this id. */
   earlyRejection(requestId: string): EarlyRejection | null {
     return this.early?.requestId === requestId ? this.early : null;
   }
@@ -79,7 +79,7 @@ export class ConnectionState {
 
 const states = new WeakMap<Socket, ConnectionState>();
 
-/** One for each connection; over TLS the bare connection has another. */
+/** One state for each socket; a TLS socket and its TCP socket have separate ones. */
 export function connectionState(socket: Socket): ConnectionState {
   let state = states.get(socket);
   if (!state) states.set(socket, (state = new ConnectionState()));

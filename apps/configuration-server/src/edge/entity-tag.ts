@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
-/** The entity tag of a representation, strong as it is returned. */
+/** The strong entity tag of a representation. */
 export const entityTagOf = (representation: string | Buffer): string =>
   `"${createHash('sha256').update(representation).digest('base64url').slice(0, 27)}"`;
 
-/** Whether the value of If-None-Match names this entity tag; weak comparison, as RFC 9110 has it for reads. */
+/** Whether If-None-Match names this entity tag; weak comparison, as RFC 9110 requires for reads. */
 export const matchesEtag = (etag: string, ifNoneMatch: string | undefined): boolean =>
   ifNoneMatch
     ?.split(',')

@@ -2,12 +2,12 @@ import { METHODS } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { RequestProblem } from '../problems/request-problem.js';
 
-/** Node gives requests for a tunnel to a listener of their own. */
+/** Node emits CONNECT requests as a separate event. */
 const ROUTED_METHODS = METHODS.filter((method) => method !== 'CONNECT');
 
 /**
- * Answers 405 with `Allow` to a method that a path does not have. Create it before the first route; call `refuse` after the last.
- * As for a path that does not exist, no credential is needed: the document of the routes is public.
+ * Responds with 405 and `Allow` to a method that a path does not support. Create it before the first route; call `register` after the last.
+ * As for an unknown path, no credential is needed: the document of the routes is public.
  */
 export class MethodNotAllowedRoutes {
   private readonly methodsByUrl = new Map<string, string[]>();

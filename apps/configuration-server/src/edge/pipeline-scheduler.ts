@@ -1,11 +1,11 @@
-/** Connections that go on with their pipelined requests in one turn of the event loop; the others wait for the next. */
+/** Connections that continue with pipelined requests in one turn of the event loop; the others wait for the next turn. */
 const CONNECTIONS_PER_TICK = 8;
 
 interface ScheduledConnection {
   resumeParsing(): void;
 }
 
-/** Lets connections with pipelined requests take turns, first come first served, so that they do not hold up the others. */
+/** Schedules connections with pipelined requests in turn, first in first out, so that they do not delay other connections. */
 export class PipelineScheduler {
   private readonly waiting = new Set<ScheduledConnection>();
 

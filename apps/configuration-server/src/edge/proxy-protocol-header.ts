@@ -1,20 +1,20 @@
 import { isIP } from 'node:net';
 import { canonicalAddress } from '@app/api-contract';
 
-/** The header of the PROXY protocol, with which a proxy begins a connection. */
+/** The PROXY protocol header at the beginning of a connection. */
 export interface ProxyProtocolHeader {
-  /** Bytes that it takes up; what follows belongs to the connection itself. */
+  /** Length of the header in bytes; later bytes belong to the connection. */
   readonly length: number;
-  /** The address of the client, canonical; null where the proxy speaks for itself or does not know it. */
+  /** The canonical address of the client; null if the proxy speaks for itself or does not know the client. */
   readonly source: string | null;
 }
 
 const SIGNATURE_V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const SIGNATURE_V1 = Buffer.from('PROXY ', 'latin1');
-/** With its end of line; the specification's own bound. */
+/** Maximum length in the specification, with the end of line. */
 const MAX_V1_BYTES = 107;
 const PREFIX_V2_BYTES = 16;
-/** A header of version 2 may be followed by 64 KB of further values; proxies send a few hundred bytes. */
+/** A version 2 header can have 64 KB of additional values; proxies send a few hundred bytes. */
 const MAX_V2_BYTES = 4_096;
 
 const PORT = '(?:0|[1-9]\\d{0,4})';
@@ -22,7 +22,7 @@ const V1 = new RegExp(`^PROXY (?:UNKNOWN(?: [ -~]*)?|TCP([46]) (\\S+) (\\S+) ${P
 
 const LOCAL = 0x20;
 const PROXY = 0x21;
-/** Protocol and family of version 2, with the bytes of a source address where it is that of a TCP client. */
+/** Protocol and family of version 2, with the length of the source address for a TCP client. */
 const SOURCE_BYTES: ReadonlyMap<number, { readonly source: number; readonly addresses: number }> = new Map([
   [0x00, { source: 0, addresses: 0 }], // unspecified
   [0x11, { source: 4, addresses: 12 }], // TCP over IPv4
@@ -33,13 +33,13 @@ const SOURCE_BYTES: ReadonlyMap<number, { readonly source: number; readonly addr
   [0x32, { source: 0, addresses: 216 }], // UNIX datagram
 ]);
 
-/** The header that these first bytes of a connection begin with: version 1 or 2, `incomplete` while more has to come, `malformed` when it is none. */
+/** Parses the header at the beginning of a connection, version 1 or 2; `incomplete` until all bytes are there, `malformed` for anything else. */
 export function readProxyHeader(bytes: Buffer): ProxyProtocolHeader | 'incomplete' | 'malformed' {
   if (beginsWith(bytes, SIGNATURE_V2)) return bytes.length < PREFIX_V2_BYTES ? 'incomplete' : readV2(bytes);
   return beginsWith(bytes, SIGNATURE_V1) ? readV1(bytes) : 'malformed';
 }
 
-/** As far as there are bytes. */
+/** Compares the bytes that have arrived. */
 function beginsWith(bytes: Buffer, signature: Buffer): boolean {
   const length = Math.min(bytes.length, signature.length);
   return bytes.compare(signature, 0, length, 0, length) === 0;

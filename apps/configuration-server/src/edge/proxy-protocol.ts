@@ -4,7 +4,7 @@ import type { ClientAddresses } from './client-address.js';
 import type { RateLimitedLog } from './rate-limited-log.js';
 import { readProxyHeader } from './proxy-protocol-header.js';
 
-/** Connections that were closed for want of a PROXY protocol header. */
+/** Connections closed because of a missing PROXY protocol header. */
 export class RejectedConnections {
   count = 0;
 
@@ -16,20 +16,20 @@ export class RejectedConnections {
   }
 }
 
-/** A proxy sends the header at once. */
+/** A proxy sends the header immediately. */
 const HEADER_TIMEOUT_MS = 5_000;
 
 interface ProxyProtocolSettings {
   readonly clients: ClientAddresses;
   readonly isTls: boolean;
-  /** Five seconds unless this is less. */
+  /** At most five seconds. */
   readonly requestTimeoutMs: number;
   readonly rejected: RejectedConnections;
 }
 
 /**
- * Reads the PROXY protocol header that each connection begins with, before TLS and HTTP see the connection. A connection that is not
- * from a trusted proxy, or does not begin with a header, is closed without an answer.
+ * Reads the PROXY protocol header of each connection before TLS and HTTP read from it. A connection from an untrusted peer, or without
+ * a header, is closed without a response.
  */
 export function expectProxyHeaders(server: Server, settings: ProxyProtocolSettings): void {
   const accept = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
@@ -53,7 +53,7 @@ function readHeader(
     socket.destroy();
   };
   const onTimeout = (): void => reject('its PROXY protocol header did not arrive in time');
-  /** A health check over TCP alone ends without a byte. */
+  /** A TCP health check closes the connection without sending a byte. */
   const onEnd = (): void =>
     void (received.length > 0 ? reject('it ended before its PROXY protocol header did') : socket.destroy());
   const timer = setTimeout(onTimeout, Math.min(HEADER_TIMEOUT_MS, requestTimeoutMs)).unref();
@@ -67,7 +67,7 @@ function readHeader(
     if (received.length > header.length) socket.unshift(received.subarray(header.length));
     if (header.source !== null) clients.setClient(socket, header.source);
     accept();
-    if (!isTls) socket.resume(); // TLS reads what is there by itself
+    if (!isTls) socket.resume(); // TLS reads the buffered bytes itself
   };
   socket.on('error', () => undefined).once('close', () => clearTimeout(timer));
   if (!peer.isTrusted) return reject('it is not from a trusted proxy');

@@ -4,10 +4,10 @@ import { WindowCounter } from '../window-counter.js';
 
 const WINDOW_MS = 60_000;
 
-/** Warnings that outsiders cause: of each message at most so many lines a minute, so that they do not fill the disk. */
+/** Limits warnings that clients can cause to a number of lines a minute for each message, so that they cannot fill the disk. */
 export class RateLimitedLog {
   private readonly lines: WindowCounter;
-  /** Lines that were not written so far. */
+  /** Number of suppressed lines. */
   suppressed = 0;
 
   constructor(
@@ -18,7 +18,7 @@ export class RateLimitedLog {
     this.lines = new WindowCounter(WINDOW_MS, clock);
   }
 
-  /** The last line of a message in a minute says so; `cs_log_lines_suppressed_total` counts the others. */
+  /** The last line of a message in a minute announces the suppression; `cs_log_lines_suppressed_total` counts the suppressed lines. */
   warn(facts: Readonly<Record<string, unknown>>, message: string): void {
     const lines = this.lines.add(message);
     if (lines < this.maxPerMinute) this.logger.warn(facts, message);

@@ -3,7 +3,7 @@ import { RequestProblem, truncateName } from '../problems/request-problem.js';
 
 const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/i;
 
-/** What keeps a request from being understood by its head alone: to go on would be to pass over something that it says. Null when nothing does. */
+/** Finds a reason to reject a request by its head, because serving it would ignore a part of the head. Null without one. */
 export function findHeaderProblem({
   httpVersion,
   method,
@@ -42,10 +42,10 @@ export function findHeaderProblem({
   return name === null ? null : RequestProblem.field(name, `${name} is not UTF-8 in percent-encoding`);
 }
 
-/** Headers that decide and are said once. */
+/** Headers that must not be repeated. */
 const SINGLETON_HEADERS = ['host', 'authorization', 'content-type'];
 
-/** The first of them that is said twice: Node would take one of the two. */
+/** The first repeated header of these: Node would use one of the two values. */
 function findDuplicateHeader(rawHeaders: readonly string[]): string | undefined {
   return SINGLETON_HEADERS.find((name) => {
     let times = 0;
@@ -57,7 +57,7 @@ function findDuplicateHeader(rawHeaders: readonly string[]): string | undefined 
   });
 }
 
-/** The first query parameter that means nothing; the parser of queries would take it as it is written. */
+/** The first query parameter that cannot be decoded; the query parser would use it undecoded. */
 function findUndecodableQueryParameter(url: string): string | null {
   const [, query = ''] = /\?(.*)/.exec(url) ?? [];
   const undecodable = query.includes('%') ? query.split('&').find((pair) => !isDecodable(pair)) : undefined;

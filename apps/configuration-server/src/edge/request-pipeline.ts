@@ -4,14 +4,14 @@ import { connectionState, type Pipeline } from './connection-state.js';
 import type { PipelineScheduler } from './pipeline-scheduler.js';
 import type { UnreadResponses } from './unread-responses.js';
 
-/** A connection with this many unanswered requests is not read until one of them is answered. At least 2: then the first of them has arrived whole. */
+/** With this many unanswered requests, a connection is not read. At least 2, so that the first of them is complete. */
 const MAX_PENDING_REQUESTS = 4;
-/** A slice ends with the first head that ends at or after this many bytes, so it begins four requests at most: the shortest has 18 bytes. */
+/** A slice ends with the first head that ends at or after this many bytes: at most four requests, because the shortest has 18 bytes. */
 const MIN_SLICE_BYTES = 64;
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** What all connections share. */
+/** Shared by all connections. */
 export interface PipelineSharing {
   readonly scheduler: PipelineScheduler;
   readonly unread: UnreadResponses;
@@ -19,7 +19,7 @@ export interface PipelineSharing {
 
 /**
  * Passes the bytes of one connection to Node's HTTP parser in slices. Node would parse all requests of one read (1,500 in 64 KB) before
- * it answers the first. The rest stays in the stream's own buffer, which is bounded, so a client that sends more is not read.
+ * it responds to the first. The rest remains in the bounded buffer of the stream, so a client that sends more is not read.
  */
 export class RequestPipeline implements Pipeline {
   private readonly pendingResponses: ServerResponse[] = [];
@@ -33,7 +33,7 @@ export class RequestPipeline implements Pipeline {
     private readonly sharing: PipelineSharing,
   ) {}
 
-  /** Once Node's HTTP server has its listeners on the connection, before the first byte flows. */
+  /** Called once Node's HTTP server has added its listeners, before the first byte. */
   static open(socket: Socket, sharing: PipelineSharing): void {
     const [parse] = socket.listeners('data') as ((this: Socket, bytes: Buffer) => void)[];
     if (!parse) throw new Error('the HTTP server does not read the connection');
@@ -70,7 +70,7 @@ export class RequestPipeline implements Pipeline {
     this.socket.off('data', this.read).resume();
   }
 
-  /** Goes on with what has waited. */
+  /** Continues with the buffered bytes. */
   resumeParsing(): void {
     this.waitingFor = 'nothing';
     this.socket.resume();
@@ -94,7 +94,7 @@ export class RequestPipeline implements Pipeline {
       }
     }
     if (parsed === bytes.length || this.isStopped || socket.destroyed) return;
-    const isPausedByNode = socket.isPaused(); // then Node resumes it: its answers or the body of a request are not read
+    const isPausedByNode = socket.isPaused(); // Node resumes it once the responses or the request body are read
     socket.pause();
     socket.unshift(bytes.subarray(parsed));
     if (isPausedByNode || this.waitingFor !== 'nothing') return;
@@ -108,7 +108,7 @@ export class RequestPipeline implements Pipeline {
   }
 }
 
-/** Takes Node's own listener off the server. Returns what serves a new connection by Node's HTTP server, in slices. */
+/** Replaces Node's connection listener of the server. Returns a function that serves a new connection by Node's HTTP server, in slices. */
 export function pipelinedServing(
   server: Server,
   event: 'connection' | 'secureConnection',
@@ -123,7 +123,7 @@ export function pipelinedServing(
   };
 }
 
-/** After the first blank line, which may end a head, that makes the slice long enough; all of it when there is none. */
+/** The end of the first blank line, which may end a head, after the minimum slice length; the whole length without one. */
 function endOfSlice(bytes: Buffer, start: number): number {
   for (let at = bytes.indexOf(LF, start + MIN_SLICE_BYTES - 3); at >= 0; at = bytes.indexOf(LF, at + 1)) {
     if (bytes[at + 1] === LF) return at + 2;

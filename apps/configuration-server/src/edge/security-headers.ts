@@ -1,8 +1,8 @@
 type Header = readonly [name: string, value: string];
 
 /**
- * What keeps a browser from doing more with an answer than showing it. Accepted heartbeats, which nobody but an agent asks for,
- * say only that they are JSON and not to be stored.
+ * Headers that keep a browser from doing more with a response than showing it. Accepted heartbeats, which only agents request, have
+ * just a content type and `no-store`.
  */
 const SECURITY_HEADERS: readonly Header[] = [
   ['x-content-type-options', 'nosniff'],
@@ -11,10 +11,10 @@ const SECURITY_HEADERS: readonly Header[] = [
   ['referrer-policy', 'no-referrer'],
 ];
 
-/** The page of the documentation runs its own scripts, and none from elsewhere. */
+/** The documentation page runs its own scripts only. */
 export const DOCS_CSP = `default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'`;
 
-/** Over TLS: a browser that has been here once comes no other way for a year. */
+/** With TLS, a browser that has been here uses HTTPS only for a year. */
 const HSTS_HEADER: Header = ['strict-transport-security', 'max-age=31536000'];
 
 export const securityHeaders = (isTls: boolean): readonly Header[] =>

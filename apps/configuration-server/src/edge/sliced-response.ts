@@ -1,13 +1,13 @@
 import { ServerResponse } from 'node:http';
 import { connectionState } from './connection-state.js';
 
-/** Over TLS each slice is copied whole; a client that reads shows it once for each slice. */
+/** With TLS, each slice is copied completely; a client that reads makes progress with each slice. */
 const SLICE_BYTES = 32 * 1024;
 
-/** The response to every request. A long body leaves in slices, each when the one before is read; a response that is not read is counted. */
+/** The response class of every request. A long body is written in slices, each after the previous one is read; unread responses are counted. */
 export class SlicedResponse extends ServerResponse {
   private rest: Buffer = Buffer.alloc(0);
-  /** Memory that this response alone keeps; a Buffer, as of a document, is shared. */
+  /** Memory of this response alone; a Buffer, such as the OpenAPI document, is shared. */
   private ownBytes = 0;
 
   override write(chunk: unknown, encoding?: unknown, done?: unknown): boolean {
@@ -41,7 +41,7 @@ export class SlicedResponse extends ServerResponse {
     this.reportUnread();
   }
 
-  /** True when something of it waits to be read. */
+  /** Whether a part of the response is unread. */
   private reportUnread(): boolean {
     const unreadBytes = this.writableLength;
     if (unreadBytes > 0) connectionState(this.req.socket).pipeline?.markUnread(this, unreadBytes + this.ownBytes);

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '@app/fleet';
 import { errorMessage, decodeText, validateTlsPair, type TlsSettings, type TlsValidity } from '@app/platform';
 
-/** What every connection keeps to. Of TLS 1.2 only what has forward secrecy and authenticated encryption; nothing is negotiated anew on a connection. */
+/** TLS options of every connection. TLS 1.2 with forward secrecy and authenticated encryption only; no renegotiation. */
 export const TLS_OPTIONS = {
   minVersion: 'TLSv1.2',
   ciphers: [
@@ -22,11 +22,11 @@ export const TLS_OPTIONS = {
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 } as const;
 
-/** The certificate that is served, renewed when its files change: the connections that are open stay as they are. */
+/** The served certificate, reloaded when its files change; open connections are not affected. */
 export class TlsCertificate {
   private currentPem: string;
   private validity: TlsValidity;
-  /** What was found last and cannot be served; null when what was found is served. */
+  /** The error of the last reload; null if the files are served. */
   private rejectedPem: string | null = null;
 
   constructor(
@@ -44,8 +44,8 @@ export class TlsCertificate {
   }
 
   /**
-   * Looks at the files. True when another certificate is served from now on.
-   * @throws Error once for each change, when what is there cannot be served, such as one file without the other's renewal: the one before stays.
+   * Reloads the files. Returns true if another certificate is served from now on.
+   * @throws Error once for each change that cannot be served, e.g. a certificate without its key: the previous certificate stays.
    */
   async reloadIfChanged(): Promise<boolean> {
     const found = await this.read();
@@ -61,7 +61,7 @@ export class TlsCertificate {
     return true;
   }
 
-  /** Renews, and logs what came of it. */
+  /** Reloads, and logs the result. */
   async reloadAndLog(): Promise<void> {
     try {
       if (!(await this.reloadIfChanged())) return;
@@ -75,7 +75,7 @@ export class TlsCertificate {
     }
   }
 
-  /** Clients refuse a certificate that has expired or is not valid yet. */
+  /** Clients reject a certificate that has expired or is not valid yet. */
   warnWhenInvalid(): void {
     const now = this.clock.now();
     const { from, until } = this.validity;
@@ -83,7 +83,7 @@ export class TlsCertificate {
     else if (now < from) this.logger.warn({ validFrom: from }, 'the TLS certificate is not valid yet');
   }
 
-  /** As text, why the files cannot be read. */
+  /** The error of unreadable files, as text. */
   private async read(): Promise<{ readonly cert: string; readonly key: string } | string> {
     try {
       const [cert, key] = await Promise.all([readFile(this.settings.certificateFile), readFile(this.settings.keyFile)]);

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** What may wait for readers over all connections. */
+/** Limits of unread responses over all connections. */
 export interface UnreadLimits {
   readonly responses: number;
   readonly bytes: number;
@@ -8,23 +8,23 @@ export interface UnreadLimits {
 
 const LIMITS: UnreadLimits = { responses: 4_096, bytes: 64 * 1024 * 1024 };
 
-/** The responses of one connection that wait to be read, with the bytes of memory that each holds. */
+/** The unread responses of one connection, with the memory of each in bytes. */
 interface Unread {
   readonly bytesOf: Map<object, number>;
-  /** What the client has sent meanwhile. */
+  /** Requests of the client that arrived meanwhile, in bytes. */
   received: number;
 }
 
 /**
- * Responses whose bytes the system does not take because the client does not read them. Beyond the limits, over all connections,
- * the connections are closed that have read nothing for longest.
+ * Tracks responses that clients do not read. Beyond the limits, over all connections, the connections are closed that have read nothing
+ * for the longest time.
  */
 export class UnreadResponses {
-  /** The connection that has read nothing for longest comes first. */
+  /** Ordered: the connection that has read nothing for the longest time comes first. */
   private readonly connections = new Map<Socket, Unread>();
   private count = 0;
   private bufferedBytes = 0;
-  /** Connections that were closed for it so far. */
+  /** Number of connections closed for this reason. */
   closed = 0;
 
   constructor(private readonly limits: UnreadLimits = LIMITS) {}
@@ -37,7 +37,7 @@ export class UnreadResponses {
     return this.bufferedBytes;
   }
 
-  /** A response holds this many bytes until its client reads on. */
+  /** Adds the memory of a response until the client reads it. */
   add(socket: Socket, response: object, bytes: number): void {
     if (socket.destroyed) return;
     let unread = this.connections.get(socket);
@@ -49,7 +49,7 @@ export class UnreadResponses {
     while (this.count > this.limits.responses || this.bufferedBytes > this.limits.bytes) this.closeFirst();
   }
 
-  /** The client has read what the response held. */
+  /** The client has read the buffered part of the response. */
   markRead(socket: Socket, response: object): void {
     const unread = this.connections.get(socket);
     const bytes = unread?.bytesOf.get(response);
@@ -57,12 +57,12 @@ export class UnreadResponses {
     this.remove(socket);
     unread.bytesOf.delete(response);
     if (unread.bytesOf.size === 0) return;
-    this.connections.set(socket, unread); // as the last one
+    this.connections.set(socket, unread); // moves it to the end
     this.count += unread.bytesOf.size;
     this.bufferedBytes += sizeOf(unread);
   }
 
-  /** The connection is closed. */
+  /** Called when the connection is closed. */
   remove(socket: Socket): void {
     const unread = this.connections.get(socket);
     if (!unread) return;

@@ -24,10 +24,10 @@ const toLoad = (load: LoadReport): Load => ({
   pendingUploadBytes: load.pendingUploadBytes ?? null,
 });
 
-/** What was left out when a body was read; null when nothing was. */
+/** Ignored members of a body; null without any. */
 export type OmittedMembers = Pick<Reading<HeartbeatRequest>, 'ignored' | 'unusable'> | null;
 
-/** The members whose stored value a heartbeat that cannot say another one makes unknown. */
+/** Members whose stored value becomes unknown if the heartbeat has an unusable value. */
 const FORGETTABLE: Readonly<Partial<Record<keyof HeartbeatRequest, ForgettableMember>>> = {
   sentAt: 'skewMs',
   services: 'services',
@@ -44,13 +44,13 @@ function toIgnoredMembers(omitted: OmittedMembers): IgnoredMembers | null {
   };
 }
 
-/** A load that cannot be used is a report all the same: of it, everything is unknown. */
+/** An unusable load is still a report: all of its values are unknown. */
 function reportedLoad({ load }: HeartbeatRequest, omitted: OmittedMembers): Load | null {
   if (load) return toLoad(load);
   return omitted?.unusable.includes('load') ? toLoad({}) : null;
 }
 
-/** What the body withdraws with `null`. */
+/** Members that the body withdraws with `null`. */
 function withdrawnMembers({
   load,
   services,
@@ -61,7 +61,7 @@ function withdrawnMembers({
   return (['load', 'services', 'certificateExpiresAt'] as const).filter((name) => given[name] === null);
 }
 
-/** @throws FleetError `credential_rejected` when the body names another generation than the credential was made for. */
+/** @throws FleetError `credential_rejected` if the body names another generation than the credential. */
 export function toHeartbeat(
   hostId: string,
   body: HeartbeatRequest,
@@ -97,7 +97,7 @@ export const toHeartbeatResponse = (result: HeartbeatResult): HeartbeatResponse 
   leaseExpiresAt: result.leaseExpiresAt.toISOString(),
 });
 
-/** The same with what was left out of one heartbeat: the response to each sender names its own. */
+/** Adds the ignored members of one heartbeat, because responses of a batch are shared. */
 export function toSenderResponse(result: HeartbeatResult, omitted: OmittedMembers): HeartbeatResponse {
   const response = toHeartbeatResponse(result);
   return omitted && omitted.ignored.length > 0 ? { ...response, ignored: [...omitted.ignored] } : response;

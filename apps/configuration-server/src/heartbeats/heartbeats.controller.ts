@@ -12,7 +12,7 @@ import { HeartbeatBodyPipe } from '../process-servers/heartbeat-body.pipe.js';
 import { toHeartbeat, toSenderResponse } from './heartbeat.mapper.js';
 
 @ApiTags('process server')
-@ApiParam({ name: 'hostId', description: 'UUID made once by the installer; case does not matter', format: 'uuid' })
+@ApiParam({ name: 'hostId', description: 'UUID generated once by the installer; case-insensitive', format: 'uuid' })
 @Controller('v1/process-servers/:hostId/heartbeats')
 export class HeartbeatsController {
   constructor(
@@ -25,8 +25,9 @@ export class HeartbeatsController {
   @ApiBody({ type: HeartbeatRequest })
   @Endpoint({
     permission: 'process_server',
-    summary: 'Says that a process server lives, with its version and load; answered when it is on disk',
-    responses: { 200: { type: HeartbeatResponse, description: 'The lease runs on' } },
+    summary:
+      'Reports that a process server is alive, with its version and load; the response is sent after the durable commit',
+    responses: { 200: { type: HeartbeatResponse, description: 'The lease is renewed' } },
     problems: [
       ...BODY_PROBLEMS,
       'credential_revoked',

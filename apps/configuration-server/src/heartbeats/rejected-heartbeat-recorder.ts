@@ -3,17 +3,17 @@ import { toProblem } from '../problems/problem-details.js';
 import type { ProcessServerPrincipal } from '../access/principal.js';
 import { waitAtMost } from '../access/wait-at-most.js';
 
-/** A refusal is not held back for longer by a database that is slow to note it. */
+/** Maximum delay of a rejection while its event is written. */
 const MAX_RECORDING_MS = 1_000;
 
 /**
- * Notes heartbeats that are refused before they are compared with a lease although a genuine credential says who sent them: otherwise
- * nothing would tell why that process server looks silent.
+ * Records heartbeats with a genuine credential that are rejected before they are compared with a lease: without the event, nothing
+ * would explain the silence of the process server.
  */
 export class RejectedHeartbeatRecorder {
   constructor(private readonly registry: Pick<Registry, 'recordRejection'>) {}
 
-  /** One event for each host, kind and hour; one that cannot be written now is written when another heartbeat is refused. */
+  /** Records one event for each host, kind and hour; a failed write is repeated with the next rejected heartbeat. */
   async record(error: unknown, { hostId, generation }: ProcessServerPrincipal, actor: Actor): Promise<void> {
     const { code, status, detail: explanation } = toProblem(error, actor.requestId, false);
     const kind: EventKind | null =

@@ -61,8 +61,8 @@ export class KeysController {
   @Post('api-keys')
   @Endpoint({
     permission: 'admin',
-    summary: 'Makes an API key',
-    responses: { 201: { type: CreatedApiKey, description: 'The key, shown this once' } },
+    summary: 'Creates an API key',
+    responses: { 201: { type: CreatedApiKey, description: 'The key, returned only once' } },
     problems: [...CHANGE_PROBLEMS, 'api_key_name_taken', 'expiry_not_in_future'],
   })
   async createApiKey(
@@ -81,7 +81,8 @@ export class KeysController {
   @Get('api-keys')
   @Endpoint({
     permission: 'admin',
-    summary: 'Lists the API keys that there are and were, without their secrets; the look is in the audit log',
+    summary:
+      'Lists all API keys, also expired and revoked ones, without their secrets; the call is recorded in the audit log',
     responses: { 200: { type: ApiKeyList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })
@@ -98,8 +99,8 @@ export class KeysController {
   @ApiParam({ name: 'keyId', format: 'uuid' })
   @Endpoint({
     permission: 'admin',
-    summary: 'Revokes an API key: it lets nobody in from now on',
-    responses: { 200: { type: ApiKeyDto, description: 'It is revoked; asked again, the same' } },
+    summary: 'Revokes an API key',
+    responses: { 200: { type: ApiKeyDto, description: 'The key is revoked; a repeated call returns the same' } },
     problems: [...CHANGE_PROBLEMS, 'api_key_not_found', 'last_admin_key'],
   })
   async revokeApiKey(
@@ -112,8 +113,10 @@ export class KeysController {
   @Post('passphrases')
   @Endpoint({
     permission: 'admin',
-    summary: 'Rotates the passphrase: a new one, beside which the earlier ones stay valid for a while',
-    responses: { 201: { type: PassphraseRotation, description: 'Where the new one is; no answer shows it' } },
+    summary: 'Rotates the passphrase; the earlier ones stay valid for a limited time',
+    responses: {
+      201: { type: PassphraseRotation, description: 'The location of the new passphrase; no response contains it' },
+    },
     problems: CHANGE_PROBLEMS,
   })
   async rotatePassphrase(
@@ -136,7 +139,7 @@ export class KeysController {
   @Get('passphrases')
   @Endpoint({
     permission: 'admin',
-    summary: 'Lists the passphrases that there are and were, by identity; the look is in the audit log',
+    summary: 'Lists all passphrases, also expired ones, without their secrets; the call is recorded in the audit log',
     responses: { 200: { type: PassphraseList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })

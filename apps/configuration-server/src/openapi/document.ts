@@ -4,7 +4,7 @@ import { PROBLEM_EXAMPLES } from '../access/endpoint.decorator.js';
 import { refineSchema, type Schema } from './refine-schema.js';
 import { describeOperation, operationsOf, SHARED_HEADERS, sharedProblems, type Operation } from './operations.js';
 
-/** The OpenAPI document of the routes, from the code alone: no version of a deployment, no address of one. */
+/** Creates the OpenAPI document from the routes alone, without the version or address of a deployment. */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
   const base = new DocumentBuilder()
     .setTitle('Configuration server')
@@ -16,11 +16,11 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     )
     .setVersion('1')
     .setOpenAPIVersion('3.1.0')
-    .addServer('/', 'The server that the document comes from')
-    .addTag('process server', 'What a process server calls')
-    .addTag('operator', 'Taking process servers out of the fleet')
+    .addServer('/', 'The server of this document')
+    .addTag('process server', 'Calls of process servers')
+    .addTag('operator', 'Removal of process servers from the fleet')
     .addTag('administration', 'API keys and the passphrase')
-    .addTag('queries', 'What operators and the portal read')
+    .addTag('queries', 'Reads of operators and the portal')
     .addTag('operation', 'Health and metrics of a replica')
     .addSecurity('passphrase', {
       type: 'apiKey',
@@ -57,10 +57,10 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   return { ...document, components } as object as OpenAPIObject;
 }
 
-/** What may have more members than the document names: a heartbeat of a newer agent is accepted, and its unknown members are ignored. */
+/** Schemas that allow additional members: a heartbeat of a newer agent is accepted, and its unknown members are ignored. */
 const OPEN_SCHEMAS = ['HeartbeatRequest', 'LoadReport', 'ServiceReport'];
 
-/** The schemas of all request bodies, also of what they hold. Unknown members of a request are refused; a response may get new ones. */
+/** The schemas of all request bodies, with nested ones. Unknown members of a request are rejected; a response may get new ones. */
 function requestSchemas(operations: readonly Operation[], schemas: Readonly<Record<string, object>>): Set<string> {
   const found = new Set<string>();
   const collect = (schema: object): void => {

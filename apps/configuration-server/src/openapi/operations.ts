@@ -40,17 +40,17 @@ export const SHARED_HEADERS: Readonly<Record<string, Header>> = {
     schema: { type: 'string', format: 'uuid' },
   },
   'RateLimit-Policy': header(
-    'How often this caller may call: `"api-key";q=100;w=1` is 100 times in 1 s (draft-ietf-httpapi-ratelimit-headers-10)',
+    'Rate limit of the caller: `"api-key";q=100;w=1` allows 100 calls in 1 s (draft-ietf-httpapi-ratelimit-headers-10)',
   ),
-  RateLimit: header('What is left of that: `"api-key";r=99;t=1` is 99 calls in the next second'),
+  RateLimit: header('Remaining quota: `"api-key";r=99;t=1` allows 99 calls in the next second'),
 };
 
-/** Says of an operation what holds by rule: the headers of its responses, that it needs no credentials, examples for its path alone. */
+/** Adds the common parts of an operation: response headers, security of public calls, path examples. */
 export function describeOperation(operation: Operation): void {
   operation.security ??= [];
   const isLimited = operation.security.some((requirement) => 'apiKey' in requirement);
   for (const [status, response] of Object.entries(operation.responses)) {
-    const hasQuota = status === '429' || (isLimited && Number(status) < 400); // other problems have it as well, where the caller is known
+    const hasQuota = status === '429' || (isLimited && Number(status) < 400); // other problems have it as well if the caller is authenticated
     const shared = hasQuota ? Object.keys(SHARED_HEADERS) : ['X-Request-Id'];
     const references = shared.map((name) => [name, { $ref: `#/components/headers/${name}` }] as const);
     Object.assign(response, { headers: { ...(response as Response).headers, ...Object.fromEntries(references) } });
@@ -58,7 +58,7 @@ export function describeOperation(operation: Operation): void {
   for (const parameter of operation.parameters ?? []) describeParameter(parameter);
 }
 
-/** A page that tries calls out fills in every example: right for what the path needs, wrong for a filter. */
+/** Swagger UI fills in every example: useful for path parameters, wrong for filters. */
 function describeParameter(parameter: Parameter): void {
   const { name, schema } = parameter;
   if (!schema) return;
@@ -67,7 +67,7 @@ function describeParameter(parameter: Parameter): void {
   delete schema.examples;
 }
 
-/** Takes the problems out of the operations into components that are named by their codes, and leaves references. */
+/** Moves the problems of the operations into components named by their codes, and leaves references. */
 export function sharedProblems(operations: readonly Operation[]): Record<string, Response> {
   const shared: Record<string, Response> = {};
   for (const { responses } of operations) {

@@ -1,4 +1,4 @@
-/** A member of a wire class, or a parameter, as @nestjs/swagger describes it. */
+/** A member of a DTO class, or a parameter, as @nestjs/swagger describes it. */
 export interface Schema {
   type?: string | readonly string[];
   format?: string;
@@ -9,14 +9,14 @@ export interface Schema {
   readonly properties?: Record<string, Schema>;
 }
 
-/** The only numbers of the contract with a fraction. */
+/** The only numbers of the API with a fraction. */
 const NON_INTEGER_NAMES = new Set(['cpuPercent']);
-/** As the comment of the member says it. */
+/** Marks a member as a timestamp in its comment. */
 const DATE_TIME_DESCRIPTION = /RFC 3339/;
 const UUID_NAME = /^(id|hostId|planId|keyId|passphraseId|requestId)$/;
 const INT64_NAME = /(Bytes|BytesPerSecond|Ms)$/;
 
-/** Values to show for members that have no example of their own. */
+/** Examples of members without one of their own. */
 const EXAMPLES: Readonly<Record<string, unknown>> = {
   friendlyName: 'ps-berlin-1',
   fqdn: 'ps-berlin-1.example.net',
@@ -47,10 +47,10 @@ const EXAMPLES_BY_FORMAT: Readonly<Record<string, string>> = {
   uuid: '0199f0c4-3f5e-7cc1-9d43-5f4c5b3a2e10',
 };
 
-/** Without an example, a page that tries calls out sends the present: any other instant would be a clock that is off. */
+/** Without an example, Swagger UI sends the current time: any other time would be a clock skew. */
 const NO_EXAMPLE_FIELD = 'sentAt';
 
-/** What a member's name and comment say and TypeScript's types cannot: whole numbers, instants and UUIDs; with an example. */
+/** Adds what the member's name and comment imply and TypeScript's types cannot express: integers, timestamps, UUIDs and examples. */
 export function refineSchema(name: string, schema: Schema): void {
   const types = [schema.type ?? []].flat();
   const isText = types.includes('string');

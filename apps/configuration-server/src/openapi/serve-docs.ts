@@ -28,9 +28,9 @@ const ASSETS = [
   { name: 'swagger-ui-bundle.js', type: 'text/javascript; charset=utf-8' },
 ] as const;
 
-/** The OpenAPI document as it is kept in the repository, and Swagger UI over it. Anyone may read them, as often as anonymous callers may call. */
+/** Serves the OpenAPI document and Swagger UI without authentication, within the rate limit of anonymous callers. */
 export async function serveDocs(fastify: FastifyInstance, authenticator: Authenticator): Promise<void> {
-  /** All responses share the bytes. */
+  /** All responses share one buffer. */
   const serveFile = (path: string, bytes: Buffer, headers: Readonly<Record<string, string>>): void => {
     const etag = entityTagOf(bytes);
     fastify.get(path, (request, reply) => {

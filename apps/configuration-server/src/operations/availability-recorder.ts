@@ -2,10 +2,10 @@ import type { Logger } from 'pino';
 import { FleetError, type HeartbeatReceiver, type LocalAvailabilityClock } from '@app/fleet';
 import type { SystemClock } from '@app/platform';
 
-/** How a replica's clock is kept in line with the site's. */
+/** How the clock of a replica is synchronised with the clock of the site. */
 export type SiteClock = Pick<SystemClock, 'reconcile' | 'agreed' | 'disagreed' | 'databaseDifferenceMs'>;
 
-/** Records, twice a second, that this replica can commit heartbeats: while none can, the availability clock stands still. */
+/** Records twice a second that this replica can commit heartbeats: while no replica can, the availability clock stops. */
 export class AvailabilityRecorder {
   private hasRecorded = false;
 
@@ -16,7 +16,7 @@ export class AvailabilityRecorder {
     private readonly logger: Logger,
   ) {}
 
-  /** @throws when no heartbeat can be committed. */
+  /** @throws if no heartbeat can be committed. */
   async record(): Promise<void> {
     const { canCommit, witnesses } = this.receiver.takeProgress();
     if (!canCommit) {
@@ -28,9 +28,9 @@ export class AvailabilityRecorder {
     if (step) this.siteClock?.disagreed();
     else this.siteClock?.agreed();
     if (outage && this.hasRecorded)
-      this.logger.warn(outage, 'no heartbeat could be committed for a while; leases stood still');
-    else if (outage) this.logger.info(outage, 'no replica was running for a while; leases stood still');
+      this.logger.warn(outage, 'no heartbeat could be committed for some time; no lease expired meanwhile');
+    else if (outage) this.logger.info(outage, 'no replica was running for some time; no lease expired meanwhile');
     this.hasRecorded = true;
-    if (step) this.logger.warn(step, 'the wall clock of the database has stepped; leases go on unchanged');
+    if (step) this.logger.warn(step, 'the wall clock of the database has stepped; leases are not affected');
   }
 }

@@ -1,10 +1,10 @@
 /**
- * An answer that many may ask for: one question at a time, and its answer, a failure too, is good for a while. The age is judged by
- * a monotonic clock, since a wall clock may step.
+ * A cached result: at most one call is in flight, and its result, a failure too, is reused for a limited time. A monotonic clock
+ * measures the age, because a wall clock may step.
  */
 export class CachedResult<Result> {
   private result: Promise<Result> | null = null;
-  /** Null while the question is under way. */
+  /** Null while a call is in flight. */
   private resolvedMs: number | null = null;
 
   constructor(

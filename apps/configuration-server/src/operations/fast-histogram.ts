@@ -1,6 +1,6 @@
-/** One line of the text format, as prom-client's registry takes it. */
+/** One sample of the text format, as prom-client's registry expects it. */
 export interface Sample {
-  /** Unless it is the name of the metric. */
+  /** Default: the name of the metric. */
   readonly metricName?: string;
   readonly labels: Readonly<Record<string, string | number>>;
   readonly value: number;
@@ -42,7 +42,7 @@ export class HistogramSeries {
   }
 }
 
-/** A histogram that costs a heartbeat a thirtieth of what prom-client's does. */
+/** A histogram that costs a heartbeat a thirtieth of the time of prom-client's. */
 export class FastHistogram<Label extends string> {
   private readonly series = new Map<string, HistogramSeries>();
 

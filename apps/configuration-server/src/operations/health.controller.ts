@@ -17,8 +17,8 @@ export class HealthController {
   @Get('health/live')
   @Endpoint({
     permission: 'anyone',
-    summary: 'The process runs',
-    responses: { 200: { type: LiveResponse, description: 'It does' } },
+    summary: 'Whether the process is running',
+    responses: { 200: { type: LiveResponse, description: 'The process is running' } },
   })
   live(): LiveResponse {
     return { status: 'live' };
@@ -27,8 +27,8 @@ export class HealthController {
   @Get('health/ready')
   @Endpoint({
     permission: 'anyone',
-    summary: 'This replica can commit heartbeats',
-    responses: { 200: { type: ReadyResponse, description: 'It can; the body says what is amiss besides' } },
+    summary: 'Whether this replica can commit heartbeats',
+    responses: { 200: { type: ReadyResponse, description: 'It can; the body lists other problems' } },
     problems: ['database_unavailable', 'replica_not_ready'],
   })
   ready(): Promise<ReadyResponse> {
@@ -40,7 +40,7 @@ export class HealthController {
     permission: 'metrics',
     summary: 'Metrics of this replica, in the Prometheus text format',
     responses: {
-      200: { type: null, description: 'For anyone, or for readers where so configured', mediaType: 'text/plain' },
+      200: { type: null, description: 'Public, or for readers if so configured', mediaType: 'text/plain' },
     },
   })
   async scrape(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {

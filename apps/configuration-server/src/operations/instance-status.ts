@@ -14,7 +14,7 @@ import { CallDeadline } from '../access/call-deadline.js';
 import type { ConfigurationServerResponse, ReadyResponse } from '@app/api-contract';
 import { CachedResult } from './cached-result.js';
 
-/** Anyone may ask as often as they like, and heartbeats need the connections. */
+/** Health checks have no rate limit, and heartbeats need the database connections. */
 const READINESS_TTL_MS = 1_000;
 
 const READ_OVERDUE_TIMEOUT_MS = 1_000;
@@ -25,7 +25,7 @@ interface InstanceIdentity {
   readonly versionPolicy: VersionPolicy;
 }
 
-/** How the database fits the data directory of this replica. */
+/** How the database agrees with the data directory of this replica. */
 export interface DirectoryState {
   readonly problems: readonly string[];
   readonly advice: string | null;
@@ -33,9 +33,9 @@ export interface DirectoryState {
 
 export const NO_DATA_DIRECTORY: DirectoryState = { problems: [], advice: null };
 
-/** What this replica knows of itself. */
+/** State of this replica. */
 export class InstanceStatus {
-  /** Filled in once it listens. */
+  /** Set once it listens. */
   addresses: string[] = [];
   private readonly startedAt: Date;
   private readonly readiness: CachedResult<ReadyResponse>;
@@ -49,7 +49,7 @@ export class InstanceStatus {
     private readonly receiver: HeartbeatReceiver,
     private readonly deadlineMonitor: CleanUpDeadlineMonitor,
     private readonly removals: Removals,
-    /** How far the clock of the present database node is ahead of the site's, in ms. */
+    /** How far the clock of the current database node is ahead of the site's, in ms. */
     private readonly databaseDifferenceMs: () => number,
     private readonly restores: RestoreStore,
     private readonly directory: DirectoryState,
@@ -94,7 +94,7 @@ export class InstanceStatus {
     };
   }
 
-  /** @throws FleetError while this replica cannot commit heartbeats. What is overdue for other reasons is only degraded. */
+  /** @throws FleetError while this replica cannot commit heartbeats. Other problems only degrade the status. */
   async ready(): Promise<ReadyResponse> {
     if (this.receiver.isDraining) throw new FleetError({ code: 'shutting_down' });
     const response = await this.readiness.get();
@@ -111,7 +111,7 @@ export class InstanceStatus {
       throw new FleetError({ code: 'database_unavailable' });
     const overdueSeconds = await new CallDeadline(READ_OVERDUE_TIMEOUT_MS)
       .within(this.deadlineMonitor.overdueSeconds())
-      .catch(() => 0); // reads may be slow where heartbeats are not
+      .catch(() => 0); // reads may be slow while heartbeats are not
     const degraded = [
       ...(overdueSeconds > 0 ? ['clean_up_overdue'] : []),
       ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : []),

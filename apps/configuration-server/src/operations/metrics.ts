@@ -20,14 +20,14 @@ import { FastHistogram, type Sample } from './fast-histogram.js';
 import type { MeasuredLeases } from './measured-leases.js';
 import type { FleetSummaryCache } from '../queries/fleet-summary-cache.js';
 
-/** A scrape does not wait for a database that is away. */
+/** A scrape does not wait for an unavailable database. */
 const READ_OVERDUE_TIMEOUT_MS = 1_000;
-/** Others share one label value: the number of series has a bound, whatever clients send. */
+/** Further values share one label value, which bounds the number of series whatever clients send. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE']);
 const HEARTBEAT_ROUTE = '/v1/process-servers/:hostId/heartbeats';
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const AS_COUNTED = 'Process servers by {}, as last counted; every replica reports the whole fleet';
-/** A name for each, so that the sum over the series of a name is the size of the fleet. */
+/** One metric for each dimension, so that the sum over its series is the size of the fleet. */
 const FLEET = [
   ['cs_process_servers', 'connection_state', 'connectionState'],
   ['cs_process_servers_by_lifecycle', 'lifecycle', 'lifecycle'],
@@ -35,7 +35,7 @@ const FLEET = [
   ['cs_process_servers_by_health', 'health', 'health'],
 ] as const;
 
-/** What the metrics are read from. */
+/** Sources of the metrics. */
 export interface MetricSources {
   readonly version: Version;
   readonly receiver: HeartbeatReceiver;
@@ -45,22 +45,22 @@ export interface MetricSources {
   readonly availabilityClock: LocalAvailabilityClock;
   readonly failedAttempts: FailedAttemptTracker;
   readonly deadlineMonitor: CleanUpDeadlineMonitor;
-  /** How far the clock of the present database node is ahead of the site's, in ms. */
+  /** How far the clock of the current database node is ahead of the site's, in ms. */
   readonly databaseDifferenceMs: () => number;
   readonly unread: UnreadResponses;
   readonly consistency: ConsistencyCheck;
   readonly rateLimitedLog: RateLimitedLog;
   readonly rejectedRequestAudit: RejectedRequestAudit;
-  /** Null where no PROXY protocol header is expected. */
+  /** Null if no PROXY protocol header is expected. */
   readonly rejectedConnections: RejectedConnections | null;
-  /** How often another database server was chosen. */
+  /** Number of changes of the database server. */
   readonly servers: { readonly changes: number };
 }
 
-/** The metrics of this replica, and of its process. */
+/** The metrics of this replica and of its process. */
 export class Metrics {
   private readonly registry = new MetricRegistry();
-  /** By problem code, and by status class there: a counter with labels would cost each response more than it tells. */
+  /** By problem code, then by status class: a prom-client counter with labels would cost each response more. */
   private readonly responseCounts = new Map<string, number[]>();
   private readonly requestSeconds = new FastHistogram(['method', 'route', 'status'], SECONDS);
   /** The durations of accepted heartbeats, in seconds. */
@@ -192,7 +192,7 @@ export class Metrics {
     counts[statusClass] = (counts[statusClass] ?? 0) + 1;
   }
 
-  /** A response to a valid HTTP request; `route` is undefined where no route matches. */
+  /** Records a response to a valid HTTP request; `route` is undefined if no route matches. */
   measured(method: string, route: string | undefined, status: number, seconds: number): void {
     const labels = {
       method: METHODS.has(method) ? method : 'other',
@@ -210,7 +210,7 @@ export class Metrics {
     this.failedCleanUpRuns += 1;
   }
 
-  /** The database may be away: then the last known overdue stays. */
+  /** If the database is unavailable, the last known value stays. */
   async text(): Promise<string> {
     this.overdueSeconds = await this.readOverdueSeconds().catch(() => this.overdueSeconds);
     return MetricRegistry.merge([this.registry, ofProcess]).metrics();

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 
-/** Does one thing again and again, never twice at once; a failure is logged and the next time comes. */
+/** Repeats one task, never concurrently; a failure is logged and the task is repeated. */
 export class PeriodicJob {
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> = Promise.resolve();
@@ -10,17 +10,17 @@ export class PeriodicJob {
   constructor(
     private readonly name: string,
     private readonly task: () => Promise<unknown>,
-    /** Until the next time, by whether this time failed. */
+    /** Delay until the next run, depending on whether this one failed. */
     private readonly delayMs: (failed: boolean) => number,
     private readonly logger: Logger,
   ) {}
 
-  /** The first time is at once. */
+  /** The first run starts immediately. */
   start(): void {
     this.running = this.runOnce();
   }
 
-  /** Resolves when the turn that runs now has ended. */
+  /** Resolves when the current run has ended. */
   async stop(): Promise<void> {
     this.stopped = true;
     if (this.timer) clearTimeout(this.timer);
@@ -33,7 +33,7 @@ export class PeriodicJob {
       if (this.failing) this.logger.info({ job: this.name }, 'job works again');
       this.failing = false;
     } catch (error) {
-      if (!this.failing) this.logger.warn({ job: this.name, err: error }, 'job failed, and will be tried again');
+      if (!this.failing) this.logger.warn({ job: this.name, err: error }, 'job failed and will be retried');
       this.failing = true;
     }
     if (!this.stopped) this.timer = setTimeout(() => (this.running = this.runOnce()), this.delayMs(this.failing));

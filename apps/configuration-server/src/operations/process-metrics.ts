@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, register } from 'prom-client';
 
-/** Gauges named like counters; each is the sum over the series of a metric without `_total`. */
+/** Gauges with the name of a counter; each is the sum over the series of a metric without `_total`. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
 /** Collects CPU, memory, garbage collection and event loop of this process. Call it once. */

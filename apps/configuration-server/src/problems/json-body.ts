@@ -5,12 +5,12 @@ import { RequestProblem } from './request-problem.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** @throws SyntaxError also for `__proto__` and whatever else would reach an object's prototype. */
+/** @throws SyntaxError, also for `__proto__` and other names that reach an object's prototype. */
 export const parseSecureJson = (text: string): unknown =>
   secureJson.parse(text, { protoAction: 'error', constructorAction: 'error' });
 
 /**
- * Strict UTF-8, nothing that would reach an object's prototype, and no shape that the contract has no use for.
+ * Parses strict UTF-8 without names that reach an object's prototype, in the shapes of the contract.
  * @throws RequestProblem `malformed_json`, `validation_failed`.
  */
 function parseJson(body: Buffer): unknown {
@@ -24,7 +24,7 @@ function parseJson(body: Buffer): unknown {
 }
 
 /**
- * Strict UTF-8, of any shape and with members of any name: for a reader that copies the members it knows.
+ * Parses strict UTF-8 of any shape with any names, for a reader that copies known members only.
  * @throws RequestProblem `malformed_json`.
  */
 const parseAnyJson = (body: Buffer): unknown => parseBody(body, JSON.parse, 'The body is not JSON in UTF-8.');
@@ -44,7 +44,7 @@ export const ACCEPTS_ANY_JSON = { acceptsAnyJson: true };
 const acceptsAnyJson = ({ routeOptions }: FastifyRequest): boolean =>
   (routeOptions.config as Partial<typeof ACCEPTS_ANY_JSON>).acceptsAnyJson === true;
 
-/** Bodies are JSON, and nothing else. */
+/** Accepts JSON bodies only. */
 export function registerJsonParser(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {

@@ -1,14 +1,14 @@
 import { RequestProblem, truncateName } from './request-problem.js';
 
-/** A body, what its fields hold, an item of a list there, and a field of that: nothing in the contract lies deeper. */
+/** A body, the values of its fields, an item of a list in it, and the fields of that item: the deepest body of the contract. */
 const MAX_JSON_DEPTH = 4;
 
-/** Names that every object has already, and `then`: class-transformer passes them over, so the check for unknown fields never sees them. */
+/** Names that every object has, and `then`: class-transformer skips them, so the check for unknown fields never sees them. */
 export const isReservedPropertyName = (name: string): boolean => name in Object.prototype || name === 'then';
 
 /**
- * Refuses JSON that no call of the contract could mean and that class-transformer cannot be trusted with: deep nesting
- * (it recurses), lists of lists (their items would go unchecked), and names that objects have by themselves.
+ * Rejects JSON that no call of the contract uses and that class-transformer does not handle safely: deep nesting (it recurses), lists of
+ * lists (their items would not be validated), and names that every object has.
  * @throws RequestProblem `validation_failed`.
  */
 export function assertJsonShape(value: unknown, path = 'body', depth = 0): void {

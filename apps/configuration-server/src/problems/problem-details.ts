@@ -3,13 +3,13 @@ import { FleetError, instructionFor, type FleetErrorDetails } from '@app/fleet';
 import { PROBLEMS, problemType, type FieldError, type ProblemCode, type ProblemResponse } from '@app/api-contract';
 import { RequestProblem } from './request-problem.js';
 
-/** The media type of every problem. JSON has no need of the parameter; clients that fall back to Latin-1 without it do. */
+/** The media type of every problem. JSON needs no charset; clients that default to Latin-1 do. */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
 
-/** Every fault of the rules is a problem code; one that is missing from the table does not compile. */
+/** Every error of the domain rules is a problem code; a code missing in the table does not compile. */
 const toProblemCode = (details: FleetErrorDetails): ProblemCode => details.code;
 
-/** The field that a fault of the rules is about. */
+/** The field that an error of the domain rules is about. */
 const FIELD_BY_CODE: Partial<Record<FleetErrorDetails['code'], string>> = {
   invalid_data_port: 'dataPort',
   clock_in_future: 'sentAt',
@@ -22,7 +22,7 @@ const FIELD_BY_CODE: Partial<Record<FleetErrorDetails['code'], string>> = {
   share_not_acknowledged: 'acknowledgeShare',
 };
 
-/** What Fastify calls the requests that it refuses before a route sees them. */
+/** Fastify's codes of requests that it rejects before a route. */
 const PROBLEM_BY_FASTIFY_ERROR: Record<string, ProblemCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
@@ -78,11 +78,11 @@ const HEADER_PROBLEMS: ReadonlySet<ProblemCode> = new Set([
   'method_not_allowed',
 ]);
 
-/** Whether a problem is with the head of a request: it is answered before the caller is recognised, since the head may not say who calls. */
+/** Whether a problem is in the request head: it is answered before authentication, because the head may not identify the caller. */
 export const isHeaderProblem = (error: unknown): boolean => HEADER_PROBLEMS.has(toProblemDetails(error).code);
 
 /**
- * The answer to anything that went wrong. What is ours to mend comes out as `internal_error`, without a word about why.
+ * The response to any error. Internal errors become `internal_error` without a reason.
  * Only a process server gets an instruction.
  */
 export function toProblem(error: unknown, requestId: string, toProcessServer: boolean): ProblemResponse {
@@ -101,7 +101,7 @@ export function toProblem(error: unknown, requestId: string, toProcessServer: bo
   };
 }
 
-/** Seconds to wait before another try, spread so that callers do not return in step; null where trying again is no use. */
+/** Seconds until a retry, with jitter so that callers do not return simultaneously; null if a retry cannot succeed. */
 export function retryAfterSeconds(error: unknown, { status }: ProblemResponse, fraction: number): number | null {
   const spreadSeconds = Math.floor(fraction * 5);
   if (error instanceof FleetError && 'retryAfterSeconds' in error.details)

@@ -1,14 +1,14 @@
 import { PROBLEMS, type FieldError, type ProblemCode } from '@app/api-contract';
 
-/** What a caller made up comes back no longer than this, and no oftener: an answer is never a multiple of its request. */
+/** Limits of caller-chosen names in a response, so that a response is never a multiple of its request. */
 const MAX_NAME_LENGTH = 64;
 const MAX_FIELD_ERRORS = 20;
 
-/** A name that the caller made up, as an answer shows it. */
+/** A caller-chosen name, truncated for a response. */
 export const truncateName = (name: string): string =>
   name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH).toWellFormed()}…`;
 
-/** A refusal that has nothing to do with the fleet: the request itself is wrong. */
+/** An error of the request itself, independent of the fleet. */
 export class RequestProblem extends Error {
   constructor(
     readonly code: ProblemCode,
@@ -31,7 +31,7 @@ export class RequestProblem extends Error {
     return new RequestProblem('validation_failed', detail, errors.slice(0, MAX_FIELD_ERRORS));
   }
 
-  /** A field or query parameter that the call does not know. */
+  /** An unknown field or query parameter. */
   static unknownField(name: string, path = truncateName(name)): RequestProblem {
     return RequestProblem.field(path, `property ${truncateName(name)} should not exist`);
   }

@@ -3,7 +3,7 @@ import type { ValidationError } from 'class-validator';
 import { firstError, type FieldError } from '@app/api-contract';
 import { RequestProblem, truncateName } from './request-problem.js';
 
-/** What class-validator calls a property that its class does not have. */
+/** class-validator's name of the error for an unknown property. */
 const UNKNOWN_PROPERTY = 'whitelistValidation';
 
 /** One error for each field, in the order of the fields. */
@@ -17,7 +17,7 @@ function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldErro
   });
 }
 
-/** Checks bodies and queries against their wire classes: no unknown fields, no conversion of types. */
+/** Validates bodies and queries against their DTO classes: no unknown fields, no type conversion. */
 export const validationPipe = (): ValidationPipe =>
   new ValidationPipe({
     whitelist: true,

@@ -4,9 +4,9 @@ import { RequestProblem } from '../problems/request-problem.js';
 
 const read = lenientReader(HeartbeatRequest);
 
-/** Reads a heartbeat member by member: a member that cannot be used is no reason to reject it. */
+/** Reads a heartbeat member by member: an unusable optional member does not reject it. */
 export class HeartbeatBodyPipe implements PipeTransform<unknown, Reading<HeartbeatRequest>> {
-  /** @throws RequestProblem `validation_failed` for a body that is no object or names no usable generation. */
+  /** @throws RequestProblem `validation_failed` if the body is not an object or has no usable generation. */
   transform(body: unknown): Reading<HeartbeatRequest> {
     const reading = read(body);
     if (!reading) throw RequestProblem.field('body', 'the body must be a JSON object');

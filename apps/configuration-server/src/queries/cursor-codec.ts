@@ -1,12 +1,12 @@
 import { canonicalHostId } from '@app/api-contract';
 import { RequestProblem } from '../problems/request-problem.js';
 
-/** Bound to the query that it was made for. It is opaque and not signed: a client that edits it chooses its own page of the same query. */
+/** A cursor names its query. It is opaque and not signed: a client that edits it only selects another page of the same query. */
 export function encodeCursor(query: object, state: object): string {
   return Buffer.from(JSON.stringify([query, state])).toString('base64url');
 }
 
-/** @throws RequestProblem `invalid_cursor` when it is malformed, or made for another query. */
+/** @throws RequestProblem `invalid_cursor` if it is malformed or belongs to another query. */
 export function decodeCursor<State>(
   query: object,
   cursor: string | undefined,
@@ -19,12 +19,12 @@ export function decodeCursor<State>(
   return state as State;
 }
 
-/** As they arrive: any of them may be missing, or of another type. */
+/** Decoded members: any may be missing or have another type. */
 export type Members<State> = { readonly [Name in keyof State]?: unknown };
 
 export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 export const isUuid = (value: unknown): boolean => typeof value === 'string' && canonicalHostId(value) === value;
-/** Of the years that a database can store. */
+/** The years that a database can store. */
 export const isTimestampMs = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LAST_TIMESTAMP_MS;
 const LAST_TIMESTAMP_MS = Date.parse('9999-12-31T23:59:59.999Z');

@@ -16,12 +16,12 @@ import type { ProcessServerQueries } from './process-server-queries.js';
 import { toSummary } from './process-server.mapper.js';
 
 const EVENT_WINDOW_MS = 24 * 3_600_000;
-/** The newest of each: of refusals and moves there are fewer, for they are noted once an hour. */
+/** The newest events of each kind; there are fewer rejections and address changes, because they are recorded once an hour. */
 const MAX_EVENTS_READ = 1_000;
 const NOTABLE_SKEW_MS = 60_000;
 const NOTABLE_KINDS = [...REFUSAL_KINDS, 'source_address_changed'] as const;
 
-/** Explains why a process server is in the state that it is in, and what to do about it. */
+/** Explains the state of a process server and recommends actions. */
 export class DiagnosisService {
   constructor(
     private readonly processServerQueries: ProcessServerQueries,
@@ -85,7 +85,7 @@ const toRefusalDto = ({ kind, event, meaning, recommendedActions }: Refusal): Re
   recommendedActions,
 });
 
-/** One sentence or two: what is refused, from where, since when, and what to do. */
+/** One or two sentences: the rejection, its source address and time, and the recommended action. */
 function refusalHint({ event, meaning, recommendedActions }: Refusal): string {
   const { code, explanation } = event.detail;
   const why = explanation === undefined ? '.' : `: ${String(explanation).replace(/\.?$/, '.')}`;
@@ -121,7 +121,7 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], current:
   return hints;
 }
 
-/** When it was last accepted; what is refused is no silence. */
+/** The last accepted call; rejected calls do not count as silence. */
 function lastAccepted({ lastHeartbeatAt }: ProcessServer['lease'], isRejected: boolean): string {
   if (lastHeartbeatAt)
     return `Its last ${isRejected ? 'accepted ' : ''}heartbeat came at ${lastHeartbeatAt.toISOString()}`;

@@ -4,17 +4,17 @@ import { EVENT_VISIBILITY_LAG_MS, type EventPage, type EventPosition, type Event
 import type { ExportEventsQuery } from '@app/api-contract';
 import { toEventDto, toEventFilter } from './event.mapper.js';
 
-/** Events read from the database at a time. */
+/** Events in one database read. */
 const EVENTS_PER_SLICE = 200;
-/** Exports at once, at this replica. */
+/** Concurrent exports at this replica. */
 const MAX_EXPORTS_PER_CALLER = 2;
 const MAX_EXPORTS = 4;
-/** An export of which nothing is read for this long is ended: it would keep others from theirs. */
+/** An export that is not read for this long is ended, because it would block other exports. */
 const MAX_UNREAD_MS = 20_000;
 
 /** The audit log as JSON lines. */
 export class EventExports {
-  /** The callers of those that run. */
+  /** Callers of the running exports. */
   private readonly running: string[] = [];
 
   constructor(
@@ -24,10 +24,9 @@ export class EventExports {
   ) {}
 
   /**
-   * All of it, as far as it can no longer change: up to 10 s ago, so that an export that begins at the end of the one before misses
-   * none and repeats none.
-   * @throws RequestProblem `validation_failed` for a kind that there is none of.
-   * @throws FleetError `request_rate_exceeded` when too many run; what the first page failed with.
+   * Exports all events that can no longer change: up to 10 s ago, so that consecutive exports miss and repeat none.
+   * @throws RequestProblem `validation_failed` for an unknown kind.
+   * @throws FleetError `request_rate_exceeded` if too many exports are running; any error of the first page.
    */
   async export(query: ExportEventsQuery, caller: string): Promise<{ readonly until: Date; readonly lines: Readable }> {
     const asOf = this.clock.now();
@@ -35,7 +34,7 @@ export class EventExports {
     const given = { ...requested, ...(requested.from && { from: this.events.resumeAt(requested.from, asOf) }) };
     const visibleUntil = new Date(asOf.getTime() - EVENT_VISIBILITY_LAG_MS);
     const last = given.to && given.to < visibleUntil ? given.to : visibleUntil;
-    const until = given.from && given.from > last ? given.from : last; // nothing to tell yet: the next export begins where this one would have
+    const until = given.from && given.from > last ? given.from : last; // empty so far: the next export has the same start
     const filter = { ...given, to: until };
     const after = (position: EventPosition | null): Promise<EventPage> =>
       this.events.fetchPage(filter, EVENTS_PER_SLICE, position);
@@ -60,7 +59,7 @@ export class EventExports {
   }
 }
 
-/** Reads the next slice when the one before was read, and keeps no connection to the database meanwhile. */
+/** Reads the next slice after the previous one was read, and holds no database connection meanwhile. */
 class EventLines extends Readable {
   private position: EventPosition | null = null;
   private unread: NodeJS.Timeout | undefined;
@@ -71,7 +70,7 @@ class EventLines extends Readable {
     private readonly maxUnreadMs: number,
     private readonly onEnded: () => void,
   ) {
-    super({ highWaterMark: 0 }); // nothing is read ahead
+    super({ highWaterMark: 0 }); // no read-ahead
     this.restartReadTimeout();
   }
 

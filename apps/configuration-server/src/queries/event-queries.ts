@@ -9,7 +9,7 @@ const DEFAULT_LIMIT = 100;
 
 type Entry = Awaited<ReturnType<ProcessServerQueries['entry']>>;
 
-/** What a cursor is bound to; cursors from before there were two orders stay valid. */
+/** The query that a cursor belongs to; older cursors without an order stay valid. */
 const boundTo = (list: 'events' | 'timeline', filter: object, order: EventSortOrder): object => ({
   list,
   ...filter,
@@ -22,14 +22,14 @@ const isEventPosition = ({ at, id, availableMs }: Members<EventPosition>): boole
   (id === '' || isUuid(id)) &&
   (availableMs === undefined || Number.isFinite(availableMs));
 
-/** What happened: to one process server, or to the whole site. */
+/** Events of one process server, or of the whole site. */
 export class EventQueries {
   constructor(
     private readonly events: EventLogQuery,
     private readonly processServerQueries: ProcessServerQueries,
   ) {}
 
-  /** @throws RequestProblem `invalid_cursor`, or `validation_failed` for a kind that there is none of. */
+  /** @throws RequestProblem `invalid_cursor`, or `validation_failed` for an unknown kind. */
   async listEvents({ limit = DEFAULT_LIMIT, cursor, order = 'oldest', ...given }: ListEventsQuery): Promise<EventList> {
     const filter = toEventFilter(given);
     const query = boundTo('events', { filter }, order);
@@ -40,8 +40,8 @@ export class EventQueries {
   }
 
   /**
-   * With a silence that runs now as its newest item: on one page more when the last is full, oldest first.
-   * @throws FleetError `process_server_not_found` when nothing was ever heard of the host id.
+   * Adds an ongoing silence as the newest item; oldest first, it is on an additional page if the last one is full.
+   * @throws FleetError `process_server_not_found` if the host id is unknown.
    */
   async listHostEvents(
     hostId: string,
@@ -84,7 +84,7 @@ export class EventQueries {
     return { ...eventList, items: [...silence, ...eventList.items] };
   }
 
-  /** @throws FleetError `process_server_not_found` when the host id has neither an entry nor events. */
+  /** @throws FleetError `process_server_not_found` if the host id has neither an entry nor events. */
   private async ongoingSilenceIn(filter: EventFilter, isKnown: boolean): Promise<EventDto[]> {
     const { hostId = '' } = filter;
     const entry = await this.entryOrNull(hostId);
@@ -111,7 +111,7 @@ export class EventQueries {
   }
 }
 
-/** None while it is connected or is leaving, or when all of the silence lies outside of the window. */
+/** None if the process server is Connected or Decommissioned, or if the silence does not overlap the period. */
 function ongoingSilence({ server, asOf }: Entry, { from: windowStart, to: windowEnd }: EventFilter): EventDto[] {
   if (server.decommission || connectionStateAt(asOf.availableMs, server) === 'Connected') return [];
   const { hostId, generation, lease, registeredAt } = server;

@@ -11,7 +11,7 @@ function parseEventKind(text: string): EventKind {
   return kind;
 }
 
-/** @throws RequestProblem `validation_failed` for a kind that there is none of. */
+/** @throws RequestProblem `validation_failed` for an unknown kind. */
 export function toEventFilter({ kind, hostId, actor, from, to }: ExportEventsQuery): EventFilter {
   return {
     ...(kind !== undefined && { kind: parseEventKind(kind) }),

@@ -14,7 +14,7 @@ const FILTER_NAMES = [
   'silentForSeconds',
 ] as const;
 
-/** The members of a query or body that narrow the fleet; those that were not given are left out. */
+/** The filters of a query or body, without absent ones. */
 export function toFleetFilter(given: ListProcessServersQuery | PurgePlanRequest): FleetFilter {
   const filter: FleetFilter = Object.fromEntries(
     FILTER_NAMES.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined && value !== null),

@@ -2,12 +2,12 @@ import type { Clock, Removals } from '@app/fleet';
 import type { FleetSummaryQuery } from '@app/fleet-mysql';
 import type { FleetResponse } from '@app/api-contract';
 
-/** So long an answer is kept at least. */
+/** Minimum time for which a result is reused. */
 const MIN_TTL_MS = 5_000;
-/** One that took long is kept for so many times as long: counting is never more than a small part of the database's work. */
+/** A slow count is reused for this multiple of its duration, which bounds its share of the database's work. */
 const TTL_COST_FACTOR = 10;
 
-/** The fleet in numbers, counted at most once in five seconds. */
+/** Counts of the fleet, at most one count in five seconds. */
 export class FleetSummaryCache {
   /** The last complete count; null before the first. */
   lastCounted: FleetResponse | null = null;

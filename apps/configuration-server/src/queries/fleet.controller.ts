@@ -28,7 +28,7 @@ export class FleetController {
   @Get('fleet')
   @Endpoint({
     permission: 'reader',
-    summary: 'The fleet in numbers, counted within the last five seconds: `asOf` says when',
+    summary: 'Counts of the fleet, at most five seconds old: `asOf` is the time of the count',
     responses: { 200: { type: FleetResponse, description: 'Counts that agree with the lists' } },
   })
   fleet(): Promise<FleetResponse> {
@@ -50,16 +50,15 @@ export class FleetController {
   @Endpoint({
     permission: 'reader',
     summary:
-      'The audit log as JSON lines, oldest first, up to ten seconds ago. Two at once for each API key, four in all; one that is not read for 20 s is ended',
+      'The audit log as JSON lines, oldest first, up to ten seconds ago. Two concurrent exports for each API key, four in total; an export that is not read for 20 s is ended',
     responses: {
       200: {
         type: null,
-        description:
-          'One event a line, as `GET /v1/events` shows them. An answer that ends before its last chunk is not whole',
+        description: 'One event on each line, as in `GET /v1/events`. A response without its last chunk is incomplete',
         mediaType: 'application/x-ndjson',
         headers: {
           'X-Exported-Until': {
-            description: 'All before this instant are in it: `from` of the next export',
+            description: 'The export has all events before this time: `from` of the next export',
             schema: { type: 'string' },
           },
         },
@@ -74,15 +73,18 @@ export class FleetController {
   ): Promise<StreamableFile> {
     const { until, lines } = await this.eventExports.export(query, actor.name);
     reply.type('application/x-ndjson; charset=utf-8').header('x-exported-until', until.toISOString());
-    return new StreamableFile(lines); // of a stream as it is, Nest would not see that it failed before it is read on
+    return new StreamableFile(lines); // for a plain stream, Nest would not notice an error before the first read
   }
 
   @Get('configuration-server')
   @Endpoint({
     permission: 'reader',
-    summary: 'The configuration server about itself',
+    summary: 'State of the configuration server',
     responses: {
-      200: { type: ConfigurationServerResponse, description: 'Identity, version, addresses, listening and clean-up' },
+      200: {
+        type: ConfigurationServerResponse,
+        description: 'Identity, version, addresses, availability and clean-up',
+      },
     },
   })
   configurationServer(): Promise<ConfigurationServerResponse> {

@@ -25,7 +25,7 @@ const isListCursorState =
     return isAfter && isUuid(hostId) && isTimestampMs(atMs) && Number.isFinite(availableMs);
   };
 
-/** The fleet as the portal and the operators see it. */
+/** Reads of process servers for the portal and the operators. */
 export class ProcessServerQueries {
   constructor(
     private readonly reader: ProcessServerListQuery,
@@ -72,7 +72,7 @@ export class ProcessServerQueries {
     return { server: entry, asOf: { at, availableMs } };
   }
 
-  /** The representation as computed now, and a weak tag of it. */
+  /** The representation as computed now, with a weak entity tag. */
   async getDetail(hostId: string): Promise<{ readonly body: ProcessServerDetail; readonly etag: string }> {
     const { server, asOf } = await this.entry(hostId);
     const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, server.facts);

@@ -25,7 +25,7 @@ import type { HealthErrorDto, LoadDto, ProcessServerDetail, ProcessServerSummary
 const DAY_MS = 24 * 3_600_000;
 const toIsoOrNull = (timestamp: Date | null): string | null => timestamp && timestamp.toISOString();
 
-/** One line of a list: the facts, and the states that follow from them at `asOf`. */
+/** One item of a list: the facts, and the states derived from them at `asOf`. */
 export function toSummary(
   server: ListedServer,
   { at, availableMs }: Moment,
@@ -71,7 +71,7 @@ function toLoadDto(reported: ReportedHealth, moment: HealthMoment): LoadDto | nu
   };
 }
 
-/** Each with what is wrong and what to do; the thresholds are those of `health.ts`. */
+/** Each problem with its description and recommended action; the thresholds are in `health.ts`. */
 const HEALTH_ERROR_TEXT: Record<HealthErrorCode, readonly [summaryMessage: string, recommendedAction: string]> = {
   heartbeat_missing: [
     'No heartbeat for 15 minutes or longer',
@@ -106,7 +106,7 @@ function toHealthErrorDto({ code, level, since }: HealthError): HealthErrorDto {
   return { errorCode: code, errorLevel: level, summaryMessage, recommendedAction, creationTimeUtc: toIsoOrNull(since) };
 }
 
-/** Everything that is known of one process server. */
+/** All facts of one process server. */
 export function toDetail(
   server: ProcessServer,
   asOf: Moment,

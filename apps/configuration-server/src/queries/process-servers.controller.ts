@@ -18,11 +18,11 @@ import { EventQueries } from './event-queries.js';
 
 const hostIdParam = ApiParam({
   name: 'hostId',
-  description: 'UUID of the process server; case does not matter',
+  description: 'UUID of the process server; case-insensitive',
   format: 'uuid',
 });
 
-const ETAG = { ETag: { description: 'Weak tag of what is shown', schema: { type: 'string' } } } as const;
+const ETAG = { ETag: { description: 'Weak entity tag of the representation', schema: { type: 'string' } } } as const;
 
 @ApiTags('queries')
 @Controller('v1/process-servers')
@@ -36,7 +36,7 @@ export class ProcessServersController {
   @Get()
   @Endpoint({
     permission: 'reader',
-    summary: 'Lists process servers, Registered and Decommissioned ones',
+    summary: 'Lists Registered and Decommissioned process servers',
     responses: { 200: { type: ProcessServerList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor'],
   })
@@ -46,10 +46,10 @@ export class ProcessServersController {
 
   @Get(':hostId')
   @hostIdParam
-  @ApiHeader({ name: 'if-none-match', required: false, description: 'ETag of an earlier answer' })
+  @ApiHeader({ name: 'if-none-match', required: false, description: 'ETag of an earlier response' })
   @Endpoint({
     permission: 'reader',
-    summary: 'Everything that is known of one process server',
+    summary: 'Returns all known facts of one process server',
     responses: {
       200: {
         type: ProcessServerDetail,
@@ -75,7 +75,7 @@ export class ProcessServersController {
   @hostIdParam
   @Endpoint({
     permission: 'reader',
-    summary: 'Timeline of one process server; a silence that runs now is its newest item',
+    summary: 'Lists the events of one process server; an ongoing silence is the newest item',
     responses: { 200: { type: EventList, description: 'One page' } },
     problems: ['validation_failed', 'invalid_cursor', 'process_server_not_found'],
   })
@@ -87,8 +87,10 @@ export class ProcessServersController {
   @hostIdParam
   @Endpoint({
     permission: 'reader',
-    summary: 'Why a process server is in its state, and what to do',
-    responses: { 200: { type: DiagnosisResponse, description: 'What is known, and what follows' } },
+    summary: 'Explains the state of a process server and recommends actions',
+    responses: {
+      200: { type: DiagnosisResponse, description: 'The facts, their explanation and recommended actions' },
+    },
     problems: ['validation_failed', 'process_server_not_found'],
   })
   diagnosis(@Param('hostId', hostIdPipe) hostId: string): Promise<DiagnosisResponse> {

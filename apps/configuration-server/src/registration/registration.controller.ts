@@ -9,7 +9,7 @@ import { hostIdPipe } from '../access/uuid.pipe.js';
 import { toRegistrationCommand, toRegistrationResponse } from './registration.mapper.js';
 
 @ApiTags('process server')
-@ApiParam({ name: 'hostId', description: 'UUID made once by the installer; case does not matter', format: 'uuid' })
+@ApiParam({ name: 'hostId', description: 'UUID generated once by the installer; case-insensitive', format: 'uuid' })
 @Controller('v1/process-servers/:hostId')
 export class RegistrationController {
   constructor(private readonly registrationService: RegistrationService) {}
@@ -17,7 +17,7 @@ export class RegistrationController {
   @Put()
   @Endpoint({
     permission: 'passphrase',
-    summary: 'Registers a process server, or registers it again',
+    summary: 'Registers a process server, for the first time or again',
     responses: {
       200: {
         type: RegistrationResponse,
@@ -51,8 +51,8 @@ export class RegistrationController {
   @Post('preflight')
   @Endpoint({
     permission: 'passphrase',
-    summary: 'Says what would happen if it registered now; writes nothing',
-    responses: { 200: { type: PreflightResponse, description: 'What was found' } },
+    summary: 'Checks a registration without writing anything',
+    responses: { 200: { type: PreflightResponse, description: 'The findings' } },
     problems: CHANGE_PROBLEMS,
   })
   async preflight(

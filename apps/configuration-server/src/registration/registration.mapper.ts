@@ -25,7 +25,7 @@ const toProxySettings = ({ used, address, port, authenticated }: ProxySettings):
   authenticated: authenticated ?? false,
 });
 
-/** The version without leading zeros; checked for form at the door. */
+/** The version without leading zeros; its form is already validated. */
 export function canonicalVersion(text: string): string {
   const version = parseVersion(text);
   return version ? formatVersion(version) : text;

@@ -21,11 +21,11 @@ export class PurgePlansController {
   @Endpoint({
     permission: 'operator',
     summary:
-      'Plans a purge: the first 1,000 that are Disconnected and match, and what would keep each from being purged. Changes no entry',
+      'Plans a purge: the first 1,000 Disconnected matches, and the reason why any of them would be skipped. Changes no entry',
     responses: {
       201: {
         type: PurgePlanResponse,
-        description: 'The plan; it lives 15 minutes, and of one caller the latest ten are kept',
+        description: 'The plan; it expires after 15 minutes, and the latest ten of a caller are stored',
       },
     },
     problems: [...CHANGE_PROBLEMS, 'empty_filter'],
@@ -47,8 +47,8 @@ export class PurgePlansController {
   @ApiParam({ name: 'planId', format: 'uuid' })
   @Endpoint({
     permission: 'operator',
-    summary: 'Purges the candidates of a plan, each judged again at its moment; again: the stored result',
-    responses: { 200: { type: ApplyPurgeResponse, description: 'What became of each' } },
+    summary: 'Purges the candidates of a plan and checks each again; a repeated call returns the stored result',
+    responses: { 200: { type: ApplyPurgeResponse, description: 'The result of each candidate' } },
     problems: [...CHANGE_PROBLEMS, 'plan_not_found', 'plan_expired', 'plan_count_mismatch', 'share_not_acknowledged'],
   })
   async apply(

@@ -16,7 +16,7 @@ import { hostIdPipe } from '../access/uuid.pipe.js';
 const toDecommissionActor = (principal: Principal): DecommissionActor =>
   principal.kind === 'process_server' ? principal : { kind: 'operator' };
 
-@ApiParam({ name: 'hostId', description: 'UUID made once by the installer; case does not matter', format: 'uuid' })
+@ApiParam({ name: 'hostId', description: 'UUID generated once by the installer; case-insensitive', format: 'uuid' })
 @Controller('v1/process-servers/:hostId')
 export class RemovalController {
   constructor(private readonly removalService: RemovalService) {}
@@ -25,8 +25,10 @@ export class RemovalController {
   @ApiTags('process server', 'operator')
   @Endpoint({
     permission: 'process_server_or_operator',
-    summary: 'Decommissions a process server: it is gone within 15 minutes',
-    responses: { 202: { type: DecommissionResponse, description: 'It is leaving; asked again, the same' } },
+    summary: 'Decommissions a process server: it is removed within 15 minutes',
+    responses: {
+      202: { type: DecommissionResponse, description: 'It is Decommissioned; a repeated call returns the same' },
+    },
     problems: [
       ...CHANGE_PROBLEMS,
       'reason_required',
@@ -59,8 +61,8 @@ export class RemovalController {
   @ApiTags('operator')
   @Endpoint({
     permission: 'operator',
-    summary: 'Removes a silent process server at once; it does not come back by itself',
-    responses: { 200: { type: PurgeResponse, description: 'It is gone; asked again, the same' } },
+    summary: 'Removes a Disconnected process server at once; its heartbeats do not bring it back',
+    responses: { 200: { type: PurgeResponse, description: 'It is removed; a repeated call returns the same' } },
     problems: [
       ...CHANGE_PROBLEMS,
       'process_server_not_found',
@@ -91,8 +93,13 @@ export class RemovalController {
   @ApiTags('operator')
   @Endpoint({
     permission: 'operator',
-    summary: 'Ends the credential of a process server, which is told to register again; its lease runs out by itself',
-    responses: { 200: { type: RevokeCredentialResponse, description: 'It counts no more; asked again, the same' } },
+    summary: 'Revokes the credential of a process server, which is instructed to register again; its lease expires',
+    responses: {
+      200: {
+        type: RevokeCredentialResponse,
+        description: 'The credential is revoked; a repeated call returns the same',
+      },
+    },
     problems: [
       ...CHANGE_PROBLEMS,
       'process_server_not_found',

@@ -15,18 +15,18 @@ import { resolveListenAddress, openSecretFiles } from '../start-checks.js';
 import { TeardownStack } from './teardown-stack.js';
 
 const IDLE_CLOSE_POLL_MS = 50;
-/** A request that has not arrived whole by then is given up; well below the time after which the whole stop is. */
+/** Timeout of incomplete requests at shutdown, well below the timeout of the whole shutdown. */
 const DRAIN_TIMEOUT_MS = 10_000;
 
-/** What is asked of one start alone. */
+/** Options of a single start. */
 export interface StartOptions {
-  /** One more admin key, for an operator who has none any more. */
+  /** Create another admin key, e.g. after the loss of all keys. */
   readonly newAdminKey: boolean;
-  /** The database was restored from a backup: what it does not know is settled by the data directory. */
+  /** The database was restored from a backup: the data directory completes it. */
   readonly restored: boolean;
 }
 
-/** A file of the data directory, and whether the secret in it is valid in this database. */
+/** A file of the data directory, and whether its secret is valid in this database. */
 export interface SecretFile {
   readonly path: string;
   readonly state: 'absent' | 'valid' | 'not valid';
@@ -35,11 +35,11 @@ export interface SecretFile {
 export interface RunningServer {
   readonly url: string;
   readonly files: { readonly passphrase: SecretFile; readonly adminKey: SecretFile };
-  /** Drains, and leaves the data directory to the next start. */
+  /** Completes the requests in flight, and releases the data directory. */
   stop(): Promise<void>;
 }
 
-/** Starts all of it: database, schema, secrets, jobs, HTTP. What was begun is undone when a later step fails. */
+/** Starts everything: database, schema, secrets, jobs, HTTP. After a failed step, the earlier steps are undone. */
 export async function startServer(
   settings: ServerSettings,
   logger: Logger,
@@ -73,7 +73,7 @@ async function startComponents(
   const opened = await openDatabase(parts);
   const { servers, database: setupDatabase, clock } = opened;
   for (const warning of await durabilityWarnings(setupDatabase))
-    logger.warn({ durability: warning }, 'the database may lose acknowledged calls');
+    logger.warn({ durability: warning }, 'the database may lose acknowledged changes');
 
   const identifiers = new UuidIdentifiers();
   // Two containers may share a host name and both be process 1.
@@ -140,7 +140,7 @@ async function toSecretFileStates(files: SecretFiles, { keys }: ServerInstance):
   };
 }
 
-/** A connection that its client keeps open after the last answer, or on which it never asks, would hold the stop up. */
+/** A connection that its client keeps open after the last response, or on which it sends no request, would delay the shutdown. */
 async function drainAndStop(replica: ServerInstance): Promise<void> {
   const server: Server = replica.http.getHttpServer();
   const idleCloseTimer = setInterval(() => server.listening || replica.connections.closeIdle(), IDLE_CLOSE_POLL_MS);

@@ -8,7 +8,7 @@ const OPTIONS = {
   restored: { type: 'boolean', default: false },
 } as const;
 
-/** What `--help` prints. */
+/** Output of `--help`. */
 export const HELP = `npm start -- [options]
   --new-admin-key  makes one more admin key
   --migrate-only   makes or changes the schema, and ends
@@ -16,23 +16,23 @@ export const HELP = `npm start -- [options]
   --insecure       plain HTTP on an address that is not loopback
 Everything else is a setting (README.md).`;
 
-/** An argument that the program does not have. */
+/** An unknown argument. */
 export class CommandLineError extends Error {}
 
 export interface CommandLine {
-  /** Print the options, and end. */
+  /** Print the options, and exit. */
   readonly help: boolean;
   /** Serve plain HTTP on an address that is not loopback. */
   readonly insecure: boolean;
-  /** Make or change the schema, and end. */
+  /** Create or change the schema, and exit. */
   readonly migrateOnly: boolean;
-  /** Make one more admin key. */
+  /** Create another admin key. */
   readonly newAdminKey: boolean;
   /** The database was restored from a backup. */
   readonly restored: boolean;
 }
 
-/** What follows `npm start --`. @throws CommandLineError that names the argument and those that there are. */
+/** Parses the arguments after `npm start --`. @throws CommandLineError that names the argument and all options. */
 export function readCommandLine(args: readonly string[]): CommandLine {
   const values = parsed(args);
   const { help, insecure, restored, 'new-admin-key': newAdminKey, 'migrate-only': migrateOnly } = values;

@@ -1,12 +1,12 @@
 import { MAX_CLOCK_DISAGREEMENT_MS, type AvailabilityState } from '@app/fleet';
 import type { SystemClock } from '@app/platform';
 
-/** Longer than between two records of a replica that is running. */
+/** Longer than the interval between two records of a running replica. */
 const OBSERVATION_MS = 1_500;
 
 /**
- * The nodes of a cluster have clocks of their own. Before a replica that starts on one records anything, it looks whether other
- * replicas are running, which record every second: then their clock is the site's, and this one's is brought in line with it.
+ * The nodes of a cluster have separate clocks. Before a replica records anything, it checks whether other replicas are running, which
+ * record every second: their clock is the clock of the site, and the new replica synchronises with it.
  */
 export async function joinSite(
   readRow: () => Promise<Pick<AvailabilityState, 'recordedAt'>>,

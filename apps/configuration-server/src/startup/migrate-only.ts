@@ -4,7 +4,7 @@ import { SystemRandomness, type ServerSettings } from '@app/platform';
 import { bringSchemaUpToDate, openDatabase } from './open-database.js';
 import { TeardownStack } from './teardown-stack.js';
 
-/** `--migrate-only`: makes the schema that of this version and nothing else, for a user whose rights the serving one lacks. @throws StartupError */
+/** `--migrate-only`: migrates the schema to this version and exits, for a database user with more rights than the serving one. @throws StartupError */
 export async function migrateOnly(
   settings: ServerSettings,
   logger: Logger,

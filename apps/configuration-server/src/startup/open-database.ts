@@ -24,14 +24,14 @@ import {
 import { StartupError } from './startup-error.js';
 import type { TeardownStack } from './teardown-stack.js';
 
-/** Often enough that a step of the database's clock is found before it matters. */
+/** Frequent enough to find a step of the database's clock before it matters. */
 const CLOCK_SYNC_INTERVAL_MS = 10_000;
 const ER_ACCESS_DENIED_ERROR = 1045;
 
-/** What a start has of the database before its schema is known. */
+/** The database of a start before its schema is known. */
 export interface OpenDatabase {
   readonly servers: DatabaseServers;
-  /** One connection, for the start itself and for reading the database's clock. */
+  /** One connection for the start itself and for reading the database's clock. */
   readonly database: Database;
   readonly clock: SystemClock;
 }
@@ -53,7 +53,7 @@ export async function openDatabase({
   teardown,
 }: StartupContext): Promise<OpenDatabase> {
   const servers = new DatabaseServers(settings.database, (change) =>
-    logger.warn(change, 'another database server is used from now on; connections to the earlier one were closed'),
+    logger.warn(change, 'switched to another database server; connections to the previous one were closed'),
   );
   const database = new Database(servers, randomness, { connections: 1, lockWaitSeconds: 3 });
   teardown.add(() => database.close());
@@ -67,7 +67,7 @@ export async function openDatabase({
   return { servers, database, clock };
 }
 
-/** Makes the schema that of this version; writes nothing when it is already, or is a later one. Returns the migrations made. @throws StartupError */
+/** Migrates the schema to this version; writes nothing if it is current or newer. Returns the applied migrations. @throws StartupError */
 export async function bringSchemaUpToDate(
   { servers, database, clock }: OpenDatabase,
   replica: string,
@@ -100,7 +100,7 @@ const missingPrivilegeMessage = (schema: string, user: string, pending: readonly
   `The schema of the database ${schema} lacks ${pending.length} migrations (${pending[0]} to ${pending.at(-1)}), and ${user} may not make them: ${errorMessage(error)}\n` +
   'Run "npm start -- --migrate-only" once with a DATABASE_URL of a user who may create and alter tables there, then start again as this one.';
 
-/** Says so when the clock of another database node is found to differ, and when it does no longer. */
+/** Logs when the clock of another database node starts or stops to differ. */
 async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
   const before = clock.databaseDifferenceMs;
   await clock.synchronise().catch((error: unknown) => logger.debug({ err: error }, 'clock not synchronised'));

@@ -1,2 +1,2 @@
-/** The surroundings do not let it start; the message tells the operator all there is to know. */
+/** The environment prevents the start; the message is for the operator. */
 export class StartupError extends Error {}

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 
-/** Undoes what was begun, newest first. */
+/** Undoes completed steps, newest first. */
 export class TeardownStack {
   private readonly steps: (() => Promise<unknown>)[] = [];
 
@@ -11,7 +11,7 @@ export class TeardownStack {
   async run(logger: Logger): Promise<void> {
     for (const step of this.steps.splice(0)) {
       await step().catch((error: unknown) =>
-        logger.error({ err: error }, 'a step of stopping failed; the others go on'),
+        logger.error({ err: error }, 'a shutdown step failed; the others continue'),
       );
     }
   }

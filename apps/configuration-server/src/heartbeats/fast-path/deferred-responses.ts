@@ -7,8 +7,8 @@ interface Accepted {
 }
 
 /**
- * Writes the responses to a batch in the next turn of the event loop: in this one the next batch goes to the database, which would
- * wait for them otherwise.
+ * Writes the responses to a batch in the next turn of the event loop, so that they do not delay the next batch on its way to the
+ * database.
  */
 export class DeferredResponses {
   private due: Accepted[] = [];
@@ -28,7 +28,7 @@ export class DeferredResponses {
     const { due } = this;
     this.due = [];
     const nowMs = this.clock.monotonicMs();
-    const texts = new Map<HeartbeatResult, Text>(); // most responses of a batch share one
+    const texts = new Map<HeartbeatResult, Text>(); // most responses of a batch have the same text
     for (const connection of due) {
       const { accepted } = connection;
       let text = texts.get(accepted);
@@ -38,7 +38,7 @@ export class DeferredResponses {
     }
   };
 
-  /** With the headers of every response, in the order in which Node writes them. */
+  /** A head with the headers of every response, in the order in which Node writes them. */
   private textOf(accepted: HeartbeatResult): Text {
     const body = JSON.stringify(toHeartbeatResponse(accepted));
     const headers = this.headers.map(([name, value]) => `${name}: ${value}`);
@@ -53,10 +53,10 @@ export class DeferredResponses {
   }
 }
 
-/** A response with its request id left out. */
+/** A response without its request id. */
 interface Text {
   readonly head: string;
   readonly rest: string;
-  /** The last response of a connection. */
+  /** For the last response of a connection. */
   readonly lastRest: string;
 }

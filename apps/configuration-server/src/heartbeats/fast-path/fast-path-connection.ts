@@ -15,19 +15,19 @@ export interface FastPathOptions {
   readonly clock: Clock;
   readonly metrics: ResponseCounter & { readonly acceptedHeartbeats: { observe(seconds: number): void } };
   readonly clients: ClientAddresses;
-  /** How long the first request may take. */
+  /** Timeout of the first request. */
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
-  /** Of every response. */
+  /** Headers of every response. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
 const EMPTY_BUFFER = Buffer.alloc(0);
 
-/** One connection while it carries nothing but ordinary heartbeats, one at a time. */
+/** One connection on the fast path: ordinary heartbeats only, one at a time. */
 export class FastPathConnection implements HeartbeatCallbacks {
   private inFlight: Buffer | null = null;
-  /** What has arrived after it. */
+  /** Bytes that arrived after the heartbeat. */
   private pipelined = EMPTY_BUFFER;
   private result: HeartbeatResult | null = null;
   private requestId = '';
@@ -45,7 +45,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
     socket.setTimeout(options.requestTimeoutMs);
   }
 
-  /** To be asked between `answer` and `write`. */
+  /** Must be called between `answer` and `write`. */
   get accepted(): HeartbeatResult {
     if (!this.result) throw new Error('the heartbeat has no result');
     return this.result;
@@ -102,7 +102,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
     this.closeOnError(() => this.writeResponse(nowMs, responseOf));
   }
 
-  /** An error ends this connection, and no other of the same batch. */
+  /** An error ends this connection only, not the others of the batch. */
   private closeOnError(work: () => void): void {
     try {
       work();
@@ -124,7 +124,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
     if (receiver.isDraining) socket.end();
     else if (pipelined.length > 0) this.handOff(pipelined);
     else {
-      if (!isFlushed) socket.pause().once('drain', () => socket.resume()); // a client that does not read is not read either
+      if (!isFlushed) socket.pause().once('drain', () => socket.resume()); // backpressure: no reads from a client that does not read
       if (socket.timeout !== keepAliveMs) socket.setTimeout(keepAliveMs);
     }
   }

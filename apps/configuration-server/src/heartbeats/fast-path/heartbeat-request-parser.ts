@@ -3,7 +3,7 @@ import { canonicalHostId, compileValidator, HeartbeatRequest } from '@app/api-co
 import type { ForwardingHeaders } from '../../edge/client-address.js';
 import { parseSecureJson } from '../../problems/json-body.js';
 
-/** An ordinary heartbeat: one whole request without unusual headers. */
+/** An ordinary heartbeat: one complete request without unusual headers. */
 export interface ParsedHeartbeatRequest {
   readonly hostId: string;
   readonly authorization: string;
@@ -35,8 +35,8 @@ const IGNORED_HEADERS: ReadonlySet<string> = new Set([
 const isHeartbeat = compileValidator(HeartbeatRequest);
 
 /**
- * The one heartbeat that these bytes are, whole and with nothing after it; null otherwise. It accepts far less than HTTP allows, and
- * what it accepts means the same to Node.
+ * Parses bytes that are exactly one complete heartbeat; null otherwise. The parser accepts far less than HTTP allows, and Node reads
+ * accepted bytes the same way.
  */
 export function parseHeartbeatRequest(bytes: Buffer): ParsedHeartbeatRequest | null {
   const headEnd = bytes.indexOf(HEAD_TERMINATOR);
@@ -82,7 +82,7 @@ const HANDLED_HEADERS: ReadonlyMap<string, keyof ParsedHeaders> = new Map([
   ['x-forwarded-for', 'xForwardedFor'],
 ]);
 
-/** Null when a header is neither handled nor ignored, or is repeated. */
+/** Null if a header is repeated, or neither handled nor ignored. */
 function parseHeaders(lines: string): ParsedHeaders | null {
   const headers: { -readonly [Name in keyof ParsedHeaders]: ParsedHeaders[Name] } = {};
   for (const line of lines.split('\r\n')) {

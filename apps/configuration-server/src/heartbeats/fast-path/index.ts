@@ -4,10 +4,10 @@ import { FastPathConnection, type FastPathOptions } from './fast-path-connection
 import { DeferredResponses } from './deferred-responses.js';
 
 /**
- * Serves heartbeats on the connection itself: Node's HTTP server costs more than all that is done with them. Every connection begins
- * here. With the first bytes that are not exactly one ordinary heartbeat, or with the first rejected heartbeat, it goes to
- * `handOffToNode` for good, together with everything that has no response yet. So only one response is written here, and the
- * controller names every error. Returns what serves a new connection.
+ * Serves heartbeats on the socket itself, because Node's HTTP server costs more than all other work of a heartbeat. Every connection
+ * starts on the fast path. With the first bytes that are not exactly one ordinary heartbeat, or with the first rejected heartbeat, the
+ * connection moves to `handOffToNode` for good, together with all unanswered bytes. So the fast path writes only one kind of response,
+ * and the controller writes every error. Returns a function that serves a new connection.
  */
 export function attachHeartbeatFastPath(
   fastify: FastifyInstance,
