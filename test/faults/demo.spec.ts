@@ -96,9 +96,7 @@ it('without a configuration server at the URL the simulator names the remedy', a
   await expect(run).rejects.toMatchObject({
     code: 2,
     stdout: '',
-    stderr: expect.stringContaining(
-      `no configuration server answers at ${url}: start it (npm start), or name it with --url`,
-    ),
+    stderr: expect.stringContaining(`no configuration server responds at ${url}: start it (npm start), or set --url`),
   });
   await new Promise((closed) => closingServer.close(closed));
 });

@@ -1,18 +1,18 @@
-/** What a simulated process server does at a moment of the run. */
+/** An action of a simulated process server. */
 export type Action = 'stop_heartbeats' | 'resume_heartbeats' | 'register_again' | 'unregister';
 
-/** `at` is a share of the run: 0 its beginning, 1 its end. */
+/** `at` is a share of the run: 0 is its start, 1 its end. */
 export interface ScriptStep {
   readonly at: number;
   readonly action: Action;
 }
 
 export interface Behaviour {
-  /** For the summary. */
+  /** Text of the summary. */
   readonly meaning: string;
-  /** How far its clock is off, in milliseconds; `fraction` is its own chance from 0 up to 1. */
+  /** Clock skew in milliseconds; `fraction` is the server's random number in [0, 1). */
   readonly clockSkewMs?: (fraction: number) => number;
-  /** So many machines send under one host id; 1 unless told. */
+  /** Number of machines that send under one host id; default 1. */
   readonly senders?: number;
   readonly script: (fraction: number) => readonly ScriptStep[];
 }
@@ -21,11 +21,11 @@ const MAX_SKEW_MS = 10 * 60_000;
 
 const never = (): readonly ScriptStep[] => [];
 
-/** Everything that a fleet is known to do. Those with a fixed moment do it all in the same second. */
+/** The simulated behaviours. Servers with a fixed `at` act in the same second. */
 export const BEHAVIOURS = {
-  steady: { meaning: 'beats as it is told', script: never },
+  steady: { meaning: 'sends heartbeats at the assigned interval', script: never },
   flapping: {
-    meaning: 'falls silent and comes back, twice',
+    meaning: 'stops and resumes its heartbeats, twice',
     script: (fraction) => [
       { at: 0.05 + 0.2 * fraction, action: 'stop_heartbeats' },
       { at: 0.3 + 0.15 * fraction, action: 'resume_heartbeats' },
@@ -34,24 +34,24 @@ export const BEHAVIOURS = {
     ],
   },
   'site-outage': {
-    meaning: 'its whole site falls silent for a third of the run',
+    meaning: 'its whole site stops its heartbeats for a third of the run',
     script: () => [
       { at: 1 / 3, action: 'stop_heartbeats' },
       { at: 2 / 3, action: 'resume_heartbeats' },
     ],
   },
-  clones: { meaning: 'two machines send under one host id', senders: 2, script: never },
+  clones: { meaning: 'two machines send heartbeats under one host id', senders: 2, script: never },
   'skewed-clock': {
-    meaning: 'its clock is up to ten minutes off',
+    meaning: 'its clock skew is up to ten minutes',
     clockSkewMs: (fraction) => (2 * fraction - 1) * MAX_SKEW_MS,
     script: never,
   },
   'reconnect-storm': {
-    meaning: 'all register again in one second',
+    meaning: 'all register again in the same second',
     script: () => [{ at: 1 / 2, action: 'register_again' }],
   },
   'mass-decommission': {
-    meaning: 'all unregister in one second',
+    meaning: 'all unregister in the same second',
     script: () => [{ at: 2 / 3, action: 'unregister' }],
   },
 } as const satisfies Record<string, Behaviour>;
@@ -59,7 +59,7 @@ export const BEHAVIOURS = {
 export type BehaviourName = keyof typeof BEHAVIOURS;
 export const BEHAVIOUR_NAMES = Object.keys(BEHAVIOURS) as BehaviourName[];
 
-/** Parts of the fleet that behave alike. */
+/** Parts of the fleet with the same behaviour. */
 export type Mix = Readonly<Partial<Record<BehaviourName, number>>>;
 
 export const DEFAULT_MIX: Mix = {
@@ -72,7 +72,7 @@ export const DEFAULT_MIX: Mix = {
   'mass-decommission': 5,
 };
 
-/** How each of `count` servers behaves: the parts of the mix, in its order, rounded so that they add up. */
+/** The behaviour of each of `count` servers: the parts of the mix in order, rounded so that they add up. */
 export function distribute(mix: Mix, count: number): BehaviourName[] {
   const parts = Object.entries(mix) as [BehaviourName, number][];
   const whole = parts.reduce((sum, [, part]) => sum + part, 0);

@@ -5,20 +5,20 @@ export type Call = 'registered' | 'heartbeats' | 'unregistered';
 
 interface Counts {
   readonly calls: Record<Call, number>;
-  /** Problem codes, and the errors of connections, with how often. */
+  /** Problem codes and connection errors with their counts. */
   readonly rejections: Map<string, number>;
 }
 
-/** The latest latencies that percentiles are taken from. */
+/** Number of latest latencies used for percentiles. */
 const MAX_LATENCY_SAMPLES = 100_000;
 
-/** What the simulated fleet has lived through, counted. */
+/** Counters of the simulated fleet. */
 export class CallStatistics {
   private readonly byBehaviour = new Map<BehaviourName, Counts>();
   private readonly latenciesMs: number[] = [];
   private measured = 0;
 
-  /** Does a call, and counts how it ended and how long it took. */
+  /** Makes a call, and records its result and duration. */
   async timed<Result>(name: BehaviourName, kind: Call, call: () => Promise<Result>): Promise<Result> {
     const counts = this.countsOf(name);
     const startedAt = performance.now();
@@ -48,13 +48,13 @@ export class CallStatistics {
     );
   }
 
-  /** The latency in milliseconds that this share of the calls stayed below. */
+  /** The latency in milliseconds below which this share of the calls stayed. */
   latencyMs(share: number): number {
     const sorted = Float64Array.from(this.latenciesMs).sort();
     return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   }
 
-  /** A row for each behaviour. */
+  /** One row for each behaviour. */
   summary(): string {
     const rows = [...this.byBehaviour].map(([name, { calls, rejections }]) => {
       const rejected = [...rejections].map(([code, count]) => `${code} ${count}`).join(', ') || '-';

@@ -10,12 +10,12 @@ import { factsOf, SimulatedServer } from './simulated-server.js';
 import { CallStatistics } from './call-statistics.js';
 
 const CONNECTIONS = 256;
-/** The fleet appears within this time, a tenth of a short run, so that the first second is no restart storm. */
+/** Period in which the fleet registers, a tenth of a short run, so that the run does not start with a reconnect storm. */
 const MAX_RAMP_UP_MS = 5_000;
 
 const print = (text: string): void => void process.stdout.write(text);
 
-/** The same seed makes the same fleet. */
+/** The same seed creates the same fleet. */
 function hostIdOf(seed: number, number: number): string {
   const digest = createHash('sha256').update(`${seed} ${number}`).digest('hex');
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-4${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
@@ -37,17 +37,17 @@ function passphraseIn(file: string): string {
   );
 }
 
-/** @throws OptionsError when no configuration server is there: a whole run against nobody would tell nothing. */
+/** @throws OptionsError if no configuration server responds: the run would have no result. */
 async function assertReachable(client: ConfigurationServerClient, url: string): Promise<void> {
   try {
     await client.ready();
   } catch (error) {
-    if (error instanceof ApiProblemError) return; // busy or without its database: that is worth a run
-    throw new OptionsError(`no configuration server answers at ${url}: start it (npm start), or name it with --url`);
+    if (error instanceof ApiProblemError) return; // overloaded or without its database: the run is still useful
+    throw new OptionsError(`no configuration server responds at ${url}: start it (npm start), or set --url`);
   }
 }
 
-/** @throws OptionsError when the files belong to another configuration server: the whole fleet would be refused. */
+/** @throws OptionsError if the files belong to another configuration server, which would reject the whole fleet. */
 async function assertCredentials(
   client: ConfigurationServerClient,
   passphrase: string,
@@ -59,7 +59,9 @@ async function assertCredentials(
     (error: unknown): void => {
       const codes: readonly string[] = [code, 'authentication_attempts_exceeded'];
       if (error instanceof ApiProblemError && codes.includes(error.problem.code))
-        throw new OptionsError(`${file} is not of the configuration server at ${url}: name its own with ${option}`);
+        throw new OptionsError(
+          `${file} does not belong to the configuration server at ${url}: set its file with ${option}`,
+        );
     };
   const hostId = hostIdOf(seed, 0);
   await client

@@ -7,9 +7,9 @@ export interface Options {
   readonly mix: Mix;
   readonly url: string;
   readonly passphraseFile: string;
-  /** For the live counts of the whole fleet; without such a file they are left out. */
+  /** For the live counts of the whole fleet; without the file, they are not shown. */
   readonly keyFile: string;
-  /** Null: as the configuration server tells. */
+  /** Null: as assigned by the configuration server. */
   readonly intervalSeconds: number | null;
   readonly seed: number;
 }
@@ -18,16 +18,16 @@ export class OptionsError extends Error {}
 
 export const USAGE = `npm run demo -- [options]      a fleet of simulated process servers against a running configuration server
 
-  --servers N            how many (500)
-  --seconds N            how long they live (60)
-  --mix NAME:PART,...    how they behave (${Object.entries(DEFAULT_MIX)
+  --servers N            number of process servers (500)
+  --seconds N            length of the run (60)
+  --mix NAME:PART,...    shares of the behaviours (${Object.entries(DEFAULT_MIX)
     .map(([name, part]) => `${name}:${part}`)
     .join(',')})
-  --interval SECONDS     beat so often, whatever the server tells
+  --interval SECONDS     heartbeat interval (as assigned by the server)
   --url URL              the configuration server (http://127.0.0.1:8080)
   --passphrase-file F    (.data/connection.passphrase)
   --key-file F           API key of a reader, for the counts (.data/admin.key)
-  --seed N               repeats the choices of an earlier run
+  --seed N               seed of an earlier run, to repeat it
 
 ${BEHAVIOUR_NAMES.map((name) => `  ${name.padEnd(20)} ${BEHAVIOURS[name].meaning}`).join('\n')}`;
 
@@ -43,7 +43,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const;
 
-/** @returns null when help is asked for. @throws OptionsError that says which option cannot be used. */
+/** @returns null for `--help`. @throws OptionsError that names the invalid option. */
 export function readOptions(args: readonly string[], chosenSeed: number): Options | null {
   const values = parsed(args);
   if (values.help) return null;
@@ -80,7 +80,7 @@ function mixOf(text: string): Mix {
   const mix: Partial<Record<BehaviourName, number>> = {};
   for (const part of text.split(',')) {
     const [name = '', share = '1'] = part.split(':');
-    if (!isBehaviour(name)) throw new OptionsError(`--mix: "${name}" is none of ${BEHAVIOUR_NAMES.join(', ')}`);
+    if (!isBehaviour(name)) throw new OptionsError(`--mix: "${name}" is not one of ${BEHAVIOUR_NAMES.join(', ')}`);
     mix[name] = positive('mix', share, 1_000_000);
   }
   return mix;

@@ -3,7 +3,7 @@ import type { CallStatistics } from './call-statistics.js';
 
 const PRINT_INTERVAL_MS = 1_000;
 
-/** Says every second how the fleet fares: one line that is written over and over on a terminal, line by line elsewhere. */
+/** Prints the state of the fleet every second: one line that is overwritten on a terminal, otherwise line by line. */
 export class Progress {
   private readonly startedAt = performance.now();
   private readonly timer = setInterval(() => void this.printStatus(), PRINT_INTERVAL_MS);
@@ -12,7 +12,7 @@ export class Progress {
 
   constructor(
     private readonly client: ConfigurationServerClient,
-    /** API key of a reader; null: the fleet's own counts are left out. */
+    /** API key of a reader; null: the counts of the whole fleet are not shown. */
     private readonly key: string | null,
     private readonly statistics: CallStatistics,
     private readonly print: (text: string) => void,
@@ -36,7 +36,7 @@ export class Progress {
     this.print(process.stdout.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
   }
 
-  /** The server may be busy or away: then its counts are left out of this line. */
+  /** The server may be overloaded or unavailable: its counts are then left out. */
   private async connections(): Promise<string> {
     if (this.key === null) return '';
     const fleet = await this.client.fleet(this.key).catch(() => null);

@@ -1,4 +1,4 @@
-/** The length of a run: whoever waits is woken when it is over. */
+/** The length of a run; its end wakes every waiter. */
 export class RunTimer {
   private readonly sleepers = new Set<() => void>();
   isOver = false;

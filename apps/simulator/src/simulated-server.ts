@@ -12,7 +12,7 @@ export interface ServerProfile {
   readonly name: BehaviourName;
   readonly number: number;
   readonly hostId: string;
-  /** Its own chance, from 0 up to 1. */
+  /** Random number of this server, in [0, 1). */
   readonly fraction: number;
 }
 
@@ -21,13 +21,13 @@ export interface SimulationContext {
   readonly passphrase: string;
   readonly statistics: CallStatistics;
   readonly runSeconds: number;
-  /** Null: as told. */
+  /** Null: as assigned. */
   readonly intervalSeconds: number | null;
   readonly random: () => number;
   readonly timer: RunTimer;
 }
 
-/** A registration as a process server keeps it on its disk; clones of a machine share it. */
+/** A registration as a process server stores it on disk; clones of a machine share it. */
 interface Registration {
   readonly generation: number;
   readonly credential: string;
@@ -39,7 +39,7 @@ const SITES = 12;
 const MAX_RETRY_PAUSE_MS = 5_000;
 const GIBIBYTE = 2 ** 30;
 
-/** What a process server registers with. */
+/** Facts of a registration. */
 export function factsOf({ name, number, hostId }: Pick<ServerProfile, 'name' | 'number' | 'hostId'>): RegisterRequest {
   const site = name === 'site-outage' ? 'lost' : String(number % SITES).padStart(2, '0');
   return {
@@ -56,7 +56,7 @@ export function factsOf({ name, number, hostId }: Pick<ServerProfile, 'name' | '
   };
 }
 
-/** One process server that lives for the length of the run: registers, beats as it was told, and does what an agent does with each instruction. */
+/** One simulated process server: registers, sends heartbeats at the assigned interval, and follows each instruction as an agent does. */
 export class SimulatedServer {
   private readonly behaviour: Behaviour;
   private registration: Registration | null = null;
@@ -101,7 +101,7 @@ export class SimulatedServer {
     }
   }
 
-  /** The life of one sender; the first one registers, its clones copy what it has. */
+  /** The loop of one sender; the first sender registers, its clones use a copy of the registration. */
   private async send(sender: number): Promise<void> {
     const instanceId = `instance-${sender}`;
     if (sender === 0) await this.register();
@@ -111,7 +111,7 @@ export class SimulatedServer {
     }
   }
 
-  /** Until it is registered, or refused for good. */
+  /** Repeats until it is registered or finally rejected. */
   private async register(): Promise<void> {
     const { client, passphrase, statistics } = this.context;
     while (!this.context.timer.isOver && !this.isGone) {
@@ -139,7 +139,7 @@ export class SimulatedServer {
     };
   }
 
-  /** False when this sender is to be silent from now on. */
+  /** False if this sender must stop sending. */
   private async sendHeartbeat({ generation, credential }: Registration, instanceId: string): Promise<boolean> {
     const { client, statistics } = this.context;
     try {
@@ -158,7 +158,7 @@ export class SimulatedServer {
         this.registration = { ...this.registration, intervalSeconds: response.heartbeatIntervalSeconds };
       return true;
     } catch (error) {
-      if (this.registration?.credential !== credential) return true; // it registered again meanwhile
+      if (this.registration?.credential !== credential) return true; // another sender has registered again
       const instruction = error instanceof ApiProblemError ? error.problem.instruction : 'retry';
       if (instruction === 'reregister') await this.register();
       else if (!(await this.waitBeforeRetry(error))) return false;
@@ -185,7 +185,7 @@ export class SimulatedServer {
     this.isGone = true;
   }
 
-  /** Waits as long as it was told, or a while of its own choice when nobody answered; false when trying again is no use. */
+  /** Waits for the requested time, or a default time without a response; false if a retry cannot succeed. */
   private async waitBeforeRetry(error: unknown): Promise<boolean> {
     const { random } = this.context;
     if (error instanceof ApiProblemError && error.retryAfterSeconds === null) return false;
@@ -199,7 +199,7 @@ export class SimulatedServer {
     return new Date(Date.now() + (this.behaviour.clockSkewMs?.(this.profile.fraction) ?? 0)).toISOString();
   }
 
-  /** A working day: mostly calm, now and then above what is healthy. */
+  /** Load of a working day: mostly healthy, sometimes above a threshold. */
   private load(): LoadReport {
     const { random } = this.context;
     return {
