@@ -9,12 +9,12 @@ import { lockDirectory, assertNoProtectedMachines, writePrivateFile, type Direct
 import type { PrivateDatabaseAddress } from './private-database.js';
 import { SupervisedDatabase } from './supervised-database.js';
 
-/** A server that needs a database, and what it is started with. */
+/** A server that needs a database, and its start options. */
 export interface Launch {
-  /** Arguments of Node: the program and its own. */
+  /** Arguments of Node: the program and its arguments. */
   readonly command: readonly string[];
   readonly dataDirectory: string;
-  /** Fails when the server would not start. Called before a database is started. */
+  /** Fails if the server could not start. Called before a database is started. */
   readonly check: () => Promise<unknown>;
   readonly logger: Logger;
   readonly progress: (line: string) => void;
@@ -22,12 +22,12 @@ export interface Launch {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const LOCK_FILE = 'launcher.pid';
-/** A server ends when its launcher is gone; its event loop may be busy. */
+/** A server exits when its launcher is gone; its event loop may be busy. */
 const ORPHAN_ENDS_WITHIN_MS = 10_000;
 
 /**
- * Runs the server as a child process on a private database in its data directory. Returns the exit code of the server once the
- * database has stopped, too. @throws DirectoryInUse, and what `check` and `openPrivateDatabase` throw.
+ * Runs the server as a child process on a private database in its data directory. Returns the exit code of the server after the
+ * database has stopped. @throws DirectoryInUse, and any error of `check` and `openPrivateDatabase`.
  */
 export async function launch({ command, dataDirectory, check, logger, progress }: Launch): Promise<number> {
   let server: ChildProcess | undefined;
@@ -45,7 +45,7 @@ export async function launch({ command, dataDirectory, check, logger, progress }
     try {
       const env = { ...process.env, ...(await environmentFor(database.address, directory)) };
       if (isStopping) return 0;
-      // By the channel the server learns that this process is gone, however it ended.
+      // The channel closes when this process ends for any reason, and the server exits.
       server = spawn(process.execPath, command, { env, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
       return await exitCodeOf(server);
     } finally {
@@ -56,7 +56,7 @@ export async function launch({ command, dataDirectory, check, logger, progress }
   }
 }
 
-/** The settings by which a server reaches a private database. The password is in a file of the directory. */
+/** Settings with which a server connects to a private database. The password is in a file of the directory. */
 async function environmentFor(
   { user, password, database, socketPath }: PrivateDatabaseAddress,
   directory: string,
@@ -74,11 +74,11 @@ async function exitCodeOf(server: ChildProcess): Promise<number> {
   return code ?? 128 + constants.signals[signal ?? 'SIGKILL'];
 }
 
-/** One launcher, and no server, at a time. The server of a launcher that was killed is waited for. */
+/** Allows one launcher, and one server, at a time. Waits for the server of a launcher that was killed. */
 async function lockDataDirectory(directory: string): Promise<DirectoryLock> {
   const wasKilled = existsSync(join(directory, LOCK_FILE));
   const lock = await lockDirectory(directory, LOCK_FILE).catch(async (error: unknown) => {
-    await assertNoProtectedMachines(directory); // the server's own lock says where it is reached
+    await assertNoProtectedMachines(directory); // the lock of the server itself names its URL
     throw error;
   });
   try {

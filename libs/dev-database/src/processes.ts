@@ -5,37 +5,37 @@ import { runPs, errorCode, isValidPid, isProcessRunning, readProc } from '@app/p
 
 export interface ProcessInfo {
   readonly pid: number;
-  /** With a "\0" after each argument where the system tells them apart, else a space between two. */
+  /** Arguments end with "\0" if the system separates them, otherwise with a space. */
   readonly commandLine: string;
 }
 
-/** Every process of these users that was called with this argument and still runs, whatever any file says. */
+/** Every running process of these users with this argument, whatever any file states. */
 export function findProcessesByArgument(argument: string, users: readonly number[]): ProcessInfo[] {
   return listProcesses(users).filter(
     ({ pid, commandLine }) => hasArgument(commandLine, argument) && isProcessRunning(pid),
   );
 }
 
-/** The user whose file, folder or process (in /proc) this is. Undefined when it is not there. */
+/** The owner of a file, directory or process (in /proc). Undefined if it does not exist. */
 export function ownerOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.uid;
 }
 
-/** Asks the process to end, makes it end after `graceMs`, and returns when it is gone. */
+/** Terminates the process, kills it after `graceMs`, and returns when it is gone. */
 export async function terminateProcess(pid: number, graceMs: number): Promise<void> {
   signal(pid, 'SIGTERM');
   if (await isGoneWithin(pid, graceMs)) return;
   signal(pid, 'SIGKILL');
-  if (!(await isGoneWithin(pid, 10_000))) throw new Error(`Process ${pid} does not end, not even when killed.`);
+  if (!(await isGoneWithin(pid, 10_000))) throw new Error(`Process ${pid} does not end, even after SIGKILL.`);
 }
 
 export interface CommandResult {
   readonly ok: boolean;
-  /** What it wrote to both its outputs, or why it could not be run. */
+  /** Output of both streams, or the error of the start. */
   readonly output: string;
 }
 
-/** Runs a program with its output hidden. */
+/** Runs a program and captures its output. */
 export function runCommand(
   program: string,
   args: readonly string[],
@@ -47,7 +47,7 @@ export function runCommand(
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     }
-    child.stdin.on('error', () => undefined); // it ended without reading; its exit code tells
+    child.stdin.on('error', () => undefined); // it ended without reading; its exit code is checked
     child.stdin.end(input);
     child.once('error', (error) => resolve({ ok: false, output: error.message }));
     child.once('close', (code) => resolve({ ok: code === 0, output }));
@@ -58,9 +58,9 @@ export function tail(text: string, count = 15): string {
   return text.trimEnd().split('\n').slice(-count).join('\n');
 }
 
-/** Process 1 is never ours to end. */
+/** Process 1 is never terminated. */
 function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
-  if (!isValidPid(pid) || pid === 1) throw new Error(`${pid} is not a process to end.`);
+  if (!isValidPid(pid) || pid === 1) throw new Error(`${pid} must not be terminated.`);
   try {
     process.kill(pid, name);
   } catch (error) {
@@ -91,7 +91,7 @@ function listProcesses(users: readonly number[]): ProcessInfo[] {
   );
 }
 
-/** Empty for a kernel's own. The first thread that has ended says nothing any more, but those that have not do. */
+/** Empty for a kernel thread. A first thread that has ended has no command line, but the other threads have one. */
 function readCommandLine(pid: number): string {
   return (
     readProc(pid, 'cmdline') ||
@@ -112,6 +112,6 @@ function readdirIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // a system without /proc
+    return []; // systems without /proc
   }
 }

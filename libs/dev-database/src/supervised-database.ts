@@ -5,7 +5,7 @@ import { openPrivateDatabase, type PrivateDatabase, type PrivateDatabaseOptions 
 
 const CHECK_EVERY_MS = 500;
 
-/** A private database that is started again when it exits, until it is stopped. */
+/** A private database that is restarted when it exits, until it is stopped. */
 export class SupervisedDatabase {
   private readonly stopping = new AbortController();
   private readonly supervision: Promise<void>;
@@ -37,12 +37,12 @@ export class SupervisedDatabase {
     while (await pause(CHECK_EVERY_MS, true, { signal }).catch(() => false)) {
       const { pid } = this.database;
       if (isProcessRunning(pid)) continue;
-      this.logger.error({ pid }, 'the private database has ended by itself; starting it again');
+      this.logger.error({ pid }, 'the private database exited unexpectedly; restarting it');
       try {
         this.database = await openPrivateDatabase(this.options);
-        this.logger.info({ pid: this.database.pid }, 'the private database runs again');
+        this.logger.info({ pid: this.database.pid }, 'the private database is running again');
       } catch (error) {
-        this.logger.error({ err: error }, 'the private database did not start, and will be tried again');
+        this.logger.error({ err: error }, 'the private database did not start; its start will be retried');
       }
     }
   }
