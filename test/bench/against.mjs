@@ -1,4 +1,4 @@
-/** Two builds in turn, each with its own programs, fleet and database: what a change costs. */
+/** Compares two builds in alternating order, each with its own programs, fleet and database: the cost of a change. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,16 +7,16 @@ import { commitOf, databaseVersion, root } from './report.mjs';
 import { inTurn } from './windows.mjs';
 
 const CONNECTIONS = { heartbeats: 512, page: 1, registrations: 64 };
-const NEWCOMERS = 100_000;
+const NEW_HOSTS = 100_000;
 
 const moduleIn = (checkout, file) => import(pathToFileURL(join(checkout, 'test', 'bench', file)));
 
-export async function againstBuild({ generator, checkout, size, directory, say, pairs }) {
+export async function againstBuild({ generator, checkout, size, directory, log, pairs }) {
   const { SERVER_PROGRAM } = await moduleIn(checkout, 'built.mjs');
   if (!existsSync(SERVER_PROGRAM)) throw new Error(`${checkout} is not built: run "npm run build" there`);
   const stops = [];
   const start = async (name, folder) => {
-    say(`${name} build: making a fleet of ${size.toLocaleString('en')}`);
+    log(`${name} build: making a fleet of ${size.toLocaleString('en')}`);
     return startBuild({ generator, name, checkout: folder, size, directory: join(directory, name), stops });
   };
   try {
@@ -42,7 +42,7 @@ export async function againstBuild({ generator, checkout, size, directory, say, 
   }
 }
 
-/** Everything by the code of that checkout: its schema, its settings and its requests may be others. */
+/** Uses the code of the checkout for everything: its schema, settings and requests may differ. */
 async function startBuild({ generator, name, checkout, size, directory, stops }) {
   const { makeFleet, PASSPHRASE, ADMIN_KEY } = await moduleIn(checkout, 'fleet.mjs');
   const { heartbeats, gets, registrations } = await moduleIn(checkout, 'requests.mjs');
@@ -55,7 +55,7 @@ async function startBuild({ generator, name, checkout, size, directory, stops })
   const requests = {
     heartbeats: heartbeats(fleet.sample),
     page: gets('/v1/process-servers?limit=100', ADMIN_KEY),
-    registrations: registrations(fleet.hosts(size, NEWCOMERS), PASSPHRASE),
+    registrations: registrations(fleet.hosts(size, NEW_HOSTS), PASSPHRASE),
   };
   for (const [set, bytes] of Object.entries(requests)) await generator.give(`${set}, ${name} build`, bytes);
   return { name, port, commit: commitOf(checkout), database: await databaseVersion(fleet) };

@@ -1,4 +1,4 @@
-/** What we are compared with, each in a process of its own: `rival.mjs KIND PORT`. The database is told by the environment, as ours is. */
+/** Baselines for comparison, each in its own process: `baseline.mjs KIND PORT`. The environment names the database, as for the server. */
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import Fastify from 'fastify';
@@ -7,7 +7,7 @@ import { DataSource, EntitySchema } from 'typeorm';
 
 const [kind, port] = process.argv.slice(2);
 const ROUTE = '/v1/process-servers/:hostId/heartbeats';
-/** Beyond the runs of all the others: the load generator keeps its connections. */
+/** Longer than the windows of all other targets, because the load generator keeps its connections. */
 const KEEP_ALIVE_MS = 60_000;
 
 function addressFromEnvironment() {
@@ -21,7 +21,7 @@ function addressFromEnvironment() {
 }
 
 const BASELINES = {
-  /** Node's own HTTP server: reads JSON, sends it back. */
+  /** Node's HTTP server: parses JSON and sends it back. */
   'node:http echo': () =>
     createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       const chunks = [];
@@ -33,9 +33,9 @@ const BASELINES = {
       });
     }).listen(Number(port), '127.0.0.1'),
   'Fastify echo': () => fastify((request, reply) => reply.send(request.body)),
-  /** Answers in the next turn of the event loop, as whoever waits for a commit does. */
+  /** Responds in the next turn of the event loop, like a handler that waits for a commit. */
   'Fastify echo, deferred': () => fastify((request, reply) => void setImmediate(() => reply.send(request.body))),
-  /** The naive way: one UPDATE for each request, committed by itself. No credential, no judgement. */
+  /** The naive implementation: one UPDATE and one commit for each request, without authentication or validation. */
   'one UPDATE each': () => {
     const pool = createPool({ ...addressFromEnvironment(), connectionLimit: 10, timezone: 'Z' });
     return fastify(async (request) => {

@@ -1,4 +1,4 @@
-/** Every pair of filters in every order on the largest fleet: the first page, with the look for its way, by a reader that has read nothing before. */
+/** Every pair of filters in every order on the largest fleet: the first page including its access path probe, by a reader without cached state. */
 import { built } from './built.mjs';
 import { hostIdOf, SHARED_ADDRESS } from './fleet.mjs';
 import { spread } from './statistics.mjs';
@@ -36,7 +36,7 @@ const PAIRS = FILTERS.flatMap((one, index) =>
 );
 const TRIPLES = [{ health: 'Critical', connectionState: 'Connected', friendlyName: 'p' }];
 
-/** One row for each order: the median and the slowest of the pairs' medians, and the slowest pairs by name. */
+/** One row for each order: the median and the maximum of the pairs' medians, and the slowest pairs by name. */
 export async function filterPairs(address, repetitions = REPETITIONS) {
   const database = new Database(address, new SystemRandomness(), { connections: 1, lockWaitSeconds: 3 });
   const rows = [];
@@ -71,7 +71,7 @@ export async function filterPairs(address, repetitions = REPETITIONS) {
   return rows;
 }
 
-/** As the other sections show it. */
+/** The result in the format of the other sections. */
 export async function pairs({ fleet }) {
   const rows = (await filterPairs(fleet.address)).map(({ sort, pairs: all }) => ({
     what: `${all.length} combinations by ${sort}`,

@@ -1,4 +1,4 @@
-/** A registered fleet of any size in a private database of its own, made with whole statements instead of registrations. */
+/** A registered fleet of any size in its own private database, created with bulk statements instead of registrations. */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,21 +13,21 @@ const { HmacCredentials, newSharedKey, sha256, SystemRandomness, UuidIdentifiers
 export const PASSPHRASE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF';
 export const ADMIN_KEY = 'csk_benchmarks-only-benchmarks-only-benchmarks-';
 const VERSION = '1.0.0.0';
-/** Of a site whose process servers are all behind it. */
+/** The address of a site whose process servers share one. */
 export const SHARED_ADDRESS = '10.250.0.1';
-const BEHIND_ONE_ADDRESS = 200;
-/** Process servers with a credential that the load generator knows; of a larger fleet every so-and-so-many-th. Of a million, one on nearly every page of the leases. */
+const SERVERS_WITH_SHARED_ADDRESS = 200;
+/** Maximum of process servers whose credential the load generator knows, evenly spaced; of a million, one on nearly every page of the lease index. */
 const MAX_SAMPLE_SIZE = 33_333;
-const CREDENTIALS_A_STATEMENT = 5_000;
-/** Nobody looks whether there is what a row refers to; and so an empty table is filled in bulk, indexes and all. */
+const CREDENTIALS_PER_STATEMENT = 5_000;
+/** No foreign key checks: an empty table is then filled in bulk, with its indexes. */
 const WITHOUT_CHECKS = 'unique_checks = 0, foreign_key_checks = 0';
-/** L when the fleet is made. */
+/** The availability clock when the fleet is created. */
 const AVAILABLE_MS = 1_000_000_000;
 
-/** How long ago each was heard, in ms: in the order in which they will be heard again, as process servers with an interval are. */
-const AGO = (n, size) => `(30000 - ${n} * 30000 DIV ${size})`;
+/** Age of the last heartbeat in ms: servers are in the order of their next heartbeats, as with a fixed interval. */
+const ageMs = (n, size) => `(30000 - ${n} * 30000 DIV ${size})`;
 
-/** Host ids in no order, as UUIDs come. SQL and JavaScript make the same. */
+/** Host ids in random order, like UUIDs. SQL and JavaScript compute the same ids. */
 const HOST_ID = (n) =>
   `CONCAT_WS('-', SUBSTR(${n}, 1, 8), SUBSTR(${n}, 9, 4), SUBSTR(${n}, 13, 4), SUBSTR(${n}, 17, 4), SUBSTR(${n}, 21, 12))`;
 export function hostIdOf(number) {
@@ -37,7 +37,7 @@ export function hostIdOf(number) {
   );
 }
 
-/** @returns a fleet with the address of its database, the `sample` that can be spoken for, and `stop`. */
+/** @returns a fleet with the address of its database, the `sample` with known credentials, and `stop`. */
 export async function makeFleet(directory, size) {
   const privateDatabase = await openPrivateDatabase({
     directory: join(directory, 'database'),
@@ -63,7 +63,7 @@ export async function makeFleet(directory, size) {
   return {
     size,
     sample,
-    /** Of the sample, those whom `decommission` leaves alone. */
+    /** The part of the sample that `decommission` does not change. */
     staying: sample.filter(({ number }) => number % 10 === 0),
     address,
     connection,
@@ -71,10 +71,10 @@ export async function makeFleet(directory, size) {
       DATABASE_URL: `mysql://${address.user}@localhost/${address.database}?socket=${encodeURIComponent(address.socketPath)}`,
       DATABASE_PASSWORD_FILE: passwordFile,
     },
-    /** Hosts by number, registered or not, as `registrations` takes them. */
+    /** Hosts by number, registered or not, as arguments of `registrations`. */
     hosts: (from, count) =>
       Array.from({ length: count }, (_, index) => ({ number: from + index, hostId: hostIdOf(from + index) })),
-    /** Marks so many, of those whose number does not end in nought, as leaving since a minute; returns how many. */
+    /** Marks up to `entries` servers whose number does not end in 0 as Decommissioned a minute ago; returns their count. */
     async decommission(entries) {
       const now = 'UTC_TIMESTAMP(3) - INTERVAL 60 SECOND';
       const [chosen] = await connection.query(
@@ -94,15 +94,15 @@ export async function makeFleet(directory, size) {
       }
       return chosen.length;
     },
-    /** How many are left that are due. */
-    async stillLeaving() {
+    /** Number of entries that are due and not removed yet. */
+    async countDue() {
       const [[{ count }]] = await connection.query(
         'SELECT COUNT(*) AS count FROM process_server p WHERE p.decommissioned_at <= UTC_TIMESTAMP(3)',
       );
       return count;
     },
-    /** How many have registered more than once. */
-    async registeredAgain() {
+    /** Number of hosts that have registered more than once. */
+    async countReregistered() {
       const [[{ registered }]] = await connection.query(
         'SELECT COUNT(*) AS registered FROM process_server p WHERE p.generation > 1',
       );
@@ -127,8 +127,8 @@ async function addSecrets(connection) {
 }
 
 /**
- * A fleet as it is on a good day: of a thousand, one is decommissioned and ten are silent, twenty too old. Two hundred of
- * all are behind one address. Leases outlast the benchmark, but for those that it renews.
+ * A typical fleet: of a thousand servers, one is Decommissioned, ten are silent and twenty have an old version. Two hundred in total
+ * share one address. Leases last longer than the benchmark, except for those that it renews.
  */
 async function addEntries(address, connection, size) {
   await connection.query(
@@ -149,7 +149,7 @@ async function addEntries(address, connection, size) {
       'process_server',
       `INSERT INTO process_server (host_id, generation, friendly_name, name_key, ip_address, data_port, os_type, os_version, agent_version, version_key, machine_id,
          environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by)
-       SELECT ${HOST_ID('m')}, 1, CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), IF(n MOD ${Math.max(1, Math.floor(size / BEHIND_ONE_ADDRESS))} = 7, '${SHARED_ADDRESS}', CONCAT_WS('.', 10, n MOD 200, n DIV 200 MOD 200, n DIV 40000)), 9443, 'Windows', 'Server 2022',
+       SELECT ${HOST_ID('m')}, 1, CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), CONCAT('ps-', LPAD(n MOD 100, 2, '0'), '-', n), IF(n MOD ${Math.max(1, Math.floor(size / SERVERS_WITH_SHARED_ADDRESS))} = 7, '${SHARED_ADDRESS}', CONCAT_WS('.', 10, n MOD 200, n DIV 200 MOD 200, n DIV 40000)), 9443, 'Windows', 'Server 2022',
          IF(n MOD 1000 BETWEEN 100 AND 119, '0.1.0.0', '${VERSION}'), IF(n MOD 1000 BETWEEN 100 AND 119, '0000000100000000', '0001000000000000'), ${HOST_ID('m')},
          'VMware', 8, 17179869184, 644245094400, '${hostIdOf('passphrase')}', NOW(3) - INTERVAL 1 DAY, IF(n MOD 1000 = 999, NOW(3) + INTERVAL 1 HOUR, NULL), IF(n MOD 1000 = 999, 'process-server', NULL), IF(n MOD 1000 = 999, NOW(3) + INTERVAL 2 HOUR, NULL)
          FROM numbers ORDER BY m`,
@@ -157,8 +157,8 @@ async function addEntries(address, connection, size) {
     [
       'process_server_lease',
       `INSERT INTO process_server_lease (host_id, generation, credential_hash, retired, revoked, report_fingerprint, last_heartbeat_at, last_seen_available_ms, expires_available_ms, assigned_interval_seconds, source_address, skew_ms)
-       SELECT ${HOST_ID('m')}, 1, UNHEX(SHA2(m, 256)), n MOD 1000 = 999, 0, REPEAT('\\0', 16), IF(n MOD 1000 < 10, NOW(3) - INTERVAL 1 DAY, NOW(3) - INTERVAL ${AGO('n', size)} * 1000 MICROSECOND),
-         IF(n MOD 1000 < 10, 500000000 + n, ${AVAILABLE_MS} - ${AGO('n', size)}), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - ${AGO('n', size)})), 30, '127.0.0.1', 0
+       SELECT ${HOST_ID('m')}, 1, UNHEX(SHA2(m, 256)), n MOD 1000 = 999, 0, REPEAT('\\0', 16), IF(n MOD 1000 < 10, NOW(3) - INTERVAL 1 DAY, NOW(3) - INTERVAL ${ageMs('n', size)} * 1000 MICROSECOND),
+         IF(n MOD 1000 < 10, 500000000 + n, ${AVAILABLE_MS} - ${ageMs('n', size)}), IF(n MOD 1000 < 10, 500180000 + n, IF(n MOD 1000 = 999, 999998500, 1003600000 - ${ageMs('n', size)})), 30, '127.0.0.1', 0
          FROM numbers ORDER BY m`,
     ],
     [
@@ -179,7 +179,7 @@ async function addEntries(address, connection, size) {
   await connection.query('SET unique_checks = 1, foreign_key_checks = 1');
 }
 
-/** On a connection of its own, beside the other tables. */
+/** Uses its own connection, concurrently with the other tables. */
 async function fillTable(address, table, fill) {
   const connection = await createConnection({ ...address, timezone: 'Z' });
   await connection.query(`SET time_zone = '+00:00', ${WITHOUT_CHECKS}`);
@@ -188,23 +188,23 @@ async function fillTable(address, table, fill) {
   await connection.end();
 }
 
-/** What the simulated agents say of themselves, so that no heartbeat of theirs is news. */
-const claimsOf = (hostId) => ({ machineId: hostId, instanceId: 'bench', agentVersion: VERSION });
+/** Facts that the simulated agents repeat, so that their heartbeats are unchanged ones. */
+const reportedFactsOf = (hostId) => ({ machineId: hostId, instanceId: 'bench', agentVersion: VERSION });
 
 async function addCredentials(connection, credentials, size) {
   const step = Math.max(1, Math.floor(size / MAX_SAMPLE_SIZE));
   const identifiers = new UuidIdentifiers();
   const sample = [];
-  const isQuiet = (number) =>
+  const isExcluded = (number) =>
     number % 1000 < 10 || number % 1000 === 999 || (number % 1000 >= 100 && number % 1000 < 120);
   for (let number = 0; number < size && sample.length < MAX_SAMPLE_SIZE; number += step) {
-    if (isQuiet(number)) continue; // silent, decommissioned or too old: stays as it is
+    if (isExcluded(number)) continue; // silent, Decommissioned or old: not part of the sample
     const hostId = hostIdOf(number);
     sample.push({ number, hostId, ...credentials.issue(hostId, 1) });
   }
-  for (let from = 0; from < sample.length; from += CREDENTIALS_A_STATEMENT) {
-    const rows = sample.slice(from, from + CREDENTIALS_A_STATEMENT).map(({ hostId, credentialHash }) => {
-      const { machineId, instanceId, agentVersion } = claimsOf(hostId);
+  for (let from = 0; from < sample.length; from += CREDENTIALS_PER_STATEMENT) {
+    const rows = sample.slice(from, from + CREDENTIALS_PER_STATEMENT).map(({ hostId, credentialHash }) => {
+      const { machineId, instanceId, agentVersion } = reportedFactsOf(hostId);
       const fingerprint = identifiers.digest(
         [1, credentialHash, machineId, instanceId, agentVersion, '127.0.0.1', VERSION].join('\n'),
       );
@@ -225,6 +225,6 @@ async function addCredentials(connection, credentials, size) {
     hostId,
     credential,
     generation: 1,
-    ...claimsOf(hostId),
+    ...reportedFactsOf(hostId),
   }));
 }

@@ -1,14 +1,14 @@
 /**
- * A load generator in a process of its own: each connection sends one request, waits for its answer, sends the next. Bytes
- * in, bytes out: it knows just enough HTTP to find the status and the end of an answer, so that it costs far less than a server.
+ * A load generator in its own process: each connection sends one request, waits for its response, and sends the next one. It parses just
+ * enough HTTP to find the status and the end of a response, so it costs far less than a server.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
-/** Beyond the end of a run. */
-const LONGEST_ANSWER_MS = 15_000;
-const USED_AT_ONCE = 32;
+/** Timeout of the last responses after the end of a run. */
+const RESPONSE_TIMEOUT_MS = 15_000;
+const CONCURRENT_FIRST_REQUESTS = 32;
 
 /** Requests by the name of their set. */
 const sets = new Map();
@@ -28,71 +28,71 @@ process.on('message', (message) => {
   } else process.exit(0);
 });
 
-/** Connections by their ports and number: kept from run to run, as a fleet keeps its own. */
-const kept = new Map();
+/** Connections by port and count: kept between runs, like those of a fleet. */
+const clientsByName = new Map();
 
 /**
- * Runs until the time or, with `once`, the requests are over; several ports share the connections. `offset` says where in the
- * requests to begin. All connections have been used before, as those of a fleet have. The clock runs in the midst of the load, from when
- * the lead-in is over and each connection has had an answer: what is answered while it runs counts, as does how long that took. With `once` it
- * runs from when all are connected to the last answer.
+ * Sends requests until the time is over or, with `once`, until all are sent; several ports share the connections. `offset` is the first
+ * request. Every connection is used before the measurement, like those of a fleet. The clock starts under load, once the lead-in is over
+ * and each connection has had a response; responses within its time count, with their latencies. With `once`, the time is measured from
+ * the last connect to the last response.
  */
 async function run({ set, port, connections, seconds, leadInSeconds = 0, offset = 0, once: onlyOnce = false }) {
   const requests = sets.get(set);
   const statuses = new Map();
   const latenciesUs = [];
   let next = offset;
-  const take = () => requests[next++ % requests.length];
-  const noted = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  const nextRequest = () => requests[next++ % requests.length];
+  const countStatus = (status) => statuses.set(status, (statuses.get(status) ?? 0) + 1);
   const name = `${connections} on ${port}`;
-  // One that is not answered at all ends the run as a failure, instead of never.
-  const late = setTimeout(
-    () => kept.get(name).forEach((client) => client.fail('a request was not answered in time')),
-    (leadInSeconds + seconds) * 1000 + LONGEST_ANSWER_MS,
+  // An unanswered request fails the run instead of blocking it for ever.
+  const timeout = setTimeout(
+    () => clientsByName.get(name).forEach((client) => client.fail('a request was not answered in time')),
+    (leadInSeconds + seconds) * 1000 + RESPONSE_TIMEOUT_MS,
   );
   try {
     const { clients, areNew } = await clientsOf(name, [port].flat(), connections);
-    if (areNew && !onlyOnce) await useEach(clients, take, noted);
-    const beganAt = performance.now();
-    let clock = onlyOnce ? clockFrom(beganAt, seconds) : null;
-    let withoutAnswer = clients.length;
-    const work = (client) =>
-      new Promise((finished, failed) => {
+    if (areNew && !onlyOnce) await primeConnections(clients, nextRequest, countStatus);
+    const startedAt = performance.now();
+    let clock = onlyOnce ? clockFrom(startedAt, seconds) : null;
+    let unanswered = clients.length;
+    const sendRequests = (client) =>
+      new Promise((done, failed) => {
         let isFirst = true;
         const sendNext = () => {
-          if ((clock && performance.now() >= clock.endsAt) || (onlyOnce && next >= requests.length)) finished();
-          else client.send(take());
+          if ((clock && performance.now() >= clock.endsAt) || (onlyOnce && next >= requests.length)) done();
+          else client.send(nextRequest());
         };
         client.failed = failed;
-        client.answered = (status, tookMs) => {
-          noted(status);
+        client.onResponse = (status, tookMs) => {
+          countStatus(status);
           const now = performance.now();
           if (onlyOnce || (clock && now >= clock.startsAt && now <= clock.endsAt))
             latenciesUs.push(Math.round(tookMs * 1000));
-          if (isFirst) withoutAnswer -= 1;
+          if (isFirst) unanswered -= 1;
           isFirst = false;
-          if (withoutAnswer === 0) clock ??= clockFrom(Math.max(now, beganAt + leadInSeconds * 1000), seconds);
+          if (unanswered === 0) clock ??= clockFrom(Math.max(now, startedAt + leadInSeconds * 1000), seconds);
           sendNext();
         };
         sendNext();
       });
-    await Promise.all(clients.map(work));
-    return figures({
+    await Promise.all(clients.map(sendRequests));
+    return summarize({
       latenciesUs,
       statuses,
       next,
       busy: clock.busy(),
-      seconds: onlyOnce ? (performance.now() - beganAt) / 1000 : seconds,
+      seconds: onlyOnce ? (performance.now() - startedAt) / 1000 : seconds,
     });
   } catch (error) {
-    closeConnections(name); // the other connections would go on with this run
+    closeConnections(name); // the other connections would continue this run
     throw error;
   } finally {
-    clearTimeout(late);
+    clearTimeout(timeout);
   }
 }
 
-/** When what is answered counts, and how busy this process was from now on until then. */
+/** The period in which responses count, and how busy this process is in it. */
 function clockFrom(startsAt, seconds) {
   const idle = performance.eventLoopUtilization();
   let busy = null;
@@ -111,11 +111,11 @@ function clockFrom(startsAt, seconds) {
   };
 }
 
-function figures({ latenciesUs, statuses, next, busy, seconds }) {
+function summarize({ latenciesUs, statuses, next, busy, seconds }) {
   const sorted = Uint32Array.from(latenciesUs).sort();
   const at = (share) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) / 1000;
   return {
-    answers: sorted.length,
+    responses: sorted.length,
     perSecond: sorted.length / seconds,
     statuses: Object.fromEntries(statuses),
     p50Ms: at(0.5),
@@ -126,57 +126,57 @@ function figures({ latenciesUs, statuses, next, busy, seconds }) {
   };
 }
 
-/** Those of the runs before, unless a server has closed some. */
+/** The connections of the previous runs, or new ones if a server has closed any. */
 async function clientsOf(name, ports, connections) {
-  const before = kept.get(name) ?? [];
-  const fault = before.find((client) => client.fault)?.fault;
-  if (fault) throw fault;
+  const before = clientsByName.get(name) ?? [];
+  const error = before.find((client) => client.error)?.error;
+  if (error) throw error;
   if (before.length > 0 && before.every(({ isOpen }) => isOpen)) return { clients: before, areNew: false };
   closeConnections(name);
   const clients = Array.from({ length: connections }, (_, number) => new Client(ports[number % ports.length]));
-  kept.set(name, clients);
+  clientsByName.set(name, clients);
   await Promise.all(clients.map(({ connected }) => connected));
   return { clients, areNew: true };
 }
 
 function closeConnections(name) {
-  for (const client of kept.get(name) ?? []) client.end();
-  kept.delete(name);
+  for (const client of clientsByName.get(name) ?? []) client.end();
+  clientsByName.delete(name);
 }
 
-/** A few at a time: Node takes one new connection in each turn, and in turns full of work the last would wait for seconds. */
-async function useEach(clients, take, noted) {
+/** A few at a time: Node accepts one connection in each turn of the event loop, so under load the last one would wait for seconds. */
+async function primeConnections(clients, nextRequest, countStatus) {
   const unused = [...clients];
   const use = async () => {
     for (let client = unused.pop(); client; client = unused.pop()) {
-      noted(
-        await new Promise((answered, failed) => {
-          Object.assign(client, { answered, failed });
-          client.send(take());
+      countStatus(
+        await new Promise((onResponse, failed) => {
+          Object.assign(client, { onResponse, failed });
+          client.send(nextRequest());
         }),
       );
     }
   };
-  await Promise.all(Array.from({ length: USED_AT_ONCE }, use));
+  await Promise.all(Array.from({ length: CONCURRENT_FIRST_REQUESTS }, use));
 }
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY_BUFFER = Buffer.alloc(0);
 
-/** All connections read into it, one after the other: what is not yet a whole answer is copied. */
+/** Read buffer of all connections, used one after the other: incomplete responses are copied. */
 const shared = Buffer.alloc(64 * 1024);
 
-/** One connection: a request, its answer, the next. */
+/** One connection: sends a request, receives its response, sends the next. */
 class Client {
-  answered = null;
+  onResponse = null;
   failed = null;
   isOpen = true;
-  /** What went wrong while nothing was asked. */
-  fault = null;
-  #waits = false;
+  /** An error while no request was pending. */
+  error = null;
+  #isWaiting = false;
   #pending = null;
-  /** Of the answer before. One that begins as that did, up to its content-length, is as long, and its head is not read again. */
+  /** The previous response. A response with the same beginning, up to its content-length, has the same length, and its head is not parsed. */
   #length = 0;
-  #beginning = NOTHING;
+  #prefix = EMPTY_BUFFER;
   #sentAt = 0;
   #socket;
 
@@ -192,13 +192,13 @@ class Client {
       .on('error', () => undefined)
       .once('close', () => {
         this.isOpen = false;
-        if (this.#waits) this.failed(new Error('a connection was closed before its answer'));
+        if (this.#isWaiting) this.failed(new Error('a connection was closed before its response'));
       });
   }
 
   send(request) {
     if (!this.isOpen) return this.failed(new Error('a connection was closed before its request'));
-    this.#waits = true;
+    this.#isWaiting = true;
     this.#sentAt = performance.now();
     this.#socket.write(request);
   }
@@ -208,44 +208,44 @@ class Client {
   }
 
   fail(message) {
-    if (this.#waits) this.failed(new Error(message));
-    else this.fault = new Error(message);
+    if (this.#isWaiting) this.failed(new Error(message));
+    else this.error = new Error(message);
     this.#socket.destroy();
   }
 
   #read(bytes) {
-    if (!this.#waits) return (this.fail('an answer to no request'), true);
-    const answer = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
-    if (answer.length !== this.#length || this.#beginning.compare(answer, 0, this.#beginning.length) !== 0) {
-      const total = lengthOf(answer);
-      if (total === null || answer.length < total) {
-        this.#pending = Buffer.from(answer);
+    if (!this.#isWaiting) return (this.fail('a response without a request'), true);
+    const response = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+    if (response.length !== this.#length || this.#prefix.compare(response, 0, this.#prefix.length) !== 0) {
+      const total = lengthOf(response);
+      if (total === null || response.length < total) {
+        this.#pending = Buffer.from(response);
         return true;
       }
-      if (answer.length > total) return (this.fail('more than one answer to a request'), true);
+      if (response.length > total) return (this.fail('more than one response to a request'), true);
       this.#length = total;
-      this.#beginning = Buffer.from(answer.subarray(0, beginningOf(answer)));
+      this.#prefix = Buffer.from(response.subarray(0, prefixLengthOf(response)));
     }
     this.#pending = null;
-    this.#waits = false;
-    this.answered(answer.latin1Slice(9, 12), performance.now() - this.#sentAt);
+    this.#isWaiting = false;
+    this.onResponse(response.latin1Slice(9, 12), performance.now() - this.#sentAt);
     return true;
   }
 }
 
-/** How far into an answer its head tells its length. */
-function beginningOf(answer) {
-  const at = answer.indexOf('ontent-length:');
-  return at < 0 ? answer.length : answer.indexOf('\r\n', at);
+/** The offset of the end of the content-length header. */
+function prefixLengthOf(response) {
+  const at = response.indexOf('ontent-length:');
+  return at < 0 ? response.length : response.indexOf('\r\n', at);
 }
 
-/** The length of the whole answer, or null while its head is not whole. */
-function lengthOf(answer) {
-  const headEnd = answer.indexOf('\r\n\r\n');
+/** The length of the complete response; null if its head is incomplete. */
+function lengthOf(response) {
+  const headEnd = response.indexOf('\r\n\r\n');
   if (headEnd < 0) return null;
-  const head = answer.latin1Slice(0, headEnd).toLowerCase();
+  const head = response.latin1Slice(0, headEnd).toLowerCase();
   if (head.includes('transfer-encoding: chunked'))
-    return answer.latin1Slice(answer.length - 5) === '0\r\n\r\n' ? answer.length : null;
+    return response.latin1Slice(response.length - 5) === '0\r\n\r\n' ? response.length : null;
   const from = head.indexOf('content-length:');
   if (from < 0) return headEnd + 4;
   return headEnd + 4 + parseInt(head.slice(from + 15, from + 27), 10);

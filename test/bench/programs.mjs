@@ -1,4 +1,4 @@
-/** Programs that the benchmark starts, and ends by their process id. */
+/** Starts the programs of the benchmark, and stops them by process id. */
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'undici';
 import { SERVER_PROGRAM } from './built.mjs';
 
-/** As `npm start` has it: a young generation in which a heartbeat that waits for its commit does not grow old. Ours and the rivals alike. */
+/** As `npm start`: a young generation in which a heartbeat that waits for its commit is not promoted. For the server and all baselines. */
 const NODE_FLAGS = ['--max-semi-space-size=32'];
 
-/** Of each window, before its clock: the processor's caches are another program's, and all connections begin at once. */
+/** Before the clock of each window: CPU caches belong to another program, and all connections start at once. */
 const LEAD_IN_SECONDS = 0.1;
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -24,7 +24,7 @@ export async function freePort() {
   return port;
 }
 
-/** Resolves when it has printed `ready`. */
+/** Resolves once the program has printed `ready`. */
 async function startProgram(program, args, environment, ready) {
   const child = spawn(program, args, {
     env: { PATH: process.env.PATH, ...environment },
@@ -44,7 +44,7 @@ async function startProgram(program, args, environment, ready) {
   return child;
 }
 
-/** One whose memory can be looked at runs with an inspector: no rival does. */
+/** With `isInspectable`, the server runs with an inspector for `memoryMiB`; no section compares such a server with a baseline. */
 export async function startServer(fleet, dataDirectory, settings = {}, isInspectable = false) {
   const [port, inspectorPort] = [await freePort(), await freePort()];
   const environment = {
@@ -76,7 +76,7 @@ export async function startBaseline(kind, fleet) {
   return { port, pid: child.pid, stop: () => stop(child) };
 }
 
-/** One node of etcd on loopback; null where it is not installed. */
+/** One node of etcd on loopback; null if it is not installed. */
 export async function startEtcd(directory) {
   const [port, peerPort] = [await freePort(), await freePort()];
   const client = `http://127.0.0.1:${port}`;
@@ -109,23 +109,23 @@ export async function startEtcd(directory) {
   }
 }
 
-/** The load generator: a process of its own. */
+/** Starts the load generator in its own process. */
 export function startGenerator() {
   const child = fork(here('load.mjs'), { serialization: 'advanced' });
-  const ask = (message) =>
+  const call = (message) =>
     new Promise((resolve, reject) => {
-      child.once('message', (answer) =>
-        answer.kind === 'failed' ? reject(new Error(answer.message)) : resolve(answer),
+      child.once('message', (response) =>
+        response.kind === 'failed' ? reject(new Error(response.message)) : resolve(response),
       );
       child.send(message);
     });
-  const run = async (order, expected = ['200']) => ({ ...(await ask({ kind: 'run', ...order })), expected });
+  const run = async (order, expected = ['200']) => ({ ...(await call({ kind: 'run', ...order })), expected });
   return {
-    give: (set, requests) => ask({ kind: 'requests', set, requests }),
+    give: (set, requests) => call({ kind: 'requests', set, requests }),
     stop: () => stop(child),
-    /** @throws Error if a response does not come. */
+    /** @throws Error if a response is missing. */
     run,
-    /** A function that measures a window in which the load of `order` goes on where the window before ended. */
+    /** A function that measures a window; each window continues with the requests after the previous one. */
     windowsOf(order, expected) {
       let offset = 0;
       return async (seconds) => {
@@ -144,29 +144,29 @@ async function stop(child) {
   await once(child, 'exit');
 }
 
-/** All but the load generator. */
+/** Stops all programs except the load generator. */
 export async function stopAll() {
   await Promise.all(running.map(stop));
 }
 
-/** What a server holds after a collection of garbage, and what it takes of the machine (Linux), in MiB: the latter has the heap's moods in it. */
+/** Used heap after a garbage collection, and resident memory (Linux), in MiB; resident memory depends on the heap's history. */
 export async function memoryMiB({ pid, inspectorPort }) {
   const [{ webSocketDebuggerUrl }] = await (await fetch(`http://127.0.0.1:${inspectorPort}/json`)).json();
   const socket = new WebSocket(webSocketDebuggerUrl);
   await once(socket, 'open');
-  let asked = 0;
-  const ask = async (method) => {
-    const id = (asked += 1);
+  let lastId = 0;
+  const call = async (method) => {
+    const id = (lastId += 1);
     socket.send(JSON.stringify({ id, method }));
     for (;;) {
       const [{ data }] = await once(socket, 'message');
-      const answer = JSON.parse(data);
-      if (answer.id === id) return answer.result;
+      const response = JSON.parse(data);
+      if (response.id === id) return response.result;
     }
   };
-  await ask('HeapProfiler.collectGarbage');
-  const { usedSize, backingStorageSize = 0 } = await ask('Runtime.getHeapUsage');
+  await call('HeapProfiler.collectGarbage');
+  const { usedSize, backingStorageSize = 0 } = await call('Runtime.getHeapUsage');
   socket.close();
   const [, kilobytes = 'NaN'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return { held: (usedSize + backingStorageSize) / 1024 / 1024, resident: Number(kilobytes) / 1024 };
+  return { heap: (usedSize + backingStorageSize) / 1024 / 1024, resident: Number(kilobytes) / 1024 };
 }

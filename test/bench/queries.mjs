@@ -1,4 +1,4 @@
-/** Pages and counts through HTTP, against the very queries sent straight to the database. */
+/** Pages and counts through HTTP, against the same queries sent directly to the database. */
 import { join } from 'node:path';
 import { built } from './built.mjs';
 import { ADMIN_KEY, hostIdOf, SHARED_ADDRESS } from './fleet.mjs';
@@ -15,10 +15,10 @@ const { SystemRandomness } = await built('libs/platform/src/index.js');
 /** A full run has 51 lists. */
 const MAX_PAIRS = 5;
 const QUICK_LISTS = 4;
-/** Before the first list of a fleet: the server is new. */
+/** Before the first list of a fleet, because the server is new. */
 const WARM_UP_SECONDS = 3;
 
-/** Filters on a stored column or on the lease's end, the orders, and what an operator asks first. */
+/** Filters on stored columns or on the end of the lease, all orders, and typical filters of an operator. */
 const LISTS = [
   ['no filter', {}],
   ['connectionState=Disconnected', { connectionState: 'Disconnected' }],
@@ -40,7 +40,7 @@ const LISTS = [
 const CLOCK = { now: () => new Date(), monotonicMs: () => performance.now() };
 const VERSION = { major: 1, minor: 0, build: 0, revision: 0 };
 
-/** The query that a page is read with, as our own reader sends it for the first time: without a limit. */
+/** Records the statement of a page as the reader first sends it: without a time limit. */
 class PageQuery extends Database {
   last = null;
 
@@ -73,7 +73,7 @@ export async function pages({ generator, fleets, directory, pairs, quick }) {
       await compare(name, ...(await pageAndQuery({ generator, fleet, server, database, filter, sort })));
     const counter = new FleetSummaryQuery(database, CLOCK, VERSION);
     await compare(
-      'counts', // what `GET /v1/fleet` counts once in five seconds, and a count that looks at every entry of one index
+      'counts', // the count of `GET /v1/fleet`, against a scan of one index
       (seconds) => callsInTurn(() => counter.count(), seconds),
       () => fleet.connection.query('SELECT COUNT(*) FROM process_server'),
       'alone: SELECT COUNT(*)',
@@ -84,7 +84,7 @@ export async function pages({ generator, fleets, directory, pairs, quick }) {
   return { rows, ratios: compared };
 }
 
-/** Windows of pages of 100 through the whole server, and a call of the statement that reads such a page. */
+/** A function that measures a window of pages of 100 through the server, and one that sends the statement of such a page. */
 async function pageAndQuery({ generator, fleet, server, database, filter, sort }) {
   const set = `list ${JSON.stringify(filter)} ${sort}`;
   const reader = new ProcessServerListQuery(database, CLOCK, VERSION, new PendingWrites());

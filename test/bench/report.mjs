@@ -1,4 +1,4 @@
-/** What a run leaves: tables on the terminal, and a JSON file with every figure and the machine that it belongs to. */
+/** The results of a run: tables on the terminal, and a JSON file with all values and the machine. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
@@ -13,11 +13,11 @@ const COLUMNS = {
   p50Ms: 'p50 ms',
   p99Ms: 'p99 ms',
   p999Ms: 'p99.9 ms',
-  oursMs: 'ours ms',
+  oursMs: 'server ms',
   rawMs: 'query alone ms',
 };
 
-/** The commit of a checkout, marked when files differ from it; null outside of Git. */
+/** The commit of a checkout, marked if files differ from it; null outside of Git. */
 export function commitOf(checkout) {
   try {
     const git = (...args) => execFileSync('git', ['-C', checkout, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim();
@@ -44,7 +44,7 @@ export const newResult = (options) => ({
   sections: {},
 });
 
-/** After each section: what ends a run early does not take the sections before it. @returns the path. */
+/** Called after each section, so that an aborted run keeps the earlier sections. @returns the path. */
 export function writeResult(result) {
   result.endedAt = new Date().toISOString();
   result.machine.loadAverageAfter = loadavg();
@@ -54,7 +54,7 @@ export function writeResult(result) {
   return path;
 }
 
-/** Rows without a figure, and what the section itself reports. The run ends with 1 if there are any. */
+/** Rows without a value, and failures that the section reports. Any failure makes the exit code 1. */
 export function failuresOf({ rows, failures = [] }) {
   const missing = rows.filter((row) => Object.keys(COLUMNS).some((column) => row[column]?.windows === 0));
   return [...missing.map(({ what }) => `${what}: no window counts`), ...failures];
@@ -72,9 +72,9 @@ export function show(name, { rows, ratios, memory }) {
   ]);
   console.log(`\n${table([head, ...body])}\n`);
   if (memory) {
-    const lines = Object.entries(memory).map(([what, { held, resident }]) => [
+    const lines = Object.entries(memory).map(([what, { heap, resident }]) => [
       `memory: ${what}`,
-      `${held.toFixed(1)} MiB held`,
+      `${heap.toFixed(1)} MiB heap used`,
       `${resident.toFixed(0)} MiB resident`,
     ]);
     console.log(`${table(lines)}\n`);

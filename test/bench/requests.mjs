@@ -1,4 +1,4 @@
-/** Whole HTTP requests as bytes, made before the clock runs. */
+/** Complete HTTP requests as bytes, created before the measurement. */
 const LOAD = {
   cpuPercent: 37.5,
   totalMemoryBytes: 17_179_869_184,
@@ -17,7 +17,7 @@ function request(method, path, authorization, body) {
   return Buffer.from(`${head.join('\r\n')}\r\n\r\n${text}`);
 }
 
-/** Every second one carries load. */
+/** Every second heartbeat has a load report. */
 export const heartbeats = (sample) =>
   sample.map(({ hostId, credential, generation, machineId, instanceId, agentVersion }, index) =>
     request('POST', `/v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, {
@@ -50,7 +50,7 @@ export const gets = (path, key) => [request('GET', path, `Bearer ${key}`)];
 
 const base64 = (text) => Buffer.from(text).toString('base64');
 
-/** A put of as much as one of our heartbeats stores, through etcd's JSON gateway. */
+/** A put with as much data as the server stores for a heartbeat, through etcd's JSON gateway. */
 export const etcdPuts = (sample) =>
   sample.map(({ hostId }, index) =>
     request('POST', '/v3/kv/put', null, {

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- [SECTION ...] [--quick]`: private databases, everything on loopback, figures as ratios within the run.
- * `--quick` is for a first look: a fleet of 10,000 and three pairs. `--against PATH` compares this build with that of another
- * checkout instead. BENCH_LARGEST=100000 leaves the largest fleet out.
+ * `npm run bench -- [SECTION ...] [--quick]`: private databases, all on loopback, results as ratios within the run.
+ * `--quick` is for a first look: a fleet of 10,000 and three pairs. `--against PATH` compares this build with the build of another
+ * checkout instead. BENCH_LARGEST=100000 omits the largest fleet.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ import { withSlowClients } from './slow-clients.mjs';
 
 const BY_DEFAULT = ['rivals', 'sizes', 'queries', 'clean-up', 'registrations'];
 const QUICK = ['rivals', 'queries', 'registrations'];
-/** In the order in which they run: the last ones change their fleet. */
+/** In the order of execution: the last ones change their fleet. */
 const SECTIONS = {
   rivals: async () => compareWithBaselines({ ...context, fleet: await fleetOf(MIDDLE) }),
   replicas: async () => replicas({ ...context, fleet: await fleetOf(MIDDLE) }),
@@ -42,9 +42,9 @@ const STORM = quick ? 5_000 : MIDDLE;
 
 const directory = mkdtempSync(join(tmpdir(), 'bench-'));
 const startedAt = performance.now();
-const say = (line) => console.log(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(3)} s] ${line}`);
+const log = (line) => console.log(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(3)} s] ${line}`);
 const fleets = new Map();
-const context = { generator: startGenerator(), directory, say, quick, pairs: quick ? 3 : 10 };
+const context = { generator: startGenerator(), directory, log, quick, pairs: quick ? 3 : 10 };
 const result = newResult({ ...options, sections: wanted });
 
 function readArguments() {
@@ -66,13 +66,13 @@ function readArguments() {
 
 function fleetOf(size) {
   if (!fleets.has(size)) {
-    say(`making a fleet of ${size.toLocaleString('en')}`);
+    log(`making a fleet of ${size.toLocaleString('en')}`);
     const folder = join(directory, `fleet-${size}`);
     mkdirSync(folder);
     const made = makeFleet(folder, size);
     made.then(
       async (fleet) => (result.machine.database ??= await databaseVersion(fleet)),
-      () => undefined, // the section that needs the fleet reports it
+      () => undefined, // the section that uses the fleet reports the error
     );
     fleets.set(size, made);
   }
@@ -83,7 +83,7 @@ const fleetsOf = (sizes) => Promise.all(sizes.map(fleetOf));
 
 try {
   for (const name of Object.keys(SECTIONS).filter((section) => wanted.includes(section))) {
-    say(name);
+    log(name);
     try {
       const section = await SECTIONS[name]();
       result.sections[name] = { ...section, failures: failuresOf(section) };
@@ -92,8 +92,8 @@ try {
       result.sections[name] = { failures: [error.message] };
       await stopAll();
     }
-    for (const failure of result.sections[name].failures) say(`${name}: ${failure}`);
-    say(`figures with their spread in ${writeResult(result)}`);
+    for (const failure of result.sections[name].failures) log(`${name}: ${failure}`);
+    log(`results in ${writeResult(result)}`);
   }
 } finally {
   await context.generator.stop();

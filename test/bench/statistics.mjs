@@ -1,6 +1,6 @@
 /** Statistics of several windows, and their table. A window without a value counts as null. */
 
-/** Linear interpolation between the two nearest values; null of none. */
+/** Linear interpolation between the two nearest values; null without values. */
 export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length === 0) return null;
@@ -17,7 +17,7 @@ export function spread(values) {
   return { median, lowerQuartile, upperQuartile, least, most, windows: counted.length, values };
 }
 
-/** Pair by pair: both windows of a pair were measured in the same phase of the machine. */
+/** Pair by pair: the windows of a pair were measured in the same phase of the machine. */
 export const ratios = (values, bases) =>
   spread(
     values.map((value, index) => (value === null || (bases[index] ?? null) === null ? null : value / bases[index])),
@@ -25,10 +25,10 @@ export const ratios = (values, bases) =>
 
 const column = ({ windows }, key) => windows.map((window) => window?.[key] ?? null);
 
-/** Of two targets that were measured in turn. */
+/** Ratio of two targets that were measured in alternation. */
 export const ratioOf = (target, base, key = 'perSecond') => ratios(column(target, key), column(base, key));
 
-/** A target in the report. `slow` has the reason of each window that was rejected. */
+/** The report row of a target. `slow` has the reason of each rejected window. */
 export const row = (target, note = '') => ({
   what: target.name,
   ...Object.fromEntries(['perSecond', 'p50Ms', 'p99Ms', 'p999Ms'].map((key) => [key, spread(column(target, key))])),
@@ -39,7 +39,7 @@ export const row = (target, note = '') => ({
 
 const shown = (value) => value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 
-/** The median and, of more than one value, the quartiles. */
+/** The median and, with more than one value, the quartiles. */
 export function formatSpread({ median, lowerQuartile, upperQuartile, windows }) {
   if (windows === 0) return 'no figure';
   return windows === 1 ? shown(median) : `${shown(median)} (${shown(lowerQuartile)}-${shown(upperQuartile)})`;

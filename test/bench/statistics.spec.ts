@@ -13,7 +13,7 @@ interface Spread {
   values: Values;
 }
 
-/** Plain JavaScript, as all of the benchmark: it runs before anything is compiled. */
+/** Plain JavaScript, like the whole benchmark: it runs before anything is compiled. */
 const figures = (await import(String(pathToFileURL(join(import.meta.dirname, 'statistics.mjs'))))) as {
   quantile(values: number[], share: number): number | null;
   spread(values: Values): Spread;

@@ -1,23 +1,23 @@
-/** Measurement windows: a second or more, repeated after a slow moment, compared in alternating order. */
+/** Measurement windows: a second or more, repeated after a slow phase, compared in alternating order. */
 
 export const WINDOW_SECONDS = 1;
-/** A rate or a median of fewer responses is not a measurement. */
+/** Fewer responses are not enough for a rate or a median. */
 export const MIN_RESPONSES = 10;
 export const MAX_ATTEMPTS = 3;
 const WARM_UP_SECONDS = 0.5;
 
-/** Why a window does not count; null if it does. Errors are the fastest responses, so a single one is a reason. */
-export function rejectionOf({ answers, statuses = {}, expected = ['200'], error }) {
+/** Why a window is rejected; null if it counts. Errors are the fastest responses, so a single one is a reason. */
+export function rejectionOf({ responses, statuses = {}, expected = ['200'], error }) {
   if (error) return error;
   const unexpected = Object.entries(statuses).filter(([status]) => !expected.includes(status));
   if (unexpected.length > 0) return unexpected.map(([status, count]) => `${count} with status ${status}`).join(', ');
-  return answers < MIN_RESPONSES ? `${answers} responses in a window` : null;
+  return responses < MIN_RESPONSES ? `${responses} responses in a window` : null;
 }
 
-/** A window that could not be measured has the `error` instead of figures. */
+/** A window that failed has an `error` instead of values. */
 export const attempt = (window) => window.catch(({ message }) => ({ error: message }));
 
-/** `take(seconds)` measures a window. A rejected one is repeated, twice as long; `window` is null if the last one is rejected too. */
+/** `take(seconds)` measures a window. A rejected window is repeated with twice the length; `window` is null if the last one is rejected too. */
 export async function measure(take, seconds = WINDOW_SECONDS) {
   const slow = [];
   while (slow.length < MAX_ATTEMPTS) {
@@ -30,8 +30,8 @@ export async function measure(take, seconds = WINDOW_SECONDS) {
 }
 
 /**
- * Adds a window for each pair to `windows` of each target, and the reasons of rejected ones to `slow`. The order alternates:
- * no target always follows the same one, whose writes may continue in the background.
+ * Adds a window for each pair to `windows` of each target, and the reasons of rejected ones to `slow`. The order alternates, so that no
+ * target always follows the same one, whose writes may continue in the background.
  */
 export async function inTurn(targets, pairs, seconds = WINDOW_SECONDS) {
   for (const target of targets) {
@@ -48,7 +48,7 @@ export async function inTurn(targets, pairs, seconds = WINDOW_SECONDS) {
   return targets;
 }
 
-/** A window of calls one after the other: at least `seconds`, and as many calls as a window needs. */
+/** A window of sequential calls: at least `seconds`, and at least the required number of calls. */
 export async function callsInTurn(call, seconds) {
   const tookMs = [];
   const startedAt = performance.now();
@@ -58,5 +58,5 @@ export async function callsInTurn(call, seconds) {
     tookMs.push(performance.now() - calledAt);
   }
   tookMs.sort((a, b) => a - b);
-  return { answers: tookMs.length, p50Ms: tookMs[Math.floor(tookMs.length / 2)] };
+  return { responses: tookMs.length, p50Ms: tookMs[Math.floor(tookMs.length / 2)] };
 }

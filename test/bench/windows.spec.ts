@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 
 interface Window {
-  answers?: number;
+  responses?: number;
   statuses?: Record<string, number>;
   expected?: string[];
   error?: string;
@@ -24,11 +24,11 @@ const { rejectionOf, measure, inTurn } = (await import(
   inTurn(targets: Target[], pairs: number): Promise<Target[]>;
 };
 
-const GOOD: Window = { answers: 10, statuses: { 200: 10 } };
-const FEW: Window = { answers: 2, statuses: { 200: 2 } };
-const FAILED: Window = { answers: 5_000, statuses: { 200: 4_999, 503: 1 } };
+const GOOD: Window = { responses: 10, statuses: { 200: 10 } };
+const FEW: Window = { responses: 2, statuses: { 200: 2 } };
+const FAILED: Window = { responses: 5_000, statuses: { 200: 4_999, 503: 1 } };
 
-/** Takes the windows one after the other and remembers their lengths; without a window, the connection is lost. */
+/** Returns the windows one after the other and records their lengths; after the last window, the connection is lost. */
 function taking(...windows: (Window | undefined)[]) {
   const seconds: number[] = [];
   const take = async (length: number) => {
@@ -43,15 +43,15 @@ function taking(...windows: (Window | undefined)[]) {
 describe('rejectionOf', () => {
   it.each<[Window, string | null]>([
     [GOOD, null],
-    [{ answers: 10 }, null],
-    [{ answers: 9, statuses: { 200: 9 } }, '9 responses in a window'],
+    [{ responses: 10 }, null],
+    [{ responses: 9, statuses: { 200: 9 } }, '9 responses in a window'],
     [FEW, '2 responses in a window'],
-    [{ answers: 0, statuses: {} }, '0 responses in a window'],
+    [{ responses: 0, statuses: {} }, '0 responses in a window'],
     [FAILED, '1 with status 503'],
-    [{ answers: 50, statuses: { 401: 20, 503: 30 } }, '20 with status 401, 30 with status 503'],
-    [{ answers: 50, statuses: { 201: 50 }, expected: ['201'] }, null],
-    [{ answers: 50, statuses: { 200: 1, 201: 49 }, expected: ['201'] }, '1 with status 200'],
-    [{ answers: 50, statuses: { 200: 20, 503: 30 }, expected: ['200', '503'] }, null],
+    [{ responses: 50, statuses: { 401: 20, 503: 30 } }, '20 with status 401, 30 with status 503'],
+    [{ responses: 50, statuses: { 201: 50 }, expected: ['201'] }, null],
+    [{ responses: 50, statuses: { 200: 1, 201: 49 }, expected: ['201'] }, '1 with status 200'],
+    [{ responses: 50, statuses: { 200: 20, 503: 30 }, expected: ['200', '503'] }, null],
     [{ error: 'connection lost' }, 'connection lost'],
   ])('of %j is %p', (window, expected) => {
     expect(rejectionOf(window)).toBe(expected);
@@ -88,14 +88,14 @@ describe('inTurn', () => {
     expect([a?.windows, b?.windows]).toEqual([Array(3).fill(GOOD), Array(3).fill(GOOD)]);
   });
 
-  it('goes on after a window that does not count, and keeps its place in the pairs', async () => {
+  it('continues after a rejected window and keeps its place in the pairs', async () => {
     const { take } = taking(GOOD, FEW, FEW, FEW, GOOD);
     const [target] = await inTurn([{ name: 'a', take }], 2);
     expect(target?.windows).toEqual([null, GOOD]);
     expect(target?.slow).toEqual(Array(3).fill('2 responses in a window'));
   });
 
-  it('goes on after a warm-up that threw', async () => {
+  it('continues after a warm-up that failed', async () => {
     const { take } = taking(undefined, GOOD);
     const [target] = await inTurn([{ name: 'a', take }], 1);
     expect(target?.windows).toEqual([GOOD]);
