@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { DEFAULT_MIX } from './behaviours.js';
 import { readOptions } from './options.js';
 
-describe('the options of the demo', () => {
-  it('are all optional', () => {
+describe('readOptions', () => {
+  it('has a default for every option', () => {
     expect(readOptions([], 7)).toEqual({
       servers: 500,
       seconds: 60,
@@ -16,7 +16,7 @@ describe('the options of the demo', () => {
     });
   });
 
-  it('are taken as given', () => {
+  it('returns the given options', () => {
     const given = [
       '--servers',
       '10000',
@@ -38,7 +38,7 @@ describe('the options of the demo', () => {
     });
   });
 
-  it('ask for help', () => {
+  it('returns null for --help', () => {
     expect(readOptions(['--help'], 7)).toBeNull();
   });
 
@@ -54,7 +54,7 @@ describe('the options of the demo', () => {
     [['--url', '8080'], '--url'],
     [['--serverz', '5'], '--serverz'],
     [['500'], '500'],
-  ])('%j is refused with its name', (args, named) => {
+  ])('rejects %j and names the option', (args, named) => {
     expect(() => readOptions(args, 7)).toThrow(named);
   });
 });
