@@ -62,7 +62,7 @@ const PLAN = {
   silentForSeconds: 0,
 };
 
-/** Every body of the contract, whole. */
+/** Every request body of the contract, with all members. */
 const BODIES: readonly (readonly [DtoClass, object])[] = [
   [HeartbeatRequest, HEARTBEAT],
   [RegisterRequest, REGISTRATION],
@@ -74,8 +74,8 @@ const BODIES: readonly (readonly [DtoClass, object])[] = [
   [RotatePassphraseRequest, { overlapSeconds: 0 }],
 ];
 
-/** What JSON can hold, at the edges; each is put in the place of every member. */
-const ODD_VALUES = [
+/** Edge cases of JSON values; each replaces every member. */
+const EDGE_CASES = [
   undefined,
   null,
   true,
@@ -103,7 +103,7 @@ const ODD_VALUES = [
   { name: 'a' },
 ];
 
-const passesClassValidator = (dtoClass: DtoClass, body: unknown): boolean =>
+const isAcceptedByClassValidator = (dtoClass: DtoClass, body: unknown): boolean =>
   typeof body === 'object' &&
   body !== null &&
   !Array.isArray(body) &&
@@ -113,7 +113,7 @@ const passesClassValidator = (dtoClass: DtoClass, body: unknown): boolean =>
     forbidUnknownValues: true,
   }).length === 0;
 
-/** With each member odd, left out, or of an odd member itself. */
+/** The body with each member replaced by an edge case, omitted, or varied itself. */
 function variants(whole: object): object[] {
   return [...Object.entries(whole), ['unknown', undefined] as const].flatMap(([name, member]) => {
     const { [name]: _left, ...without } = whole as Record<string, unknown>;
@@ -122,15 +122,15 @@ function variants(whole: object): object[] {
       : typeof member === 'object' && member !== null
         ? variants(member as object)
         : [];
-    return [without, ...[...ODD_VALUES, ...inner].map((value) => ({ ...whole, [name]: value }))];
+    return [without, ...[...EDGE_CASES, ...inner].map((value) => ({ ...whole, [name]: value }))];
   });
 }
 
-describe('a check compiled from a wire class', () => {
-  it.each(BODIES)('says of every body of a %p just what class-validator says', (dtoClass, whole) => {
+describe('compileValidator', () => {
+  it.each(BODIES)('agrees with class-validator on every body of a %p', (dtoClass, whole) => {
     const check = compileValidator(dtoClass);
-    const bodies = [...ODD_VALUES, ...variants(whole)];
-    expect(bodies.filter((body) => check(body) !== passesClassValidator(dtoClass, body))).toEqual([]);
+    const bodies = [...EDGE_CASES, ...variants(whole)];
+    expect(bodies.filter((body) => check(body) !== isAcceptedByClassValidator(dtoClass, body))).toEqual([]);
     expect(check(whole)).toBe(true);
     expect(bodies.filter((body) => !check(body)).length).toBeGreaterThan(40);
   });
@@ -140,11 +140,11 @@ describe('a check compiled from a wire class', () => {
     [{ ...HEARTBEAT, load: {} }],
     [{ ...HEARTBEAT, load: null, services: null }],
     [{ ...HEARTBEAT, services: [] }],
-  ])('lets pass what is well made: %j', (body) => {
+  ])('accepts a valid body: %j', (body) => {
     expect(compileValidator(HeartbeatRequest)(body)).toBe(true);
   });
 
-  it('knows every body that a route takes', () => {
+  it('covers every request body', () => {
     const bodies = Object.values(wire as unknown as Record<string, unknown>).filter(
       (one) => typeof one === 'function' && one.name.endsWith('Request'),
     );
@@ -170,7 +170,7 @@ describe('a check compiled from a wire class', () => {
     [EachText, /no compiled check/],
     [Conditional, /no compiled check/],
     [Trimmed, /cannot be transformed/],
-  ])('does not start with a decorator that it would read wrongly: %p', (dtoClass, message) => {
+  ])('rejects an unsupported decorator: %p', (dtoClass, message) => {
     expect(() => compileValidator(dtoClass)).toThrow(message);
   });
 });

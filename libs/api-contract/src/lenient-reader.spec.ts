@@ -6,8 +6,8 @@ const read = lenientReader(HeartbeatRequest);
 const readText = (text: string) => read(JSON.parse(text));
 const SERVICE = { name: 'cxps', state: 'running' };
 
-describe('a heartbeat with a member that cannot be used keeps the others', () => {
-  /** Added to a generation and a count of pairs: what is kept of it, what is named, and which members of the contract are unusable. */
+describe('a heartbeat with an unusable member', () => {
+  /** Members added to a generation and a pair count: the usable ones, the ignored ones with their messages, and the unusable ones of the contract. */
   it.each<[string, string, object, [string, string][], string[]]>([
     ['nothing else', '{}', {}, [], []],
     ['a null', '{"load":null,"services":null}', { load: null, services: null }, [], []],
@@ -40,16 +40,16 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
       [],
     ],
     [
-      'load of another kind',
+      'an unknown load member',
       '{"load":{"diskPercent":5,"cpuPercent":1}}',
       { load: { cpuPercent: 1 } },
       [['load.diskPercent', 'load.diskPercent is not known to this configuration server']],
       [],
     ],
-    ['load that is a list', '{"load":[]}', {}, [['load', 'load must be an object']], ['load']],
-    ['load that is text', '{"load":"high"}', {}, [['load', 'load must be an object']], ['load']],
+    ['load as a list', '{"load":[]}', {}, [['load', 'load must be an object']], ['load']],
+    ['load as a text', '{"load":"high"}', {}, [['load', 'load must be an object']], ['load']],
     [
-      'a service whose name ends in a blank',
+      'a service name with white space at its end',
       '{"services":[{"name":"cxps ","state":"running"}]}',
       {},
       [['services.0.name', 'name must not end with white space']],
@@ -62,22 +62,16 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
       [['services.1.state', 'services.1.state is missing']],
       ['services'],
     ],
+    ['a service as null', '{"services":[null]}', {}, [['services.0', 'services.0 must be an object']], ['services']],
     [
-      'a service that is null',
-      '{"services":[null]}',
-      {},
-      [['services.0', 'services.0 must be an object']],
-      ['services'],
-    ],
-    [
-      'a service that is a list',
+      'a service as a list',
       '{"services":[[[[[]]]]]}',
       {},
       [['services.0', 'services.0 must be an object']],
       ['services'],
     ],
     [
-      'services that are an object',
+      'services as an object',
       '{"services":{"constructor":{"prototype":1}}}',
       {},
       [['services', 'services must be an array']],
@@ -91,7 +85,7 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
       ['services'],
     ],
     [
-      'a service with more members',
+      'a service with an unknown member',
       '{"services":[{"name":"cxps","state":"running","pid":5}]}',
       { services: [SERVICE] },
       [['services.0.pid', 'services.0.pid is not known to this configuration server']],
@@ -105,17 +99,17 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
       ['protectedMachineCount'],
     ],
     [
-      'a certificate that never ends',
+      'a certificate beyond the supported years',
       '{"certificateExpiresAt":"9999-12-31T23:59:59Z"}',
       {},
-      [['certificateExpiresAt', 'certificateExpiresAt must be an RFC 3339 instant, e.g. 2026-11-23T09:00:00Z']],
+      [['certificateExpiresAt', 'certificateExpiresAt must be an RFC 3339 timestamp, e.g. 2026-11-23T09:00:00Z']],
       ['certificateExpiresAt'],
     ],
     [
       'a leap second',
       '{"sentAt":"2026-12-31T23:59:60Z"}',
       {},
-      [['sentAt', 'sentAt must be an RFC 3339 instant, e.g. 2026-11-23T09:00:00Z']],
+      [['sentAt', 'sentAt must be an RFC 3339 timestamp, e.g. 2026-11-23T09:00:00Z']],
       ['sentAt'],
     ],
     [
@@ -140,7 +134,7 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
       [],
     ],
     [
-      'a name that is cut',
+      'a truncated name',
       JSON.stringify({ ['n'.repeat(200)]: 1 }),
       {},
       [[`${'n'.repeat(64)}…`, `${'n'.repeat(64)}… is not known to this configuration server`]],
@@ -153,7 +147,7 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
       [['a\ufffdb\ufffd', 'a\ufffdb\ufffd is not known to this configuration server']],
       [],
     ],
-  ])('%s', (_what, text, usable, named, unusable) => {
+  ])('keeps the other members: %s', (_what, text, usable, named, unusable) => {
     const reading = readText(
       `{"generation":3,"replicationPairCount":7${text === '{}' ? '' : `,${text.slice(1, -1)}`}}`,
     );
@@ -166,7 +160,7 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
   });
 
   it.each(['__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'then', 'toJSON', 'toString'])(
-    'a member named %s reaches no object',
+    'does not copy a member named %s to an object',
     (name) => {
       const member = `{"isAdmin":true,"prototype":{"isAdmin":true}}`;
       const reading = readText(
@@ -179,7 +173,7 @@ describe('a heartbeat with a member that cannot be used keeps the others', () =>
     },
   );
 
-  it('names no more than 20, those of the contract first', () => {
+  it('names at most 20 ignored members, those of the contract first', () => {
     const unknown = Object.fromEntries(Array.from({ length: 5_000 }, (_, number) => [`f${number}`, 1]));
     const reading = read({ ...unknown, generation: 1, protectedMachineCount: -1 });
     expect(reading?.ignored).toHaveLength(MAX_IGNORED);
@@ -194,11 +188,11 @@ describe('a required member', () => {
     ['{"generation":0}', 'generation must not be less than 1'],
     ['{"generation":4294967296}', 'generation must not be greater than 4294967295'],
     ['{"generation":null}', 'generation must be an integer number'],
-  ])('of %s is a fault: %s', (text, message) => {
+  ])('of %s is an error: %s', (text, message) => {
     expect(readText(text)?.errors).toEqual([{ field: 'generation', message }]);
   });
 });
 
-it.each(['null', '1', '"x"', '[]', '[{"generation":1}]', 'true'])('%s is no JSON object', (text) => {
+it.each(['null', '1', '"x"', '[]', '[{"generation":1}]', 'true'])('returns null for %s', (text) => {
   expect(readText(text)).toBeNull();
 });

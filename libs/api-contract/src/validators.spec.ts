@@ -7,7 +7,7 @@ import {
   findMachineAddressError,
 } from './validators.js';
 
-describe('a label', () => {
+describe('a display text', () => {
   it.each([
     ['ps-berlin-1'],
     ['InMage Scout Application Service'],
@@ -19,7 +19,7 @@ describe('a label', () => {
     ['👩\u200d💻'],
     ['a\u00a0b'],
     ['\u{1f600}'.repeat(255)],
-  ])('may be "%s"', (text) => {
+  ])('accepts "%s"', (text) => {
     expect(findDisplayTextError(text, 255)).toBeNull();
   });
 
@@ -43,33 +43,33 @@ describe('a label', () => {
     ['a byte order mark', '\ufeffps', 'U+FEFF'],
     ['a noncharacter', 'ps\ufffe', 'U+FFFE'],
     ['a noncharacter of another plane', 'ps\u{10ffff}', 'U+10FFFF'],
-    ['an unassigned one', 'ps\u0378', 'U+0378'],
+    ['an unassigned character', 'ps\u0378', 'U+0378'],
     ['a lone high surrogate', 'ps\ud800', 'U+D800'],
     ['a lone low surrogate', '\udc00ps', 'U+DC00'],
-    ['one of private use', 'ps\ue000', 'U+E000'],
+    ['a private-use character', 'ps\ue000', 'U+E000'],
     ['a tag', 'ps\u{e0041}', 'U+E0041'],
     ['a variation selector for ideographs', 'ps\u{e0100}', 'U+E0100'],
-  ])('has no character that nobody sees: %s', (_what, text, named) => {
+  ])('rejects an invisible character: %s', (_what, text, named) => {
     expect(findDisplayTextError(text, 255)).toContain(`characters that can be seen; ${named} is none`);
   });
 
   it.each([' ps', '\u00a0ps', '\u3000ps', '\u2800', ' ', '\u200d', '\u200cps', '\ufe0f'])(
-    'does not begin with "%s": there is nothing to see',
+    'rejects invisible characters at the beginning: "%s"',
     (text) => {
       expect(findDisplayTextError(text, 255)).toBe('must not begin with white space');
     },
   );
 
-  it.each(['ps ', 'ps\u00a0', 'ps\u2003', 'ps\u2800'])('does not end like "%s"', (text) => {
+  it.each(['ps ', 'ps\u00a0', 'ps\u2003', 'ps\u2800'])('rejects white space at the end: "%s"', (text) => {
     expect(findDisplayTextError(text, 255)).toBe('must not end with white space');
   });
 
-  it.each(['', 'x'.repeat(256), '\u{1f600}'.repeat(256)])('has 1 to so many characters: not "%s"', (text) => {
+  it.each(['', 'x'.repeat(256), '\u{1f600}'.repeat(256)])('rejects a text of a wrong length: "%s"', (text) => {
     expect(findDisplayTextError(text, 255)).toBe('must be text of 1 to 255 characters');
   });
 });
 
-describe('what labels are searched by', () => {
+describe('a display text prefix', () => {
   it.each([
     ['ps ', null],
     ['ps', null],
@@ -91,7 +91,7 @@ describe('an address', () => {
     ['64:ff9b::192.0.2.1', '64:ff9b::c000:201'],
     ['::ffff:0:1.2.3.4', '::ffff:0:102:304'],
     ['1:2:3:4:5:6:1.2.3.4', '1:2:3:4:5:6:102:304'],
-  ])('%s is kept as %s', (text, canonical) => {
+  ])('canonicalises %s to %s', (text, canonical) => {
     expect(canonicalAddress(text)).toBe(canonical);
   });
 
@@ -112,12 +112,12 @@ describe('an address', () => {
     '[::1]',
     ':1.2.3.4',
     '1.2.3.4:1',
-  ])('"%s" is none', (text) => {
+  ])('rejects "%s"', (text) => {
     expect(canonicalAddress(text)).toBeNull();
   });
 });
 
-describe('the address of a machine', () => {
+describe('a machine address', () => {
   it.each([
     '192.0.2.1',
     '127.0.0.1',
@@ -127,7 +127,7 @@ describe('the address of a machine', () => {
     '2001:db8::1',
     '10.255.255.255',
     '::ffff:192.0.2.1',
-  ])('may be %s', (text) => {
+  ])('accepts %s', (text) => {
     expect(findMachineAddressError(text)).toBeNull();
   });
 
@@ -141,11 +141,11 @@ describe('the address of a machine', () => {
     ['ff02::1', 'multicast'],
     ['255.255.255.255', 'broadcast'],
     ['::ffff:255.255.255.255', 'broadcast'],
-  ])('is not %s, and the reason is that it is %s', (text, range) => {
+  ])('rejects %s as %s', (text, range) => {
     expect(findMachineAddressError(text)).toBe(`must be the address of one machine; this one is ${range}`);
   });
 
-  it('is an address', () => {
+  it('rejects a text that is not an address', () => {
     expect(findMachineAddressError('ps-1')).toBe('must be an IPv4 or IPv6 address');
   });
 });
@@ -167,7 +167,7 @@ it.each([
   ['1969-12-31', false],
   ['9998-12-31', true],
   ['9999-01-01', false],
-])('%s is a day that can be kept: %s', (day, isOne) => {
+])('accepts the day %s: %s', (day, isOne) => {
   expect(isTimestamp(`${day}T09:00:00Z`)).toBe(isOne);
 });
 
@@ -179,7 +179,7 @@ it.each([
   ['2026-12-31T23:59:60Z', false],
   ['2026-11-23 09:00:00Z', false],
   ['2026-11-23T09:00:00', false],
-])('%s is an instant: %s', (text, isOne) => {
+])('accepts the timestamp %s: %s', (text, isOne) => {
   expect(isTimestamp(text)).toBe(isOne);
   if (isOne) expect(new Date(text)).toEqual(new Date(text.toUpperCase()));
 });

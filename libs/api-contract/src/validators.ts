@@ -115,7 +115,7 @@ export const IsAddress = textValidator(
 export const IsMachineAddress = textValidator('isMachineAddress', findMachineAddressError);
 export const IsTimestamp = textValidator(
   'isTimestamp',
-  validateWith(isTimestamp, 'must be an RFC 3339 instant, e.g. 2026-11-23T09:00:00Z'),
+  validateWith(isTimestamp, 'must be an RFC 3339 timestamp, e.g. 2026-11-23T09:00:00Z'),
 );
 export const IsVersion = textValidator(
   'isVersion',

@@ -6,7 +6,7 @@ import { terminateProcess, findProcessesByArgument } from './processes.js';
 
 const ours = [process.geteuid?.() ?? 0];
 
-it('a process is found by its user and by an argument as a whole, until it has ended', async () => {
+it('finds a process by its user and by a whole argument, until it has ended', async () => {
   const argument = `--mark=${process.pid}.${Date.now()}`;
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', argument]);
   await once(child, 'spawn');
