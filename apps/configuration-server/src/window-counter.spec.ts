@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { WindowCounter } from './window-counter.js';
 
-it('counts each key until the window ends, which begins with the first count', () => {
+it('counts each key until the end of a window that starts with the first count', () => {
   let nowMs = 5_300;
   const counter = new WindowCounter(1_000, { monotonicMs: () => nowMs });
   expect([counter.add('a'), counter.add('a'), counter.add('b')]).toEqual([1, 2, 1]);

@@ -10,6 +10,6 @@ it.each([
   ['2001:db8:1:2::1', '2001:db8:1:2:3:4:5:6', true],
   ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
   ['fe80::1%eth0', 'fe80::2%eth0', true],
-])('%s and %s are of one neighbourhood: %s', (one, other, isOne) => {
+])('%s and %s share an address block: %s', (one, other, isOne) => {
   expect(addressBlockOf(one) === addressBlockOf(other)).toBe(isOne);
 });

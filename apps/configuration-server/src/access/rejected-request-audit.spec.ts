@@ -14,17 +14,17 @@ const aRequest = (over: object): AuthenticatedRequest =>
     ...over,
   }) as AuthenticatedRequest;
 
-function made(): {
+function setUp(): {
   audit: RejectedRequestAudit;
   kinds: EventKind[];
   advance: (ms: number) => void;
-  isAway: { now: boolean };
+  isDatabaseDown: { now: boolean };
 } {
-  const [kinds, isAway] = [[] as EventKind[], { now: false }];
+  const [kinds, isDatabaseDown] = [[] as EventKind[], { now: false }];
   let at = Date.parse('2026-01-01T00:00:00Z');
   const registry = {
     recordRejection: async ({ kind }: { kind: EventKind }): Promise<void> => {
-      if (isAway.now) throw new Error('away');
+      if (isDatabaseDown.now) throw new Error('database down');
       kinds.push(kind);
     },
   };
@@ -33,13 +33,13 @@ function made(): {
     audit: new RejectedRequestAudit(registry, { now: () => new Date(at) }, log),
     kinds,
     advance: (ms) => void (at += ms),
-    isAway,
+    isDatabaseDown,
   };
 }
 
-describe('events of refused callers', () => {
-  it('are at most 100 of unknown callers in an hour, whatever addresses they use; known ones are not counted among them', async () => {
-    const { audit, kinds, advance } = made();
+describe('events of rejected callers', () => {
+  it('are limited to 100 an hour for unknown callers with any addresses, not for known callers', async () => {
+    const { audit, kinds, advance } = setUp();
     for (let caller = 0; caller < 300; caller += 1)
       await audit.record(aRequest({ clientAddress: `192.0.${caller >> 8}.${caller & 255}` }), 'api_key_rejected');
     expect([kinds.length, audit.suppressedEvents]).toEqual([100, 200]);
@@ -50,19 +50,19 @@ describe('events of refused callers', () => {
     expect(kinds).toHaveLength(102);
   });
 
-  it('are one for an IPv6 network, for each kind', async () => {
-    const { audit, kinds } = made();
+  it('are recorded once for an IPv6 network and kind', async () => {
+    const { audit, kinds } = setUp();
     for (const clientAddress of ['2001:db8::1', '2001:db8::2'])
       for (const code of ['api_key_rejected', 'passphrase_rejected'])
         await audit.record(aRequest({ clientAddress }), code);
     expect(kinds).toEqual(['refused_api_key_rejected', 'refused_passphrase_rejected']);
   });
 
-  it('are written later when the database was away, and none for other problems', async () => {
-    const { audit, kinds, isAway } = made();
-    isAway.now = true;
+  it('are written after a database outage, and not for other problems', async () => {
+    const { audit, kinds, isDatabaseDown } = setUp();
+    isDatabaseDown.now = true;
     for (let attempt = 0; attempt < 101; attempt += 1) await audit.record(aRequest({}), 'api_key_rejected');
-    isAway.now = false;
+    isDatabaseDown.now = false;
     for (const code of ['validation_failed', 'none', 'api_key_rejected', 'api_key_rejected'])
       await audit.record(aRequest({}), code);
     expect(kinds).toEqual(['refused_api_key_rejected']);

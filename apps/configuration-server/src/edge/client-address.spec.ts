@@ -8,8 +8,8 @@ const byForwarded = (forwarded: string, peer = PROXY): string => clientAddress(p
 const byXForwardedFor = (xForwardedFor: string, peer = PROXY): string =>
   clientAddress(peer, { xForwardedFor }, trusted);
 
-describe('the address of a client', () => {
-  it('is that of the other end without a header, and whatever an untrusted one states', () => {
+describe('client address', () => {
+  it('is the peer without a header, or if the peer is untrusted', () => {
     expect(clientAddress(PROXY, {}, trusted)).toBe(PROXY);
     expect(byForwarded('for=192.0.2.7', '198.51.100.1')).toBe('198.51.100.1');
     expect(byXForwardedFor('192.0.2.7', '198.51.100.1')).toBe('198.51.100.1');
@@ -25,11 +25,11 @@ describe('the address of a client', () => {
     ['[2001:db8::7]', '2001:db8::7'],
     ['2001:db8::7', '2001:db8::7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],
-    ['203.0.113.1, 192.0.2.7', '192.0.2.7'], // what a client wrote is before what the proxy added
+    ['203.0.113.1, 192.0.2.7', '192.0.2.7'], // the client's own entry precedes the proxy's
     ['192.0.2.7, 10.0.0.2', '192.0.2.7'], // two hops
     ['203.0.113.1, 192.0.2.7, 10.0.0.3, 10.0.0.2', '192.0.2.7'],
     ['192.0.2.7, 2001:db8:aaaa::1', '192.0.2.7'],
-    ['10.0.0.9, 10.0.0.2', '10.0.0.9'], // nothing but proxies: the farthest
+    ['10.0.0.9, 10.0.0.2', '10.0.0.9'], // proxies only: the farthest one
     ['192.0.2.7, unknown', PROXY], // the proxy does not know its client
     ['192.0.2.7, unknown, 10.0.0.2', '10.0.0.2'],
     ['192.0.2.7, garbage', PROXY],
@@ -41,7 +41,7 @@ describe('the address of a client', () => {
     ['192.0.2.7,, ,', '192.0.2.7'], // empty elements of a list
     ['', PROXY],
     [','.repeat(16_000), PROXY],
-  ])('by X-Forwarded-For: %s is %s', (header, address) => {
+  ])('reads X-Forwarded-For %s as %s', (header, address) => {
     expect(byXForwardedFor(header)).toBe(address);
   });
 
@@ -66,22 +66,22 @@ describe('the address of a client', () => {
     ['for=192.0.2.7, for=192.0.2.8 secret', PROXY],
     ['192.0.2.7', PROXY],
     ['', PROXY],
-    ['for=";host=", for=192.0.2.7', '192.0.2.7'], // quotes of a client's own do not reach into what the proxy added
+    ['for=";host=", for=192.0.2.7', '192.0.2.7'], // quotes in the client's entry do not affect the proxy's
     ['for=", for="[2001:db8::7]"', '2001:db8::7'],
     ['a=", for=192.0.2.7;host=";for=203.0.113.6;x=1"', '192.0.2.7'],
     ['for=192.0.2.7;host=",for=203.0.113.6;x="', '192.0.2.7'],
     [`for=192.0.2.7;${'"'.repeat(15_999)}`, PROXY],
     [`for=192.0.2.7${' ;'.repeat(8_000)} x`, PROXY],
-  ])('by Forwarded: %s is %s', (header, address) => {
+  ])('reads Forwarded %s as %s', (header, address) => {
     expect(byForwarded(header)).toBe(address);
   });
 
   it.each([
     ['for=192.0.2.7', '192.0.2.7', '192.0.2.7'],
-    ['for=203.0.113.1', '192.0.2.7', PROXY], // one of them is the client's own
+    ['for=203.0.113.1', '192.0.2.7', PROXY], // the client wrote one of them
     ['for=192.0.2.7', '203.0.113.1, 192.0.2.7', '192.0.2.7'],
     ['nothing', '192.0.2.7', PROXY],
-  ])('by both, Forwarded: %s and X-Forwarded-For: %s, is %s', (forwarded, xForwardedFor, address) => {
+  ])('reads Forwarded %s and X-Forwarded-For %s as %s', (forwarded, xForwardedFor, address) => {
     expect(clientAddress(PROXY, { forwarded, xForwardedFor }, trusted)).toBe(address);
   });
 });

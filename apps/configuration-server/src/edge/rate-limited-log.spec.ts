@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { RateLimitedLog } from './rate-limited-log.js';
 
-it('writes so many lines of a message a minute, says so in the last of them, and counts the others', () => {
+it('limits the lines of a message per minute, announces that in the last one, and counts the suppressed ones', () => {
   const lines: string[] = [];
   let nowMs = 0;
   const log = new RateLimitedLog(

@@ -9,7 +9,7 @@ import { PipelineScheduler } from './pipeline-scheduler.js';
 import { UnreadResponses } from './unread-responses.js';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-/** The shortest that there is. */
+/** The shortest valid request. */
 const SHORTEST = 'GET / HTTP/1.0\r\n\r\n';
 
 let server: Server;
@@ -39,7 +39,7 @@ afterEach(async () => {
   await new Promise((closed) => server.close(closed));
 });
 
-/** Resolves when the server has done all that it can do now. */
+/** Resolves once the server makes no further progress. */
 async function quiescent(): Promise<void> {
   for (
     let turns = 0, last = -1;
@@ -53,18 +53,18 @@ async function quiescent(): Promise<void> {
 
 const responseCount = (): number => text.split('HTTP/1.1 200').length - 1;
 
-describe('requests that arrive before those before them are answered', () => {
+describe('pipelined requests', () => {
   it.each([
-    ['usual ones', REQUEST, 6],
-    ['the shortest ones', SHORTEST, 7],
-  ])('begin a few at a time: %s', async (_which, request, maxStarted) => {
+    ['normal requests', REQUEST, 6],
+    ['shortest requests', SHORTEST, 7],
+  ])('start a few at a time: %s', async (_which, request, maxStarted) => {
     client.write(request.repeat(10_000));
     await quiescent();
     expect(pendingResponses.length).toBeLessThanOrEqual(maxStarted);
     expect(served.readableLength).toBeLessThan(128 * 1024);
   });
 
-  it('are all answered', async () => {
+  it('all get a response', async () => {
     client.write(REQUEST.repeat(2_000));
     for (let started = 0; started < 2_000;) {
       await nextTurn();
@@ -77,7 +77,7 @@ describe('requests that arrive before those before them are answered', () => {
     expect(responseCount()).toBe(2_000);
   });
 
-  it('of which the first is not answered wait, and so do the bytes that arrive later', async () => {
+  it('wait for the first response, as do bytes that arrive later', async () => {
     client.write(REQUEST.repeat(100));
     await quiescent();
     const { length } = pendingResponses;

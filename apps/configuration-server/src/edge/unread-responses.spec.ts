@@ -18,8 +18,8 @@ const connection = (name: string, readableLength = 0): Socket => {
 };
 const response = (): object => ({});
 
-describe('responses that are not read', () => {
-  it('are counted with their bytes and with what their client has sent, until they are read', () => {
+describe('unread responses', () => {
+  it("are counted with their bytes and their client's unread bytes, until they are read", () => {
     const unread = new UnreadResponses({ responses: 10, bytes: 1_000 });
     const [a, b] = [connection('a', 5), connection('b')];
     const [first, second] = [response(), response()];
@@ -40,7 +40,7 @@ describe('responses that are not read', () => {
   it.each([
     ['bytes', { responses: 100, bytes: 30 }],
     ['responses', { responses: 3, bytes: 1_000 }],
-  ])('are too many %s: the connection is closed that has read nothing for longest', (_what, limits) => {
+  ])('close the connection that has read nothing for longest above the limit of %s', (_what, limits) => {
     const unread = new UnreadResponses(limits);
     const [a, b, c] = [connection('a'), connection('b'), connection('c')];
     const read = response();
@@ -54,7 +54,7 @@ describe('responses that are not read', () => {
     expect([unread.responses, unread.bytes, unread.closed]).toEqual([3, 30, 1]);
   });
 
-  it('of a connection that is closed already are not counted', () => {
+  it('of a closed connection are not counted', () => {
     const unread = new UnreadResponses({ responses: 1, bytes: 10 });
     const a = connection('a');
     unread.add(a, response(), 11);

@@ -1,51 +1,51 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { CachedResult } from './cached-result.js';
 
-const GOOD_FOR_MS = 1_000;
+const TTL_MS = 1_000;
 
 let nowMs: number;
-let questions: { resolve(result: string): void; reject(error: Error): void }[];
-let recent: CachedResult<string>;
+let calls: { resolve(result: string): void; reject(error: Error): void }[];
+let cached: CachedResult<string>;
 beforeEach(() => {
   nowMs = 0;
-  questions = [];
-  recent = new CachedResult(
-    () => new Promise((resolve, reject) => questions.push({ resolve, reject })),
-    GOOD_FOR_MS,
+  calls = [];
+  cached = new CachedResult(
+    () => new Promise((resolve, reject) => calls.push({ resolve, reject })),
+    TTL_MS,
     () => nowMs,
   );
 });
 
-describe('an answer that many ask for', () => {
-  it('is asked for once while the question is under way, however long that takes', async () => {
-    const first = recent.get();
-    nowMs = 10 * GOOD_FOR_MS;
-    const second = recent.get();
-    questions[0]?.resolve('yes');
-    expect([await first, await second, questions.length]).toEqual(['yes', 'yes', 1]);
+describe('CachedResult', () => {
+  it('shares the call in flight, however long it takes', async () => {
+    const first = cached.get();
+    nowMs = 10 * TTL_MS;
+    const second = cached.get();
+    calls[0]?.resolve('yes');
+    expect([await first, await second, calls.length]).toEqual(['yes', 'yes', 1]);
   });
 
   it.each([
-    [GOOD_FOR_MS - 1, 1],
-    [GOOD_FOR_MS, 2],
-  ])('%d ms old has taken %d questions', async (ageMs, count) => {
-    const first = recent.get();
-    questions[0]?.resolve('yes');
+    [TTL_MS - 1, 1],
+    [TTL_MS, 2],
+  ])('makes, with a result %d ms old, a total of %d calls', async (ageMs, count) => {
+    const first = cached.get();
+    calls[0]?.resolve('yes');
     await first;
     nowMs = ageMs;
-    void recent.get();
-    expect(questions).toHaveLength(count);
+    void cached.get();
+    expect(calls).toHaveLength(count);
   });
 
-  it('is good for as long when it is a failure', async () => {
-    const first = recent.get();
-    questions[0]?.reject(new Error('away'));
-    await expect(first).rejects.toThrow('away');
-    nowMs = GOOD_FOR_MS - 1;
-    await expect(recent.get()).rejects.toThrow('away');
-    nowMs = GOOD_FOR_MS;
-    const next = recent.get();
-    questions[1]?.resolve('back');
+  it('caches a failure for the same time', async () => {
+    const first = cached.get();
+    calls[0]?.reject(new Error('unavailable'));
+    await expect(first).rejects.toThrow('unavailable');
+    nowMs = TTL_MS - 1;
+    await expect(cached.get()).rejects.toThrow('unavailable');
+    nowMs = TTL_MS;
+    const next = cached.get();
+    calls[1]?.resolve('back');
     expect(await next).toBe('back');
   });
 });

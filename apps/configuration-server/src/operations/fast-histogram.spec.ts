@@ -11,7 +11,7 @@ const OBSERVED = [
   ['PUT', 7],
 ] as const;
 
-it('has the samples of a histogram of prom-client', async () => {
+it("returns the same samples as prom-client's histogram", async () => {
   const theirs = new Histogram({
     name: 'a_seconds',
     help: 'a',

@@ -7,7 +7,7 @@ import { validationPipe } from './validation.pipe.js';
 type Case = readonly [value: unknown, message: string];
 
 const LONG = 'x'.repeat(7_000);
-/** What a member answers to each value, by the decorator that says what kind of value it is. */
+/** Invalid values and their messages, by the decorator of the member. */
 const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQuery: boolean) => readonly Case[]>> = {
   isInt: (bounds, isQuery) => [
     ...[LONG, '', 'abc', '10.0', '1e2', ' 1', true, [1]].map((value): Case => [value, 'must be an integer number']),
@@ -40,7 +40,7 @@ const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQue
   isAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
   isMachineAddress: () => [1, '', '300.1.1.1'].map((value): Case => [value, 'must be an IPv4 or IPv6 address']),
   isTimestamp: () =>
-    [1, '', 'yesterday', '2026-02-30T00:00:00Z', {}].map((value): Case => [value, 'must be an RFC 3339 instant']),
+    [1, '', 'yesterday', '2026-02-30T00:00:00Z', {}].map((value): Case => [value, 'must be an RFC 3339 timestamp']),
   isVersion: () => [1, '', '1.2.3', '1.2.3.65536'].map((value): Case => [value, 'must have four numbers']),
   isArray: () => [1, 'a', {}].map((value): Case => [value, 'must be an array']),
   isObject: () => [1, 'a', []].map((value): Case => [value, 'must be an object']),
@@ -74,8 +74,8 @@ async function errorsOf(dtoClass: wire.DtoClass, value: object): Promise<readonl
   return error instanceof RequestProblem ? (error.errors ?? []) : [];
 }
 
-describe('a value that cannot be used is answered with the fault that it has', () => {
-  it('there are members of every kind', () => {
+describe('an invalid value gets the error of its kind', () => {
+  it('covers members of every kind', () => {
     expect(new Set(members.flatMap(({ kinds }) => kinds))).toEqual(new Set(Object.keys(KINDS)));
   });
 
@@ -90,7 +90,7 @@ describe('a value that cannot be used is answered with the fault that it has', (
     }
   });
 
-  it('the first field that is wrong is the first error, in the order of the class', async () => {
+  it('lists errors in the order of the class members', async () => {
     const errors = await errorsOf(wire.PurgeRequest, { force: 'yes', reason: '', generation: '1', colour: 'blue' });
     expect(errors.map(({ field }) => field)).toEqual(['colour', 'generation', 'reason', 'force']);
   });

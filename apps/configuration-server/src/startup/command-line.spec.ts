@@ -3,14 +3,14 @@ import { readCommandLine } from './command-line.js';
 
 const NONE = { help: false, insecure: false, newAdminKey: false, migrateOnly: false, restored: false };
 
-describe('the command line', () => {
+describe('readCommandLine', () => {
   it.each([
     [[], NONE],
     [['--help'], { ...NONE, help: true }],
     [['--restored'], { ...NONE, restored: true }],
     [['--migrate-only'], { ...NONE, migrateOnly: true }],
     [['--insecure', '--new-admin-key'], { ...NONE, insecure: true, newAdminKey: true }],
-  ])('%j', (args, options) => {
+  ])('reads %j', (args, options) => {
     expect(readCommandLine(args)).toMatchObject(options);
   });
 
@@ -23,7 +23,7 @@ describe('the command line', () => {
     ],
     [['--migrate-only', '--new-admin-key'], 'start again with --new-admin-key after it.'],
     [['--restored=no'], "Option '--restored' does not take an argument. The options are "],
-  ])('%j is refused by name', (args, message) => {
+  ])('rejects %j by name', (args, message) => {
     expect(() => readCommandLine(args)).toThrow(message);
   });
 });
