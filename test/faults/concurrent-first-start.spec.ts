@@ -98,7 +98,7 @@ it.each([1, 2])(
     expect(output[winner]).toContain(both[winner]?.path('connection.passphrase'));
     expect(output[1 - winner]).not.toContain(both[1 - winner]?.path('connection.passphrase'));
     expect(output[1 - winner]).toContain(
-      'passphrase for process servers   not in this data directory: it was made by the server that used this database first',
+      'passphrase for process servers   not in this data directory: it was created by the first server of this database',
     );
 
     const passphrase = (await both[winner]?.passphrase()) ?? '';

@@ -171,16 +171,16 @@ describe('a user without the right to change the schema', () => {
   it('gets an error with the missing migrations and the remedy, and starts after the migration', async () => {
     const rejection = await started(urlFor('serving'), 'serving');
     expect(rejection).toContain(
-      `The schema of the database fleet lacks ${MIGRATIONS.length} migrations (${MIGRATIONS[0]?.name} to ${MIGRATIONS.at(-1)?.name}), and serving may not make them`,
+      `The schema of the database fleet lacks ${MIGRATIONS.length} migrations (${MIGRATIONS[0]?.name} to ${MIGRATIONS.at(-1)?.name}), and serving lacks the privileges for them`,
     );
     expect(rejection).toContain('Run "npm start -- --migrate-only" once');
     expect(await tables()).toBe(0);
 
     expect(await migrated(urlFor('fleet'))).toContain(
-      `${MIGRATIONS.length} migrations made, the last ${MIGRATIONS.at(-1)?.name}`,
+      `${MIGRATIONS.length} migrations applied, the last ${MIGRATIONS.at(-1)?.name}`,
     );
     expect(await database.rows('SELECT id FROM fleet.passphrase UNION ALL SELECT id FROM fleet.api_key')).toEqual([]);
-    expect(await migrated(urlFor('serving'))).toBe('The schema was up to date already.');
+    expect(await migrated(urlFor('serving'))).toBe('The schema is up to date: no migrations were pending.');
     expect(await started(urlFor('serving'), 'serving')).toBe('ready: 200');
   });
 

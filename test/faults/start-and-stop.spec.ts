@@ -145,7 +145,7 @@ describe('a start', () => {
       const server = await folder.spawn({ HTTP_PORT: String(port) });
       expect(await server.end()).toEqual({ code: 1, signal: null });
       expect(server.output).toBe(
-        `HTTP_PORT ${port} on 127.0.0.1 cannot be used: another program listens there. Stop it, or choose another HTTP_PORT.\n`,
+        `HTTP_PORT ${port} on 127.0.0.1 cannot be used: another program uses this port. Stop it, or choose another HTTP_PORT.\n`,
       );
       expect(folder.databasePids()).toEqual([]);
     } finally {
@@ -213,7 +213,7 @@ describe('a start', () => {
 it('--migrate-only makes the schema in a private database, and ends', async () => {
   const migration = await folder.spawn({}, ['--migrate-only']);
   expect(await migration.end()).toEqual({ code: 0, signal: null });
-  expect(migration.output).toMatch(/^The schema is up to date: \d+ migrations made.*\n$/m);
+  expect(migration.output).toMatch(/^The schema is up to date: \d+ migrations applied.*\n$/m);
   expect(migration.output).not.toContain('Stopped.');
   expect(folder.databasePids()).toEqual([]);
 });
@@ -337,7 +337,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('a stop by %s', (signal) => {
     } finally {
       agent.destroy();
     }
-    expect(server.output.match(/answering what is in flight/g)).toHaveLength(1);
+    expect(server.output.match(/completing the requests in flight/g)).toHaveLength(1);
     expect(server.output).toMatch(/Stopped\.\n$/);
     expect(folder.databasePids()).toEqual([]);
     expect(await readdir(folder.dataDirectory)).toEqual([

@@ -203,7 +203,7 @@ describe('a rejected caller', () => {
     cluster.log
       .slice(first)
       .map((line) => JSON.parse(line) as Line)
-      .filter(({ msg }) => msg === 'a caller was refused');
+      .filter(({ msg }) => msg === 'a caller was rejected');
   const auditOf = async (address: string): Promise<Record<string, unknown>[]> =>
     cluster.database.rows(
       'SELECT kind, actor, host_id, source_address, request_id, detail FROM event WHERE kind LIKE ? AND source_address = ? ORDER BY id',

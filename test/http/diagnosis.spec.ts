@@ -161,7 +161,7 @@ describe('the diagnosis', () => {
       const { summary, recommendedActions, recentRefusals, connectionState } = await diagnosis(server.hostId);
       expect([connectionState, recentRefusals]).toEqual(['Disconnected', ['refused_malformed_heartbeat']]);
       expect(summary).toMatch(
-        /none of its heartbeats has been accepted.*It sends heartbeats, and they are refused: validation_failed\./,
+        /none of its heartbeats has been accepted.*It sends heartbeats, and they are rejected: validation_failed\./,
       );
       expect(recommendedActions).toEqual([
         expect.stringMatching(
@@ -177,7 +177,7 @@ describe('the diagnosis', () => {
       await cluster.advance(10);
       await malformed(server);
       await cluster.advance(180);
-      expect((await diagnosis(server.hostId)).summary).toContain(`Its last accepted heartbeat came at ${at}`);
+      expect((await diagnosis(server.hostId)).summary).toContain(`Its last accepted heartbeat arrived at ${at}`);
     });
 
     it('states the rejection for every other reason too', async () => {
@@ -185,7 +185,7 @@ describe('the diagnosis', () => {
       await cluster.heartbeat(server, { generation: 7 });
       await cluster.advance(180);
       const { summary, recommendedActions } = await diagnosis(server.hostId);
-      expect(summary).toContain('they are refused: credential_rejected');
+      expect(summary).toContain('they are rejected: credential_rejected');
       expect(recommendedActions).toEqual([expect.stringContaining('credential_rejected')]);
     });
 

@@ -207,14 +207,14 @@ describe('the certificate', () => {
     cluster.log.length = 0;
     writeFileSync(keyFile, '');
     for (let reload = 0; reload < 3; reload += 1) await certificate?.reloadAndLog();
-    const stays = [50, 'the TLS certificate and key on disk cannot be served; the one before stays'];
+    const stays = [50, 'the TLS certificate and key on disk are unusable; the previous certificate stays in use'];
     expect(logged()).toEqual([stays]);
     rmSync(keyFile);
     for (let reload = 0; reload < 3; reload += 1) await certificate?.reloadAndLog();
     expect(logged()).toEqual([stays, stays]);
     write(first);
     for (let reload = 0; reload < 3; reload += 1) await certificate?.reloadAndLog();
-    expect(logged()).toEqual([stays, stays, [30, 'another TLS certificate is served from now on']]);
+    expect(logged()).toEqual([stays, stays, [30, 'the TLS certificate was reloaded']]);
     writeFileSync(keyFile, '');
     await certificate?.reloadAndLog();
     write(first);

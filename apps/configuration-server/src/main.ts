@@ -14,8 +14,7 @@ const SHUTDOWN_TIMEOUT_MS = 30_000;
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Of servers that share a database, only the first one has the files. */
-const NOT_IN_THIS_DATA_DIRECTORY =
-  'not in this data directory: it was made by the server that used this database first';
+const NOT_IN_THIS_DATA_DIRECTORY = 'not in this data directory: it was created by the first server of this database';
 
 /** After a restore, or after another replica created a new secret. */
 const SECRET_NOT_VALID = 'not in this data directory: the secret in its file is not valid in this database';
@@ -37,7 +36,7 @@ The configuration server listens on ${url}
   passphrase for process servers   ${describeSecretFile(files.passphrase)}
   first admin key                  ${describeSecretFile(files.adminKey)}
 
-Try next, in another terminal:
+Next, in another terminal:
   ${curl} ${url}/health/ready
   ${curl} -H "Authorization: Bearer ${files.adminKey.state === 'valid' ? `$(cat ${toDisplayPath(files.adminKey.path)})` : '<API key>'}" ${url}/v1/fleet
 In a browser: ${url}/docs
@@ -64,15 +63,13 @@ async function run(): Promise<void> {
   let requestShutdown: (signal: string) => void = () => undefined;
   const shutdownRequested = new Promise<string>((resolve) => (requestShutdown = resolve));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => requestShutdown(signal));
-  process.on('unhandledRejection', (reason) =>
-    logger.error({ err: reason }, 'a promise was rejected and nobody looked'),
-  );
+  process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'a promise rejection was not handled'));
 
   collectProcessMetrics();
   const server = await startServer(settings, logger, print, options);
   print(startupBanner(server));
   const signal = await shutdownRequested;
-  print(`\n${signal}: answering what is in flight, then stopping …`);
+  print(`\n${signal}: completing the requests in flight, then stopping …`);
   setTimeout(() => process.exit(1), SHUTDOWN_TIMEOUT_MS).unref();
   await server.stop();
   if (!isLaunched) print('Stopped.');

@@ -31,7 +31,7 @@ export async function resolveListenAddress({ host, port }: Settings['http']): Pr
   } catch (error) {
     const why =
       errorCode(error) === 'EADDRINUSE'
-        ? 'another program listens there. Stop it, or choose another HTTP_PORT'
+        ? 'another program uses this port. Stop it, or choose another HTTP_PORT'
         : errorMessage(error);
     throw new StartupError(`HTTP_PORT ${port} on ${host} cannot be used: ${why}.`, { cause: error });
   }

@@ -18,7 +18,7 @@ export class AuthGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const permission = permissionOf(context.getHandler());
-    if (!permission) throw new Error(`route ${context.getHandler().name} states no permission`);
+    if (!permission) throw new Error(`route ${context.getHandler().name} has no permission`);
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     request.principal = await authenticateWithin(this.responseTimeoutMs, this.authenticator, request, permission);
     const problem =
@@ -64,7 +64,7 @@ function findUnknownQueryParameter(context: ExecutionContext, names: readonly st
 const findUnexpectedBody = (context: ExecutionContext, body: unknown): RequestProblem | null =>
   body === undefined || hasParameterOfKind(context, RouteParamtypes.BODY)
     ? null
-    : RequestProblem.field('body', 'this call takes no body');
+    : RequestProblem.field('body', 'this call must not have a body');
 
 /** Ignoring If-Match could overwrite a change that the sender has not seen. A heartbeat overwrites nothing that If-Match could protect. */
 const findUnsupportedPrecondition = ({
@@ -76,4 +76,4 @@ const findUnsupportedPrecondition = ({
     ? null
     : new RequestProblem('if_match_not_supported', IF_MATCH_NOT_SUPPORTED);
 const IF_MATCH_NOT_SUPPORTED =
-  'ETags of this server are weak and If-Match does not protect a change. Name the generation that you saw instead: ?generation= of DELETE, generation in the body of a purge.';
+  'ETags of this server are weak and If-Match does not protect a change. Send the generation that you read instead: ?generation= with DELETE, generation in the body of a purge.';

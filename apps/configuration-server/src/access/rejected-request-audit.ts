@@ -44,7 +44,7 @@ export class RejectedRequestAudit {
     const { hostId: given = '' } = (request.params ?? {}) as { hostId?: string };
     const hostId = canonicalHostId(given);
     const facts = { code, call: callOf(request), ...(hostId && { hostId }), ...presented };
-    this.log.warn({ ...facts, address, requestId: id }, 'a caller was refused');
+    this.log.warn({ ...facts, address, requestId: id }, 'a caller was rejected');
     if (kind === null || principal?.kind === 'process_server') return null; // recorded on the timeline of the host
     const known = presented?.keyName === undefined ? null : operatorName(presented.keyName);
     const auditKey = known ?? addressBlockOf(address);

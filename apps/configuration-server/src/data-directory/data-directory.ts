@@ -58,7 +58,7 @@ export class DataDirectory implements DirectoryState {
       this.logger.warn({ err: error }, 'the records of removed hosts were not compacted');
     });
     const { problems, advice } = history;
-    if (problems.length > 0) this.logger.error({ problems }, advice ?? 'the data directory cannot be used in full');
+    if (problems.length > 0) this.logger.error({ problems }, advice ?? 'the data directory is only partly usable');
     if (advice) progress(`\n${advice}`);
   }
 
@@ -68,9 +68,9 @@ export class DataDirectory implements DirectoryState {
   ): string {
     if (hasBegun)
       return `The database was restored from a backup: epoch ${epoch}, ${removed} hosts removed again. All process servers register again, with generations above ${generationFloor}.`;
-    const joined = `The database is in epoch ${epoch}, which an earlier start or another data directory began; ${removed} hosts that this data directory knows as removed were removed again.`;
+    const joined = `The database is in epoch ${epoch}, started by an earlier start or another data directory; ${removed} hosts recorded as removed in this data directory were removed again.`;
     return isRestored
-      ? `${joined} No new epoch was begun. If a backup was loaded after that, stop the server, remove ${join(this.path, 'site.json')} and start with --restored again.`
+      ? `${joined} No new epoch was started. If a backup was loaded since then, stop the server, remove ${join(this.path, 'site.json')} and start with --restored again.`
       : joined;
   }
 

@@ -131,7 +131,7 @@ export class RemovedHostsFile extends RemovalRecorder {
       if (!this.isFailing)
         this.logger.error(
           { err: error, file: this.path },
-          'removed hosts cannot be recorded in the data directory: a restored database would not know of them',
+          'removed hosts cannot be recorded in the data directory: a restored database would not have these removals',
         );
       this.isFailing = true;
       this.pendingLines = [...lines, ...this.pendingLines].slice(-MAX_REMEMBERED);
@@ -142,10 +142,7 @@ export class RemovedHostsFile extends RemovalRecorder {
     const lines = text.split('\n').filter((line) => line !== '');
     const records = lines.map(parseRemovalRecord).filter((record) => record !== null);
     if (records.length < lines.length)
-      this.logger.warn(
-        { file: path, unusable: lines.length - records.length },
-        'lines that are no record of a removed host are skipped',
-      );
+      this.logger.warn({ file: path, unusable: lines.length - records.length }, 'invalid lines are skipped');
     return records;
   }
 }

@@ -103,10 +103,10 @@ export class SiteHistory {
     const problem =
       this.difference ?? (this.isPassphraseUnknown && !this.parts.files.isReplaced ? 'passphrase_file_unknown' : null);
     const restore =
-      'Process servers purged, keys revoked and passphrases retired since the backup are valid again. Stop every replica, and start one with: npm start -- --restored (docs/backup-and-restore.md).';
+      'Process servers purged, keys revoked and passphrases retired since the backup are valid again. Stop all replicas, and start one with: npm start -- --restored (docs/backup-and-restore.md).';
     switch (problem) {
       case 'data_directory_of_other_site':
-        return `The data directory ${directory} belongs to another site than the database. Set DATA_DIRECTORY to the one of this site, or to a new one.`;
+        return `The data directory ${directory} belongs to another site than the database. Set DATA_DIRECTORY to the data directory of this site, or to a new one.`;
       case 'database_older_than_data_directory':
         return `The database is older than the data directory ${directory}: it was restored from a backup. ${restore}`;
       case 'passphrase_file_unknown':

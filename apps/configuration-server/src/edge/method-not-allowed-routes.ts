@@ -32,7 +32,7 @@ export class MethodNotAllowedRoutes {
           done(
             new RequestProblem(
               'method_not_allowed',
-              `This path does not have the method ${request.method}; it has ${allow}.`,
+              `This path does not support the method ${request.method}; it supports ${allow}.`,
             ),
           );
         },

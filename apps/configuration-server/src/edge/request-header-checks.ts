@@ -19,16 +19,13 @@ export function findHeaderProblem({
     'content-type': type = '',
   } = headers;
   if (host === undefined && httpVersion !== '1.0')
-    return new RequestProblem('malformed_request', 'A request of HTTP/1.1 names its Host.');
+    return new RequestProblem('malformed_request', 'An HTTP/1.1 request must have a Host header.');
   const duplicate = findDuplicateHeader(rawHeaders);
-  if (duplicate) return new RequestProblem('malformed_request', `The header ${duplicate} stands there twice.`);
+  if (duplicate) return new RequestProblem('malformed_request', `The header ${duplicate} is repeated.`);
   if (expect.toLowerCase() !== '100-continue')
-    return new RequestProblem('expectation_failed', 'The only expectation that is understood is 100-continue.');
+    return new RequestProblem('expectation_failed', 'The only supported expectation is 100-continue.');
   if (coding.toLowerCase() !== 'identity' || transfer.toLowerCase() !== 'chunked') {
-    return new RequestProblem(
-      'unsupported_media_type',
-      'Send the body as it is, without a content coding such as gzip.',
-    );
+    return new RequestProblem('unsupported_media_type', 'Send the body without a content coding such as gzip.');
   }
   const [, charset = 'utf-8'] = CHARSET.exec(type) ?? [];
   if (!/^utf-?8$/i.test(charset)) return new RequestProblem('unsupported_media_type', 'Send the body in UTF-8.');
@@ -36,10 +33,10 @@ export function findHeaderProblem({
     (method === 'GET' || method === 'HEAD') &&
     (Number(headers['content-length'] ?? 0) > 0 || 'transfer-encoding' in headers)
   ) {
-    return RequestProblem.field('body', 'this call takes no body');
+    return RequestProblem.field('body', 'this call must not have a body');
   }
   const name = findUndecodableQueryParameter(url);
-  return name === null ? null : RequestProblem.field(name, `${name} is not UTF-8 in percent-encoding`);
+  return name === null ? null : RequestProblem.field(name, `${name} is not percent-encoded UTF-8`);
 }
 
 /** Headers that must not be repeated. */

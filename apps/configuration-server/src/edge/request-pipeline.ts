@@ -36,7 +36,7 @@ export class RequestPipeline implements Pipeline {
   /** Called once Node's HTTP server has added its listeners, before the first byte. */
   static open(socket: Socket, sharing: PipelineSharing): void {
     const [parse] = socket.listeners('data') as ((this: Socket, bytes: Buffer) => void)[];
-    if (!parse) throw new Error('the HTTP server does not read the connection');
+    if (!parse) throw new Error('the HTTP server has no data listener on the connection');
     const pipeline = new RequestPipeline(socket, parse, sharing);
     socket.off('data', parse);
     socket.on('data', pipeline.read).once('close', () => sharing.unread.remove(socket));

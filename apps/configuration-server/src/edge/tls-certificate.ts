@@ -65,12 +65,12 @@ export class TlsCertificate {
   async reloadAndLog(): Promise<void> {
     try {
       if (!(await this.reloadIfChanged())) return;
-      this.logger.info({ expiresAt: this.expiresAt }, 'another TLS certificate is served from now on');
+      this.logger.info({ expiresAt: this.expiresAt }, 'the TLS certificate was reloaded');
       this.warnWhenInvalid();
     } catch (error) {
       this.logger.error(
         { reason: errorMessage(error) },
-        'the TLS certificate and key on disk cannot be served; the one before stays',
+        'the TLS certificate and key on disk are unusable; the previous certificate stays in use',
       );
     }
   }

@@ -14,11 +14,7 @@ export const parseSecureJson = (text: string): unknown =>
  * @throws RequestProblem `malformed_json`, `validation_failed`.
  */
 function parseJson(body: Buffer): unknown {
-  const value = parseBody(
-    body,
-    parseSecureJson,
-    'The body is not JSON in UTF-8, or it names a property that is not allowed.',
-  );
+  const value = parseBody(body, parseSecureJson, 'The body is not JSON in UTF-8, or has a forbidden property name.');
   assertJsonShape(value);
   return value;
 }

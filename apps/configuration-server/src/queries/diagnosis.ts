@@ -97,25 +97,25 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], current:
   const hints = current.map(refusalHint);
   if (lease.ignoredFields.length > 0) {
     hints.push(
-      `Its last heartbeat carried members that are not used: ${lease.ignoredFields.join(', ')}. What they report is unknown. ` +
+      `Its last heartbeat has ignored members: ${lease.ignoredFields.join(', ')}. Their values are unknown. ` +
         'Update this configuration server if the agent is newer; otherwise correct the agent.',
     );
   }
   if (health.protectedMachinesUnknown) {
     hints.push(
-      'The last count of protected machines that it reported cannot be used: until it reports another one, it is removed only by force.',
+      'Its last reported count of protected machines is unusable: until it reports another one, it can be removed only by force.',
     );
   }
   const moved = recent.findLast(({ kind }) => kind === 'source_address_changed');
   if (moved) {
     hints.push(
       `Its heartbeats come from ${lease.sourceAddress}; it registered as ${facts.ipAddress}, and at ${moved.at.toISOString()} the source address ` +
-        `changed from ${moved.detail['from']} to ${moved.detail['to']}. If that is not intended, see whether a clone or a proxy sends them.`,
+        `changed from ${moved.detail['from']} to ${moved.detail['to']}. If that is not intended, check whether a clone or a proxy sends them.`,
     );
   }
   if (lease.skewMs !== null && Math.abs(lease.skewMs) > NOTABLE_SKEW_MS) {
     hints.push(
-      `Set its clock: it is ${Math.round(Math.abs(lease.skewMs) / 1000)} s ${lease.skewMs > 0 ? 'ahead' : 'behind'}. That does not disconnect it, but it confuses logs.`,
+      `Set its clock: it is ${Math.round(Math.abs(lease.skewMs) / 1000)} s ${lease.skewMs > 0 ? 'ahead' : 'behind'}. The skew does not disconnect it, but makes logs hard to compare.`,
     );
   }
   return hints;
@@ -124,7 +124,7 @@ function hintsFor(server: ProcessServer, recent: readonly FleetEvent[], current:
 /** The last accepted call; rejected calls do not count as silence. */
 function lastAccepted({ lastHeartbeatAt }: ProcessServer['lease'], isRejected: boolean): string {
   if (lastHeartbeatAt)
-    return `Its last ${isRejected ? 'accepted ' : ''}heartbeat came at ${lastHeartbeatAt.toISOString()}`;
+    return `Its last ${isRejected ? 'accepted ' : ''}heartbeat arrived at ${lastHeartbeatAt.toISOString()}`;
   return isRejected
     ? 'It registered, and none of its heartbeats has been accepted'
     : 'It registered and never sent a heartbeat';
@@ -135,9 +135,9 @@ const isHeartbeat = ({ event }: Refusal): boolean => event.detail['call'] === 'h
 function describeRejectedCalls(refusal: Refusal, isStillSending: boolean): string {
   if (isHeartbeat(refusal))
     return isStillSending
-      ? 'It sends heartbeats, and they are refused'
-      : 'Before that, some of its heartbeats were refused';
-  return isStillSending ? 'Calls in its name are refused' : 'Before that, calls in its name were refused';
+      ? 'It sends heartbeats, and they are rejected'
+      : 'Before that, some of its heartbeats were rejected';
+  return isStillSending ? 'Calls with its host id are rejected' : 'Before that, calls with its host id were rejected';
 }
 
 function explainState(
@@ -150,10 +150,10 @@ function explainState(
   if (decommission) {
     const nothing = current.length > 0 ? [] : ['Nothing.'];
     return {
-      summary: `Decommissioned by ${decommission.by} at ${decommission.at.toISOString()}; gone by ${decommission.removeBy.toISOString()}.`,
+      summary: `Decommissioned by ${decommission.by} at ${decommission.at.toISOString()}; removed by ${decommission.removeBy.toISOString()}.`,
       recommendedActions: [
         ...current.map(refusalHint),
-        [...nothing, 'If it was a mistake, register the process server again: that cancels the removal.'].join(' '),
+        [...nothing, 'If it was a mistake, register the process server again, which cancels the removal.'].join(' '),
       ],
     };
   }
@@ -164,20 +164,20 @@ function explainState(
   const hints = hintsFor(server, recent, current);
   if (connectionStateAt(availableMs, server) === 'Connected') {
     return {
-      summary: `Connected: its lease runs.${(isStillSending && refusal) || ''}`,
+      summary: `Connected: its lease has not expired.${(isStillSending && refusal) || ''}`,
       recommendedActions: hints.length > 0 ? hints : ['Nothing.'],
     };
   }
   const silentSeconds = Math.floor((availableMs - lease.lastSeenAvailableMs) / 1000);
-  const summary = `Disconnected: ${lastAccepted(lease, current.some(isHeartbeat))}, ${silentSeconds} s ago as far as we listened, and its lease has ended.${refusal ?? ''}`;
+  const summary = `Disconnected: ${lastAccepted(lease, current.some(isHeartbeat))}, ${silentSeconds} s ago not counting outages of the service, and its lease has expired.${refusal ?? ''}`;
   if (isStillSending && !mayConcernAnotherMachine(refused.kind)) return { summary, recommendedActions: hints };
   return {
     summary,
     recommendedActions: [
       ...hints,
-      `See whether the machine runs and whether its agent does: ${facts.friendlyName}, ${facts.ipAddress}, last heard from ${lease.sourceAddress}.`,
-      `See whether it reaches this configuration server.${refused ? '' : ' Its agent goes on by itself as soon as it does.'}`,
-      'If the machine cannot be revived, purge it.',
+      `Check that the machine and its agent are running: ${facts.friendlyName}, ${facts.ipAddress}, last seen from ${lease.sourceAddress}.`,
+      `Check that it can reach this configuration server.${refused ? '' : ' Its agent then resumes by itself.'}`,
+      'If the machine cannot be recovered, purge it.',
     ],
   };
 }

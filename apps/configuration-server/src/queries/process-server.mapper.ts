@@ -75,30 +75,24 @@ function toLoadDto(reported: ReportedHealth, moment: HealthMoment): LoadDto | nu
 const HEALTH_ERROR_TEXT: Record<HealthErrorCode, readonly [summaryMessage: string, recommendedAction: string]> = {
   heartbeat_missing: [
     'No heartbeat for 15 minutes or longer',
-    'Look at its diagnosis; check that its machine runs and reaches this server.',
+    'See its diagnosis; check that its machine is running and can reach this server.',
   ],
-  cpu_high: [
-    'The processors are busy beyond 80 %',
-    'Move protected machines to another process server, or give it more cores.',
-  ],
+  cpu_high: ['CPU use is above 80 %', 'Move protected machines to another process server, or add CPU cores.'],
   memory_high: [
     'More than 80 % of the memory is in use',
-    'Move protected machines to another process server, or give it more memory.',
+    'Move protected machines to another process server, or add memory.',
   ],
   cache_space_low: [
     'Less than 30 % of the cache disk is free',
-    'Check the upload to the target; below 20 % it slows its sources down.',
+    'Check the upload to the target; below 20 %, the process server throttles its sources.',
   ],
   upload_slow: [
-    'What waits for upload needs more than 30 minutes',
-    'Check its network throughput and the churn of its machines.',
+    'The pending upload needs more than 30 minutes',
+    'Check the network throughput and the churn of the protected machines.',
   ],
-  services_not_running: [
-    'A service has not been running for 15 minutes',
-    'Start the services that are listed as not running.',
-  ],
-  certificate_expired: ['Its certificate has expired', 'Renew the certificate and register it again.'],
-  certificate_expiring: ['Its certificate ends within 60 days', 'Renew the certificate before it ends.'],
+  services_not_running: ['A service has not been running for 15 minutes', 'Start the services listed as not running.'],
+  certificate_expired: ['The certificate has expired', 'Renew the certificate and register it again.'],
+  certificate_expiring: ['The certificate expires within 60 days', 'Renew the certificate before it expires.'],
 };
 
 function toHealthErrorDto({ code, level, since }: HealthError): HealthErrorDto {

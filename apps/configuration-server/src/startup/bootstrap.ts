@@ -113,7 +113,7 @@ async function startComponents(
   );
   if (newAdminKey) {
     await issueAdditionalAdminKey(replica.secrets, files);
-    progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they are in wrong hands.`);
+    progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they may be compromised.`);
   }
   await replica.start();
   directory.startTracking(() => replica.availabilityClock.recordedAvailableMs);

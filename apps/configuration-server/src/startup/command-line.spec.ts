@@ -19,7 +19,7 @@ describe('readCommandLine', () => {
     [['restored'], "Unexpected argument 'restored'. The options are "],
     [
       ['--migrate-only', '--restored'],
-      '--migrate-only makes the schema and ends: start again with --restored after it.',
+      '--migrate-only migrates the schema and exits: start again with --restored after it.',
     ],
     [['--migrate-only', '--new-admin-key'], 'start again with --new-admin-key after it.'],
     [['--restored=no'], "Option '--restored' does not take an argument. The options are "],

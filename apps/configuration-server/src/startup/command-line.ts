@@ -10,11 +10,11 @@ const OPTIONS = {
 
 /** Output of `--help`. */
 export const HELP = `npm start -- [options]
-  --new-admin-key  makes one more admin key
-  --migrate-only   makes or changes the schema, and ends
+  --new-admin-key  creates another admin key
+  --migrate-only   creates or changes the schema, and exits
   --restored       the database was restored from a backup (docs/backup-and-restore.md)
   --insecure       plain HTTP on an address that is not loopback
-Everything else is a setting (README.md).`;
+All other options are settings (docs/settings.md).`;
 
 /** An unknown argument. */
 export class CommandLineError extends Error {}
@@ -38,7 +38,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
   const { help, insecure, restored, 'new-admin-key': newAdminKey, 'migrate-only': migrateOnly } = values;
   if (migrateOnly && (restored || newAdminKey))
     throw new CommandLineError(
-      `--migrate-only makes the schema and ends: start again with ${restored ? '--restored' : '--new-admin-key'} after it.`,
+      `--migrate-only migrates the schema and exits: start again with ${restored ? '--restored' : '--new-admin-key'} after it.`,
     );
   return { help, insecure, migrateOnly, newAdminKey, restored };
 }
@@ -53,7 +53,7 @@ function parsed(
       .map((name) => `--${name}`)
       .join(', ');
     throw new CommandLineError(
-      `${(error as Error).message.split('. ')[0]}. The options are ${known}. Everything else is a setting (README.md).`,
+      `${(error as Error).message.split('. ')[0]}. The options are ${known}. All other options are settings (docs/settings.md).`,
     );
   }
 }

@@ -16,8 +16,8 @@ export async function migrateOnly(
     const applied = await bringSchemaUpToDate(await openDatabase(parts), `${hostname()}:${process.pid}`, parts);
     progress(
       applied.length === 0
-        ? 'The schema was up to date already.'
-        : `The schema is up to date: ${applied.length} migrations made, the last ${applied.at(-1)}.`,
+        ? 'The schema is up to date: no migrations were pending.'
+        : `The schema is up to date: ${applied.length} migrations applied, the last ${applied.at(-1)}.`,
     );
   } finally {
     await teardown.run(logger);

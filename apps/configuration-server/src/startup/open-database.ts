@@ -79,15 +79,13 @@ export async function bringSchemaUpToDate(
     if (unknown.length > 0) throw new NewerSchemaError(unknown);
     if (pending.length === 0) return [];
     const { address } = await servers.choose();
-    await withProgress(
-      progress,
-      'Bringing the schema up to date',
-      migrateDatabase(address, clock, replica, randomness),
-    ).catch((error: unknown) => {
-      if (isMissingPrivilege(error))
-        throw new StartupError(missingPrivilegeMessage(schema, user, pending, error), { cause: error });
-      throw error;
-    });
+    await withProgress(progress, 'Migrating the schema', migrateDatabase(address, clock, replica, randomness)).catch(
+      (error: unknown) => {
+        if (isMissingPrivilege(error))
+          throw new StartupError(missingPrivilegeMessage(schema, user, pending, error), { cause: error });
+        throw error;
+      },
+    );
     return pending;
   } catch (error) {
     if (error instanceof NewerSchemaError)
@@ -97,8 +95,8 @@ export async function bringSchemaUpToDate(
 }
 
 const missingPrivilegeMessage = (schema: string, user: string, pending: readonly string[], error: unknown): string =>
-  `The schema of the database ${schema} lacks ${pending.length} migrations (${pending[0]} to ${pending.at(-1)}), and ${user} may not make them: ${errorMessage(error)}\n` +
-  'Run "npm start -- --migrate-only" once with a DATABASE_URL of a user who may create and alter tables there, then start again as this one.';
+  `The schema of the database ${schema} lacks ${pending.length} migrations (${pending[0]} to ${pending.at(-1)}), and ${user} lacks the privileges for them: ${errorMessage(error)}\n` +
+  'Run "npm start -- --migrate-only" once with a DATABASE_URL of a user with the privileges to create and alter tables, then start again with this user.';
 
 /** Logs when the clock of another database node starts or stops to differ. */
 async function synchronise(clock: SystemClock, logger: Logger): Promise<void> {
@@ -122,7 +120,7 @@ async function connectToDatabase(
       ? database.socketPath
       : [database, ...database.others].map(({ host, port }) => `${host}:${port}`).join(',');
   try {
-    await withProgress(progress, `Looking for the database at ${where}`, clock.synchronise());
+    await withProgress(progress, `Connecting to the database at ${where}`, clock.synchronise());
   } catch (error) {
     throw new StartupError(
       `DATABASE_URL: the database ${database.database} at ${where} cannot be used as ${database.user}: ${await describeConnectionError(error, database)}`,
