@@ -111,7 +111,7 @@ describe('a registration with an invalid field', () => {
   });
 
   it.each([
-    [{ friendlyName: 'ps\u202e1' }, 'friendlyName must be one line of characters that can be seen; U+202E is none'],
+    [{ friendlyName: 'ps\u202e1' }, 'friendlyName must be one line of visible characters; U+202E is not allowed'],
     [{ machineId: 'machine-1 ' }, 'machineId must not end with white space'],
     [{ ipAddress: '::' }, 'ipAddress must be the address of one machine; this one is unspecified'],
     [{ ipAddress: undefined }, 'ipAddress is missing'],

@@ -75,7 +75,7 @@ export async function createHttpServer(
   const fastifyOptions = {
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    childLoggerFactory: (ours: FastifyBaseLogger) => ours, // no logger for each request: log lines of problems have the request id
+    childLoggerFactory: (parent: FastifyBaseLogger) => parent, // no logger for each request: log lines of problems have the request id
     return503OnClosing: false, // requests during shutdown get a normal response or a problem
     genReqId: (request: unknown) => connectionState((request as IncomingMessage).socket).nextRequestId(),
     bodyLimit: MAX_BODY_BYTES,

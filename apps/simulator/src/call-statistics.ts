@@ -60,7 +60,7 @@ export class CallStatistics {
       const rejected = [...rejections].map(([code, count]) => `${code} ${count}`).join(', ') || '-';
       return `  ${name.padEnd(18)} ${String(calls.registered).padStart(10)} ${String(calls.heartbeats).padStart(10)} ${String(calls.unregistered).padStart(12)}   ${rejected}`;
     });
-    const head = `  ${'behaviour'.padEnd(18)} ${'registered'.padStart(10)} ${'heartbeats'.padStart(10)} ${'unregistered'.padStart(12)}   refused`;
+    const head = `  ${'behaviour'.padEnd(18)} ${'registered'.padStart(10)} ${'heartbeats'.padStart(10)} ${'unregistered'.padStart(12)}   rejected`;
     const latency = `  latency p50 ${this.latencyMs(0.5).toFixed(1)} ms, p99 ${this.latencyMs(0.99).toFixed(1)} ms`;
     return [head, ...rows, latency].join('\n');
   }

@@ -32,7 +32,7 @@ export class Progress {
     this.heartbeatsPrinted = heartbeats;
     this.printedAt = now;
     const elapsed = ((now - this.startedAt) / 1000).toFixed(0).padStart(4);
-    const line = `${elapsed} s  ${this.statistics.total('registered')} registrations${connections}, ${heartbeatsPerSecond.toFixed(0)} beats/s, p99 ${this.statistics.latencyMs(0.99).toFixed(0)} ms, ${this.statistics.rejections} refused`;
+    const line = `${elapsed} s  ${this.statistics.total('registered')} registrations${connections}, ${heartbeatsPerSecond.toFixed(0)} heartbeats/s, p99 ${this.statistics.latencyMs(0.99).toFixed(0)} ms, ${this.statistics.rejections} rejected`;
     this.print(process.stdout.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
   }
 

@@ -28,7 +28,7 @@ export class ApiProblemError extends Error {
 /** The response is incomplete, or does not come from a configuration server. */
 export class UnexpectedResponseError extends Error {
   constructor(readonly status: number) {
-    super(`an answer with status ${status} that is not by the contract`);
+    super(`response with status ${status} does not conform to the API`);
   }
 }
 

@@ -50,7 +50,7 @@ describe('a display text', () => {
     ['a tag', 'ps\u{e0041}', 'U+E0041'],
     ['a variation selector for ideographs', 'ps\u{e0100}', 'U+E0100'],
   ])('rejects an invisible character: %s', (_what, text, named) => {
-    expect(findDisplayTextError(text, 255)).toContain(`characters that can be seen; ${named} is none`);
+    expect(findDisplayTextError(text, 255)).toContain(`visible characters; ${named} is not allowed`);
   });
 
   it.each([' ps', '\u00a0ps', '\u3000ps', '\u2800', ' ', '\u200d', '\u200cps', '\ufe0f'])(
@@ -74,7 +74,7 @@ describe('a display text prefix', () => {
     ['ps ', null],
     ['ps', null],
     [' ps', 'must not begin with white space'],
-    ['\u200b', 'must be one line of characters that can be seen; U+200B is none'],
+    ['\u200b', 'must be one line of visible characters; U+200B is not allowed'],
   ])('"%s": %s', (text, message) => {
     expect(findDisplayTextPrefixError(text, 255)).toBe(message);
   });

@@ -74,8 +74,7 @@ export function findDisplayTextPrefixError(text: string, max: number): string | 
   if (text.length <= max && PRINTABLE_ASCII.test(text)) return null;
   if (text === '' || !hasMaxLength(text, max)) return `must be text of 1 to ${max} characters`;
   const [invisible] = INVISIBLE_CHARACTERS.exec(text) ?? [];
-  if (invisible !== undefined)
-    return `must be one line of characters that can be seen; ${codePoint(invisible)} is none`;
+  if (invisible !== undefined) return `must be one line of visible characters; ${codePoint(invisible)} is not allowed`;
   return BLANK_START.test(text) ? 'must not begin with white space' : null;
 }
 

@@ -124,9 +124,9 @@ async function openWith(options: OpenOptions): Promise<OpenResult> {
   if (existing && existing.marker.database !== database)
     throw new Error(`${paths.directory} contains the database ${existing.marker.database}, not ${database}.`);
 
-  const left = findServersForDataDir(paths.data);
-  const [only] = left;
-  if (existing && only && left.length === 1) {
+  const running = findServersForDataDir(paths.data);
+  const [only] = running;
+  if (existing && only && running.length === 1) {
     const login = { user: USER, password: existing.passwords.user };
     const isReady = await withProgress(
       progress,
@@ -135,8 +135,8 @@ async function openWith(options: OpenOptions): Promise<OpenResult> {
     );
     if (isReady) return { running: only, password: login.password, adopted: true };
   }
-  for (const one of left)
-    await withProgress(progress, 'Stopping the private database of an earlier run', stopServer(paths, one, 10_000));
+  for (const orphan of running)
+    await withProgress(progress, 'Stopping the private database of an earlier run', stopServer(paths, orphan, 10_000));
   if (!existing) return { ...(await createDatabase(options)), adopted: false };
   const program = await resolveBinary(existing.marker, paths, progress);
   const password = existing.passwords.user;

@@ -7,21 +7,21 @@ interface ScheduledConnection {
 
 /** Schedules connections with pipelined requests in turn, first in first out, so that they do not delay other connections. */
 export class PipelineScheduler {
-  private readonly waiting = new Set<ScheduledConnection>();
+  private readonly scheduled = new Set<ScheduledConnection>();
 
   add(connection: ScheduledConnection): void {
-    if (this.waiting.size === 0) setImmediate(this.run);
-    this.waiting.add(connection);
+    if (this.scheduled.size === 0) setImmediate(this.run);
+    this.scheduled.add(connection);
   }
 
   private readonly run = (): void => {
     let remaining = CONNECTIONS_PER_TICK;
-    for (const connection of this.waiting) {
+    for (const connection of this.scheduled) {
       if (remaining === 0) break;
       remaining -= 1;
-      this.waiting.delete(connection);
+      this.scheduled.delete(connection);
       connection.resumeParsing();
     }
-    if (this.waiting.size > 0) setImmediate(this.run);
+    if (this.scheduled.size > 0) setImmediate(this.run);
   };
 }

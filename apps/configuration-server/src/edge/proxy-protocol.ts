@@ -55,7 +55,7 @@ function readHeader(
   const onTimeout = (): void => reject('its PROXY protocol header did not arrive in time');
   /** A TCP health check closes the connection without sending a byte. */
   const onEnd = (): void =>
-    void (received.length > 0 ? reject('it ended before its PROXY protocol header did') : socket.destroy());
+    void (received.length > 0 ? reject('it ended within its PROXY protocol header') : socket.destroy());
   const timer = setTimeout(onTimeout, Math.min(HEADER_TIMEOUT_MS, requestTimeoutMs)).unref();
   const read = (bytes: Buffer): void => {
     received = Buffer.concat([received, bytes]);

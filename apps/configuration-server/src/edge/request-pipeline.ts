@@ -24,7 +24,7 @@ export interface PipelineSharing {
 export class RequestPipeline implements Pipeline {
   private readonly pendingResponses: ServerResponse[] = [];
   private startedRequests = 0;
-  private waitingFor: 'nothing' | 'answer' | 'turn' = 'nothing';
+  private waitingFor: 'nothing' | 'response' | 'turn' = 'nothing';
   private isStopped = false;
 
   private constructor(
@@ -53,7 +53,7 @@ export class RequestPipeline implements Pipeline {
     response.once('close', () => {
       this.pendingResponses.splice(this.pendingResponses.indexOf(response), 1);
       this.markRead(response);
-      if (this.waitingFor === 'answer') this.scheduleResume();
+      if (this.waitingFor === 'response') this.scheduleResume();
     });
   }
 
@@ -99,7 +99,7 @@ export class RequestPipeline implements Pipeline {
     socket.unshift(bytes.subarray(parsed));
     if (isPausedByNode || this.waitingFor !== 'nothing') return;
     if (this.pendingResponses.length < MAX_PENDING_REQUESTS) this.scheduleResume();
-    else this.waitingFor = 'answer';
+    else this.waitingFor = 'response';
   };
 
   private scheduleResume(): void {

@@ -9,10 +9,10 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const base = new DocumentBuilder()
     .setTitle('Configuration server')
     .setDescription(
-      "The registry of a site's process servers: registration, heartbeats, removal and queries. Instants are RFC 3339 in UTC, durations " +
-        'and sizes carry their unit in the name. Text is one line of characters that can be seen, without white space at its ' +
-        'ends. Problems are RFC 9457; their `code` is stable. A path that does not exist is answered with 404 `route_not_found`, a method that a ' +
-        'path does not have with 405 `method_not_allowed` and `Allow`. All text is UTF-8.',
+      "The registry of a site's process servers: registration, heartbeats, removal and queries. Timestamps are RFC 3339 in UTC, durations " +
+        'and sizes have their unit in the name. Text is one line of visible characters, without white space at its ' +
+        'ends. Problems are RFC 9457; their `code` is stable. An unknown path gets 404 `route_not_found`, a method that a ' +
+        'path does not support gets 405 `method_not_allowed` and `Allow`. All text is UTF-8.',
     )
     .setVersion('1')
     .setOpenAPIVersion('3.1.0')

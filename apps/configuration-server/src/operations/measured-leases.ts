@@ -21,12 +21,12 @@ export class MeasuredLeases extends Leases {
   }
 
   async writeBatch(
-    beats: readonly QueuedHeartbeat[],
+    heartbeats: readonly QueuedHeartbeat[],
     moment: () => Moment,
     withinMs: number,
   ): Promise<HeartbeatVerdict[]> {
     const observeSeconds = this.seconds.startTimer();
-    this.sizes.observe(beats.length);
-    return this.leases.writeBatch(beats, moment, withinMs).finally(observeSeconds);
+    this.sizes.observe(heartbeats.length);
+    return this.leases.writeBatch(heartbeats, moment, withinMs).finally(observeSeconds);
   }
 }

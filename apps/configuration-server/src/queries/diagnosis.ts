@@ -157,26 +157,27 @@ function explainState(
       ],
     };
   }
-  const refused = current.findLast(({ kind }) => !mayConcernAnotherMachine(kind)) ?? current.at(-1);
+  const rejection = current.findLast(({ kind }) => !mayConcernAnotherMachine(kind)) ?? current.at(-1);
   const isStillSending =
-    refused !== undefined && (lease.lastHeartbeatAt === null || refused.event.at > lease.lastHeartbeatAt);
-  const refusal = refused && ` ${describeRejectedCalls(refused, isStillSending)}: ${refused.event.detail['code']}.`;
+    rejection !== undefined && (lease.lastHeartbeatAt === null || rejection.event.at > lease.lastHeartbeatAt);
+  const rejectionText =
+    rejection && ` ${describeRejectedCalls(rejection, isStillSending)}: ${rejection.event.detail['code']}.`;
   const hints = hintsFor(server, recent, current);
   if (connectionStateAt(availableMs, server) === 'Connected') {
     return {
-      summary: `Connected: its lease has not expired.${(isStillSending && refusal) || ''}`,
+      summary: `Connected: its lease has not expired.${(isStillSending && rejectionText) || ''}`,
       recommendedActions: hints.length > 0 ? hints : ['Nothing.'],
     };
   }
   const silentSeconds = Math.floor((availableMs - lease.lastSeenAvailableMs) / 1000);
-  const summary = `Disconnected: ${lastAccepted(lease, current.some(isHeartbeat))}, ${silentSeconds} s ago not counting outages of the service, and its lease has expired.${refusal ?? ''}`;
-  if (isStillSending && !mayConcernAnotherMachine(refused.kind)) return { summary, recommendedActions: hints };
+  const summary = `Disconnected: ${lastAccepted(lease, current.some(isHeartbeat))}, ${silentSeconds} s ago not counting outages of the service, and its lease has expired.${rejectionText ?? ''}`;
+  if (isStillSending && !mayConcernAnotherMachine(rejection.kind)) return { summary, recommendedActions: hints };
   return {
     summary,
     recommendedActions: [
       ...hints,
       `Check that the machine and its agent are running: ${facts.friendlyName}, ${facts.ipAddress}, last seen from ${lease.sourceAddress}.`,
-      `Check that it can reach this configuration server.${refused ? '' : ' Its agent then resumes by itself.'}`,
+      `Check that it can reach this configuration server.${rejection ? '' : ' Its agent then resumes by itself.'}`,
       'If the machine cannot be recovered, purge it.',
     ],
   };

@@ -133,10 +133,10 @@ async function describeConnectionError(error: unknown, database: DatabaseSetting
   const reason = error instanceof Error && error.cause !== undefined ? error.cause : error;
   if (await requiresTls(reason, database))
     return 'the database demands TLS: add ?ssl=required to DATABASE_URL (or ssl=verify-ca or verify-identity with sslCa)';
-  if (reason instanceof FleetError) return 'it does not answer';
+  if (reason instanceof FleetError) return 'it does not respond';
   const message = errorMessage(reason) || String(errorCode(reason));
   const mayNeedCertificate = errorNumber(reason) === ER_ACCESS_DENIED_ERROR && 'ssl' in database && !database.ssl?.cert;
   if (mayNeedCertificate)
-    return `${message} (where the database demands a certificate of this user, add sslCert and sslKey to DATABASE_URL)`;
+    return `${message} (if the database requires a client certificate of this user, add sslCert and sslKey to DATABASE_URL)`;
   return reason instanceof NoPrimaryError ? `no server takes writes: ${message}` : message;
 }

@@ -45,7 +45,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
     socket.setTimeout(options.requestTimeoutMs);
   }
 
-  /** Must be called between `answer` and `write`. */
+  /** Must be called after `onAccepted` and before `write`. */
   get accepted(): HeartbeatResult {
     if (!this.result) throw new Error('the heartbeat has no result');
     return this.result;

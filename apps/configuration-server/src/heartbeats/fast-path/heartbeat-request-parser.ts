@@ -41,9 +41,9 @@ const isHeartbeat = compileValidator(HeartbeatRequest);
 export function parseHeartbeatRequest(bytes: Buffer): ParsedHeartbeatRequest | null {
   const headEnd = bytes.indexOf(HEAD_TERMINATOR);
   if (headEnd < 0 || headEnd > MAX_HEAD_BYTES || !isAscii(bytes)) return null;
-  const [, uuid = '', lines = ''] = REQUEST_HEAD.exec(bytes.toString('latin1', 0, headEnd)) ?? [];
+  const [, uuid = '', headerLines = ''] = REQUEST_HEAD.exec(bytes.toString('latin1', 0, headEnd)) ?? [];
   const hostId = canonicalHostId(uuid);
-  const headers = hostId && parseHeaders(lines);
+  const headers = hostId && parseHeaders(headerLines);
   if (!headers) return null;
   const { host, authorization, connection = 'keep-alive', type = '', length = '' } = headers;
   if (
@@ -83,14 +83,14 @@ const HANDLED_HEADERS: ReadonlyMap<string, keyof ParsedHeaders> = new Map([
 ]);
 
 /** Null if a header is repeated, or neither handled nor ignored. */
-function parseHeaders(lines: string): ParsedHeaders | null {
+function parseHeaders(headerLines: string): ParsedHeaders | null {
   const headers: { -readonly [Name in keyof ParsedHeaders]: ParsedHeaders[Name] } = {};
-  for (const line of lines.split('\r\n')) {
-    const colon = line.indexOf(':');
-    const name = line.slice(0, colon).toLowerCase();
+  for (const headerLine of headerLines.split('\r\n')) {
+    const colon = headerLine.indexOf(':');
+    const name = headerLine.slice(0, colon).toLowerCase();
     const handled = HANDLED_HEADERS.get(name);
-    if (handled && headers[handled] === undefined) headers[handled] = line.slice(colon + 2);
-    else if (line !== '' && !IGNORED_HEADERS.has(name)) return null;
+    if (handled && headers[handled] === undefined) headers[handled] = headerLine.slice(colon + 2);
+    else if (headerLine !== '' && !IGNORED_HEADERS.has(name)) return null;
   }
   return headers;
 }
