@@ -52,6 +52,13 @@ it('rejects a second server, and names the URL of the first', async () => {
   });
 });
 
+it('removes the draft of a process that was killed while it wrote one, and keeps that of a running process', async () => {
+  const drafts = [await aDeadProcess(), process.ppid].map((pid) => `server.pid.draft-${pid}-${FIRST}`);
+  for (const draft of drafts) await writeFile(join(directory, draft), '');
+  await lockDirectory(directory);
+  expect((await readdir(directory)).sort()).toEqual(['server.pid', drafts[1]]);
+});
+
 it('locks a released directory again, and leaves no files in it', async () => {
   await (await lockDirectory(directory)).release();
   expect(await readdir(directory)).toEqual([]);

@@ -220,7 +220,7 @@ it('--migrate-only makes the schema in a private database, and ends', async () =
 
 describe('a first start that is killed', () => {
   // Before any file, during creation of the data, their first use, the schema and the secrets, and when ready.
-  it.each([50, 400, 900, 1400, 2000, 2800])('after %d ms is repaired by the next start', async (delayMs) => {
+  it.each([50, 900, 1400, 2800])('after %d ms is repaired by the next start', async (delayMs) => {
     const killed = await folder.spawn();
     await pause(delayMs);
     await killed.stop('SIGKILL');

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { lockDirectory, assertNoProtectedMachines, writePrivateFile, type DirectoryLock } from '@app/platform';
+import { lockDirectory, assertUnlocked, writePrivateFile, type DirectoryLock } from '@app/platform';
 import type { PrivateDatabaseAddress } from './private-database.js';
 import { SupervisedDatabase } from './supervised-database.js';
 
@@ -78,13 +78,13 @@ async function exitCodeOf(server: ChildProcess): Promise<number> {
 async function lockDataDirectory(directory: string): Promise<DirectoryLock> {
   const wasKilled = existsSync(join(directory, LOCK_FILE));
   const lock = await lockDirectory(directory, LOCK_FILE).catch(async (error: unknown) => {
-    await assertNoProtectedMachines(directory); // the lock of the server itself names its URL
+    await assertUnlocked(directory); // the lock of the server itself names its URL
     throw error;
   });
   try {
     const deadlineMs = performance.now() + (wasKilled ? ORPHAN_ENDS_WITHIN_MS : 0);
     for (;;) {
-      const inUse = await assertNoProtectedMachines(directory).catch((error: unknown) => error);
+      const inUse = await assertUnlocked(directory).catch((error: unknown) => error);
       if (inUse === undefined) return lock;
       if (performance.now() > deadlineMs) throw inUse;
       await pause(50);

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { link, mkdir, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { readPrivateFile } from './private-files.js';
 import { errorCode, isProcessRunning, processStartTime } from './running-process.js';
 
@@ -64,13 +64,14 @@ export async function lockDirectory(directory: string, fileName = 'server.pid'):
       continue;
     }
     await replace(path, own);
+    await removeDrafts(path);
     for (const followed of chain) await rm(successorPath(path, followed), { force: true });
     return lockAt(path, own);
   }
 }
 
 /** @throws DirectoryInUse */
-export async function assertNoProtectedMachines(directory: string, fileName = 'server.pid'): Promise<void> {
+export async function assertUnlocked(directory: string, fileName = 'server.pid'): Promise<void> {
   mustBeDead((await lockChain(join(await realpath(directory), fileName))).at(-1), directory);
 }
 
@@ -147,7 +148,16 @@ async function replace(path: string, owner: LockOwner): Promise<void> {
 }
 
 async function writeDraft(path: string, owner: LockOwner): Promise<string> {
-  const draft = `${path}.draft-${randomUUID()}`;
+  const draft = `${path}.draft-${owner.pid}-${randomUUID()}`;
   await writeFile(draft, `${JSON.stringify(owner)}\n`, { flag: 'wx', mode: 0o600 });
   return draft;
+}
+
+/** Removes the drafts of processes that were killed while they wrote one. */
+async function removeDrafts(path: string): Promise<void> {
+  for (const name of await readdir(dirname(path))) {
+    const [, pid] = /^\.draft-(\d+)-/.exec(name.slice(basename(path).length)) ?? [];
+    if (name.startsWith(basename(path)) && pid && !isProcessRunning(Number(pid)))
+      await rm(join(dirname(path), name), { force: true });
+  }
 }

@@ -1,4 +1,4 @@
-export { lockDirectory, DirectoryInUse, assertNoProtectedMachines, type DirectoryLock } from './directory-lock.js';
+export { lockDirectory, DirectoryInUse, assertUnlocked, type DirectoryLock } from './directory-lock.js';
 export {
   appendPrivateFile,
   assertPrivateFolder,

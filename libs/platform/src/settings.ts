@@ -115,13 +115,6 @@ export const SETTINGS = [
     '60',
     'Time between two clean-up runs; grace plus two intervals must not exceed 900',
   ),
-  setting('CLEAN_UP_GRACE_SECONDS', 's', '300', 'Minimum time from decommissioning to removal'),
-  setting(
-    'CLEAN_UP_INTERVAL_SECONDS',
-    's',
-    '60',
-    'Interval between two runs of the clean-up; grace + two intervals must not exceed 900',
-  ),
   setting(
     'CONFIGURATION_SERVER_VERSION',
     '',
