@@ -1,4 +1,4 @@
-/** The import table of README.md, enforced. A rule with an exception list is a rule to redesign. */
+/** The import table of docs/architecture.md, enforced. A rule with an exception list is a rule to redesign. */
 const onlyTo = (name, from, to) => ({
   name,
   severity: 'error',

@@ -39,11 +39,11 @@ export const project = {
   },
 };
 
-/** Needs neither build nor database. */
+/** Needs neither build nor database: among them the statistics of the benchmark. */
 const unit = {
   ...project,
   displayName: 'unit',
-  roots: ['<rootDir>/apps', '<rootDir>/libs'],
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test/bench'],
   globalSetup: undefined,
   globalTeardown: undefined,
 };
