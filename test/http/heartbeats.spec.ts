@@ -88,7 +88,7 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
       expect(await cluster.eventKinds(server.hostId)).toEqual(['registered']);
     });
 
-    it('a process server below the support window is told to upgrade', async () => {
+    it('instructs a process server below the support window to upgrade', async () => {
       const server = await cluster.registered({ agentVersion: '9.50.1.1' });
       expect((await cluster.heartbeat(server, { agentVersion: '9.50.1.1' })).body).toMatchObject({
         versionStatus: 'NotSupported',
@@ -261,7 +261,7 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
       event: 'refused_generation_retired',
     },
     {
-      when: 'nobody knows the host id, as after a restore',
+      when: 'the host id is unknown, as after a restore',
       made: forgotten,
       code: 'process_server_not_found',
       instruction: 'reregister',
@@ -416,7 +416,7 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
     });
   });
 
-  describe('a row that somebody has locked', () => {
+  describe('a row that another transaction has locked', () => {
     /** Runs while the lease of a process server is held, perhaps changed, by another transaction. */
     async function whileLocked<A>(
       { hostId }: KnownServer,
@@ -434,7 +434,7 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
     }
 
     it.each([0, 40])(
-      'does not hold the others, and its own heartbeat is accepted when it is free again; beside %d more',
+      'delays no other heartbeat, and its own is accepted once it is free; with %d more',
       async (more) => {
         const [held, free] = [await cluster.registered(), await cluster.registered()];
         for (let number = 0; number < more; number += 1) await cluster.registered();

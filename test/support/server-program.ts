@@ -112,7 +112,7 @@ export class ServerProgram {
     return (JSON.parse(readFileSync(join(this.dataDirectory, 'server.pid'), 'utf8')) as { pid: number }).pid;
   }
 
-  /** As when the terminal is closed: nobody can be told anything any more. */
+  /** As when the terminal is closed: no output can be written. */
   loseTerminal(): void {
     this.child.stdout?.destroy();
     this.child.stderr?.destroy();

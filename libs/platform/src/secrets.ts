@@ -56,7 +56,7 @@ export interface VerifiedCredential {
   readonly credentialHash: string;
 }
 
-/** `psc_` and, in base64url, generation, 256 random bits, and an HMAC over host id and both: a forged one is told without a database. */
+/** `psc_` and, in base64url, generation, 256 random bits, and an HMAC over host id and both: a forgery is detected without a database. */
 export class HmacCredentials extends CredentialIssuer {
   constructor(private readonly key: Buffer) {
     super();
