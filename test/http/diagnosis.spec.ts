@@ -165,7 +165,7 @@ describe('the diagnosis', () => {
       );
       expect(recommendedActions).toEqual([
         expect.stringMatching(
-          /cannot be read, from 127\.0\.0\.1.*generation must be an integer number.*Correct the agent/,
+          /It sends malformed heartbeats, from 127\.0\.0\.1.*generation must be an integer number.*Correct the agent/,
         ),
       ]);
     });
@@ -303,7 +303,9 @@ describe('the diagnosis', () => {
       const server = await cluster.registered();
       await malformed(server);
       await cluster.heartbeat(server);
-      expect((await diagnosis(server.hostId)).recommendedActions).toEqual([expect.stringContaining('cannot be read')]);
+      expect((await diagnosis(server.hostId)).recommendedActions).toEqual([
+        expect.stringContaining('malformed heartbeats'),
+      ]);
       await cluster.simulateOutage(3_601);
       await cluster.heartbeat(server);
       expect((await diagnosis(server.hostId)).recommendedActions).toEqual(['Nothing.']);

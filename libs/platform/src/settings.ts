@@ -281,8 +281,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
     addError(
       'DATABASE_URL is not set: name a MySQL or MariaDB database, or run "npm start", which starts a private one',
     );
-  if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL'))
-    addError('DATABASE_PASSWORD_FILE goes with DATABASE_URL');
+  if (text('DATABASE_PASSWORD_FILE') && !text('DATABASE_URL')) addError('DATABASE_PASSWORD_FILE requires DATABASE_URL');
   const proxyProtocol = oneOf('PROXY_PROTOCOL', ['off', 'required']) === 'required';
   if (proxyProtocol && !text('TRUSTED_PROXIES'))
     addError('PROXY_PROTOCOL requires TRUSTED_PROXIES: headers of other addresses are rejected');

@@ -30,7 +30,7 @@ const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQue
       .map((value): Case => [value, 'must be text of 1 to '])
       .concat([
         [' a', 'must not begin with white space'],
-        ['a\n', 'must be one line of characters'],
+        ['a\n', 'must be one line of visible characters'],
       ]),
   isDisplayTextPrefix: () =>
     [1, '', LONG, ['a']]
