@@ -83,7 +83,7 @@ it.each([
   await expect(simulate('--url', server.url, ...Object.entries(files).flat())).rejects.toMatchObject({
     code: 2,
     stdout: '',
-    stderr: expect.stringContaining(`name its own with ${option}`),
+    stderr: expect.stringContaining(`set its file with ${option}`),
   });
   await rm(files[option] ?? '');
 });
