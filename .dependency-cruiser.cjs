@@ -59,7 +59,7 @@ module.exports = {
       from: { pathNot: '^apps/configuration-server/src/heartbeats/fast-path/' },
       to: { path: '^apps/configuration-server/src/heartbeats/fast-path/(?!index[.]ts$)' },
     },
-    { name: 'nobody-imports-a-spec', severity: 'error', from: {}, to: { path: '[.]spec[.]ts$' } },
+    { name: 'specs-are-not-imported', severity: 'error', from: {}, to: { path: '[.]spec[.]ts$' } },
     { name: 'only-tests-use-test', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'everything-resolves', severity: 'error', from: {}, to: { couldNotResolve: true } },

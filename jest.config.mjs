@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-/** What all projects have in common. Unit specs lie beside their code; what crosses a boundary (database, HTTP, a spawned program) lies in test/. */
+/** What all projects have in common. Unit specs lie next to their code; what crosses a boundary (database, HTTP, a spawned program) lies in test/. */
 export const project = {
   testEnvironment: 'node',
   setupFiles: ['reflect-metadata'],

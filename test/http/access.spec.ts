@@ -21,7 +21,7 @@ const REJECTIONS = new Set([
   'permission_denied',
 ]);
 const CALLERS = [
-  'nobody',
+  'anonymous',
   'wrong key',
   'expired key',
   'revoked key',
@@ -36,7 +36,7 @@ const CALLERS = [
 type CallerName = (typeof CALLERS)[number];
 
 let cluster: TestCluster;
-let authorizations: Record<Exclude<CallerName, 'the process server' | 'nobody'>, string>;
+let authorizations: Record<Exclude<CallerName, 'the process server' | 'anonymous'>, string>;
 beforeAll(async () => {
   cluster = await TestCluster.open();
   const past = cluster.clock.now();
@@ -84,7 +84,7 @@ function call(
   server: KnownServer,
 ): Promise<TestResponse> {
   const url = path.replace('{hostId}', server.hostId).replace(/\{\w+\}/g, randomUUID());
-  if (caller === 'nobody') return cluster.call(method, url);
+  if (caller === 'anonymous') return cluster.call(method, url);
   return cluster.call(method, url, {
     authorization: caller === 'the process server' ? `Bearer ${server.credential}` : authorizations[caller],
   });
@@ -150,7 +150,7 @@ describe('access control', () => {
     await clearRejections();
     const before = await cluster.fingerprint();
     for (const caller of [
-      'nobody',
+      'anonymous',
       'wrong key',
       'expired key',
       'revoked key',
@@ -160,7 +160,7 @@ describe('access control', () => {
       'wrong passphrase',
     ] as const) {
       for (const [method, url, body] of bodies) {
-        const authorization = caller === 'nobody' ? '' : authorizations[caller];
+        const authorization = caller === 'anonymous' ? '' : authorizations[caller];
         const { status } = await cluster.call(method, url, { ...(body && { body }), authorization });
         expect([caller, url, [401, 403].includes(status)]).toEqual([caller, url, true]);
       }

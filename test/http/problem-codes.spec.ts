@@ -168,7 +168,7 @@ const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
     await unregister(server);
     return heartbeat(server);
   },
-  plan_expired: async () => apply('nobody', {}, async () => cluster.advance(900)),
+  plan_expired: async () => apply('no-match', {}, async () => cluster.advance(900)),
   body_too_large: () => putText(' '.repeat(65_537)),
   uri_too_long: () => cluster.read(`/v1/process-servers/${'x'.repeat(200)}`),
   unsupported_media_type: () => putText('{}', 'text/plain'),

@@ -264,7 +264,7 @@ describe('applying a plan', () => {
   });
 
   it('without candidates purges nothing', async () => {
-    const { body: planned } = await plan({ friendlyName: 'nobody' });
+    const { body: planned } = await plan({ friendlyName: 'no-match' });
     const { status, body } = await apply(planned.planId.toUpperCase(), { expectedCount: 0 });
     expect([status, body]).toEqual([200, { purged: [], skipped: [] }]);
   });
