@@ -174,9 +174,10 @@ class Client {
   error = null;
   #isWaiting = false;
   #pending = null;
-  /** The previous response. A response with the same beginning, up to its content-length, has the same length, and its head is not parsed. */
+  /** The previous response. A response of this length with the same content-length header in the same place is complete, and its head is not parsed. */
   #length = 0;
-  #prefix = EMPTY_BUFFER;
+  #lengthHeader = EMPTY_BUFFER;
+  #lengthHeaderAt = 0;
   #sentAt = 0;
   #socket;
 
@@ -213,10 +214,15 @@ class Client {
     this.#socket.destroy();
   }
 
+  #isLikePrevious(response) {
+    const [from, header] = [this.#lengthHeaderAt, this.#lengthHeader];
+    return response.length === this.#length && header.compare(response, from, from + header.length) === 0;
+  }
+
   #read(bytes) {
     if (!this.#isWaiting) return (this.fail('a response without a request'), true);
     const response = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
-    if (response.length !== this.#length || this.#prefix.compare(response, 0, this.#prefix.length) !== 0) {
+    if (!this.#isLikePrevious(response)) {
       const total = lengthOf(response);
       if (total === null || response.length < total) {
         this.#pending = Buffer.from(response);
@@ -224,19 +230,15 @@ class Client {
       }
       if (response.length > total) return (this.fail('more than one response to a request'), true);
       this.#length = total;
-      this.#prefix = Buffer.from(response.subarray(0, prefixLengthOf(response)));
+      this.#lengthHeaderAt = Math.max(0, response.indexOf('ontent-length:'));
+      const end = response.indexOf('\r\n', this.#lengthHeaderAt) + 2;
+      this.#lengthHeader = Buffer.from(response.subarray(this.#lengthHeaderAt, end));
     }
     this.#pending = null;
     this.#isWaiting = false;
     this.onResponse(response.latin1Slice(9, 12), performance.now() - this.#sentAt);
     return true;
   }
-}
-
-/** The offset of the end of the content-length header. */
-function prefixLengthOf(response) {
-  const at = response.indexOf('ontent-length:');
-  return at < 0 ? response.length : response.indexOf('\r\n', at);
 }
 
 /** The length of the complete response; null if its head is incomplete. */

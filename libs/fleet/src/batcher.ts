@@ -172,8 +172,8 @@ export class Batcher<Item, Result> {
   }
 
   private dropExpired(key: unknown, queued: Entry<Item, Result>[], latestMs: number): Entry<Item, Result>[] {
-    if (queued.every(({ queuedAtMs }) => queuedAtMs > latestMs)) return queued;
     const expired = queued.filter(({ queuedAtMs }) => queuedAtMs <= latestMs);
+    if (expired.length === 0) return queued;
     const kept = queued.filter(({ queuedAtMs }) => queuedAtMs > latestMs);
     queued.splice(0, queued.length, ...kept);
     if (kept.length === 0) this.queue.delete(key);

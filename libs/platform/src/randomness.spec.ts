@@ -20,7 +20,12 @@ describe('newId', () => {
   });
 });
 
-it('ids of the same time differ in their random part', () => {
+it('gives each id of a process a different value', () => {
+  const identifiers = new UuidIdentifiers();
+  expect(new Set(Array.from({ length: 5_000 }, () => identifiers.newId(NOON))).size).toBe(5_000);
+});
+
+it('ids of different processes differ in their random part', () => {
   const tails = Array.from({ length: 300 }, () => new UuidIdentifiers().newId(NOON).slice(-12));
   expect(new Set(tails).size).toBe(300);
 });
