@@ -2,8 +2,16 @@ import type { Clock, HeartbeatResult } from '@app/fleet';
 import { toHeartbeatResponse } from '../heartbeat.mapper.js';
 
 interface Accepted {
-  write(nowMs: number, responseOf: (requestId: string, isLast: boolean) => string): void;
+  write(text: ResponseText, nowMs: number): void;
   readonly accepted: HeartbeatResult;
+}
+
+/** A response without its request id. */
+export interface ResponseText {
+  readonly head: string;
+  readonly rest: string;
+  /** For the last response of a connection. */
+  readonly lastRest: string;
 }
 
 /**
@@ -28,18 +36,17 @@ export class DeferredResponses {
     const { due } = this;
     this.due = [];
     const nowMs = this.clock.monotonicMs();
-    const texts = new Map<HeartbeatResult, Text>(); // most responses of a batch have the same text
+    const texts = new Map<HeartbeatResult, ResponseText>(); // most responses of a batch have the same text
     for (const connection of due) {
       const { accepted } = connection;
       let text = texts.get(accepted);
       if (!text) texts.set(accepted, (text = this.textOf(accepted)));
-      const { head, rest, lastRest } = text;
-      connection.write(nowMs, (requestId, isLast) => head + requestId + (isLast ? lastRest : rest));
+      connection.write(text, nowMs);
     }
   };
 
   /** A head with the headers of every response, in the order in which Node writes them. */
-  private textOf(accepted: HeartbeatResult): Text {
+  private textOf(accepted: HeartbeatResult): ResponseText {
     const body = JSON.stringify(toHeartbeatResponse(accepted));
     const headers = this.headers.map(([name, value]) => `${name}: ${value}`);
     const length = `content-length: ${body.length}`;
@@ -51,12 +58,4 @@ export class DeferredResponses {
       lastRest: rest('connection: close', length, date),
     };
   }
-}
-
-/** A response without its request id. */
-interface Text {
-  readonly head: string;
-  readonly rest: string;
-  /** For the last response of a connection. */
-  readonly lastRest: string;
 }

@@ -6,7 +6,7 @@ import type { ClientAddresses } from '../../edge/client-address.js';
 import { connectionState, type ConnectionState } from '../../edge/connection-state.js';
 import { respondToClientError, type ResponseCounter } from '../../edge/client-error-handler.js';
 import { toHeartbeat } from '../heartbeat.mapper.js';
-import type { DeferredResponses } from './deferred-responses.js';
+import type { DeferredResponses, ResponseText } from './deferred-responses.js';
 import { parseHeartbeatRequest } from './heartbeat-request-parser.js';
 
 export interface FastPathOptions {
@@ -98,8 +98,8 @@ export class FastPathConnection implements HeartbeatCallbacks {
     this.closeOnError(() => this.handOff(Buffer.concat([this.inFlight ?? EMPTY_BUFFER, this.pipelined])));
   }
 
-  write(nowMs: number, responseOf: (requestId: string, isLast: boolean) => string): void {
-    this.closeOnError(() => this.writeResponse(nowMs, responseOf));
+  write(text: ResponseText, nowMs: number): void {
+    this.closeOnError(() => this.writeResponse(text, nowMs));
   }
 
   /** An error ends this connection only, not the others of the batch. */
@@ -111,7 +111,7 @@ export class FastPathConnection implements HeartbeatCallbacks {
     }
   }
 
-  private writeResponse(nowMs: number, responseOf: (requestId: string, isLast: boolean) => string): void {
+  private writeResponse({ head, rest, lastRest }: ResponseText, nowMs: number): void {
     const { socket, pipelined, requestId } = this;
     const { metrics, receiver, keepAliveMs } = this.options;
     this.inFlight = null;
@@ -120,8 +120,9 @@ export class FastPathConnection implements HeartbeatCallbacks {
     metrics.recordResponse(200, 'none');
     metrics.acceptedHeartbeats.observe((nowMs - this.arrivedAtMs) / 1000);
     if (!socket.writable) return;
-    const isFlushed = socket.write(responseOf(requestId, receiver.isDraining), 'latin1');
-    if (receiver.isDraining) socket.end();
+    const isLast = receiver.isDraining;
+    const isFlushed = socket.write(head + requestId + (isLast ? lastRest : rest), 'latin1');
+    if (isLast) socket.end();
     else if (pipelined.length > 0) this.handOff(pipelined);
     else {
       if (!isFlushed) socket.pause().once('drain', () => socket.resume()); // backpressure: no reads from a client that does not read
