@@ -11,6 +11,12 @@ export class TestDatabase {
   ) {}
 
   static async make(): Promise<TestDatabase> {
+    const database = await TestDatabase.makeEmpty();
+    await database.connection.query(process.env['TEST_SCHEMA'] ?? '');
+    return database;
+  }
+
+  static async makeEmpty(): Promise<TestDatabase> {
     const server = JSON.parse(process.env['TEST_DATABASE'] ?? '{}') as Omit<DatabaseAddress, 'database'>;
     const database = `cs_test_${randomBytes(6).toString('hex')}`;
     const connection = await createConnection({
@@ -25,7 +31,6 @@ export class TestDatabase {
     await connection.changeUser({ database });
     // On a cluster, reads see commits of other nodes. A single server may not know the variable.
     await connection.query('SET SESSION wsrep_sync_wait = 15').catch(() => undefined);
-    await connection.query(process.env['TEST_SCHEMA'] ?? '');
     return new TestDatabase({ ...server, database }, connection);
   }
 

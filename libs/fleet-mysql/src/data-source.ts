@@ -1,6 +1,7 @@
 import { DataSource, type MigrationInterface } from 'typeorm';
 import { MIGRATIONS } from '../../../migrations/index.js';
 import type { ServerAddress } from './database-servers.js';
+import { ENTITY_SCHEMAS } from './entities/entity-schemas.js';
 
 export type MigrationClass = new () => MigrationInterface;
 
@@ -18,6 +19,7 @@ export function fleetDataSource(
     poolSize: 2, // one connection migrates, one renews the lock
     connectTimeout: 3_000,
     synchronize: false,
+    entities: ENTITY_SCHEMAS,
     migrations: [...migrations],
     migrationsTransactionMode: 'none',
   });
