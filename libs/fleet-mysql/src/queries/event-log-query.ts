@@ -6,7 +6,9 @@ import {
   type AvailabilityState,
 } from '@app/fleet';
 import type { Database } from '../database.js';
-import { toEvent, type EventRow } from '../statements/rows.js';
+import { EVENT } from '../entities/fleet-tables.js';
+import type { RowOf } from '../entities/table.js';
+import { toEvent } from '../statements/rows.js';
 
 /** Events younger than this are not read past: transactions that are still in progress may add earlier ones. */
 export const EVENT_VISIBILITY_LAG_MS = 10_000;
@@ -92,8 +94,8 @@ export class EventLogQuery {
         : []),
     ];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
-    const rows = await this.database.rows<EventRow>(
-      `SELECT e.id, e.at, e.kind, e.host_id, e.generation, e.actor, e.source_address, e.request_id, e.detail FROM event AS e ${indexFor(filter)} ${where}
+    const rows = await this.database.rows<RowOf<typeof EVENT>>(
+      `SELECT ${EVENT.of('e')} FROM event AS e ${indexFor(filter)} ${where}
        ORDER BY ${isNewest ? 'e.at DESC, e.id DESC' : 'e.at, e.id'} LIMIT ?`,
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );

@@ -1,10 +1,13 @@
 import type { Statement } from '../database.js';
+import { AVAILABILITY_CLOCK } from '../entities/fleet-tables.js';
+import type { RowOf } from '../entities/table.js';
 import { updateLoadReports, updateStatusReports } from './heartbeat-rows.js';
 import { lastHeartbeatParameters, RENEW_UNCHANGED_LEASES } from './leases.js';
 
 /** The single row of the availability clock. It is absent until the first record. */
-const AVAILABILITY_COLUMNS =
-  'g.available_ms, g.recorded_at, g.run_ahead_ms, g.unsteady_available_ms, g.stepped_available_ms, g.stepped_back_available_ms, g.stepped_back_to';
+const AVAILABILITY = AVAILABILITY_CLOCK.omit('id');
+export type AvailabilityRow = RowOf<typeof AVAILABILITY>;
+const AVAILABILITY_COLUMNS = AVAILABILITY.of('g');
 export const READ_AVAILABILITY = `SELECT ${AVAILABILITY_COLUMNS} FROM availability_clock AS g WHERE g.id = 1`;
 /** The same with the generation floor of the site. Returns a row even if either row is absent. */
 export const READ_AVAILABILITY_AND_FLOOR = `
@@ -12,17 +15,8 @@ export const READ_AVAILABILITY_AND_FLOOR = `
     FROM (SELECT 1 AS id) AS o
     LEFT JOIN availability_clock AS g ON g.id = o.id
     LEFT JOIN site AS s ON s.id = o.id`;
-/** Params: now, run ahead. */
-export const INSERT_AVAILABILITY =
-  'INSERT INTO availability_clock (id, available_ms, recorded_at, run_ahead_ms) VALUES (1, 0, ?, ?)';
-/**
- * Advances the clock. Params: available ms, recorded at, run ahead, available ms when unsteady, available ms of a step, available ms
- * and wall time of a step back, recorded at as read before. Matches nothing when another replica was first.
- */
-export const ADVANCE_AVAILABILITY = `
-  UPDATE availability_clock AS g
-     SET g.available_ms = ?, g.recorded_at = ?, g.run_ahead_ms = ?, g.unsteady_available_ms = ?, g.stepped_available_ms = ?, g.stepped_back_available_ms = ?, g.stepped_back_to = ?
-   WHERE g.id = 1 AND g.recorded_at = ?`;
+/** Advances the clock. Params: columns, recorded at as read before. Matches nothing when another replica was first. */
+export const ADVANCE_AVAILABILITY = 'UPDATE availability_clock AS g SET ? WHERE g.id = 1 AND g.recorded_at = ?';
 
 /** Locks the rows of these hosts that no other transaction has locked. Param: host ids. */
 export const LOCK_WITNESSES_SKIP_LOCKED = `

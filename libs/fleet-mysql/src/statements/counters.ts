@@ -1,12 +1,10 @@
 import { parseVersion, versionKey, type ProcessServer } from '@app/fleet';
 import type { Statement } from '../database.js';
+import { COUNTER_DELTA } from '../entities/fleet-tables.js';
+import type { RowOf } from '../entities/table.js';
 
 /** Number of entries of one version and lifecycle. */
-export interface CounterRow {
-  readonly version_key: string;
-  readonly decommissioned: number;
-  readonly entries: number;
-}
+export type CounterRow = Omit<RowOf<typeof COUNTER_DELTA>, 'id'>;
 
 /** The counters: sums of the deltas. Without the cast, sums would be decimals. */
 export const READ_COUNTERS = `
@@ -17,8 +15,6 @@ export const READ_COUNTERS = `
 export const COUNT_ENTRIES =
   'SELECT CAST(COALESCE(SUM(t.entries), 0) AS SIGNED) AS entries FROM fleet_counter_delta AS t';
 
-/** Param: rows. */
-export const INSERT_COUNTER_DELTAS = 'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) VALUES ?';
 /**
  * The differences between entries and counters, in one consistent read. Decommissioned entries are few; the others are counted
  * in an index, without a read of their rows.
@@ -77,13 +73,6 @@ export class CounterDelta {
 
   statements(): Statement[] {
     const { rows } = this;
-    return rows.length > 0
-      ? [
-          {
-            sql: INSERT_COUNTER_DELTAS,
-            parameters: [rows.map((row) => [row.version_key, row.decommissioned, row.entries])],
-          },
-        ]
-      : [];
+    return rows.length > 0 ? [COUNTER_DELTA.insert(rows)] : [];
   }
 }

@@ -1,6 +1,17 @@
-import { nameKey, type Decommission, type ProcessServer, type RecordWrite, type Tombstone } from '@app/fleet';
+import {
+  nameKey,
+  type Decommission,
+  type PossibleDuplicate,
+  type ProcessServer,
+  type RecordWrite,
+  type Tombstone,
+} from '@app/fleet';
 import type { GuardedStatement } from '../database.js';
+import { TOMBSTONE } from '../entities/fleet-tables.js';
+import { HEALTH, LEASE, PROCESS_SERVER } from '../entities/process-server.js';
+import type { RowOf } from '../entities/table.js';
 import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
+import { FACTS, PLAIN_LEASE } from './rows.js';
 import { versionKeyOf } from './counters.js';
 
 /**
@@ -19,9 +30,6 @@ const DELETE_EARLIER_TOMBSTONE = 'DELETE FROM tombstone WHERE host_id = ? AND ge
 /** Must match nothing: a tombstone means that the host registered and was removed meanwhile. Param: host ids. */
 const ASSERT_NO_NEW_TOMBSTONES =
   'DELETE t FROM tombstone AS t FORCE INDEX (PRIMARY) WHERE t.host_id IN (?) AND t.generation > 0';
-
-/** Param: rows of host id and a load severity of 0. */
-export const INSERT_HEALTH = 'INSERT INTO process_server_health (host_id, load_severity) VALUES ?';
 
 /** All columns of the next generation. Params: columns, host id, previous generation. Matches 1. */
 const UPDATE_ENTRY = 'UPDATE process_server AS p SET ? WHERE p.host_id = ? AND p.generation = ?';
@@ -78,73 +86,55 @@ export const IDENTITY_INDEXES = {
   machine_id: 'ix_machine_id',
 } as const;
 
+const DUPLICATE = PROCESS_SERVER.pick('host_id', 'friendly_name', 'ip_address', 'machine_id');
+export type DuplicateRow = RowOf<typeof DUPLICATE> & { readonly place: number };
+export const toPossibleDuplicate = (row: DuplicateRow): PossibleDuplicate => DUPLICATE.toDomain(row, {});
+
 /** Params: place in the batch, address, host id; the same with the name key and with the machine id. Ten of each are enough as examples. */
 export const FIND_POSSIBLE_DUPLICATES = Object.entries(IDENTITY_INDEXES)
   .map(
     ([column, index]) => `
-  (SELECT ? AS place, p.host_id, p.friendly_name, p.ip_address, p.machine_id FROM process_server AS p FORCE INDEX (${index}) WHERE p.${column} = ? AND p.host_id <> ? LIMIT 10)`,
+  (SELECT ? AS place, ${DUPLICATE.of('p')} FROM process_server AS p FORCE INDEX (${index}) WHERE p.${column} = ? AND p.host_id <> ? LIMIT 10)`,
   )
   .join(' UNION ');
 
-function entryColumns({ facts, ...entry }: ProcessServer): Columns {
-  return {
-    host_id: entry.hostId,
-    generation: entry.generation,
-    friendly_name: facts.friendlyName,
+const entryColumns = ({
+  facts,
+  hostId,
+  generation,
+  passphraseId,
+  registeredAt,
+}: ProcessServer): RowOf<typeof PROCESS_SERVER> =>
+  FACTS.toRow(facts, {
+    host_id: hostId,
+    generation,
     name_key: nameKey(facts.friendlyName),
-    fqdn: facts.fqdn,
-    ip_address: facts.ipAddress,
-    data_port: facts.dataPort,
-    os_type: facts.osType,
-    os_version: facts.osVersion,
-    agent_version: facts.agentVersion,
     version_key: versionKeyOf(facts.agentVersion),
-    machine_id: facts.machineId,
-    environment: facts.environment,
-    cpu_cores: facts.cpuCores,
-    memory_bytes: facts.memoryBytes,
-    cache_disk_bytes: facts.cacheDiskBytes,
     proxy_used: facts.proxy && Number(facts.proxy.used),
     proxy_address: facts.proxy?.address ?? null,
     proxy_port: facts.proxy?.port ?? null,
     proxy_authenticated: facts.proxy && Number(facts.proxy.authenticated),
-    passphrase_id: entry.passphraseId,
-    registered_at: entry.registeredAt,
+    passphrase_id: passphraseId,
+    registered_at: registeredAt,
     decommissioned_at: null,
     decommissioned_available_ms: null,
     decommissioned_by: null,
     decommission_reason: null,
     remove_by: null,
-  };
-}
+  });
 
-function leaseColumns({ hostId, generation, lease, decommission }: ProcessServer): Columns {
-  return {
+/** The columns of the lease of a new generation, without `event_bounds` and `never_connected`. */
+const leaseColumns = ({ hostId, generation, lease, decommission }: ProcessServer) =>
+  PLAIN_LEASE.toRow(lease, {
     host_id: hostId,
     generation,
     credential_hash: Buffer.from(lease.credentialHash, 'hex'),
     retired: Number(decommission !== null),
     revoked: Number(lease.revoked),
     report_fingerprint: Buffer.alloc(16),
-    last_heartbeat_at: lease.lastHeartbeatAt,
-    last_seen_available_ms: lease.lastSeenAvailableMs,
-    expires_available_ms: lease.expiresAvailableMs,
-    assigned_interval_seconds: lease.assignedIntervalSeconds,
-    instance_id: lease.instanceId,
     replaced_instance_ids: JSON.stringify(lease.replacedInstanceIds),
-    source_address: lease.sourceAddress,
-    skew_ms: lease.skewMs,
     ignored_fields: null,
-  };
-}
-
-type Columns = Record<string, unknown>;
-
-function insertRows(table: string, rows: readonly Columns[]): GuardedStatement {
-  const columns = Object.keys(rows[0] ?? {});
-  const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ?`;
-  return { sql, parameters: [rows.map((row) => columns.map((column) => row[column]))], expectedRows: rows.length };
-}
+  });
 
 type Removal = Extract<RecordWrite, { to: 'removed' }>;
 
@@ -161,25 +151,25 @@ export function insertEntries(registrations: readonly Registration[]): GuardedSt
   const entries = registrations.map(({ entry }) => entry);
   const hostIds = entries.map(({ hostId }) => hostId);
   return [
-    insertRows('process_server', entries.map(entryColumns)),
+    PROCESS_SERVER.insert(entries.map(entryColumns)),
     ...registrations.flatMap(({ tombstone }) =>
       tombstone
         ? [{ sql: DELETE_TOMBSTONE, parameters: [tombstone.hostId, tombstone.generation], expectedRows: 1 }]
         : [],
     ),
     { sql: ASSERT_NO_NEW_TOMBSTONES, parameters: [hostIds], expectedRows: 0 },
-    insertRows(
-      'process_server_lease',
-      entries.map((entry) => ({ ...leaseColumns(entry), never_connected: 1 })),
-    ),
-    { sql: INSERT_HEALTH, parameters: [hostIds.map((hostId) => [hostId, 0])] },
+    LEASE.insert(entries.map((entry) => Object.assign(leaseColumns(entry), { never_connected: 1 }))),
+    insertHealth(hostIds),
     insertInitialNames(entries.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName }))),
   ];
 }
 
 /** Inserts the missing lease of an entry. */
-export const insertLease = (entry: ProcessServer): GuardedStatement =>
-  insertRows('process_server_lease', [leaseColumns(entry)]);
+export const insertLease = (entry: ProcessServer): GuardedStatement => LEASE.insert([leaseColumns(entry)]);
+
+/** Inserts health rows without a report. */
+export const insertHealth = (hostIds: readonly string[]): GuardedStatement =>
+  HEALTH.insert(hostIds.map((host_id) => ({ host_id, load_severity: 0 })));
 
 /** Writes the next generation of an entry, without its name history. */
 export function updateEntry(before: ProcessServer, entry: ProcessServer): GuardedStatement[] {
@@ -239,18 +229,4 @@ export const deleteEntry = (
 ];
 
 export const insertTombstones = (tombstones: readonly Tombstone[]): GuardedStatement =>
-  insertRows('tombstone', tombstones.map(tombstoneColumns));
-
-function tombstoneColumns(tombstone: Tombstone): Columns {
-  return {
-    host_id: tombstone.hostId,
-    generation: tombstone.generation,
-    friendly_name: tombstone.friendlyName,
-    ip_address: tombstone.ipAddress,
-    removed_at: tombstone.removedAt,
-    removed_by: tombstone.removedBy,
-    reason: tombstone.reason,
-    removal: tombstone.removal,
-    plan_id: tombstone.planId,
-  };
-}
+  TOMBSTONE.insert(tombstones.map((tombstone) => TOMBSTONE.toRow(tombstone, {})));

@@ -1,4 +1,5 @@
 import type { LoadSignal } from '@app/fleet';
+import { LEASE, PROCESS_SERVER } from '../entities/process-server.js';
 
 /** Bits of the load signals that exceed their thresholds. */
 export const EXCEEDED_BITS: Readonly<Record<LoadSignal, number>> = { cpu: 1, memory: 2, cache: 4, upload: 8 };
@@ -40,10 +41,18 @@ export const RENEW_UNCHANGED_LEASES = `
      AND l.revoked = 0
      AND l.expires_available_ms > ?`;
 
+export const LOCKED_LEASE = LEASE.omit(
+  'last_seen_available_ms',
+  'assigned_interval_seconds',
+  'skew_ms',
+  'ignored_fields',
+  'never_connected',
+);
+export const REGISTERED_FACTS = PROCESS_SERVER.pick('host_id', 'machine_id', 'agent_version', 'registered_at');
+
 /** Locks the leases of a batch and their health rows, without the hosts of which another transaction has locked either. Param: host ids. */
 export const LOCK_LEASES_SKIP_LOCKED = `
-  SELECT l.host_id, l.generation, l.credential_hash, l.retired, l.revoked, l.report_fingerprint, l.last_heartbeat_at, l.expires_available_ms,
-         l.instance_id, l.replaced_instance_ids, l.source_address, l.event_bounds
+  SELECT ${LOCKED_LEASE.of('l')}
     FROM process_server_lease AS l FORCE INDEX (PRIMARY)
    STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = l.host_id
    WHERE l.host_id IN (?)
@@ -52,7 +61,7 @@ export const LOCK_LEASES_SKIP_LOCKED = `
 
 /** Registered facts of hosts whose leases are locked. Param: host ids. */
 export const READ_REGISTERED_FACTS = `
-  SELECT p.host_id, p.machine_id, p.agent_version, p.registered_at
+  SELECT ${REGISTERED_FACTS.of('p')}
     FROM process_server AS p
    WHERE p.host_id IN (?)`;
 

@@ -1,5 +1,7 @@
 import { nameKey } from '@app/fleet';
-import type { Statement, Transaction } from '../database.js';
+import type { GuardedStatement, Statement, Transaction } from '../database.js';
+import { NAME_HISTORY } from '../entities/process-server.js';
+import type { RowOf } from '../entities/table.js';
 
 /** A new name becomes valid in the sort order after this delay: its transaction has ended by then. */
 const VISIBILITY_DELAY_MS = 10_000;
@@ -7,7 +9,6 @@ const VISIBILITY_DELAY_MS = 10_000;
 export const NAME_CURSOR_TTL_MS = 3_600_000;
 
 const EPOCH = new Date('1970-01-02T00:00:00.000Z');
-const INSERT_NAMES = 'INSERT INTO process_server_name_history (host_id, valid_from, name_key) VALUES ?';
 /** Param: host ids. */
 const READ_CURRENT_NAMES =
   'SELECT n.host_id, n.valid_from FROM process_server_name_history AS n WHERE n.host_id IN (?) AND n.valid_until IS NULL';
@@ -26,10 +27,10 @@ interface Named {
 }
 
 /** The names of new entries, valid since the epoch. */
-export const insertInitialNames = (entries: readonly Named[]): Statement => ({
-  sql: INSERT_NAMES,
-  parameters: [entries.map(({ hostId, name }) => [hostId, EPOCH, nameKey(name)])],
-});
+export const insertInitialNames = (entries: readonly Named[]): GuardedStatement =>
+  NAME_HISTORY.insert(
+    entries.map(({ hostId, name }) => ({ host_id: hostId, valid_from: EPOCH, name_key: nameKey(name) })),
+  );
 
 /** Renames locked entries. The periods of a host's names have no gaps. */
 export async function renameStatements(
@@ -38,7 +39,7 @@ export async function renameStatements(
   now: Date,
 ): Promise<Statement[]> {
   if (renamed.length === 0) return [];
-  const rows = await transaction.rows<{ host_id: string; valid_from: Date }>(READ_CURRENT_NAMES, [
+  const rows = await transaction.rows<Pick<RowOf<typeof NAME_HISTORY>, 'host_id' | 'valid_from'>>(READ_CURRENT_NAMES, [
     renamed.map(({ hostId }) => hostId),
   ]);
   const currentFrom = new Map(rows.map(({ host_id, valid_from }) => [host_id, valid_from.getTime()]));
@@ -49,6 +50,8 @@ export async function renameStatements(
   }));
   return [
     ...next.map(({ hostId, from }) => ({ sql: CLOSE_CURRENT_NAME, parameters: [from, hostId] })),
-    { sql: INSERT_NAMES, parameters: [next.map(({ hostId, from, name }) => [hostId, from, nameKey(name)])] },
+    NAME_HISTORY.insert(
+      next.map(({ hostId, from, name }) => ({ host_id: hostId, valid_from: from, name_key: nameKey(name) })),
+    ),
   ];
 }

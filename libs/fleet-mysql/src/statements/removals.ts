@@ -1,4 +1,9 @@
 import type { Due } from '@app/fleet';
+import { CLEAN_UP_RUN } from '../entities/fleet-tables.js';
+import { PROCESS_SERVER } from '../entities/process-server.js';
+import type { RowOf } from '../entities/table.js';
+
+export type DueRow = RowOf<typeof PROCESS_SERVER> & { decommissioned_at: Date };
 
 /** Decommissioned at or before a time on the wall clock or on the availability clock. Params: `dueParameters`. */
 const IS_DUE = '(p.decommissioned_at <= ? OR p.decommissioned_available_ms <= ?)';
@@ -34,7 +39,7 @@ export const LOCK_DUE_LEASES = `
  * which are left to the consistency check. Params: host ids, `dueParameters`.
  */
 export const LOCK_DUE_ENTRIES = `
-  SELECT p.host_id, p.generation, p.friendly_name, p.ip_address, p.version_key, p.decommissioned_at, p.decommissioned_by, p.decommission_reason
+  SELECT ${PROCESS_SERVER.of('p')}
     FROM process_server AS p FORCE INDEX (PRIMARY)
    WHERE p.host_id IN (?) AND ${IS_DUE}
      AND EXISTS (SELECT 1 FROM process_server_lease AS l WHERE l.host_id = p.host_id AND l.generation = p.generation AND l.retired = 1)
@@ -65,7 +70,7 @@ export const RECORD_RUN = `
   INSERT INTO clean_up_run (id, at, replica, removed, error) VALUES (1, ?, ?, ?, ?)
   ON DUPLICATE KEY UPDATE at = VALUES(at), replica = VALUES(replica), removed = VALUES(removed), error = VALUES(error)`;
 
-export const READ_LAST_RUN = 'SELECT c.at, c.replica, c.removed, c.error FROM clean_up_run AS c WHERE c.id = 1';
+export const READ_LAST_RUN = `SELECT ${CLEAN_UP_RUN.of('c')} FROM clean_up_run AS c WHERE c.id = 1`;
 
 export const READ_OLDEST_DECOMMISSION = `
   SELECT p.decommissioned_at, p.remove_by

@@ -1,6 +1,6 @@
 import type { Damage, HostRows, ProcessServer } from '@app/fleet';
 import type { GuardedStatement } from '../connection-transaction.js';
-import { INSERT_HEALTH, insertLease } from './entry.js';
+import { insertHealth, insertLease } from './entry.js';
 import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 
 /** Deletes rows without an entry. Another number of rows than was read means that the host registered meanwhile. */
@@ -55,7 +55,7 @@ export function repairStatements(
       expectedRows: 1,
     });
   }
-  if (!rows.hasHealth) statements.push({ sql: INSERT_HEALTH, parameters: [[[hostId, 0]]] });
+  if (!rows.hasHealth) statements.push(insertHealth([hostId]));
   if (rows.currentNames !== 1) {
     statements.push(
       { sql: DELETE_NAMES_OF, parameters: [[hostId]] },

@@ -1,6 +1,9 @@
+import { SITE } from '../entities/fleet-tables.js';
+
+export const SITE_RECORD = SITE.omit('id');
+
 /** The single row of the site. It is absent until the first server creates it. */
-export const READ_SITE =
-  'SELECT s.site_id, s.epoch, s.epoch_id, s.generation_floor, s.restored_at, s.unfinished FROM site AS s WHERE s.id = 1';
+export const READ_SITE = `SELECT ${SITE_RECORD.of('s')} FROM site AS s WHERE s.id = 1`;
 /** Locks the row until the end of the transaction. */
 export const LOCK_SITE = `${READ_SITE} FOR UPDATE`;
 /** The first replica's row is kept. Params: site id, epoch id. */

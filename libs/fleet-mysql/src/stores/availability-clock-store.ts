@@ -18,58 +18,39 @@ import {
 } from '@app/fleet';
 import { OptimisticLockError, type Database, type Transaction } from '../database.js';
 import { ER_LOCK_WAIT_TIMEOUT } from '../database-errors.js';
+import { AVAILABILITY_CLOCK } from '../entities/fleet-tables.js';
 import {
-  INSERT_AVAILABILITY,
   COUNT_WITNESSES,
   heartbeatProbe,
   LOCK_WITNESSES_SKIP_LOCKED,
   ADVANCE_AVAILABILITY,
   READ_AVAILABILITY,
   READ_AVAILABILITY_AND_FLOOR,
+  type AvailabilityRow,
 } from '../statements/availability.js';
 import { eventStatements } from '../statements/events.js';
-
-interface AvailabilityRow {
-  available_ms: number;
-  recorded_at: Date;
-  run_ahead_ms: number;
-  unsteady_available_ms: number;
-  stepped_available_ms: number | null;
-  stepped_back_available_ms: number | null;
-  stepped_back_to: Date | null;
-}
 
 /** About the time limit of a heartbeat: a slower probe proves nothing. */
 const HEARTBEAT_PROBE_TIMEOUT_MS = 2_000;
 
-const toAvailabilityState = ({
-  available_ms,
-  recorded_at,
-  run_ahead_ms,
-  unsteady_available_ms,
-  stepped_available_ms,
-  stepped_back_available_ms,
-  stepped_back_to,
-}: AvailabilityRow): AvailabilityState => ({
-  availableMs: available_ms,
-  recordedAt: recorded_at,
-  runAheadMs: run_ahead_ms,
-  unsteadyAtAvailableMs: unsteady_available_ms,
-  steppedAtAvailableMs: stepped_available_ms,
-  steppedBack: stepped_back_to && { availableMs: stepped_back_available_ms ?? 0, to: stepped_back_to },
+const toAvailabilityState = (row: AvailabilityRow): AvailabilityState => ({
+  availableMs: row.available_ms,
+  recordedAt: row.recorded_at,
+  runAheadMs: row.run_ahead_ms,
+  unsteadyAtAvailableMs: row.unsteady_available_ms,
+  steppedAtAvailableMs: row.stepped_available_ms,
+  steppedBack: row.stepped_back_to && { availableMs: row.stepped_back_available_ms ?? 0, to: row.stepped_back_to },
 });
 
-const valuesOf = ({
-  availableMs,
-  recordedAt,
-  runAheadMs,
-  unsteadyAtAvailableMs,
-  steppedAtAvailableMs,
-  steppedBack,
-}: AvailabilityState): unknown[] => [
-  ...[availableMs, recordedAt, runAheadMs, unsteadyAtAvailableMs, steppedAtAvailableMs],
-  ...[steppedBack?.availableMs ?? null, steppedBack?.to ?? null],
-];
+const toAvailabilityRow = ({ steppedBack, ...state }: AvailabilityState): AvailabilityRow => ({
+  available_ms: state.availableMs,
+  recorded_at: state.recordedAt,
+  run_ahead_ms: state.runAheadMs,
+  unsteady_available_ms: state.unsteadyAtAvailableMs,
+  stepped_available_ms: state.steppedAtAvailableMs,
+  stepped_back_available_ms: steppedBack?.availableMs ?? null,
+  stepped_back_to: steppedBack?.to ?? null,
+});
 
 /** The committed availability clock; zero before the first record. */
 export async function readAvailability(reader: Pick<Transaction, 'rows'>, now: Date): Promise<AvailabilityState> {
@@ -142,14 +123,18 @@ export class AvailabilityClockStore implements AvailabilityStore {
         await transaction.executeAll(heartbeatProbe(now));
         const [row] = await transaction.rows<AvailabilityRow>(READ_AVAILABILITY);
         if (!row) {
-          await transaction.write(INSERT_AVAILABILITY, [now, this.timing.runAheadMs]);
-          return { availability: initialAvailability(now, this.timing), outage: null, step: null };
+          const availability = initialAvailability(now, this.timing);
+          await transaction.executeAll([AVAILABILITY_CLOCK.insert([{ id: 1, ...toAvailabilityRow(availability) }])]);
+          return { availability, outage: null, step: null };
         }
         const previous = toAvailabilityState(row);
         if (!attempt.isConfirmed && disagrees(previous, now, attempt)) return { disagreesWith: previous };
         const record = advanceAvailability(previous, now, attempt, this.timing);
         if (record.availability === previous) return record;
-        const advance = { sql: ADVANCE_AVAILABILITY, parameters: [...valuesOf(record.availability), row.recorded_at] };
+        const advance = {
+          sql: ADVANCE_AVAILABILITY,
+          parameters: [toAvailabilityRow(record.availability), row.recorded_at],
+        };
         // Locked only by the last statement: a replica that stalls with the lock would block the others.
         if (
           (await transaction.executeAndCommitIfExact(

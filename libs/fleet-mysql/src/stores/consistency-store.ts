@@ -1,14 +1,10 @@
 import { systemAuthor, type Clock, type DamagedHost, type Identifiers, type Inconsistencies } from '@app/fleet';
 import type { Database } from '../database.js';
+import { COUNTER_DELTA } from '../entities/fleet-tables.js';
 import { readRecords } from './host-records.js';
 import { insertEvents } from '../statements/events.js';
 import { readSuspectsParameters, READ_END_OF_RANGE, READ_SUSPECTS } from '../statements/hosts.js';
-import {
-  INSERT_COUNTER_DELTAS,
-  READ_COUNTER_DIFFERENCES,
-  LOCK_COUNTER_REPAIR,
-  type CounterRow,
-} from '../statements/counters.js';
+import { READ_COUNTER_DIFFERENCES, LOCK_COUNTER_REPAIR, type CounterRow } from '../statements/counters.js';
 
 const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Number of suspects whose rows are read in one statement. */
@@ -47,9 +43,7 @@ export class ConsistencyStore implements Inconsistencies {
         await transaction.write(LOCK_COUNTER_REPAIR, [Buffer.from(eventId), this.clock.now()]);
         const differences = await transaction.rows<CounterRow>(READ_COUNTER_DIFFERENCES);
         if (differences.length === 0) return 0; // another replica has repaired them
-        await transaction.write(INSERT_COUNTER_DELTAS, [
-          differences.map(({ version_key, decommissioned, entries }) => [version_key, decommissioned, entries]),
-        ]);
+        await transaction.executeAll([COUNTER_DELTA.insert(differences)]);
         const detail = {
           found: ['tally_mismatch'],
           added: differences.map(({ version_key, decommissioned, entries }) => ({

@@ -1,13 +1,14 @@
 import { damageOf, type HostRecord, type HostRows, type ProcessServer } from '@app/fleet';
 import type { Transaction } from '../connection-transaction.js';
-import { toProcessServer, toTombstone, type EntryRow, type TombstoneRow } from '../statements/rows.js';
+import { TOMBSTONE } from '../entities/fleet-tables.js';
+import type { Nullable, RowOf } from '../entities/table.js';
+import { toProcessServer, type EntryRow } from '../statements/rows.js';
 import { readHostsParameters, READ_HOSTS } from '../statements/hosts.js';
 
-type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
+const REMOVAL = TOMBSTONE.omit('host_id', 'generation', 'friendly_name', 'ip_address');
 
 /** A row of `READ_HOSTS`. */
-interface HostRow
-  extends Nullable<EntryRow>, Nullable<Omit<TombstoneRow, 'host_id' | 'generation' | 'friendly_name' | 'ip_address'>> {
+interface HostRow extends Nullable<EntryRow>, Nullable<RowOf<typeof REMOVAL>> {
   readonly known_host_id: string;
   readonly lease_generation: number | null;
   readonly retired: number | null;
@@ -70,12 +71,11 @@ function toHostRows(row: HostRow): HostRows {
     tombstone:
       row.tombstone_generation === null
         ? null
-        : toTombstone({
-            ...(row as TombstoneRow),
-            host_id: row.known_host_id,
+        : REMOVAL.toDomain(row as RowOf<typeof REMOVAL>, {
+            hostId: row.known_host_id,
             generation: row.tombstone_generation,
-            friendly_name: row.tombstone_name ?? '',
-            ip_address: row.tombstone_address ?? '',
+            friendlyName: row.tombstone_name ?? '',
+            ipAddress: row.tombstone_address ?? '',
           }),
   };
 }

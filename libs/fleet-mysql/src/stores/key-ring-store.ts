@@ -13,14 +13,12 @@ import {
   type KeyRing,
   type KeyWrite,
   type Passphrase,
-  type Role,
 } from '@app/fleet';
 import { DATABASE_BATCHES, OptimisticLockError, type Database, type Statement, type Transaction } from '../database.js';
+import { PASSPHRASE } from '../entities/fleet-tables.js';
 import { eventStatements } from '../statements/events.js';
 import {
   COUNT_OTHER_ADMIN_KEYS,
-  INSERT_KEY,
-  INSERT_PASSPHRASE,
   RECORD_KEY_USE,
   READ_KEY_BY_ID,
   READ_KEY_BY_NAME,
@@ -33,25 +31,11 @@ import {
   EXPIRE_PASSPHRASES,
   REVOKE_KEY,
   LOCK_KEY_RING,
+  insertKey,
+  toApiKey,
+  type KeyRow,
+  type PassphraseRow,
 } from '../statements/keys.js';
-
-interface KeyRow {
-  readonly id: string;
-  readonly name: string;
-  readonly role: Role;
-  readonly prefix: string;
-  readonly created_at: Date;
-  readonly created_by: string;
-  readonly expires_at: Date | null;
-  readonly revoked_at: Date | null;
-  readonly last_used_at: Date | null;
-}
-
-interface PassphraseRow {
-  readonly id: string;
-  readonly created_at: Date;
-  readonly expires_at: Date | null;
-}
 
 /** The API key of a caller. */
 export type StoredApiKey = Pick<ApiKey, 'keyId' | 'name' | 'role'>;
@@ -64,18 +48,6 @@ export interface StoredPassphrase {
 
 /** Maximum number of key uses written in one transaction. */
 const MAX_FLUSHED_USES = 1_000;
-
-const toApiKey = (row: KeyRow): ApiKey => ({
-  keyId: row.id,
-  name: row.name,
-  role: row.role,
-  prefix: row.prefix,
-  createdAt: row.created_at,
-  createdBy: row.created_by,
-  expiresAt: row.expires_at,
-  revokedAt: row.revoked_at,
-  lastUsedAt: row.last_used_at,
-});
 
 const toPassphrase = ({ id, created_at, expires_at }: PassphraseRow): Passphrase => ({
   passphraseId: id,
@@ -216,32 +188,15 @@ export class KeyRingStore implements KeyRing {
 
 function statementsOf(write: KeyWrite): Statement[] {
   switch (write.to) {
-    case 'api_key_created': {
-      const { keyId, name, role, prefix, createdAt, createdBy, expiresAt } = write.apiKey;
-      return [
-        {
-          sql: INSERT_KEY,
-          parameters: [
-            keyId,
-            name,
-            nameKey(name),
-            Buffer.from(write.hash, 'hex'),
-            role,
-            prefix,
-            createdAt,
-            createdBy,
-            expiresAt,
-          ],
-        },
-      ];
-    }
+    case 'api_key_created':
+      return [insertKey(write.apiKey, Buffer.from(write.hash, 'hex'))];
     case 'api_key_revoked':
       return [{ sql: REVOKE_KEY, parameters: [write.at, write.keyId] }];
     case 'passphrase_rotated': {
       const { passphraseId, createdAt } = write.passphrase;
       return [
         { sql: EXPIRE_PASSPHRASES, parameters: [write.earlierRetireAt, write.earlierRetireAt] },
-        { sql: INSERT_PASSPHRASE, parameters: [passphraseId, Buffer.from(write.hash, 'hex'), createdAt] },
+        PASSPHRASE.insert([{ id: passphraseId, hash: Buffer.from(write.hash, 'hex'), created_at: createdAt }]),
       ];
     }
   }

@@ -1,28 +1,12 @@
+import type { RowOf } from '../entities/table.js';
+import type { LOCKED_LEASE, REGISTERED_FACTS } from '../statements/leases.js';
 import { NO_EVENTS_YET, type EventBounds, type StoredLease } from '@app/fleet';
 
 /** A row of LOCK_LEASES_SKIP_LOCKED. */
-export interface LockedLeaseRow {
-  host_id: string;
-  generation: number;
-  credential_hash: Buffer;
-  retired: number;
-  revoked: number;
-  report_fingerprint: Buffer;
-  last_heartbeat_at: Date | null;
-  expires_available_ms: number;
-  instance_id: string | null;
-  replaced_instance_ids: string;
-  source_address: string;
-  event_bounds: string | null;
-}
+export type LockedLeaseRow = RowOf<typeof LOCKED_LEASE>;
 
 /** A row of READ_REGISTERED_FACTS. */
-export interface FactsRow {
-  host_id: string;
-  machine_id: string;
-  agent_version: string;
-  registered_at: Date;
-}
+export type FactsRow = RowOf<typeof REGISTERED_FACTS>;
 
 /** The lease that a heartbeat is checked against, from locked rows. */
 export function toStoredLease(lease: LockedLeaseRow, facts: FactsRow): StoredLease {

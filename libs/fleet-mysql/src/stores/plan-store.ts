@@ -10,6 +10,9 @@ import {
   type Version,
 } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
+import { PURGE_PLAN, TOMBSTONE } from '../entities/fleet-tables.js';
+import type { HEALTH, LEASE, PROCESS_SERVER } from '../entities/process-server.js';
+import type { RowOf } from '../entities/table.js';
 import { hostIdScan, chooseStart, fromClause } from '../queries/access-paths.js';
 import { filterConditions } from '../queries/filter-conditions.js';
 import type { SqlFragment } from '../queries/sql-fragment.js';
@@ -17,32 +20,12 @@ import { readMoment } from './availability-clock-store.js';
 import { parseJsonColumn } from '../statements/rows.js';
 import { COUNT_ENTRIES } from '../statements/counters.js';
 
-interface CandidateRow {
-  host_id: string;
-  generation: number;
-  friendly_name: string;
-  ip_address: string;
-  last_heartbeat_at: Date | null;
-  protected_machine_count: number | null;
-  protected_machines_unknown: number;
-}
+type CandidateRow = Pick<RowOf<typeof PROCESS_SERVER>, 'host_id' | 'generation' | 'friendly_name' | 'ip_address'> &
+  Pick<RowOf<typeof LEASE>, 'last_heartbeat_at'> &
+  Pick<RowOf<typeof HEALTH>, 'protected_machine_count' | 'protected_machines_unknown'>;
 
-interface PlanRow {
-  id: string;
-  created_at: Date;
-  created_by: string;
-  expires_at: Date;
-  filter: unknown;
-  candidates: unknown;
-  fleet_size: number;
-  result: unknown;
-}
-
-const READ_PLAN = `
-  SELECT g.id, g.created_at, g.created_by, g.expires_at, g.filter, g.candidates, g.fleet_size, g.result
-    FROM purge_plan AS g
-   WHERE g.id = ?`;
-const INSERT_PLAN = 'INSERT INTO purge_plan SET ?';
+const PLAIN_PLAN = PURGE_PLAN.omit('id', 'filter', 'candidates', 'purges', 'result');
+const READ_PLAN = `SELECT ${PURGE_PLAN.of('g')} FROM purge_plan AS g WHERE g.id = ?`;
 /** Params: creator, number of plans to keep. Each save deletes at most a hundred surplus plans. */
 const READ_SURPLUS_PLANS = `
   SELECT g.id
@@ -56,10 +39,7 @@ const DELETE_PLANS =
 /** Waits for the pending purges of the plan. Param: plan id. */
 const LOCK_UNAPPLIED_PLAN = 'SELECT g.id FROM purge_plan AS g WHERE g.id = ? AND g.result IS NULL FOR UPDATE';
 /** Params: plan id, host ids. */
-const READ_PURGED_BY = `
-  SELECT t.host_id, t.friendly_name, t.ip_address, t.removed_at
-    FROM tombstone AS t
-   WHERE t.plan_id = ? AND t.host_id IN (?)`;
+const READ_PURGED_BY = `SELECT ${TOMBSTONE.of('t')} FROM tombstone AS t WHERE t.plan_id = ? AND t.host_id IN (?)`;
 /** Params: result, plan id. */
 const STORE_RESULT = 'UPDATE purge_plan AS g SET g.result = ? WHERE g.id = ?';
 
@@ -117,35 +97,25 @@ export class PlanStore implements PurgePlans {
     };
   }
 
-  async save({ planId, createdAt, createdBy, expiresAt, filter, candidates, fleetSize }: PurgePlan): Promise<void> {
-    const columns = {
-      id: planId,
-      created_at: createdAt,
-      created_by: createdBy,
-      expires_at: expiresAt,
-      filter: JSON.stringify(filter),
-      candidates: JSON.stringify(candidates),
-      fleet_size: fleetSize,
-    };
+  async save(plan: PurgePlan): Promise<void> {
+    const { planId, filter, candidates, createdBy } = plan;
+    const json = { filter: JSON.stringify(filter), candidates: JSON.stringify(candidates) };
+    const { sql, parameters } = PURGE_PLAN.insert([PLAIN_PLAN.toRow(plan, { id: planId, ...json })]);
     await this.database.transaction(async (transaction) => {
-      await transaction.write(`${INSERT_PLAN} ON DUPLICATE KEY UPDATE id = purge_plan.id`, [columns]);
+      await transaction.write(`${sql} ON DUPLICATE KEY UPDATE id = purge_plan.id`, parameters);
       const surplus = await transaction.rows<{ id: string }>(READ_SURPLUS_PLANS, [createdBy, MAX_PLANS_PER_CALLER]);
       if (surplus.length > 0) await transaction.write(DELETE_PLANS, [surplus.map(({ id }) => id)]);
     });
   }
 
   async find(planId: string): Promise<{ plan: PurgePlan; result: PlanResult | null } | null> {
-    const [row] = await this.database.rows<PlanRow>(READ_PLAN, [planId]);
+    const [row] = await this.database.rows<RowOf<typeof PURGE_PLAN>>(READ_PLAN, [planId]);
     if (!row) return null;
-    const plan: PurgePlan = {
+    const plan = PLAIN_PLAN.toDomain(row, {
       planId: row.id,
       filter: parseJsonColumn<FleetFilter>(row.filter),
       candidates: parseJsonColumn<PlanCandidate[]>(row.candidates),
-      fleetSize: row.fleet_size,
-      createdAt: row.created_at,
-      createdBy: row.created_by,
-      expiresAt: row.expires_at,
-    };
+    });
     return { plan, result: row.result === null ? null : parseJsonColumn<PlanResult>(row.result) };
   }
 
@@ -173,10 +143,8 @@ async function mergeConcurrentPurges(
   { purged, skipped }: PlanResult,
 ): Promise<PlanResult> {
   if (skipped.length === 0) return { purged, skipped };
-  const rows = await transaction.rows<{ host_id: string; friendly_name: string; ip_address: string; removed_at: Date }>(
-    READ_PURGED_BY,
-    [planId, skipped.map(({ hostId }) => hostId)],
-  );
+  const hostIds = skipped.map(({ hostId }) => hostId);
+  const rows = await transaction.rows<RowOf<typeof TOMBSTONE>>(READ_PURGED_BY, [planId, hostIds]);
   const purgedConcurrently = new Set(rows.map(({ host_id }) => host_id));
   const others = rows.map((row) => ({
     hostId: row.host_id,

@@ -13,6 +13,8 @@ import {
   type Tombstone,
 } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
+import { type CLEAN_UP_RUN } from '../entities/fleet-tables.js';
+import type { RowOf } from '../entities/table.js';
 import { insertTombstones } from '../statements/entry.js';
 import { insertEvents } from '../statements/events.js';
 import { DELETE_NAMES_OF, DELETE_OLD_NAMES, NAME_CURSOR_TTL_MS } from '../statements/name-history.js';
@@ -30,18 +32,8 @@ import {
   READ_OLDEST_DECOMMISSION,
   LOCK_DUE_ENTRIES,
   RECORD_RUN,
+  type DueRow,
 } from '../statements/removals.js';
-
-interface DueRow {
-  host_id: string;
-  generation: number;
-  friendly_name: string;
-  ip_address: string;
-  version_key: string;
-  decommissioned_at: Date;
-  decommissioned_by: string | null;
-  decommission_reason: string | null;
-}
 
 const ACTOR = 'clean-up';
 
@@ -56,7 +48,7 @@ export class RemovalStore implements Removals {
 
   async removeDue(due: Due, limit: number, after: CleanUpCursor | null): Promise<CleanUpBatch> {
     const from = after ?? { decommissionedAt: new Date(0), hostId: '' };
-    const rows = await this.database.rows<{ host_id: string; decommissioned_at: Date }>(FIND_DUE_ENTRIES, [
+    const rows = await this.database.rows<Pick<DueRow, 'host_id' | 'decommissioned_at'>>(FIND_DUE_ENTRIES, [
       ...dueParameters(due),
       from.decommissionedAt,
       from.decommissionedAt,
@@ -138,9 +130,7 @@ export class RemovalStore implements Removals {
   }
 
   async lastRun(): Promise<CleanUpRun | null> {
-    const [row] = await this.database.rows<{ at: Date; replica: string; removed: number; error: string | null }>(
-      READ_LAST_RUN,
-    );
+    const [row] = await this.database.rows<RowOf<typeof CLEAN_UP_RUN>>(READ_LAST_RUN);
     return row ? { at: row.at, by: row.replica, removed: row.removed, error: row.error } : null;
   }
 

@@ -7,6 +7,7 @@ import {
   type SiteEpoch,
 } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
+import type { RowOf } from '../entities/table.js';
 import { insertAdminKey, type AdminKey } from './secret-store.js';
 import { insertEvents } from '../statements/events.js';
 import { EXPIRE_PASSPHRASES, LOCK_KEY_RING } from '../statements/keys.js';
@@ -22,6 +23,7 @@ import {
   READ_SITE,
   REVOKE_ALL_KEYS,
   REVOKE_LEASES,
+  SITE_RECORD,
 } from '../statements/site.js';
 
 const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -55,30 +57,8 @@ export interface RestoreCommand {
   readonly systemUser: string;
 }
 
-interface SiteRow {
-  readonly site_id: string;
-  readonly epoch: number;
-  readonly epoch_id: string;
-  readonly generation_floor: number;
-  readonly restored_at: Date | null;
-  readonly unfinished: number;
-}
-
-const toSiteRecord = ({
-  site_id,
-  epoch,
-  epoch_id,
-  generation_floor,
-  restored_at,
-  unfinished,
-}: SiteRow): SiteRecord => ({
-  siteId: site_id,
-  epoch,
-  epochId: epoch_id,
-  generationFloor: generation_floor,
-  restoredAt: restored_at,
-  isUnfinished: unfinished === 1,
-});
+const toSiteRecord = (row: RowOf<typeof SITE_RECORD>): SiteRecord =>
+  SITE_RECORD.omit('unfinished').toDomain(row, { isUnfinished: row.unfinished === 1 });
 
 /** Site and epoch of a database, and the transition of a restored database to the next epoch. */
 export class RestoreStore {
@@ -90,7 +70,7 @@ export class RestoreStore {
 
   /** Null before the first server has created the row. */
   async find(): Promise<SiteRecord | null> {
-    const [row] = await this.database.rows<SiteRow>(READ_SITE);
+    const [row] = await this.database.rows<RowOf<typeof SITE_RECORD>>(READ_SITE);
     return row ? toSiteRecord(row) : null;
   }
 
@@ -115,7 +95,7 @@ export class RestoreStore {
     ) as [string, string, string, string, string];
     const work = async (transaction: Transaction): Promise<boolean> => {
       await transaction.write(LOCK_KEY_RING, [Buffer.from(eventId), now]);
-      const [row] = await transaction.rows<SiteRow>(LOCK_SITE);
+      const [row] = await transaction.rows<RowOf<typeof SITE_RECORD>>(LOCK_SITE);
       if (!row || row.epoch_id !== command.epochId) return false;
       const [{ highest } = { highest: null }] = await transaction.rows<{ highest: number | null }>(
         READ_HIGHEST_GENERATION,

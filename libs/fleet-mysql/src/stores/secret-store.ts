@@ -1,7 +1,8 @@
-import { nameKey, systemAuthor, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
+import { systemAuthor, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
 import { insertEvents } from '../statements/events.js';
-import { INSERT_KEY, INSERT_PASSPHRASE } from '../statements/keys.js';
+import { insertKey } from '../statements/keys.js';
+import { PASSPHRASE } from '../entities/fleet-tables.js';
 
 /** Keys that all replicas share. */
 export type SharedKey = 'credential_hmac';
@@ -54,7 +55,9 @@ export class SecretStore {
       async (transaction) => {
         if ((await transaction.write(INSERT_SECRET_IF_ABSENT, [INITIAL_SECRETS, passphraseHash, createdAt])) === 0)
           return false;
-        await transaction.write(INSERT_PASSPHRASE, [passphraseId, passphraseHash, createdAt]);
+        await transaction.executeAll([
+          PASSPHRASE.insert([{ id: passphraseId, hash: passphraseHash, created_at: createdAt }]),
+        ]);
         await insertEvents(transaction, [
           systemEvent(passphraseEvent, createdAt, 'passphrase_created', { passphraseId }),
         ]);
@@ -90,7 +93,8 @@ export async function insertAdminKey(
   { keyId, eventId, name, hash, prefix, createdAt }: NewAdminKey,
 ): Promise<void> {
   const role: Role = 'admin';
-  await transaction.write(INSERT_KEY, [keyId, name, nameKey(name), hash, role, prefix, createdAt, ACTOR, null]);
+  const key = { keyId, name, role, prefix, createdAt, createdBy: ACTOR, expiresAt: null };
+  await transaction.executeAll([insertKey(key, hash)]);
   await insertEvents(transaction, [systemEvent(eventId, createdAt, 'api_key_created', { keyId, name, role, prefix })]);
 }
 
