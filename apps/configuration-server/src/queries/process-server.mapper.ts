@@ -112,17 +112,8 @@ export function toDetail(
   const moment = { now: asOf.at, connected: connectionStateAt(asOf.availableMs, server) === 'Connected' };
   return {
     ...toSummary(server, asOf, ownVersion, possibleDuplicates.length > 0),
-    fqdn: facts.fqdn,
-    dataPort: facts.dataPort,
-    osType: facts.osType,
-    osVersion: facts.osVersion,
-    machineId: facts.machineId,
-    environment: facts.environment,
-    cpuCores: facts.cpuCores,
-    memoryBytes: facts.memoryBytes,
-    cacheDiskBytes: facts.cacheDiskBytes,
+    ...facts,
     sizingClass: sizingClassOf(facts),
-    proxy: facts.proxy,
     registeredAt: server.registeredAt.toISOString(),
     passphraseId: server.passphraseId,
     decommissionedAt: toIsoOrNull(decommission?.at ?? null),
