@@ -82,7 +82,7 @@ export const SQL_MUTATIONS = [
   {
     invariant: 'I7',
     guard: 'a change updates the counters in its transaction',
-    file: `${STORE}/stores/registry-store.ts`,
+    file: `${STORE}/stores/registry-change.ts`,
     find: '...counters.statements(),',
     replace: '',
     test: MODEL,
@@ -98,7 +98,7 @@ export const SQL_MUTATIONS = [
   {
     invariant: 'I9',
     guard: 'a change writes its event in its transaction',
-    file: `${STORE}/stores/registry-store.ts`,
+    file: `${STORE}/stores/registry-change.ts`,
     find: '...eventStatements(changes.flatMap(({ events }) => events))',
     replace: '',
     test: MODEL,

@@ -2,10 +2,7 @@ import {
   Batcher,
   FleetError,
   fulfilled,
-  PlanAlreadyApplied,
   rejectionKey,
-  rejected,
-  isRetired,
   type BatchOutcome,
   type Clock,
   type Decision,
@@ -17,8 +14,6 @@ import {
   type Moment,
   type PossibleDuplicate,
   nameKey,
-  type ProcessServer,
-  type RecordWrite,
   type Registry,
 } from '@app/fleet';
 import {
@@ -26,31 +21,21 @@ import {
   TRANSACTION_TIMEOUT_MS,
   OptimisticLockError,
   type Database,
-  type GuardedStatement,
   type Transaction,
 } from '../database.js';
 import { ER_LOCK_DEADLOCK, ER_DUP_ENTRY, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD } from '../database-errors.js';
 import { readMomentAndFloor } from './availability-clock-store.js';
 import { readRecords } from './host-records.js';
+import { decideAndWrite, type PendingChange } from './registry-change.js';
 import {
-  COUNT_PURGES_OF_PLAN,
-  deleteEntry,
-  insertEntries,
-  LOCK_HOSTS_SKIP_LOCKED,
-  LOCK_HOSTS,
-  markDecommissioned,
-  markRevoked,
   FIND_POSSIBLE_DUPLICATES,
-  updateEntry,
-  writeTombstone,
-  type Registration,
+  LOCK_HOSTS,
+  LOCK_HOSTS_SKIP_LOCKED,
+  toPossibleDuplicate,
+  type DuplicateRow,
 } from '../statements/entry.js';
-import { eventStatements, insertEventsOnce } from '../statements/events.js';
+import { insertEventsOnce } from '../statements/events.js';
 import { LOCK_ENTRIES } from '../statements/hosts.js';
-import { LOCK_PASSPHRASES } from '../statements/keys.js';
-import { renameStatements } from '../statements/name-history.js';
-import { repairStatements } from '../statements/repair.js';
-import { CounterDelta, versionKeyOf } from '../statements/counters.js';
 import type { PendingWrites } from '../pending-writes.js';
 
 /** Maximum number of recently recorded rejections that are cached, so that a repeated rejection causes no further write. */
@@ -59,23 +44,6 @@ const MAX_CACHED_REJECTIONS = 10_000;
 const CHANGE_BATCHING = { ...DATABASE_BATCHES, maxBatchSize: 100, maxConcurrentBatches: 2 };
 /** Errors that one host of a batch can cause: the batch is not retried as a whole. */
 const SINGLE_HOST_ERRORS = [ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD, ER_LOCK_DEADLOCK, ER_DUP_ENTRY];
-
-/** A requested change of a host's record. */
-interface PendingChange {
-  readonly hostId: string;
-  readonly decide: (locked: LockedRecord) => Decision<unknown>;
-  /** Event id of the end of a silence; sorts before the event of the change. */
-  readonly silenceEventId: string;
-  readonly eventId: string;
-}
-
-/** A decided change that is to be written. */
-interface Change {
-  readonly pendingChange: PendingChange;
-  readonly locked: LockedRecord;
-  readonly write: RecordWrite;
-  readonly events: readonly FleetEvent[];
-}
 
 interface DuplicateQuery {
   readonly hostId: string;
@@ -197,25 +165,14 @@ export class RegistryStore implements Registry {
           locked.add(host_id);
         records = await readRecords(transaction, hostIds);
       }
-      const outcomes = new Map<PendingChange, PromiseSettledResult<unknown>>();
-      const changes: Change[] = [];
+      const lockedRecords = new Map<PendingChange, LockedRecord>();
       for (const pendingChange of inKeyOrder) {
         const record = records.get(pendingChange.hostId) ?? EMPTY_RECORD;
         if (record.entry === null || locked.has(pendingChange.hostId))
-          outcomes.set(pendingChange, evaluate(pendingChange, { ...moment, generationFloor, ...record }, changes));
+          lockedRecords.set(pendingChange, { ...moment, generationFloor, ...record });
         else if (lock === LOCK_HOSTS) throw new OptimisticLockError(); // the host registered after the lock was tried
       }
-      const expired = await changesWithExpiredPassphrase(transaction, changes, this.clock);
-      for (const { pendingChange } of expired)
-        outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
-      const ofAppliedPlans = await countPurges(transaction, changes);
-      for (const { pendingChange } of ofAppliedPlans) outcomes.set(pendingChange, rejected(new PlanAlreadyApplied()));
-      await writeChanges(
-        transaction,
-        changes.filter((change) => !expired.includes(change) && !ofAppliedPlans.includes(change)),
-        moment,
-      );
-      return outcomes;
+      return decideAndWrite(transaction, lockedRecords, moment, this.clock);
     };
     // While an earlier COMMIT may be pending, all locks are waited for: afterwards that attempt is rolled back, or its event is found.
     return this.pendingWrites.track((markAt) =>
@@ -235,132 +192,13 @@ export class RegistryStore implements Registry {
     queries: readonly DuplicateQuery[],
   ): Promise<PromiseSettledResult<PossibleDuplicate[]>[]> {
     const found = queries.map((): PossibleDuplicate[] => []);
-    const rows = await this.database.rows<{
-      place: number;
-      host_id: string;
-      friendly_name: string;
-      ip_address: string;
-      machine_id: string;
-    }>(
+    const rows = await this.database.rows<DuplicateRow>(
       queries.map(() => FIND_POSSIBLE_DUPLICATES).join(' UNION ALL '),
       queries.flatMap(({ hostId, facts }, place) =>
         [facts.ipAddress, nameKey(facts.friendlyName), facts.machineId].flatMap((value) => [place, value, hostId]),
       ),
     );
-    for (const row of rows)
-      found[row.place]?.push({
-        hostId: row.host_id,
-        friendlyName: row.friendly_name,
-        ipAddress: row.ip_address,
-        machineId: row.machine_id,
-      });
+    for (const row of rows) found[row.place]?.push(toPossibleDuplicate(row));
     return found.map(fulfilled);
   }
-}
-
-/** Decides a pending change. Returns the result or the rejection; a change to write is added to `changes`. */
-function evaluate(
-  pendingChange: PendingChange,
-  locked: LockedRecord,
-  changes: Change[],
-): PromiseSettledResult<unknown> {
-  const { hostId, decide, silenceEventId, eventId } = pendingChange;
-  try {
-    const { result, change } = decide(locked);
-    if (change) {
-      const at = { at: locked.at, hostId };
-      const silence = change.endedSilence ? [{ ...change.endedSilence, ...at, id: silenceEventId }] : [];
-      changes.push({
-        pendingChange,
-        locked,
-        write: change.write,
-        events: [...silence, { ...change.event, ...at, id: eventId }],
-      });
-    }
-    return fulfilled(result);
-  } catch (error) {
-    return rejected(error);
-  }
-}
-
-/** Registrations whose passphrase was retired while they were queued: a rotation promises that the old passphrase is not accepted. */
-async function changesWithExpiredPassphrase(
-  transaction: Transaction,
-  changes: readonly Change[],
-  clock: Clock,
-): Promise<readonly Change[]> {
-  const passphraseOf = ({ write }: Change): string | null =>
-    write.to === 'registered' ? write.entry.passphraseId : null;
-  const passphraseIds = new Set(changes.map(passphraseOf).filter((id) => id !== null));
-  if (passphraseIds.size === 0) return [];
-  const passphrases = await transaction.rows<{ id: string; expires_at: Date | null }>(LOCK_PASSPHRASES, [
-    [...passphraseIds],
-  ]);
-  const now = clock.now(); // read after the lock, which may have waited for a rotation
-  const expiredIds = new Set<string | null>(
-    passphrases.filter(({ expires_at }) => isRetired({ retiresAt: expires_at }, now)).map(({ id }) => id),
-  );
-  return expiredIds.size === 0 ? [] : changes.filter((change) => expiredIds.has(passphraseOf(change)));
-}
-
-/** Writes the decided changes with their events. */
-async function writeChanges(
-  transaction: Transaction,
-  changes: readonly Change[],
-  { at: now, availableMs }: Moment,
-): Promise<void> {
-  const registrations: Registration[] = [];
-  const statements: GuardedStatement[] = [];
-  const counters = new CounterDelta();
-  for (const { pendingChange, locked, write } of changes) {
-    const { entry, damage } = locked;
-    if (damage) statements.push(...repairStatements(pendingChange.hostId, entry, damage, availableMs));
-    if (entry)
-      counters.add(
-        versionKeyOf(entry.facts.agentVersion),
-        damage?.rows.entry?.isDecommissioned ?? entry.decommission !== null,
-        -1,
-      );
-    if ('entry' in write && write.entry) counters.addEntry(write.entry, 1);
-    if (write.to === 'repaired') continue;
-    if (write.to === 'registered')
-      registrations.push({ before: locked.entry, tombstone: locked.tombstone, entry: write.entry });
-    else if (write.to === 'remembered') statements.push(...writeTombstone(write.tombstone));
-    else if (write.to === 'removed') statements.push(...deleteEntry(write, availableMs));
-    else if (write.to === 'revoked') statements.push(...markRevoked(write.entry));
-    else if (write.entry.decommission)
-      statements.push(...markDecommissioned(write.entry, write.entry.decommission, availableMs));
-  }
-  statements.push(...insertEntries(registrations.filter(({ before }) => before === null)));
-  const renamed: ProcessServer[] = [];
-  for (const { before, entry } of registrations) {
-    if (!before) continue;
-    statements.push(...updateEntry(before, entry));
-    if (nameKey(before.facts.friendlyName) !== nameKey(entry.facts.friendlyName)) renamed.push(entry);
-  }
-  statements.push(
-    ...(await renameStatements(
-      transaction,
-      renamed.map(({ hostId, facts }) => ({ hostId, name: facts.friendlyName })),
-      now,
-    )),
-  );
-  await transaction.executeAll([
-    ...statements,
-    ...counters.statements(),
-    ...eventStatements(changes.flatMap(({ events }) => events)),
-  ]);
-}
-
-const planIdOf = ({ write }: Change): string | null => (write.to === 'removed' ? write.tombstone.planId : null);
-
-/** Counts the purges of each plan and locks the plan until they are committed. Returns the purges of plans whose result is stored. */
-async function countPurges(transaction: Transaction, changes: readonly Change[]): Promise<readonly Change[]> {
-  const ofAppliedPlans: Change[] = [];
-  const planIds = new Set(changes.map(planIdOf).filter((planId) => planId !== null));
-  for (const planId of [...planIds].sort()) {
-    const purges = changes.filter((change) => planIdOf(change) === planId);
-    if ((await transaction.write(COUNT_PURGES_OF_PLAN, [purges.length, planId])) === 0) ofAppliedPlans.push(...purges);
-  }
-  return ofAppliedPlans;
 }
