@@ -16,6 +16,8 @@ const EXACT = { charset: 'utf8mb4', collation: 'utf8mb4_bin' };
 const TEXT = { charset: 'utf8mb4', collation: 'utf8mb4_unicode_520_ci' };
 
 export const uuid = (): Column<string> => asciiChar(36);
+/** Sorts after every other id. */
+export const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** References the entry of the host. */
 export const processServerId = (foreignKey: string): Column<string> =>
   new Column({ ...uuid().options, primary: true, foreignKey: { name: foreignKey, target: 'process_server' } });

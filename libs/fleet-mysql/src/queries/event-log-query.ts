@@ -6,6 +6,7 @@ import {
   type AvailabilityState,
 } from '@app/fleet';
 import type { Database } from '../database.js';
+import { MAX_UUID } from '../entities/columns.js';
 import { EVENT } from '../entities/fleet-tables.js';
 import type { RowOf } from '../entities/table.js';
 import { toEvent } from '../statements/rows.js';
@@ -48,7 +49,6 @@ export interface EventPage {
   readonly asOf: Date;
 }
 
-const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** The start position, newest first. */
 const NEWEST: EventPosition = { at: '9999-12-31T23:59:59.999Z', id: MAX_UUID };
 

@@ -1,12 +1,12 @@
 import { systemAuthor, type Clock, type DamagedHost, type Identifiers, type Inconsistencies } from '@app/fleet';
 import type { Database } from '../database.js';
+import { MAX_UUID } from '../entities/columns.js';
 import { COUNTER_DELTA } from '../entities/fleet-tables.js';
 import { readRecords } from './host-records.js';
 import { insertEvents } from '../statements/events.js';
 import { readSuspectsParameters, READ_END_OF_RANGE, READ_SUSPECTS } from '../statements/hosts.js';
 import { READ_COUNTER_DIFFERENCES, LOCK_COUNTER_REPAIR, type CounterRow } from '../statements/counters.js';
 
-const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Number of suspects whose rows are read in one statement. */
 const READ_BATCH_SIZE = 100;
 /** A count of a million entries by index takes one to two seconds on a small machine. */

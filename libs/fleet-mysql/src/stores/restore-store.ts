@@ -7,6 +7,7 @@ import {
   type SiteEpoch,
 } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
+import { MAX_UUID } from '../entities/columns.js';
 import type { RowOf } from '../entities/table.js';
 import { insertAdminKey, type AdminKey } from './secret-store.js';
 import { insertEvents } from '../statements/events.js';
@@ -26,7 +27,6 @@ import {
   SITE_RECORD,
 } from '../statements/site.js';
 
-const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Leases revoked in one transaction. */
 const REVOKE_BATCH_SIZE = 1_000;
 /** The highest generation is found by a read of up to a million rows. */
