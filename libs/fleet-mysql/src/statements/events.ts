@@ -1,7 +1,15 @@
-import type { FleetEvent } from '@app/fleet';
+import { systemAuthor, type FleetEvent } from '@app/fleet';
 import type { GuardedStatement, Statement, Transaction } from '../database.js';
 import { EVENT } from '../entities/fleet-tables.js';
 import { PLAIN_EVENT } from './rows.js';
+
+/** An event of the service itself, about no host. */
+export const systemEvent = (actor: string, event: Pick<FleetEvent, 'id' | 'at' | 'kind' | 'detail'>): FleetEvent => ({
+  ...event,
+  hostId: null,
+  generation: null,
+  ...systemAuthor(actor),
+});
 
 /** Inserts events in the transaction of their change. A known id is an error: an earlier attempt was committed. */
 const insertAll = (events: readonly FleetEvent[]): GuardedStatement =>

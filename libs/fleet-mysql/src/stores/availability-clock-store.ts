@@ -4,7 +4,6 @@ import {
   FleetError,
   availableMsAt,
   advanceAvailability,
-  systemAuthor,
   type AvailabilityAttempt,
   type AvailabilityRecord,
   type AvailabilityTiming,
@@ -28,7 +27,7 @@ import {
   READ_AVAILABILITY_AND_FLOOR,
   type AvailabilityRow,
 } from '../statements/availability.js';
-import { eventStatements } from '../statements/events.js';
+import { eventStatements, systemEvent } from '../statements/events.js';
 
 /** About the time limit of a heartbeat: a slower probe proves nothing. */
 const HEARTBEAT_PROBE_TIMEOUT_MS = 2_000;
@@ -158,16 +157,6 @@ export class AvailabilityClockStore implements AvailabilityStore {
     const found = outage ?? step;
     if (!found) return [];
     const detail = { from: found.from.toISOString(), to: found.to.toISOString() };
-    return [
-      {
-        id,
-        at,
-        kind: outage ? 'service_outage' : 'clock_stepped',
-        hostId: null,
-        generation: null,
-        ...systemAuthor(this.replica),
-        detail,
-      },
-    ];
+    return [systemEvent(this.replica, { id, at, kind: outage ? 'service_outage' : 'clock_stepped', detail })];
   }
 }

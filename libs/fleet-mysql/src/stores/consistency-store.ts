@@ -1,9 +1,9 @@
-import { systemAuthor, type Clock, type DamagedHost, type Identifiers, type Inconsistencies } from '@app/fleet';
+import type { Clock, DamagedHost, Identifiers, Inconsistencies } from '@app/fleet';
 import type { Database } from '../database.js';
 import { MAX_UUID } from '../entities/columns.js';
 import { COUNTER_DELTA } from '../entities/fleet-tables.js';
 import { readRecords } from './host-records.js';
-import { insertEvents } from '../statements/events.js';
+import { insertEvents, systemEvent } from '../statements/events.js';
 import { readSuspectsParameters, READ_END_OF_RANGE, READ_SUSPECTS } from '../statements/hosts.js';
 import { READ_COUNTER_DIFFERENCES, LOCK_COUNTER_REPAIR, type CounterRow } from '../statements/counters.js';
 
@@ -52,17 +52,8 @@ export class ConsistencyStore implements Inconsistencies {
             entries,
           })),
         };
-        await insertEvents(transaction, [
-          {
-            id: eventId,
-            at: this.clock.now(),
-            kind: 'inconsistency_repaired',
-            hostId: null,
-            generation: null,
-            ...systemAuthor(ACTOR),
-            detail,
-          },
-        ]);
+        const event = { id: eventId, at: this.clock.now(), detail };
+        await insertEvents(transaction, [systemEvent(ACTOR, { ...event, kind: 'inconsistency_repaired' })]);
         return differences.length;
       },
       { commitProofEventIds: [eventId], deadline },

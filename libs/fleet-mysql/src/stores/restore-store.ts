@@ -1,16 +1,9 @@
-import {
-  floorAfterRestore,
-  systemAuthor,
-  type Clock,
-  type FleetEvent,
-  type Identifiers,
-  type SiteEpoch,
-} from '@app/fleet';
+import { floorAfterRestore, type Clock, type Identifiers, type SiteEpoch } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
 import { MAX_UUID } from '../entities/columns.js';
 import type { RowOf } from '../entities/table.js';
 import { insertAdminKey, type AdminKey } from './secret-store.js';
-import { insertEvents } from '../statements/events.js';
+import { insertEvents, systemEvent } from '../statements/events.js';
 import { EXPIRE_PASSPHRASES, LOCK_KEY_RING } from '../statements/keys.js';
 import {
   BEGIN_EPOCH,
@@ -117,23 +110,11 @@ export class RestoreStore {
       });
       await transaction.write(EXPIRE_PLANS, [now, now]);
       await transaction.write(BEGIN_EPOCH, [epoch, epochId, floor, now]);
-      const detail = {
-        epoch,
-        generationFloor: floor,
-        keysRevoked,
-        replica: command.replica,
-        systemUser: command.systemUser,
-      };
-      const event: FleetEvent = {
-        id: eventId,
-        at: now,
-        kind: 'database_restored',
-        hostId: null,
-        generation: null,
-        ...systemAuthor(ACTOR),
-        detail,
-      };
-      await insertEvents(transaction, [event]);
+      const { replica, systemUser } = command;
+      const detail = { epoch, generationFloor: floor, keysRevoked, replica, systemUser };
+      await insertEvents(transaction, [
+        systemEvent(ACTOR, { id: eventId, at: now, kind: 'database_restored', detail }),
+      ]);
       return true;
     };
     return this.database.transaction(work, {

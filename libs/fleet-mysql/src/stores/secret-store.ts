@@ -1,6 +1,6 @@
-import { systemAuthor, type Clock, type FleetEvent, type Identifiers, type Role } from '@app/fleet';
+import type { Clock, Identifiers, Role } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
-import { insertEvents } from '../statements/events.js';
+import { insertEvents, systemEvent } from '../statements/events.js';
 import { insertKey } from '../statements/keys.js';
 import { PASSPHRASE } from '../entities/fleet-tables.js';
 
@@ -58,9 +58,8 @@ export class SecretStore {
         await transaction.executeAll([
           PASSPHRASE.insert([{ id: passphraseId, hash: passphraseHash, created_at: createdAt }]),
         ]);
-        await insertEvents(transaction, [
-          systemEvent(passphraseEvent, createdAt, 'passphrase_created', { passphraseId }),
-        ]);
+        const event = { id: passphraseEvent, at: createdAt, detail: { passphraseId } };
+        await insertEvents(transaction, [systemEvent(ACTOR, { ...event, kind: 'passphrase_created' })]);
         await insertAdminKey(transaction, { keyId, eventId: keyEvent, name: 'admin', createdAt, ...adminKey });
         return true;
       },
@@ -95,15 +94,6 @@ export async function insertAdminKey(
   const role: Role = 'admin';
   const key = { keyId, name, role, prefix, createdAt, createdBy: ACTOR, expiresAt: null };
   await transaction.executeAll([insertKey(key, hash)]);
-  await insertEvents(transaction, [systemEvent(eventId, createdAt, 'api_key_created', { keyId, name, role, prefix })]);
+  const event = { id: eventId, at: createdAt, detail: { keyId, name, role, prefix } };
+  await insertEvents(transaction, [systemEvent(ACTOR, { ...event, kind: 'api_key_created' })]);
 }
-
-const systemEvent = (id: string, at: Date, kind: FleetEvent['kind'], detail: object): FleetEvent => ({
-  id,
-  at,
-  kind,
-  hostId: null,
-  generation: null,
-  ...systemAuthor(ACTOR),
-  detail: { ...detail },
-});
