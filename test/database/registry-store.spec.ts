@@ -224,6 +224,17 @@ describe('a registration', () => {
   });
 });
 
+it('reads the generation floor as a number, 0 without a site row', async () => {
+  const readFloor = async (): Promise<number> => (await stores.registry.find(randomUUID())).generationFloor;
+  expect(await readFloor()).toBe(0);
+  await stores.testDatabase.write(
+    'INSERT INTO site (id, site_id, epoch, epoch_id, generation_floor, unfinished) VALUES (1, ?, 1, ?, 7, 0)',
+    [randomUUID(), randomUUID()],
+  );
+  expect(await readFloor()).toBe(7);
+  await stores.testDatabase.write('DELETE FROM site');
+});
+
 describe('a change', () => {
   it('that is rejected writes nothing', async () => {
     const { hostId } = await stores.registered();

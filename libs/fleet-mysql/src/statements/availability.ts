@@ -1,17 +1,18 @@
 import type { Statement } from '../database.js';
-import { AVAILABILITY_CLOCK } from '../entities/fleet-tables.js';
-import type { RowOf } from '../entities/table.js';
+import { AVAILABILITY_CLOCK, type SITE } from '../entities/fleet-tables.js';
+import type { Nullable, RowOf } from '../entities/table.js';
 import { updateLoadReports, updateStatusReports } from './heartbeat-rows.js';
 import { lastHeartbeatParameters, RENEW_UNCHANGED_LEASES } from './leases.js';
 
 /** The single row of the availability clock. It is absent until the first record. */
 const AVAILABILITY = AVAILABILITY_CLOCK.omit('id');
 export type AvailabilityRow = RowOf<typeof AVAILABILITY>;
+export type AvailabilityAndFloorRow = Nullable<AvailabilityRow & Pick<RowOf<typeof SITE>, 'generation_floor'>>;
 const AVAILABILITY_COLUMNS = AVAILABILITY.of('g');
 export const READ_AVAILABILITY = `SELECT ${AVAILABILITY_COLUMNS} FROM availability_clock AS g WHERE g.id = 1`;
 /** The same with the generation floor of the site. Returns a row even if either row is absent. */
 export const READ_AVAILABILITY_AND_FLOOR = `
-  SELECT ${AVAILABILITY_COLUMNS}, COALESCE(s.generation_floor, 0) AS generation_floor
+  SELECT ${AVAILABILITY_COLUMNS}, s.generation_floor
     FROM (SELECT 1 AS id) AS o
     LEFT JOIN availability_clock AS g ON g.id = o.id
     LEFT JOIN site AS s ON s.id = o.id`;

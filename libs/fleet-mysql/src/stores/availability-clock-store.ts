@@ -25,6 +25,7 @@ import {
   ADVANCE_AVAILABILITY,
   READ_AVAILABILITY,
   READ_AVAILABILITY_AND_FLOOR,
+  type AvailabilityAndFloorRow,
   type AvailabilityRow,
 } from '../statements/availability.js';
 import { eventStatements, systemEvent } from '../statements/events.js';
@@ -69,10 +70,7 @@ export async function readMomentAndFloor(
   reader: Pick<Transaction, 'rows'>,
   clock: Clock,
 ): Promise<Moment & { readonly generationFloor: number }> {
-  type Row = { [Column in keyof AvailabilityRow]: AvailabilityRow[Column] | null } & {
-    readonly generation_floor: number;
-  };
-  const [row] = await reader.rows<Row>(READ_AVAILABILITY_AND_FLOOR);
+  const [row] = await reader.rows<AvailabilityAndFloorRow>(READ_AVAILABILITY_AND_FLOOR);
   const at = clock.now();
   const isRecorded = row !== undefined && row.recorded_at !== null;
   return {
