@@ -32,6 +32,11 @@ export class TogglableProxy {
     this.isEnabled = true;
   }
 
+  /** Stops to forward on the open connections, as a database that hangs. `disable` closes them. */
+  freeze(): void {
+    for (const socket of this.sockets) socket.unpipe();
+  }
+
   async close(): Promise<void> {
     this.disable();
     await new Promise((resolve) => this.server.close(resolve));
