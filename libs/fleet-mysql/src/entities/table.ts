@@ -7,7 +7,7 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   : Name;
 
 /** A row by the names of the domain: `hostId` for `host_id`. */
-type DomainNames<Row> = { [Name in keyof Row & string as CamelCase<Name>]: Row[Name] };
+export type DomainNames<Row> = { [Name in keyof Row & string as CamelCase<Name>]: Row[Name] };
 
 const camelCase = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
@@ -31,6 +31,10 @@ export class Selection<Row> {
 
   /** `p.host_id, p.generation` for the alias `p`. */
   of = (alias: string): string => this.names.map((name) => `${alias}.${name}`).join(', ');
+
+  /** `e.host_id AS hostId` for the alias `e`: rows that need no mapping. */
+  named = (alias: string): string =>
+    this.namePairs.map(([name, domainName]) => `${alias}.${name} AS ${domainName}`).join(', ');
 
   /** Adds these columns to `object`: to spread them into a literal of more than twelve properties would take 20 µs. */
   toDomain<Rest extends object>(row: Row, object: Rest): DomainNames<Row> & Rest {

@@ -8,7 +8,7 @@ import {
 import type { Database } from '../database.js';
 import { MAX_UUID } from '../entities/columns.js';
 import { EVENT } from '../entities/fleet-tables.js';
-import type { RowOf } from '../entities/table.js';
+import type { DomainNames, RowOf } from '../entities/table.js';
 import { toEvent } from '../statements/rows.js';
 
 /** Events younger than this are not read past: transactions that are still in progress may add earlier ones. */
@@ -94,8 +94,8 @@ export class EventLogQuery {
         : []),
     ];
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}` : '';
-    const rows = await this.database.rows<RowOf<typeof EVENT>>(
-      `SELECT ${EVENT.of('e')} FROM event AS e ${indexFor(filter)} ${where}
+    const rows = await this.database.rows<DomainNames<RowOf<typeof EVENT>>>(
+      `SELECT ${EVENT.named('e')} FROM event AS e ${indexFor(filter)} ${where}
        ORDER BY ${isNewest ? 'e.at DESC, e.id DESC' : 'e.at, e.id'} LIMIT ?`,
       [...conditions.flatMap(({ parameters }) => parameters), limit + 1],
     );

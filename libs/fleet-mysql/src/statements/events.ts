@@ -1,7 +1,8 @@
 import { systemAuthor, type FleetEvent } from '@app/fleet';
 import type { GuardedStatement, Statement, Transaction } from '../database.js';
 import { EVENT } from '../entities/fleet-tables.js';
-import { PLAIN_EVENT } from './rows.js';
+
+const PLAIN_EVENT = EVENT.omit('detail');
 
 /** An event of the service itself, about no host. */
 export const systemEvent = (actor: string, event: Pick<FleetEvent, 'id' | 'at' | 'kind' | 'detail'>): FleetEvent => ({

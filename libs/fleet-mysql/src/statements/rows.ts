@@ -9,10 +9,10 @@ import {
   type ReportedHealth,
   type ServiceState,
 } from '@app/fleet';
-import { EVENT } from '../entities/fleet-tables.js';
+import type { EVENT } from '../entities/fleet-tables.js';
 import { HEALTH, LEASE, PROCESS_SERVER } from '../entities/process-server.js';
 import { FACT_NAMES } from '../entities/registered-facts.js';
-import type { RowOf } from '../entities/table.js';
+import type { DomainNames, RowOf } from '../entities/table.js';
 
 const ENTRY = PROCESS_SERVER.omit('name_key', 'version_key', 'decommissioned_available_ms');
 const ENTRY_LEASE = LEASE.omit(
@@ -160,7 +160,5 @@ export function toListedServer(row: ListedRow): ListedServer {
   };
 }
 
-export const PLAIN_EVENT = EVENT.omit('detail');
-
-export const toEvent = (row: RowOf<typeof EVENT>): FleetEvent =>
-  PLAIN_EVENT.toDomain(row, { detail: parseJsonColumn<Record<string, unknown>>(row.detail) });
+export const toEvent = (row: DomainNames<RowOf<typeof EVENT>>): FleetEvent =>
+  Object.assign(row, { detail: parseJsonColumn<Record<string, unknown>>(row.detail) });
