@@ -236,3 +236,4 @@ export {
   type VersionPolicy,
   type VersionStatus,
 } from './version/version.js';
+export { WindowCounter } from './window-counter.js';

@@ -1,6 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { systemAuthor, type Clock, type Registry } from '@app/fleet';
-import { WindowCounter } from '../window-counter.js';
+import { systemAuthor, WindowCounter, type Clock, type Registry } from '@app/fleet';
 import type { Quota } from './rate-limit.js';
 
 /** The kind of a rejected secret. */

@@ -1,5 +1,4 @@
-import type { Clock, FleetErrorDetails } from '@app/fleet';
-import { WindowCounter } from '../window-counter.js';
+import { WindowCounter, type Clock, type FleetErrorDetails } from '@app/fleet';
 
 /** The remaining quota of a caller, at this replica. */
 export interface Quota {

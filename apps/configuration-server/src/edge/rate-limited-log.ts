@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
-import type { Clock } from '@app/fleet';
-import { WindowCounter } from '../window-counter.js';
+import { WindowCounter, type Clock } from '@app/fleet';
 
 const WINDOW_MS = 60_000;
 

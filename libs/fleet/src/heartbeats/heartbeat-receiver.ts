@@ -8,6 +8,7 @@ import type { LocalAvailabilityClock } from '../availability/local-availability-
 import { mergeHeartbeats } from './merge-heartbeats.js';
 import type { Clock, Leases, Randomness } from '../ports.js';
 import { parseVersion, versionStatus, compareVersions, type Version, type VersionStatus } from '../version/version.js';
+import { WindowCounter } from '../window-counter.js';
 
 export interface HeartbeatLimits {
   /** The maximum number of heartbeats that wait for a commit. */
@@ -75,8 +76,7 @@ export class HeartbeatReceiver {
   private readonly batcher: Batcher<QueuedHeartbeat, HeartbeatOutcome>;
   private queuedCount = 0;
   private draining = false;
-  private currentSecond = 0;
-  private heartbeatsThisSecond = new Map<string, number>();
+  private readonly heartbeats: WindowCounter;
   /** The last known fleet size, updated by a periodic job. */
   fleetSize = 0;
   private readonly progress: CommitProgress;
@@ -92,6 +92,7 @@ export class HeartbeatReceiver {
     private readonly pauseMs: (ms: number) => Promise<void>,
   ) {
     this.progress = new CommitProgress(clock);
+    this.heartbeats = new WindowCounter(1_000, clock);
     this.batcher = new Batcher({
       maxBatchSize: limits.maxBatchSize,
       maxConcurrentBatches: 1,
@@ -148,7 +149,7 @@ export class HeartbeatReceiver {
   }
 
   receive(heartbeat: Heartbeat, callbacks: HeartbeatCallbacks): void {
-    const rejection = this.checkAdmission(heartbeat, this.clock.monotonicMs());
+    const rejection = this.checkAdmission(heartbeat);
     if (rejection) callbacks.onRejected(new FleetError(rejection));
     else this.enqueue(heartbeat, callbacks);
   }
@@ -159,17 +160,10 @@ export class HeartbeatReceiver {
     await this.batcher.drain();
   }
 
-  private checkAdmission({ credentialHash }: Heartbeat, nowMs: number): FleetErrorDetails | null {
+  private checkAdmission({ credentialHash }: Heartbeat): FleetErrorDetails | null {
     if (this.draining) return { code: 'shutting_down' };
     if (!this.availabilityClock.isValid) return { code: 'replica_not_ready' };
-    const second = Math.floor(nowMs / 1000);
-    if (second !== this.currentSecond) {
-      this.currentSecond = second;
-      this.heartbeatsThisSecond.clear();
-    }
-    const heartbeats = (this.heartbeatsThisSecond.get(credentialHash) ?? 0) + 1;
-    this.heartbeatsThisSecond.set(credentialHash, heartbeats);
-    if (heartbeats > this.limits.maxPerServerPerSecond) return this.rateExceeded();
+    if (this.heartbeats.add(credentialHash) > this.limits.maxPerServerPerSecond) return this.rateExceeded();
     return this.queuedCount >= this.limits.maxQueueLength ? { code: 'heartbeat_queue_full' } : null;
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '@app/fleet';
+import type { Clock } from './ports.js';
 
 /** Counts by key in windows of fixed length; a window starts with the first count after the previous one. */
 export class WindowCounter {
@@ -16,7 +16,7 @@ export class WindowCounter {
       this.endsMs = this.clock.monotonicMs() + this.windowMs;
       this.counts.clear();
     }
-    const count = this.countOf(key) + 1;
+    const count = (this.counts.get(key) ?? 0) + 1;
     this.counts.set(key, count);
     return count;
   }
