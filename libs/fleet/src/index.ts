@@ -224,6 +224,7 @@ export { RegistrationRate, type RegistrationLimits } from './registration/regist
 export { revokeCredential, type RevokeCredentialCommand } from './registration/credential-revocation.js';
 export { sizingClassOf, type Hardware, type SizingClass } from './registration/sizing.js';
 export {
+  canonicalVersion,
   compareVersions,
   earliestSupported,
   formatVersion,

@@ -1,4 +1,5 @@
 import {
+  canonicalVersion,
   FleetError,
   roundedPercent,
   type ForgettableMember,
@@ -10,7 +11,6 @@ import {
 } from '@app/fleet';
 import type { HeartbeatRequest, HeartbeatResponse, LoadReport, Reading } from '@app/api-contract';
 import type { AuthenticatedCall } from '../access/principal.js';
-import { canonicalVersion } from '../registration/registration.mapper.js';
 
 const parseDateOrNull = (text: string | null | undefined): Date | null => (text ? new Date(text) : null);
 

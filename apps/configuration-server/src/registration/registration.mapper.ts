@@ -1,7 +1,6 @@
 import {
-  formatVersion,
+  canonicalVersion,
   normalizedName,
-  parseVersion,
   type Actor,
   type ProcessServerFacts,
   type RegistrationResult,
@@ -24,12 +23,6 @@ const toProxySettings = ({ used, address, port, authenticated }: ProxySettings):
   port: port ?? null,
   authenticated: authenticated ?? false,
 });
-
-/** The version without leading zeros; its form is already validated. */
-export function canonicalVersion(text: string): string {
-  const version = parseVersion(text);
-  return version ? formatVersion(version) : text;
-}
 
 export function toRegistrationCommand(
   hostId: string,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  canonicalVersion,
   compareVersions,
   earliestSupported,
   formatVersion,
@@ -20,6 +21,14 @@ function version(text: string): Version {
 
 const part = fc.integer({ min: 0, max: 65_535 });
 const anyVersion = fc.record({ major: part, minor: part, build: part, revision: part });
+
+it.each([
+  ['09.063.07187.01', '9.63.7187.1'],
+  ['9.63.7187.1', '9.63.7187.1'],
+  ['not a version', 'not a version'],
+])('writes %s as %s', (text, canonical) => {
+  expect(canonicalVersion(text)).toBe(canonical);
+});
 
 describe('a version', () => {
   it.each([

@@ -41,6 +41,12 @@ export function formatVersion({ major, minor, build, revision }: Version): strin
   return `${major}.${minor}.${build}.${revision}`;
 }
 
+/** The version without leading zeros; a text that is not a version stays as it is. */
+export function canonicalVersion(text: string): string {
+  const version = parseVersion(text);
+  return version ? formatVersion(version) : text;
+}
+
 /** Sixteen hex digits that sort in the order of versions, so that a store can compare and index them. */
 export function versionKey({ major, minor, build, revision }: Version): string {
   return [major, minor, build, revision].map((part) => part.toString(16).padStart(4, '0')).join('');
