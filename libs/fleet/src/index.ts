@@ -1,26 +1,8 @@
 export { Batcher, fulfilled, rejected, type BatchOutcome } from './batcher.js';
-export {
-  CleanUp,
-  CleanUpDeadlineMonitor,
-  CLEAN_UP_BATCH,
-  nextRunDelayMs,
-  type CleanUpMoment,
-} from './removal/clean-up.js';
-export {
-  decommission,
-  removalDeadline,
-  type CleanUpTiming,
-  type DecommissionActor,
-  type DecommissionCommand,
-} from './removal/decommission.js';
+export { CleanUp, CleanUpDeadlineMonitor, nextRunDelayMs } from './removal/clean-up.js';
+export { decommission, type CleanUpTiming, type DecommissionActor } from './removal/decommission.js';
 export { RemovalService } from './removal/removal-service.js';
-export {
-  boundHeartbeatEvents,
-  MAX_EVENTS_PER_HOUR,
-  NO_EVENTS_YET,
-  type EventBounds,
-  type HeartbeatEventKind,
-} from './events/event-bounds.js';
+export { boundHeartbeatEvents, MAX_EVENTS_PER_HOUR, NO_EVENTS_YET, type EventBounds } from './events/event-bounds.js';
 export {
   callerAuthor,
   EVENT_KINDS,
@@ -31,7 +13,7 @@ export {
   type FleetEvent,
 } from './events/fleet-event.js';
 export type { FleetFilter } from './fleet-filter.js';
-export { FleetError, instructionFor, type FleetErrorDetails, type Instruction } from './fleet-error.js';
+export { FleetError, instructionFor, type FleetErrorDetails } from './fleet-error.js';
 export {
   CERTIFICATE_WARNING_MS,
   HEALTH_WINDOW_MS,
@@ -67,7 +49,6 @@ export {
   type Refusal,
 } from './events/refusal-explanations.js';
 export {
-  checkCredential,
   checkHeartbeat,
   heartbeatEvents,
   nextInstances,
@@ -90,21 +71,17 @@ export { KeyService, type KeyPage } from './keys/key-service.js';
 export {
   isRetired,
   createApiKey,
-  keyListingDecision,
   revokeApiKey,
   rotatePassphrase,
-  ROLES,
   type ApiKey,
-  type CreateApiKeyCommand,
   type KeyRingSnapshot,
   type KeyDecision,
   type KeyWrite,
   type GeneratedSecret,
   type Passphrase,
   type Role,
-  type Rotation,
 } from './keys/key-ring.js';
-export { assignInterval, leaseSecondsFor, type LeaseTiming } from './heartbeats/lease.js';
+export { type LeaseTiming } from './heartbeats/lease.js';
 export {
   availabilityTiming,
   disagrees,
@@ -117,12 +94,10 @@ export {
   type AvailabilityRecord,
   type AvailabilityTiming,
   type ClockDisagreement,
-  type ClockStep,
   type AvailabilityState,
-  type ServiceOutage,
 } from './availability/availability-clock.js';
 export type { Moment } from './availability/moment.js';
-export { LocalAvailabilityClock, type ReconcileClock } from './availability/local-availability-clock.js';
+export { LocalAvailabilityClock } from './availability/local-availability-clock.js';
 export {
   Clock,
   CredentialIssuer,
@@ -174,17 +149,13 @@ export {
   type ProxyFacts,
   type Tombstone,
 } from './process-server.js';
-export { damageOf, inconsistenciesOf, lastGeneration, repair } from './consistency/consistency.js';
+export { damageOf, repair } from './consistency/consistency.js';
 export { ConsistencyCheck, type ConsistencyReport } from './consistency/consistency-check.js';
 export { checkProtectedMachines, purge, type PurgeResult, type PurgeCommand } from './removal/purge.js';
 export {
-  checkPlanApplicable,
-  MAX_PLAN_SIZE,
-  MAX_REMAINING,
   PLAN_LIFETIME_MS,
   MAX_PLANS_PER_CALLER,
   PlanAlreadyApplied,
-  type ApplyPlanCommand,
   type PlanCandidate,
   type PlanResult,
   type PurgePlan,
@@ -205,36 +176,23 @@ export {
 export { RegistrationService } from './registration/registration-service.js';
 export {
   register,
-  registrationErrors,
-  registrationWarnings,
-  MAX_CLOCK_LEAD_MS,
   MAX_GENERATION,
-  type Finding,
   type RegistrationResult,
   type RegistrationCommand,
   type RegistrationPolicy,
 } from './registration/registration.js';
-export {
-  PROOF_POLICIES,
-  registrationProof,
-  type ProofPolicy,
-  type RegistrationProof,
-} from './registration/registration-proof.js';
+export { PROOF_POLICIES, type ProofPolicy } from './registration/registration-proof.js';
 export { RegistrationRate, type RegistrationLimits } from './registration/registration-rate.js';
-export { revokeCredential, type RevokeCredentialCommand } from './registration/credential-revocation.js';
-export { sizingClassOf, type Hardware, type SizingClass } from './registration/sizing.js';
+export { revokeCredential } from './registration/credential-revocation.js';
+export { sizingClassOf } from './registration/sizing.js';
 export {
   canonicalVersion,
-  compareVersions,
   earliestSupported,
   formatVersion,
   parseVersion,
-  upgradePath,
   versionKey,
-  checkVersion,
   versionStatus,
   type Version,
   type VersionPolicy,
-  type VersionStatus,
 } from './version/version.js';
 export { WindowCounter } from './window-counter.js';

@@ -41,7 +41,6 @@ export {
   type ProxySettings,
   type ServerSettings,
   type Settings,
-  type SettingDefinition,
   type TlsSettings,
 } from './settings.js';
 export { SystemClock } from './system-clock.js';
