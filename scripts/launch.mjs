@@ -1,7 +1,7 @@
 /** The server: in this process on the database that is named, otherwise as a child process on a private one. */
 import { fileURLToPath } from 'node:url';
-import { privateStart } from '../dist/apps/configuration-server/src/private-start.js';
-import { reportFailure } from '../dist/apps/configuration-server/src/report-failure.js';
+import { privateStart } from '../dist/apps/configuration-server/src/startup/private-start.js';
+import { reportFailure } from '../dist/apps/configuration-server/src/startup/report-failure.js';
 
 const SERVER = new URL('../dist/apps/configuration-server/src/main.js', import.meta.url);
 const options = process.argv.slice(2);

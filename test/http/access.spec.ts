@@ -5,7 +5,7 @@ import { Controller, Get } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newApiKey, sha256 } from '@app/platform';
 import { PROBLEMS, type ProblemCode } from '@app/api-contract';
-import { assertEveryRouteHasPermission } from '../../apps/configuration-server/src/route-permissions.js';
+import { assertEveryRouteHasPermission } from '../../apps/configuration-server/src/access/route-permissions.js';
 import { OPENAPI_FILE, projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 import { parseResponse } from '../support/expect-problem.js';
 import { nameColumns, TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';

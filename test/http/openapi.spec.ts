@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from '@app/api-contract';
 import type { Permission } from '../../apps/configuration-server/src/access/principal.js';
-import { routePermissions } from '../../apps/configuration-server/src/route-permissions.js';
+import { routePermissions } from '../../apps/configuration-server/src/access/route-permissions.js';
+import { API_CONTROLLERS } from '../../apps/configuration-server/src/app.module.js';
 import { OPENAPI_FILE } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 
 interface Schema {
@@ -69,7 +70,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 /** The type of a non-null value. */
 const typeOf = ({ type, anyOf, $ref }: Schema): string | undefined =>
   $ref ?? [type ?? []].flat().find((each) => each !== 'null') ?? anyOf?.[0]?.$ref;
-const routes = routePermissions().map(({ method, path, permission }) => ({
+const routes = routePermissions(API_CONTROLLERS).map(({ method, path, permission }) => ({
   name: `${method} /${path.replace(/^\//, '').replace(/:(\w+)/g, '{$1}')}`,
   permission,
 }));

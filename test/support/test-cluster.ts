@@ -7,9 +7,11 @@ import request from 'supertest';
 import { nameKey, type Randomness, type Role } from '@app/fleet';
 import { DatabaseServers } from '@app/fleet-mysql';
 import { newApiKey, newPassphrase, visiblePrefix, readSettings, sha256, UuidIdentifiers } from '@app/platform';
-import { ServerInstance, type ServerInstanceOptions } from '../../apps/configuration-server/src/server-instance.js';
+import { createApp } from '../../apps/configuration-server/src/create-app.js';
+import type { AppOptions } from '../../apps/configuration-server/src/site/app-options.js';
 import type { TogglableProxy } from './togglable-proxy.js';
 import { createLogger } from '../../apps/configuration-server/src/startup/logger.js';
+import { TestReplica } from './test-replica.js';
 import { findOpenApiViolation } from './openapi-validator.js';
 import { fixedFraction, ManualClock } from './manual-clock.js';
 import { InMemoryPassphraseFile } from './in-memory-passphrase-file.js';
@@ -83,13 +85,9 @@ export class TestCluster {
   private constructor(
     readonly database: TestDatabase,
     readonly clock: ManualClock,
-    readonly replicas: ServerInstance[],
+    readonly replicas: TestReplica[],
     readonly passphraseFile: InMemoryPassphraseFile,
-    private readonly makeReplica: (
-      name: string,
-      log: string[],
-      over?: Partial<ServerInstanceOptions>,
-    ) => Promise<ServerInstance>,
+    private readonly makeReplica: (name: string, log: string[], over?: Partial<AppOptions>) => Promise<TestReplica>,
   ) {}
 
   static async open({
@@ -106,20 +104,21 @@ export class TestCluster {
       ...WITHOUT_RATE_LIMITS,
       ...settings,
     };
+    const defaultSettings = readSettings({ environment, insecure: false, packageVersion: '0.0.0' });
     let made = 0;
     const makeReplica = async (
       name: string,
       log: string[],
-      over: Partial<ServerInstanceOptions> = {},
-    ): Promise<ServerInstance> => {
-      const replica = await ServerInstance.create({
+      { settings: ofReplica = defaultSettings, ...over }: Partial<AppOptions> = {},
+    ): Promise<TestReplica> => {
+      const app = await createApp(ofReplica, {
         name,
-        settings: readSettings({ environment, insecure: false, packageVersion: '0.0.0' }),
         servers: new DatabaseServers(database.addressOf(made++)),
         clock,
         randomness,
         identifiers: new UuidIdentifiers(),
         passphraseFile,
+        runsJobs: false,
         readinessTtlMs: 0, // tests change the conditions of readiness between two requests
         logger: createLogger(
           'info',
@@ -127,9 +126,8 @@ export class TestCluster {
         ),
         ...over,
       });
-      await replica.availabilityClock.tick();
-      await replica.http.listen(0, '127.0.0.1');
-      return replica;
+      await app.listen(0, '127.0.0.1');
+      return new TestReplica(app);
     };
     const cluster = new TestCluster(database, clock, [], passphraseFile, makeReplica);
     for (let number = 0; number < replicas; number += 1) await cluster.addReplica();
@@ -146,7 +144,7 @@ export class TestCluster {
   }
 
   /** Adds a replica with other options. Returns its number. */
-  async addReplicaWith(over: Partial<ServerInstanceOptions>): Promise<number> {
+  async addReplicaWith(over: Partial<AppOptions>): Promise<number> {
     return this.replicas.push(await this.makeReplica(`replica-${this.replicas.length}`, this.log, over)) - 1;
   }
 
@@ -163,7 +161,7 @@ export class TestCluster {
     this.replicas[number] = await this.makeReplica(`replica-${number}`, this.log);
   }
 
-  replica(number = 0): ServerInstance {
+  replica(number = 0): TestReplica {
     const replica = this.replicas[number];
     if (!replica) throw new Error(`there is no replica ${number}`);
     return replica;

@@ -5,7 +5,7 @@ import { packageVersion } from './openapi/openapi-file.js';
 import { HELP, readCommandLine } from './startup/command-line.js';
 import { migrateOnly } from './startup/migrate-only.js';
 import { collectProcessMetrics } from './operations/process-metrics.js';
-import { reportFailure } from './report-failure.js';
+import { reportFailure } from './startup/report-failure.js';
 import { startServer, type RunningServer, type SecretFile } from './startup/bootstrap.js';
 
 /** A slower shutdown is aborted. */

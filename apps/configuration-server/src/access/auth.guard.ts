@@ -4,7 +4,7 @@ import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import { isReservedPropertyName } from '../problems/json-shape.js';
 import { RequestProblem } from '../problems/request-problem.js';
 import { permissionOf } from './endpoint.decorator.js';
-import { CallDeadline } from './call-deadline.js';
+import { CallDeadline, RESPONSE_TIMEOUT_MS } from './call-deadline.js';
 import type { Principal, Permission, AuthenticatedRequest } from './principal.js';
 import { type Authenticator } from './authenticator.js';
 import { hostIdPipe } from './uuid.pipe.js';
@@ -13,14 +13,14 @@ import { hostIdPipe } from './uuid.pipe.js';
 export class AuthGuard implements CanActivate {
   constructor(
     private readonly authenticator: Authenticator,
-    private readonly responseTimeoutMs: number,
+    private readonly responseTimeoutMs = RESPONSE_TIMEOUT_MS,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const permission = permissionOf(context.getHandler());
     if (!permission) throw new Error(`route ${context.getHandler().name} has no permission`);
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    request.principal = await authenticateWithin(this.responseTimeoutMs, this.authenticator, request, permission);
+    request.principal = await this.authenticate(request, permission);
     const problem =
       findUnknownQueryParameter(context, Object.keys(request.query as object)) ??
       findUnexpectedBody(context, request.body) ??
@@ -28,23 +28,18 @@ export class AuthGuard implements CanActivate {
     if (problem) throw problem;
     return true;
   }
-}
 
-/**
- * Authorises the caller of a route with this permission and sets the deadline of the request.
- * @throws RequestProblem for a malformed host id, otherwise as `Authenticator.authorize`.
- */
-export function authenticateWithin(
-  withinMs: number,
-  authenticator: Authenticator,
-  request: AuthenticatedRequest,
-  permission: Permission,
-): Promise<Principal> {
-  request.permission = permission;
-  request.deadline = new CallDeadline(withinMs);
-  const { hostId: given } = request.params as { hostId?: string };
-  const hostId = given === undefined ? null : hostIdPipe.transform(given);
-  return request.deadline.within(authenticator.authorize(permission, request, hostId));
+  /**
+   * Authorises the caller of a route with this permission and sets the deadline of the request.
+   * @throws RequestProblem for a malformed host id, otherwise as `Authenticator.authorize`.
+   */
+  authenticate(request: AuthenticatedRequest, permission: Permission): Promise<Principal> {
+    request.permission = permission;
+    request.deadline = new CallDeadline(this.responseTimeoutMs);
+    const { hostId: given } = request.params as { hostId?: string };
+    const hostId = given === undefined ? null : hostIdPipe.transform(given);
+    return request.deadline.within(this.authenticator.authorize(permission, request, hostId));
+  }
 }
 
 /** Whether a route has a path parameter of this kind. */

@@ -5,15 +5,6 @@ import { API_KEY_PREFIX } from '@app/platform';
 import type { CallDeadline } from './call-deadline.js';
 import type { Quota } from './rate-limit.js';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The canonical address of the client; behind trusted proxies, it is not the address of the connection. */
-    readonly clientAddress: string;
-    /** The permission that the route declares; undefined without one. */
-    readonly statedPermission: Permission | undefined;
-  }
-}
-
 /** Required role of a caller. `reader` includes operators and admins, `operator` includes admins. `anyone` has no rate limit: for health checks. */
 export type Permission =
   | 'anyone'

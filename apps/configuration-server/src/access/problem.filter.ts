@@ -1,24 +1,12 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FleetError, Randomness } from '@app/fleet';
-import {
-  isProcessServerCall,
-  getPrincipal,
-  type Principal,
-  type Permission,
-  type AuthenticatedRequest,
-} from './principal.js';
+import type { AuthGuard } from './auth.guard.js';
+import { isProcessServerCall, getPrincipal, type AuthenticatedRequest } from './principal.js';
 import { exceededQuota } from './rate-limit.js';
 import { connectionState } from '../edge/connection-state.js';
-import type { RejectedHeartbeatRecorder } from '../heartbeats/rejected-heartbeat-recorder.js';
+import type { RejectedHeartbeatRecorder } from './rejected-heartbeat-recorder.js';
 import { isHeaderProblem, PROBLEM_MEDIA_TYPE, toProblem, retryAfterSeconds } from '../problems/problem-details.js';
-
-declare module 'fastify' {
-  interface FastifyReply {
-    /** For the metrics; `none` without a problem. */
-    problemCode: string;
-  }
-}
 
 /**
  * Sends every error as application/problem+json. If Fastify rejects a body before the guard has run, the caller is authenticated
@@ -28,7 +16,7 @@ declare module 'fastify' {
 export class ProblemFilter implements ExceptionFilter {
   constructor(
     private readonly randomness: Randomness,
-    private readonly authenticate: (request: AuthenticatedRequest, permission: Permission) => Promise<Principal>,
+    private readonly guard: AuthGuard,
     private readonly rejectedHeartbeats: RejectedHeartbeatRecorder,
   ) {}
 
@@ -40,7 +28,7 @@ export class ProblemFilter implements ExceptionFilter {
     const { permission, statedPermission } = request;
     if (statedPermission === 'process_server') return void this.rejectHeartbeat(error, request, send);
     if (permission !== undefined || statedPermission === undefined || isHeaderProblem(error)) return send(error);
-    void this.authenticate(request, statedPermission).then(() => send(error), send);
+    void this.guard.authenticate(request, statedPermission).then(() => send(error), send);
   }
 
   private async rejectHeartbeat(
@@ -49,7 +37,8 @@ export class ProblemFilter implements ExceptionFilter {
     send: (problem: unknown) => void,
   ): Promise<void> {
     try {
-      if (request.permission === undefined) request.principal = await this.authenticate(request, 'process_server');
+      if (request.permission === undefined)
+        request.principal = await this.guard.authenticate(request, 'process_server');
     } catch (denied) {
       return send(isHeaderProblem(error) ? error : denied);
     }

@@ -1,9 +1,9 @@
 import { callerAuthor, operatorName, type Clock, type EventKind, type Registry } from '@app/fleet';
 import { canonicalHostId, type ProblemCode } from '@app/api-contract';
 import type { RateLimitedLog } from '../edge/rate-limited-log.js';
+import { CallDeadline } from './call-deadline.js';
 import type { AuthenticatedRequest } from './principal.js';
 import { addressBlockOf } from './failed-attempts.js';
-import { waitAtMost } from './wait-at-most.js';
 
 /** Rejections of a caller with the kind of their event; null if another event records them. */
 const EVENT_KIND_BY_PROBLEM: Readonly<Partial<Record<ProblemCode, EventKind | null>>> = {
@@ -37,7 +37,7 @@ export class RejectedRequestAudit {
   ) {}
 
   /** Call it with each problem before it is sent. Null if there is nothing to wait for: no caller is rejected, or the event is written. */
-  record(request: AuthenticatedRequest, code: string): Promise<void> | null {
+  record(request: AuthenticatedRequest, code: string): Promise<unknown> | null {
     const kind = EVENT_KIND_BY_PROBLEM[code as ProblemCode];
     if (kind === undefined) return null;
     const { id, clientAddress: address, presented, principal } = request;
@@ -60,7 +60,7 @@ export class RejectedRequestAudit {
     const recording = this.registry
       .recordRejection({ kind, hostId: null, generation: null, ...author, detail: facts }, auditKey)
       .catch(() => audited.delete(key)); // the next rejection is recorded instead
-    return waitAtMost(MAX_WAIT_MS, recording);
+    return new CallDeadline(MAX_WAIT_MS).within(recording).catch(() => undefined);
   }
 
   private auditedThisHour(): RejectedRequestAudit['audited'] {

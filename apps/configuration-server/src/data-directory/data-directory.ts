@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { UnsafeFile, withProgress } from '@app/platform';
-import type { DirectoryState } from '../operations/instance-status.js';
-import { PeriodicJob } from '../operations/periodic-job.js';
+import type { DirectoryState } from '../site/app-options.js';
+import { PeriodicJob } from '../site/periodic-job.js';
 import type { SecretFiles } from './secret-files.js';
 import { RemovedHostsFile } from './removed-hosts-file.js';
 import { SiteHistory, type RestoreResult, type SiteHistoryParts } from './site-history.js';
@@ -77,12 +77,7 @@ export class DataDirectory implements DirectoryState {
   /** From now on the directory record follows the database. */
   startTracking(availableMs: () => number): void {
     this.availableMs = availableMs;
-    this.saveJob = new PeriodicJob(
-      'site-state-save',
-      () => this.saveState(),
-      () => SAVE_INTERVAL_MS,
-      this.logger,
-    );
+    this.saveJob = new PeriodicJob('site-state-save', SAVE_INTERVAL_MS, () => this.saveState(), this.logger);
     this.saveJob.start();
   }
 

@@ -25,9 +25,15 @@ export class ConnectionLimiter {
   /** With TLS: TCP sockets during their TLS handshake, by the addresses of both ends. */
   private readonly handshaking = new Map<string, Socket>();
 
-  constructor(server: Server, isTls: boolean, limit: number) {
+  constructor(
+    private readonly isTls: boolean,
+    private readonly limit: number,
+  ) {}
+
+  watch(server: Server): void {
+    const { isTls } = this;
     server.on('connection', (socket: Socket) => {
-      if (this.sockets.size >= limit && !this.evict()) return void socket.destroy();
+      if (this.sockets.size >= this.limit && !this.evict()) return void socket.destroy();
       track(socket, this.sockets);
       connectionState(socket).touch(); // a new connection counts as recently used
       if (!isTls) return track(socket, this.requestSockets);

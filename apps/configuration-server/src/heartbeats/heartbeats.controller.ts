@@ -8,7 +8,7 @@ import { CurrentPrincipal, type AuthenticatedCall, type AuthenticatedRequest } f
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { connectionState } from '../edge/connection-state.js';
 import { ACCEPTS_ANY_JSON } from '../problems/json-body.js';
-import { HeartbeatBodyPipe } from '../process-servers/heartbeat-body.pipe.js';
+import { HeartbeatBodyPipe } from './heartbeat-body.pipe.js';
 import { toHeartbeat, toSenderResponse } from './heartbeat.mapper.js';
 
 @ApiTags('process server')

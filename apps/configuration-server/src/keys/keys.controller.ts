@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import { KeyService, normalizedName, type ApiKey, type KeyPage, type Passphrase } from '@app/fleet';
 import {
@@ -16,7 +16,7 @@ import { CHANGE_PROBLEMS, Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
 import { keyIdPipe } from '../access/uuid.pipe.js';
 import { decodeCursor, encodeCursor, isUuid } from '../queries/cursor-codec.js';
-import { InstanceStatus } from '../operations/instance-status.js';
+import { APP_OPTIONS, type AppOptions } from '../site/app-options.js';
 
 const DEFAULT_LIMIT = 100;
 
@@ -55,7 +55,7 @@ const toPassphraseDto = ({ passphraseId, createdAt, retiresAt }: Passphrase): Pa
 export class KeysController {
   constructor(
     private readonly keyService: KeyService,
-    private readonly status: InstanceStatus,
+    @Inject(APP_OPTIONS) private readonly options: Pick<AppOptions, 'name'>,
   ) {}
 
   @Post('api-keys')
@@ -131,7 +131,7 @@ export class KeysController {
       passphraseId,
       createdAt: createdAt.toISOString(),
       earlierRetireAt: earlierRetireAt.toISOString(),
-      replica: this.status.replica,
+      replica: this.options.name,
       file,
     };
   }

@@ -1,17 +1,17 @@
+import { Inject, Injectable } from '@nestjs/common';
 import {
+  CleanUpDeadlineMonitor,
+  Clock,
   FleetError,
   formatVersion,
-  type CleanUpDeadlineMonitor,
-  type Clock,
-  type HeartbeatReceiver,
-  type LocalAvailabilityClock,
-  type Removals,
-  type Version,
-  type VersionPolicy,
+  HeartbeatReceiver,
+  LocalAvailabilityClock,
 } from '@app/fleet';
-import { canCommitHeartbeats, readAvailability, type Database, type RestoreStore } from '@app/fleet-mysql';
+import { canCommitHeartbeats, Database, readAvailability, RemovalStore, RestoreStore } from '@app/fleet-mysql';
 import { CallDeadline } from '../access/call-deadline.js';
 import type { ConfigurationServerResponse, ReadyResponse } from '@app/api-contract';
+import { APP_OPTIONS, type AppOptions } from '../site/app-options.js';
+import { HeartbeatDatabase } from '../site/site.module.js';
 import { CachedResult } from './cached-result.js';
 
 /** Health checks have no rate limit, and heartbeats need the database connections. */
@@ -19,21 +19,8 @@ const READINESS_TTL_MS = 1_000;
 
 const READ_OVERDUE_TIMEOUT_MS = 1_000;
 
-interface InstanceIdentity {
-  readonly replica: string;
-  readonly version: Version;
-  readonly versionPolicy: VersionPolicy;
-}
-
-/** How the database agrees with the data directory of this replica. */
-export interface DirectoryState {
-  readonly problems: readonly string[];
-  readonly advice: string | null;
-}
-
-export const NO_DATA_DIRECTORY: DirectoryState = { problems: [], advice: null };
-
 /** State of this replica. */
+@Injectable()
 export class InstanceStatus {
   /** Set once it listens. */
   addresses: string[] = [];
@@ -41,26 +28,18 @@ export class InstanceStatus {
   private readonly readiness: CachedResult<ReadyResponse>;
 
   constructor(
-    private readonly identity: InstanceIdentity,
+    @Inject(APP_OPTIONS) private readonly options: AppOptions,
     private readonly database: Database,
-    private readonly heartbeatDatabase: Database,
+    private readonly heartbeatDatabase: HeartbeatDatabase,
     private readonly clock: Clock,
-    private readonly listening: LocalAvailabilityClock,
+    private readonly availabilityClock: LocalAvailabilityClock,
     private readonly receiver: HeartbeatReceiver,
     private readonly deadlineMonitor: CleanUpDeadlineMonitor,
-    private readonly removals: Removals,
-    /** How far the clock of the current database node is ahead of the site's, in ms. */
-    private readonly databaseDifferenceMs: () => number,
+    private readonly removals: RemovalStore,
     private readonly restores: RestoreStore,
-    private readonly directory: DirectoryState,
-    readinessTtlMs = READINESS_TTL_MS,
   ) {
     this.startedAt = clock.now();
-    this.readiness = new CachedResult(() => this.checkReadiness(), readinessTtlMs);
-  }
-
-  get replica(): string {
-    return this.identity.replica;
+    this.readiness = new CachedResult(() => this.checkReadiness(), options.readinessTtlMs ?? READINESS_TTL_MS);
   }
 
   async describe(): Promise<ConfigurationServerResponse> {
@@ -68,7 +47,11 @@ export class InstanceStatus {
     const { availableMs, recordedAt } = await readAvailability(this.database, now);
     const lastRun = await this.removals.lastRun();
     const site = await this.restores.find();
-    const { replica, version, versionPolicy } = this.identity;
+    const {
+      name: replica,
+      directory,
+      settings: { version, versionPolicy },
+    } = this.options;
     return {
       version: formatVersion(version),
       versionPolicy,
@@ -87,8 +70,8 @@ export class InstanceStatus {
         epoch: site?.epoch ?? 0,
         restoredAt: site?.restoredAt?.toISOString() ?? null,
         generationFloor: site?.generationFloor ?? 0,
-        problems: [...this.directory.problems],
-        advice: this.directory.advice,
+        problems: [...(directory?.problems ?? [])],
+        advice: directory?.advice ?? null,
       },
       asOf: now.toISOString(),
     };
@@ -102,20 +85,22 @@ export class InstanceStatus {
     return response;
   }
 
-  private get canCommit(): boolean {
-    return this.receiver.isAccepting && this.listening.isValid && !this.receiver.isStalled;
+  /** Whether a heartbeat can be committed now. */
+  get canCommit(): boolean {
+    return this.receiver.isAccepting && this.availabilityClock.isValid && !this.receiver.isStalled;
   }
 
   private async checkReadiness(): Promise<ReadyResponse> {
-    if (this.listening.isFailing || !(await canCommitHeartbeats(this.heartbeatDatabase, this.clock.now())))
+    if (this.availabilityClock.isFailing || !(await canCommitHeartbeats(this.heartbeatDatabase, this.clock.now())))
       throw new FleetError({ code: 'database_unavailable' });
     const overdueSeconds = await new CallDeadline(READ_OVERDUE_TIMEOUT_MS)
       .within(this.deadlineMonitor.overdueSeconds())
       .catch(() => 0); // reads may be slow while heartbeats are not
+    const { siteClock, directory } = this.options;
     const degraded = [
       ...(overdueSeconds > 0 ? ['clean_up_overdue'] : []),
-      ...(this.databaseDifferenceMs() !== 0 ? ['database_clock_differs'] : []),
-      ...this.directory.problems,
+      ...((siteClock?.databaseDifferenceMs ?? 0) !== 0 ? ['database_clock_differs'] : []),
+      ...(directory?.problems ?? []),
     ];
     return { status: degraded.length > 0 ? 'degraded' : 'ready', degraded };
   }

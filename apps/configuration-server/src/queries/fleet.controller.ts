@@ -1,19 +1,12 @@
 import { Controller, Get, Query, Res, StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import {
-  ConfigurationServerResponse,
-  EventList,
-  ExportEventsQuery,
-  FleetResponse,
-  ListEventsQuery,
-} from '@app/api-contract';
+import { EventList, ExportEventsQuery, FleetResponse, ListEventsQuery } from '@app/api-contract';
 import { Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
 import { EventExports } from './event-exports.js';
 import { EventQueries } from './event-queries.js';
 import { FleetSummaryCache } from './fleet-summary-cache.js';
-import { InstanceStatus } from '../operations/instance-status.js';
 
 @ApiTags('queries')
 @Controller('v1')
@@ -22,7 +15,6 @@ export class FleetController {
     private readonly fleetSummary: FleetSummaryCache,
     private readonly eventQueries: EventQueries,
     private readonly eventExports: EventExports,
-    private readonly status: InstanceStatus,
   ) {}
 
   @Get('fleet')
@@ -74,20 +66,5 @@ export class FleetController {
     const { until, lines } = await this.eventExports.export(query, actor.name);
     reply.type('application/x-ndjson; charset=utf-8').header('x-exported-until', until.toISOString());
     return new StreamableFile(lines); // for a plain stream, Nest would not notice an error before the first read
-  }
-
-  @Get('configuration-server')
-  @Endpoint({
-    permission: 'reader',
-    summary: 'State of the configuration server',
-    responses: {
-      200: {
-        type: ConfigurationServerResponse,
-        description: 'Identity, version, addresses, availability and clean-up',
-      },
-    },
-  })
-  configurationServer(): Promise<ConfigurationServerResponse> {
-    return this.status.describe();
   }
 }

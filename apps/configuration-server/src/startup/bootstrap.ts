@@ -3,28 +3,25 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { durabilityWarnings, isClusterNode, readAvailability } from '@app/fleet-mysql';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { LocalAvailabilityClock } from '@app/fleet';
+import { durabilityWarnings, isClusterNode, KeyRingStore, readAvailability, SecretStore } from '@app/fleet-mysql';
 import { lockDirectory, SystemRandomness, UuidIdentifiers, type ServerSettings } from '@app/platform';
+import { createApp } from '../create-app.js';
+import { ConnectionLimiter } from '../edge/connection-limiter.js';
+import { InstanceStatus } from '../operations/instance-status.js';
+import type { CommandLine } from './command-line.js';
 import { StartupError } from './startup-error.js';
 import { joinSite } from './join-site.js';
 import { bringSchemaUpToDate, openDatabase } from './open-database.js';
-import { ServerInstance } from '../server-instance.js';
 import { DataDirectory } from '../data-directory/data-directory.js';
 import { issueAdditionalAdminKey, ensureInitialSecrets, type SecretFiles } from '../data-directory/secret-files.js';
-import { resolveListenAddress, openSecretFiles } from '../start-checks.js';
+import { resolveListenAddress, openSecretFiles } from './start-checks.js';
 import { TeardownStack } from './teardown-stack.js';
 
 const IDLE_CLOSE_POLL_MS = 50;
 /** Timeout of incomplete requests at shutdown, well below the timeout of the whole shutdown. */
 const DRAIN_TIMEOUT_MS = 10_000;
-
-/** Options of a single start. */
-export interface StartOptions {
-  /** Create another admin key, e.g. after the loss of all keys. */
-  readonly newAdminKey: boolean;
-  /** The database was restored from a backup: the data directory completes it. */
-  readonly restored: boolean;
-}
 
 /** A file of the data directory, and whether its secret is valid in this database. */
 export interface SecretFile {
@@ -44,7 +41,7 @@ export async function startServer(
   settings: ServerSettings,
   logger: Logger,
   progress: (line: string) => void,
-  options: StartOptions,
+  options: Pick<CommandLine, 'newAdminKey' | 'restored'>,
 ): Promise<RunningServer> {
   const teardown = new TeardownStack();
   try {
@@ -59,7 +56,7 @@ async function startComponents(
   settings: ServerSettings,
   logger: Logger,
   progress: (line: string) => void,
-  { newAdminKey, restored }: StartOptions,
+  { newAdminKey, restored }: Pick<CommandLine, 'newAdminKey' | 'restored'>,
   teardown: TeardownStack,
 ): Promise<RunningServer> {
   const dataDirectory = resolve(settings.dataDirectory);
@@ -89,9 +86,8 @@ async function startComponents(
 
   const directory = new DataDirectory(dataDirectory, files, logger);
   teardown.add(() => directory.stop());
-  const replica = await ServerInstance.create({
+  const app = await createApp(settings, {
     name,
-    settings,
     servers,
     clock,
     siteClock: clock,
@@ -102,29 +98,32 @@ async function startComponents(
     removalRecorder: directory.removedHosts,
     directory,
   });
-  teardown.add(() => drainAndStop(replica));
-  if (restored && !(await replica.secrets.hasInitialSecrets()))
+  teardown.add(() => drainAndClose(app));
+  const secrets = app.get(SecretStore);
+  const keys = app.get(KeyRingStore);
+  if (restored && !(await secrets.hasInitialSecrets()))
     throw new StartupError('--restored: the database is empty. Load the backup first (docs/backup-and-restore.md).');
-  const isNewDatabase = await ensureInitialSecrets(replica.secrets, replica.keys, files, progress);
+  const isNewDatabase = await ensureInitialSecrets(secrets, keys, files, progress);
   await directory.reconcile(
-    { replica: name, database: setupDatabase, clock, identifiers, randomness, keys: replica.keys },
+    { replica: name, database: setupDatabase, clock, identifiers, randomness, keys },
     { isRestored: restored, isNewDatabase },
     progress,
   );
   if (newAdminKey) {
-    await issueAdditionalAdminKey(replica.secrets, files);
+    await issueAdditionalAdminKey(secrets, files);
     progress(`A new admin key is in ${files.adminKey}; revoke the earlier ones if they may be compromised.`);
   }
-  await replica.start();
-  directory.startTracking(() => replica.availabilityClock.recordedAvailableMs);
-  await replica.http.listen(settings.http.port, host);
-  const url = (await replica.http.getUrl()).replace('[::1]', 'localhost');
-  replica.status.addresses.push(url);
+  await app.init();
+  const availabilityClock = app.get(LocalAvailabilityClock);
+  directory.startTracking(() => availabilityClock.recordedAvailableMs);
+  await app.listen(settings.http.port, host);
+  const url = (await app.getUrl()).replace('[::1]', 'localhost');
+  app.get(InstanceStatus).addresses.push(url);
   await lock.publishUrl(url);
-  return { url, files: await toSecretFileStates(files, replica), stop: () => teardown.run(logger) };
+  return { url, files: await toSecretFileStates(files, keys), stop: () => teardown.run(logger) };
 }
 
-async function toSecretFileStates(files: SecretFiles, { keys }: ServerInstance): Promise<RunningServer['files']> {
+async function toSecretFileStates(files: SecretFiles, keys: KeyRingStore): Promise<RunningServer['files']> {
   const { passphrase, adminKey } = await files.hashes();
   const stateOf = (hash: Buffer | null, isValid: boolean): SecretFile['state'] =>
     hash === null ? 'absent' : isValid ? 'valid' : 'not valid';
@@ -141,12 +140,13 @@ async function toSecretFileStates(files: SecretFiles, { keys }: ServerInstance):
 }
 
 /** A connection that its client keeps open after the last response, or on which it sends no request, would delay the shutdown. */
-async function drainAndStop(replica: ServerInstance): Promise<void> {
-  const server: Server = replica.http.getHttpServer();
-  const idleCloseTimer = setInterval(() => server.listening || replica.connections.closeIdle(), IDLE_CLOSE_POLL_MS);
-  const forceCloseTimer = setTimeout(() => replica.connections.closeAll(), DRAIN_TIMEOUT_MS);
+async function drainAndClose(app: NestFastifyApplication): Promise<void> {
+  const server: Server = app.getHttpServer();
+  const connections = app.get(ConnectionLimiter);
+  const idleCloseTimer = setInterval(() => server.listening || connections.closeIdle(), IDLE_CLOSE_POLL_MS);
+  const forceCloseTimer = setTimeout(() => connections.closeAll(), DRAIN_TIMEOUT_MS);
   try {
-    await replica.stop();
+    await app.close();
   } finally {
     clearInterval(idleCloseTimer);
     clearTimeout(forceCloseTimer);

@@ -26,9 +26,9 @@ export interface CommandLine {
   readonly insecure: boolean;
   /** Create or change the schema, and exit. */
   readonly migrateOnly: boolean;
-  /** Create another admin key. */
+  /** Create another admin key, e.g. after the loss of all keys. */
   readonly newAdminKey: boolean;
-  /** The database was restored from a backup. */
+  /** The database was restored from a backup: the data directory completes it. */
   readonly restored: boolean;
 }
 

@@ -1,8 +1,7 @@
 import { RequestMethod, type Type } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
-import { API_CONTROLLERS } from './app.module.js';
-import { permissionOf } from './access/endpoint.decorator.js';
-import type { Permission } from './access/principal.js';
+import { permissionOf } from './endpoint.decorator.js';
+import type { Permission } from './principal.js';
 
 export interface RoutePermission {
   readonly method: string;
@@ -13,8 +12,8 @@ export interface RoutePermission {
 const metadata = <Value>(key: string, target: object): Value | undefined =>
   Reflect.getMetadata(key, target) as Value | undefined;
 
-/** Every route of the contract with its declared permission. */
-export function routePermissions(controllers: readonly Type[] = API_CONTROLLERS): RoutePermission[] {
+/** Every route of these controllers with its declared permission. */
+export function routePermissions(controllers: readonly Type[]): RoutePermission[] {
   return controllers.flatMap((controller) => {
     const prototype = controller.prototype as Record<string, object>;
     return Object.getOwnPropertyNames(prototype)
@@ -35,7 +34,7 @@ export function routePermissions(controllers: readonly Type[] = API_CONTROLLERS)
 }
 
 /** @throws Error that names the routes without a permission, so that the server does not start. */
-export function assertEveryRouteHasPermission(controllers?: readonly Type[]): void {
+export function assertEveryRouteHasPermission(controllers: readonly Type[]): void {
   const withoutPermission = routePermissions(controllers).filter(({ permission }) => !permission);
   if (withoutPermission.length > 0)
     throw new Error(

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { readSettings } from '@app/platform';
-import { readCommandLine } from './startup/command-line.js';
-import { openServerLog } from './startup/logger.js';
-import { packageVersion } from './openapi/openapi-file.js';
+import { readCommandLine } from './command-line.js';
+import { openServerLog } from './logger.js';
+import { packageVersion } from '../openapi/openapi-file.js';
 import { resolveListenAddress, openSecretFiles } from './start-checks.js';
 
 /** A start without DATABASE_URL: the launcher provides a private database. */

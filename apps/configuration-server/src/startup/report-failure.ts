@@ -1,6 +1,6 @@
 import { DirectoryInUse, SettingsError, UnsafeFile } from '@app/platform';
-import { StartupError } from './startup/startup-error.js';
-import { CommandLineError } from './startup/command-line.js';
+import { StartupError } from './startup-error.js';
+import { CommandLineError } from './command-line.js';
 
 const SELF_EXPLANATORY = [CommandLineError, SettingsError, DirectoryInUse, UnsafeFile, StartupError];
 

@@ -1,9 +1,6 @@
 import type { Logger } from 'pino';
 import { FleetError, type HeartbeatReceiver, type LocalAvailabilityClock } from '@app/fleet';
-import type { SystemClock } from '@app/platform';
-
-/** How the clock of a replica is synchronised with the clock of the site. */
-export type SiteClock = Pick<SystemClock, 'reconcile' | 'agreed' | 'disagreed' | 'databaseDifferenceMs'>;
+import type { SiteClock } from '../site/app-options.js';
 
 /** Records twice a second that this replica can commit heartbeats: while no replica can, the availability clock stops. */
 export class AvailabilityRecorder {

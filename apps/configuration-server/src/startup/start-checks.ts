@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { errorCode, errorMessage, assertPrivateFolder, type Settings } from '@app/platform';
-import { StartupError } from './startup/startup-error.js';
-import { SecretFiles } from './data-directory/secret-files.js';
+import { StartupError } from './startup-error.js';
+import { SecretFiles } from '../data-directory/secret-files.js';
 
 /** Opens the secret files of a data directory, which is created if missing, readable by its owner only. @throws StartupError, UnsafeFile */
 export async function openSecretFiles(dataDirectory: string): Promise<SecretFiles> {

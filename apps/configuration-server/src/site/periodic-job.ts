@@ -1,5 +1,8 @@
 import type { Logger } from 'pino';
 
+/** Delay until the next run, depending on whether this one failed. */
+export type JobDelay = number | ((failed: boolean) => number);
+
 /** Repeats one task, never concurrently; a failure is logged and the task is repeated. */
 export class PeriodicJob {
   private timer: NodeJS.Timeout | null = null;
@@ -9,9 +12,8 @@ export class PeriodicJob {
 
   constructor(
     private readonly name: string,
+    private readonly delayMs: JobDelay,
     private readonly task: () => Promise<unknown>,
-    /** Delay until the next run, depending on whether this one failed. */
-    private readonly delayMs: (failed: boolean) => number,
     private readonly logger: Logger,
   ) {}
 
@@ -36,6 +38,8 @@ export class PeriodicJob {
       if (!this.failing) this.logger.warn({ job: this.name, err: error }, 'job failed and will be retried');
       this.failing = true;
     }
-    if (!this.stopped) this.timer = setTimeout(() => (this.running = this.runOnce()), this.delayMs(this.failing));
+    if (this.stopped) return;
+    const delayMs = typeof this.delayMs === 'number' ? this.delayMs : this.delayMs(this.failing);
+    this.timer = setTimeout(() => (this.running = this.runOnce()), delayMs);
   }
 }

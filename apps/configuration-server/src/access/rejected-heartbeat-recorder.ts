@@ -1,7 +1,7 @@
 import { callerAuthor, FleetError, rejectionEventKind, type Actor, type EventKind, type Registry } from '@app/fleet';
 import { toProblem } from '../problems/problem-details.js';
-import type { ProcessServerPrincipal } from '../access/principal.js';
-import { waitAtMost } from '../access/wait-at-most.js';
+import { CallDeadline } from './call-deadline.js';
+import type { ProcessServerPrincipal } from './principal.js';
 
 /** Maximum delay of a rejection while its event is written. */
 const MAX_RECORDING_MS = 1_000;
@@ -24,9 +24,8 @@ export class RejectedHeartbeatRecorder {
           : null;
     if (!kind) return;
     const detail = { code, call: 'heartbeat', explanation };
-    const recording = this.registry
-      .recordRejection({ kind, hostId, generation, ...callerAuthor(actor), detail })
+    await new CallDeadline(MAX_RECORDING_MS)
+      .within(this.registry.recordRejection({ kind, hostId, generation, ...callerAuthor(actor), detail }))
       .catch(() => undefined);
-    await waitAtMost(MAX_RECORDING_MS, recording);
   }
 }

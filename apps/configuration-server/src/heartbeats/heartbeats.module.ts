@@ -1,0 +1,77 @@
+import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { availabilityTiming, HeartbeatReceiver, Identifiers, LocalAvailabilityClock } from '@app/fleet';
+import {
+  Database,
+  FleetSummaryQuery,
+  LeaseStore,
+  limitHeartbeatBatches,
+  PendingWrites,
+  readMaxPacketBytes,
+} from '@app/fleet-mysql';
+import { APP_OPTIONS, OWN_VERSION, type AppOptions } from '../site/app-options.js';
+import { Jobs } from '../site/jobs.js';
+import { provide } from '../site/provide.js';
+import { HeartbeatDatabase } from '../site/site.module.js';
+import { AvailabilityRecorder } from './availability-recorder.js';
+import { HeartbeatsController } from './heartbeats.controller.js';
+import { MeasuredLeases } from './measured-leases.js';
+
+/** Retry delay after a failed record, because heartbeats wait for it. */
+const AVAILABILITY_RETRY_MS = 500;
+const HEARTBEAT_EXPIRY_MS = 100;
+const FLEET_SIZE_REFRESH_MS = 60_000;
+
+const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const PROVIDERS = [
+  provide(
+    MeasuredLeases,
+    [HeartbeatDatabase, Identifiers, OWN_VERSION, PendingWrites],
+    (...parts) => new MeasuredLeases(new LeaseStore(...parts)),
+  ),
+  provide(
+    HeartbeatReceiver,
+    [MeasuredLeases, LocalAvailabilityClock, Database, APP_OPTIONS],
+    async (leases, availabilityClock, database, { clock, randomness, settings: { version, lease, heartbeats } }) => {
+      const limits = limitHeartbeatBatches(await readMaxPacketBytes(database), heartbeats);
+      return new HeartbeatReceiver(leases, availabilityClock, clock, randomness, version, lease, limits, pauseMs);
+    },
+  ),
+  provide(
+    AvailabilityRecorder,
+    [HeartbeatReceiver, LocalAvailabilityClock, APP_OPTIONS],
+    (receiver, availabilityClock, { siteClock, logger }) =>
+      new AvailabilityRecorder(receiver, availabilityClock, siteClock, logger),
+  ),
+];
+
+/** Heartbeats, and the availability clock, which advances while they can be committed. */
+@Module({ controllers: [HeartbeatsController], providers: PROVIDERS, exports: PROVIDERS })
+export class HeartbeatsModule implements OnApplicationBootstrap, OnModuleDestroy {
+  constructor(
+    private readonly receiver: HeartbeatReceiver,
+    private readonly availability: AvailabilityRecorder,
+    fleet: FleetSummaryQuery,
+    jobs: Jobs,
+    @Inject(APP_OPTIONS) { settings }: AppOptions,
+  ) {
+    const { recordIntervalMs } = availabilityTiming(settings.lease.leaseSeconds);
+    jobs.add(
+      'availability-tick',
+      (failed) => (failed ? Math.min(AVAILABILITY_RETRY_MS, recordIntervalMs) : recordIntervalMs),
+      () => availability.record(),
+    );
+    jobs.add('heartbeat-expiry', HEARTBEAT_EXPIRY_MS, async () => receiver.expire());
+    jobs.add('fleet-size', FLEET_SIZE_REFRESH_MS, async () => (receiver.fleetSize = await fleet.senders()));
+  }
+
+  /** @throws if no heartbeat can be committed: the replica does not start. */
+  onApplicationBootstrap(): Promise<void> {
+    return this.availability.record();
+  }
+
+  /** Completes the heartbeats in flight, and accepts no others. */
+  onModuleDestroy(): Promise<void> {
+    return this.receiver.drain();
+  }
+}

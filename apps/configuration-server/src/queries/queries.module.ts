@@ -1,0 +1,47 @@
+import { Module } from '@nestjs/common';
+import { Clock, LocalAvailabilityClock } from '@app/fleet';
+import {
+  Database,
+  EventLogQuery,
+  FleetSummaryQuery,
+  PendingWrites,
+  ProcessServerListQuery,
+  RegistryStore,
+  RemovalStore,
+} from '@app/fleet-mysql';
+import { APP_OPTIONS, OWN_VERSION } from '../site/app-options.js';
+import { Jobs } from '../site/jobs.js';
+import { construct, provide } from '../site/provide.js';
+import { DiagnosisService } from './diagnosis.js';
+import { EventExports } from './event-exports.js';
+import { EventQueries } from './event-queries.js';
+import { FleetController } from './fleet.controller.js';
+import { FleetSummaryCache } from './fleet-summary-cache.js';
+import { ProcessServerQueries } from './process-server-queries.js';
+import { ProcessServersController } from './process-servers.controller.js';
+
+/** For the metrics: each replica reports the last count. */
+const FLEET_SUMMARY_REFRESH_MS = 60_000;
+
+/** Lists, details, events, diagnosis and the fleet summary. */
+@Module({
+  controllers: [ProcessServersController, FleetController],
+  providers: [
+    construct(ProcessServerListQuery, [Database, Clock, OWN_VERSION, PendingWrites, LocalAvailabilityClock]),
+    construct(ProcessServerQueries, [ProcessServerListQuery, RegistryStore, OWN_VERSION]),
+    construct(EventQueries, [EventLogQuery, ProcessServerQueries]),
+    construct(DiagnosisService, [ProcessServerQueries, EventLogQuery, OWN_VERSION]),
+    construct(FleetSummaryCache, [FleetSummaryQuery, RemovalStore, Clock]),
+    provide(
+      EventExports,
+      [EventLogQuery, APP_OPTIONS],
+      (events, { clock, maxUnreadExportMs }) => new EventExports(events, clock, maxUnreadExportMs),
+    ),
+  ],
+  exports: [FleetSummaryCache],
+})
+export class QueriesModule {
+  constructor(fleetSummary: FleetSummaryCache, jobs: Jobs) {
+    jobs.add('fleet-summary', FLEET_SUMMARY_REFRESH_MS, () => fleetSummary.current());
+  }
+}
