@@ -6,8 +6,43 @@ const onlyTo = (name, from, to) => ({
   to: { pathNot: to },
 });
 
+/** The folders of the server from the lowest to the highest; each may import those before it. */
+const SERVER_FOLDERS = [
+  'site/',
+  'problems/',
+  'edge/',
+  'access/',
+  'heartbeats/',
+  'registration/',
+  'queries/',
+  'removal/',
+  'keys/',
+  'openapi/',
+  'operations/',
+  'data-directory/',
+  '(app[.]module|create-app)[.]ts$',
+  'startup/',
+  '(main|write-openapi)[.]ts$',
+];
+const inServer = (folders) => `^apps/configuration-server/src/(${folders.join('|')})`;
+
+/** `edge` imports no feature, no feature imports `app.module`, and nothing runs back up. */
+const serverFoldersInOrder = SERVER_FOLDERS.slice(0, -1).map((folder, index) => ({
+  name: `server-${folder.replace(/\W+/g, '-')}imports-lower-folders-only`,
+  severity: 'error',
+  from: { path: inServer([folder]) },
+  to: { path: inServer(SERVER_FOLDERS.slice(index + 1)) },
+}));
+
 module.exports = {
   forbidden: [
+    ...serverFoldersInOrder,
+    {
+      name: 'every-server-file-has-a-place-in-the-order',
+      severity: 'error',
+      from: {},
+      to: { path: '^apps/configuration-server/src/', pathNot: inServer(SERVER_FOLDERS) },
+    },
     onlyTo('fleet-is-pure', '^libs/fleet/', ['^libs/fleet/']),
     onlyTo('fleet-mysql-knows-tables-only', '^libs/fleet-mysql/', [
       '^libs/(fleet|fleet-mysql)/',
