@@ -114,7 +114,10 @@ describe.each(['on', 'off'])('pipelined requests, with HEARTBEAT_FAST_PATH=%s,',
 
 describe('a client that reads a long list slowly', () => {
   it('receives all of it, while clients that read nothing are closed', async () => {
-    const replica = await cluster.addReplicaWith({ unreadLimits: { responses: 1_000, bytes: MAX_BYTES } });
+    const replica = await cluster.addReplicaWith({
+      unreadLimits: { responses: 1_000, bytes: MAX_BYTES },
+      responseTimeoutMs: MAX_DURATION_MS,
+    });
     const list = `GET /v1/process-servers?limit=${SERVERS} HTTP/1.1\r\nHost: a\r\nAuthorization: ${cluster.admin}\r\n\r\n`;
     const others: Socket[] = [];
     const stalled = async (): Promise<void> => {
