@@ -22,7 +22,7 @@ import { nestLogger } from './site/nest-logger.js';
 export async function createApp(settings: Settings, parts: AppParts): Promise<NestFastifyApplication> {
   assertEveryRouteHasPermission(API_CONTROLLERS);
   const options = { ...parts, settings };
-  const { clock, logger, randomness } = parts;
+  const { logger, randomness } = parts;
   const adapter = createHttpAdapter(
     options,
     () => http,
@@ -35,14 +35,11 @@ export async function createApp(settings: Settings, parts: AppParts): Promise<Ne
   });
   const http = app.get(HttpServer);
   const receiver = app.get(HeartbeatReceiver);
-  const callers = app.get(Authenticator);
-  const { fastify, statistics: metrics, clients, headers, requestTimeoutMs, keepAliveMs } = http;
   http.registerHooks(() => receiver.isDraining);
-  registerAccessHooks(fastify, routePermissions(API_CONTROLLERS), app.get(RejectedRequestAudit));
-  await serveDocs(fastify, callers);
-  const fastPath = { receiver, callers, clock, metrics, clients, headers, requestTimeoutMs, keepAliveMs };
+  registerAccessHooks(http.fastify, routePermissions(API_CONTROLLERS), app.get(RejectedRequestAudit));
+  await serveDocs(http.fastify, app.get(Authenticator));
   http.serveConnections((handOffToNode) =>
-    settings.http.heartbeatFastPath ? attachHeartbeatFastPath(fastify, fastPath, handOffToNode) : handOffToNode,
+    settings.http.heartbeatFastPath ? attachHeartbeatFastPath(app, handOffToNode) : handOffToNode,
   );
   return app;
 }

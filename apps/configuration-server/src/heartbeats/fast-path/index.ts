@@ -1,5 +1,9 @@
 import type { Socket } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { INestApplicationContext } from '@nestjs/common';
+import { HeartbeatReceiver } from '@app/fleet';
+import { Authenticator } from '../../access/authenticator.js';
+import { HttpServer } from '../../edge/http-server.js';
+import { APP_OPTIONS, type AppOptions } from '../../site/app-options.js';
 import { FastPathConnection, type FastPathOptions } from './fast-path-connection.js';
 import { DeferredResponses } from './deferred-responses.js';
 
@@ -10,21 +14,33 @@ import { DeferredResponses } from './deferred-responses.js';
  * and the controller writes every error. Returns a function that serves a new connection.
  */
 export function attachHeartbeatFastPath(
-  fastify: FastifyInstance,
-  options: FastPathOptions,
+  app: INestApplicationContext,
   handOffToNode: (socket: Socket) => void,
 ): (socket: Socket) => void {
-  const connectionBySocket = new Set<FastPathConnection>();
-  const responses = new DeferredResponses(options.clock, options.keepAliveMs, options.headers);
+  const { fastify, statistics: metrics, clients, headers, requestTimeoutMs, keepAliveMs } = app.get(HttpServer);
+  const { clock } = app.get<AppOptions>(APP_OPTIONS);
+  const [receiver, callers] = [app.get(HeartbeatReceiver), app.get(Authenticator)];
+  const options: FastPathOptions = {
+    receiver,
+    callers,
+    clock,
+    metrics,
+    clients,
+    requestTimeoutMs,
+    keepAliveMs,
+    headers,
+  };
+  const responses = new DeferredResponses(clock, keepAliveMs, headers);
+  const connections = new Set<FastPathConnection>();
   fastify.addHook('preClose', (done) => {
-    for (const connection of connectionBySocket) connection.closeIfIdle();
+    for (const connection of connections) connection.closeIfIdle();
     done();
   });
   return (socket) => {
     const connection: FastPathConnection = new FastPathConnection(socket, options, responses, {
-      onLeave: () => connectionBySocket.delete(connection),
+      onLeave: () => connections.delete(connection),
       handOffToNode: () => handOffToNode(socket),
     });
-    connectionBySocket.add(connection);
+    connections.add(connection);
   };
 }
