@@ -172,12 +172,12 @@ export class TestCluster {
     for (const replica of this.replicas) await replica.availabilityClock.tick();
   }
 
-  /** Advances time while the replicas are available. */
+  /** Advances time while the service is available. */
   async advance(seconds: number): Promise<void> {
-    for (let left = seconds; left > 0; left -= 5) {
-      this.clock.advanceSeconds(Math.min(5, left));
-      await this.recordAvailability();
-    }
+    await this.recordAvailability();
+    this.clock.advanceSeconds(seconds);
+    await this.database.recordAvailable(seconds, this.clock.now());
+    await this.recordAvailability();
   }
 
   /** Advances time while no replica is available. */

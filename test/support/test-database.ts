@@ -87,9 +87,17 @@ export class TestDatabase {
     await eventually('a statement waits', 30_000, async () => (await this.rows(waiting)).length > 0);
   }
 
+  /** Records that the service was available for the seconds until `now`, as another replica would in many small steps. */
+  async recordAvailable(seconds: number, now: Date): Promise<void> {
+    await this.write('UPDATE availability_clock SET available_ms = available_ms + ?, recorded_at = ?', [
+      seconds * 1000,
+      now,
+    ]);
+  }
+
   /** Deletes all rows except passphrases, keys and the site. */
   async empty(): Promise<void> {
-    for (const table of [
+    const tables = [
       'process_server_name_history',
       'process_server_health',
       'process_server_lease',
@@ -100,9 +108,8 @@ export class TestDatabase {
       'purge_plan',
       'clean_up_run',
       'fleet_counter_delta',
-    ]) {
-      await this.connection.query(`DELETE FROM ${table}`);
-    }
+    ];
+    await this.connection.query(`BEGIN; ${tables.map((table) => `DELETE FROM ${table};`).join(' ')} COMMIT`);
   }
 
   async drop(): Promise<void> {

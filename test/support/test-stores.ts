@@ -229,10 +229,10 @@ export class TestStores {
 
   /** Advances time while the service is available. */
   async advance(seconds: number): Promise<void> {
-    for (let left = seconds; left > 0; left -= 10) {
-      this.clock.advanceSeconds(Math.min(10, left));
-      await this.availabilityClock.tick();
-    }
+    await this.availabilityClock.tick();
+    this.clock.advanceSeconds(seconds);
+    await this.testDatabase.recordAvailable(seconds, this.clock.now());
+    await this.availabilityClock.tick();
   }
 
   async moment(): Promise<Moment> {
