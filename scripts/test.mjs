@@ -12,8 +12,8 @@ import { prepare, root } from './prepare.mjs';
 /** Projects of jest.config.mjs. */
 const TIERS = {
   unit: ['unit'],
-  usual: ['unit', 'site', 'as on a cluster node', 'model'],
-  slow: ['slow', 'model'],
+  usual: ['unit', 'site', 'model'],
+  slow: ['slow', 'as on a cluster node', 'model'],
 };
 const { SEED = '1', MODEL_RUNS } = process.env;
 

@@ -209,13 +209,15 @@ describe('pagination', () => {
   });
 
   it('has pages of 100 by default', async () => {
-    const made: KnownServer[] = [];
-    for (let number = 0; number < 95; number += 1)
-      made.push(await cluster.registered({ friendlyName: `many-${number}`, ipAddress: `203.0.113.${number}` }));
+    const made = await Promise.all(
+      Array.from({ length: 95 }, (_, number) =>
+        cluster.registered({ friendlyName: `many-${number}`, ipAddress: `203.0.113.${number}` }),
+      ),
+    );
     const { body } = await list();
     expect(body.items).toHaveLength(100);
     expect(body.nextCursor).not.toBeNull();
-    for (const { hostId } of made) await cluster.purge(hostId, { generation: 1, force: true });
+    await Promise.all(made.map(({ hostId }) => cluster.purge(hostId, { generation: 1, force: true })));
   });
 });
 

@@ -45,7 +45,7 @@ const operator = (url: string, body: Record<string, unknown>): Promise<TestRespo
   cluster.call('POST', url, { body, authorization: cluster.admin });
 const silent = async (count: number): Promise<string> => {
   const friendlyName = `silent-${randomUUID()}`;
-  for (let number = 0; number < count; number += 1) await cluster.registered({ friendlyName });
+  await Promise.all(Array.from({ length: count }, () => cluster.registered({ friendlyName })));
   await cluster.advance(180);
   return friendlyName;
 };

@@ -36,14 +36,12 @@ const apply = (planId: string, body: Record<string, unknown>, replica = 0): Prom
     authorization: cluster.admin,
     replica,
   });
-const fleet = async (count: number, over: Record<string, unknown> = {}): Promise<KnownServer[]> => {
-  const servers: KnownServer[] = [];
-  for (let number = 0; number < count; number += 1)
-    servers.push(
-      await cluster.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }),
-    );
-  return servers;
-};
+const fleet = (count: number, over: Record<string, unknown> = {}): Promise<KnownServer[]> =>
+  Promise.all(
+    Array.from({ length: count }, (_, number) =>
+      cluster.registered({ friendlyName: `ps-${number}`, ipAddress: `192.0.2.${number + 1}`, ...over }),
+    ),
+  );
 const idsOf = (servers: readonly { readonly hostId: string }[]): string[] => servers.map(({ hostId }) => hostId).sort();
 const fleetRows = async (): Promise<unknown> =>
   Promise.all(
