@@ -90,18 +90,18 @@ describe('settings', () => {
   });
 
   it('are rejected for a key that does not belong to the certificate, also one of another kind', async () => {
-    const rsa = await generate([], { algorithm: 'sha256' });
+    const own = await generate([], { algorithm: 'sha256', keyType: 'ec' });
     for (const other of [
-      await generate([], { algorithm: 'sha256' }),
       await generate([], { algorithm: 'sha256', keyType: 'ec' }),
+      await generate([], { algorithm: 'sha256', keyType: 'rsa' }),
     ]) {
       expect(
-        errorsOf({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', other.private) }),
+        errorsOf({ TLS_CERTIFICATE_FILE: file('certificate', own.cert), TLS_KEY_FILE: file('key', other.private) }),
       ).toEqual(['TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: the key does not belong to the certificate']);
     }
     expect(
-      read({ TLS_CERTIFICATE_FILE: file('certificate', rsa.cert), TLS_KEY_FILE: file('key', rsa.private) }).http.tls,
-    ).toMatchObject({ certificate: rsa.cert, key: rsa.private });
+      read({ TLS_CERTIFICATE_FILE: file('certificate', own.cert), TLS_KEY_FILE: file('key', own.private) }).http.tls,
+    ).toMatchObject({ certificate: own.cert, key: own.private });
   });
 
   it.each([
@@ -112,7 +112,7 @@ describe('settings', () => {
   });
 
   it('are read from files with a byte order mark and Windows line ends', async () => {
-    const { cert, private: key } = await generate([], { algorithm: 'sha256' });
+    const { cert, private: key } = await generate([], { algorithm: 'sha256', keyType: 'ec' });
     const marked = (name: string, text: string): string => file(name, `\ufeff${text.replaceAll('\n', '\r\n')}`);
     const environment = {
       TLS_CERTIFICATE_FILE: marked('certificate', cert),

@@ -38,8 +38,8 @@ describe('PROXY protocol header', () => {
   });
 
   it.each(HEADERS)('reports %s as incomplete before its last byte', (_what, bytes) => {
-    for (let length = 0; length < bytes.length; length += 1)
-      expect(readProxyHeader(bytes.subarray(0, length))).toBe('incomplete');
+    const results = Array.from(bytes, (_byte, length) => readProxyHeader(bytes.subarray(0, length)));
+    expect(new Set(results)).toEqual(new Set(['incomplete']));
   });
 
   it.each<[string, Buffer]>([

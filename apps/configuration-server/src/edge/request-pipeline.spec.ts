@@ -66,15 +66,16 @@ describe('pipelined requests', () => {
 
   it('all get a response', async () => {
     client.write(REQUEST.repeat(2_000));
+    let maxStarted = 0;
     for (let started = 0; started < 2_000;) {
       await nextTurn();
       const now = pendingResponses.splice(0);
-      expect(now.length).toBeLessThanOrEqual(6);
+      maxStarted = Math.max(maxStarted, now.length);
       started += now.length;
       for (const response of now) response.end('.');
     }
     while (responseCount() < 2_000) await nextTurn();
-    expect(responseCount()).toBe(2_000);
+    expect([responseCount(), maxStarted <= 6]).toEqual([2_000, true]);
   });
 
   it('wait for the first response, as do bytes that arrive later', async () => {
