@@ -65,6 +65,7 @@ const asOnClusterNode = {
 export default {
   testTimeout: 30_000,
   maxWorkers: Math.max(2, availableParallelism() + 1), // tests of whole programs mostly wait
+  workerGracefulExitTimeout: 5_000, // on a busy machine, freeing the memory of a worker takes longer than the default
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   projects: [
     unit,
