@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AvailabilityAttempt, AvailabilityRecord } from '@app/fleet';
-import { AvailabilityClockStore, readAvailability } from '@app/fleet-mysql';
+import { AvailabilityClockStore, canCommitHeartbeats, readAvailability } from '@app/fleet-mysql';
 import { CommitCuttingProxy } from '../support/commit-cutting-proxy.js';
 import { AVAILABILITY, TestStores } from '../support/test-stores.js';
 
@@ -194,4 +194,17 @@ describe('availability', () => {
       expect((await record(stores.availabilityStore, { witnesses: ['unknown'] })).outage).toBeNull();
     },
   );
+});
+
+describe('the probe of readiness', () => {
+  it('fails at the first lock wait timeout, without a retry', async () => {
+    let attempts = 0;
+    stores.heartbeatDatabase.before = async () => {
+      attempts += 1;
+      throw Object.assign(new Error('made on purpose'), { errno: 1205 });
+    };
+    expect([await canCommitHeartbeats(stores.heartbeatDatabase, stores.clock.now()), attempts]).toEqual([false, 1]);
+    stores.heartbeatDatabase.before = async () => undefined;
+    expect(await canCommitHeartbeats(stores.heartbeatDatabase, stores.clock.now())).toBe(true);
+  });
 });

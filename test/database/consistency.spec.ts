@@ -217,6 +217,27 @@ describe('the consistency check', () => {
     expect(await stores.rowsOf(hostId)).toEqual(expected);
   });
 
+  it.each(['process_server_lease', 'process_server_health', 'process_server_name_history'])(
+    'reads rows without an entry again when one in %s appears meanwhile',
+    async (table) => {
+      const { hostId } = await stores.registered();
+      const connection = await stores.testDatabase.connect();
+      await connection.query('CREATE TEMPORARY TABLE kept AS SELECT * FROM ?? WHERE host_id = ?', [table, hostId]);
+      await connection.query('SET SESSION foreign_key_checks = 0');
+      const deletion = `DELETE FROM ${table} WHERE host_id = ?`;
+      await damage([deletion, ...WITHOUT_AN_ENTRY.statements], hostId);
+      await stores.testDatabase.rebuildCounters();
+      let deletions = 0;
+      stores.database.before = async (sql) => {
+        if (sql !== deletion || (deletions += 1) > 1) return;
+        await connection.query('INSERT INTO ?? SELECT * FROM kept', [table]);
+      };
+      await check();
+      await connection.end();
+      expect([deletions, await stores.rowsOf(hostId)]).toEqual([2, [0, 0, 0, 0, 0]]);
+    },
+  );
+
   it('revokes a credential that may be lost, and no other', async () => {
     const [lost, later] = [
       await damagedServer(OF_AN_ENTRY[0] as DamageCase),

@@ -198,6 +198,17 @@ describe('a registration', () => {
     expect(await stores.rowsOf(server.hostId)).toEqual(AN_ENTRY);
   });
 
+  it('over a tombstone that is deleted meanwhile is decided again', async () => {
+    const server = await stores.registered();
+    await stores.purge(server, { force: true });
+    let deletions = 0;
+    stores.database.before = async (sql) => {
+      if (!/^\s*DELETE FROM tombstone/.test(sql) || (deletions += 1) > 1) return;
+      await stores.testDatabase.write('DELETE FROM tombstone WHERE host_id = ?', [server.hostId]);
+    };
+    expect((await stores.register(server.hostId)).generation).toBe(1);
+  });
+
   it('concurrent with another first one: both are accepted as generations 1 and 2, and the higher credential is valid', async () => {
     for (let round = 0; round < 5; round += 1) {
       const hostId = randomUUID();
