@@ -5,7 +5,7 @@ import { createApiKey, FleetError, nameKey, type Randomness } from '@app/fleet';
 import { Database, KeyRingStore, LeaseStore } from '@app/fleet-mysql';
 import { CommitCuttingProxy, type Cut } from '../support/commit-cutting-proxy.js';
 import { fixedFraction } from '../support/manual-clock.js';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 import {
   A_TOMBSTONE,
   AN_ENTRY,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
-import { eventually, ServerFolder, type ServerProgram } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
+import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 import { MovedAddress } from './moved-address.js';
 import { ReplicatedPair } from './replicated-pair.js';
 import { readinessStatistics } from './readiness-statistics.js';

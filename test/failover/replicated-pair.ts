@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 import { DedicatedDatabaseServer } from '../support/dedicated-database-server.js';
 
 const REPLICATION_USER = 'replication';

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { readAt, registerAt } from '../support/program-calls.js';
-import { eventually, ServerFolder, type ServerProgram } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
+import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
 

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { isProcessRunning } from '@app/platform';
 import { readAt, registerAt } from '../support/program-calls.js';
-import { eventually, ServerFolder } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
+import { ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
 

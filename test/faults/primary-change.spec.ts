@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Database, DatabaseServers, type ServerChange } from '@app/fleet-mysql';
 import { fixedFraction } from '../support/manual-clock.js';
 import { DedicatedDatabaseServer } from '../support/dedicated-database-server.js';
-import { eventually, ServerFolder } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
+import { ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
 let first: DedicatedDatabaseServer;

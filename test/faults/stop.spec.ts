@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { registerAt, type JsonResponse } from '../support/program-calls.js';
-import { eventually, registrationOf, ServerFolder } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
+import { registrationOf, ServerFolder } from '../support/server-program.js';
 
 jest.setTimeout(240_000);
 

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { eventually, registrationOf } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
+import { registrationOf } from '../support/server-program.js';
 import { ProgramCluster, NODE_PIDS, NODES, NO_VIOLATIONS } from './program-cluster.js';
 
 const HOSTS = 20;

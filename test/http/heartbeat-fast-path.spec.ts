@@ -3,9 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
 let cluster: TestCluster;
@@ -65,7 +64,7 @@ class Client {
   /** Resolves after this many responses. */
   async receivedResponses(count: number): Promise<this> {
     const isWhole = (): boolean => this.statuses.length >= count && this.text.endsWith('}');
-    for (let left = 500; !isWhole() && left > 0; left -= 1) await pause(10);
+    await eventually('the responses are received', 20_000, isWhole);
     expect(this.statuses).toHaveLength(count);
     return this;
   }
@@ -320,7 +319,7 @@ describe('a client that does not read its responses', () => {
     let text = '';
     clientSocket.on('data', (chunk) => (text += String(chunk)));
     const accepted = (): number => text.split('HTTP/1.1 200 OK').length - 1;
-    for (let left = 500; accepted() < sent && left > 0; left -= 1) await pause(10);
+    await eventually('the responses are received', 20_000, () => accepted() >= sent);
     expect(accepted()).toBe(sent);
     clientSocket.destroy();
   });

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { FleetSummaryQuery } from '@app/fleet-mysql';
 import { projectRoot } from '../../apps/configuration-server/src/openapi/openapi-file.js';
 import { collectProcessMetrics } from '../../apps/configuration-server/src/operations/process-metrics.js';
+import { eventually } from '../support/eventually.js';
 import { parseMetrics, type MetricFamily } from '../support/metrics-text.js';
 import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
@@ -56,7 +56,7 @@ async function sendHeartbeat(replica = 0): Promise<{ readonly answer: Promise<st
     return String(bytes).slice(0, 'HTTP/1.1 200'.length);
   });
   const { receiver } = site.replica(replica);
-  while (receiver.queueLength === 0) await pause(1);
+  await eventually('the heartbeat is queued', 20_000, () => receiver.queueLength > 0);
   return { answer };
 }
 

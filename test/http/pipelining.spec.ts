@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 import { aRegistration, TestCluster } from '../support/test-cluster.js';
 
 const MAX_DURATION_MS = 20_000;

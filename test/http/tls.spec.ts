@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import tls, { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 import { aRegistration, TestCluster } from '../support/test-cluster.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'tls-'));

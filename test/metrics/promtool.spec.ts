@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { eventually, ServerFolder } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
+import { ServerFolder } from '../support/server-program.js';
 
 let folder: ServerFolder;
 let text = '';

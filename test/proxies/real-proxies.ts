@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 
 /** The source address of the proxies, the only one that the server trusts. */
 export const PROXY = '127.0.0.2';

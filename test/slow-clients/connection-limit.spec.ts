@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
 const ATTACKERS = 2_000;

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { EventLogQuery } from '@app/fleet-mysql';
 import { expectProblem } from '../support/expect-problem.js';
-import { eventually } from '../support/server-program.js';
+import { eventually } from '../support/eventually.js';
 import { TestCluster } from '../support/test-cluster.js';
 
 let cluster: TestCluster;

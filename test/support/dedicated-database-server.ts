@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { argumentsForData, findDatabaseProgram, initializeDataDirectory, resolvePaths } from '@app/dev-database';
-import { eventually } from './server-program.js';
+import { eventually } from './eventually.js';
 
 const SCHEMA = 'fleet';
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { assertNoSecret } from './assert-no-secret.js';
+import { eventually } from './eventually.js';
 import { findServersForDataDir, terminateProcess, type RunningDatabase } from '@app/dev-database';
 
 const PROGRAM = fileURLToPath(new URL('../../scripts/launch.mjs', import.meta.url));
@@ -36,21 +37,6 @@ export type Environment = Readonly<Record<string, string>>;
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-}
-
-/** Polls until `found` returns a value. @throws Error that names the condition. */
-export async function eventually<Found>(
-  description: string,
-  withinMs: number,
-  found: () => Found | undefined | null | false | Promise<Found | undefined | null | false>,
-): Promise<Found> {
-  const deadlineMs = performance.now() + withinMs;
-  for (;;) {
-    const result = await found();
-    if (result) return result;
-    if (performance.now() > deadlineMs) throw new Error(`${description}: not within ${withinMs / 1000} s`);
-    await pause(10);
-  }
 }
 
 /** A run of the configuration server as a separate process, observed by its output. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection, type Connection, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise';
 import type { DatabaseAddress } from '@app/fleet-mysql';
-import { eventually } from './server-program.js';
+import { eventually } from './eventually.js';
 
 /** A migrated schema for one test file, on the database server of the run. */
 export class TestDatabase {
@@ -39,6 +39,15 @@ export class TestDatabase {
     const nodes = JSON.parse(process.env['TEST_DATABASE_NODES'] ?? '[]') as Omit<DatabaseAddress, 'database'>[];
     const node = nodes[replica % nodes.length];
     return node ? { ...node, database: this.address.database } : this.address;
+  }
+
+  /** The value of DATABASE_URL for a schema on this server. */
+  urlOf(schema: string): string {
+    const { user, password, host, port, socketPath } = this.address;
+    const login = `${user}:${encodeURIComponent(password)}`;
+    return socketPath
+      ? `mysql://${login}@localhost/${schema}?socket=${encodeURIComponent(socketPath)}`
+      : `mysql://${login}@${host}:${port}/${schema}`;
   }
 
   async rows<Row = Record<string, unknown>>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
