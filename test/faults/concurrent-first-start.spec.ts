@@ -1,11 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { openPrivateDatabase, type PrivateDatabase } from '@app/dev-database';
+import { readdir } from 'node:fs/promises';
 import { registrationOf, ServerFolder } from '../support/server-program.js';
+import { TestDatabase } from '../support/test-database.js';
 
 jest.setTimeout(240_000);
 
@@ -18,55 +15,37 @@ const SHAPE = `
   SELECT CONCAT_WS(' ', 'constraint', table_name, constraint_name, constraint_type) FROM information_schema.table_constraints WHERE table_schema = ?
   ORDER BY line`;
 
-let directory: string;
-let database: PrivateDatabase;
-let connection: Connection;
+/** A schema with every migration, on the database server of the run. */
+let migrated: TestDatabase;
+const schemas: string[] = [];
 const folders: ServerFolder[] = [];
-/** The schema that a single server creates. */
-let wanted: string[];
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'two-starts-'));
-  database = await openPrivateDatabase({ directory, profile: 'ephemeral', progress: () => undefined });
-  connection = await createConnection({ ...database.address });
-  const [alone] = await starters('alone', 1);
-  await alone?.start();
-  wanted = await shapeOf('alone');
-  await removeFolders();
+  migrated = await TestDatabase.make();
 });
 
-afterEach(removeFolders);
-
-afterAll(async () => {
-  await removeFolders();
-  connection.destroy();
-  await database.stop();
-  await rm(directory, { recursive: true, force: true });
-});
-
-async function removeFolders(): Promise<void> {
+afterEach(async () => {
   for (const folder of folders.splice(0)) await folder.remove();
-}
+  for (const schema of schemas.splice(0)) await migrated.write('DROP DATABASE ??', [schema]);
+});
+
+afterAll(() => migrated.drop());
 
 /** This many data directories with the same empty schema. */
 async function starters(schema: string, count: number): Promise<ServerFolder[]> {
-  await connection.query(`CREATE DATABASE ${schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci`);
-  const { user, password, socketPath } = database.address;
-  const DATABASE_URL = `mysql://${user}:${password}@localhost/${schema}?socket=${encodeURIComponent(socketPath)}`;
-  const made = await Promise.all(Array.from({ length: count }, () => ServerFolder.make({ DATABASE_URL })));
+  await migrated.write('CREATE DATABASE ?? CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci', [schema]);
+  schemas.push(schema);
+  const environment = { DATABASE_URL: migrated.urlOf(schema) };
+  const made = await Promise.all(Array.from({ length: count }, () => ServerFolder.make(environment)));
   folders.push(...made);
   return made;
 }
 
-async function rows<Row>(sql: string, parameters: unknown[]): Promise<Row[]> {
-  return (await connection.query<RowDataPacket[]>(sql, parameters))[0] as Row[];
-}
-
 const shapeOf = async (schema: string): Promise<string[]> =>
-  (await rows<{ line: string }>(SHAPE, [schema, schema, schema])).map(({ line }) => line);
+  (await migrated.rows<{ line: string }>(SHAPE, [schema, schema, schema])).map(({ line }) => line);
 
 const countIn = async (schema: string, table: string): Promise<number> =>
-  (await rows<{ count: number }>('SELECT COUNT(*) AS count FROM ??.??', [schema, table]))[0]?.count ?? 0;
+  (await migrated.rows<{ count: number }>('SELECT COUNT(*) AS count FROM ??.??', [schema, table]))[0]?.count ?? 0;
 
 const statusOf = async (url: string, method: string, authorization: string, body?: unknown): Promise<number> =>
   (
@@ -84,7 +63,7 @@ const filesIn = async (directory: string): Promise<string[]> =>
 it.each([1, 2])(
   'two servers that start concurrently on an empty database both serve, and one has the secrets (run %d)',
   async (time) => {
-    const schema = `both_${time}`;
+    const schema = `${migrated.address.database}_${time}`;
     const both = await starters(schema, 2);
     const servers = await Promise.all(both.map((folder) => folder.start()));
 
@@ -117,8 +96,9 @@ it.each([1, 2])(
         expect(await statusOf(`${other.url}/v1/process-servers/${hostId}`, 'GET', `Bearer ${adminKey}`)).toBe(200);
     }
 
-    expect(await shapeOf(schema)).toEqual(wanted);
-    expect(await countIn(schema, 'migrations')).toBe(await countIn('alone', 'migrations'));
+    const { database } = migrated.address;
+    expect(await shapeOf(schema)).toEqual(await shapeOf(database));
+    expect(await countIn(schema, 'migrations')).toBe(await countIn(database, 'migrations'));
     for (const [table, count] of [
       ['passphrase', 1],
       ['api_key', 1],

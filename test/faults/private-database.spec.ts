@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import {
   terminateProcess,
@@ -16,8 +17,16 @@ import { isProcessRunning } from '@app/platform';
 
 jest.setTimeout(180_000);
 
+/** A directory after a first start, to be copied. */
+let prepared: string;
 let directory: string;
-let opened: PrivateDatabase[];
+let opened: PrivateDatabase[] = [];
+
+beforeAll(async () => {
+  prepared = await mkdtemp(join(tmpdir(), 'private-database-'));
+  await (await start(prepared)).stop();
+});
+afterAll(() => rm(prepared, { recursive: true, force: true }));
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'private-database-'));
@@ -29,10 +38,17 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+/** Starts the database for the first time. */
 async function start(where = directory, size: DatabaseProfile = 'ephemeral'): Promise<PrivateDatabase> {
   const database = await openPrivateDatabase({ directory: where, profile: size, progress: () => undefined });
   opened.push(database);
   return database;
+}
+
+/** Starts a database that has been started before. */
+async function startPrepared(): Promise<PrivateDatabase> {
+  await promisify(execFile)('cp', ['-a', '--sparse=always', `${prepared}/.`, directory]);
+  return start();
 }
 
 async function using<T>({ address }: PrivateDatabase, work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -74,7 +90,7 @@ it('the second start reads the data of the first', async () => {
 });
 
 it('a committed row survives SIGKILL of the database', async () => {
-  const first = await start();
+  const first = await startPrepared();
   await store(first, 'committed');
   process.kill(first.pid, 'SIGKILL');
 
@@ -84,7 +100,7 @@ it('a committed row survives SIGKILL of the database', async () => {
 });
 
 it('a database left running is adopted, and no second one starts', async () => {
-  const leftBehind = await start();
+  const leftBehind = await startPrepared();
   await store(leftBehind, 'kept');
 
   // Adoption needs only the data directory, because a killed start may have written no other file.
@@ -108,7 +124,7 @@ it.each([
   ['killed', async ({ pid }: PrivateDatabase) => terminateProcess(pid, 0)],
   ['still running', async () => undefined],
 ])('data without its marker is created again, with its server %s', async (_state, leave) => {
-  const incomplete = await start();
+  const incomplete = await startPrepared();
   await store(incomplete, 'never acknowledged');
   await leave(incomplete);
   await rm(join(directory, 'database-made.json'));
@@ -121,7 +137,7 @@ it.each([
 });
 
 it('complete data without its passwords is not replaced by an empty database', async () => {
-  await (await start()).stop();
+  await (await startPrepared()).stop();
   await rm(join(directory, 'database-passwords.json'));
   await expect(start()).rejects.toThrow(/database-passwords\.json is missing\. Restore it from a backup/);
   expect(await readdir(join(directory, 'private-database'))).toContain('configuration_server');
@@ -135,7 +151,7 @@ it('a folder of other origin is not removed', async () => {
 });
 
 it('its temporary files are in a folder that no other starting server cleans', async () => {
-  const database = await start();
+  const database = await startPrepared();
   const [row] = await using(
     database,
     async (connection) => (await connection.query<RowDataPacket[]>('SELECT @@tmpdir AS place'))[0],
@@ -144,20 +160,20 @@ it('its temporary files are in a folder that no other starting server cleans', a
 });
 
 it('stop leaves no process, and may be called twice', async () => {
-  const database = await start();
+  const database = await startPrepared();
   await Promise.all([database.stop(), database.stop()]);
   expect(isProcessRunning(database.pid)).toBe(false);
   await database.stop();
 });
 
 it('stop succeeds after the database was killed', async () => {
-  const database = await start();
+  const database = await startPrepared();
   await terminateProcess(database.pid, 0);
   await database.stop();
 });
 
 it('several servers of one data directory are all terminated before one starts', async () => {
-  const first = await start();
+  const first = await startPrepared();
   await store(first, 'kept');
   // As after a start that was killed while waiting: a second server, which tries for 30 s to lock the data.
   const [running] = findProcessesByArgument(`--datadir=${await realpath(directory)}/private-database`, [
@@ -178,7 +194,7 @@ it('several servers of one data directory are all terminated before one starts',
 });
 
 it('another program that uses the data directory, such as a backup, is neither adopted nor terminated', async () => {
-  const first = await start();
+  const first = await startPrepared();
   await first.stop();
   const other = spawn(process.execPath, [
     '-e',
@@ -223,11 +239,11 @@ it('the production profile listens on no port, and its user can access only its 
 });
 
 it('the user of an ephemeral database may create schemas', async () => {
-  await using(await start(), (connection) => connection.query('CREATE DATABASE another'));
+  await using(await startPrepared(), (connection) => connection.query('CREATE DATABASE another'));
 });
 
 it('a server that fails to start reports the last lines of its log', async () => {
-  await (await start()).stop();
+  await (await startPrepared()).stop();
   await writeFile(join(directory, 'private-database', 'ibdata1'), 'torn');
   await expect(start()).rejects.toThrow(
     /did not start: it (has ended|ended by exit code 1)\n[^]*ibdata1[^]*Full log: .*database\.log/,

@@ -23,7 +23,7 @@ let server: ServerProgram;
 
 beforeAll(async () => {
   database = await TestDatabase.make();
-  folder = await ServerFolder.make({ DATABASE_URL: urlOf(database) });
+  folder = await ServerFolder.make({ DATABASE_URL: database.urlOf(database.address.database) });
 });
 
 afterAll(async () => {
@@ -31,13 +31,6 @@ afterAll(async () => {
   await database.write('DROP DATABASE IF EXISTS ??', [backupOf(database)]);
   await database.drop();
 });
-
-function urlOf({ address: { user, password, host, port, socketPath, database: schema } }: TestDatabase): string {
-  const where = socketPath
-    ? `localhost/${schema}?socket=${encodeURIComponent(socketPath)}`
-    : `${host}:${port}/${schema}`;
-  return `mysql://${user}:${encodeURIComponent(password)}@${where}`;
-}
 
 const backupOf = ({ address }: TestDatabase): string => `${address.database}_backup`;
 const tables = async (): Promise<string[]> =>
