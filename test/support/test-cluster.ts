@@ -262,9 +262,8 @@ export class TestCluster {
       .flatMap((row) => Object.values(row))
       .sort();
     const checksums = await this.database.rows('CHECKSUM TABLE ??', [tables]);
-    const counts: number[] = [];
-    for (const table of tables) counts.push(await this.database.count(table));
-    return JSON.stringify([tables, counts, checksums]);
+    const counts = tables.map(() => '(SELECT COUNT(*) FROM ??)').join(', ');
+    return JSON.stringify([checksums, await this.database.rows(`SELECT CONCAT_WS(' ', ${counts})`, tables)]);
   }
 
   /** Creates an API key with a role. Returns the authorization header. */
