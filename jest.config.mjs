@@ -63,8 +63,9 @@ const asOnClusterNode = {
 
 /** scripts/test.mjs says which projects a command runs. */
 export default {
-  testTimeout: 30_000,
+  testTimeout: 120_000, // for hanging tests, also on a busy machine
   maxWorkers: Math.max(2, availableParallelism() + 1), // tests of whole programs mostly wait
+  testSequencer: '<rootDir>/test/support/sequencer.mjs',
   workerGracefulExitTimeout: 5_000, // on a busy machine, freeing the memory of a worker takes longer than the default
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   projects: [
