@@ -33,10 +33,10 @@ export {
 export type { DatabaseSettings } from './database-settings.js';
 export { maxOpenSockets } from './file-descriptor-limit.js';
 export { seededRandom } from './seeded-random.js';
+export { SETTINGS } from './setting-definitions.js';
 export {
   readServerSettings,
   readSettings,
-  SETTINGS,
   SettingsError,
   type ProxySettings,
   type ServerSettings,
