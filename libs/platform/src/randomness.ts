@@ -3,18 +3,18 @@ import { v7 as uuidV7 } from 'uuid';
 import { Identifiers, Randomness } from '@app/fleet';
 
 /** The largest range that `randomInt` takes. */
-const NON_INTEGER_NAMES = 2 ** 48 - 1;
+const MAX_RANGE = 2 ** 48 - 1;
 
 /** Randomness of the operating system. */
 export class SystemRandomness extends Randomness {
   random(): number {
-    return randomInt(NON_INTEGER_NAMES) / NON_INTEGER_NAMES;
+    return randomInt(MAX_RANGE) / MAX_RANGE;
   }
 }
 
 /**
  * Ids of one process sort in the order of their creation, also within a millisecond. A sequence distinguishes them, and
- * a random part, drawn once, distinguishes processes: to draw one for each id costs 4 % of a registration.
+ * a random part, drawn once, distinguishes processes: drawing one for each id would cost 4 % of a registration.
  */
 export class UuidIdentifiers extends Identifiers {
   private sequence = randomInt(2 ** 24);
