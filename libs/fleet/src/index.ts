@@ -18,7 +18,6 @@ export {
   CERTIFICATE_WARNING_MS,
   HEALTH_WINDOW_MS,
   healthAt,
-  healthErrorsAt,
   isServiceRunning,
   loadStatus,
   loadStatuses,
@@ -33,14 +32,13 @@ export {
   statusRank,
   type ComponentStatus,
   type Health,
-  type HealthError,
-  type HealthErrorCode,
   type HealthMoment,
   type Load,
   type LoadSignal,
   type ReportedHealth,
   type ServiceState,
 } from './health/health.js';
+export { healthErrorsAt, type HealthError, type HealthErrorCode } from './health/health-errors.js';
 export {
   currentRefusals,
   mayConcernAnotherMachine,

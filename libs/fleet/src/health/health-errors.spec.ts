@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { healthAt, healthErrorsAt, loadStatus, NO_REPORT, type Load, type ReportedHealth } from './health.js';
+import { healthErrorsAt } from './health-errors.js';
+import { healthAt, loadStatus, NO_REPORT, type Load, type ReportedHealth } from './health.js';
 import { msAfter, NOON } from '../testing/examples.js';
 
 const MINUTE_MS = 60_000;

@@ -194,7 +194,7 @@ export function certificateStatusAt(
  * Whether a service has not been running for 15 minutes and no later report shows that all run. A report without
  * services does not end the outage.
  */
-const areServicesDown = (
+export const areServicesDown = (
   { now, connected }: HealthMoment,
   { servicesReportedAt, servicesDownAt }: Pick<ReportedHealth, 'servicesReportedAt' | 'servicesDownAt'>,
 ): boolean =>
@@ -236,73 +236,4 @@ export function healthAt(now: Date, { decommissioned, connected, silentMs, repor
   if (freshLoad === 'Critical' || certificate === 'Critical') return 'Critical';
   if (freshLoad === 'Warning' || certificate === 'Warning' || areServicesDown(moment, reported)) return 'Warning';
   return freshLoad === 'Healthy' ? 'Normal' : 'None';
-}
-
-/** The health error codes of the portal. `heartbeat_missing` is its code 806. */
-export type HealthErrorCode =
-  | 'heartbeat_missing'
-  | 'cpu_high'
-  | 'memory_high'
-  | 'cache_space_low'
-  | 'upload_slow'
-  | 'services_not_running'
-  | 'certificate_expired'
-  | 'certificate_expiring';
-
-export interface HealthError {
-  readonly code: HealthErrorCode;
-  readonly level: 'Warning' | 'Critical';
-  /** The time since which the error is known; it stays the same when the level changes. */
-  readonly since: Date | null;
-}
-
-const CODE_BY_SIGNAL = {
-  cpu: 'cpu_high',
-  memory: 'memory_high',
-  cache: 'cache_space_low',
-  upload: 'upload_slow',
-} as const;
-
-interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'connected' | 'silentMs'> {
-  /** The wall time of the last heartbeat or registration. */
-  readonly lastSeenAt: Date;
-  readonly reported: ReportedHealth;
-}
-
-/** All signals that make the health worse than Normal; the worst of them is the result of `healthAt`. */
-export function healthErrorsAt(
-  now: Date,
-  { decommissioned, connected, silentMs, lastSeenAt, reported }: HealthErrorInputs,
-): HealthError[] {
-  if (decommissioned) return [];
-  const { loadReportedAt, loadExceededAt, servicesDownAt } = reported;
-  const moment = { now, connected };
-  const errors: HealthError[] = [];
-  if (silentMs >= HEALTH_WINDOW_MS) errors.push({ code: 'heartbeat_missing', level: 'Critical', since: lastSeenAt });
-  const statuses = loadStatusesAt(moment, reported);
-  for (const signal of ['cpu', 'memory', 'cache', 'upload'] as const) {
-    const level = statuses[signal];
-    if (level === 'Warning' || level === 'Critical')
-      errors.push({ code: CODE_BY_SIGNAL[signal], level, since: loadExceededAt[signal] ?? loadReportedAt });
-  }
-  if (areServicesDown(moment, reported))
-    errors.push({ code: 'services_not_running', level: 'Warning', since: servicesDownAt });
-  const certificate = certificateStatusAt(moment, reported);
-  if (certificate === 'Critical')
-    errors.push({ code: 'certificate_expired', level: 'Critical', since: certificateProblemSince(reported, 0) });
-  if (certificate === 'Warning')
-    errors.push({
-      code: 'certificate_expiring',
-      level: 'Warning',
-      since: certificateProblemSince(reported, CERTIFICATE_WARNING_MS),
-    });
-  return errors;
-}
-
-/** A certificate that was reported late counts as a problem only from its report on. */
-function certificateProblemSince(
-  { certificateExpiresAt, certificateKnownAt }: ReportedHealth,
-  beforeEndMs: number,
-): Date {
-  return new Date(Math.max((certificateExpiresAt?.getTime() ?? 0) - beforeEndMs, certificateKnownAt?.getTime() ?? 0));
 }
