@@ -1,15 +1,9 @@
-export { PAGE_LIMITS, type PageLimits } from './queries/access-paths.js';
+export type { PageLimits } from './queries/access-paths.js';
 export { ConsistencyStore } from './stores/consistency-store.js';
 export { Database, type PoolUsage } from './database.js';
 export { errorNumber, isMissingPrivilege } from './database-errors.js';
 export { requiresTls } from './requires-tls.js';
-export {
-  DatabaseServers,
-  serverLabel,
-  NoPrimaryError,
-  type DatabaseAddress,
-  type ServerChange,
-} from './database-servers.js';
+export { DatabaseServers, NoPrimaryError, type DatabaseAddress, type ServerChange } from './database-servers.js';
 export { durabilityWarnings, isClusterNode, readDatabaseClock, readMaxPacketBytes } from './server-settings.js';
 export {
   EventLogQuery,
@@ -19,23 +13,22 @@ export {
   type EventPage,
   type EventPosition,
 } from './queries/event-log-query.js';
-export { FleetSummaryQuery, type FleetStateCounts } from './queries/fleet-summary-query.js';
+export { FleetSummaryQuery } from './queries/fleet-summary-query.js';
 export {
   ProcessServerListQuery,
   type Page,
-  type ListOptions,
   type KeysetPosition,
   type SortKey,
 } from './queries/process-server-list-query.js';
 export { LeaseStore } from './stores/lease-store.js';
 export { canCommitHeartbeats, AvailabilityClockStore, readAvailability } from './stores/availability-clock-store.js';
-export { migrateDatabase, schemaDifference, NewerSchemaError, type SchemaDifference } from './migrate.js';
+export { migrateDatabase, schemaDifference, NewerSchemaError } from './migrate.js';
 export { PlanStore } from './stores/plan-store.js';
 export { RegistryStore } from './stores/registry-store.js';
 export { RemovalStore } from './stores/removal-store.js';
-export { RestoreStore, type RestoreCommand, type SiteRecord } from './stores/restore-store.js';
+export { RestoreStore, type SiteRecord } from './stores/restore-store.js';
 export { limitHeartbeatBatches } from './statements/statement-size.js';
 export { NAME_CURSOR_TTL_MS } from './statements/name-history.js';
 export { PendingWrites } from './pending-writes.js';
-export { KeyRingStore, type StoredApiKey, type StoredPassphrase } from './stores/key-ring-store.js';
-export { SecretStore, type AdminKey, type SharedKey } from './stores/secret-store.js';
+export { KeyRingStore } from './stores/key-ring-store.js';
+export { SecretStore, type AdminKey } from './stores/secret-store.js';
