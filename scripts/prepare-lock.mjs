@@ -92,7 +92,7 @@ function isAlive({ pid, start }) {
   return start === null || now === null || start === now;
 }
 
-/** The start time of a process (Linux): tells it from a later process with the same id. */
+/** The start time of a process (Linux): distinguishes it from a later process with the same id. */
 function processStartTime(pid) {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, 'utf8');

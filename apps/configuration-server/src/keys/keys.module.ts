@@ -38,6 +38,6 @@ export class KeysModule implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.keys.flushKeyUsage().catch(() => undefined); // an unavailable database must not delay the shutdown
+    await this.keys.flushKeyUsage().catch(() => undefined); // the shutdown succeeds without it
   }
 }

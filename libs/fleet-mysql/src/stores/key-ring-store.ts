@@ -148,7 +148,7 @@ export class KeyRingStore implements KeyRing {
     return { keyId: key.id, name: key.name, role: key.role };
   }
 
-  /** Writes when keys were used last. Called now and then: a write for each call would cost more than it tells. */
+  /** Writes when keys were used last. Called periodically, because a write for each use would slow down every call. */
   async flushKeyUsage(): Promise<void> {
     const uses = [...this.uses].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_FLUSHED_USES);
     if (uses.length === 0) return;
