@@ -53,3 +53,22 @@ it('recovers, proves that heartbeats can be committed, then starts the jobs; dra
   ]);
   await cluster.close();
 });
+
+it('starts no job and closes the databases after a start that failed', async () => {
+  const cluster = await TestCluster.open();
+  jest.spyOn(AvailabilityRecorder.prototype, 'record').mockRejectedValueOnce(new Error('not committed'));
+  const startJobs = jest.spyOn(Jobs.prototype, 'start');
+  const closeDatabase = jest.spyOn(Database.prototype, 'close');
+  await expect(cluster.addReplicaWith({ runsJobs: true })).rejects.toThrow('not committed');
+  expect(startJobs).not.toHaveBeenCalled();
+  expect(closeDatabase).toHaveBeenCalledTimes(2);
+  await cluster.close();
+});
+
+it('can be closed twice', async () => {
+  const cluster = await TestCluster.open();
+  const replica = cluster.replica();
+  await Promise.all([replica.stop(), replica.stop()]);
+  await replica.stop();
+  await cluster.close();
+});

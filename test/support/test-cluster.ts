@@ -126,7 +126,10 @@ export class TestCluster {
         ),
         ...over,
       });
-      await app.listen(0, '127.0.0.1');
+      await app.listen(0, '127.0.0.1').catch(async (error: unknown) => {
+        await app.close();
+        throw error;
+      });
       return new TestReplica(app);
     };
     const cluster = new TestCluster(database, clock, [], passphraseFile, makeReplica);
