@@ -98,7 +98,7 @@ export async function startDatabase(
   try {
     await withProgress(
       progress,
-      'Starting the private database, with recovery after a crash',
+      'Starting the private database, including any crash recovery',
       waitUntilReady(running, { ...login, socketPath: paths.socket }, START_TIMEOUT_MS, () => failure),
     );
   } catch (error) {
