@@ -417,7 +417,7 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
   });
 
   describe('a row that another transaction has locked', () => {
-    /** Runs while the lease of a process server is held, perhaps changed, by another transaction. */
+    /** Runs while the lease of a process server is locked, perhaps changed, by another transaction. */
     async function whileLocked<A>(
       { hostId }: KnownServer,
       assignment: string,
@@ -436,25 +436,25 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
     it.each([0, 40])(
       'delays no other heartbeat, and its own is accepted once it is free; with %d more',
       async (more) => {
-        const [held, free] = [await cluster.registered(), await cluster.registered()];
+        const [locked, free] = [await cluster.registered(), await cluster.registered()];
         for (let number = 0; number < more; number += 1) await cluster.registered();
-        await whileLocked(held, 'retired = 0', async (unlock) => {
-          const waiting = cluster.heartbeat(held);
+        await whileLocked(locked, 'retired = 0', async (unlock) => {
+          const waiting = cluster.heartbeat(locked);
           const other = await cluster.heartbeat(free);
           expect([other.status, other.body.code]).toEqual([200, undefined]);
           expect(cluster.replica().receiver.queueLength).toBe(1);
           await unlock();
           expect((await waiting).status).toBe(200);
         });
-        expect(await cluster.eventKinds(held.hostId)).toEqual(['registered']);
+        expect(await cluster.eventKinds(locked.hostId)).toEqual(['registered']);
       },
     );
 
     it('is judged as it is when it is free again', async () => {
-      const [held, free] = [await cluster.registered(), await cluster.registered()];
+      const [locked, free] = [await cluster.registered(), await cluster.registered()];
       for (let number = 0; number < 40; number += 1) await cluster.registered();
-      await whileLocked(held, 'revoked = 1', async (unlock) => {
-        const waiting = cluster.heartbeat(held);
+      await whileLocked(locked, 'revoked = 1', async (unlock) => {
+        const waiting = cluster.heartbeat(locked);
         expect((await cluster.heartbeat(free)).status).toBe(200);
         await unlock();
         expectProblem(await waiting, 'credential_revoked');
@@ -462,9 +462,9 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
     });
 
     it('for longer than five seconds is answered with 503, retry', async () => {
-      const [held, free] = [await cluster.registered(), await cluster.registered()];
-      await whileLocked(held, 'retired = 0', async () => {
-        const waiting = cluster.heartbeat(held);
+      const [locked, free] = [await cluster.registered(), await cluster.registered()];
+      await whileLocked(locked, 'retired = 0', async () => {
+        const waiting = cluster.heartbeat(locked);
         await cluster.heartbeat(free); // now the first is being carried over
         cluster.clock.advanceSeconds(5);
         const response = await waiting;

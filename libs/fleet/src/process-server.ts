@@ -119,7 +119,7 @@ export const INCONSISTENCY_KINDS = [
   'retirement_mismatch',
   'entry_with_tombstone',
   'orphan',
-  'tally_mismatch',
+  'counter_mismatch',
 ] as const;
 export type InconsistencyKind = (typeof INCONSISTENCY_KINDS)[number];
 

@@ -45,7 +45,7 @@ export class ConsistencyStore implements Inconsistencies {
         if (differences.length === 0) return 0; // another replica has repaired them
         await transaction.executeAll([COUNTER_DELTA.insert(differences)]);
         const detail = {
-          found: ['tally_mismatch'],
+          found: ['counter_mismatch'],
           added: differences.map(({ version_key, decommissioned, entries }) => ({
             versionKey: version_key,
             decommissioned: decommissioned === 1,

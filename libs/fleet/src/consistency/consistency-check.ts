@@ -45,7 +45,7 @@ export class ConsistencyCheck {
       after = next;
     }
     const counts = this.stopping ? 0 : await this.inconsistencies.repairCounters();
-    add('tally_mismatch', counts);
+    add('counter_mismatch', counts);
     return (this.report = { at, found, repaired: repaired + counts });
   }
 
