@@ -139,6 +139,11 @@ describe('an unusual request has the same response as from Node’s HTTP server'
     ['a body of 70,000 bytes', () => ({ body: ' '.repeat(70_000) })],
     ['invalid JSON', () => ({ body: '{"generation":1' })],
     ['a name that reaches a prototype', () => ({ body: '{"generation":1,"__proto__":{}}' })],
+    ['such a name in the load', () => ({ body: '{"generation":1,"load":{"__proto__":{"cpuPercent":1}}}' })],
+    [
+      'such a name in a service',
+      () => ({ body: '{"generation":1,"services":[{"name":"a","state":"running","constructor":{"prototype":1}}]}' }),
+    ],
     ['a byte order mark', () => ({ body: '\ufeff{"generation":1}' })],
     ['non-ASCII letters', () => ({ body: '{"generation":1,"instanceId":"ü"}' })],
     ['an unknown field', () => ({ body: '{"generation":1,"more":1}' })],

@@ -84,6 +84,7 @@ const INLINE_VALIDATORS: Readonly<Record<string, (bound: number) => Validator>> 
   isInt: () => Number.isInteger,
   min: (min) => (value) => typeof value === 'number' && value >= min,
   max: (max) => (value) => typeof value === 'number' && value <= max,
+  maxLength: (max) => (value) => typeof value === 'string' && value.length <= max, // class-validator counts some pairs once
 };
 
 function decoratorValidators({

@@ -158,7 +158,7 @@ export class Batcher<Item, Result> {
     for (const [key, queued] of this.queue) {
       if (batch.length === maxBatchSize) break;
       if (this.active.has(key)) continue;
-      const [entry] = this.dropExpired(key, queued, latestMs);
+      const entry = this.dropExpired(key, queued, latestMs)[0];
       if (!entry) continue;
       weight += weightOf ? weightOf(entry.item) : 0;
       if (batch.length > 0 && weight > maxWeight) break;
@@ -172,8 +172,8 @@ export class Batcher<Item, Result> {
   }
 
   private dropExpired(key: unknown, queued: Entry<Item, Result>[], latestMs: number): Entry<Item, Result>[] {
+    if (!queued.some(({ queuedAtMs }) => queuedAtMs <= latestMs)) return queued;
     const expired = queued.filter(({ queuedAtMs }) => queuedAtMs <= latestMs);
-    if (expired.length === 0) return queued;
     const kept = queued.filter(({ queuedAtMs }) => queuedAtMs > latestMs);
     queued.splice(0, queued.length, ...kept);
     if (kept.length === 0) this.queue.delete(key);
@@ -192,8 +192,9 @@ export class Batcher<Item, Result> {
       await this.handleFailure(batch, error);
       return;
     }
-    for (const [index, entry] of batch.entries())
-      this.end(entry, outcomes[index] ?? rejected(new Error('a batch has fewer outcomes than items')));
+    batch.forEach((entry, index) =>
+      this.end(entry, outcomes[index] ?? rejected(new Error('a batch has fewer outcomes than items'))),
+    );
   }
 
   private async handleFailure(batch: readonly Entry<Item, Result>[], error: unknown): Promise<void> {

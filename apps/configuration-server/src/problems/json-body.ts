@@ -6,7 +6,7 @@ import { RequestProblem } from './request-problem.js';
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws SyntaxError, also for `__proto__` and other names that reach an object's prototype. */
-export const parseSecureJson = (text: string): unknown =>
+const parseSecureJson = (text: string): unknown =>
   secureJson.parse(text, { protoAction: 'error', constructorAction: 'error' });
 
 /**
