@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Jobs } from '../../apps/configuration-server/src/site/jobs.js';
 import { eventually } from '../support/eventually.js';
 import { TestCluster, type KnownServer } from '../support/test-cluster.js';
 
@@ -363,5 +364,23 @@ describe('a replica that drains', () => {
     await idle.closed();
     await stopped;
     cluster.replicas.pop();
+  });
+
+  it('answers requests that have arrived on open connections before it closes them', async () => {
+    const replica = await cluster.addReplica();
+    const clients = [await Client.open(replica), await Client.open(replica), await Client.open(replica)] as const;
+    const [unused, fast, byNode] = clients;
+    fast.socket.write(heartbeat());
+    byNode.socket.write(heartbeat({ headers: BY_NODE }));
+    for (const client of [fast, byNode]) await client.receivedResponses(1);
+    // They arrive in the same turn of the event loop in which the replica closes.
+    jest.spyOn(Jobs.prototype, 'stop').mockImplementationOnce(() => {
+      for (const { socket } of clients) socket.write(heartbeat());
+      return Promise.resolve();
+    });
+    await cluster.replica(replica).stop();
+    cluster.replicas.pop();
+    for (const client of clients) await client.closed();
+    expect([unused, fast, byNode].map(({ statuses }) => statuses)).toEqual([[503], [200, 503], [200, 503]]);
   });
 });

@@ -78,6 +78,7 @@ export class HttpServer {
       if (isDraining()) reply.header('connection', 'close');
       done(null, payload);
     });
+    fastify.addHook('preClose', (done) => afterPoll(done));
     fastify.addHook('onResponse', (request, reply, done) => {
       this.recordResponse(request, reply);
       done();
@@ -128,3 +129,11 @@ export class HttpServer {
 
 /** Without a listener, an error of one connection would crash the process. The connection closes by itself. */
 const ignoreSocketError = (): void => undefined;
+
+/**
+ * Calls back after a complete poll of the event loop. Requests that have arrived are read by then, so their connections are not idle
+ * when the idle ones are closed.
+ */
+function afterPoll(callback: () => void): void {
+  setImmediate(() => setImmediate(callback)); // the first one may run before the next poll
+}
