@@ -293,8 +293,9 @@ describe('a connection', () => {
   });
 });
 
+const turn = (): Promise<void> => new Promise((next) => setImmediate(next));
+
 describe('a client that does not read its responses', () => {
-  const turn = (): Promise<void> => new Promise((next) => setImmediate(next));
   const folder = mkdtempSync(join(tmpdir(), 'fast-path-'));
   const path = join(folder, 'socket'); // a Unix socket buffers few unread bytes, and equally many on every machine
   const acceptor = createServer((socket) => cluster.replica().http.getHttpServer().emit('connection', socket));
@@ -382,5 +383,33 @@ describe('a replica that drains', () => {
     cluster.replicas.pop();
     for (const client of clients) await client.closed();
     expect([unused, fast, byNode].map(({ statuses }) => statuses)).toEqual([[503], [200, 503], [200, 503]]);
+  });
+
+  it('completes a response that its client has not read', async () => {
+    const replica = await cluster.addReplica();
+    const folder = mkdtempSync(join(tmpdir(), 'draining-'));
+    const path = join(folder, 'socket'); // a Unix socket buffers few unread bytes
+    const acceptor = createServer((socket) => cluster.replica(replica).http.getHttpServer().emit('connection', socket));
+    await once(acceptor.listen(path), 'listening');
+    const client = connect(path);
+    const [served] = (await once(acceptor, 'connection')) as [Socket];
+    let sent = 0;
+    for (; served.writableLength === 0 && sent < 5_000; sent += 1) {
+      const { bytesWritten } = served;
+      client.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n');
+      while (served.bytesWritten === bytesWritten) await turn();
+      await turn();
+    }
+    const stopped = cluster.replica(replica).stop();
+    await eventually('the replica closes', 5_000, () => !cluster.replica(replica).http.getHttpServer().listening);
+    let text = '';
+    client.on('data', (chunk) => (text += String(chunk)));
+    const isComplete = (): boolean => text.split('HTTP/1.1 200').length - 1 === sent && text.endsWith('}');
+    await eventually('every response is complete', 5_000, isComplete);
+    client.destroy();
+    await stopped;
+    cluster.replicas.pop();
+    await new Promise((closed) => acceptor.close(closed));
+    rmSync(folder, { recursive: true });
   });
 });

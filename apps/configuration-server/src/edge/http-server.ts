@@ -121,6 +121,8 @@ export class HttpServer {
       state.touch();
       state.pipeline?.begin(response);
     });
+    // Called by `close`. Node would close a connection whose last response is not completely written.
+    server.closeIdleConnections = () => this.connections.closeIdle();
     if (settings.http.proxyProtocol)
       expectProxyHeaders(server, { clients, isTls, requestTimeoutMs, rejected: rejectedConnections });
     this.connections.watch(server);

@@ -38,10 +38,10 @@ export class FastPathConnection implements HeartbeatCallbacks {
     private readonly socket: Socket,
     private readonly options: FastPathOptions,
     private readonly responses: DeferredResponses,
-    private readonly callbacks: { readonly onLeave: () => void; readonly handOffToNode: () => void },
+    private readonly serveByNode: (socket: Socket) => void,
   ) {
     this.state = connectionState(socket);
-    socket.on('data', this.read).on('end', this.end).on('timeout', this.onTimeout).on('close', callbacks.onLeave);
+    socket.on('data', this.read).on('end', this.end).on('timeout', this.onTimeout);
     socket.setTimeout(options.requestTimeoutMs);
   }
 
@@ -49,10 +49,6 @@ export class FastPathConnection implements HeartbeatCallbacks {
   get accepted(): HeartbeatResult {
     if (!this.result) throw new Error('the heartbeat has no result');
     return this.result;
-  }
-
-  closeIfIdle(): void {
-    if (!this.inFlight) this.socket.destroy();
   }
 
   private readonly read = (bytes: Buffer): void => {
@@ -139,15 +135,14 @@ export class FastPathConnection implements HeartbeatCallbacks {
   };
 
   private handOff(unprocessed: Buffer): void {
-    const { socket, callbacks } = this;
+    const { socket } = this;
     this.state.isHeartbeatInFlight = false;
-    callbacks.onLeave();
     if (!socket.writable) return;
-    socket.off('data', this.read).off('end', this.end).off('timeout', this.onTimeout).off('close', callbacks.onLeave);
+    socket.off('data', this.read).off('end', this.end).off('timeout', this.onTimeout);
     socket.setTimeout(0);
     socket.pause();
     socket.unshift(unprocessed);
-    callbacks.handOffToNode();
+    this.serveByNode(socket);
     socket.resume();
   }
 }

@@ -17,7 +17,7 @@ export function attachHeartbeatFastPath(
   app: INestApplicationContext,
   handOffToNode: (socket: Socket) => void,
 ): (socket: Socket) => void {
-  const { fastify, statistics: metrics, clients, headers, requestTimeoutMs, keepAliveMs } = app.get(HttpServer);
+  const { statistics: metrics, clients, headers, requestTimeoutMs, keepAliveMs } = app.get(HttpServer);
   const { clock } = app.get<AppOptions>(APP_OPTIONS);
   const [receiver, callers] = [app.get(HeartbeatReceiver), app.get(Authenticator)];
   const options: FastPathOptions = {
@@ -31,16 +31,5 @@ export function attachHeartbeatFastPath(
     headers,
   };
   const responses = new DeferredResponses(clock, keepAliveMs, headers);
-  const connections = new Set<FastPathConnection>();
-  fastify.addHook('preClose', (done) => {
-    for (const connection of connections) connection.closeIfIdle();
-    done();
-  });
-  return (socket) => {
-    const connection: FastPathConnection = new FastPathConnection(socket, options, responses, {
-      onLeave: () => connections.delete(connection),
-      handOffToNode: () => handOffToNode(socket),
-    });
-    connections.add(connection);
-  };
+  return (socket) => void new FastPathConnection(socket, options, responses, handOffToNode);
 }
