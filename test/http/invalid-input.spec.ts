@@ -385,14 +385,21 @@ describe('an unreadable body', () => {
     await rejected(response, 'validation_failed');
   });
 
-  it.each(['null', '{}', ''])('that is JSON but not a plan: %s', async (body) => {
+  it.each([
+    ['/v1/purges', 'null', 'validation_failed'],
+    ['/v1/purges', '', 'validation_failed'],
+    ['/v1/purges', '{}', 'empty_filter'],
+    ['/v1/passphrases', 'null', 'validation_failed'],
+    ['/v1/passphrases', '', 'validation_failed'],
+    ['/v1/passphrases', '[]', 'validation_failed'],
+  ] as const)('of %s that is not an object with values: %j', async (path, body, code) => {
     await rejected(
-      await cluster.call('POST', '/v1/purges', {
+      await cluster.call('POST', path, {
         body,
         headers: { 'content-type': 'application/json' },
         authorization: cluster.admin,
       }),
-      'empty_filter',
+      code,
     );
   });
 

@@ -5,7 +5,7 @@ import { KeyRingStore, RegistryStore } from '@app/fleet-mysql';
 import { HmacCredentials } from '@app/platform';
 import { EdgeModule } from '../edge/edge.module.js';
 import { RateLimitedLog } from '../edge/rate-limited-log.js';
-import { validationPipe } from '../problems/validation.pipe.js';
+import { DtoPipe } from '../problems/validation.pipe.js';
 import { APP_OPTIONS } from '../site/app-options.js';
 import { construct, provide } from '../site/provide.js';
 import { AuthGuard } from './auth.guard.js';
@@ -48,7 +48,7 @@ const PROVIDERS = [
     { provide: APP_GUARD, useExisting: AuthGuard },
     { provide: APP_FILTER, useExisting: ProblemFilter },
     { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
-    { provide: APP_PIPE, useFactory: validationPipe },
+    { provide: APP_PIPE, useClass: DtoPipe },
   ],
   exports: PROVIDERS,
 })

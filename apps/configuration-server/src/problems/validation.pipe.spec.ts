@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as wire from '@app/api-contract';
 import { getMetadataStorage } from 'class-validator';
 import { RequestProblem } from './request-problem.js';
-import { validationPipe } from './validation.pipe.js';
+import { DtoPipe } from './validation.pipe.js';
 
 type Case = readonly [value: unknown, message: string];
 
@@ -68,9 +68,7 @@ const members = Object.values(wire)
 
 async function errorsOf(dtoClass: wire.DtoClass, value: object): Promise<readonly wire.FieldError[]> {
   const type = dtoClass.name.endsWith('Query') ? 'query' : 'body';
-  const error = await validationPipe()
-    .transform(value, { type, metatype: dtoClass })
-    .catch((thrown: unknown) => thrown);
+  const error = await new DtoPipe().transform(value, { type, metatype: dtoClass }).catch((thrown: unknown) => thrown);
   return error instanceof RequestProblem ? (error.errors ?? []) : [];
 }
 

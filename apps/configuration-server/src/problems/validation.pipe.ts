@@ -1,4 +1,4 @@
-import { ValidationPipe } from '@nestjs/common';
+import { ValidationPipe, type ArgumentMetadata } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { firstError, type FieldError } from '@app/api-contract';
 import { RequestProblem, truncateName } from './request-problem.js';
@@ -17,17 +17,24 @@ function fieldErrors(errors: readonly ValidationError[], parent = ''): FieldErro
   });
 }
 
+const NOT_AN_OBJECT: FieldError = { field: 'body', message: 'the body must be a JSON object' };
+
 /** Validates bodies and queries against their DTO classes: no unknown fields, no type conversion. */
-export const validationPipe = (): ValidationPipe =>
-  new ValidationPipe({
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    forbidUnknownValues: true,
-    transform: true,
-    exceptionFactory: (errors) => {
-      const fields = fieldErrors(errors);
-      return RequestProblem.fields(
-        fields.length > 0 ? fields : [{ field: 'body', message: 'the body must be a JSON object' }],
-      );
-    },
-  });
+export class DtoPipe extends ValidationPipe {
+  constructor() {
+    super({
+      whitelist: true,
+      forbidNonWhitelisted: true,
+      forbidUnknownValues: true,
+      transform: true,
+      exceptionFactory: (errors) => RequestProblem.fields(fieldErrors(errors)),
+    });
+  }
+
+  /** A missing body or `null` is not an empty object. */
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (metadata.type === 'body' && (typeof value !== 'object' || value === null || Array.isArray(value)))
+      throw RequestProblem.fields([NOT_AN_OBJECT]);
+    return (await super.transform(value, metadata)) as unknown;
+  }
+}
