@@ -31,6 +31,7 @@ const jest = spawn(
     '--experimental-vm-modules',
     join(root, 'node_modules/jest/bin/jest.js'),
     '--ci',
+    ...(tier === 'unit' ? ['--maxWorkers=100%'] : []), // these never wait
     ...forJest,
     `--seed=${seed}`,
     '--showSeed',
