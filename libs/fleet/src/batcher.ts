@@ -59,13 +59,16 @@ class Entry<Item, Result> {
 /**
  * Group commit: items that arrive while a batch is being written form the next batch. A database commits a hundred
  * items in little more than the time of one.
+ *
+ * The maps of items are replaced when they empty. A map that lives long abandons tables in V8's old generation as it
+ * grows and shrinks; each keeps its items and their requests alive until the next full collection.
  */
 export class Batcher<Item, Result> {
   /** The queued items by key, in the order in which the keys enter a batch. */
-  private readonly queue = new Map<unknown, Entry<Item, Result>[]>();
+  private queue = new Map<unknown, Entry<Item, Result>[]>();
   private queuedCount = 0;
   /** The items being written, by key, including those that have timed out. */
-  private readonly active = new Map<unknown, Entry<Item, Result>>();
+  private active = new Map<unknown, Entry<Item, Result>>();
   private runCount = 0;
   private readonly idleCallbacks: (() => void)[] = [];
 
@@ -163,12 +166,24 @@ export class Batcher<Item, Result> {
       weight += weightOf ? weightOf(entry.item) : 0;
       if (batch.length > 0 && weight > maxWeight) break;
       batch.push(entry);
-      this.active.set(key, entry);
-      this.queuedCount -= 1;
-      this.queue.delete(key);
-      if (queued.length > 1) this.queue.set(key, queued.slice(1)); // the key moves to the end of the queue
     }
+    this.activate(batch);
     return batch;
+  }
+
+  /** Moves a batch from the queue to the active items. A key with later items moves to the end of the queue. */
+  private activate(batch: readonly Entry<Item, Result>[]): void {
+    const earlier = this.queue;
+    if (batch.length === earlier.size) this.queue = new Map();
+    if (this.active.size === 0) this.active = new Map();
+    this.queuedCount -= batch.length;
+    for (const entry of batch) {
+      const { key } = entry;
+      const later = earlier.get(key)?.slice(1) ?? [];
+      if (this.queue === earlier) earlier.delete(key);
+      if (later.length > 0) this.queue.set(key, later);
+      this.active.set(key, entry);
+    }
   }
 
   private dropExpired(key: unknown, queued: Entry<Item, Result>[], latestMs: number): Entry<Item, Result>[] {
