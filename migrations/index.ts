@@ -1,4 +1,5 @@
 import { InitialSchema1796000000001 } from './1796000000001-initial-schema.js';
+import { HealthWindows1796000000002 } from './1796000000002-health-windows.js';
 
 /** All migrations in order. Each is idempotent, since an interrupted one runs again (DDL is not transactional). Merged ones are never edited. */
-export const MIGRATIONS = [InitialSchema1796000000001];
+export const MIGRATIONS = [InitialSchema1796000000001, HealthWindows1796000000002];

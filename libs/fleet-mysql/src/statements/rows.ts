@@ -23,7 +23,7 @@ const ENTRY_LEASE = LEASE.omit(
   'event_bounds',
   'never_connected',
 );
-const ENTRY_HEALTH = HEALTH.omit('host_id', 'load_report_bucket');
+const ENTRY_HEALTH = HEALTH.omit('host_id', 'load_report_bucket', 'review_due', 'published_health', 'published_errors');
 
 /** A row of `ENTRY_COLUMNS`: an entry, its lease and its health. */
 export type EntryRow = RowOf<typeof ENTRY> & RowOf<typeof ENTRY_LEASE> & RowOf<typeof ENTRY_HEALTH>;
