@@ -209,7 +209,9 @@ it('counts the fleet without a full scan', async () => {
   const counts = stores.database.reads.splice(0).filter(({ sql }) => sql.includes('process_server'));
   expect(counts).toHaveLength(2);
   for (const { sql, parameters } of counts) {
-    const read = (await explained(sql, parameters)).filter(({ table }) => ['x', 'p', 'l', 'h'].includes(table ?? ''));
+    const read = (await explained(sql, parameters)).filter(({ table }) =>
+      ['x', 'p', 'l', 'h', 'd', 'm'].includes(table ?? ''),
+    );
     expect(read.length).toBeGreaterThan(6);
     for (const { type, key, rows } of read)
       expect([type, key, rows < 100]).toEqual([

@@ -254,6 +254,12 @@ describe('a page', () => {
           const counted = (numbers as unknown as Record<string, Record<string, number>>)[name]?.[value] ?? 0;
           expect({ filter, counted }).toEqual({ filter, counted: expected.length });
         }
+        for (const lifecycle of ['Registered', 'Decommissioned'] as const)
+          for (const connectionState of ['Connected', 'Disconnected'] as const) {
+            const counted = numbers.connectionStateByLifecycle[lifecycle][connectionState];
+            const listed = (await page({ filter: { lifecycle, connectionState } })).items.length;
+            expect({ lifecycle, connectionState, counted }).toEqual({ lifecycle, connectionState, counted: listed });
+          }
       }),
       { numRuns: 40 },
     );

@@ -66,6 +66,10 @@ describe('the fleet summary', () => {
       total: 5,
       lifecycle: { Registered: 4, Decommissioned: 1 },
       connectionState: { Connected: 2, Disconnected: 3 },
+      connectionStateByLifecycle: {
+        Registered: { Connected: 2, Disconnected: 2 },
+        Decommissioned: { Connected: 0, Disconnected: 1 },
+      },
       versionStatus: { Supported: 4, NotSupported: 1 },
       health: { None: 2, Normal: 1, Warning: 1, Critical: 1 },
       oldestDecommissionedAgeSeconds: 30,

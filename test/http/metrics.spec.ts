@@ -206,9 +206,18 @@ describe('cs_process_servers', () => {
   ];
 
   it('has the whole fleet under each of its four names', async () => {
-    const { body } = await site.read<{ total: number; connectionState: object }>('/v1/fleet');
+    const { body } = await site.read<{
+      total: number;
+      connectionStateByLifecycle: Record<string, Record<string, number>>;
+    }>('/v1/fleet');
     const families = await scrape();
-    expect(valuesOf(families, 'cs_process_servers')).toEqual(body.connectionState);
+    expect(valuesOf(families, 'cs_process_servers')).toEqual(
+      Object.fromEntries(
+        Object.entries(body.connectionStateByLifecycle).flatMap(([lifecycle, states]) =>
+          Object.entries(states).map(([state, count]) => [`${state} ${lifecycle}`, count]),
+        ),
+      ),
+    );
     for (const name of NAMES)
       expect([name, Object.values(valuesOf(families, name)).reduce((sum, value) => sum + value)]).toEqual([
         name,

@@ -8,6 +8,12 @@ export class ConnectionStateCounts {
   readonly Disconnected!: number;
 }
 
+/** Connection states of the registered entries, and of those that are leaving. */
+export class ConnectionStateByLifecycleCounts {
+  readonly Registered!: ConnectionStateCounts;
+  readonly Decommissioned!: ConnectionStateCounts;
+}
+
 export class VersionStatusCounts {
   readonly Supported!: number;
   readonly NotSupported!: number;
@@ -28,6 +34,7 @@ export class FleetResponse {
   readonly total!: number;
   readonly lifecycle!: LifecycleCounts;
   readonly connectionState!: ConnectionStateCounts;
+  readonly connectionStateByLifecycle!: ConnectionStateByLifecycleCounts;
   readonly versionStatus!: VersionStatusCounts;
   readonly health!: HealthCounts;
   /** Registered with a passphrase other than the current one. */

@@ -31,7 +31,6 @@ const READ_OVERDUE_TIMEOUT_MS = 1_000;
 const AS_COUNTED = 'Process servers by {}, as last counted; every replica reports the whole fleet';
 /** One metric for each dimension, so that the sum over its series is the size of the fleet. */
 const FLEET = [
-  ['cs_process_servers', 'connection_state', 'connectionState'],
   ['cs_process_servers_by_lifecycle', 'lifecycle', 'lifecycle'],
   ['cs_process_servers_by_version_status', 'version_status', 'versionStatus'],
   ['cs_process_servers_by_health', 'health', 'health'],
@@ -90,6 +89,15 @@ export class Metrics {
       'Time in which the site could commit heartbeats, by its availability clock; the same for every replica',
       () => availabilityClock.recordedAvailableMs / 1000,
     );
+    this.add('gauge', 'cs_process_servers', AS_COUNTED.replace('{}', 'connection state and lifecycle'), () => {
+      const byLifecycle = counts.lastCounted?.connectionStateByLifecycle;
+      return (['Registered', 'Decommissioned'] as const).flatMap((lifecycle) =>
+        Object.entries<number>({ ...byLifecycle?.[lifecycle] }).map(([state, value]) => ({
+          labels: { connection_state: state, lifecycle },
+          value,
+        })),
+      );
+    });
     for (const [name, label, member] of FLEET)
       this.add('gauge', name, AS_COUNTED.replace('{}', label.replace('_', ' ')), () =>
         Object.entries(counts.lastCounted?.[member] ?? {}).map(([state, value]) => ({

@@ -11,6 +11,8 @@ export interface FleetStateCounts {
   readonly total: number;
   readonly lifecycle: Readonly<Record<Lifecycle, number>>;
   readonly connectionState: Readonly<Record<ConnectionState, number>>;
+  /** Every Decommissioned entry is Disconnected, so only this count shows how many of the others are silent. */
+  readonly connectionStateByLifecycle: Readonly<Record<Lifecycle, Readonly<Record<ConnectionState, number>>>>;
   readonly versionStatus: Readonly<Record<'Supported' | 'NotSupported', number>>;
   readonly health: Readonly<Record<Health, number>>;
   /** Registered with a passphrase that is not the current one. */
@@ -18,7 +20,13 @@ export interface FleetStateCounts {
 }
 
 interface CountRow {
-  readonly what: 'registered' | 'decommissioned' | 'disconnected' | 'earlier passphrase' | 'health';
+  readonly what:
+    | 'registered'
+    | 'decommissioned'
+    | 'disconnected'
+    | 'decommissioned and disconnected'
+    | 'earlier passphrase'
+    | 'health';
   /** Version key, or health. */
   readonly name: string;
   readonly entries: number;
@@ -31,6 +39,13 @@ const COUNT_TIMEOUT_MS = 30_000;
 
 const READ_DISCONNECTED =
   'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (ix_lease_expiry) WHERE l.expires_available_ms <= ?';
+
+/** Param: available ms. */
+const READ_DECOMMISSIONED_AND_DISCONNECTED = `
+  SELECT COUNT(*)
+    FROM process_server AS d FORCE INDEX (ix_decommissioned_at)
+   STRAIGHT_JOIN process_server_lease AS m FORCE INDEX (PRIMARY) ON m.host_id = d.host_id
+   WHERE d.decommissioned_at IS NOT NULL AND m.expires_available_ms <= ?`;
 
 const COUNT_NEVER_CONNECTED =
   'SELECT COUNT(*) FROM process_server_lease AS l FORCE INDEX (ix_never_connected) WHERE l.never_connected = 1';
@@ -65,9 +80,17 @@ export class FleetSummaryQuery {
     const rows = await this.database.rows<CountRow>(
       `SELECT IF(t.decommissioned, 'decommissioned', 'registered') AS what, t.version_key AS name, t.entries FROM (${READ_COUNTERS}) AS t
        UNION ALL SELECT 'disconnected', '', (${READ_DISCONNECTED})
+       UNION ALL SELECT 'decommissioned and disconnected', '', (${READ_DECOMMISSIONED_AND_DISCONNECTED})
        UNION ALL SELECT 'earlier passphrase', '', (${COUNT_ON_PREVIOUS_PASSPHRASE})
        UNION ALL SELECT 'health', ${health.sql}, COUNT(*) ${from.sql} WHERE p.decommissioned_at IS NULL GROUP BY 2`,
-      [asOf.availableMs, currentPassphraseId, currentPassphraseId, ...health.parameters, ...from.parameters],
+      [
+        asOf.availableMs,
+        asOf.availableMs,
+        currentPassphraseId,
+        currentPassphraseId,
+        ...health.parameters,
+        ...from.parameters,
+      ],
       COUNT_TIMEOUT_MS,
     );
     return { numbers: this.toCounts(rows), asOf };
@@ -99,6 +122,7 @@ export class FleetSummaryQuery {
     const isSupported = (key: string): boolean => key >= earliest && key <= latest;
     const inHealth = (health: Health): number => sum('health', (name) => name === health);
     const [registered, decommissioned, disconnected] = [sum('registered'), sum('decommissioned'), sum('disconnected')];
+    const leaving = sum('decommissioned and disconnected');
     const supported = sum('registered', isSupported) + sum('decommissioned', isSupported);
     const [critical, warning, none] = [inHealth('Critical'), inHealth('Warning'), inHealth('None')];
     const total = registered + decommissioned;
@@ -106,6 +130,10 @@ export class FleetSummaryQuery {
       total,
       lifecycle: { Registered: registered, Decommissioned: decommissioned },
       connectionState: { Connected: total - disconnected, Disconnected: disconnected },
+      connectionStateByLifecycle: {
+        Registered: { Connected: registered - disconnected + leaving, Disconnected: disconnected - leaving },
+        Decommissioned: { Connected: decommissioned - leaving, Disconnected: leaving },
+      },
       versionStatus: { Supported: supported, NotSupported: total - supported },
       health: {
         None: decommissioned + none,
