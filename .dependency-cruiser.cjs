@@ -51,8 +51,21 @@ module.exports = {
     ]),
     onlyTo('wire-is-shapes-only', '^libs/api-contract/', [
       '^libs/api-contract/',
-      '^node_modules/(class-validator|class-transformer|ipaddr[.]js|undici)/',
+      '^node_modules/(class-validator|class-transformer|ipaddr[.]js)/',
     ]),
+    onlyTo('the-client-speaks-the-contract', '^libs/api-client/', [
+      '^libs/(api-client|api-contract)/',
+      '^node_modules/undici/',
+      '^https?$',
+    ]),
+    onlyTo('cli-is-below-the-programs', '^libs/cli/', ['^libs/(cli|api-client|api-contract)/', '^(events|stream)$']),
+    {
+      name: 'programs-of-people-start-without-validators',
+      comment: 'Types of the contract are erased; its values would load class-validator at every start.',
+      severity: 'error',
+      from: { path: '^(apps/csctl|libs/(api-client|cli))/', pathNot: '[.]spec[.]ts$' },
+      to: { path: '^libs/api-contract/', dependencyTypesNot: ['type-only'] },
+    },
     onlyTo('platform-is-below-the-apps', '^libs/platform/', [
       '^libs/(fleet|platform)/',
       '^node_modules/',
@@ -73,8 +86,13 @@ module.exports = {
     onlyTo('migrations-know-rules-only', '^migrations/', ['^(migrations|libs/fleet)/', '^node_modules/typeorm/']),
     onlyTo('clients-speak-http-only', '^apps/simulator/', [
       '^apps/simulator/',
-      '^libs/(api-contract|platform)/',
+      '^libs/(api-client|api-contract|platform)/',
       '^(crypto|fs|util)$',
+    ]),
+    onlyTo('csctl-speaks-http-only', '^apps/csctl/', [
+      '^apps/csctl/',
+      '^libs/(api-client|api-contract|cli)/',
+      '^(fs|fs/promises|net|os|path|readline|readline/promises|timers/promises|util)$',
     ]),
     {
       name: 'apps-never-meet',

@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { newApiKey, newPassphrase } from '@app/platform';
-import { ConfigurationServerClient } from '@app/api-contract';
+import { ConfigurationServerClient } from '@app/api-client';
 import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 
 const SIMULATOR = fileURLToPath(new URL('../../dist/apps/simulator/src/main.js', import.meta.url));

@@ -1,4 +1,4 @@
-import { ApiProblemError } from '@app/api-contract';
+import { ApiProblemError } from '@app/api-client';
 import type { BehaviourName } from './behaviours.js';
 
 export type Call = 'registered' | 'heartbeats' | 'unregistered';

@@ -1,7 +1,8 @@
 import { createHash, randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { errorMessage, readTextFile, seededRandom } from '@app/platform';
-import { ConfigurationServerClient, ApiProblemError, type ProblemCode } from '@app/api-contract';
+import { ConfigurationServerClient, ApiProblemError } from '@app/api-client';
+import type { ProblemCode } from '@app/api-contract';
 import { distribute } from './behaviours.js';
 import { OptionsError, readOptions, USAGE, type Options } from './options.js';
 import { Progress } from './progress.js';

@@ -1,4 +1,4 @@
-import type { ConfigurationServerClient } from '@app/api-contract';
+import type { ConfigurationServerClient } from '@app/api-client';
 import type { CallStatistics } from './call-statistics.js';
 
 const PRINT_INTERVAL_MS = 1_000;

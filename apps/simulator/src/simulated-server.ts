@@ -1,9 +1,5 @@
-import {
-  ApiProblemError,
-  type ConfigurationServerClient,
-  type LoadReport,
-  type RegisterRequest,
-} from '@app/api-contract';
+import { ApiProblemError, type ConfigurationServerClient } from '@app/api-client';
+import type { LoadReport, RegisterRequest } from '@app/api-contract';
 import { BEHAVIOURS, type Action, type Behaviour, type BehaviourName } from './behaviours.js';
 import type { RunTimer } from './run-timer.js';
 import type { CallStatistics } from './call-statistics.js';

@@ -1,5 +1,4 @@
 export { canonicalAddress, canonicalHostId } from './validators.js';
-export { ConfigurationServerClient, ApiProblemError, UnexpectedResponseError, type ClientOptions } from './client.js';
 export { compileValidator, type Validator, type DtoClass } from './compile-validator.js';
 export { DecommissionQuery, DecommissionResponse } from './decommission.dto.js';
 export { EventDto, EventList } from './event.dto.js';

@@ -1,9 +1,15 @@
-import { Pool } from 'undici';
-import type { DecommissionResponse } from './decommission.dto.js';
-import type { FleetResponse, ReadyResponse } from './fleet.dto.js';
-import type { HeartbeatRequest, HeartbeatResponse } from './heartbeat.dto.js';
-import type { ProblemResponse } from './problem.dto.js';
-import type { PreflightResponse, RegisterRequest, RegistrationResponse } from './registration.dto.js';
+import type { Pool } from 'undici';
+import type {
+  DecommissionResponse,
+  FleetResponse,
+  HeartbeatRequest,
+  HeartbeatResponse,
+  PreflightResponse,
+  ReadyResponse,
+  RegisterRequest,
+  RegistrationResponse,
+} from '@app/api-contract';
+import { parseResponse } from './api-errors.js';
 
 export interface ClientOptions {
   /** Base URL of the configuration server, e.g. `http://127.0.0.1:8080`. */
@@ -14,34 +20,14 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
 }
 
-/** The configuration server rejected the call; the problem has the reason and, for a process server, the instruction. */
-export class ApiProblemError extends Error {
-  constructor(
-    readonly problem: ProblemResponse,
-    /** Null if a retry cannot succeed. */
-    readonly retryAfterSeconds: number | null,
-  ) {
-    super(`${problem.code}: ${problem.detail}`);
-  }
-}
-
-/** The response is incomplete, or does not come from a configuration server. */
-export class UnexpectedResponseError extends Error {
-  constructor(readonly status: number) {
-    super(`response with status ${status} does not conform to the API`);
-  }
-}
-
 /**
- * Typed client of the API for process servers and for the portal.
+ * Typed client of the API for process servers; people and the portal use OperatorClient.
  * Every call throws ApiProblemError, UnexpectedResponseError, or the error of the connection.
  */
 export class ConfigurationServerClient {
-  private readonly pool: Pool;
+  private pool: Promise<Pool> | null = null;
 
-  constructor({ url, connections = 64, timeoutMs = 30_000 }: ClientOptions) {
-    this.pool = new Pool(url, { connections, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
-  }
+  constructor(private readonly options: ClientOptions) {}
 
   register(hostId: string, passphrase: string, body: RegisterRequest): Promise<RegistrationResponse> {
     return this.call('PUT', `/v1/process-servers/${hostId}`, `Passphrase ${passphrase}`, body);
@@ -71,7 +57,14 @@ export class ConfigurationServerClient {
   }
 
   async close(): Promise<void> {
-    await this.pool.close();
+    await (await this.pool)?.close();
+  }
+
+  /** Loads undici with the first call, because a program that only prints its help must start without it. */
+  private async open(): Promise<Pool> {
+    const { url, connections = 64, timeoutMs = 30_000 } = this.options;
+    const { Pool } = await import('undici');
+    return new Pool(url, { connections, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
   }
 
   private async call<Result>(
@@ -80,24 +73,23 @@ export class ConfigurationServerClient {
     authorization: string | null,
     body?: object,
   ): Promise<Result> {
+    this.pool ??= this.open();
+    const pool = await this.pool;
     const {
       statusCode,
       headers,
       body: response,
-    } = await this.pool.request({
+    } = await pool.request({
       method,
       path,
       headers: { ...(authorization && { authorization }), ...(body && { 'content-type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),
     });
-    const text = await response.text();
-    const isProblem = String(headers['content-type'] ?? '').startsWith('application/problem+json');
-    if (isProblem)
-      throw new ApiProblemError(
-        JSON.parse(text) as ProblemResponse,
-        Number(headers['retry-after'] ?? Number.NaN) || null,
-      );
-    if (statusCode < 200 || statusCode > 299 || !text.startsWith('{')) throw new UnexpectedResponseError(statusCode);
-    return JSON.parse(text) as Result;
+    const facts = {
+      status: statusCode,
+      contentType: String(headers['content-type'] ?? ''),
+      retryAfter: headers['retry-after']?.toString(),
+    };
+    return parseResponse<Result>(facts, await response.text());
   }
 }

@@ -1,0 +1,3 @@
+export { ApiProblemError, UnexpectedResponseError } from './api-errors.js';
+export { ConfigurationServerClient, type ClientOptions } from './client.js';
+export { OperatorClient, type EventExport, type OperatorClientOptions } from './operator-client.js';
