@@ -1,5 +1,6 @@
 import { InitialSchema1796000000001 } from './1796000000001-initial-schema.js';
 import { HealthWindows1796000000002 } from './1796000000002-health-windows.js';
+import { Churn1796000000005 } from './1796000000005-churn.js';
 
 /** All migrations in order. Each is idempotent, since an interrupted one runs again (DDL is not transactional). Merged ones are never edited. */
-export const MIGRATIONS = [InitialSchema1796000000001, HealthWindows1796000000002];
+export const MIGRATIONS = [InitialSchema1796000000001, HealthWindows1796000000002, Churn1796000000005];

@@ -158,6 +158,7 @@ CREATE TABLE process_server_health (
   review_due tinyint unsigned,
   published_health tinyint unsigned,
   published_errors smallint unsigned,
+  churn_bytes_per_day bigint unsigned,
   KEY ix_certificate_expiry (certificate_expires_at, host_id),
   KEY ix_load (load_severity, load_report_bucket, host_id),
   KEY ix_review_due (review_due, host_id),

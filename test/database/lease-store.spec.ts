@@ -268,6 +268,7 @@ describe('health', () => {
       services: RUNNING,
       protectedMachineCount: 0,
       replicationPairCount: 4,
+      churnBytesPerDay: 5,
       certificateExpiresAt,
     };
     const now = stores.clock.now();
@@ -317,6 +318,8 @@ describe('health', () => {
     expect(await health(server)).toEqual({ ...before, protectedMachineCount: 0 });
     await stores.write(stores.heartbeat(server, { replicationPairCount: 0 }));
     expect(await health(server)).toEqual({ ...before, protectedMachineCount: 0, replicationPairCount: 0 });
+    await stores.write(stores.heartbeat(server, { churnBytesPerDay: 0 }));
+    expect((await health(server))?.churnBytesPerDay).toBe(0);
   });
 
   it('replaces the whole load report: absent values are unknown', async () => {

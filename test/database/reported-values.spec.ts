@@ -36,12 +36,14 @@ describe('an unusable value', () => {
     ['services', { services: STOPPED }],
     ['protectedMachineCount', { protectedMachineCount: 0 }],
     ['replicationPairCount', { replicationPairCount: 4 }],
+    ['churnBytesPerDay', { churnBytesPerDay: 9_007_199_254_740_991 }],
     ['certificateExpiresAt', { certificateExpiresAt: new Date('2027-01-02T03:04:05.678Z') }],
   ])('makes %s unknown, and nothing else', async (member, reported) => {
     const all = {
       services: STOPPED,
       protectedMachineCount: 1,
       replicationPairCount: 2,
+      churnBytesPerDay: 7,
       certificateExpiresAt: new Date('2028-01-01T00:00:00Z'),
       ...reported,
     };

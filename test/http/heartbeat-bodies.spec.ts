@@ -150,6 +150,12 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
       expect(await detail()).toMatchObject({ protectedMachineCount: 12, replicationPairCount: null });
     });
 
+    it.each(['-1', '0.5', '9007199254740992', '"1"', 'true'])('a churn of %s is unknown', async (churn) => {
+      await cluster.heartbeat(server, { churnBytesPerDay: 12 });
+      expect(fieldsOf((await withMembers(`"churnBytesPerDay":${churn}`)).body)).toEqual(['churnBytesPerDay']);
+      expect(await detail()).toMatchObject({ churnBytesPerDay: null });
+    });
+
     it('of 5,000 unknown members 20 are named, each name cut', async () => {
       const { status, body } = await send(
         JSON.stringify({

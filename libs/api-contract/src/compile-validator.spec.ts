@@ -33,6 +33,7 @@ const HEARTBEAT = {
   services: [{ name: 'cxprocessserver', state: 'running' }],
   protectedMachineCount: 0,
   replicationPairCount: 3,
+  churnBytesPerDay: 9_007_199_254_740_991,
   certificateExpiresAt: '2027-02-28T00:00:00Z',
 };
 const REGISTRATION = {

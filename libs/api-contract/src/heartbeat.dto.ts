@@ -160,6 +160,13 @@ export class HeartbeatRequest {
   @Max(10_000_000)
   readonly replicationPairCount?: number | null;
 
+  /** Data change of the protected machines in a day, in bytes. */
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(MAX_INTEGER)
+  readonly churnBytesPerDay?: number | null;
+
   /**
    * Expiry of the certificate, RFC 3339; `null` withdraws the last report.
    * @example '2027-06-30T00:00:00Z'

@@ -125,6 +125,8 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly servicesDownSince!: string | null;
   readonly protectedMachineCount!: number | null;
   readonly replicationPairCount!: number | null;
+  /** Data change of the protected machines in a day, in bytes; null if never reported. */
+  readonly churnBytesPerDay!: number | null;
   /** RFC 3339; null if never reported, or withdrawn. */
   readonly certificateExpiresAt!: string | null;
   /** Last report of the certificate, to the minute, RFC 3339. */

@@ -33,6 +33,7 @@ const FORGETTABLE: Readonly<Partial<Record<keyof HeartbeatRequest, ForgettableMe
   services: 'services',
   protectedMachineCount: 'protectedMachineCount',
   replicationPairCount: 'replicationPairCount',
+  churnBytesPerDay: 'churnBytesPerDay',
   certificateExpiresAt: 'certificateExpiresAt',
 };
 
@@ -86,6 +87,7 @@ export function toHeartbeat(
     services: body.services?.map(({ name, state }) => ({ name, state })) ?? null,
     protectedMachineCount: body.protectedMachineCount ?? null,
     replicationPairCount: body.replicationPairCount ?? null,
+    churnBytesPerDay: body.churnBytesPerDay ?? null,
     certificateExpiresAt: parseDateOrNull(body.certificateExpiresAt),
     withdrawn: withdrawnMembers(body),
     ignored: toIgnoredMembers(omitted),

@@ -132,6 +132,7 @@ export function toDetail(
     servicesDownSince: toIsoOrNull(health.servicesDownAt),
     protectedMachineCount: health.protectedMachineCount,
     replicationPairCount: health.replicationPairCount,
+    churnBytesPerDay: health.churnBytesPerDay,
     certificateExpiresAt: toIsoOrNull(certificateExpiresAt),
     certificateReportedAt: toIsoOrNull(health.certificateReportedAt),
     certificateStatus: certificateStatusAt(moment, health),

@@ -96,6 +96,7 @@ export const HEALTH = new Table('process_server_health', {
   review_due: column.flag().nullable().default(1),
   published_health: column.unsigned('tinyint').nullable(),
   published_errors: column.unsigned('smallint').nullable(),
+  churn_bytes_per_day: column.unsigned('bigint').nullable(),
 }).indexed({
   ix_certificate_expiry: ['certificate_expires_at', 'host_id'],
   ix_load: ['load_severity', 'load_report_bucket', 'host_id'],

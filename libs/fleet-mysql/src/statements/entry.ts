@@ -39,7 +39,7 @@ const CLEAR_HEALTH = `
   UPDATE process_server_health AS h
      SET h.load_reported_at = NULL, h.load_report_bucket = NULL, h.load_severity = 0, h.cpu_exceeded_at = NULL, h.memory_exceeded_at = NULL,
          h.cache_exceeded_at = NULL, h.upload_exceeded_at = NULL, h.services = NULL, h.services_reported_at = NULL, h.services_down_at = NULL,
-         h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.certificate_expires_at = NULL,
+         h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.churn_bytes_per_day = NULL, h.certificate_expires_at = NULL,
          h.certificate_reported_at = NULL, h.certificate_known_at = NULL
    WHERE h.host_id = ?`;
 /** As `afterRegistration` of the rules. Param: host id. */

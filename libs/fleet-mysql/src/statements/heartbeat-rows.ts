@@ -99,9 +99,16 @@ export function reportRow({
   services,
   protectedMachineCount,
   replicationPairCount,
+  churnBytesPerDay,
   certificateExpiresAt,
 }: Heartbeat): HeartbeatRow | null {
-  if (!services && protectedMachineCount === null && replicationPairCount === null && !certificateExpiresAt)
+  if (
+    !services &&
+    protectedMachineCount === null &&
+    replicationPairCount === null &&
+    churnBytesPerDay === null &&
+    !certificateExpiresAt
+  )
     return null;
   return [
     hostId,
@@ -110,6 +117,7 @@ export function reportRow({
     protectedMachineCount,
     replicationPairCount,
     certificateExpiresAt && certificateExpiresAt.toISOString().replace('T', ' ').replace('Z', ''),
+    churnBytesPerDay,
   ];
 }
 
@@ -126,6 +134,7 @@ export function clearedReportsRow({ hostId, ignored, withdrawn }: Heartbeat): He
     Number(isUnusable('replicationPairCount')),
     Number(isUnusable('certificateExpiresAt') || isWithdrawn('certificateExpiresAt')),
     Number(isWithdrawn('load')),
+    Number(isUnusable('churnBytesPerDay')),
   ];
   return flags.some((flag) => flag > 0) ? [hostId, ...flags] : null;
 }

@@ -164,7 +164,8 @@ export const UPDATE_STATUS_REPORTS = `
            services_down TINYINT PATH '$[2]',
            protected_machine_count INT UNSIGNED PATH '$[3]',
            replication_pair_count INT UNSIGNED PATH '$[4]',
-           certificate_expires_at VARCHAR(24) CHARACTER SET ascii PATH '$[5]')) AS b
+           certificate_expires_at VARCHAR(24) CHARACTER SET ascii PATH '$[5]',
+           churn_bytes_per_day BIGINT UNSIGNED PATH '$[6]')) AS b
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
      SET h.services_reported_at = CASE
            WHEN b.services IS NULL THEN h.services_reported_at
@@ -183,6 +184,7 @@ export const UPDATE_STATUS_REPORTS = `
          h.protected_machine_count = COALESCE(b.protected_machine_count, h.protected_machine_count),
          h.protected_machines_unknown = IF(b.protected_machine_count IS NULL, h.protected_machines_unknown, 0),
          h.replication_pair_count = COALESCE(b.replication_pair_count, h.replication_pair_count),
+         h.churn_bytes_per_day = COALESCE(b.churn_bytes_per_day, h.churn_bytes_per_day),
          h.certificate_expires_at = COALESCE(b.certificate_expires_at, h.certificate_expires_at)`;
 
 /**
@@ -196,7 +198,8 @@ export const CLEAR_REPORTS = `
            protected_machine_count TINYINT PATH '$[2]',
            replication_pair_count TINYINT PATH '$[3]',
            certificate_expires_at TINYINT PATH '$[4]',
-           reported_load TINYINT PATH '$[5]')) AS b
+           reported_load TINYINT PATH '$[5]',
+           churn_bytes_per_day TINYINT PATH '$[6]')) AS b
   STRAIGHT_JOIN process_server_health AS h FORCE INDEX (PRIMARY) ON h.host_id = b.host_id
      SET h.services = IF(b.services > 0, NULL, h.services),
          h.services_reported_at = IF(b.services = 2, NULL, h.services_reported_at),
@@ -204,6 +207,7 @@ export const CLEAR_REPORTS = `
          h.protected_machine_count = IF(b.protected_machine_count = 1, NULL, h.protected_machine_count),
          h.protected_machines_unknown = IF(b.protected_machine_count = 1, 1, h.protected_machines_unknown),
          h.replication_pair_count = IF(b.replication_pair_count = 1, NULL, h.replication_pair_count),
+         h.churn_bytes_per_day = IF(b.churn_bytes_per_day = 1, NULL, h.churn_bytes_per_day),
          h.certificate_expires_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_expires_at),
          h.certificate_reported_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_reported_at),
          h.certificate_known_at = IF(b.certificate_expires_at = 1, NULL, h.certificate_known_at),

@@ -118,6 +118,7 @@ function toReportedHealth(row: EntryRow): ReportedHealth {
     protectedMachineCount: row.protected_machine_count,
     protectedMachinesUnknown: row.protected_machines_unknown === 1,
     replicationPairCount: row.replication_pair_count,
+    churnBytesPerDay: row.churn_bytes_per_day,
     certificateKnownAt: row.certificate_known_at,
   });
 }

@@ -37,6 +37,8 @@ export interface ReportedHealth {
   /** The last count of protected machines was invalid, so there may be some. */
   readonly protectedMachinesUnknown: boolean;
   readonly replicationPairCount: number | null;
+  /** Data change of the protected machines in a day. */
+  readonly churnBytesPerDay: number | null;
   readonly certificateExpiresAt: Date | null;
   readonly certificateReportedAt: Date | null;
   /** The time since which this expiry of the certificate has been reported. */
@@ -54,6 +56,7 @@ export const NO_REPORT: ReportedHealth = {
   protectedMachineCount: null,
   protectedMachinesUnknown: false,
   replicationPairCount: null,
+  churnBytesPerDay: null,
   certificateExpiresAt: null,
   certificateReportedAt: null,
   certificateKnownAt: null,

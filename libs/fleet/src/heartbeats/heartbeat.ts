@@ -9,7 +9,12 @@ import { compareVersions, parseVersion, type Version } from '../version/version.
 
 /** The members whose stored value is cleared when a heartbeat sends an invalid one. */
 export type ForgettableMember =
-  'skewMs' | 'services' | 'protectedMachineCount' | 'replicationPairCount' | 'certificateExpiresAt';
+  | 'skewMs'
+  | 'services'
+  | 'protectedMachineCount'
+  | 'replicationPairCount'
+  | 'churnBytesPerDay'
+  | 'certificateExpiresAt';
 
 /** The members whose stored value a heartbeat clears by sending `null`. */
 export type WithdrawableMember = 'load' | 'services' | 'certificateExpiresAt';
@@ -40,6 +45,7 @@ export interface Heartbeat {
   readonly services: readonly ServiceState[] | null;
   readonly protectedMachineCount: number | null;
   readonly replicationPairCount: number | null;
+  readonly churnBytesPerDay: number | null;
   readonly certificateExpiresAt: Date | null;
   /** Members sent as null, whose stored value is cleared. Null for nearly all heartbeats. */
   readonly withdrawn: readonly WithdrawableMember[] | null;

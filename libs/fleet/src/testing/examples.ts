@@ -123,6 +123,7 @@ export function aHeartbeat(over: Partial<Heartbeat> = {}): Heartbeat {
     services: null,
     protectedMachineCount: null,
     replicationPairCount: null,
+    churnBytesPerDay: null,
     certificateExpiresAt: null,
     withdrawn: null,
     ignored: null,
