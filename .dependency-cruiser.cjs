@@ -17,6 +17,7 @@ const SERVER_FOLDERS = [
   'queries/',
   'removal/',
   'keys/',
+  'releases/',
   'openapi/',
   'operations/',
   'data-directory/',

@@ -1,6 +1,12 @@
 import { InitialSchema1796000000001 } from './1796000000001-initial-schema.js';
 import { HealthWindows1796000000002 } from './1796000000002-health-windows.js';
+import { ReleaseCatalogue1796000000003 } from './1796000000003-release-catalogue.js';
 import { Churn1796000000005 } from './1796000000005-churn.js';
 
 /** All migrations in order. Each is idempotent, since an interrupted one runs again (DDL is not transactional). Merged ones are never edited. */
-export const MIGRATIONS = [InitialSchema1796000000001, HealthWindows1796000000002, Churn1796000000005];
+export const MIGRATIONS = [
+  InitialSchema1796000000001,
+  HealthWindows1796000000002,
+  ReleaseCatalogue1796000000003,
+  Churn1796000000005,
+];

@@ -56,6 +56,7 @@ CREATE TABLE event (
 CREATE TABLE fleet_counter_delta (
   id bigint unsigned NOT NULL,
   version_key char(16) COLLATE ascii_bin NOT NULL,
+  os_key varchar(8) COLLATE ascii_bin NOT NULL,
   decommissioned tinyint unsigned NOT NULL,
   entries int NOT NULL,
   PRIMARY KEY (id)
@@ -89,6 +90,7 @@ CREATE TABLE process_server (
   os_version varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
   agent_version varchar(23) COLLATE ascii_bin NOT NULL,
   version_key char(16) COLLATE ascii_bin NOT NULL,
+  os_key varchar(8) COLLATE ascii_bin NOT NULL,
   machine_id varchar(128) COLLATE utf8mb4_bin NOT NULL,
   environment varchar(16) COLLATE ascii_bin NOT NULL,
   cpu_cores smallint unsigned NOT NULL,
@@ -110,7 +112,7 @@ CREATE TABLE process_server (
   KEY ix_machine_id (machine_id, host_id),
   KEY ix_name_key (name_key, host_id),
   KEY ix_passphrase (passphrase_id, host_id),
-  KEY ix_version_key (version_key, host_id),
+  KEY ix_version_key (version_key, os_key, host_id),
   PRIMARY KEY (host_id)
 );
 
@@ -203,6 +205,21 @@ CREATE TABLE process_server_name_history (
   FOREIGN KEY (host_id) REFERENCES process_server (host_id)
 );
 
+CREATE TABLE product_release (
+  component varchar(32) COLLATE ascii_bin NOT NULL,
+  os_type varchar(8) COLLATE ascii_bin NOT NULL,
+  version_key char(16) COLLATE ascii_bin NOT NULL,
+  version varchar(23) COLLATE ascii_bin NOT NULL,
+  released_at datetime(3) NOT NULL,
+  support_ends_at datetime(3) NOT NULL,
+  flags varchar(64) COLLATE ascii_bin NOT NULL,
+  size_bytes bigint unsigned NOT NULL,
+  sha256 binary(32) NOT NULL,
+  download_url varchar(2000) COLLATE utf8mb4_bin,
+  package_file varchar(255) COLLATE ascii_bin,
+  PRIMARY KEY (component, os_type, version_key)
+);
+
 CREATE TABLE purge_plan (
   id char(36) COLLATE ascii_bin NOT NULL,
   created_at datetime(3) NOT NULL,
@@ -214,6 +231,12 @@ CREATE TABLE purge_plan (
   purges int unsigned NOT NULL,
   result json,
   KEY ix_plan_expiry (expires_at),
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE release_catalogue (
+  id tinyint unsigned NOT NULL,
+  revision char(36) COLLATE ascii_bin NOT NULL,
   PRIMARY KEY (id)
 );
 

@@ -452,9 +452,9 @@ const ORPHANS = `
        + (SELECT COUNT(*) FROM process_server AS ps LEFT JOIN process_server_lease AS l ON l.host_id = ps.host_id WHERE l.host_id IS NULL)
        + (SELECT COUNT(*) FROM process_server AS ps LEFT JOIN process_server_health AS h ON h.host_id = ps.host_id WHERE h.host_id IS NULL)
        + (SELECT COUNT(*) FROM process_server AS ps JOIN tombstone AS t ON t.host_id = ps.host_id)
-       + (SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
-                                               UNION ALL SELECT ps.version_key, ps.decommissioned_at IS NOT NULL, -1 FROM process_server AS ps) AS both_sides
-                                 GROUP BY both_sides.version_key, both_sides.decommissioned HAVING SUM(both_sides.entries) <> 0) AS counter_errors) AS orphans`;
+       + (SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT t.version_key, t.os_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
+                                               UNION ALL SELECT ps.version_key, ps.os_key, ps.decommissioned_at IS NOT NULL, -1 FROM process_server AS ps) AS both_sides
+                                 GROUP BY both_sides.version_key, both_sides.os_key, both_sides.decommissioned HAVING SUM(both_sides.entries) <> 0) AS counter_errors) AS orphans`;
 
 function storedOf(entry: EntryRow | undefined, events: readonly string[]): Stored {
   const { state = 'nowhere', generation = 0, counter = null } = entry ?? {};

@@ -121,10 +121,10 @@ export class ProgramCluster {
   async violations(): Promise<Record<string, unknown[]>> {
     return {
       counterErrors: await this.rows(`
-        SELECT x.version_key, x.decommissioned, SUM(x.entries) AS too_many
-          FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
-                UNION ALL SELECT p.version_key, p.decommissioned_at IS NOT NULL, -1 FROM process_server AS p) AS x
-         GROUP BY 1, 2 HAVING SUM(x.entries) <> 0`),
+        SELECT x.version_key, x.os_key, x.decommissioned, SUM(x.entries) AS too_many
+          FROM (SELECT t.version_key, t.os_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
+                UNION ALL SELECT p.version_key, p.os_key, p.decommissioned_at IS NOT NULL, -1 FROM process_server AS p) AS x
+         GROUP BY 1, 2, 3 HAVING SUM(x.entries) <> 0`),
       halfEntries: await this.rows(`
         SELECT p.host_id, p.generation, l.generation AS lease_generation
           FROM process_server AS p

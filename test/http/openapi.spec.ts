@@ -103,6 +103,7 @@ describe('the routes', () => {
 
   const AS_TEXT = new Set(['GET /metrics', 'GET /v1/events/export']);
   const SUCCESSES: Record<string, string[]> = {
+    'PUT /v1/releases/{component}/{osType}/{version}': ['200', '201'],
     'PUT /v1/process-servers/{hostId}': ['200', '201'],
     'DELETE /v1/process-servers/{hostId}': ['202'],
     'GET /v1/process-servers/{hostId}': ['200', '304'],

@@ -70,6 +70,20 @@ async function whileLocked<A>(at: TestCluster, { hostId }: KnownServer, work: ()
   }
 }
 
+const releasePath = (version: string): string => `/v1/releases/ProcessServer/Windows/${version}`;
+const putRelease = (version: string, over: Record<string, unknown> = {}): Promise<TestResponse> =>
+  cluster.call('PUT', releasePath(version), {
+    body: {
+      releasedAt: '2026-01-01T00:00:00Z',
+      supportEndsAt: '2027-01-01T00:00:00Z',
+      sizeBytes: 1,
+      sha256: '00'.repeat(32),
+      downloadUrl: 'https://packages.example.net/1',
+      ...over,
+    },
+    authorization: cluster.admin,
+  });
+
 /** One call for each problem; a new code without one does not compile. */
 const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
   validation_failed: () => register({ dataPort: '9443' }),
@@ -103,6 +117,28 @@ const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
     }),
   process_server_not_found: () => cluster.read(`/v1/process-servers/${randomUUID()}`),
   api_key_not_found: () => cluster.call('DELETE', `/v1/api-keys/${randomUUID()}`, { authorization: cluster.admin }),
+  release_not_found: () => cluster.call('DELETE', releasePath('9.9.9.9'), { authorization: cluster.admin }),
+  support_end_not_after_release: () => putRelease('9.9.9.9', { supportEndsAt: '2026-01-01T00:00:00Z' }),
+  release_catalogue_full: async () => {
+    await cluster.database.write(
+      `INSERT INTO product_release (component, os_type, version_key, version, released_at, support_ends_at, flags, size_bytes, sha256, download_url) VALUES ?`,
+      [
+        Array.from({ length: 1_000 }, (_, n) => [
+          'ProcessServer',
+          'Windows',
+          `000100000000${n.toString(16).padStart(4, '0')}`,
+          `1.0.0.${n}`,
+          new Date('2026-01-01'),
+          new Date('2027-01-01'),
+          '',
+          1,
+          Buffer.alloc(32),
+          'https://packages.example.net/1',
+        ]),
+      ],
+    );
+    return putRelease('9.9.9.9');
+  },
   plan_not_found: () => operator(`/v1/purges/${randomUUID()}/apply`, { expectedCount: 0, reason: 'test' }),
   route_not_found: () => cluster.read('/v1/nothing'),
   method_not_allowed: () => cluster.call('POST', '/v1/fleet', { authorization: cluster.admin }),

@@ -68,17 +68,17 @@ export class TestDatabase {
   /** Differences between counters and entries; expected to be empty. */
   async counterErrors(): Promise<unknown[]> {
     return this.rows(`
-      SELECT both_sides.version_key, both_sides.decommissioned, SUM(both_sides.entries) AS too_many
-        FROM (SELECT t.version_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
-              UNION ALL SELECT p.version_key, p.decommissioned_at IS NOT NULL, -1 FROM process_server AS p) AS both_sides
-       GROUP BY 1, 2 HAVING SUM(both_sides.entries) <> 0`);
+      SELECT both_sides.version_key, both_sides.os_key, both_sides.decommissioned, SUM(both_sides.entries) AS too_many
+        FROM (SELECT t.version_key, t.os_key, t.decommissioned, t.entries FROM fleet_counter_delta AS t
+              UNION ALL SELECT p.version_key, p.os_key, p.decommissioned_at IS NOT NULL, -1 FROM process_server AS p) AS both_sides
+       GROUP BY 1, 2, 3 HAVING SUM(both_sides.entries) <> 0`);
   }
 
   /** Rebuilds the counters after a test wrote entries directly into the tables. */
   async rebuildCounters(): Promise<void> {
     await this.write('DELETE FROM fleet_counter_delta');
     await this.write(
-      'INSERT INTO fleet_counter_delta (version_key, decommissioned, entries) SELECT p.version_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server AS p GROUP BY 1, 2',
+      'INSERT INTO fleet_counter_delta (version_key, os_key, decommissioned, entries) SELECT p.version_key, p.os_key, p.decommissioned_at IS NOT NULL, COUNT(*) FROM process_server AS p GROUP BY 1, 2, 3',
     );
   }
 
@@ -117,6 +117,8 @@ export class TestDatabase {
       'purge_plan',
       'clean_up_run',
       'fleet_counter_delta',
+      'product_release',
+      'release_catalogue',
     ];
     await this.connection.query(`BEGIN; ${tables.map((table) => `DELETE FROM ${table};`).join(' ')} COMMIT`);
   }

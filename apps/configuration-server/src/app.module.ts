@@ -14,6 +14,7 @@ import { OperationsModule } from './operations/operations.module.js';
 import { QueriesModule } from './queries/queries.module.js';
 import { RegistrationModule } from './registration/registration.module.js';
 import { RemovalModule } from './removal/removal.module.js';
+import { ReleasesModule } from './releases/releases.module.js';
 import { APP_OPTIONS, type AppOptions } from './site/app-options.js';
 import { Jobs } from './site/jobs.js';
 import { SiteModule } from './site/site.module.js';
@@ -24,6 +25,7 @@ const FEATURES: Type[] = [
   RemovalModule,
   QueriesModule,
   KeysModule,
+  ReleasesModule,
   OperationsModule,
 ];
 

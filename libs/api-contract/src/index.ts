@@ -66,4 +66,5 @@ export {
   RegisterRequest,
   RegistrationResponse,
 } from './registration.dto.js';
+export { ListReleasesQuery, ReleaseDto, ReleaseList, ReleaseRequest } from './release.dto.js';
 export { RevokeCredentialRequest, RevokeCredentialResponse } from './revocation.dto.js';

@@ -120,6 +120,30 @@ export const IsVersion = textValidator(
   'isVersion',
   validateWith(isVersion, 'must have four numbers from 0 to 65535, e.g. 9.63.7187.1'),
 );
+/** Why a text is not an address of a package: a password in it would be shown to every reader. */
+export function findDownloadUrlError(text: string): string | null {
+  if (text.length > 2_000 || !PRINTABLE_ASCII.test(text)) return 'must be a URL of at most 2000 characters';
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !['http:', 'https:'].includes(url.protocol)) return 'must be a URL with http or https';
+  return url.username || url.password ? 'must not contain credentials' : null;
+}
+
+/** A name without path: no separator, and no dot at its start. */
+const PACKAGE_FILE = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,254}$/;
+const SHA256 = /^[0-9a-f]{64}$/i;
+
+export const IsDownloadUrl = textValidator('isDownloadUrl', findDownloadUrlError);
+export const IsPackageFile = textValidator(
+  'isPackageFile',
+  validateWith(
+    (text) => PACKAGE_FILE.test(text),
+    'must be a file name of at most 255 letters, digits and ._+-, not a path',
+  ),
+);
+export const IsSha256 = textValidator(
+  'isSha256',
+  validateWith((text) => SHA256.test(text), 'must have 64 hexadecimal digits'),
+);
 /** Texts for people, and names that people compare. Reasons too: the audit log has one line for each. */
 export const IsDisplayText = (max: number): PropertyDecorator =>
   textValidator('isDisplayText', (text) => findDisplayTextError(text, max))();

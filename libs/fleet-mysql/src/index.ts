@@ -25,6 +25,7 @@ export { canCommitHeartbeats, AvailabilityClockStore, readAvailability } from '.
 export { migrateDatabase, schemaDifference, NewerSchemaError } from './migrate.js';
 export { PlanStore } from './stores/plan-store.js';
 export { RegistryStore } from './stores/registry-store.js';
+export { ReleaseStore } from './stores/release-store.js';
 export { RemovalStore } from './stores/removal-store.js';
 export { RestoreStore, type SiteRecord } from './stores/restore-store.js';
 export { limitHeartbeatBatches } from './statements/statement-size.js';

@@ -35,6 +35,8 @@ export type FleetErrorDetails =
   | { readonly code: 'plan_expired'; readonly expiredAt: Date }
   | { readonly code: 'plan_count_mismatch'; readonly expected: number; readonly planned: number }
   | { readonly code: 'share_not_acknowledged'; readonly candidates: number; readonly fleetSize: number }
+  | { readonly code: 'release_not_found' | 'support_end_not_after_release' }
+  | { readonly code: 'release_catalogue_full'; readonly max: number }
   | {
       readonly code: 'registration_rate_exceeded';
       readonly of: 'new_host_ids' | 'host_id';
@@ -165,6 +167,12 @@ function describeError(details: FleetErrorDetails): string {
       return `The plan has ${details.planned} candidates, not ${details.expected}.`;
     case 'share_not_acknowledged':
       return `The plan covers ${details.candidates} of ${details.fleetSize} process servers. Repeat with acknowledgeShare: true if that is intended.`;
+    case 'release_not_found':
+      return 'The catalogue has no release of this component, operating system and version.';
+    case 'support_end_not_after_release':
+      return 'The support must end after the release.';
+    case 'release_catalogue_full':
+      return `The catalogue has ${details.max} releases, the maximum. Remove one that no process server runs.`;
     case 'registration_rate_exceeded':
       return details.of === 'new_host_ids'
         ? 'More new host ids arrive from this address, or with this passphrase, than REGISTRATIONS_PER_SECOND allows. Registered host ids are not limited.'

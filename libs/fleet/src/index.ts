@@ -108,6 +108,7 @@ export {
   PurgePlans,
   Randomness,
   Registry,
+  Releases,
   RemovalRecorder,
   Removals,
   SecretGenerator,
@@ -183,6 +184,25 @@ export { PROOF_POLICIES, type ProofPolicy } from './registration/registration-pr
 export { RegistrationRate, type RegistrationLimits } from './registration/registration-rate.js';
 export { revokeCredential } from './registration/credential-revocation.js';
 export { sizingClassOf } from './registration/sizing.js';
+export {
+  compareReleases,
+  MAX_RELEASES,
+  osKeyOf,
+  putRelease,
+  RELEASE_COMPONENTS,
+  RELEASE_OS_TYPES,
+  removeRelease,
+  sortedFlags,
+  type OsKey,
+  type Release,
+  type ReleaseComponent,
+  type ReleaseDecision,
+  type ReleaseFacts,
+  type ReleaseFlag,
+  type ReleaseKey,
+  type ReleaseOsType,
+  type ReleaseSnapshot,
+} from './version/release.js';
 export {
   canonicalVersion,
   earliestSupported,

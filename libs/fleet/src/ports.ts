@@ -12,6 +12,7 @@ import type {
   ProcessServer,
   Tombstone,
 } from './process-server.js';
+import type { Release, ReleaseDecision, ReleaseKey, ReleaseSnapshot } from './version/release.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './removal/purge-plan.js';
 
 /** The only source of time for the rules. */
@@ -142,6 +143,18 @@ export abstract class KeyRing {
   abstract passphrases(limit: number, after: string | null): Promise<Passphrase[]>;
   /** Whether the passphrase with this SHA-256 (hex) is valid once all pending changes have committed. */
   abstract isValidPassphrase(hash: string): Promise<boolean>;
+}
+
+/** The release catalogue of all replicas. */
+export abstract class Releases {
+  /**
+   * Serialises changes across replicas: calls `decide` with the release of this key, and writes the decision with its
+   * event in one transaction.
+   * @throws FleetError what `decide` throws (nothing is written), or `database_unavailable` after 5 s.
+   */
+  abstract change<A>(key: ReleaseKey, decide: (snapshot: ReleaseSnapshot) => ReleaseDecision<A>): Promise<A>;
+  /** All releases at present, ordered by component, operating system and version. */
+  abstract all(): Promise<readonly Release[]>;
 }
 
 /** Records removals outside of the database, so that they can be repeated after a restore from a backup. Never fails the caller. */

@@ -20,6 +20,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('process server', 'Calls of process servers')
     .addTag('operator', 'Removal of process servers from the fleet')
     .addTag('administration', 'API keys and the passphrase')
+    .addTag('releases', 'The release catalogue and its packages')
     .addTag('queries', 'Reads of operators and the portal')
     .addTag('operation', 'Health and metrics of a replica')
     .addSecurity('passphrase', {

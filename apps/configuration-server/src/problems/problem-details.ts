@@ -17,6 +17,7 @@ const FIELD_BY_CODE: Partial<Record<FleetErrorDetails['code'], string>> = {
   version_not_exact: 'agentVersion',
   reason_required: 'reason',
   expiry_not_in_future: 'expiresAt',
+  support_end_not_after_release: 'supportEndsAt',
   api_key_name_taken: 'name',
   plan_count_mismatch: 'expectedCount',
   share_not_acknowledged: 'acknowledgeShare',

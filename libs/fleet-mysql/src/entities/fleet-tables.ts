@@ -1,4 +1,4 @@
-import type { EventKind, Role } from '@app/fleet';
+import type { EventKind, OsKey, ReleaseComponent, ReleaseOsType, Role } from '@app/fleet';
 import * as column from './columns.js';
 import { Table } from './table.js';
 
@@ -17,6 +17,7 @@ export const TOMBSTONE = new Table('tombstone', {
 export const COUNTER_DELTA = new Table('fleet_counter_delta', {
   id: column.autoIncrement(),
   version_key: column.asciiChar(16),
+  os_key: column.ascii<OsKey>(8).default(''),
   decommissioned: column.flag(),
   entries: column.signed('int'),
 });
@@ -104,4 +105,23 @@ export const SITE = new Table('site', {
   generation_floor: column.unsigned('int'),
   restored_at: column.datetime().nullable(),
   unfinished: column.flag(),
+});
+
+export const PRODUCT_RELEASE = new Table('product_release', {
+  component: column.ascii<ReleaseComponent>(32).primary(),
+  os_type: column.ascii<ReleaseOsType>(8).primary(),
+  version_key: column.asciiChar(16).primary(),
+  version: column.ascii(23),
+  released_at: column.datetime(),
+  support_ends_at: column.datetime(),
+  flags: column.ascii(64),
+  size_bytes: column.unsigned('bigint'),
+  sha256: column.binary(32),
+  download_url: column.exactText(2000).nullable(),
+  package_file: column.ascii(255).nullable(),
+});
+
+export const RELEASE_CATALOGUE = new Table('release_catalogue', {
+  id: column.unsigned('tinyint').primary(),
+  revision: column.uuid(),
 });

@@ -1,3 +1,4 @@
+import type { OsKey } from '@app/fleet';
 import * as column from './columns.js';
 import { FACT_COLUMNS } from './registered-facts.js';
 import { Table } from './table.js';
@@ -8,6 +9,7 @@ export const PROCESS_SERVER = new Table('process_server', {
   ...FACT_COLUMNS,
   name_key: column.exactText(255).default(''),
   version_key: column.asciiChar(16),
+  os_key: column.ascii<OsKey>(8).default(''),
   proxy_used: column.flag().nullable(),
   proxy_address: column.text(255).nullable(),
   proxy_port: column.unsigned('smallint').nullable(),
@@ -25,7 +27,7 @@ export const PROCESS_SERVER = new Table('process_server', {
   ix_machine_id: ['machine_id', 'host_id'],
   ix_name_key: ['name_key', 'host_id'],
   ix_passphrase: ['passphrase_id', 'host_id'],
-  ix_version_key: ['version_key', 'host_id'],
+  ix_version_key: ['version_key', 'os_key', 'host_id'],
 });
 
 export const LEASE = new Table('process_server_lease', {

@@ -1,5 +1,6 @@
 import {
   nameKey,
+  osKeyOf,
   type Decommission,
   type PossibleDuplicate,
   type ProcessServer,
@@ -110,6 +111,7 @@ const entryColumns = ({
     generation,
     name_key: nameKey(facts.friendlyName),
     version_key: versionKeyOf(facts.agentVersion),
+    os_key: osKeyOf(facts.osType),
     proxy_used: facts.proxy && Number(facts.proxy.used),
     proxy_address: facts.proxy?.address ?? null,
     proxy_port: facts.proxy?.port ?? null,

@@ -48,7 +48,13 @@ export const LOCKED_LEASE = LEASE.omit(
   'ignored_fields',
   'never_connected',
 );
-export const REGISTERED_FACTS = PROCESS_SERVER.pick('host_id', 'machine_id', 'agent_version', 'registered_at');
+export const REGISTERED_FACTS = PROCESS_SERVER.pick(
+  'host_id',
+  'machine_id',
+  'agent_version',
+  'os_key',
+  'registered_at',
+);
 
 /** Locks the leases of a batch and their health rows, without the hosts of which another transaction has locked either. Param: host ids. */
 export const LOCK_LEASES_SKIP_LOCKED = `

@@ -14,7 +14,7 @@ import { HEALTH, LEASE, PROCESS_SERVER } from '../entities/process-server.js';
 import { FACT_NAMES } from '../entities/registered-facts.js';
 import type { DomainNames, RowOf } from '../entities/table.js';
 
-const ENTRY = PROCESS_SERVER.omit('name_key', 'version_key', 'decommissioned_available_ms');
+const ENTRY = PROCESS_SERVER.omit('name_key', 'version_key', 'os_key', 'decommissioned_available_ms');
 const ENTRY_LEASE = LEASE.omit(
   'host_id',
   'generation',

@@ -46,8 +46,9 @@ export class ConsistencyStore implements Inconsistencies {
         await transaction.executeAll([COUNTER_DELTA.insert(differences)]);
         const detail = {
           found: ['counter_mismatch'],
-          added: differences.map(({ version_key, decommissioned, entries }) => ({
+          added: differences.map(({ version_key, os_key, decommissioned, entries }) => ({
             versionKey: version_key,
+            osKey: os_key,
             decommissioned: decommissioned === 1,
             entries,
           })),

@@ -253,8 +253,8 @@ export class LeaseStore implements Leases {
           heartbeat.hostId,
           heartbeat.generation,
         ]);
-        counters.add(versionKeyOf(stored.agentVersion), false, -1);
-        counters.add(versionKey(version), false, 1);
+        counters.add(versionKeyOf(stored.agentVersion), stored.osKey, false, -1);
+        counters.add(versionKey(version), stored.osKey, false, 1);
       }
       for (const { kind, detail, key } of changes) {
         const event = {

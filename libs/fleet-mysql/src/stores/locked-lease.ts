@@ -22,6 +22,7 @@ export function toStoredLease(lease: LockedLeaseRow, facts: FactsRow): StoredLea
     lastSeenAt: lease.last_heartbeat_at ?? facts.registered_at,
     machineId: facts.machine_id,
     agentVersion: facts.agent_version,
+    osKey: facts.os_key,
     eventBounds: lease.event_bounds === null ? NO_EVENTS_YET : (JSON.parse(lease.event_bounds) as EventBounds),
   };
 }

@@ -3,6 +3,7 @@ import {
   fulfilled,
   isRetired,
   nameKey,
+  osKeyOf,
   PlanAlreadyApplied,
   rejected,
   type Clock,
@@ -131,6 +132,7 @@ async function writeChanges(
     if (entry)
       counters.add(
         versionKeyOf(entry.facts.agentVersion),
+        osKeyOf(entry.facts.osType),
         damage?.rows.entry?.isDecommissioned ?? entry.decommission !== null,
         -1,
       );

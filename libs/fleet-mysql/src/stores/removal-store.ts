@@ -96,7 +96,7 @@ export class RemovalStore implements Removals {
     const tombstones = rows.map((row) => toTombstone(row, now));
     await transaction.executeAll([insertTombstones(tombstones)]);
     const counters = new CounterDelta();
-    for (const { version_key } of rows) counters.add(version_key, true, -1);
+    for (const { version_key, os_key } of rows) counters.add(version_key, os_key, true, -1);
     await transaction.executeAll(counters.statements());
     await insertEvents(
       transaction,
@@ -152,11 +152,12 @@ const toTombstone = (row: DueRow, removedAt: Date): Tombstone => ({
   planId: null,
 });
 
-/** Merges up to `limit` counter rows into one for each version and lifecycle. Returns the number of merged rows. */
+/** Merges up to `limit` counter rows into one for each version, operating system and lifecycle. Returns the number of merged rows. */
 async function compactCounters(transaction: Transaction, limit: number): Promise<number> {
   const rows = await transaction.rows<CounterRow & { id: number }>(LOCK_COUNTER_ROWS, [limit]);
   const sums = new CounterDelta();
-  for (const { version_key, decommissioned, entries } of rows) sums.add(version_key, decommissioned === 1, entries);
+  for (const { version_key, os_key, decommissioned, entries } of rows)
+    sums.add(version_key, os_key, decommissioned === 1, entries);
   if (sums.rows.length === rows.length) return 0;
   await transaction.executeAll([
     { sql: DELETE_COUNTER_ROWS, parameters: [rows.map(({ id }) => id)], expectedRows: rows.length },

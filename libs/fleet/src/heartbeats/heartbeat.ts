@@ -5,6 +5,7 @@ import type { Load, ServiceState } from '../health/health.js';
 import type { Tombstone } from '../process-server.js';
 import type { Moment } from '../availability/moment.js';
 import { silenceEnded } from '../events/silence.js';
+import type { OsKey } from '../version/release.js';
 import { compareVersions, parseVersion, type Version } from '../version/version.js';
 
 /** The members whose stored value is cleared when a heartbeat sends an invalid one. */
@@ -82,6 +83,7 @@ export interface StoredLease {
   readonly lastSeenAt: Date;
   readonly machineId: string;
   readonly agentVersion: string;
+  readonly osKey: OsKey;
   readonly eventBounds: EventBounds;
 }
 

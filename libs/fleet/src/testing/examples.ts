@@ -4,6 +4,7 @@ import { NO_REPORT } from '../health/health.js';
 import type { LeaseTiming } from '../heartbeats/lease.js';
 import type { LockedRecord } from '../ports.js';
 import type { Actor, Lease, ProcessServer, ProcessServerFacts, Tombstone } from '../process-server.js';
+import type { Release } from '../version/release.js';
 
 /** Builders of ordinary values for specs; `over` sets the members that matter. */
 
@@ -145,7 +146,25 @@ export function aStoredLease(over: Partial<StoredLease> = {}): StoredLease {
     lastSeenAt: msAfter(NOON, -120_000),
     machineId: 'machine-1',
     agentVersion: '9.63.7187.1',
+    osKey: 'Windows',
     eventBounds: NO_EVENTS_YET,
+    ...over,
+  };
+}
+
+/** A supported release of the minor before that of `someFacts`. */
+export function aRelease(over: Partial<Release> = {}): Release {
+  return {
+    component: 'ProcessServer',
+    osType: 'Windows',
+    version: { major: 9, minor: 62, build: 0, revision: 0 },
+    releasedAt: msAfter(NOON, -86_400_000),
+    supportEndsAt: msAfter(NOON, 365 * 86_400_000),
+    flags: [],
+    sizeBytes: 1_000,
+    sha256: 'ab'.repeat(32),
+    downloadUrl: 'https://packages.example.net/ps.exe',
+    packageFile: null,
     ...over,
   };
 }
