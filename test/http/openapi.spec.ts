@@ -242,7 +242,7 @@ describe('the schemas', () => {
   });
 
   /** Numbers have their unit in the name, except counts by state and numbers without a unit. */
-  const UNIT = /(Seconds|Bytes|BytesPerSecond|Percent|Ms|Count|Port|Cores|Days)$|^port$/;
+  const UNIT = /(Seconds|Bytes|BytesPerSecond|BytesPerDay|Percent|Ms|Count|Port|Cores|Days)$|^port$/;
   const NO_UNIT = new Set([
     'generation',
     'status',

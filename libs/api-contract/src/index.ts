@@ -1,10 +1,21 @@
 export { canonicalAddress, canonicalHostId } from './validators.js';
+export {
+  AddProcessServerDto,
+  CapacityQueryParameters,
+  CapacityResponse,
+  PlaceDto,
+  ProcessServerCapacity,
+  ReportedWorkloadDto,
+  SiteCapacity,
+  WorkloadDto,
+} from './capacity.dto.js';
 export { compileValidator, type Validator, type DtoClass } from './compile-validator.js';
 export { DecommissionQuery, DecommissionResponse } from './decommission.dto.js';
 export { EventDto, EventList } from './event.dto.js';
 export {
   CleanUpDto,
   ConfigurationServerResponse,
+  ConnectionStateByLifecycleCounts,
   ConnectionStateCounts,
   FleetResponse,
   HealthCounts,

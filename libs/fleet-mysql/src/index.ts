@@ -13,6 +13,7 @@ export {
   type EventPage,
   type EventPosition,
 } from './queries/event-log-query.js';
+export { CapacityQuery, type CapacityEntry } from './queries/capacity-query.js';
 export { FleetSummaryQuery } from './queries/fleet-summary-query.js';
 export {
   ProcessServerListQuery,

@@ -183,7 +183,17 @@ export {
 export { PROOF_POLICIES, type ProofPolicy } from './registration/registration-proof.js';
 export { RegistrationRate, type RegistrationLimits } from './registration/registration-rate.js';
 export { revokeCredential } from './registration/credential-revocation.js';
-export { sizingClassOf } from './registration/sizing.js';
+export { SIZING_TABLE, sizingClassOf, type Hardware, type SizingClass } from './registration/sizing.js';
+export {
+  capacityOf,
+  CLASS_LIMITS,
+  noPlaceReasons,
+  type Capacity,
+  type KnownWorkload,
+  type NoPlaceReason,
+  type Workload,
+} from './capacity/capacity.js';
+export { nextMachine, siteRoomOf, type AddReason, type Place, type SiteRoom } from './capacity/site-capacity.js';
 export {
   compareReleases,
   MAX_RELEASES,

@@ -1,37 +1,24 @@
 import type { Clock, Removals } from '@app/fleet';
 import type { FleetSummaryQuery } from '@app/fleet-mysql';
 import type { FleetResponse } from '@app/api-contract';
-
-/** Minimum time for which a result is reused. */
-const MIN_TTL_MS = 5_000;
-/** A slow count is reused for this multiple of its duration, which bounds its share of the database's work. */
-const TTL_COST_FACTOR = 10;
+import { CostBoundedCache } from './cost-bounded-cache.js';
 
 /** Counts of the fleet, at most one count in five seconds. */
 export class FleetSummaryCache {
   /** The last complete count; null before the first. */
   lastCounted: FleetResponse | null = null;
-  private cached: { freshUntil: number; readonly summary: Promise<FleetResponse> } | null = null;
+  private readonly cache: CostBoundedCache<FleetResponse>;
 
   constructor(
     private readonly counter: FleetSummaryQuery,
     private readonly removals: Removals,
-    private readonly clock: Clock,
-  ) {}
+    clock: Clock,
+  ) {
+    this.cache = new CostBoundedCache(async () => (this.lastCounted = await this.count()), clock);
+  }
 
   current(): Promise<FleetResponse> {
-    const now = this.clock.monotonicMs();
-    if (this.cached && now < this.cached.freshUntil) return this.cached.summary;
-    const inFlight = { freshUntil: Infinity, summary: this.count() };
-    inFlight.summary.then(
-      (counted) => {
-        this.lastCounted = counted;
-        inFlight.freshUntil = now + Math.max(MIN_TTL_MS, TTL_COST_FACTOR * (this.clock.monotonicMs() - now));
-      },
-      () => (inFlight.freshUntil = 0),
-    );
-    this.cached = inFlight;
-    return inFlight.summary;
+    return this.cache.current();
   }
 
   private async count(): Promise<FleetResponse> {

@@ -1,9 +1,17 @@
 import { Controller, Get, Query, Res, StreamableFile } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { EventList, ExportEventsQuery, FleetResponse, ListEventsQuery } from '@app/api-contract';
+import {
+  CapacityQueryParameters,
+  CapacityResponse,
+  EventList,
+  ExportEventsQuery,
+  FleetResponse,
+  ListEventsQuery,
+} from '@app/api-contract';
 import { Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
+import { CapacityQueries } from './capacity-queries.js';
 import { EventExports } from './event-exports.js';
 import { EventQueries } from './event-queries.js';
 import { FleetSummaryCache } from './fleet-summary-cache.js';
@@ -13,6 +21,7 @@ import { FleetSummaryCache } from './fleet-summary-cache.js';
 export class FleetController {
   constructor(
     private readonly fleetSummary: FleetSummaryCache,
+    private readonly capacityQueries: CapacityQueries,
     private readonly eventQueries: EventQueries,
     private readonly eventExports: EventExports,
   ) {}
@@ -25,6 +34,17 @@ export class FleetController {
   })
   fleet(): Promise<FleetResponse> {
     return this.fleetSummary.current();
+  }
+
+  @Get('fleet/capacity')
+  @Endpoint({
+    permission: 'reader',
+    summary: 'The room left on each process server and in the site, and the best place for the next machine',
+    responses: { 200: { type: CapacityResponse, description: 'One page of process servers, and the whole site' } },
+    problems: ['validation_failed', 'invalid_cursor'],
+  })
+  capacity(@Query() query: CapacityQueryParameters): Promise<CapacityResponse> {
+    return this.capacityQueries.read(query);
   }
 
   @Get('events')

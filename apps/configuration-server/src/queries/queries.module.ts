@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { Clock, LocalAvailabilityClock } from '@app/fleet';
 import {
+  CapacityQuery,
   Database,
   EventLogQuery,
   FleetSummaryQuery,
@@ -12,6 +13,7 @@ import {
 import { APP_OPTIONS, OWN_VERSION } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
 import { construct, provide } from '../site/provide.js';
+import { CapacityQueries } from './capacity-queries.js';
 import { DiagnosisService } from './diagnosis.js';
 import { EventExports } from './event-exports.js';
 import { EventQueries } from './event-queries.js';
@@ -31,6 +33,8 @@ const FLEET_SUMMARY_REFRESH_MS = 60_000;
     construct(ProcessServerQueries, [ProcessServerListQuery, RegistryStore, OWN_VERSION]),
     construct(EventQueries, [EventLogQuery, ProcessServerQueries]),
     construct(DiagnosisService, [ProcessServerQueries, EventLogQuery, OWN_VERSION]),
+    construct(CapacityQuery, [Database, Clock, OWN_VERSION]),
+    construct(CapacityQueries, [CapacityQuery, Clock, OWN_VERSION]),
     construct(FleetSummaryCache, [FleetSummaryQuery, RemovalStore, Clock]),
     provide(
       EventExports,

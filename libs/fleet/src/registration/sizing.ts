@@ -1,4 +1,4 @@
-const GIGABYTE = 1_000_000_000;
+export const GIGABYTE = 1_000_000_000;
 
 /** The capacity of a process server with this hardware; `BelowTable` is less than the smallest row. */
 export type SizingClass = 'UpTo85Machines' | 'UpTo150Machines' | 'UpTo225Machines' | 'BelowTable';
@@ -14,7 +14,7 @@ export interface Hardware {
  * The sizing table of an additional process server, largest first. Gigabytes are decimal, because an "8 GB" machine
  * reports less than 8 GiB.
  */
-const SIZING_TABLE: readonly (Hardware & { readonly sizingClass: SizingClass })[] = [
+export const SIZING_TABLE: readonly (Hardware & { readonly sizingClass: Exclude<SizingClass, 'BelowTable'> })[] = [
   { sizingClass: 'UpTo225Machines', cpuCores: 12, memoryBytes: 24 * GIGABYTE, cacheDiskBytes: 1_000 * GIGABYTE },
   { sizingClass: 'UpTo150Machines', cpuCores: 8, memoryBytes: 12 * GIGABYTE, cacheDiskBytes: 600 * GIGABYTE },
   { sizingClass: 'UpTo85Machines', cpuCores: 4, memoryBytes: 8 * GIGABYTE, cacheDiskBytes: 300 * GIGABYTE },
