@@ -39,9 +39,22 @@ export const project = {
   },
 };
 
+/** Packages are loaded once for all specs of a worker; the reason is in runtime.cjs. */
+const mainContext = {
+  runtime: '<rootDir>/test/support/main-context/runtime.cjs',
+  testEnvironment: '<rootDir>/test/support/main-context/environment.mjs',
+  injectGlobals: false,
+  transform: {
+    ...project.transform,
+    '/node_modules/.+\\.[cm]?js$': '<rootDir>/test/support/main-context/shared-package.mjs',
+  },
+  transformIgnorePatterns: [],
+};
+
 /** Needs neither build nor database: among them the statistics of the benchmark. */
 const unit = {
   ...project,
+  ...mainContext,
   displayName: 'unit',
   roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test/bench'],
   globalSetup: undefined,
@@ -50,6 +63,7 @@ const unit = {
 
 const inFolders = (displayName, ...folders) => ({
   ...project,
+  ...mainContext,
   displayName,
   roots: folders.map((folder) => `<rootDir>/test/${folder}`),
 });
