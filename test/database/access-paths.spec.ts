@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import { versionKey, type FleetFilter, type Version } from '@app/fleet';
+import { HEALTH_WINDOW_MS, versionKey, type FleetFilter, type Version } from '@app/fleet';
 import { ProcessServerListQuery, type PageLimits, type KeysetPosition, type SortKey } from '@app/fleet-mysql';
 import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
 import { OURS, TestStores } from '../support/test-stores.js';
@@ -9,6 +9,8 @@ import { OURS, TestStores } from '../support/test-stores.js';
 const FLEET = 6_000;
 /** Limits of a third of the fleet. */
 const LIMITS: PageLimits = { maxScanned: 2_000, maxCollectedByHostId: 2_000, maxCollectedOtherwise: 2_000 };
+/** Later than the availability clock, which starts at zero: in a bucket after that of old reports. */
+const REPORTED_MS = 900_000;
 const OLD: Version = { major: 9, minor: 1, build: 0, revision: 0 };
 
 let stores: TestStores;
@@ -16,7 +18,15 @@ let reader: ProcessServerListQuery;
 beforeAll(async () => {
   stores = await TestStores.open();
   await stores.fresh();
-  reader = new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, null, LIMITS);
+  reader = new ProcessServerListQuery(
+    stores.database,
+    stores.clock,
+    OURS,
+    stores.pendingWrites,
+    null,
+    HEALTH_WINDOW_MS,
+    LIMITS,
+  );
   const now = stores.clock.now();
   const numbers = Array.from({ length: FLEET }, (_, number) => number);
   const id = (number: number): string =>
@@ -74,8 +84,12 @@ beforeAll(async () => {
     ],
   );
   await stores.testDatabase.write(
-    'INSERT INTO process_server_health (host_id, load_severity, load_reported_at, load_report_bucket) VALUES ?',
-    [numbers.map((n) => (n % 1_000 === 4 ? [id(n), 0, null, null] : [id(n), 1, now, loadReportBucketOf(now)]))],
+    'INSERT INTO process_server_health (host_id, load_severity, load_reported_at, load_available_ms, load_report_bucket) VALUES ?',
+    [
+      numbers.map((n) =>
+        n % 1_000 === 4 ? [id(n), 0, null, null, null] : [id(n), 1, now, REPORTED_MS, loadReportBucketOf(REPORTED_MS)],
+      ),
+    ],
   );
   await stores.testDatabase.write('INSERT INTO process_server_name_history (host_id, valid_from, name_key) VALUES ?', [
     numbers.map((n) => [id(n), new Date('1970-01-02T00:00:00Z'), `ps-${n % 100}-${n}`]),

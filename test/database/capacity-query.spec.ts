@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   capacityOf,
+  HEALTH_WINDOW_MS,
   connectionStateAt,
   healthAt,
   lifecycleOf,
@@ -47,12 +48,14 @@ const capacityBy = ({ server, hardware, reported }: CapacityEntry, asOf: Moment)
       lifecycle: lifecycleOf(server),
       connectionState,
       versionStatus: version ? versionStatus(version, OURS) : 'NotSupported',
-      health: healthAt(asOf.at, {
-        decommissioned: server.decommission !== null,
-        connected: connectionState === 'Connected',
-        silentMs: asOf.availableMs - server.lease.lastSeenAvailableMs,
-        reported: server.health,
-      }),
+      health: healthAt(
+        { ...asOf, connected: connectionState === 'Connected', windowMs: HEALTH_WINDOW_MS },
+        {
+          decommissioned: server.decommission !== null,
+          silentMs: asOf.availableMs - server.lease.lastSeenAvailableMs,
+          reported: server.health,
+        },
+      ),
     }),
   };
 };
@@ -79,6 +82,10 @@ it('finds the room of the site by the rules, for every entry of its pages', asyn
         const server = await stores.registered(facts, id(number));
         const report = { protectedMachineCount, churnBytesPerDay, load: { ...LOAD, cpuPercent } };
         await stores.write(stores.heartbeat(server, { ...report, agentVersion: facts.agentVersion }));
+        if (cpuPercent === 99)
+          await stores.testDatabase.write('UPDATE process_server_health SET load_severity = 3 WHERE host_id = ?', [
+            server.hostId,
+          ]);
         if (fate === 'leaves') await stores.decommission(server);
         if (fate === 'is silent')
           await stores.testDatabase.write(

@@ -278,12 +278,17 @@ describe('health', () => {
       servicesReportedAt: now,
       certificateReportedAt: now,
       certificateKnownAt: now,
+      loadAvailableMs: await stores.availableMs(),
+      servicesAvailableMs: await stores.availableMs(),
+      certificateAvailableMs: await stores.availableMs(),
     };
     const expected = {
       ...report,
       ...whenReported,
       loadStatus: 'Healthy',
+      loadStatuses: { cpu: 'Healthy', memory: 'Healthy', cache: 'Healthy', upload: 'Healthy' },
       loadExceededAt,
+      servicesRaised: false,
       servicesDownAt: null,
       protectedMachinesUnknown: false,
     };
@@ -297,7 +302,8 @@ describe('health', () => {
       ...expected,
       load: aLoad({ cpuPercent: 99 }),
       loadReportedAt: stores.clock.now(),
-      loadStatus: 'Critical',
+      loadAvailableMs: await stores.availableMs(),
+      loadStatus: 'Healthy',
       loadExceededAt: { ...loadExceededAt, cpu: stores.clock.now() },
     });
   });
@@ -336,6 +342,10 @@ describe('health', () => {
     ['a critical one', aLoad({ freeCacheBytes: 0 }), 3],
   ])('has a load severity for filters: %s', async (_case, load, rank) => {
     const server = await sendingHeartbeats({ load });
+    for (let reports = 0; reports < 6; reports += 1) {
+      await stores.advance(150);
+      await stores.write(stores.heartbeat(server, { load }));
+    }
     expect(
       await stores.testDatabase.rows('SELECT load_severity FROM process_server_health WHERE host_id = ?', [
         server.hostId,

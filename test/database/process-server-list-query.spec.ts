@@ -8,7 +8,9 @@ import {
   healthAt,
   lifecycleOf,
   LocalAvailabilityClock,
+  loadSides,
   loadStatus,
+  type ComponentStatus,
   parseVersion,
   statusRank,
   versionKey,
@@ -43,6 +45,7 @@ interface RandomRow {
   readonly endsInMs: number;
   readonly load: Load | null;
   readonly loadAgoMs: number;
+  readonly servicesRaised: boolean;
   readonly servicesDownAgoMs: number | null;
   readonly servicesAgoMs: number | null;
   readonly certificateLeftMs: number | null;
@@ -97,6 +100,7 @@ const anyRow: fc.Arbitrary<RandomRow> = fc
     endsInMs: around(0),
     load: fc.option(fc.oneof(fc.constant(HEALTHY), anyLoad), { nil: null }),
     loadAgoMs: around(HEALTH_WINDOW_MS, -600_000, -300_000),
+    servicesRaised: fc.boolean(),
     servicesDownAgoMs: maybe(around(HEALTH_WINDOW_MS)),
     servicesAgoMs: maybe(around(HEALTH_WINDOW_MS, -600_000)),
     certificateAgoMs: maybe(fc.oneof(fc.constant(0), around(HEALTH_WINDOW_MS, -600_000))),
@@ -104,12 +108,19 @@ const anyRow: fc.Arbitrary<RandomRow> = fc
   })
   .map((row) => ({ ...row, endsInMs: Math.max(row.endsInMs, -row.lastSeenAgoMs) })); // a lease ends after last seen
 
+/** The status of a load whose values above their thresholds are raised. */
+function statusOf(load: Load | null): ComponentStatus {
+  const { known, above } = load ? loadSides(load) : { known: 0, above: 0 };
+  return loadStatus(known, above);
+}
+
 /** Replaces all rows. Returns the host ids. */
 async function fill(rows: readonly RandomRow[]): Promise<string[]> {
   await stores.testDatabase.empty();
   const now = stores.clock.now();
   const at = (ms: number): Date => new Date(now.getTime() + ms);
   const ago = (ms: number | null): Date | null => (ms === null ? null : at(-ms));
+  const availableAgo = (ms: number | null): number | null => (ms === null ? null : AVAILABLE_MS - ms);
   await stores.testDatabase.write('INSERT INTO availability_clock (id, available_ms, recorded_at) VALUES (1, ?, ?)', [
     AVAILABLE_MS,
     now,
@@ -167,14 +178,14 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
   );
   await stores.testDatabase.write(
     `INSERT INTO process_server_health (host_id, load_severity, load_reported_at, load_report_bucket, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes,
-       free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, services_down_at, services_reported_at, certificate_expires_at,
-       certificate_reported_at) VALUES ?`,
+       free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, load_available_ms, services_down_at, services_raised, services_available_ms,
+       certificate_expires_at, certificate_available_ms) VALUES ?`,
     [
       withIds.map(({ row: { load, ...row }, hostId }) => [
         hostId,
-        statusRank(loadStatus(load)),
+        statusRank(statusOf(load)),
         load && at(-row.loadAgoMs),
-        load && loadReportBucketOf(at(-row.loadAgoMs)),
+        load && loadReportBucketOf(AVAILABLE_MS - row.loadAgoMs),
         load?.cpuPercent,
         load?.totalMemoryBytes,
         load?.availableMemoryBytes,
@@ -182,10 +193,12 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
         load?.freeCacheBytes,
         load?.throughputBytesPerSecond,
         load?.pendingUploadBytes,
+        load && AVAILABLE_MS - row.loadAgoMs,
         ago(row.servicesDownAgoMs),
-        ago(row.servicesAgoMs),
+        Number(row.servicesDownAgoMs !== null && row.servicesRaised),
+        availableAgo(row.servicesAgoMs),
         row.certificateLeftMs === null ? null : at(row.certificateLeftMs),
-        ago(row.certificateAgoMs),
+        availableAgo(row.certificateAgoMs),
       ]),
     ],
   );
@@ -201,16 +214,19 @@ const page = (over: Partial<Parameters<typeof stores.list.fetchPage>[0]> = {}) =
 
 /** The states of an entry by the rules in TypeScript. */
 function statesOf(entry: ListedServer, { at, availableMs }: Moment) {
+  const connected = connectionStateAt(availableMs, entry) === 'Connected';
   return {
     lifecycle: lifecycleOf(entry),
     connectionState: connectionStateAt(availableMs, entry),
     versionStatus: versionStatus(parseVersion(entry.facts.agentVersion) as Version, OURS),
-    health: healthAt(at, {
-      decommissioned: entry.decommission !== null,
-      silentMs: availableMs - entry.lease.lastSeenAvailableMs,
-      connected: connectionStateAt(availableMs, entry) === 'Connected',
-      reported: entry.health,
-    }),
+    health: healthAt(
+      { at, availableMs, connected, windowMs: HEALTH_WINDOW_MS },
+      {
+        decommissioned: entry.decommission !== null,
+        silentMs: availableMs - entry.lease.lastSeenAvailableMs,
+        reported: entry.health,
+      },
+    ),
   } as const;
 }
 
@@ -238,7 +254,7 @@ describe('a page', () => {
         expect(items.map(({ hostId }) => hostId)).toEqual(ids);
         const [{ numbers }, byFullScan] = [
           await stores.counter.count(),
-          await new FleetSummaryQuery(stores.database, stores.clock, OURS, 0).count(),
+          await new FleetSummaryQuery(stores.database, stores.clock, OURS, HEALTH_WINDOW_MS, 0).count(),
         ];
         expect(byFullScan.numbers).toEqual(numbers);
         expect(numbers.total).toBe(items.length);

@@ -159,7 +159,9 @@ describe('a registration', () => {
       ...NO_REPORT,
       load,
       loadReportedAt: reported?.loadReportedAt,
+      loadAvailableMs: reported?.loadAvailableMs,
       loadStatus: 'Healthy',
+      loadStatuses: reported?.loadStatuses,
       protectedMachineCount: 3,
     });
     await stores.advance(180);

@@ -54,10 +54,10 @@ describe('the fleet summary', () => {
       pendingUploadBytes: 0,
     };
     await cluster.registered();
-    await cluster.advance(1_000);
+    const busy = await cluster.registered();
+    await cluster.report(busy, { load }, 1_000);
     await cluster.registered({ agentVersion: '9.50.0.0' });
-    await cluster.advance(200);
-    await cluster.heartbeat(await cluster.registered(), { load });
+    await cluster.report(busy, { load }, 200);
     await cluster.heartbeat(await cluster.registered(), { load: { ...load, cpuPercent: 1 } });
     await leaving();
     await cluster.advance(30);

@@ -121,7 +121,7 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
         'services',
         { services: [{ name: 'a', state: 'stopped' }] },
         '"services":[{"name":"a "}]',
-        { services: null, servicesStatus: 'Warning' },
+        { services: null, servicesStatus: 'Unknown' },
       ],
       [
         'one value of a load',

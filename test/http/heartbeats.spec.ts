@@ -170,6 +170,7 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
         pendingUploadBytes: 0,
       };
       const services = [{ name: 'cxprocessserver', state: 'running' }];
+      await cluster.report(server, { load }, 900);
       const certificateExpiresAt = inSeconds(90 * 86_400);
       await cluster.heartbeat(server, {
         load,

@@ -38,13 +38,14 @@ beforeAll(async () => {
   const lost = await make('lost', '2001:db8::1');
   await cluster.heartbeat(lost, { load: LOAD });
   await make('mute', '192.0.2.2');
-  await cluster.advance(600);
+  const busy = await make('busy', '192.0.2.5');
+  await cluster.report(busy, { load: { ...LOAD, cpuPercent: 90 } }, 600);
   const slow = await make('slow', '192.0.2.3');
   await cluster.heartbeat(slow, { load: { ...LOAD, cpuPercent: 99 } });
-  await cluster.advance(300);
+  await cluster.report(busy, { load: { ...LOAD, cpuPercent: 90 } }, 300);
   await cluster.heartbeat(await make('fine', '192.0.2.4'), { load: LOAD });
   await cluster.advance(5);
-  await cluster.heartbeat(await make('busy', '192.0.2.5'), { load: { ...LOAD, cpuPercent: 90 } });
+  await cluster.heartbeat(busy, { load: { ...LOAD, cpuPercent: 90 } });
   await make('aged', '192.0.2.6', { agentVersion: '9.50.1.1' });
   await cluster.unregister(await make('left', '192.0.2.7'));
   await make('100%_sure', '192.0.2.8');

@@ -93,6 +93,7 @@ describe('a value has the same health in the entry, the list, the filters and th
     [95.00000000000001, 95, 'Warning'],
     [95.005, 95.01, 'Critical'],
   ])('of a CPU load of %d %%', async (cpuPercent, stored, expected) => {
+    await cluster.report(server, { load: { ...LOAD, cpuPercent } }, 900);
     await heartbeat({ load: { ...LOAD, cpuPercent } });
     expect([await health(), (await detail()).load?.cpuPercent]).toEqual([expected, stored]);
   });
@@ -130,10 +131,17 @@ describe('a value has the same health in the entry, the list, the filters and th
       await cluster.advance(60);
     }
     await heartbeat({ load: LOAD, services: [] });
+    expect(await health()).toBe('Normal');
+    await heartbeat({ load: LOAD, services: STOPPED });
+    expect(await health()).toBe('Warning');
+    await heartbeat({ load: LOAD, services: [] });
     expect(await health()).toBe('Warning');
     expect(await sinces()).toEqual([['services_not_running', 'Warning', downSince]]);
-    await heartbeat({ services: RUNNING });
+    await cluster.report(server, { load: LOAD, services: RUNNING }, 300);
+    expect(await health()).toBe('Warning');
+    await heartbeat({ load: LOAD, services: RUNNING });
     expect(await health()).toBe('Normal');
+    expect(await detail()).toMatchObject({ servicesDownSince: null });
   });
 
   it('of a Disconnected server', async () => {
@@ -158,22 +166,30 @@ describe('a value has the same health in the entry, the list, the filters and th
 });
 
 describe('creationTimeUtc of an error', () => {
-  it('of the load stays while the problem lasts, even if it worsens', async () => {
+  it('of the load stays while the problem lasts, even if its level changes', async () => {
     const since = now();
-    for (const [cpuPercent, level] of [
-      [85, 'Warning'],
-      [99, 'Critical'],
-      [97, 'Critical'],
-      [81, 'Warning'],
+    for (const [cpuPercent, seconds, levels] of [
+      [85, 810, []],
+      [99, 90, ['Warning']],
+      [99, 720, ['Warning']],
+      [99, 90, ['Critical']],
+      [81, 270, ['Critical']],
+      [81, 90, ['Warning']],
+      [10, 270, ['Warning']],
     ] as const) {
+      await cluster.report(server, { load: { ...LOAD, cpuPercent } }, seconds);
       await heartbeat({ load: { ...LOAD, cpuPercent } });
-      expect(await sinces()).toEqual([['cpu_high', level, since]]);
-      await cluster.advance(30);
+      const raised = (await sinces()).map(([, level]) => level);
+      expect([cpuPercent, seconds, raised]).toEqual([cpuPercent, seconds, levels]);
+      if (raised.length > 0) expect(await sinces()).toEqual([['cpu_high', levels[0], since]]);
     }
+    await cluster.report(server, { load: LOAD }, 90);
     await heartbeat({ load: LOAD });
     expect(await sinces()).toEqual([]);
+    const again = now();
+    await cluster.report(server, { load: { ...LOAD, cpuPercent: 99 } }, 900);
     await heartbeat({ load: { ...LOAD, cpuPercent: 99 } });
-    expect(await sinces()).toEqual([['cpu_high', 'Critical', now()]]);
+    expect(await sinces()).toEqual([['cpu_high', 'Critical', again]]);
   });
 
   it('of a certificate is not earlier than its first report', async () => {
@@ -222,11 +238,9 @@ describe('a reported value', () => {
   };
 
   it('is withdrawn by null, for each member', async () => {
-    await heartbeat({
-      load: { ...LOAD, cpuPercent: 99 },
-      services: STOPPED,
-      certificateExpiresAt: '2020-01-01T00:00:00Z',
-    });
+    const bad = { load: { ...LOAD, cpuPercent: 99 }, services: STOPPED, certificateExpiresAt: '2020-01-01T00:00:00Z' };
+    await cluster.report(server, bad, 900);
+    await heartbeat(bad);
     expect(await detail()).toMatchObject({
       servicesReportedAt: now(),
       certificateReportedAt: now(),
@@ -234,7 +248,10 @@ describe('a reported value', () => {
       servicesStatus: 'Warning',
     });
     await heartbeat({ certificateExpiresAt: null });
-    expect((await detail()).healthErrors.map(({ errorCode }) => errorCode)).toEqual(['cpu_high']);
+    expect((await detail()).healthErrors.map(({ errorCode }) => errorCode)).toEqual([
+      'cpu_high',
+      'services_not_running',
+    ]);
     await heartbeat({ load: null, services: null });
     expect(await detail()).toMatchObject(UNKNOWN);
     expect(await health()).toBe('None');

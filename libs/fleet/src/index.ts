@@ -16,28 +16,41 @@ export type { FleetFilter } from './fleet-filter.js';
 export { FleetError, instructionFor, type FleetErrorDetails } from './fleet-error.js';
 export {
   CERTIFICATE_WARNING_MS,
-  HEALTH_WINDOW_MS,
   healthAt,
   isServiceRunning,
-  loadStatus,
-  loadStatuses,
   loadStatusesAt,
-  roundedPercent,
   servicesStatusAt,
-  worstLoadStatus,
   certificateStatusAt,
   NO_REPORT,
-  reportsAheadFrom,
-  STATUS_BY_RANK,
-  statusRank,
-  type ComponentStatus,
   type Health,
   type HealthMoment,
-  type Load,
-  type LoadSignal,
   type ReportedHealth,
   type ServiceState,
 } from './health/health.js';
+export { STATUS_BY_RANK, statusRank, type ComponentStatus } from './health/component-status.js';
+export {
+  afterReport,
+  clearAfterMs,
+  HEALTH_WINDOW_MS,
+  rewriteAfterMs,
+  type SignalReport,
+  type SignalState,
+} from './health/health-window.js';
+export {
+  CRITICAL_BITS,
+  criticalBit,
+  LOAD_BITS,
+  LOAD_SIGNALS,
+  loadSides,
+  loadStatus,
+  roundedPercent,
+  signalStatuses,
+  WARNING_BITS,
+  warningBit,
+  type Load,
+  type LoadSignal,
+  type Sides,
+} from './health/load.js';
 export { healthErrorsAt, type HealthError, type HealthErrorCode } from './health/health-errors.js';
 export {
   currentRefusals,

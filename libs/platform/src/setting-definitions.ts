@@ -75,6 +75,12 @@ export const SETTINGS = [
     '180',
     'Minimum lease: silence after which a process server is Disconnected; six assigned intervals if that is longer',
   ),
+  setting(
+    'HEALTH_WINDOW_SECONDS',
+    's',
+    '900',
+    'A signal is raised after this time above its threshold, and cleared after a third of it; older reports are Unknown, longer silence is Critical. At least three times LEASE_SECONDS',
+  ),
   setting('MAX_HEARTBEATS_PER_SECOND', '1/s', '5000', 'Above this rate the assigned interval grows with the fleet'),
   setting(
     'MAX_HEARTBEATS_PER_SERVER_PER_SECOND',

@@ -44,6 +44,8 @@ describe('settings', () => {
   it.each([
     [{ HTTP_PORT: '65536' }, 'HTTP_PORT must be a whole number from 0 to 65535'],
     [{ LEASE_SECONDS: '1.5' }, 'LEASE_SECONDS must be a whole number'],
+    [{ LEASE_SECONDS: '301' }, 'HEALTH_WINDOW_SECONDS is less than 3 times LEASE_SECONDS'],
+    [{ HEALTH_WINDOW_SECONDS: '539' }, 'HEALTH_WINDOW_SECONDS is less than 3 times LEASE_SECONDS'],
     [
       { MAX_HEARTBEATS_PER_SERVER_PER_SECOND: '1' },
       'MAX_HEARTBEATS_PER_SERVER_PER_SECOND must be a whole number from 2',

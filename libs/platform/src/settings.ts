@@ -53,6 +53,7 @@ export interface Settings {
   readonly database: DatabaseSettings | null;
   readonly databasePoolSize: number;
   readonly lease: LeaseTiming;
+  readonly healthWindowSeconds: number;
   readonly heartbeats: HeartbeatLimits;
   readonly cleanUp: CleanUpTiming;
   readonly version: Version;
@@ -70,6 +71,8 @@ export interface Settings {
 const MAX_SERVICES_PER_BATCH = 2_000;
 /** The deadline of the clean-up: removed within 15 minutes. */
 const MAX_REMOVAL_SECONDS = 900;
+/** Reports of several leases decide a signal. */
+const LEASES_PER_HEALTH_WINDOW = 3;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Invalid or contradictory settings; the message has a line for each error, with the name of the setting. */
@@ -126,6 +129,12 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
       `CLEAN_UP_GRACE_SECONDS plus twice CLEAN_UP_INTERVAL_SECONDS exceeds ${MAX_REMOVAL_SECONDS} s: a decommissioned entry must be removed within 15 minutes`,
     );
   }
+  const leaseSeconds = integer('LEASE_SECONDS', 1, 86_400);
+  const healthWindowSeconds = integer('HEALTH_WINDOW_SECONDS', 3, 604_800);
+  if (healthWindowSeconds < LEASES_PER_HEALTH_WINDOW * leaseSeconds)
+    addError(
+      `HEALTH_WINDOW_SECONDS is less than ${LEASES_PER_HEALTH_WINDOW} times LEASE_SECONDS: a gap of a lease must not decide a signal`,
+    );
   const certificateFile = text('TLS_CERTIFICATE_FILE');
   const keyFile = text('TLS_KEY_FILE');
   if (Boolean(certificateFile) !== Boolean(keyFile))
@@ -179,9 +188,10 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
     databasePoolSize: integer('DATABASE_POOL_SIZE', 1, 200),
     lease: {
       heartbeatIntervalSeconds: integer('HEARTBEAT_INTERVAL_SECONDS', 1, 3_600),
-      leaseSeconds: integer('LEASE_SECONDS', 1, 86_400),
+      leaseSeconds,
       maxHeartbeatsPerSecond: integer('MAX_HEARTBEATS_PER_SECOND', 1, 1_000_000),
     },
+    healthWindowSeconds,
     heartbeats: {
       maxQueueLength: integer('HEARTBEAT_MAX_QUEUE_LENGTH', 1, 1_000_000),
       maxBatchSize: integer('HEARTBEAT_MAX_BATCH_SIZE', 1, 1_000),

@@ -8,7 +8,7 @@ import {
   PendingWrites,
   readMaxPacketBytes,
 } from '@app/fleet-mysql';
-import { APP_OPTIONS, OWN_VERSION, type AppOptions } from '../site/app-options.js';
+import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION, type AppOptions } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
 import { provide } from '../site/provide.js';
 import { HeartbeatDatabase } from '../site/site.module.js';
@@ -26,7 +26,7 @@ const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeo
 const PROVIDERS = [
   provide(
     MeasuredLeases,
-    [HeartbeatDatabase, Identifiers, OWN_VERSION, PendingWrites],
+    [HeartbeatDatabase, Identifiers, OWN_VERSION, PendingWrites, HEALTH_WINDOW],
     (...parts) => new MeasuredLeases(new LeaseStore(...parts)),
   ),
   provide(

@@ -29,6 +29,7 @@ export class CapacityQueries {
     private readonly reader: CapacityQuery,
     clock: Clock,
     private readonly version: Version,
+    private readonly healthWindowMs: number,
   ) {
     this.siteRoom = new CostBoundedCache(() => reader.siteRoom(), clock);
   }
@@ -73,7 +74,7 @@ export class CapacityQueries {
     asOf: Moment,
     churn: number | null,
   ): ProcessServerCapacity {
-    const { hostId, friendlyName, ...states } = toSummary(server, asOf, this.version, false);
+    const { hostId, friendlyName, ...states } = toSummary(server, asOf, this.version, this.healthWindowMs, false);
     const capacity = capacityOf({ hardware, reported, ...states });
     const { sizingClass, limits, room, beyondClass } = capacity;
     const reasons = noPlaceReasons(capacity, churn);

@@ -27,12 +27,13 @@ export class DiagnosisService {
     private readonly processServerQueries: ProcessServerQueries,
     private readonly events: EventLogQuery,
     private readonly version: Version,
+    private readonly healthWindowMs: number,
   ) {}
 
   /** @throws FleetError `process_server_not_found`. */
   async diagnose(hostId: string): Promise<DiagnosisResponse> {
     const { server, asOf } = await this.processServerQueries.entry(hostId);
-    const summary = toSummary(server, asOf, this.version, false);
+    const summary = toSummary(server, asOf, this.version, this.healthWindowMs, false);
     const lastSeenAt = server.lease.lastHeartbeatAt ?? server.registeredAt;
     const outages = await this.events.fetchPage(
       { kind: 'service_outage', from: lastSeenAt },

@@ -31,6 +31,7 @@ export class ProcessServerQueries {
     private readonly reader: ProcessServerListQuery,
     private readonly registry: Registry,
     private readonly version: Version,
+    private readonly healthWindowMs: number,
   ) {}
 
   /** @throws RequestProblem `invalid_cursor`. */
@@ -54,7 +55,9 @@ export class ProcessServerQueries {
     if (sort === 'friendlyName' && asOf.at.getTime() - snapshot.at.getTime() > NAME_CURSOR_TTL_MS)
       throw new RequestProblem('invalid_cursor');
     return {
-      items: items.map((server) => toSummary(server, asOf, this.version, server.possibleDuplicate)),
+      items: items.map((server) =>
+        toSummary(server, asOf, this.version, this.healthWindowMs, server.possibleDuplicate),
+      ),
       nextCursor:
         next &&
         encodeCursor(query, {
@@ -76,7 +79,7 @@ export class ProcessServerQueries {
   async getDetail(hostId: string): Promise<{ readonly body: ProcessServerDetail; readonly etag: string }> {
     const { server, asOf } = await this.entry(hostId);
     const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, server.facts);
-    const body = toDetail(server, asOf, this.version, possibleDuplicates);
+    const body = toDetail(server, asOf, this.version, this.healthWindowMs, possibleDuplicates);
     return { body, etag: `W/${entityTagOf(JSON.stringify(body))}` };
   }
 }

@@ -25,15 +25,23 @@ import type { HealthErrorDto, LoadDto, ProcessServerDetail, ProcessServerSummary
 const DAY_MS = 24 * 3_600_000;
 const toIsoOrNull = (timestamp: Date | null): string | null => timestamp && timestamp.toISOString();
 
+const healthMoment = (server: Pick<ListedServer, 'lease'>, asOf: Moment, windowMs: number): HealthMoment => ({
+  ...asOf,
+  connected: connectionStateAt(asOf.availableMs, server) === 'Connected',
+  windowMs,
+});
+
 /** One item of a list: the facts, and the states derived from them at `asOf`. */
 export function toSummary(
   server: ListedServer,
-  { at, availableMs }: Moment,
+  asOf: Moment,
   ownVersion: Version,
+  healthWindowMs: number,
   possibleDuplicate: boolean,
 ): ProcessServerSummary {
   const { hostId, generation, facts, lease, decommission } = server;
   const version = parseVersion(facts.agentVersion);
+  const { at, availableMs } = asOf;
   const connectionState = connectionStateAt(availableMs, server);
   return {
     hostId,
@@ -44,9 +52,8 @@ export function toSummary(
     versionStatus: version ? versionStatus(version, ownVersion) : 'NotSupported',
     lifecycle: lifecycleOf(server),
     connectionState,
-    health: healthAt(at, {
+    health: healthAt(healthMoment(server, asOf, healthWindowMs), {
       decommissioned: decommission !== null,
-      connected: connectionState === 'Connected',
       silentMs: availableMs - lease.lastSeenAvailableMs,
       reported: server.health,
     }),
@@ -105,13 +112,14 @@ export function toDetail(
   server: ProcessServer,
   asOf: Moment,
   ownVersion: Version,
+  healthWindowMs: number,
   possibleDuplicates: readonly PossibleDuplicate[],
 ): ProcessServerDetail {
   const { facts, lease, health, decommission } = server;
   const { certificateExpiresAt } = health;
-  const moment = { now: asOf.at, connected: connectionStateAt(asOf.availableMs, server) === 'Connected' };
+  const moment = healthMoment(server, asOf, healthWindowMs);
   return {
-    ...toSummary(server, asOf, ownVersion, possibleDuplicates.length > 0),
+    ...toSummary(server, asOf, ownVersion, healthWindowMs, possibleDuplicates.length > 0),
     ...facts,
     sizingClass: sizingClassOf(facts),
     registeredAt: server.registeredAt.toISOString(),
@@ -138,9 +146,8 @@ export function toDetail(
     certificateStatus: certificateStatusAt(moment, health),
     certificateRemainingDays:
       certificateExpiresAt && Math.floor((certificateExpiresAt.getTime() - asOf.at.getTime()) / DAY_MS),
-    healthErrors: healthErrorsAt(asOf.at, {
+    healthErrors: healthErrorsAt(moment, {
       decommissioned: decommission !== null,
-      connected: moment.connected,
       silentMs: asOf.availableMs - lease.lastSeenAvailableMs,
       lastSeenAt: lease.lastHeartbeatAt ?? server.registeredAt,
       reported: health,

@@ -10,7 +10,7 @@ import {
   RegistryStore,
   RemovalStore,
 } from '@app/fleet-mysql';
-import { APP_OPTIONS, OWN_VERSION } from '../site/app-options.js';
+import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
 import { construct, provide } from '../site/provide.js';
 import { CapacityQueries } from './capacity-queries.js';
@@ -29,12 +29,19 @@ const FLEET_SUMMARY_REFRESH_MS = 60_000;
 @Module({
   controllers: [ProcessServersController, FleetController],
   providers: [
-    construct(ProcessServerListQuery, [Database, Clock, OWN_VERSION, PendingWrites, LocalAvailabilityClock]),
-    construct(ProcessServerQueries, [ProcessServerListQuery, RegistryStore, OWN_VERSION]),
+    construct(ProcessServerListQuery, [
+      Database,
+      Clock,
+      OWN_VERSION,
+      PendingWrites,
+      LocalAvailabilityClock,
+      HEALTH_WINDOW,
+    ]),
+    construct(ProcessServerQueries, [ProcessServerListQuery, RegistryStore, OWN_VERSION, HEALTH_WINDOW]),
     construct(EventQueries, [EventLogQuery, ProcessServerQueries]),
-    construct(DiagnosisService, [ProcessServerQueries, EventLogQuery, OWN_VERSION]),
-    construct(CapacityQuery, [Database, Clock, OWN_VERSION]),
-    construct(CapacityQueries, [CapacityQuery, Clock, OWN_VERSION]),
+    construct(DiagnosisService, [ProcessServerQueries, EventLogQuery, OWN_VERSION, HEALTH_WINDOW]),
+    construct(CapacityQuery, [Database, Clock, OWN_VERSION, HEALTH_WINDOW]),
+    construct(CapacityQueries, [CapacityQuery, Clock, OWN_VERSION, HEALTH_WINDOW]),
     construct(FleetSummaryCache, [FleetSummaryQuery, RemovalStore, Clock]),
     provide(
       EventExports,

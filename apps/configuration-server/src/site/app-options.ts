@@ -49,5 +49,7 @@ export interface AppOptions extends AppParts {
 }
 
 export const APP_OPTIONS = createToken<AppOptions>('AppOptions');
+/** The window of the health rules, in milliseconds. */
+export const HEALTH_WINDOW = createToken<number>('HealthWindow');
 /** The version of this configuration server. */
 export const OWN_VERSION = createToken<Version>('Version');

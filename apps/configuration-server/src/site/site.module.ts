@@ -22,7 +22,7 @@ import {
   SecretStore,
 } from '@app/fleet-mysql';
 import { HmacCredentials, newSharedKey } from '@app/platform';
-import { APP_OPTIONS, OWN_VERSION, type AppOptions } from './app-options.js';
+import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION, type AppOptions } from './app-options.js';
 import { Jobs } from './jobs.js';
 import { construct, provide } from './provide.js';
 
@@ -40,6 +40,7 @@ const PROVIDERS = [
   provide(Randomness, [APP_OPTIONS], ({ randomness }) => randomness),
   provide(Identifiers, [APP_OPTIONS], ({ identifiers }) => identifiers),
   provide(OWN_VERSION, [APP_OPTIONS], ({ settings }) => settings.version),
+  provide(HEALTH_WINDOW, [APP_OPTIONS], ({ settings }) => settings.healthWindowSeconds * 1000),
   provide(Jobs, [APP_OPTIONS], ({ logger }) => new Jobs(logger)),
   provide(
     Database,
@@ -83,7 +84,7 @@ const PROVIDERS = [
   construct(SecretStore, [Database, Clock, Identifiers]),
   construct(RestoreStore, [Database, Clock, Identifiers]),
   construct(EventLogQuery, [Database, Clock, LocalAvailabilityClock]),
-  construct(FleetSummaryQuery, [Database, Clock, OWN_VERSION]),
+  construct(FleetSummaryQuery, [Database, Clock, OWN_VERSION, HEALTH_WINDOW]),
   provide(
     HmacCredentials,
     [SecretStore],

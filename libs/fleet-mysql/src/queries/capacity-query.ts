@@ -1,5 +1,6 @@
 import {
   CLASS_LIMITS,
+  HEALTH_WINDOW_MS,
   SIZING_TABLE,
   type Clock,
   type Hardware,
@@ -72,6 +73,7 @@ export class CapacityQuery {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly version: Version,
+    private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {}
 
   /** A page of all entries in order of host id. */
@@ -95,9 +97,14 @@ export class CapacityQuery {
    */
   async siteRoom(): Promise<{ readonly site: SiteRoom; readonly asOf: Moment }> {
     const asOf = await readMoment(this.database, this.clock);
-    const usable = filterConditions({ lifecycle: 'Registered', connectionState: 'Connected' }, asOf, this.version);
-    const [notSupported] = filterConditions({ versionStatus: 'NotSupported' }, asOf, this.version);
-    const health = healthSql(asOf);
+    const usable = filterConditions(
+      { lifecycle: 'Registered', connectionState: 'Connected' },
+      asOf,
+      this.version,
+      this.healthWindowMs,
+    );
+    const [notSupported] = filterConditions({ versionStatus: 'NotSupported' }, asOf, this.version, this.healthWindowMs);
+    const health = healthSql(asOf, this.healthWindowMs);
     const conditions = [
       ...usable,
       { sql: `NOT ${notSupported?.sql ?? 'FALSE'}`, parameters: notSupported?.parameters ?? [] },

@@ -1,9 +1,7 @@
 import {
   CERTIFICATE_WARNING_MS,
   earliestSupported,
-  HEALTH_WINDOW_MS,
   nameKey,
-  reportsAheadFrom,
   statusRank,
   versionKey,
   type FleetFilter,
@@ -16,47 +14,44 @@ import { candidateCondition, indexCondition, type FilterCondition } from './acce
 import { sqlFragment, type SqlFragment } from './sql-fragment.js';
 import { loadReportBucketOf } from '../statements/heartbeat-rows.js';
 
-const msBefore = ({ at }: Moment, ms: number): Date => new Date(at.getTime() - ms);
-
-/** `healthAt` of the rules in SQL, on the aliases `p`, `l` and `h`. */
-export function healthSql(asOf: Moment): SqlFragment {
-  const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
-  const aheadFrom = reportsAheadFrom(asOf.at);
-  const window = [windowStart, aheadFrom];
-  const fresh = (reportedAt: string): string => `(h.${reportedAt} > ? AND h.${reportedAt} < ?)`;
+/** `healthAt` of the rules in SQL, on the aliases `p`, `l` and `h`. Reports are valid, and silence is short, within the window. */
+export function healthSql({ at, availableMs }: Moment, windowMs: number): SqlFragment {
+  const windowStart = availableMs - windowMs;
+  const fresh = (report: string): string => `h.${report}_available_ms > ?`;
   const freshLoad = (status: 'Healthy' | 'Warning' | 'Critical'): string =>
-    `(h.load_severity = ${statusRank(status)} AND ${fresh('load_reported_at')})`;
-  const freshCertificate = (ends: string): string =>
-    `(h.certificate_expires_at ${ends} AND ${fresh('certificate_reported_at')})`;
+    `(h.load_severity = ${statusRank(status)} AND ${fresh('load')})`;
+  const freshCertificate = (ends: string): string => `(h.certificate_expires_at ${ends} AND ${fresh('certificate')})`;
   return sqlFragment(
     `CASE
        WHEN p.decommissioned_at IS NOT NULL THEN 'None'
-       WHEN l.last_seen_available_ms <= ? THEN 'Critical'
-       WHEN l.expires_available_ms <= ? THEN 'None'
+       WHEN l.expires_available_ms <= ? THEN IF(l.last_seen_available_ms <= ?, 'Critical', 'None')
        WHEN ${freshLoad('Critical')} OR ${freshCertificate('<= ?')} THEN 'Critical'
-       WHEN ${freshLoad('Warning')} OR ${freshCertificate('< ?')} OR (h.services_down_at <= ? AND ${fresh('services_reported_at')}) THEN 'Warning'
+       WHEN ${freshLoad('Warning')} OR ${freshCertificate('< ?')} OR (h.services_raised = 1 AND ${fresh('services')}) THEN 'Warning'
        WHEN ${freshLoad('Healthy')} THEN 'Normal'
        ELSE 'None'
      END`,
-    asOf.availableMs - HEALTH_WINDOW_MS,
-    asOf.availableMs,
-    ...window,
-    asOf.at,
-    ...window,
-    ...window,
-    msBefore(asOf, -CERTIFICATE_WARNING_MS),
-    ...window,
+    availableMs,
     windowStart,
-    ...window,
-    ...window,
+    windowStart,
+    at,
+    windowStart,
+    windowStart,
+    new Date(at.getTime() + CERTIFICATE_WARNING_MS),
+    windowStart,
+    windowStart,
+    windowStart,
   );
 }
 
 /**
  * Index scans that find every entry of this health, and a few others. Normal has none: it is the remainder.
  */
-export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment): SqlFragment[] {
-  const windowStart = msBefore(asOf, HEALTH_WINDOW_MS);
+export function healthCandidates(
+  health: Exclude<Health, 'Normal'>,
+  { at, availableMs }: Moment,
+  windowMs: number,
+): SqlFragment[] {
+  const windowStart = availableMs - windowMs;
   const bucket = loadReportBucketOf(windowStart);
   const indexScan = (table: string, index: string, condition: string, ...parameters: unknown[]): SqlFragment =>
     sqlFragment(`FROM ${table} AS x FORCE INDEX (${index}) WHERE ${condition}`, ...parameters);
@@ -65,20 +60,20 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment
   switch (health) {
     case 'Critical':
       return [
-        indexScan(
-          'process_server_lease',
-          'ix_last_seen',
-          'x.last_seen_available_ms <= ?',
-          asOf.availableMs - HEALTH_WINDOW_MS,
-        ),
+        indexScan('process_server_lease', 'ix_last_seen', 'x.last_seen_available_ms <= ?', windowStart),
         healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Critical'), bucket),
-        healthScan('ix_certificate_expiry', 'x.certificate_expires_at <= ?', asOf.at),
+        healthScan('ix_certificate_expiry', 'x.certificate_expires_at <= ?', at),
       ];
     case 'Warning':
       return [
         healthScan('ix_load', 'x.load_severity = ? AND x.load_report_bucket >= ?', statusRank('Warning'), bucket),
-        healthScan('ix_certificate_expiry', 'x.certificate_expires_at < ?', msBefore(asOf, -CERTIFICATE_WARNING_MS)),
-        healthScan('ix_services_down', 'x.services_down_at <= ?', windowStart),
+        healthScan(
+          'ix_certificate_expiry',
+          'x.certificate_expires_at < ?',
+          new Date(at.getTime() + CERTIFICATE_WARNING_MS),
+        ),
+        // Services that are raised have been down since a stored time.
+        healthScan('ix_services_down', 'x.services_down_at IS NOT NULL'),
       ];
     case 'None':
       return [
@@ -88,16 +83,11 @@ export function healthCandidates(health: Exclude<Health, 'Normal'>, asOf: Moment
           'process_server_lease',
           'ix_lease_expiry',
           'x.expires_available_ms > ? AND x.expires_available_ms <= ?',
-          asOf.availableMs - 2 * HEALTH_WINDOW_MS,
-          asOf.availableMs,
+          availableMs - 2 * windowMs,
+          availableMs,
         ),
         healthScan('ix_load', 'x.load_severity = 0'),
         healthScan('ix_load', 'x.load_severity IN (1, 2, 3) AND x.load_report_bucket <= ?', bucket),
-        healthScan(
-          'ix_load',
-          'x.load_severity IN (1, 2, 3) AND x.load_report_bucket >= ?',
-          loadReportBucketOf(reportsAheadFrom(asOf.at)),
-        ),
       ];
   }
 }
@@ -127,7 +117,12 @@ export const namePrefix = (column: string, prefix: string): SqlFragment =>
 const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`;
 
 /** The conditions of a filter, each in a form that an index can serve, by the same rules as the computed states. */
-export function filterConditions(filter: FleetFilter, asOf: Moment, ours: Version): FilterCondition[] {
+export function filterConditions(
+  filter: FleetFilter,
+  asOf: Moment,
+  ours: Version,
+  healthWindowMs: number,
+): FilterCondition[] {
   const conditions: FilterCondition[] = [];
   if (filter.connectionState) {
     conditions.push(
@@ -152,8 +147,8 @@ export function filterConditions(filter: FleetFilter, asOf: Moment, ours: Versio
   if (filter.versionStatus)
     conditions.push(indexCondition('p', 'ix_version_key', versionCondition(filter.versionStatus, ours)));
   if (filter.health) {
-    const { sql, parameters } = healthSql(asOf);
-    const found = filter.health === 'Normal' ? [] : healthCandidates(filter.health, asOf);
+    const { sql, parameters } = healthSql(asOf, healthWindowMs);
+    const found = filter.health === 'Normal' ? [] : healthCandidates(filter.health, asOf, healthWindowMs);
     conditions.push(candidateCondition(found, sqlFragment(`${sql} = ?`, ...parameters, filter.health)));
   }
   if (filter.ipAddress !== undefined)

@@ -1,4 +1,12 @@
-import { type Clock, type ConnectionState, type Health, type Lifecycle, type Moment, type Version } from '@app/fleet';
+import {
+  HEALTH_WINDOW_MS,
+  type Clock,
+  type ConnectionState,
+  type Health,
+  type Lifecycle,
+  type Moment,
+  type Version,
+} from '@app/fleet';
 import type { Database } from '../database.js';
 import { candidateUnion, orderedScan, fromClause } from './access-paths.js';
 import { healthCandidates, healthSql, supportedVersionRange } from './filter-conditions.js';
@@ -65,16 +73,17 @@ export class FleetSummaryQuery {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly version: Version,
+    private readonly healthWindowMs = HEALTH_WINDOW_MS,
     private readonly fullScanThreshold = FULL_SCAN_THRESHOLD,
   ) {}
 
   async count(): Promise<{ readonly numbers: FleetStateCounts; readonly asOf: Moment }> {
     const asOf = await readMoment(this.database, this.clock);
     const unhealthyCandidates = (['Critical', 'Warning', 'None'] as const).flatMap((health) =>
-      healthCandidates(health, asOf),
+      healthCandidates(health, asOf, this.healthWindowMs),
     );
     const from = (await this.exceedsThreshold(unhealthyCandidates)) ? ALL_SERVERS : restrictedTo(unhealthyCandidates);
-    const health = healthSql(asOf);
+    const health = healthSql(asOf, this.healthWindowMs);
     const currentPassphraseId =
       (await this.database.rows<{ id: string | null }>(READ_CURRENT_PASSPHRASE_ID))[0]?.id ?? '';
     const rows = await this.database.rows<CountRow>(

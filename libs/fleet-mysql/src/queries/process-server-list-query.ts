@@ -1,4 +1,5 @@
 import {
+  HEALTH_WINDOW_MS,
   type Clock,
   type FleetFilter,
   type ListedServer,
@@ -113,6 +114,7 @@ export class ProcessServerListQuery {
     private readonly version: Version,
     private readonly pendingWrites: PendingWrites,
     private readonly availabilityClock: LocalAvailabilityClock | null = null,
+    private readonly healthWindowMs = HEALTH_WINDOW_MS,
     private readonly limits: PageLimits = PAGE_LIMITS,
   ) {}
 
@@ -126,7 +128,7 @@ export class ProcessServerListQuery {
     const safeSnapshot = { ...asOf, availableMs: this.pendingWrites.safeUpperBound(asOf.availableMs) };
     const { range, upperBound } = SORT_DEFINITIONS[sort];
     const { maxCollectedByHostId, maxCollectedOtherwise } = this.limits;
-    const filters = filterConditions(filter, asOf, this.version);
+    const filters = filterConditions(filter, asOf, this.version, this.healthWindowMs);
     const scan = SORT_DEFINITIONS[sort].scan(filters);
     const drivingTable = await chooseStart(
       this.database,

@@ -1,3 +1,4 @@
+import { HEALTH_WINDOW_MS } from '@app/fleet';
 import type { Statement } from '../database.js';
 import { AVAILABILITY_CLOCK, type SITE } from '../entities/fleet-tables.js';
 import type { Nullable, RowOf } from '../entities/table.js';
@@ -42,11 +43,12 @@ const NO_FINGERPRINT = '00000000000000000000000000000000';
  * heartbeats (a locked table, no space for temporary tables) makes them fail too.
  */
 export function heartbeatProbe(now: Date): Statement[] {
+  const moment = { at: now, availableMs: 0 };
   const lease = JSON.stringify([[NO_HOST, NO_FINGERPRINT, 0, 0, null]]);
   return [
     { sql: RENEW_UNCHANGED_LEASES, parameters: [lease, ...lastHeartbeatParameters(now), 0, 0] },
-    updateLoadReports([[NO_HOST, 0, 0, null, null, null, null, null, null, null]], now),
-    updateStatusReports([[NO_HOST, null, null, null, null, null]], now),
+    updateLoadReports([[NO_HOST, 0, 0, 0, null, null, null, null, null, null, null]], moment, HEALTH_WINDOW_MS),
+    updateStatusReports([[NO_HOST, null, null, null, null, null, 0, null]], moment, HEALTH_WINDOW_MS),
     {
       sql: 'UPDATE process_server AS p SET p.agent_version = p.agent_version WHERE p.host_id = ?',
       parameters: [NO_HOST],

@@ -11,6 +11,7 @@ import type { GuardedStatement } from '../database.js';
 import { TOMBSTONE } from '../entities/fleet-tables.js';
 import { HEALTH, LEASE, PROCESS_SERVER } from '../entities/process-server.js';
 import type { RowOf } from '../entities/table.js';
+import { CLEAR_HEALTH, WITHDRAW_REPORTS } from './health-reports.js';
 import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 import { FACTS, PLAIN_LEASE } from './rows.js';
 import { versionKeyOf } from './counters.js';
@@ -35,21 +36,6 @@ const ASSERT_NO_NEW_TOMBSTONES =
 /** All columns of the next generation. Params: columns, host id, previous generation. Matches 1. */
 const UPDATE_ENTRY = 'UPDATE process_server AS p SET ? WHERE p.host_id = ? AND p.generation = ?';
 const UPDATE_LEASE = 'UPDATE process_server_lease AS l SET ? WHERE l.host_id = ? AND l.generation = ?';
-/** Clears all reports after another machine registered under the host id. Param: host id. */
-const CLEAR_HEALTH = `
-  UPDATE process_server_health AS h
-     SET h.load_reported_at = NULL, h.load_report_bucket = NULL, h.load_severity = 0, h.cpu_exceeded_at = NULL, h.memory_exceeded_at = NULL,
-         h.cache_exceeded_at = NULL, h.upload_exceeded_at = NULL, h.services = NULL, h.services_reported_at = NULL, h.services_down_at = NULL,
-         h.protected_machine_count = NULL, h.protected_machines_unknown = 0, h.replication_pair_count = NULL, h.churn_bytes_per_day = NULL, h.certificate_expires_at = NULL,
-         h.certificate_reported_at = NULL, h.certificate_known_at = NULL
-   WHERE h.host_id = ?`;
-/** As `afterRegistration` of the rules. Param: host id. */
-const WITHDRAW_REPORTS = `
-  UPDATE process_server_health AS h
-     SET h.services = NULL, h.services_reported_at = NULL, h.services_down_at = NULL,
-         h.certificate_expires_at = NULL, h.certificate_reported_at = NULL, h.certificate_known_at = NULL
-   WHERE h.host_id = ?`;
-
 /** Params: at, available ms, by, reason, remove by, host id, generation. Matches 1 unless the entry is already decommissioned. */
 const MARK_DECOMMISSIONED = `
   UPDATE process_server AS p
@@ -178,14 +164,11 @@ export function updateEntry(before: ProcessServer, entry: ProcessServer): Guarde
   return [
     { sql: UPDATE_ENTRY, parameters: [entryColumns(entry), entry.hostId, before.generation], expectedRows: 1 },
     { sql: UPDATE_LEASE, parameters: [leaseColumns(entry), entry.hostId, before.generation], expectedRows: 1 },
-    ...withdrawnReports(before, entry),
+    {
+      sql: before.facts.machineId === entry.facts.machineId ? WITHDRAW_REPORTS : CLEAR_HEALTH,
+      parameters: [entry.hostId],
+    },
   ];
-}
-
-function withdrawnReports(before: ProcessServer, { hostId, facts }: ProcessServer): GuardedStatement[] {
-  if (before.facts.machineId !== facts.machineId) return [{ sql: CLEAR_HEALTH, parameters: [hostId] }];
-  const { services, servicesDownAt, certificateExpiresAt } = before.health;
-  return services || servicesDownAt || certificateExpiresAt ? [{ sql: WITHDRAW_REPORTS, parameters: [hostId] }] : [];
 }
 
 export const markDecommissioned = (

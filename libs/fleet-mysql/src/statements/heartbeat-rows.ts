@@ -1,41 +1,40 @@
 import {
-  HEALTH_WINDOW_MS,
-  nextInstances,
+  clearAfterMs,
   isServiceRunning,
-  loadStatuses,
+  loadSides,
+  nextInstances,
   NO_EVENTS_YET,
-  reportsAheadFrom,
-  statusRank,
-  worstLoadStatus,
-  type ComponentStatus,
+  rewriteAfterMs,
   type EventBounds,
   type ForgettableMember,
   type Heartbeat,
-  type StoredLease,
   type Load,
-  type LoadSignal,
-  type ServiceState,
+  type Moment,
   type QueuedHeartbeat,
+  type ServiceState,
+  type StoredLease,
   type WithdrawableMember,
 } from '@app/fleet';
 import type { Statement } from '../database.js';
-import { EXCEEDED_BITS, UPDATE_LOAD_REPORTS, UPDATE_STATUS_REPORTS } from './leases.js';
+import { UPDATE_LOAD_REPORTS, UPDATE_STATUS_REPORTS } from './health-reports.js';
 
 /** A heartbeat as a JSON array for the statements in `leases.ts`. Objects would repeat their member names in each row. */
 export type HeartbeatRow = readonly (string | number | null)[];
 
 const LOAD_REPORT_BUCKET_MS = 300_000;
 
-/** The five-minute bucket of a timestamp, counted from 1970. Load reports are indexed by it. */
-export const loadReportBucketOf = (at: Date): number => Math.floor(at.getTime() / LOAD_REPORT_BUCKET_MS);
+/** The five-minute bucket of a time on the availability clock. Load reports are indexed by it. */
+export const loadReportBucketOf = (availableMs: number): number =>
+  Math.max(0, Math.floor(availableMs / LOAD_REPORT_BUCKET_MS));
 
 /** For UPDATE_LOAD_REPORTS. */
-export function loadRow(hostId: string, load: Load): HeartbeatRow {
-  const signals = loadStatuses(load);
+export function loadRow({ heartbeat: { hostId }, leaseSeconds }: QueuedHeartbeat, load: Load): HeartbeatRow {
+  const { known, above } = loadSides(load);
   return [
     hostId,
-    statusRank(worstLoadStatus(signals)),
-    exceededBits(signals),
+    known,
+    above,
+    leaseSeconds * 1000,
     load.cpuPercent,
     load.totalMemoryBytes,
     load.availableMemoryBytes,
@@ -46,62 +45,42 @@ export function loadRow(hostId: string, load: Load): HeartbeatRow {
   ];
 }
 
-const SIGNALS = Object.entries(EXCEEDED_BITS) as [LoadSignal, number][];
-
-const exceededBits = (signals: Readonly<Record<LoadSignal, ComponentStatus>>): number =>
-  SIGNALS.reduce((bits, [signal, bit]) => (statusRank(signals[signal]) > statusRank('Healthy') ? bits | bit : bits), 0);
-
-/** An unchanged report is rewritten after this long: often enough for the health window of 15 minutes. */
-const REPORT_REWRITE_INTERVAL_MS = 60_000;
-
-/** An unchanged report that was written in this range is not rewritten: within a minute, with tolerance for a clock that is ahead. */
-const recentReportRange = (now: Date): readonly Date[] => [
-  new Date(now.getTime() - REPORT_REWRITE_INTERVAL_MS + 1),
-  new Date(now.getTime() + REPORT_REWRITE_INTERVAL_MS),
-];
-/** Reports that were written in this range are still valid. */
-const validReportRange = (now: Date): readonly Date[] => [
-  new Date(now.getTime() - HEALTH_WINDOW_MS + 1),
-  new Date(reportsAheadFrom(now).getTime() - 1),
+/** Parameters of REPORT_TIME. */
+const reportTime = ({ at, availableMs }: Moment, windowMs: number): readonly (number | Date)[] => [
+  availableMs,
+  at,
+  loadReportBucketOf(availableMs),
+  availableMs - windowMs,
+  availableMs - clearAfterMs(windowMs),
+  availableMs - rewriteAfterMs(windowMs),
 ];
 
-export function updateLoadReports(rows: readonly HeartbeatRow[], now: Date): Statement {
-  const validRange = [...validReportRange(now), now];
-  return {
-    sql: UPDATE_LOAD_REPORTS,
-    parameters: [
-      JSON.stringify(rows),
-      ...validRange,
-      ...validRange,
-      ...validRange,
-      ...validRange,
-      now,
-      loadReportBucketOf(now),
-      ...recentReportRange(now),
-    ],
-  };
-}
+export const updateLoadReports = (rows: readonly HeartbeatRow[], moment: Moment, windowMs: number): Statement => ({
+  sql: UPDATE_LOAD_REPORTS,
+  parameters: [JSON.stringify(rows), ...reportTime(moment, windowMs)],
+});
 
 /** A buffer is sent in hexadecimal, so its size is bounded. As a string, external text could be escaped character by character, twice. */
 const toJsonBuffer = (rows: readonly HeartbeatRow[]): Buffer => Buffer.from(JSON.stringify(rows));
 
-export function updateStatusReports(rows: readonly HeartbeatRow[], now: Date): Statement {
-  const recent = [...recentReportRange(now), now];
+export function updateStatusReports(rows: readonly HeartbeatRow[], moment: Moment, windowMs: number): Statement {
+  const now = moment.at.getTime();
+  const rewriteMs = rewriteAfterMs(windowMs);
   return {
     sql: UPDATE_STATUS_REPORTS,
-    parameters: [toJsonBuffer(rows), ...recent, ...validReportRange(now), now, ...recent, now, now],
+    parameters: [
+      toJsonBuffer(rows),
+      ...reportTime(moment, windowMs),
+      new Date(now - rewriteMs + 1),
+      new Date(now + rewriteMs), // tolerates a clock that is ahead
+    ],
   };
 }
 
 /** For UPDATE_STATUS_REPORTS; null when the heartbeat has no status report. */
-export function reportRow({
-  hostId,
-  services,
-  protectedMachineCount,
-  replicationPairCount,
-  churnBytesPerDay,
-  certificateExpiresAt,
-}: Heartbeat): HeartbeatRow | null {
+export function reportRow({ heartbeat, leaseSeconds }: QueuedHeartbeat): HeartbeatRow | null {
+  const { hostId, services, protectedMachineCount, replicationPairCount, certificateExpiresAt, churnBytesPerDay } =
+    heartbeat;
   if (
     !services &&
     protectedMachineCount === null &&
@@ -117,6 +96,7 @@ export function reportRow({
     protectedMachineCount,
     replicationPairCount,
     certificateExpiresAt && certificateExpiresAt.toISOString().replace('T', ' ').replace('Z', ''),
+    leaseSeconds * 1000,
     churnBytesPerDay,
   ];
 }

@@ -1,5 +1,9 @@
 import {
+  criticalBit,
+  LOAD_SIGNALS,
+  signalStatuses,
   STATUS_BY_RANK,
+  warningBit,
   type Decommission,
   type FleetEvent,
   type Lease,
@@ -42,12 +46,12 @@ const LISTED = PROCESS_SERVER.pick(
 );
 const LISTED_LEASE = LEASE.pick('last_heartbeat_at', 'last_seen_available_ms', 'expires_available_ms');
 const LISTED_HEALTH = HEALTH.pick(
-  'load_reported_at',
+  'load_available_ms',
   'load_severity',
-  'services_reported_at',
-  'services_down_at',
+  'services_available_ms',
+  'services_raised',
   'certificate_expires_at',
-  'certificate_reported_at',
+  'certificate_available_ms',
 );
 
 /** A row of `LISTED_COLUMNS`: an entry in a list. */
@@ -96,18 +100,28 @@ const LOAD = HEALTH.pick(
 /** The input of the health rules, the same for lists, counts and entries. */
 function toHealthSummary(row: ListedRow): ListedServer['health'] {
   return {
-    loadReportedAt: row.load_reported_at,
+    loadAvailableMs: row.load_available_ms,
     loadStatus: STATUS_BY_RANK[row.load_severity ?? 0] ?? 'Unknown',
-    servicesReportedAt: row.services_reported_at,
-    servicesDownAt: row.services_down_at,
+    servicesAvailableMs: row.services_available_ms,
+    servicesRaised: row.services_raised === 1,
     certificateExpiresAt: row.certificate_expires_at,
-    certificateReportedAt: row.certificate_reported_at,
+    certificateAvailableMs: row.certificate_available_ms,
   };
 }
+
+/** Both levels of a signal are known together. */
+const knownSignals = (row: EntryRow): number =>
+  LOAD_SIGNALS.reduce(
+    (bits, signal) =>
+      row[`${signal}_warning_since_available_ms`] === null ? bits : bits | warningBit(signal) | criticalBit(signal),
+    0,
+  );
 
 function toReportedHealth(row: EntryRow): ReportedHealth {
   return Object.assign(toHealthSummary(row), {
     load: row.load_reported_at && LOAD.toDomain(row, {}),
+    loadReportedAt: row.load_reported_at,
+    loadStatuses: signalStatuses(knownSignals(row), row.load_raised),
     loadExceededAt: {
       cpu: row.cpu_exceeded_at,
       memory: row.memory_exceeded_at,
@@ -115,10 +129,13 @@ function toReportedHealth(row: EntryRow): ReportedHealth {
       upload: row.upload_exceeded_at,
     },
     services: row.services === null ? null : parseJsonColumn<ServiceState[]>(row.services),
+    servicesReportedAt: row.services_reported_at,
+    servicesDownAt: row.services_down_at,
     protectedMachineCount: row.protected_machine_count,
     protectedMachinesUnknown: row.protected_machines_unknown === 1,
     replicationPairCount: row.replication_pair_count,
     churnBytesPerDay: row.churn_bytes_per_day,
+    certificateReportedAt: row.certificate_reported_at,
     certificateKnownAt: row.certificate_known_at,
   });
 }

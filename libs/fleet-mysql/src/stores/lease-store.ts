@@ -2,6 +2,7 @@ import {
   boundHeartbeatEvents,
   formatVersion,
   checkHeartbeat,
+  HEALTH_WINDOW_MS,
   heartbeatEvents,
   parseVersion,
   rejectionKey,
@@ -25,7 +26,6 @@ import { errorNumber, ER_LOCK_WAIT_TIMEOUT } from '../database-errors.js';
 import { toStoredLease, type FactsRow, type LockedLeaseRow } from './locked-lease.js';
 import { insertEvents, insertEventsOnce } from '../statements/events.js';
 import {
-  CLEAR_REPORTS,
   lastHeartbeatParameters,
   LOCK_LEASES_SKIP_LOCKED,
   READ_REGISTERED_FACTS,
@@ -34,6 +34,7 @@ import {
   UPDATE_LOCKED_LEASES,
   UPDATE_VERSION,
 } from '../statements/leases.js';
+import { CLEAR_REPORTS } from '../statements/health-reports.js';
 import {
   clearedReportsRow,
   lockedLeaseRow,
@@ -79,6 +80,7 @@ export class LeaseStore implements Leases {
     private readonly identifiers: Identifiers,
     private readonly version: Version,
     private readonly pendingWrites: PendingWrites,
+    private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {
     this.ourVersion = formatVersion(version);
   }
@@ -133,14 +135,14 @@ export class LeaseStore implements Leases {
         : await transaction.executeAndCommitIfExact(
             renewalStatement(renewals, moment),
             items.length,
-            healthStatements(items, moment),
+            this.healthStatements(items, moment),
           );
     if (renewed === items.length) {
       for (const item of items) item.verdict = accepted(item.queued.heartbeat.agentVersion ?? '', moment);
       return;
     }
     await this.evaluateEach(transaction, items, renewed, moment, eventIds);
-    for (const { sql, parameters } of healthStatements(
+    for (const { sql, parameters } of this.healthStatements(
       items.filter(({ verdict }) => verdict.outcome === 'accepted'),
       moment,
     )) {
@@ -274,6 +276,22 @@ export class LeaseStore implements Leases {
     await insertEventsOnce(transaction, idempotentEvents);
   }
 
+  /** Writes the load and status reports of accepted heartbeats. */
+  private healthStatements(items: readonly BatchItem[], moment: Moment): Statement[] {
+    const loads: HeartbeatRow[] = [];
+    const reports: HeartbeatRow[] = [];
+    for (const { queued } of items) {
+      const { load } = queued.heartbeat;
+      if (load) loads.push(loadRow(queued, load));
+      const report = reportRow(queued);
+      if (report) reports.push(report);
+    }
+    return [
+      ...(loads.length > 0 ? [updateLoadReports(loads, moment, this.healthWindowMs)] : []),
+      ...(reports.length > 0 ? [updateStatusReports(reports, moment, this.healthWindowMs)] : []),
+    ];
+  }
+
   /** Returns the same id in each attempt. */
   private eventId(eventIds: Map<string, string>, key: string, now: Date): string {
     const id = eventIds.get(key) ?? this.identifiers.newId(now);
@@ -342,22 +360,6 @@ function renewalStatement(items: readonly BatchItem[], { at, availableMs }: Mome
     sql: RENEW_UNCHANGED_LEASES,
     parameters: [JSON.stringify(rows), ...lastHeartbeatParameters(at), availableMs, availableMs],
   };
-}
-
-/** Writes the load and status reports of accepted heartbeats. */
-function healthStatements(items: readonly BatchItem[], { at }: Moment): Statement[] {
-  const loads: HeartbeatRow[] = [];
-  const reports: HeartbeatRow[] = [];
-  for (const { queued } of items) {
-    const { hostId, load } = queued.heartbeat;
-    if (load) loads.push(loadRow(hostId, load));
-    const report = reportRow(queued.heartbeat);
-    if (report) reports.push(report);
-  }
-  return [
-    ...(loads.length > 0 ? [updateLoadReports(loads, at)] : []),
-    ...(reports.length > 0 ? [updateStatusReports(reports, at)] : []),
-  ];
 }
 
 /** An accepted heartbeat with the lease as stored before it. */

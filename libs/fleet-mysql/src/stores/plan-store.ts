@@ -1,5 +1,6 @@
 import {
   checkProtectedMachines,
+  HEALTH_WINDOW_MS,
   MAX_PLANS_PER_CALLER,
   type Clock,
   type FleetFilter,
@@ -49,6 +50,7 @@ export class PlanStore implements PurgePlans {
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly version: Version,
+    private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {}
 
   async candidates(filter: FleetFilter, limit: number): Promise<PlanCandidate[]> {
@@ -86,8 +88,13 @@ export class PlanStore implements PurgePlans {
   /** Tables and conditions, starting with the condition that has the fewest matches; `id` is the host id of the driving table. */
   private async disconnectedMatching(filter: FleetFilter): Promise<SqlFragment & { readonly id: string }> {
     const moment = await readMoment(this.database, this.clock);
-    const disconnected = filterConditions({ connectionState: 'Disconnected' }, moment, this.version);
-    const conditions = [...filterConditions(filter, moment, this.version), ...disconnected];
+    const disconnected = filterConditions(
+      { connectionState: 'Disconnected' },
+      moment,
+      this.version,
+      this.healthWindowMs,
+    );
+    const conditions = [...filterConditions(filter, moment, this.version, this.healthWindowMs), ...disconnected];
     const drivingTable = await chooseStart(this.database, conditions, hostIdScan(conditions));
     const from = fromClause(drivingTable, ['p', 'l', 'h']);
     return {

@@ -1,21 +1,30 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { healthErrorsAt } from './health-errors.js';
-import { healthAt, loadStatus, NO_REPORT, type Load, type ReportedHealth } from './health.js';
+import { healthAt, NO_REPORT, type HealthMoment, type ReportedHealth } from './health.js';
+import {
+  ALL_UNKNOWN,
+  loadStatus,
+  signalStatuses,
+  warningBit,
+  criticalBit,
+  LOAD_BITS,
+  type LoadSignal,
+} from './load.js';
 import { msAfter, NOON } from '../testing/examples.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-const aLoad = (over: Partial<Load> = {}): Load => ({
-  cpuPercent: 10,
-  totalMemoryBytes: 1_000,
-  availableMemoryBytes: 900,
-  totalCacheBytes: 1_000,
-  freeCacheBytes: 900,
-  throughputBytesPerSecond: 100,
-  pendingUploadBytes: 0,
-  ...over,
+const AVAILABLE_MS = 10 * DAY_MS;
+const MOMENT: HealthMoment = { at: NOON, availableMs: AVAILABLE_MS, connected: true, windowMs: 15 * MINUTE_MS };
+const SILENT: HealthMoment = { ...MOMENT, connected: false };
+
+/** A valid load report with this state of its signals. */
+const withLoad = (loadStatuses: Partial<ReportedHealth['loadStatuses']>): Partial<ReportedHealth> => ({
+  loadReportedAt: NOON,
+  loadAvailableMs: AVAILABLE_MS,
+  loadStatuses: { ...ALL_UNKNOWN, ...loadStatuses },
 });
 
 describe('the errors of a process server', () => {
@@ -23,9 +32,8 @@ describe('the errors of a process server', () => {
 
   it('contain the wall time of the last heartbeat, whatever the availability clock did since', () => {
     expect(
-      healthErrorsAt(NOON, {
+      healthErrorsAt(SILENT, {
         decommissioned: false,
-        connected: false,
         silentMs: 15 * MINUTE_MS,
         lastSeenAt: LAST_SEEN,
         reported: NO_REPORT,
@@ -34,12 +42,11 @@ describe('the errors of a process server', () => {
   });
 
   const errors = (silentMs: number, over: Partial<ReportedHealth>): string[] =>
-    healthErrorsAt(NOON, {
+    healthErrorsAt(silentMs > 0 ? SILENT : MOMENT, {
       decommissioned: false,
-      connected: true,
       silentMs,
       lastSeenAt: LAST_SEEN,
-      reported: { ...NO_REPORT, servicesReportedAt: NOON, certificateReportedAt: NOON, ...over },
+      reported: { ...NO_REPORT, servicesAvailableMs: AVAILABLE_MS, certificateAvailableMs: AVAILABLE_MS, ...over },
     }).map(({ code, level }) => `${code} ${level}`);
 
   it.each<[string, number, Partial<ReportedHealth>, string[]]>([
@@ -47,25 +54,20 @@ describe('the errors of a process server', () => {
     [
       'healthy reports',
       0,
-      { load: aLoad(), loadReportedAt: NOON, services: [], certificateExpiresAt: msAfter(NOON, 60 * DAY_MS) },
+      { ...withLoad({ cpu: 'Healthy' }), services: [], certificateExpiresAt: msAfter(NOON, 60 * DAY_MS) },
       [],
     ],
     ['silence', 15 * MINUTE_MS, {}, ['heartbeat_missing Critical']],
-    ['a high CPU usage', 0, { load: aLoad({ cpuPercent: 81 }), loadReportedAt: NOON }, ['cpu_high Warning']],
+    ['a high CPU usage', 0, withLoad({ cpu: 'Warning' }), ['cpu_high Warning']],
     [
       'a full cache and no upload',
       0,
-      { load: aLoad({ freeCacheBytes: 0, pendingUploadBytes: 1, throughputBytesPerSecond: 0 }), loadReportedAt: NOON },
+      withLoad({ cache: 'Critical', upload: 'Critical' }),
       ['cache_space_low Critical', 'upload_slow Critical'],
     ],
-    [
-      'an old report',
-      0,
-      { load: aLoad({ availableMemoryBytes: 0 }), loadReportedAt: msAfter(NOON, -15 * MINUTE_MS) },
-      [],
-    ],
-    ['a service that stopped less than 15 minutes ago', 0, { servicesDownAt: msAfter(NOON, 1 - 15 * MINUTE_MS) }, []],
-    ['a service down', 0, { servicesDownAt: msAfter(NOON, -15 * MINUTE_MS) }, ['services_not_running Warning']],
+    ['an old report', 0, { ...withLoad({ memory: 'Critical' }), loadAvailableMs: AVAILABLE_MS - 15 * MINUTE_MS }, []],
+    ['a service that stopped, not raised', 0, { servicesDownAt: msAfter(NOON, 1 - 15 * MINUTE_MS) }, []],
+    ['a service down', 0, { servicesRaised: true }, ['services_not_running Warning']],
     [
       'a certificate that expires soon',
       0,
@@ -79,9 +81,8 @@ describe('the errors of a process server', () => {
 
   it('are empty for a decommissioned process server', () => {
     expect(
-      healthErrorsAt(NOON, {
+      healthErrorsAt(SILENT, {
         decommissioned: true,
-        connected: false,
         silentMs: DAY_MS,
         lastSeenAt: LAST_SEEN,
         reported: NO_REPORT,
@@ -90,30 +91,31 @@ describe('the errors of a process server', () => {
   });
 
   const errorsOf = (over: Partial<ReportedHealth>, connected = true) =>
-    healthErrorsAt(NOON, {
-      decommissioned: false,
-      connected,
-      silentMs: 0,
-      lastSeenAt: LAST_SEEN,
-      reported: {
-        ...NO_REPORT,
-        loadReportedAt: NOON,
-        servicesReportedAt: NOON,
-        certificateReportedAt: NOON,
-        ...over,
+    healthErrorsAt(
+      { ...MOMENT, connected },
+      {
+        decommissioned: false,
+        silentMs: 0,
+        lastSeenAt: LAST_SEEN,
+        reported: {
+          ...NO_REPORT,
+          servicesAvailableMs: AVAILABLE_MS,
+          certificateAvailableMs: AVAILABLE_MS,
+          ...over,
+        },
       },
-    });
+    );
   const EARLIER = msAfter(NOON, -DAY_MS);
   const IN_A_MONTH = msAfter(NOON, 30 * DAY_MS);
 
   it.each([
     [
       'a load signal above its threshold',
-      { load: aLoad({ cpuPercent: 99 }), loadExceededAt: { ...NO_REPORT.loadExceededAt, cpu: EARLIER } },
+      { ...withLoad({ cpu: 'Critical' }), loadExceededAt: { ...NO_REPORT.loadExceededAt, cpu: EARLIER } },
       EARLIER,
     ],
-    ['a load without a stored start time', { load: aLoad({ cpuPercent: 99 }) }, NOON],
-    ['services', { services: [], servicesDownAt: EARLIER }, EARLIER],
+    ['a load without a stored start time', withLoad({ cpu: 'Critical' }), NOON],
+    ['services', { servicesRaised: true, servicesDownAt: EARLIER }, EARLIER],
     [
       'a certificate that expired after it was reported',
       { certificateExpiresAt: msAfter(NOON, -1), certificateKnownAt: EARLIER },
@@ -140,63 +142,38 @@ describe('the errors of a process server', () => {
   });
 
   it('match the overall health', () => {
-    const value = fc.option(fc.nat(2_000), { nil: null });
-    const time = fc.option(
-      fc.integer({ min: -90 * DAY_MS, max: 90 * DAY_MS }).map((ms) => msAfter(NOON, ms)),
-      { nil: null },
-    );
-    const past = fc.option(
-      fc.nat(30 * MINUTE_MS).map((ms) => msAfter(NOON, -ms)),
-      { nil: null },
-    );
-    const load = fc.record({
-      cpuPercent: value,
-      totalMemoryBytes: value,
-      availableMemoryBytes: value,
-      totalCacheBytes: value,
-      freeCacheBytes: value,
-      throughputBytesPerSecond: value,
-      pendingUploadBytes: value,
-    });
+    const age = fc.option(fc.nat(30 * MINUTE_MS), { nil: null });
+    const availableAt = (ageMs: number | null): number | null => (ageMs === null ? null : AVAILABLE_MS - ageMs);
+    const bits = fc.array(fc.constantFrom<LoadSignal>('cpu', 'memory', 'cache', 'upload'));
     fc.assert(
       fc.property(
-        fc.nat(30 * MINUTE_MS),
-        fc.boolean(),
-        load,
-        past,
-        past,
-        past,
-        past,
-        time,
-        (
-          silentMs,
-          connected,
-          one,
-          loadReportedAt,
-          servicesReportedAt,
-          servicesDownAt,
-          certificateReportedAt,
-          certificateExpiresAt,
-        ) => {
+        fc.record({ silentMs: fc.nat(30 * MINUTE_MS), connected: fc.boolean(), servicesRaised: fc.boolean() }),
+        fc.record({ load: age, services: age, certificate: age }),
+        fc.record({ unknown: bits, warning: bits, critical: bits }),
+        fc.option(fc.integer({ min: -90 * DAY_MS, max: 90 * DAY_MS }), { nil: null }),
+        ({ silentMs, connected, servicesRaised }, ages, { unknown, warning, critical }, leftMs) => {
+          const known = unknown.reduce((all, signal) => all & ~(warningBit(signal) | criticalBit(signal)), LOAD_BITS);
+          let raised = warning.reduce((all, signal) => all | warningBit(signal), 0);
+          raised = critical.reduce((all, signal) => all | warningBit(signal) | criticalBit(signal), raised);
           const reported = {
             ...NO_REPORT,
-            load: loadReportedAt && one,
-            loadReportedAt,
-            loadStatus: loadStatus(one),
-            servicesReportedAt,
-            servicesDownAt,
-            certificateReportedAt,
-            certificateExpiresAt,
+            loadAvailableMs: availableAt(ages.load),
+            loadStatus: loadStatus(known, raised),
+            loadStatuses: signalStatuses(known, raised),
+            servicesAvailableMs: availableAt(ages.services),
+            servicesRaised,
+            certificateAvailableMs: availableAt(ages.certificate),
+            certificateExpiresAt: leftMs === null ? null : msAfter(NOON, leftMs),
           };
-          const levels = healthErrorsAt(NOON, {
+          const moment = { ...MOMENT, connected };
+          const levels = healthErrorsAt(moment, {
             decommissioned: false,
-            connected,
             silentMs,
             lastSeenAt: LAST_SEEN,
             reported,
           }).map(({ level }) => level);
           const worst = levels.includes('Critical') ? 'Critical' : levels[0];
-          const health = healthAt(NOON, { decommissioned: false, connected, silentMs, reported });
+          const health = healthAt(moment, { decommissioned: false, silentMs, reported });
           expect(health === 'Critical' || health === 'Warning' ? health : undefined).toBe(worst);
         },
       ),

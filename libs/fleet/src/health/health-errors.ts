@@ -2,11 +2,13 @@ import {
   areServicesDown,
   CERTIFICATE_WARNING_MS,
   certificateStatusAt,
-  HEALTH_WINDOW_MS,
+  isHeartbeatMissing,
   loadStatusesAt,
   type HealthInputs,
+  type HealthMoment,
   type ReportedHealth,
 } from './health.js';
+import { LOAD_SIGNALS } from './load.js';
 
 /** The health error codes of the portal. `heartbeat_missing` is its code 806. */
 export type HealthErrorCode =
@@ -33,7 +35,7 @@ const CODE_BY_SIGNAL = {
   upload: 'upload_slow',
 } as const;
 
-interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'connected' | 'silentMs'> {
+interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'silentMs'> {
   /** The wall time of the last heartbeat or registration. */
   readonly lastSeenAt: Date;
   readonly reported: ReportedHealth;
@@ -41,16 +43,16 @@ interface HealthErrorInputs extends Pick<HealthInputs, 'decommissioned' | 'conne
 
 /** All signals that make the health worse than Normal; the worst of them is the result of `healthAt`. */
 export function healthErrorsAt(
-  now: Date,
-  { decommissioned, connected, silentMs, lastSeenAt, reported }: HealthErrorInputs,
+  moment: HealthMoment,
+  { decommissioned, silentMs, lastSeenAt, reported }: HealthErrorInputs,
 ): HealthError[] {
   if (decommissioned) return [];
   const { loadReportedAt, loadExceededAt, servicesDownAt } = reported;
-  const moment = { now, connected };
   const errors: HealthError[] = [];
-  if (silentMs >= HEALTH_WINDOW_MS) errors.push({ code: 'heartbeat_missing', level: 'Critical', since: lastSeenAt });
+  if (isHeartbeatMissing(moment, silentMs))
+    errors.push({ code: 'heartbeat_missing', level: 'Critical', since: lastSeenAt });
   const statuses = loadStatusesAt(moment, reported);
-  for (const signal of ['cpu', 'memory', 'cache', 'upload'] as const) {
+  for (const signal of LOAD_SIGNALS) {
     const level = statuses[signal];
     if (level === 'Warning' || level === 'Critical')
       errors.push({ code: CODE_BY_SIGNAL[signal], level, since: loadExceededAt[signal] ?? loadReportedAt });

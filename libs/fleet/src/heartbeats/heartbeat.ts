@@ -1,7 +1,8 @@
 import type { EventBounds, HeartbeatEvent } from '../events/event-bounds.js';
 import type { EventKind } from '../events/fleet-event.js';
 import type { FleetErrorDetails } from '../fleet-error.js';
-import type { Load, ServiceState } from '../health/health.js';
+import type { ServiceState } from '../health/health.js';
+import type { Load } from '../health/load.js';
 import type { Tombstone } from '../process-server.js';
 import type { Moment } from '../availability/moment.js';
 import { silenceEnded } from '../events/silence.js';
