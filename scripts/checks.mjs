@@ -9,6 +9,7 @@ const CHECKS = [
   ['imports'],
   ['openapi', '--', '--check'],
   ['schema', '--', '--check'],
+  ['common-issues', '--', '--check'],
 ];
 
 await prepare();

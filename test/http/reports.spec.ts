@@ -137,6 +137,16 @@ describe('a value has the same health in the entry, the list, the filters and th
     await heartbeat({ load: LOAD, services: [] });
     expect(await health()).toBe('Warning');
     expect(await sinces()).toEqual([['services_not_running', 'Warning', downSince]]);
+    expect((await detail()).healthErrors).toEqual([
+      expect.objectContaining({
+        errorCategory: 'Services',
+        errorSource: 'ProcessServer',
+        entityId: server.hostId,
+        errorMessage: expect.any(String),
+        possibleCauses: expect.any(String),
+        customerResolvability: 'Allowed',
+      }),
+    ]);
     await cluster.report(server, { load: LOAD, services: RUNNING }, 300);
     expect(await health()).toBe('Warning');
     await heartbeat({ load: LOAD, services: RUNNING });

@@ -72,12 +72,23 @@ export class HealthErrorDto {
     | 'certificate_expired'
     | 'certificate_expiring';
   readonly errorLevel!: 'Warning' | 'Critical';
+  readonly errorCategory!: 'Connectivity' | 'Load' | 'Services' | 'Certificate';
+  /** The component that observed the problem. */
+  readonly errorSource!: 'ConfigurationServer' | 'ProcessServer';
+  /** Host id of the process server. */
+  readonly entityId!: string;
   /** Human-readable description of the problem. */
   readonly summaryMessage!: string;
+  /** Human-readable: the condition of the error with its thresholds. */
+  readonly errorMessage!: string;
+  /** Human-readable. */
+  readonly possibleCauses!: string;
   /** Human-readable recommended action. */
   readonly recommendedAction!: string;
   /** Since when the problem is known, RFC 3339; unchanged while the problem lasts, also when its level changes. */
   readonly creationTimeUtc!: string | null;
+  /** Whether the customer can resolve the problem without support. */
+  readonly customerResolvability!: 'Allowed' | 'NotAllowed';
 }
 
 /** All known facts of one process server. */

@@ -51,6 +51,7 @@ export {
   type LoadSignal,
   type Sides,
 } from './health/load.js';
+export { HEALTH_ERROR_CATALOGUE, type HealthErrorDescription } from './health/health-error-catalogue.js';
 export { healthErrorsAt, type HealthError, type HealthErrorCode } from './health/health-errors.js';
 export {
   currentRefusals,

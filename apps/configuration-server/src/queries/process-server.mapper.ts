@@ -3,6 +3,7 @@ import {
   connectionStateAt,
   toWallClock,
   healthAt,
+  HEALTH_ERROR_CATALOGUE,
   healthErrorsAt,
   lifecycleOf,
   loadStatusesAt,
@@ -11,7 +12,6 @@ import {
   sizingClassOf,
   versionStatus,
   type HealthError,
-  type HealthErrorCode,
   type ListedServer,
   type PossibleDuplicate,
   type Moment,
@@ -78,33 +78,22 @@ function toLoadDto(reported: ReportedHealth, moment: HealthMoment): LoadDto | nu
   };
 }
 
-/** Each problem with its description and recommended action; the thresholds are in `health.ts`. */
-const HEALTH_ERROR_TEXT: Record<HealthErrorCode, readonly [summaryMessage: string, recommendedAction: string]> = {
-  heartbeat_missing: [
-    'No heartbeat for 15 minutes or longer',
-    'See its diagnosis; check that its machine is running and can reach this server.',
-  ],
-  cpu_high: ['CPU use is above 80 %', 'Move protected machines to another process server, or add CPU cores.'],
-  memory_high: [
-    'More than 80 % of the memory is in use',
-    'Move protected machines to another process server, or add memory.',
-  ],
-  cache_space_low: [
-    'Less than 30 % of the cache disk is free',
-    'Check the upload to the target; below 20 %, the process server throttles its sources.',
-  ],
-  upload_slow: [
-    'The pending upload needs more than 30 minutes',
-    'Check the network throughput and the churn of the protected machines.',
-  ],
-  services_not_running: ['A service has not been running for 15 minutes', 'Start the services listed as not running.'],
-  certificate_expired: ['The certificate has expired', 'Renew the certificate and register it again.'],
-  certificate_expiring: ['The certificate expires within 60 days', 'Renew the certificate before it expires.'],
-};
-
-function toHealthErrorDto({ code, level, since }: HealthError): HealthErrorDto {
-  const [summaryMessage, recommendedAction] = HEALTH_ERROR_TEXT[code];
-  return { errorCode: code, errorLevel: level, summaryMessage, recommendedAction, creationTimeUtc: toIsoOrNull(since) };
+function toHealthErrorDto(entityId: string, { code, level, since }: HealthError): HealthErrorDto {
+  const { category, source, summary, message, possibleCauses, recommendedAction, customerResolvability } =
+    HEALTH_ERROR_CATALOGUE[code];
+  return {
+    errorCode: code,
+    errorLevel: level,
+    errorCategory: category,
+    errorSource: source,
+    entityId,
+    summaryMessage: summary,
+    errorMessage: message,
+    possibleCauses,
+    recommendedAction,
+    creationTimeUtc: toIsoOrNull(since),
+    customerResolvability,
+  };
 }
 
 /** All facts of one process server. */
@@ -151,7 +140,7 @@ export function toDetail(
       silentMs: asOf.availableMs - lease.lastSeenAvailableMs,
       lastSeenAt: lease.lastHeartbeatAt ?? server.registeredAt,
       reported: health,
-    }).map(toHealthErrorDto),
+    }).map((error) => toHealthErrorDto(server.hostId, error)),
     possibleDuplicates: [...possibleDuplicates],
   };
 }
