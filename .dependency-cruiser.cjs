@@ -93,7 +93,7 @@ module.exports = {
     onlyTo('csctl-speaks-http-only', '^apps/csctl/', [
       '^apps/csctl/',
       '^libs/(api-client|api-contract|cli)/',
-      '^(fs|fs/promises|net|os|path|readline|readline/promises|timers/promises|util)$',
+      '^(fs|fs/promises|net|os|path|readline|readline/promises|timers/promises|tty|util)$',
     ]),
     {
       name: 'apps-never-meet',
