@@ -6,7 +6,8 @@ import { spread } from './statistics.mjs';
 const { Database, ProcessServerListQuery, PendingWrites } = await built('libs/fleet-mysql/src/index.js');
 const { SystemRandomness } = await built('libs/platform/src/index.js');
 
-const VERSION = { major: 1, minor: 0, build: 0, revision: 0 };
+const { fixedVersionRules } = await built('libs/fleet/src/index.js');
+const RULES = fixedVersionRules({ major: 1, minor: 0, build: 0, revision: 0 });
 const REPETITIONS = 5;
 const SORTS = ['hostId', 'friendlyName', 'lastHeartbeat'];
 const FILTERS = [
@@ -49,7 +50,7 @@ export async function filterPairs(address, repetitions = REPETITIONS) {
         const reader = new ProcessServerListQuery(
           database,
           { now: () => new Date(), monotonicMs: () => performance.now() },
-          VERSION,
+          RULES,
           new PendingWrites(),
         );
         const startedAt = performance.now();

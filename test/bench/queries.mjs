@@ -38,7 +38,8 @@ const LISTS = [
   ['ipAddress of one alone', { ipAddress: '10.8.3.0' }],
 ];
 const CLOCK = { now: () => new Date(), monotonicMs: () => performance.now() };
-const VERSION = { major: 1, minor: 0, build: 0, revision: 0 };
+const { fixedVersionRules } = await built('libs/fleet/src/index.js');
+const RULES = fixedVersionRules({ major: 1, minor: 0, build: 0, revision: 0 });
 
 /** Records the statement of a page as the reader first sends it: without a time limit. */
 class PageQuery extends Database {
@@ -71,7 +72,7 @@ export async function pages({ generator, fleets, directory, pairs, quick }) {
     };
     for (const [name, filter, sort = 'hostId'] of quick ? LISTS.slice(0, QUICK_LISTS) : LISTS)
       await compare(name, ...(await pageAndQuery({ generator, fleet, server, database, filter, sort })));
-    const counter = new FleetSummaryQuery(database, CLOCK, VERSION);
+    const counter = new FleetSummaryQuery(database, CLOCK, RULES);
     await compare(
       'counts', // the count of `GET /v1/fleet`, against a scan of one index
       (seconds) => callsInTurn(() => counter.count(), seconds),
@@ -87,7 +88,7 @@ export async function pages({ generator, fleets, directory, pairs, quick }) {
 /** A function that measures a window of pages of 100 through the server, and one that sends the statement of such a page. */
 async function pageAndQuery({ generator, fleet, server, database, filter, sort }) {
   const set = `list ${JSON.stringify(filter)} ${sort}`;
-  const reader = new ProcessServerListQuery(database, CLOCK, VERSION, new PendingWrites());
+  const reader = new ProcessServerListQuery(database, CLOCK, RULES, new PendingWrites());
   const path = `/v1/process-servers?${new URLSearchParams({ limit: 100, sort, ...filter })}`;
   await generator.give(set, gets(path, ADMIN_KEY));
   await reader.fetchPage({ sort, filter, limit: 100, position: null, snapshot: null });

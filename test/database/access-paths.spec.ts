@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { HEALTH_WINDOW_MS, versionKey, type FleetFilter, type Version } from '@app/fleet';
 import { ProcessServerListQuery, type PageLimits, type KeysetPosition, type SortKey } from '@app/fleet-mysql';
 import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
-import { OURS, TestStores } from '../support/test-stores.js';
+import { OUR_RULES, OURS, TestStores } from '../support/test-stores.js';
 
 /** More than the collection limits, so that both kinds of access path occur. */
 const FLEET = 6_000;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   reader = new ProcessServerListQuery(
     stores.database,
     stores.clock,
-    OURS,
+    OUR_RULES,
     stores.pendingWrites,
     null,
     HEALTH_WINDOW_MS,

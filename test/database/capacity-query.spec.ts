@@ -6,21 +6,19 @@ import {
   connectionStateAt,
   healthAt,
   lifecycleOf,
-  parseVersion,
   siteRoomOf,
-  versionStatus,
   type Capacity,
   type Moment,
 } from '@app/fleet';
 import { CapacityQuery, type CapacityEntry } from '@app/fleet-mysql';
 import { GIGABYTE } from '../../libs/fleet/src/registration/sizing.js';
-import { OURS, TestStores } from '../support/test-stores.js';
+import { OUR_RULES, TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
 let capacity: CapacityQuery;
 beforeAll(async () => {
   stores = await TestStores.open();
-  capacity = new CapacityQuery(stores.database, stores.clock, OURS);
+  capacity = new CapacityQuery(stores.database, stores.clock, stores.releases);
 });
 afterAll(() => stores.close());
 beforeEach(() => stores.fresh());
@@ -39,7 +37,6 @@ const id = (number: number): string => `00000000-0000-4000-8000-${String(number)
 /** By the rules. */
 const capacityBy = ({ server, hardware, reported }: CapacityEntry, asOf: Moment): Capacity & { hostId: string } => {
   const connectionState = connectionStateAt(asOf.availableMs, server);
-  const version = parseVersion(server.facts.agentVersion);
   return {
     hostId: server.hostId,
     ...capacityOf({
@@ -47,7 +44,7 @@ const capacityBy = ({ server, hardware, reported }: CapacityEntry, asOf: Moment)
       reported,
       lifecycle: lifecycleOf(server),
       connectionState,
-      versionStatus: version ? versionStatus(version, OURS) : 'NotSupported',
+      versionStatus: OUR_RULES.known.verdictOf(server.facts.agentVersion, server.facts.osType, asOf.at).status,
       health: healthAt(
         { ...asOf, connected: connectionState === 'Connected', windowMs: HEALTH_WINDOW_MS },
         {

@@ -4,7 +4,7 @@ import { Database, KeyRingStore, PlanStore, RemovalStore, RestoreStore, SecretSt
 import { UuidIdentifiers } from '@app/platform';
 import { fixedFraction } from '../support/manual-clock.js';
 import { TogglableProxy } from '../support/togglable-proxy.js';
-import { codeOf, OURS, TestStores } from '../support/test-stores.js';
+import { codeOf, OUR_RULES, TestStores } from '../support/test-stores.js';
 
 const HASH = Buffer.alloc(32, 1);
 const ids = new UuidIdentifiers();
@@ -18,7 +18,7 @@ const COLD_CALLS: Record<string, (database: Database) => Promise<unknown>> = {
   'the check of a passphrase': (database) => keyRing(database).isValidPassphrase(HASH.toString('hex')),
   'a shared key': (database) => secrets(database).getOrCreateSharedKey('credential_hmac', HASH),
   'the check for initial secrets': (database) => secrets(database).hasInitialSecrets(),
-  'a purge plan': (database) => new PlanStore(database, stores.clock, OURS).find(randomUUID()),
+  'a purge plan': (database) => new PlanStore(database, stores.clock, OUR_RULES).find(randomUUID()),
   'the last clean-up run': (database) => removals(database).lastRun(),
   'the end of a clean-up run': (database) =>
     removals(database).recordRun({ at: stores.clock.now(), by: 'a replica', removed: 0, error: null }),

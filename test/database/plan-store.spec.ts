@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { PlanAlreadyApplied, type PlanResult, type PurgePlan } from '@app/fleet';
 import { PlanStore } from '@app/fleet-mysql';
-import { OURS, TestStores } from '../support/test-stores.js';
+import { OUR_RULES, TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
 beforeAll(async () => {
@@ -160,7 +160,7 @@ describe('a plan', () => {
   it('is found by every replica as saved', async () => {
     const plan = aPlan();
     await stores.plans.save(plan);
-    const other = new PlanStore(stores.connect(), stores.clock, OURS);
+    const other = new PlanStore(stores.connect(), stores.clock, OUR_RULES);
     expect(await other.find(plan.planId)).toEqual({ plan, result: null });
     expect(await other.find(randomUUID())).toBeNull();
   });
@@ -185,7 +185,7 @@ describe('a plan', () => {
   it('keeps one of two concurrent results and returns it to both callers', async () => {
     const plan = aPlan();
     await stores.plans.save(plan);
-    const other = new PlanStore(stores.connect(), stores.clock, OURS);
+    const other = new PlanStore(stores.connect(), stores.clock, OUR_RULES);
     const [one, two] = await Promise.all([
       stores.plans.saveResult(plan.planId, aResult('one')),
       other.saveResult(plan.planId, aResult('two')),

@@ -4,9 +4,11 @@ import fc from 'fast-check';
 import {
   CERTIFICATE_WARNING_MS,
   connectionStateAt,
+  fixedVersionRules,
   HEALTH_WINDOW_MS,
   healthAt,
   lifecycleOf,
+  osKeyOf,
   LocalAvailabilityClock,
   loadSides,
   loadStatus,
@@ -14,16 +16,19 @@ import {
   parseVersion,
   statusRank,
   versionKey,
-  versionStatus,
   type FleetFilter,
   type ListedServer,
   type Load,
   type Moment,
+  type Release,
+  type ReleaseFlag,
   type Version,
+  type VersionRuleSource,
 } from '@app/fleet';
 import { FleetSummaryQuery, ProcessServerListQuery, type KeysetPosition, type SortKey } from '@app/fleet-mysql';
+import { aRelease } from '../../libs/fleet/src/testing/examples.js';
 import { loadReportBucketOf } from '../../libs/fleet-mysql/src/statements/heartbeat-rows.js';
-import { AVAILABILITY, OURS, TestStores } from '../support/test-stores.js';
+import { AVAILABILITY, OUR_RULES, OURS, TestStores } from '../support/test-stores.js';
 
 let stores: TestStores;
 beforeAll(async () => {
@@ -40,6 +45,7 @@ interface RandomRow {
   readonly name: string;
   readonly address: string;
   readonly version: string;
+  readonly osType: string;
   readonly leaving: boolean;
   readonly lastSeenAgoMs: number;
   readonly endsInMs: number;
@@ -95,6 +101,7 @@ const anyRow: fc.Arbitrary<RandomRow> = fc
       '10.60.0.0',
       '9.9.0.0',
     ),
+    osType: fc.constantFrom('Windows', 'LINUX', 'Solaris'),
     leaving: fc.boolean(),
     lastSeenAgoMs: fc.oneof(fc.constantFrom(0, 60_000, 120_000), around(HEALTH_WINDOW_MS)).map((ms) => Math.max(0, ms)),
     endsInMs: around(0),
@@ -128,7 +135,7 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
   const withIds = rows.map((row) => ({ row, hostId: randomUUID() }));
   if (withIds.length === 0) return [];
   await stores.testDatabase.write(
-    `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key, machine_id,
+    `INSERT INTO process_server (host_id, generation, friendly_name, ip_address, data_port, os_type, os_version, agent_version, version_key, os_key, machine_id,
        environment, cpu_cores, memory_bytes, cache_disk_bytes, passphrase_id, registered_at, decommissioned_at, decommissioned_by, remove_by) VALUES ?`,
     [
       withIds.map(({ row, hostId }) => {
@@ -140,10 +147,11 @@ async function fill(rows: readonly RandomRow[]): Promise<string[]> {
           row.name,
           row.address,
           9443,
-          'o',
+          row.osType,
           'v',
           row.version,
           key,
+          osKeyOf(row.osType),
           'm',
           'VMware',
           8,
@@ -213,12 +221,16 @@ const page = (over: Partial<Parameters<typeof stores.list.fetchPage>[0]> = {}) =
   stores.list.fetchPage({ sort: 'hostId', filter: {}, limit: 1_000, position: null, snapshot: null, ...over });
 
 /** The states of an entry by the rules in TypeScript. */
-function statesOf(entry: ListedServer, { at, availableMs }: Moment) {
+function statesOf(
+  entry: ListedServer,
+  { at, availableMs }: Moment,
+  { known }: Pick<VersionRuleSource, 'known'> = OUR_RULES,
+) {
   const connected = connectionStateAt(availableMs, entry) === 'Connected';
   return {
     lifecycle: lifecycleOf(entry),
     connectionState: connectionStateAt(availableMs, entry),
-    versionStatus: versionStatus(parseVersion(entry.facts.agentVersion) as Version, OURS),
+    versionStatus: known.verdictOf(entry.facts.agentVersion, entry.facts.osType, at).status,
     health: healthAt(
       { at, availableMs, connected, windowMs: HEALTH_WINDOW_MS },
       {
@@ -238,45 +250,78 @@ const FILTERS: readonly FleetFilter[] = [
   { versionStatus: 'Supported' },
   { versionStatus: 'NotSupported' },
   { versionStatus: 'Deprecated' },
+  { versionStatus: 'UpdateRequired' },
+  { versionStatus: 'SecurityUpdateRequired' },
   { health: 'None' },
   { health: 'Normal' },
   { health: 'Warning' },
   { health: 'Critical' },
 ];
 
+/** Rules without a catalogue, with one of the own major, and with a window that reaches the major before. */
+function catalogues(): VersionRuleSource[] {
+  const release = (version: string, osType: 'Windows' | 'Linux', flags: ReleaseFlag[], endsInMs = 1): Release =>
+    aRelease({
+      osType,
+      version: parseVersion(version) as Version,
+      flags,
+      supportEndsAt: new Date(stores.clock.now().getTime() + endsInMs),
+    });
+  const releases = [
+    release('9.63.7187.1', 'Linux', ['SecurityUpdateRequired', 'Deprecated']),
+    release('9.63.7187.0', 'Windows', ['UpdateRequired']),
+    release('9.63.7187.0', 'Linux', []),
+    release('9.63.7187.2', 'Linux', ['Deprecated']),
+    release('9.59.0.0', 'Windows', ['Deprecated'], 0),
+    release('9.9.0.0', 'Windows', ['Deprecated']),
+    release('8.63.0.0', 'Linux', ['Deprecated']),
+    release('10.60.0.0', 'Windows', []),
+  ];
+  return [OUR_RULES, fixedVersionRules(OURS, releases), fixedVersionRules({ ...OURS, major: 10, minor: 61 }, releases)];
+}
+
 describe('a page', () => {
   it('agrees with every filter, the counts and the rules on every entry', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 12 }), async (rows) => {
-        const ids = await fill(rows);
-        const { items, asOf } = await page();
-        expect(asOf).toEqual({ at: stores.clock.now(), availableMs: AVAILABLE_MS });
-        expect(items.map(({ hostId }) => hostId)).toEqual(ids);
-        const [{ numbers }, byFullScan] = [
-          await stores.counter.count(),
-          await new FleetSummaryQuery(stores.database, stores.clock, OURS, HEALTH_WINDOW_MS, 0).count(),
-        ];
-        expect(byFullScan.numbers).toEqual(numbers);
-        expect(numbers.total).toBe(items.length);
-        for (const filter of FILTERS) {
-          const matches = (states: object): boolean =>
-            Object.entries(filter).every(([name, value]) => (states as Record<string, unknown>)[name] === value);
-          const expected = items.filter((entry) => matches(statesOf(entry, asOf))).map(({ hostId }) => hostId);
-          expect({ filter, ids: (await page({ filter })).items.map(({ hostId }) => hostId) }).toEqual({
-            filter,
-            ids: expected,
-          });
-          const [[name, value] = ['', '']] = Object.entries(filter);
-          const counted = (numbers as unknown as Record<string, Record<string, number>>)[name]?.[value] ?? 0;
-          expect({ filter, counted }).toEqual({ filter, counted: expected.length });
-        }
-        for (const lifecycle of ['Registered', 'Decommissioned'] as const)
-          for (const connectionState of ['Connected', 'Disconnected'] as const) {
-            const counted = numbers.connectionStateByLifecycle[lifecycle][connectionState];
-            const listed = (await page({ filter: { lifecycle, connectionState } })).items.length;
-            expect({ lifecycle, connectionState, counted }).toEqual({ lifecycle, connectionState, counted: listed });
+      fc.asyncProperty(
+        fc.array(anyRow, { minLength: 1, maxLength: 12 }),
+        fc.constantFrom(...catalogues()),
+        async (rows, versions) => {
+          const ids = await fill(rows);
+          const reader = new ProcessServerListQuery(stores.database, stores.clock, versions, stores.pendingWrites);
+          const pageOf = (filter: FleetFilter) =>
+            reader.fetchPage({ sort: 'hostId', filter, limit: 1_000, position: null, snapshot: null });
+          const { items, asOf } = await pageOf({});
+          expect(asOf).toEqual({ at: stores.clock.now(), availableMs: AVAILABLE_MS });
+          expect(items.map(({ hostId }) => hostId)).toEqual(ids);
+          const [{ numbers }, byFullScan] = [
+            await new FleetSummaryQuery(stores.database, stores.clock, versions).count(),
+            await new FleetSummaryQuery(stores.database, stores.clock, versions, HEALTH_WINDOW_MS, 0).count(),
+          ];
+          expect(byFullScan.numbers).toEqual(numbers);
+          expect(numbers.total).toBe(items.length);
+          for (const filter of FILTERS) {
+            const matches = (states: object): boolean =>
+              Object.entries(filter).every(([name, value]) => (states as Record<string, unknown>)[name] === value);
+            const expected = items
+              .filter((entry) => matches(statesOf(entry, asOf, versions)))
+              .map(({ hostId }) => hostId);
+            expect({ filter, ids: (await pageOf(filter)).items.map(({ hostId }) => hostId) }).toEqual({
+              filter,
+              ids: expected,
+            });
+            const [[name, value] = ['', '']] = Object.entries(filter);
+            const counted = (numbers as unknown as Record<string, Record<string, number>>)[name]?.[value] ?? 0;
+            expect({ filter, counted }).toEqual({ filter, counted: expected.length });
           }
-      }),
+          for (const lifecycle of ['Registered', 'Decommissioned'] as const)
+            for (const connectionState of ['Connected', 'Disconnected'] as const) {
+              const counted = numbers.connectionStateByLifecycle[lifecycle][connectionState];
+              const listed = (await pageOf({ lifecycle, connectionState })).items.length;
+              expect({ lifecycle, connectionState, counted }).toEqual({ lifecycle, connectionState, counted: listed });
+            }
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -333,7 +378,7 @@ describe('the number of senders', () => {
 describe('the local availability clock of a replica', () => {
   it('equals the row, also after a record by another replica; the row is read when it is not current', async () => {
     const ours = new LocalAvailabilityClock(stores.availabilityStore, stores.clock, AVAILABILITY);
-    const reader = new ProcessServerListQuery(stores.database, stores.clock, OURS, stores.pendingWrites, ours);
+    const reader = new ProcessServerListQuery(stores.database, stores.clock, OUR_RULES, stores.pendingWrites, ours);
     const bothReport = async () => expect(await reader.asOf()).toEqual(await stores.list.asOf());
     await bothReport();
     await ours.tick();

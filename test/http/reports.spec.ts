@@ -3,7 +3,7 @@ import { FleetSummaryQuery } from '@app/fleet-mysql';
 import { Database } from '../../libs/fleet-mysql/src/database.js';
 import { fixedFraction } from '../support/manual-clock.js';
 import { TestCluster, type KnownServer } from '../support/test-cluster.js';
-import { OURS } from '../support/test-stores.js';
+import { OUR_RULES } from '../support/test-stores.js';
 
 const LOAD = {
   cpuPercent: 10,
@@ -26,7 +26,7 @@ let counter: FleetSummaryQuery;
 beforeAll(async () => {
   cluster = await TestCluster.open();
   database = new Database(cluster.database.address, fixedFraction(0), { connections: 1, lockWaitSeconds: 3 });
-  counter = new FleetSummaryQuery(database, cluster.clock, OURS);
+  counter = new FleetSummaryQuery(database, cluster.clock, OUR_RULES);
 });
 afterAll(async () => {
   await database.close();

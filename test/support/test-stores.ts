@@ -6,6 +6,7 @@ import {
   LocalAvailabilityClock,
   PLAN_LIFETIME_MS,
   decommission,
+  fixedVersionRules,
   parseVersion,
   purge,
   register,
@@ -30,6 +31,7 @@ import {
   AvailabilityClockStore,
   PlanStore,
   RegistryStore,
+  ReleaseStore,
   RemovalStore,
   PendingWrites,
   type DatabaseAddress,
@@ -110,8 +112,10 @@ export const AVAILABILITY = availabilityTiming(180);
 export const AN_AGENT: Actor = { name: 'process-server', address: '192.0.2.11', requestId: 'request-1' };
 export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', requestId: 'request-2' };
 export const OURS = parseVersion('9.63.7187.1') as Version;
+export const OUR_RULES = fixedVersionRules(OURS);
 export const TERMS: RegistrationPolicy = {
   version: OURS,
+  versions: OUR_RULES,
   versionPolicy: 'same-or-earlier',
   leaseTiming: TIMING,
   proofPolicy: 'address',
@@ -140,6 +144,7 @@ export class TestStores {
   readonly availabilityStore: AvailabilityClockStore;
   /** The local availability clock of a replica. */
   readonly availabilityClock: LocalAvailabilityClock;
+  readonly releases: ReleaseStore;
   readonly removals: RemovalStore;
   readonly plans: PlanStore;
   readonly list: ProcessServerListQuery;
@@ -155,13 +160,14 @@ export class TestStores {
     readonly heartbeatDatabase: SpyDatabase,
   ) {
     this.registry = this.registryOn(database);
-    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.pendingWrites);
+    this.releases = new ReleaseStore(database, clock, this.identifiers, OURS);
+    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.pendingWrites, this.releases);
     this.availabilityStore = new AvailabilityClockStore(database, this.identifiers, 'replica-1', AVAILABILITY);
     this.availabilityClock = new LocalAvailabilityClock(this.availabilityStore, clock, AVAILABILITY);
     this.removals = new RemovalStore(database, clock, this.identifiers);
-    this.plans = new PlanStore(database, clock, OURS);
-    this.list = new ProcessServerListQuery(database, clock, OURS, this.pendingWrites);
-    this.counter = new FleetSummaryQuery(database, clock, OURS);
+    this.plans = new PlanStore(database, clock, this.releases);
+    this.list = new ProcessServerListQuery(database, clock, this.releases, this.pendingWrites);
+    this.counter = new FleetSummaryQuery(database, clock, this.releases);
     this.events = new EventLogQuery(database, clock);
     this.opened.push(database, heartbeatDatabase);
   }

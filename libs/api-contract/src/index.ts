@@ -45,6 +45,7 @@ export {
   DiagnosisResponse,
   ServiceOutageDto,
   HealthErrorDto,
+  AgentVersionDetails,
   LoadDto,
   PossibleDuplicateDto,
   ProcessServerDetail,

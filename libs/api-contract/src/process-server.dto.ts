@@ -8,6 +8,8 @@ export class ProcessServerSummary {
   readonly ipAddress!: string;
   readonly agentVersion!: string;
   readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
+  /** End of the support of its release, RFC 3339; null if the catalogue does not have the release. */
+  readonly agentExpiryDate!: string | null;
   readonly lifecycle!: 'Registered' | 'Decommissioned';
   readonly connectionState!: 'Connected' | 'Disconnected';
   /** Overall health; `None` if nothing was reported or the entry is Decommissioned. */
@@ -20,6 +22,31 @@ export class ProcessServerSummary {
   readonly removeBy!: string | null;
   /** Another entry has the same address, name or machine id. */
   readonly possibleDuplicate!: boolean;
+}
+
+/** The version of a process server against the catalogue and the version of the configuration server. */
+export class AgentVersionDetails {
+  readonly version!: string;
+  /** End of the support of its release, RFC 3339; null if the catalogue does not have the release. */
+  readonly expiryDate!: string | null;
+  readonly status!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
+  /** `UnknownAcrossMajor`: the catalogue does not have the releases between two majors. */
+  readonly statusReason!:
+    | 'WithinSupport'
+    | 'NewerThanConfigurationServer'
+    | 'OutsideSupportWindow'
+    | 'SupportEnded'
+    | 'Flagged'
+    | 'UnknownAcrossMajor';
+  /** Whether the version of the configuration server is newer. */
+  readonly updateAvailable!: boolean;
+  /**
+   * The versions to install in order, up to that of the configuration server; empty if none is needed or possible.
+   * @example ['9.62.0.0', '9.63.7187.1']
+   */
+  readonly upgradePath!: string[];
+  /** Why no upgrade is possible; null otherwise. */
+  readonly upgradeBlockReason!: 'NewerThanTarget' | 'NoIntermediateRelease' | 'UnknownAcrossMajor' | null;
 }
 
 /** One page. A page examines a bounded number of entries: with filters it may have fewer items than the limit, or none, and still have a next page. */
@@ -104,6 +131,7 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly memoryBytes!: number;
   /** In bytes. */
   readonly cacheDiskBytes!: number;
+  readonly agentVersionDetails!: AgentVersionDetails;
   readonly sizingClass!: 'UpTo85Machines' | 'UpTo150Machines' | 'UpTo225Machines' | 'BelowTable';
   readonly proxy!: ProxySettings | null;
   /** RFC 3339; registration of this generation. */

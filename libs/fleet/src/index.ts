@@ -123,6 +123,7 @@ export {
   Randomness,
   Registry,
   Releases,
+  VersionRuleSource,
   RemovalRecorder,
   Removals,
   SecretGenerator,
@@ -227,14 +228,23 @@ export {
   type ReleaseOsType,
   type ReleaseSnapshot,
 } from './version/release.js';
+export { findUpgradePath, type UpgradeBlock, type UpgradePath } from './version/upgrade-path.js';
+export { fixedVersionRules } from './version/fixed-version-rules.js';
+export {
+  VersionRules,
+  type KeyRange,
+  type VersionException,
+  type VersionStatusReason,
+  type VersionVerdict,
+} from './version/version-rules.js';
 export {
   canonicalVersion,
-  earliestSupported,
+  compareVersions,
   formatVersion,
   parseVersion,
   versionKey,
-  versionStatus,
   type Version,
   type VersionPolicy,
+  type VersionStatus,
 } from './version/version.js';
 export { WindowCounter } from './window-counter.js';

@@ -13,6 +13,7 @@ import type {
   Tombstone,
 } from './process-server.js';
 import type { Release, ReleaseDecision, ReleaseKey, ReleaseSnapshot } from './version/release.js';
+import type { VersionRules } from './version/version-rules.js';
 import type { PlanCandidate, PlanResult, PurgePlan } from './removal/purge-plan.js';
 
 /** The only source of time for the rules. */
@@ -155,6 +156,14 @@ export abstract class Releases {
   abstract change<A>(key: ReleaseKey, decide: (snapshot: ReleaseSnapshot) => ReleaseDecision<A>): Promise<A>;
   /** All releases at present, ordered by component, operating system and version. */
   abstract all(): Promise<readonly Release[]>;
+}
+
+/** The rules of version statuses, by the release catalogue of all replicas. */
+export abstract class VersionRuleSource {
+  /** By the catalogue at present; one small read, and another after a change. */
+  abstract current(): Promise<VersionRules>;
+  /** By the copy that was read last, at most some seconds ago: for calls that must not wait for a read. */
+  abstract readonly known: VersionRules;
 }
 
 /** Records removals outside of the database, so that they can be repeated after a restore from a backup. Never fails the caller. */

@@ -75,7 +75,7 @@ export interface ProcessServer {
 
 /** The part of an entry that a list displays, and that its states are derived from. */
 export interface ListedServer extends Pick<ProcessServer, 'hostId' | 'generation'> {
-  readonly facts: Pick<ProcessServerFacts, 'friendlyName' | 'ipAddress' | 'agentVersion'>;
+  readonly facts: Pick<ProcessServerFacts, 'friendlyName' | 'ipAddress' | 'agentVersion' | 'osType'>;
   readonly decommission: Pick<Decommission, 'removeBy'> | null;
   readonly lease: Pick<Lease, 'lastHeartbeatAt' | 'lastSeenAvailableMs' | 'expiresAvailableMs'>;
   readonly health: HealthInputs['reported'];

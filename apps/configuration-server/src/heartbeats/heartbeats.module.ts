@@ -7,6 +7,7 @@ import {
   limitHeartbeatBatches,
   PendingWrites,
   readMaxPacketBytes,
+  ReleaseStore,
 } from '@app/fleet-mysql';
 import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION, type AppOptions } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
@@ -26,15 +27,15 @@ const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeo
 const PROVIDERS = [
   provide(
     MeasuredLeases,
-    [HeartbeatDatabase, Identifiers, OWN_VERSION, PendingWrites, HEALTH_WINDOW],
+    [HeartbeatDatabase, Identifiers, OWN_VERSION, PendingWrites, ReleaseStore, HEALTH_WINDOW],
     (...parts) => new MeasuredLeases(new LeaseStore(...parts)),
   ),
   provide(
     HeartbeatReceiver,
-    [MeasuredLeases, LocalAvailabilityClock, Database, APP_OPTIONS],
-    async (leases, availabilityClock, database, { clock, randomness, settings: { version, lease, heartbeats } }) => {
+    [MeasuredLeases, LocalAvailabilityClock, Database, ReleaseStore, APP_OPTIONS],
+    async (leases, availabilityClock, database, versions, { clock, randomness, settings: { lease, heartbeats } }) => {
       const limits = limitHeartbeatBatches(await readMaxPacketBytes(database), heartbeats);
-      return new HeartbeatReceiver(leases, availabilityClock, clock, randomness, version, lease, limits, pauseMs);
+      return new HeartbeatReceiver(leases, availabilityClock, clock, randomness, versions, lease, limits, pauseMs);
     },
   ),
   provide(

@@ -5,7 +5,7 @@ import {
   type Clock,
   type Moment,
   type SiteRoom,
-  type Version,
+  type VersionRules,
 } from '@app/fleet';
 import type { CapacityEntry, CapacityQuery } from '@app/fleet-mysql';
 import type { CapacityQueryParameters, CapacityResponse, ProcessServerCapacity, SiteCapacity } from '@app/api-contract';
@@ -28,7 +28,6 @@ export class CapacityQueries {
   constructor(
     private readonly reader: CapacityQuery,
     clock: Clock,
-    private readonly version: Version,
     private readonly healthWindowMs: number,
   ) {
     this.siteRoom = new CostBoundedCache(() => reader.siteRoom(), clock);
@@ -39,10 +38,10 @@ export class CapacityQueries {
     const query = { list: 'capacity' };
     const after = decodeCursor<CapacityCursor>(query, cursor, isCapacityCursor)?.hostId ?? '';
     const churn = churnBytesPerDay ?? null;
-    const { items, next, asOf } = await this.reader.fetchPage(limit, after);
+    const { items, next, asOf, rules } = await this.reader.fetchPage(limit, after);
     return {
       site: await this.site(churn),
-      items: items.map((entry) => this.toCapacity(entry, asOf, churn)),
+      items: items.map((entry) => this.toCapacity(entry, asOf, rules, churn)),
       nextCursor: next === null ? null : encodeCursor(query, { hostId: next } satisfies CapacityCursor),
       asOf: asOf.at.toISOString(),
     };
@@ -72,9 +71,10 @@ export class CapacityQueries {
   private toCapacity(
     { server, hardware, reported }: CapacityEntry,
     asOf: Moment,
+    rules: VersionRules,
     churn: number | null,
   ): ProcessServerCapacity {
-    const { hostId, friendlyName, ...states } = toSummary(server, asOf, this.version, this.healthWindowMs, false);
+    const { hostId, friendlyName, ...states } = toSummary(server, asOf, rules, this.healthWindowMs, false);
     const capacity = capacityOf({ hardware, reported, ...states });
     const { sizingClass, limits, room, beyondClass } = capacity;
     const reasons = noPlaceReasons(capacity, churn);

@@ -8,7 +8,7 @@ import {
   type Moment,
   type ProcessServer,
   type Refusal,
-  type Version,
+  type VersionRuleSource,
 } from '@app/fleet';
 import type { EventLogQuery } from '@app/fleet-mysql';
 import type { DiagnosisResponse, ServiceOutageDto, RefusalDto } from '@app/api-contract';
@@ -26,14 +26,14 @@ export class DiagnosisService {
   constructor(
     private readonly processServerQueries: ProcessServerQueries,
     private readonly events: EventLogQuery,
-    private readonly version: Version,
+    private readonly versions: VersionRuleSource,
     private readonly healthWindowMs: number,
   ) {}
 
   /** @throws FleetError `process_server_not_found`. */
   async diagnose(hostId: string): Promise<DiagnosisResponse> {
     const { server, asOf } = await this.processServerQueries.entry(hostId);
-    const summary = toSummary(server, asOf, this.version, this.healthWindowMs, false);
+    const summary = toSummary(server, asOf, await this.versions.current(), this.healthWindowMs, false);
     const lastSeenAt = server.lease.lastHeartbeatAt ?? server.registeredAt;
     const outages = await this.events.fetchPage(
       { kind: 'service_outage', from: lastSeenAt },

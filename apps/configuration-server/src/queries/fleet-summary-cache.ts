@@ -26,7 +26,6 @@ export class FleetSummaryCache {
     const oldest = await this.removals.oldestDecommission();
     return {
       ...numbers,
-      versionStatus: { ...numbers.versionStatus, Deprecated: 0, UpdateRequired: 0, SecurityUpdateRequired: 0 },
       oldestDecommissionedAgeSeconds:
         oldest && Math.max(0, Math.floor((asOf.at.getTime() - oldest.at.getTime()) / 1000)),
       asOf: asOf.at.toISOString(),

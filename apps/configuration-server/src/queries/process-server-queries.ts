@@ -1,4 +1,4 @@
-import { FleetError, type Moment, type ProcessServer, type Registry, type Version } from '@app/fleet';
+import { FleetError, type Moment, type ProcessServer, type Registry, type VersionRuleSource } from '@app/fleet';
 import { NAME_CURSOR_TTL_MS, type ProcessServerListQuery, type KeysetPosition, type SortKey } from '@app/fleet-mysql';
 import type { ListProcessServersQuery, ProcessServerDetail, ProcessServerList } from '@app/api-contract';
 import { entityTagOf } from '../edge/entity-tag.js';
@@ -30,7 +30,7 @@ export class ProcessServerQueries {
   constructor(
     private readonly reader: ProcessServerListQuery,
     private readonly registry: Registry,
-    private readonly version: Version,
+    private readonly versions: VersionRuleSource,
     private readonly healthWindowMs: number,
   ) {}
 
@@ -45,7 +45,7 @@ export class ProcessServerQueries {
     const query = { list: 'process-servers', sort, filter };
     const state = decodeCursor<ListCursor>(query, cursor, isListCursorState(sort));
     const resumedSnapshot = state && { at: new Date(state.snapshot.atMs), availableMs: state.snapshot.availableMs };
-    const { items, next, asOf, snapshot } = await this.reader.fetchPage({
+    const { items, next, asOf, rules, snapshot } = await this.reader.fetchPage({
       sort,
       filter,
       limit,
@@ -55,9 +55,7 @@ export class ProcessServerQueries {
     if (sort === 'friendlyName' && asOf.at.getTime() - snapshot.at.getTime() > NAME_CURSOR_TTL_MS)
       throw new RequestProblem('invalid_cursor');
     return {
-      items: items.map((server) =>
-        toSummary(server, asOf, this.version, this.healthWindowMs, server.possibleDuplicate),
-      ),
+      items: items.map((server) => toSummary(server, asOf, rules, this.healthWindowMs, server.possibleDuplicate)),
       nextCursor:
         next &&
         encodeCursor(query, {
@@ -79,7 +77,7 @@ export class ProcessServerQueries {
   async getDetail(hostId: string): Promise<{ readonly body: ProcessServerDetail; readonly etag: string }> {
     const { server, asOf } = await this.entry(hostId);
     const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, server.facts);
-    const body = toDetail(server, asOf, this.version, this.healthWindowMs, possibleDuplicates);
+    const body = toDetail(server, asOf, await this.versions.current(), this.healthWindowMs, possibleDuplicates);
     return { body, etag: `W/${entityTagOf(JSON.stringify(body))}` };
   }
 }

@@ -1,26 +1,34 @@
 import {
   certificateStatusAt,
+  compareVersions,
   connectionStateAt,
+  findUpgradePath,
+  parseVersion,
   toWallClock,
   healthAt,
   HEALTH_ERROR_CATALOGUE,
   healthErrorsAt,
   lifecycleOf,
   loadStatusesAt,
-  parseVersion,
   servicesStatusAt,
   sizingClassOf,
-  versionStatus,
   type HealthError,
   type ListedServer,
   type PossibleDuplicate,
   type Moment,
   type ProcessServer,
+  type ProcessServerFacts,
   type HealthMoment,
   type ReportedHealth,
-  type Version,
+  type VersionRules,
 } from '@app/fleet';
-import type { HealthErrorDto, LoadDto, ProcessServerDetail, ProcessServerSummary } from '@app/api-contract';
+import type {
+  AgentVersionDetails,
+  HealthErrorDto,
+  LoadDto,
+  ProcessServerDetail,
+  ProcessServerSummary,
+} from '@app/api-contract';
 
 const DAY_MS = 24 * 3_600_000;
 const toIsoOrNull = (timestamp: Date | null): string | null => timestamp && timestamp.toISOString();
@@ -35,12 +43,11 @@ const healthMoment = (server: Pick<ListedServer, 'lease'>, asOf: Moment, windowM
 export function toSummary(
   server: ListedServer,
   asOf: Moment,
-  ownVersion: Version,
+  rules: VersionRules,
   healthWindowMs: number,
   possibleDuplicate: boolean,
 ): ProcessServerSummary {
   const { hostId, generation, facts, lease, decommission } = server;
-  const version = parseVersion(facts.agentVersion);
   const { at, availableMs } = asOf;
   const connectionState = connectionStateAt(availableMs, server);
   return {
@@ -49,7 +56,8 @@ export function toSummary(
     friendlyName: facts.friendlyName,
     ipAddress: facts.ipAddress,
     agentVersion: facts.agentVersion,
-    versionStatus: version ? versionStatus(version, ownVersion) : 'NotSupported',
+    versionStatus: rules.verdictOf(facts.agentVersion, facts.osType, at).status,
+    agentExpiryDate: toIsoOrNull(rules.findRelease(facts.agentVersion, facts.osType)?.supportEndsAt ?? null),
     lifecycle: lifecycleOf(server),
     connectionState,
     health: healthAt(healthMoment(server, asOf, healthWindowMs), {
@@ -61,6 +69,29 @@ export function toSummary(
     leaseExpiresAt: toWallClock(lease.expiresAvailableMs, availableMs, at).toISOString(),
     removeBy: toIsoOrNull(decommission?.removeBy ?? null),
     possibleDuplicate,
+  };
+}
+
+/** The version against the catalogue, and the way to the version of the configuration server. */
+function toAgentVersionDetails(
+  { agentVersion, osType }: ProcessServerFacts,
+  rules: VersionRules,
+  at: Date,
+): AgentVersionDetails {
+  const { status, reason } = rules.verdictOf(agentVersion, osType, at);
+  const version = parseVersion(agentVersion);
+  const target = rules.configurationServer;
+  const { steps, blockedBy } = version
+    ? findUpgradePath(version, target, osType, rules)
+    : { steps: [], blockedBy: 'UnknownAcrossMajor' as const };
+  return {
+    version: agentVersion,
+    expiryDate: toIsoOrNull(rules.findRelease(agentVersion, osType)?.supportEndsAt ?? null),
+    status,
+    statusReason: reason,
+    updateAvailable: version !== null && compareVersions(version, target) < 0,
+    upgradePath: [...steps],
+    upgradeBlockReason: blockedBy,
   };
 }
 
@@ -100,7 +131,7 @@ function toHealthErrorDto(entityId: string, { code, level, since }: HealthError)
 export function toDetail(
   server: ProcessServer,
   asOf: Moment,
-  ownVersion: Version,
+  rules: VersionRules,
   healthWindowMs: number,
   possibleDuplicates: readonly PossibleDuplicate[],
 ): ProcessServerDetail {
@@ -108,8 +139,9 @@ export function toDetail(
   const { certificateExpiresAt } = health;
   const moment = healthMoment(server, asOf, healthWindowMs);
   return {
-    ...toSummary(server, asOf, ownVersion, healthWindowMs, possibleDuplicates.length > 0),
+    ...toSummary(server, asOf, rules, healthWindowMs, possibleDuplicates.length > 0),
     ...facts,
+    agentVersionDetails: toAgentVersionDetails(facts, rules, asOf.at),
     sizingClass: sizingClassOf(facts),
     registeredAt: server.registeredAt.toISOString(),
     passphraseId: server.passphraseId,

@@ -8,9 +8,10 @@ import {
   PendingWrites,
   ProcessServerListQuery,
   RegistryStore,
+  ReleaseStore,
   RemovalStore,
 } from '@app/fleet-mysql';
-import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION } from '../site/app-options.js';
+import { APP_OPTIONS, HEALTH_WINDOW } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
 import { construct, provide } from '../site/provide.js';
 import { CapacityQueries } from './capacity-queries.js';
@@ -32,16 +33,16 @@ const FLEET_SUMMARY_REFRESH_MS = 60_000;
     construct(ProcessServerListQuery, [
       Database,
       Clock,
-      OWN_VERSION,
+      ReleaseStore,
       PendingWrites,
       LocalAvailabilityClock,
       HEALTH_WINDOW,
     ]),
-    construct(ProcessServerQueries, [ProcessServerListQuery, RegistryStore, OWN_VERSION, HEALTH_WINDOW]),
+    construct(ProcessServerQueries, [ProcessServerListQuery, RegistryStore, ReleaseStore, HEALTH_WINDOW]),
     construct(EventQueries, [EventLogQuery, ProcessServerQueries]),
-    construct(DiagnosisService, [ProcessServerQueries, EventLogQuery, OWN_VERSION, HEALTH_WINDOW]),
-    construct(CapacityQuery, [Database, Clock, OWN_VERSION, HEALTH_WINDOW]),
-    construct(CapacityQueries, [CapacityQuery, Clock, OWN_VERSION, HEALTH_WINDOW]),
+    construct(DiagnosisService, [ProcessServerQueries, EventLogQuery, ReleaseStore, HEALTH_WINDOW]),
+    construct(CapacityQuery, [Database, Clock, ReleaseStore, HEALTH_WINDOW]),
+    construct(CapacityQueries, [CapacityQuery, Clock, HEALTH_WINDOW]),
     construct(FleetSummaryCache, [FleetSummaryQuery, RemovalStore, Clock]),
     provide(
       EventExports,

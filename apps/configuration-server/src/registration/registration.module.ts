@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { HeartbeatReceiver, Randomness, RegistrationRate, RegistrationService, Registry } from '@app/fleet';
+import { ReleaseStore } from '@app/fleet-mysql';
 import { HmacCredentials } from '@app/platform';
 import { addressBlockOf } from '../access/failed-attempts.js';
 import { HeartbeatsModule } from '../heartbeats/heartbeats.module.js';
@@ -20,10 +21,10 @@ import { RegistrationController } from './registration.controller.js';
     ),
     provide(
       RegistrationService,
-      [Registry, HmacCredentials, Randomness, HeartbeatReceiver, APP_OPTIONS, RegistrationRate],
-      (registry, credentials, randomness, receiver, { settings }, rate) => {
+      [Registry, HmacCredentials, Randomness, HeartbeatReceiver, ReleaseStore, APP_OPTIONS, RegistrationRate],
+      (registry, credentials, randomness, receiver, versions, { settings }, rate) => {
         const { version, versionPolicy, lease: leaseTiming, reregistrationProof: proofPolicy } = settings;
-        const policy = { version, versionPolicy, leaseTiming, proofPolicy };
+        const policy = { version, versions, versionPolicy, leaseTiming, proofPolicy };
         return new RegistrationService(registry, credentials, randomness, () => receiver.fleetSize, policy, rate);
       },
     ),

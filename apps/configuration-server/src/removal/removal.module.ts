@@ -10,8 +10,8 @@ import {
   Registry,
   RemovalService,
 } from '@app/fleet';
-import { Database, PlanStore, RemovalStore } from '@app/fleet-mysql';
-import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION, type AppOptions } from '../site/app-options.js';
+import { Database, PlanStore, ReleaseStore, RemovalStore } from '@app/fleet-mysql';
+import { APP_OPTIONS, HEALTH_WINDOW, type AppOptions } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
 import { construct, provide } from '../site/provide.js';
 import { HeartbeatDatabase } from '../site/site.module.js';
@@ -25,7 +25,7 @@ const PROVIDERS = [
     [Registry, APP_OPTIONS],
     (registry, { settings }) => new RemovalService(registry, settings.cleanUp),
   ),
-  construct(PlanStore, [Database, Clock, OWN_VERSION, HEALTH_WINDOW]),
+  construct(PlanStore, [Database, Clock, ReleaseStore, HEALTH_WINDOW]),
   construct(PurgePlanner, [PlanStore, Registry, Clock, Identifiers]),
   provide(
     CleanUp,

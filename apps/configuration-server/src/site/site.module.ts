@@ -80,11 +80,11 @@ const PROVIDERS = [
       new RemovalStore(database, clock, identifiers, removalRecorder),
   ),
   construct(KeyRingStore, [Database, Clock, Identifiers]),
-  construct(ReleaseStore, [Database, Clock, Identifiers]),
+  construct(ReleaseStore, [Database, Clock, Identifiers, OWN_VERSION]),
   construct(SecretStore, [Database, Clock, Identifiers]),
   construct(RestoreStore, [Database, Clock, Identifiers]),
   construct(EventLogQuery, [Database, Clock, LocalAvailabilityClock]),
-  construct(FleetSummaryQuery, [Database, Clock, OWN_VERSION, HEALTH_WINDOW]),
+  construct(FleetSummaryQuery, [Database, Clock, ReleaseStore, HEALTH_WINDOW]),
   provide(
     HmacCredentials,
     [SecretStore],

@@ -3,13 +3,15 @@ import {
   HEALTH_WINDOW_MS,
   SIZING_TABLE,
   type Clock,
+  type FleetFilter,
   type Hardware,
   type KnownWorkload,
   type ListedServer,
   type Moment,
   type Place,
   type SiteRoom,
-  type Version,
+  type VersionRules,
+  type VersionRuleSource,
   type Workload,
 } from '@app/fleet';
 import type { Database } from '../database.js';
@@ -72,7 +74,7 @@ export class CapacityQuery {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly version: Version,
+    private readonly versions: VersionRuleSource,
     private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {}
 
@@ -80,15 +82,21 @@ export class CapacityQuery {
   async fetchPage(
     limit: number,
     after: string,
-  ): Promise<{ readonly items: CapacityEntry[]; readonly next: string | null; readonly asOf: Moment }> {
+  ): Promise<{
+    readonly items: CapacityEntry[];
+    readonly next: string | null;
+    readonly asOf: Moment;
+    readonly rules: VersionRules;
+  }> {
     const asOf = await readMoment(this.database, this.clock);
+    const rules = await this.versions.current();
     const rows = await this.database.rows<CapacityRow>(READ_PAGE, [after, limit + 1]);
     const items = rows.slice(0, limit).map((row) => ({
       server: toListedServer(row),
       hardware: { cpuCores: row.cpu_cores, memoryBytes: row.memory_bytes, cacheDiskBytes: row.cache_disk_bytes },
       reported: { protectedMachineCount: row.protected_machine_count, churnBytesPerDay: row.churn_bytes_per_day },
     }));
-    return { items, next: rows.length > limit ? (items.at(-1)?.server.hostId ?? null) : null, asOf };
+    return { items, next: rows.length > limit ? (items.at(-1)?.server.hostId ?? null) : null, asOf, rules };
   }
 
   /**
@@ -97,13 +105,10 @@ export class CapacityQuery {
    */
   async siteRoom(): Promise<{ readonly site: SiteRoom; readonly asOf: Moment }> {
     const asOf = await readMoment(this.database, this.clock);
-    const usable = filterConditions(
-      { lifecycle: 'Registered', connectionState: 'Connected' },
-      asOf,
-      this.version,
-      this.healthWindowMs,
-    );
-    const [notSupported] = filterConditions({ versionStatus: 'NotSupported' }, asOf, this.version, this.healthWindowMs);
+    const rules = await this.versions.current();
+    const conditionsOf = (filter: FleetFilter) => filterConditions(filter, asOf, rules, this.healthWindowMs);
+    const usable = conditionsOf({ lifecycle: 'Registered', connectionState: 'Connected' });
+    const [notSupported] = conditionsOf({ versionStatus: 'NotSupported' });
     const health = healthSql(asOf, this.healthWindowMs);
     const conditions = [
       ...usable,

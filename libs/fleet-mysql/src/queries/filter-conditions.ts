@@ -1,16 +1,15 @@
 import {
   CERTIFICATE_WARNING_MS,
-  earliestSupported,
   nameKey,
   statusRank,
-  versionKey,
   type FleetFilter,
   type Health,
   type Moment,
-  type Version,
+  type VersionRules,
 } from '@app/fleet';
 import { duplicateConditionSql } from './duplicate-condition.js';
 import { candidateCondition, indexCondition, type FilterCondition } from './access-paths.js';
+import { versionCondition } from './version-conditions.js';
 import { sqlFragment, type SqlFragment } from './sql-fragment.js';
 import { loadReportBucketOf } from '../statements/heartbeat-rows.js';
 
@@ -92,24 +91,6 @@ export function healthCandidates(
   }
 }
 
-/** The keys of the earliest and the latest supported version. */
-export const supportedVersionRange = (ours: Version): [string, string] => [
-  versionKey(earliestSupported(ours)),
-  versionKey(ours),
-];
-
-function versionCondition(status: NonNullable<FleetFilter['versionStatus']>, ours: Version): SqlFragment {
-  const window = supportedVersionRange(ours);
-  switch (status) {
-    case 'Supported':
-      return sqlFragment('p.version_key BETWEEN ? AND ?', ...window);
-    case 'NotSupported':
-      return sqlFragment('(p.version_key < ? OR p.version_key > ?)', ...window);
-    default:
-      return sqlFragment('FALSE'); // no release is marked yet
-  }
-}
-
 /** Matches name keys that begin with the key of the prefix. */
 export const namePrefix = (column: string, prefix: string): SqlFragment =>
   sqlFragment(`${column} LIKE ?`, likePrefix(nameKey(prefix)));
@@ -120,7 +101,7 @@ const likePrefix = (text: string): string => `${text.replace(/[\\%_]/g, (sign) =
 export function filterConditions(
   filter: FleetFilter,
   asOf: Moment,
-  ours: Version,
+  rules: VersionRules,
   healthWindowMs: number,
 ): FilterCondition[] {
   const conditions: FilterCondition[] = [];
@@ -145,7 +126,7 @@ export function filterConditions(
       ),
     );
   if (filter.versionStatus)
-    conditions.push(indexCondition('p', 'ix_version_key', versionCondition(filter.versionStatus, ours)));
+    conditions.push(indexCondition('p', 'ix_version_key', versionCondition(filter.versionStatus, rules, asOf.at)));
   if (filter.health) {
     const { sql, parameters } = healthSql(asOf, healthWindowMs);
     const found = filter.health === 'Normal' ? [] : healthCandidates(filter.health, asOf, healthWindowMs);

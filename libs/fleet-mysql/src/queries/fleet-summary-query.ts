@@ -5,11 +5,14 @@ import {
   type Health,
   type Lifecycle,
   type Moment,
-  type Version,
+  type OsKey,
+  type VersionRules,
+  type VersionRuleSource,
+  type VersionStatus,
 } from '@app/fleet';
 import type { Database } from '../database.js';
 import { candidateUnion, orderedScan, fromClause } from './access-paths.js';
-import { healthCandidates, healthSql, supportedVersionRange } from './filter-conditions.js';
+import { healthCandidates, healthSql } from './filter-conditions.js';
 import type { SqlFragment } from './sql-fragment.js';
 import { readMoment } from '../stores/availability-clock-store.js';
 import { COUNT_ENTRIES, READ_COUNTERS } from '../statements/counters.js';
@@ -21,7 +24,7 @@ export interface FleetStateCounts {
   readonly connectionState: Readonly<Record<ConnectionState, number>>;
   /** Every Decommissioned entry is Disconnected, so only this count shows how many of the others are silent. */
   readonly connectionStateByLifecycle: Readonly<Record<Lifecycle, Readonly<Record<ConnectionState, number>>>>;
-  readonly versionStatus: Readonly<Record<'Supported' | 'NotSupported', number>>;
+  readonly versionStatus: Readonly<Record<VersionStatus, number>>;
   readonly health: Readonly<Record<Health, number>>;
   /** Registered with a passphrase that is not the current one. */
   readonly onEarlierPassphrase: number;
@@ -35,7 +38,7 @@ interface CountRow {
     | 'decommissioned and disconnected'
     | 'earlier passphrase'
     | 'health';
-  /** Version key, or health. */
+  /** Version key and operating system, or health. */
   readonly name: string;
   readonly entries: number;
 }
@@ -72,13 +75,14 @@ export class FleetSummaryQuery {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly version: Version,
+    private readonly versions: VersionRuleSource,
     private readonly healthWindowMs = HEALTH_WINDOW_MS,
     private readonly fullScanThreshold = FULL_SCAN_THRESHOLD,
   ) {}
 
   async count(): Promise<{ readonly numbers: FleetStateCounts; readonly asOf: Moment }> {
     const asOf = await readMoment(this.database, this.clock);
+    const rules = await this.versions.current();
     const unhealthyCandidates = (['Critical', 'Warning', 'None'] as const).flatMap((health) =>
       healthCandidates(health, asOf, this.healthWindowMs),
     );
@@ -87,7 +91,7 @@ export class FleetSummaryQuery {
     const currentPassphraseId =
       (await this.database.rows<{ id: string | null }>(READ_CURRENT_PASSPHRASE_ID))[0]?.id ?? '';
     const rows = await this.database.rows<CountRow>(
-      `SELECT IF(t.decommissioned, 'decommissioned', 'registered') AS what, t.version_key AS name, t.entries FROM (${READ_COUNTERS}) AS t
+      `SELECT IF(t.decommissioned, 'decommissioned', 'registered') AS what, CONCAT(t.version_key, ' ', t.os_key) AS name, t.entries FROM (${READ_COUNTERS}) AS t
        UNION ALL SELECT 'disconnected', '', (${READ_DISCONNECTED})
        UNION ALL SELECT 'decommissioned and disconnected', '', (${READ_DECOMMISSIONED_AND_DISCONNECTED})
        UNION ALL SELECT 'earlier passphrase', '', (${COUNT_ON_PREVIOUS_PASSPHRASE})
@@ -102,7 +106,7 @@ export class FleetSummaryQuery {
       ],
       COUNT_TIMEOUT_MS,
     );
-    return { numbers: this.toCounts(rows), asOf };
+    return { numbers: toCounts(rows, rules, asOf.at), asOf };
   }
 
   /** Number of entries that have sent a heartbeat. The heartbeat interval grows with it. */
@@ -123,36 +127,47 @@ export class FleetSummaryQuery {
     );
     return row !== undefined && row.entries >= this.fullScanThreshold;
   }
+}
 
-  private toCounts(rows: readonly CountRow[]): FleetStateCounts {
-    const sum = (of: CountRow['what'], isCounted: (name: string) => boolean = () => true): number =>
-      rows.reduce((total, { what, name, entries }) => (what === of && isCounted(name) ? total + entries : total), 0);
-    const [earliest, latest] = supportedVersionRange(this.version);
-    const isSupported = (key: string): boolean => key >= earliest && key <= latest;
-    const inHealth = (health: Health): number => sum('health', (name) => name === health);
-    const [registered, decommissioned, disconnected] = [sum('registered'), sum('decommissioned'), sum('disconnected')];
-    const leaving = sum('decommissioned and disconnected');
-    const supported = sum('registered', isSupported) + sum('decommissioned', isSupported);
-    const [critical, warning, none] = [inHealth('Critical'), inHealth('Warning'), inHealth('None')];
-    const total = registered + decommissioned;
-    return {
-      total,
-      lifecycle: { Registered: registered, Decommissioned: decommissioned },
-      connectionState: { Connected: total - disconnected, Disconnected: disconnected },
-      connectionStateByLifecycle: {
-        Registered: { Connected: registered - disconnected + leaving, Disconnected: disconnected - leaving },
-        Decommissioned: { Connected: decommissioned - leaving, Disconnected: leaving },
-      },
-      versionStatus: { Supported: supported, NotSupported: total - supported },
-      health: {
-        None: decommissioned + none,
-        Normal: registered - critical - warning - none,
-        Warning: warning,
-        Critical: critical,
-      },
-      onEarlierPassphrase: sum('earlier passphrase'),
-    };
+function toCounts(rows: readonly CountRow[], rules: VersionRules, at: Date): FleetStateCounts {
+  const sum = (of: CountRow['what'], isCounted: (name: string) => boolean = () => true): number =>
+    rows.reduce((total, { what, name, entries }) => (what === of && isCounted(name) ? total + entries : total), 0);
+  const inHealth = (health: Health): number => sum('health', (name) => name === health);
+  const [registered, decommissioned, disconnected] = [sum('registered'), sum('decommissioned'), sum('disconnected')];
+  const leaving = sum('decommissioned and disconnected');
+  const [critical, warning, none] = [inHealth('Critical'), inHealth('Warning'), inHealth('None')];
+  const total = registered + decommissioned;
+  return {
+    total,
+    lifecycle: { Registered: registered, Decommissioned: decommissioned },
+    connectionState: { Connected: total - disconnected, Disconnected: disconnected },
+    connectionStateByLifecycle: {
+      Registered: { Connected: registered - disconnected + leaving, Disconnected: disconnected - leaving },
+      Decommissioned: { Connected: decommissioned - leaving, Disconnected: leaving },
+    },
+    versionStatus: countByVersionStatus(rows, rules, at),
+    health: {
+      None: decommissioned + none,
+      Normal: registered - critical - warning - none,
+      Warning: warning,
+      Critical: critical,
+    },
+    onEarlierPassphrase: sum('earlier passphrase'),
+  };
+}
+
+function countByVersionStatus(
+  rows: readonly CountRow[],
+  rules: VersionRules,
+  at: Date,
+): FleetStateCounts['versionStatus'] {
+  const counts = { Supported: 0, NotSupported: 0, Deprecated: 0, UpdateRequired: 0, SecurityUpdateRequired: 0 };
+  for (const { what, name, entries } of rows) {
+    if (what !== 'registered' && what !== 'decommissioned') continue;
+    const [key = '', osKey = ''] = name.split(' ');
+    counts[rules.verdict(key, osKey as OsKey, at).status] += entries;
   }
+  return counts;
 }
 
 const ALL_SERVERS = fromClause(orderedScan('p', 'PRIMARY'), ['p', 'l', 'h']);

@@ -5,7 +5,8 @@ import {
   type ListedServer,
   type LocalAvailabilityClock,
   type Moment,
-  type Version,
+  type VersionRules,
+  type VersionRuleSource,
 } from '@app/fleet';
 import type { Database, Statement } from '../database.js';
 import {
@@ -56,6 +57,8 @@ export interface Page {
   /** Null on the last page. */
   readonly next: KeysetPosition | null;
   readonly asOf: Moment;
+  /** The rules by which the page was filtered. */
+  readonly rules: VersionRules;
   /** Snapshot for the following pages. */
   readonly snapshot: Moment;
 }
@@ -111,7 +114,7 @@ export class ProcessServerListQuery {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly version: Version,
+    private readonly versions: VersionRuleSource,
     private readonly pendingWrites: PendingWrites,
     private readonly availabilityClock: LocalAvailabilityClock | null = null,
     private readonly healthWindowMs = HEALTH_WINDOW_MS,
@@ -128,7 +131,8 @@ export class ProcessServerListQuery {
     const safeSnapshot = { ...asOf, availableMs: this.pendingWrites.safeUpperBound(asOf.availableMs) };
     const { range, upperBound } = SORT_DEFINITIONS[sort];
     const { maxCollectedByHostId, maxCollectedOtherwise } = this.limits;
-    const filters = filterConditions(filter, asOf, this.version, this.healthWindowMs);
+    const rules = await this.versions.current();
+    const filters = filterConditions(filter, asOf, rules, this.healthWindowMs);
     const scan = SORT_DEFINITIONS[sort].scan(filters);
     const drivingTable = await chooseStart(
       this.database,
@@ -157,6 +161,7 @@ export class ProcessServerListQuery {
       items: visible.map((row) => Object.assign(toListedServer(row), { possibleDuplicate: row.duplicated === 1 })),
       next,
       asOf,
+      rules,
       snapshot: snapshot ?? safeSnapshot,
     };
   }

@@ -112,3 +112,7 @@ export const UPDATE_VERSION = `
   UPDATE process_server AS p
      SET p.agent_version = ?, p.version_key = ?
    WHERE p.host_id = ? AND p.generation = ?`;
+
+/** Param: host ids. */
+export const READ_OPERATING_SYSTEMS =
+  'SELECT p.host_id, p.os_key FROM process_server AS p FORCE INDEX (PRIMARY) WHERE p.host_id IN (?)';

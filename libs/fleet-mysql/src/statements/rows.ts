@@ -41,6 +41,7 @@ const LISTED = PROCESS_SERVER.pick(
   'friendly_name',
   'ip_address',
   'agent_version',
+  'os_type',
   'decommissioned_at',
   'remove_by',
 );
@@ -167,7 +168,12 @@ export function toListedServer(row: ListedRow): ListedServer {
   return {
     hostId: row.host_id,
     generation: row.generation,
-    facts: { friendlyName: row.friendly_name, ipAddress: row.ip_address, agentVersion: row.agent_version },
+    facts: {
+      friendlyName: row.friendly_name,
+      ipAddress: row.ip_address,
+      agentVersion: row.agent_version,
+      osType: row.os_type,
+    },
     decommission: row.decommissioned_at && { removeBy: row.remove_by ?? row.decommissioned_at },
     lease: {
       lastHeartbeatAt: row.last_heartbeat_at,

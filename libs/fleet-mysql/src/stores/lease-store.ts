@@ -18,7 +18,9 @@ import {
   type Leases,
   type Moment,
   type Tombstone,
+  type OsKey,
   type Version,
+  type VersionRuleSource,
   type QueuedHeartbeat,
 } from '@app/fleet';
 import { type Database, type Statement, type Transaction } from '../database.js';
@@ -28,6 +30,7 @@ import { insertEvents, insertEventsOnce } from '../statements/events.js';
 import {
   lastHeartbeatParameters,
   LOCK_LEASES_SKIP_LOCKED,
+  READ_OPERATING_SYSTEMS,
   READ_REGISTERED_FACTS,
   CLASSIFY_UNLOCKED_HOSTS,
   RENEW_UNCHANGED_LEASES,
@@ -80,6 +83,7 @@ export class LeaseStore implements Leases {
     private readonly identifiers: Identifiers,
     private readonly version: Version,
     private readonly pendingWrites: PendingWrites,
+    private readonly versions: Pick<VersionRuleSource, 'known'>,
     private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {
     this.ourVersion = formatVersion(version);
@@ -99,7 +103,27 @@ export class LeaseStore implements Leases {
         this.writeIn(transaction, inKeyOrder, markAt(moment()), mayWait, eventIds),
       ),
     );
+    await this.addOperatingSystems(items);
     return items.map(({ verdict }) => verdict);
+  }
+
+  /** Reads the operating systems on which version statuses depend, after the commit; not for heartbeats whose facts were read. */
+  private async addOperatingSystems(items: readonly BatchItem[]): Promise<void> {
+    const rules = this.versions.known;
+    const dependsOnOs = (text: string, at: Date): boolean => {
+      const version = parseVersion(text);
+      return version !== null && rules.dependsOnOs(versionKey(version), at);
+    };
+    const dependent = items.filter(
+      ({ verdict }) =>
+        verdict.outcome === 'accepted' && verdict.osKey === undefined && dependsOnOs(verdict.agentVersion, verdict.at),
+    );
+    if (dependent.length === 0) return;
+    const rows = await this.database
+      .rows<{ host_id: string; os_key: OsKey }>(READ_OPERATING_SYSTEMS, [dependent.map(({ hostId }) => hostId)])
+      .catch(() => []); // the heartbeats are committed: a status that is late is better than an error
+    const osOf = new Map(rows.map(({ host_id, os_key }) => [host_id, os_key]));
+    for (const item of dependent) Object.assign(item.verdict, { osKey: osOf.get(item.hostId) });
   }
 
   /** Writes the whole batch; if a row stays locked for longer than a second, only the heartbeats whose rows are not locked. */
@@ -184,7 +208,7 @@ export class LeaseStore implements Leases {
         item.verdict = { outcome: 'rejected', rejection };
         rejections.push(...this.rejectionEvents(heartbeat, rejection, moment.at));
       } else if (stored) {
-        item.verdict = accepted(heartbeat.agentVersion ?? stored.agentVersion, moment);
+        item.verdict = { ...accepted(heartbeat.agentVersion ?? stored.agentVersion, moment), osKey: stored.osKey };
         if (!(isExact && unchanged.has(item))) changed.push({ item, stored });
       }
     }
@@ -377,7 +401,7 @@ const wasRenewed = (found: LeaseLookup | undefined, fingerprint: string, { avail
   !found.lease.revoked &&
   found.lease.expiresAvailableMs > availableMs;
 
-const accepted = (agentVersion: string, moment: Moment): HeartbeatVerdict => ({
+const accepted = (agentVersion: string, moment: Moment): Extract<HeartbeatVerdict, { outcome: 'accepted' }> => ({
   outcome: 'accepted',
   agentVersion,
   ...moment,

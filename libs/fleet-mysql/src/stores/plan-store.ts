@@ -8,7 +8,7 @@ import {
   type PlanResult,
   type PurgePlan,
   type PurgePlans,
-  type Version,
+  type VersionRuleSource,
 } from '@app/fleet';
 import type { Database, Transaction } from '../database.js';
 import { PURGE_PLAN, TOMBSTONE } from '../entities/fleet-tables.js';
@@ -49,7 +49,7 @@ export class PlanStore implements PurgePlans {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly version: Version,
+    private readonly versions: VersionRuleSource,
     private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {}
 
@@ -88,13 +88,10 @@ export class PlanStore implements PurgePlans {
   /** Tables and conditions, starting with the condition that has the fewest matches; `id` is the host id of the driving table. */
   private async disconnectedMatching(filter: FleetFilter): Promise<SqlFragment & { readonly id: string }> {
     const moment = await readMoment(this.database, this.clock);
-    const disconnected = filterConditions(
-      { connectionState: 'Disconnected' },
-      moment,
-      this.version,
-      this.healthWindowMs,
-    );
-    const conditions = [...filterConditions(filter, moment, this.version, this.healthWindowMs), ...disconnected];
+    const rules = await this.versions.current();
+    const conditionsOf = (of: FleetFilter) => filterConditions(of, moment, rules, this.healthWindowMs);
+    const disconnected = conditionsOf({ connectionState: 'Disconnected' });
+    const conditions = [...conditionsOf(filter), ...disconnected];
     const drivingTable = await chooseStart(this.database, conditions, hostIdScan(conditions));
     const from = fromClause(drivingTable, ['p', 'l', 'h']);
     return {

@@ -8,6 +8,9 @@ import {
   type ReleaseKey,
   type Releases,
   type ReleaseSnapshot,
+  type Version,
+  VersionRules,
+  type VersionRuleSource,
 } from '@app/fleet';
 import { OptimisticLockError, type Database, type Transaction } from '../database.js';
 import { eventStatements } from '../statements/events.js';
@@ -34,14 +37,18 @@ interface StoredCatalogue {
 }
 
 /** The release catalogue: changes, and a copy in memory that is read again when its revision differs. */
-export class ReleaseStore implements Releases {
-  private copy: StoredCatalogue | null = null;
+export class ReleaseStore implements Releases, VersionRuleSource {
+  private revision: string | null = null;
+  private rules: VersionRules;
 
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly identifiers: Identifiers,
-  ) {}
+    private readonly version: Version,
+  ) {
+    this.rules = new VersionRules(version, []);
+  }
 
   async change<A>(key: ReleaseKey, decide: (snapshot: ReleaseSnapshot) => ReleaseDecision<A>): Promise<A> {
     const eventId = this.identifiers.newId(this.clock.now());
@@ -72,11 +79,22 @@ export class ReleaseStore implements Releases {
     });
   }
 
+  get known(): VersionRules {
+    return this.rules;
+  }
+
+  async current(): Promise<VersionRules> {
+    const [stored] = await this.database.rows<{ revision: string }>(READ_CATALOGUE_REVISION);
+    if (this.revision === null || this.revision !== stored?.revision) {
+      const { revision, releases } = toCatalogue(await this.database.rows<CatalogueRow>(READ_CATALOGUE));
+      this.rules = new VersionRules(this.version, releases);
+      this.revision = revision;
+    }
+    return this.rules;
+  }
+
   async all(): Promise<readonly Release[]> {
-    const [current] = await this.database.rows<{ revision: string }>(READ_CATALOGUE_REVISION);
-    if (this.copy && this.copy.revision === current?.revision) return this.copy.releases;
-    this.copy = toCatalogue(await this.database.rows<CatalogueRow>(READ_CATALOGUE));
-    return this.copy.releases;
+    return (await this.current()).releases;
   }
 }
 

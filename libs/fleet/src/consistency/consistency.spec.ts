@@ -14,10 +14,12 @@ import {
   someFacts,
   TIMING,
 } from '../testing/examples.js';
+import { fixedVersionRules } from '../version/fixed-version-rules.js';
 import { parseVersion, type Version } from '../version/version.js';
 
 const TERMS: RegistrationPolicy = {
   version: parseVersion('9.63.7187.1') as Version,
+  versions: fixedVersionRules(parseVersion('9.63.7187.1') as Version),
   versionPolicy: 'same-or-earlier',
   leaseTiming: TIMING,
   proofPolicy: 'address',

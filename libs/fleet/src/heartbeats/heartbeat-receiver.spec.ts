@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { fixedVersionRules } from '../version/fixed-version-rules.js';
 import { FleetError } from '../fleet-error.js';
 import { HeartbeatReceiver, type HeartbeatResult, type HeartbeatLimits } from './heartbeat-receiver.js';
 import type { Heartbeat, HeartbeatVerdict, QueuedHeartbeat } from './heartbeat.js';
@@ -98,7 +99,7 @@ async function aReceiver({ limits = {}, fractions = [0], timing = TIMING }: Part
     availability,
     clock,
     { random: () => fractions[drawnFractions++ % fractions.length] ?? 0 },
-    SERVER_VERSION,
+    fixedVersionRules(SERVER_VERSION),
     timing,
     { maxQueueLength: 100, maxBatchSize: 100, maxPerServerPerSecond: 20, maxServicesPerBatch: 2_000, ...limits },
     async (ms) => void pauses.push(ms),

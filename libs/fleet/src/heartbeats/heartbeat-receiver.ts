@@ -6,8 +6,9 @@ import { assignInterval, leaseSecondsFor, type LeaseTiming } from './lease.js';
 import { toWallClock } from '../availability/availability-clock.js';
 import type { LocalAvailabilityClock } from '../availability/local-availability-clock.js';
 import { mergeHeartbeats } from './merge-heartbeats.js';
-import type { Clock, Leases, Randomness } from '../ports.js';
-import { parseVersion, versionStatus, compareVersions, type Version, type VersionStatus } from '../version/version.js';
+import type { Clock, Leases, Randomness, VersionRuleSource } from '../ports.js';
+import { parseVersion, compareVersions, versionKey, type VersionStatus } from '../version/version.js';
+import type { VersionRules } from '../version/version-rules.js';
 import { WindowCounter } from '../window-counter.js';
 
 export interface HeartbeatLimits {
@@ -86,7 +87,7 @@ export class HeartbeatReceiver {
     private readonly availabilityClock: LocalAvailabilityClock,
     private readonly clock: Clock,
     private readonly randomness: Randomness,
-    private readonly version: Version,
+    private readonly versions: Pick<VersionRuleSource, 'known'>,
     private readonly timing: LeaseTiming,
     private readonly limits: HeartbeatLimits,
     private readonly pauseMs: (ms: number) => Promise<void>,
@@ -202,7 +203,7 @@ export class HeartbeatReceiver {
     if (items.every(({ deferred }) => deferred)) await this.pauseMs(DEFERRED_RETRY_PAUSE_MS);
     const withinMs = newestMs + RESULT_TIMEOUT_MS - this.clock.monotonicMs();
     const verdicts = await this.leases.writeBatch(items, () => this.availabilityClock.moment, withinMs);
-    const results = new ResultCache(this.version);
+    const results = new ResultCache(this.versions.known);
     return verdicts.map((verdict, index) => {
       const entry = items[index] as QueuedHeartbeat;
       if (verdict.outcome === 'deferred') return { status: 'deferred', item: { ...entry, deferred: true } };
@@ -224,22 +225,22 @@ type Assigned = Pick<QueuedHeartbeat, 'assignedIntervalSeconds' | 'leaseSeconds'
 class ResultCache {
   private readonly results = new Map<string, PromiseFulfilledResult<HeartbeatResult>>();
 
-  constructor(private readonly configurationServer: Version) {}
+  constructor(private readonly rules: VersionRules) {}
 
   get(verdict: Accepted, assigned: Assigned): PromiseFulfilledResult<HeartbeatResult> {
-    const key = `${assigned.assignedIntervalSeconds} ${assigned.leaseSeconds} ${verdict.agentVersion} ${verdict.availableMs}`;
+    const key = `${assigned.assignedIntervalSeconds} ${assigned.leaseSeconds} ${verdict.agentVersion} ${verdict.osKey} ${verdict.availableMs}`;
     let result = this.results.get(key);
     if (!result) this.results.set(key, (result = fulfilled(this.create(verdict, assigned))));
     return result;
   }
 
   private create(
-    { agentVersion, at, availableMs }: Accepted,
+    { agentVersion, osKey = '', at, availableMs }: Accepted,
     { assignedIntervalSeconds, leaseSeconds }: Assigned,
   ): HeartbeatResult {
     const version = parseVersion(agentVersion);
-    const status = version ? versionStatus(version, this.configurationServer) : 'NotSupported';
-    const isOlder = version !== null && compareVersions(version, this.configurationServer) < 0;
+    const { status } = this.rules.verdict(version ? versionKey(version) : '', osKey, at);
+    const isOlder = version !== null && compareVersions(version, this.rules.configurationServer) < 0;
     return {
       leaseExpiresAt: toWallClock(availableMs + leaseSeconds * 1000, availableMs, at),
       heartbeatIntervalSeconds: assignedIntervalSeconds,

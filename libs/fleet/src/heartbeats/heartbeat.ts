@@ -65,7 +65,12 @@ export interface QueuedHeartbeat {
 }
 
 export type HeartbeatVerdict =
-  | ({ readonly outcome: 'accepted'; readonly agentVersion: string } & Moment)
+  | ({
+      readonly outcome: 'accepted';
+      readonly agentVersion: string;
+      /** Read only if the version status depends on it. */
+      readonly osKey?: OsKey;
+    } & Moment)
   | { readonly outcome: 'rejected'; readonly rejection: FleetErrorDetails }
   | { readonly outcome: 'deferred' };
 

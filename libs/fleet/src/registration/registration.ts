@@ -4,7 +4,7 @@ import { FleetError, type FleetErrorDetails } from '../fleet-error.js';
 import { afterRegistration, NO_REPORT } from '../health/health.js';
 import { leaseSecondsFor, type LeaseTiming } from '../heartbeats/lease.js';
 import { nameKey } from './name.js';
-import type { CredentialIssuer, Decision, LockedRecord, PossibleDuplicate } from '../ports.js';
+import type { CredentialIssuer, Decision, LockedRecord, PossibleDuplicate, VersionRuleSource } from '../ports.js';
 import {
   connectionStateAt,
   type Actor,
@@ -20,7 +20,6 @@ import {
   parseVersion,
   upgradePath,
   checkVersion,
-  versionStatus,
   type Version,
   type VersionPolicy,
   type VersionStatus,
@@ -50,6 +49,8 @@ export interface RegistrationCommand {
 /** The conditions of this configuration server for registrations. */
 export interface RegistrationPolicy {
   readonly version: Version;
+  /** By the catalogue of the moment. */
+  readonly versions: Pick<VersionRuleSource, 'known'>;
   readonly versionPolicy: VersionPolicy;
   readonly leaseTiming: LeaseTiming;
   readonly proofPolicy: ProofPolicy;
@@ -147,7 +148,8 @@ export function registrationWarnings(
     );
   }
   const version = parseAgentVersion(facts);
-  if (versionStatus(version, policy.version) === 'NotSupported' && compareVersions(version, policy.version) < 0) {
+  const { status } = policy.versions.known.verdictOf(facts.agentVersion, facts.osType, now);
+  if (status === 'NotSupported' && compareVersions(version, policy.version) < 0) {
     warn(
       'version_not_supported',
       `Version ${facts.agentVersion} is out of support. Upgrade to ${upgradePath(version, policy.version).join(', then ')}.`,
@@ -241,7 +243,7 @@ export function register(
       credential,
       heartbeatIntervalSeconds: assignedIntervalSeconds,
       leaseSeconds,
-      versionStatus: versionStatus(parseAgentVersion(facts), policy.version),
+      versionStatus: policy.versions.known.verdictOf(facts.agentVersion, facts.osType, now).status,
       sizingClass: sizingClassOf(facts),
       warnings,
     },

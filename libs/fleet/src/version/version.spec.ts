@@ -9,7 +9,6 @@ import {
   upgradePath,
   versionKey,
   checkVersion,
-  versionStatus,
   type Version,
 } from './version.js';
 
@@ -105,24 +104,6 @@ describe('the order of versions', () => {
 });
 
 describe('the support window', () => {
-  it.each([
-    ['9.63.7187.1', '9.63.7187.1', 'Supported'],
-    ['9.63.7187.0', '9.63.7187.1', 'Supported'],
-    ['9.59.0.0', '9.63.7187.1', 'Supported'],
-    ['9.58.65535.65535', '9.63.7187.1', 'NotSupported'],
-    ['9.63.7187.2', '9.63.7187.1', 'NotSupported'],
-    ['9.64.0.0', '9.63.7187.1', 'NotSupported'],
-    ['8.63.7187.1', '9.63.7187.1', 'NotSupported'],
-    ['10.60.0.0', '9.63.7187.1', 'NotSupported'],
-    ['9.0.0.0', '9.4.0.0', 'Supported'],
-    ['9.0.0.0', '9.3.0.0', 'Supported'],
-    ['8.65535.65535.65535', '9.3.0.0', 'NotSupported'],
-    ['8.65535.65535.65535', '9.0.0.0', 'NotSupported'],
-    ['9.0.0.0', '9.5.0.0', 'NotSupported'],
-  ])('makes %s under a configuration server of %s %s', (agent, serverVersion, status) => {
-    expect(versionStatus(version(agent), version(serverVersion))).toBe(status);
-  });
-
   it.each([
     ['9.63.7187.1', '9.59.0.0'],
     ['9.4.1.1', '9.0.0.0'],

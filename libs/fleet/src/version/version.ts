@@ -12,7 +12,7 @@ export type VersionStatus = 'Supported' | 'NotSupported' | 'Deprecated' | 'Updat
 export type VersionPolicy = 'same-or-earlier' | 'exact';
 
 /** The support window: the current version and the four minors before it. An upgrade step spans at most four minors. */
-const SUPPORTED_MINORS = 4;
+export const SUPPORTED_MINORS = 4;
 const MAX_PART = 65_535;
 
 /** The maximum number of cached versions; a fleet has few versions and reports them often. */
@@ -60,14 +60,6 @@ export function compareVersions(a: Version, b: Version): number {
 /** The earliest supported version for `newest`: four minors back, within its major. */
 export function earliestSupported({ major, minor }: Version): Version {
   return { major, minor: Math.max(0, minor - SUPPORTED_MINORS), build: 0, revision: 0 };
-}
-
-/** N to N-4 is Supported; older, newer, or another major is NotSupported. */
-export function versionStatus(version: Version, configurationServer: Version): VersionStatus {
-  const withinWindow =
-    compareVersions(version, configurationServer) <= 0 &&
-    compareVersions(version, earliestSupported(configurationServer)) >= 0;
-  return withinWindow ? 'Supported' : 'NotSupported';
 }
 
 /**
