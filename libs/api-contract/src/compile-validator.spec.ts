@@ -145,9 +145,39 @@ describe('compileValidator', () => {
     expect(compileValidator(HeartbeatRequest)(body)).toBe(true);
   });
 
-  it('covers every request body', () => {
+  it.each([
+    ['availableMemoryBytes', 'totalMemoryBytes'],
+    ['freeCacheBytes', 'totalCacheBytes'],
+  ])('rejects %s above %s, like class-validator', (part, whole) => {
+    const check = compileValidator(HeartbeatRequest);
+    for (const [partBytes, wholeBytes, accepted] of [
+      [9, 10, true],
+      [10, 10, true],
+      [11, 10, false],
+      [0, 0, true],
+      [1, 0, false],
+      [1, null, true],
+      [null, 1, true],
+    ] as const) {
+      const body = { generation: 1, load: { [part]: partBytes, [whole]: wholeBytes } };
+      expect([body, check(body), isAcceptedByClassValidator(HeartbeatRequest, body)]).toEqual([
+        body,
+        accepted,
+        accepted,
+      ]);
+    }
+  });
+
+  it('covers every request body that it can compile', () => {
+    const isCompiled = (dtoClass: DtoClass): boolean => {
+      try {
+        return compileValidator(dtoClass) !== null;
+      } catch {
+        return false;
+      }
+    };
     const bodies = Object.values(wire as unknown as Record<string, unknown>).filter(
-      (one) => typeof one === 'function' && one.name.endsWith('Request'),
+      (one) => typeof one === 'function' && one.name.endsWith('Request') && isCompiled(one as DtoClass),
     );
     expect(new Set(BODIES.map(([dtoClass]) => dtoClass))).toEqual(new Set(bodies));
   });

@@ -6,6 +6,7 @@ import {
   type ValidatorConstraintInterface,
   ValidationTypes,
 } from 'class-validator';
+import { exceedsWhole } from './validators.js';
 
 export type DtoClass = new () => object;
 export type Validator = (value: unknown) => boolean;
@@ -18,6 +19,8 @@ export interface Field {
   readonly validators: readonly Validator[];
   /** The class of the value, or of each item of a list. */
   readonly nested: { readonly dtoClass: DtoClass; readonly each: boolean } | null;
+  /** The member of the same object that bounds the value. */
+  readonly partOf: string | null;
 }
 
 /**
@@ -33,12 +36,17 @@ export function compileValidator(dtoClass: DtoClass): Validator {
     ]),
   );
   const required = [...fields.values()].filter(({ optional }) => !optional).map(({ name }) => name);
+  const parts = [...fields.values()].flatMap(({ name, partOf }) => (partOf === null ? [] : [[name, partOf] as const]));
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     for (const name of required) if (!(name in value)) return false;
     for (const name in value) {
       const field = fields.get(name);
       if (!field || !isValidField((value as Record<string, unknown>)[name], field)) return false;
+    }
+    for (const [part, whole] of parts) {
+      const members = value as Record<string, unknown>;
+      if (exceedsWhole(members[part], members[whole])) return false;
     }
     return true;
   };
@@ -56,9 +64,17 @@ export function isValidField(
 
 /** The members of a DTO class. @throws Error for an unknown decorator. */
 export function fieldsOf(dtoClass: DtoClass): Field[] {
-  const byName = new Map<string, { optional: boolean; validators: Validator[]; nested: Field['nested'] }>();
+  const byName = new Map<
+    string,
+    { optional: boolean; validators: Validator[]; nested: Field['nested']; partOf: string | null }
+  >();
   for (const metadata of getMetadataStorage().getTargetValidationMetadatas(dtoClass, '', false, false)) {
-    const field = byName.get(metadata.propertyName) ?? { optional: false, validators: [], nested: null };
+    const field = byName.get(metadata.propertyName) ?? {
+      optional: false,
+      validators: [],
+      nested: null,
+      partOf: null,
+    };
     byName.set(metadata.propertyName, field);
     if (
       defaultMetadataStorage.findTransformMetadatas(dtoClass, metadata.propertyName, TransformationType.PLAIN_TO_CLASS)
@@ -69,6 +85,7 @@ export function fieldsOf(dtoClass: DtoClass): Field[] {
     if (metadata.type === ValidationTypes.NESTED_VALIDATION)
       field.nested = { dtoClass: typeOf(dtoClass, metadata.propertyName), each: metadata.each };
     else if (metadata.name === 'isOptional') field.optional = true;
+    else if (metadata.name === 'isPartOf') field.partOf = String(metadata.constraints?.[0]);
     else if (metadata.type === ValidationTypes.CUSTOM_VALIDATION && !metadata.each && !metadata.validateIf)
       field.validators.push(...decoratorValidators(metadata));
     else

@@ -11,7 +11,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { IsTimestamp, IsDisplayText, IsVersion } from './validators.js';
+import { IsTimestamp, IsDisplayText, IsPartOf, IsVersion } from './validators.js';
 import { FieldError } from './problem.dto.js';
 
 const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
@@ -35,11 +35,12 @@ export class LoadReport {
   @Max(MAX_INTEGER)
   readonly totalMemoryBytes?: number | null;
 
-  /** In bytes. */
+  /** In bytes, at most `totalMemoryBytes`. */
   @IsOptional()
   @IsInt()
   @Min(0)
   @Max(MAX_INTEGER)
+  @IsPartOf('totalMemoryBytes')
   readonly availableMemoryBytes?: number | null;
 
   /** Size of the cache disk, in bytes. */
@@ -49,11 +50,12 @@ export class LoadReport {
   @Max(MAX_INTEGER)
   readonly totalCacheBytes?: number | null;
 
-  /** In bytes. */
+  /** In bytes, at most `totalCacheBytes`. */
   @IsOptional()
   @IsInt()
   @Min(0)
   @Max(MAX_INTEGER)
+  @IsPartOf('totalCacheBytes')
   readonly freeCacheBytes?: number | null;
 
   /** Upload throughput, in bytes per second. */

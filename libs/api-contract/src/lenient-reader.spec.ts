@@ -40,6 +40,37 @@ describe('a heartbeat with an unusable member', () => {
       [],
     ],
     [
+      'more available memory than memory, and more free cache than cache',
+      '{"load":{"availableMemoryBytes":11,"totalMemoryBytes":10,"totalCacheBytes":1,"freeCacheBytes":2,"cpuPercent":1}}',
+      { load: { totalMemoryBytes: 10, totalCacheBytes: 1, cpuPercent: 1 } },
+      [
+        ['load.availableMemoryBytes', 'availableMemoryBytes must not be greater than totalMemoryBytes'],
+        ['load.freeCacheBytes', 'freeCacheBytes must not be greater than totalCacheBytes'],
+      ],
+      [],
+    ],
+    [
+      'a part that equals its whole, and parts without a whole',
+      '{"load":{"totalMemoryBytes":10,"availableMemoryBytes":10,"freeCacheBytes":2}}',
+      { load: { totalMemoryBytes: 10, availableMemoryBytes: 10, freeCacheBytes: 2 } },
+      [],
+      [],
+    ],
+    [
+      'a part of an unusable whole',
+      '{"load":{"totalMemoryBytes":-1,"availableMemoryBytes":2,"totalCacheBytes":null,"freeCacheBytes":2}}',
+      { load: { availableMemoryBytes: 2, totalCacheBytes: null, freeCacheBytes: 2 } },
+      [['load.totalMemoryBytes', 'totalMemoryBytes must not be less than 0']],
+      [],
+    ],
+    [
+      'a part of nothing',
+      '{"load":{"totalMemoryBytes":0,"availableMemoryBytes":1,"totalCacheBytes":0,"freeCacheBytes":0}}',
+      { load: { totalMemoryBytes: 0, totalCacheBytes: 0, freeCacheBytes: 0 } },
+      [['load.availableMemoryBytes', 'availableMemoryBytes must not be greater than totalMemoryBytes']],
+      [],
+    ],
+    [
       'an unknown load member',
       '{"load":{"diskPercent":5,"cpuPercent":1}}',
       { load: { cpuPercent: 1 } },

@@ -2,6 +2,7 @@ import { validateSync } from 'class-validator';
 import { fieldsOf, isValidField, type Field, type DtoClass } from './compile-validator.js';
 import { firstError } from './first-error.js';
 import type { FieldError } from './problem.dto.js';
+import { exceedsWhole, exceedsWholeError } from './validators.js';
 
 /** The result of reading an object. */
 export interface Reading<Body> {
@@ -75,7 +76,7 @@ class ObjectReader {
     const reading: RawReading = { usable: {}, known: [], unknown: [], unusable: [], errors: [] };
     for (const name of Object.keys(source)) {
       const field = this.fields.get(name);
-      if (field) this.readMember(field, source[name], `${path}${name}`, reading);
+      if (field) this.readMember(field, source, `${path}${name}`, reading);
       else if (reading.unknown.length < MAX_IGNORED) {
         const member = `${path}${truncateName(name)}`;
         reading.unknown.push({ field: member, message: `${member} is not known to this configuration server` });
@@ -88,10 +89,11 @@ class ObjectReader {
     return reading;
   }
 
-  private readMember(field: Field, value: unknown, path: string, reading: RawReading): void {
+  private readMember(field: Field, source: Record<string, unknown>, path: string, reading: RawReading): void {
     const { name, optional } = field;
+    const value = source[name];
     const inside = isValidField(value, field)
-      ? this.readInside(field, value, path)
+      ? (this.findPartError(field, source, path) ?? this.readInside(field, value, path))
       : this.findError(field, value, path);
     if (!('usable' in inside)) {
       if (optional) reading.unusable.push(name);
@@ -101,6 +103,14 @@ class ObjectReader {
     reading.usable[name] = inside.usable;
     reading.known.push(...inside.known);
     reading.unknown.push(...inside.unknown);
+  }
+
+  /** Why a value is no part of its whole; null if it is, or if the whole is unusable itself. */
+  private findPartError({ name, partOf }: Field, source: Record<string, unknown>, path: string): FieldError | null {
+    const whole = partOf === null ? undefined : this.fields.get(partOf);
+    if (!whole || !isValidField(source[whole.name], whole) || !exceedsWhole(source[name], source[whole.name]))
+      return null;
+    return { field: path, message: exceedsWholeError(name, whole.name) };
   }
 
   /** The usable value, or the reason why it is unusable. */

@@ -150,3 +150,24 @@ export const IsDisplayText = (max: number): PropertyDecorator =>
 /** Search prefix of a display text; it may end in white space, like a name that is still being typed. */
 export const IsDisplayTextPrefix = (max: number): PropertyDecorator =>
   textValidator('isDisplayTextPrefix', (text) => findDisplayTextPrefixError(text, max))();
+
+/** Whether both are numbers and the part is greater. */
+export const exceedsWhole = (part: unknown, whole: unknown): boolean =>
+  typeof part === 'number' && typeof whole === 'number' && part > whole;
+export const exceedsWholeError = (part: string, whole: string): string => `${part} must not be greater than ${whole}`;
+
+/** A part of the number in another member of the same object; not checked without that number. */
+export const IsPartOf =
+  (whole: string): PropertyDecorator =>
+  (target, propertyName) =>
+    registerDecorator({
+      name: 'isPartOf',
+      target: target.constructor,
+      propertyName: String(propertyName),
+      constraints: [whole],
+      options: { message: exceedsWholeError(String(propertyName), whole) },
+      validator: {
+        validate: (part: unknown, given?: ValidationArguments) =>
+          !exceedsWhole(part, (given?.object as Record<string, unknown> | undefined)?.[whole]),
+      },
+    });
