@@ -18,6 +18,7 @@ const SERVER_FOLDERS = [
   'removal/',
   'keys/',
   'releases/',
+  'enrolments/',
   'openapi/',
   'operations/',
   'data-directory/',

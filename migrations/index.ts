@@ -1,6 +1,7 @@
 import { InitialSchema1796000000001 } from './1796000000001-initial-schema.js';
 import { HealthWindows1796000000002 } from './1796000000002-health-windows.js';
 import { ReleaseCatalogue1796000000003 } from './1796000000003-release-catalogue.js';
+import { Enrolments1796000000004 } from './1796000000004-enrolments.js';
 import { Churn1796000000005 } from './1796000000005-churn.js';
 
 /** All migrations in order. Each is idempotent, since an interrupted one runs again (DDL is not transactional). Merged ones are never edited. */
@@ -8,5 +9,6 @@ export const MIGRATIONS = [
   InitialSchema1796000000001,
   HealthWindows1796000000002,
   ReleaseCatalogue1796000000003,
+  Enrolments1796000000004,
   Churn1796000000005,
 ];

@@ -36,6 +36,21 @@ CREATE TABLE clean_up_run (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE enrolment (
+  id char(36) COLLATE ascii_bin NOT NULL,
+  hash binary(32) NOT NULL,
+  note varchar(200) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  created_at datetime(3) NOT NULL,
+  created_by varchar(128) COLLATE utf8mb4_unicode_520_ci NOT NULL,
+  expires_at datetime(3) NOT NULL,
+  max_registrations int unsigned NOT NULL,
+  registrations int unsigned NOT NULL,
+  revoked_at datetime(3),
+  revoked_by varchar(128) COLLATE utf8mb4_unicode_520_ci,
+  PRIMARY KEY (id),
+  UNIQUE KEY uq_hash (hash)
+);
+
 CREATE TABLE event (
   id char(36) COLLATE ascii_bin NOT NULL,
   at datetime(3) NOT NULL,
@@ -100,14 +115,16 @@ CREATE TABLE process_server (
   proxy_address varchar(255) COLLATE utf8mb4_unicode_520_ci,
   proxy_port smallint unsigned,
   proxy_authenticated tinyint unsigned,
-  passphrase_id char(36) COLLATE ascii_bin NOT NULL,
+  passphrase_id char(36) COLLATE ascii_bin,
   registered_at datetime(3) NOT NULL,
   decommissioned_at datetime(3),
   decommissioned_by varchar(128) COLLATE utf8mb4_unicode_520_ci,
   decommission_reason varchar(500) COLLATE utf8mb4_unicode_520_ci,
   remove_by datetime(3),
   decommissioned_available_ms bigint,
+  enrolment_id char(36) COLLATE ascii_bin,
   KEY ix_decommissioned_at (decommissioned_at, host_id),
+  KEY ix_enrolment (enrolment_id, host_id),
   KEY ix_ip_address (ip_address, host_id),
   KEY ix_machine_id (machine_id, host_id),
   KEY ix_name_key (name_key, host_id),

@@ -19,6 +19,7 @@ const REJECTIONS = new Set([
   'credential_revoked',
   'api_key_rejected',
   'permission_denied',
+  'enrolment_rejected',
 ]);
 const CALLERS = [
   'anonymous',
@@ -32,6 +33,7 @@ const CALLERS = [
   'another one',
   'passphrase',
   'wrong passphrase',
+  'enrolment',
 ] as const;
 type CallerName = (typeof CALLERS)[number];
 
@@ -51,6 +53,7 @@ beforeAll(async () => {
     'another one': `Bearer ${other.credential}`,
     passphrase: cluster.passphrase,
     'wrong passphrase': 'Passphrase AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA',
+    enrolment: `Enrolment ${(await cluster.createEnrolment()).file.token}`,
   };
 });
 afterAll(() => cluster.close());
@@ -143,6 +146,7 @@ describe('access control', () => {
       ['POST', '/v1/purges', { friendlyName: 'kept' }],
       ['POST', '/v1/api-keys', { name: 'mine', role: 'admin' }],
       ['POST', '/v1/passphrases', { overlapSeconds: 0 }],
+      ['POST', '/v1/enrolments', { note: 'mine' }],
     ];
     await cluster.simulateOutage(600);
     const clearRejections = (): Promise<number> =>
@@ -158,7 +162,9 @@ describe('access control', () => {
       'another one',
       'passphrase',
       'wrong passphrase',
+      'enrolment',
     ] as const) {
+      cluster.clock.advanceSeconds(600); // failed authentications count for ten minutes
       for (const [method, url, body] of bodies) {
         const authorization = caller === 'anonymous' ? '' : authorizations[caller];
         const { status } = await cluster.call(method, url, { ...(body && { body }), authorization });

@@ -110,6 +110,7 @@ describe('the routes', () => {
     'POST /v1/purges': ['201'],
     'POST /v1/api-keys': ['201'],
     'POST /v1/passphrases': ['201'],
+    'POST /v1/enrolments': ['201'],
   };
   it.each(operations)('$name succeeds with the statuses of the contract, each with a schema', ({ name, operation }) => {
     const successes = Object.entries(operation.responses).filter(([status]) => Number(status) < 400);
@@ -126,7 +127,8 @@ describe('the routes', () => {
   const SECURITY: Record<Permission, string[]> = {
     anyone: [],
     metrics: ['', 'apiKey'],
-    passphrase: ['passphrase'],
+    passphrase: ['enrolment', 'passphrase'],
+    preflight: ['enrolment', 'passphrase'],
     process_server: ['credential'],
     process_server_or_operator: ['apiKey', 'credential'],
     reader: ['apiKey'],
@@ -252,6 +254,9 @@ describe('the schemas', () => {
     'epoch',
     'generationFloor',
     'remaining',
+    'maxRegistrations',
+    'registrations',
+    'format',
   ]);
   it.each(properties.filter(({ property }) => /^(integer|number)$/.test(typeOf(property) ?? '')))(
     '$where is a number with its unit in the name',
@@ -266,7 +271,7 @@ describe('the schemas', () => {
       ({ name, property }) =>
         typeOf(property) === 'string' &&
         /(At|By|Utc|Since|lastHeartbeat|[fF]rom|^to|[aA]sOf|Until)$/.test(name) &&
-        !['lastPassBy', 'decommissionedBy', 'createdBy', 'blockedBy'].includes(name),
+        !['lastPassBy', 'decommissionedBy', 'createdBy', 'revokedBy', 'blockedBy'].includes(name),
     ),
   )('$where is a timestamp', ({ property }) => {
     expect([property.format, property.description]).toEqual(['date-time', expect.stringContaining('RFC 3339')]);

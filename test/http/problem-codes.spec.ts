@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { EnrolmentStore } from '@app/fleet-mysql';
+import { EnrolmentTokens } from '@app/platform';
 import { PROBLEM_CODES, type ProblemCode } from '@app/api-contract';
 import { expectProblem, parseResponse } from '../support/expect-problem.js';
 import { TogglableProxy } from '../support/togglable-proxy.js';
@@ -27,6 +29,10 @@ afterAll(async () => {
 
 const register = (over: Record<string, unknown>): Promise<TestResponse> =>
   cluster.register<Record<string, unknown>>(randomUUID(), over);
+/** A genuine token that this site does not know. */
+const tokenOf = (siteId: string): string => cluster.replica().http.get(EnrolmentTokens).issue(siteId).token;
+const registerBy = (token: string): Promise<TestResponse> =>
+  cluster.register<Record<string, unknown>>(randomUUID(), {}, 0, `Enrolment ${token}`);
 const putText = (body: string, type = 'application/json'): Promise<TestResponse> =>
   cluster.call('PUT', `/v1/process-servers/${randomUUID()}`, {
     body,
@@ -103,6 +109,23 @@ const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
       body: aRegistration(),
       authorization: 'Passphrase wrong',
     }),
+  enrolment_rejected: async () => registerBy(tokenOf(await cluster.replica().http.get(EnrolmentStore).siteId())),
+  enrolment_unknown_site: () => registerBy(tokenOf(randomUUID())),
+  enrolment_expired: async () => {
+    const { file } = await cluster.createEnrolment({ expiresAt: cluster.after(1) });
+    await cluster.advance(1);
+    return registerBy(file.token);
+  },
+  enrolment_revoked: async () => {
+    const { enrolmentId, file } = await cluster.createEnrolment();
+    await cluster.call('DELETE', `/v1/enrolments/${enrolmentId}`, { authorization: cluster.admin });
+    return registerBy(file.token);
+  },
+  enrolment_used_up: async () => {
+    const { file } = await cluster.createEnrolment();
+    await registerBy(file.token);
+    return registerBy(file.token);
+  },
   credential_rejected: async () => heartbeat({ ...(await cluster.registered()), credential: 'psc_forged' }),
   credential_revoked: async () => {
     const server = await cluster.registered();
@@ -139,6 +162,7 @@ const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
     );
     return putRelease('9.9.9.9');
   },
+  enrolment_not_found: () => cluster.read(`/v1/enrolments/${randomUUID()}`),
   plan_not_found: () => operator(`/v1/purges/${randomUUID()}/apply`, { expectedCount: 0, reason: 'test' }),
   route_not_found: () => cluster.read('/v1/nothing'),
   method_not_allowed: () => cluster.call('POST', '/v1/fleet', { authorization: cluster.admin }),
@@ -218,6 +242,7 @@ const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
   clock_in_future: () => register({ sentAt: new Date(cluster.clock.now().getTime() + 901_000).toISOString() }),
   expiry_not_in_future: () =>
     operator('/v1/api-keys', { name: 'late', role: 'reader', expiresAt: cluster.clock.now().toISOString() }),
+  expiry_too_far: () => operator('/v1/enrolments', { note: 'long', expiresAt: cluster.after(90 * 86_400 + 1) }),
   authentication_attempts_exceeded: async () => {
     for (let attempt = 0; attempt < 20; attempt += 1)
       await narrow.call('GET', '/v1/fleet', { authorization: 'Bearer csk_guessed' });

@@ -1,5 +1,5 @@
-/** Matches every passphrase, credential and API key. */
-const SECRET = /psc_[\w-]{20,}|csk_[\w-]{20,}|([A-HJ-NP-Z2-9]{5}-){5}[A-HJ-NP-Z2-9]{5}/g;
+/** Matches every passphrase, credential, enrolment token and API key. */
+const SECRET = /psc_[\w-]{20,}|pse_[\w-]{20,}|csk_[\w-]{20,}|([A-HJ-NP-Z2-9]{5}-){5}[A-HJ-NP-Z2-9]{5}/g;
 
 /** Checks the output of a server at its end. @throws Error when the output contains a secret. */
 export function assertNoSecret(text: string): void {

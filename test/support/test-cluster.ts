@@ -8,6 +8,7 @@ import { nameKey, type Randomness, type Role } from '@app/fleet';
 import { DatabaseServers } from '@app/fleet-mysql';
 import { newApiKey, newPassphrase, visiblePrefix, readSettings, sha256, UuidIdentifiers } from '@app/platform';
 import { createApp } from '../../apps/configuration-server/src/create-app.js';
+import type { CreatedEnrolment } from '@app/api-contract';
 import type { AppOptions } from '../../apps/configuration-server/src/site/app-options.js';
 import type { TogglableProxy } from './togglable-proxy.js';
 import { createLogger } from '../../apps/configuration-server/src/startup/logger.js';
@@ -277,6 +278,23 @@ export class TestCluster {
     const checksums = await this.database.rows('CHECKSUM TABLE ??', [tables]);
     const counts = tables.map(() => '(SELECT COUNT(*) FROM ??)').join(', ');
     return JSON.stringify([checksums, await this.database.rows(`SELECT CONCAT_WS(' ', ${counts})`, tables)]);
+  }
+
+  /** A timestamp this many seconds from now. */
+  after(seconds: number): string {
+    return new Date(this.clock.now().getTime() + seconds * 1000).toISOString();
+  }
+
+  /** Creates an enrolment for one registration. */
+  async createEnrolment(over: object = {}, replica = 0): Promise<CreatedEnrolment> {
+    const body = { note: 'a test', ...over };
+    const created = await this.call<CreatedEnrolment>('POST', '/v1/enrolments', {
+      body,
+      authorization: this.admin,
+      replica,
+    });
+    if (created.status !== 201) throw new Error(`no enrolment: ${created.status} ${JSON.stringify(created.body)}`);
+    return created.body;
   }
 
   /** Creates an API key with a role. Returns the authorization header. */

@@ -254,12 +254,14 @@ export class TestStores {
     facts: Partial<ProcessServerFacts> = {},
     registry: Pick<Registry, 'change'> = this.registry,
     passphraseId: string = randomUUID(),
+    enrolmentId: string | null = null,
   ): Promise<RegistrationResult> {
     const command = {
       hostId,
       facts: someFacts(facts),
       sentAt: null,
-      passphraseId,
+      passphraseId: enrolmentId === null ? passphraseId : null,
+      enrolmentId,
       previousCredentialHash: null,
       actor: AN_AGENT,
     };

@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { MODULE_METADATA } from '@nestjs/common/constants.js';
 import { AccessModule } from './access/access.module.js';
+import { EnrolmentsModule } from './enrolments/enrolments.module.js';
 import { HeartbeatsModule } from './heartbeats/heartbeats.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { OperationsModule } from './operations/operations.module.js';
@@ -26,6 +27,7 @@ const FEATURES: Type[] = [
   QueriesModule,
   KeysModule,
   ReleasesModule,
+  EnrolmentsModule,
   OperationsModule,
 ];
 

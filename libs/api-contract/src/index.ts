@@ -11,6 +11,14 @@ export {
 } from './capacity.dto.js';
 export { compileValidator, type Validator, type DtoClass } from './compile-validator.js';
 export { DecommissionQuery, DecommissionResponse } from './decommission.dto.js';
+export {
+  ConnectionDto,
+  CreatedEnrolment,
+  EnrolmentDto,
+  EnrolmentFile,
+  EnrolmentList,
+  EnrolmentRequest,
+} from './enrolment.dto.js';
 export { EventDto, EventList } from './event.dto.js';
 export {
   CleanUpDto,

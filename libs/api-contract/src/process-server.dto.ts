@@ -136,8 +136,10 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly proxy!: ProxySettings | null;
   /** RFC 3339; registration of this generation. */
   readonly registeredAt!: string;
-  /** The passphrase that the registration used. */
-  readonly passphraseId!: string;
+  /** The passphrase that the registration used; null if it used an enrolment. */
+  readonly passphraseId!: string | null;
+  /** The enrolment that the registration used; null if it used a passphrase. A revocation of the enrolment does not end the registration. */
+  readonly enrolmentId!: string | null;
   /** RFC 3339. */
   readonly decommissionedAt!: string | null;
   readonly decommissionedBy!: string | null;

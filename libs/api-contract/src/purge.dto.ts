@@ -77,6 +77,11 @@ export class PurgePlanRequest {
   @IsHostId()
   readonly passphraseId?: string;
 
+  /** Registered with this enrolment. */
+  @IsOptional()
+  @IsHostId()
+  readonly enrolmentId?: string;
+
   /** Only entries that have never sent a heartbeat. */
   @IsOptional()
   @IsIn([true])

@@ -73,6 +73,11 @@ export class ListProcessServersQuery extends PageQuery {
   @IsHostId()
   readonly passphraseId?: string;
 
+  /** Registered with this enrolment. */
+  @IsOptional()
+  @IsHostId()
+  readonly enrolmentId?: string;
+
   /** Minimum silence while the service accepted heartbeats, in seconds. */
   @IsOptional()
   @Transform(parseInteger)

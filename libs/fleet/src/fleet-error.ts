@@ -14,6 +14,11 @@ export type FleetErrorDetails =
   | { readonly code: 'authentication_attempts_exceeded' | 'request_rate_exceeded' }
   | { readonly code: 'api_key_name_taken'; readonly name: string }
   | { readonly code: 'api_key_rejected' | 'api_key_not_found' | 'last_admin_key' | 'expiry_not_in_future' }
+  | { readonly code: 'enrolment_rejected' | 'enrolment_unknown_site' | 'enrolment_not_found' }
+  | { readonly code: 'enrolment_expired'; readonly enrolmentId: string; readonly expiredAt: Date }
+  | { readonly code: 'enrolment_revoked'; readonly enrolmentId: string; readonly revokedAt: Date }
+  | { readonly code: 'enrolment_used_up'; readonly enrolmentId: string; readonly maxRegistrations: number }
+  | { readonly code: 'expiry_too_far'; readonly maxDays: number }
   | { readonly code: 'generation_retired'; readonly removal: 'purge' | 'clean_up' }
   | { readonly code: 'generation_superseded' | 'generation_unknown'; readonly given: number; readonly current: number }
   | { readonly code: 'process_server_not_found' }
@@ -74,6 +79,11 @@ export function instructionFor(details: FleetErrorDetails): Instruction | null {
       return 'reregister';
     case 'credential_rejected':
     case 'passphrase_rejected':
+    case 'enrolment_rejected':
+    case 'enrolment_unknown_site':
+    case 'enrolment_expired':
+    case 'enrolment_revoked':
+    case 'enrolment_used_up':
     case 'authentication_attempts_exceeded':
     case 'host_id_conflict':
     case 'generations_exhausted':
@@ -121,6 +131,20 @@ function describeError(details: FleetErrorDetails): string {
       return 'No other admin key is valid as long as this one. Create one first: without an admin key, keys cannot be managed.';
     case 'expiry_not_in_future':
       return 'The expiry is in the past. Give a later time, or none.';
+    case 'expiry_too_far':
+      return `The expiry is more than ${details.maxDays} days ahead.`;
+    case 'enrolment_not_found':
+      return 'No enrolment has this id.';
+    case 'enrolment_rejected':
+      return 'The enrolment token is not valid at this configuration server. Take it unchanged from its enrolment file, or create a new enrolment.';
+    case 'enrolment_unknown_site':
+      return 'The enrolment token was issued by another site. Register at the addresses in its enrolment file, or create an enrolment here.';
+    case 'enrolment_expired':
+      return `The enrolment expired at ${details.expiredAt.toISOString()}. Create a new one.`;
+    case 'enrolment_revoked':
+      return `An operator revoked the enrolment at ${details.revokedAt.toISOString()}. Create a new one.`;
+    case 'enrolment_used_up':
+      return `The enrolment permits ${details.maxRegistrations} registrations, and all of them were used. Create a new one.`;
     case 'generation_retired':
       return details.removal === 'purge'
         ? 'An operator purged this process server. It must not register by itself: a person registers it again.'
@@ -175,7 +199,7 @@ function describeError(details: FleetErrorDetails): string {
       return `The catalogue has ${details.max} releases, the maximum. Remove one that no process server runs.`;
     case 'registration_rate_exceeded':
       return details.of === 'new_host_ids'
-        ? 'More new host ids arrive from this address, or with this passphrase, than REGISTRATIONS_PER_SECOND allows. Registered host ids are not limited.'
+        ? 'More new host ids arrive from this address, or with this passphrase or enrolment, than REGISTRATIONS_PER_SECOND allows. Registered host ids are not limited.'
         : 'This host id registers more often than REGISTRATIONS_PER_SERVER_PER_HOUR allows: check why its agent restarts.';
     case 'heartbeat_rate_exceeded':
       return `More than ${details.perSecond} heartbeats per second. Send one every ${details.heartbeatIntervalSeconds} s.`;

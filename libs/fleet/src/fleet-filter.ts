@@ -14,6 +14,7 @@ export interface FleetFilter {
   /** Whether another entry has the same address, name or machine id. */
   readonly possibleDuplicate?: boolean;
   readonly passphraseId?: string;
+  readonly enrolmentId?: string;
   readonly silentForSeconds?: number;
   /** The entry has never received a heartbeat, in any generation. */
   readonly neverConnected?: true;

@@ -2,6 +2,16 @@ export { Batcher, fulfilled, rejected, type BatchOutcome } from './batcher.js';
 export { CleanUp, CleanUpDeadlineMonitor, nextRunDelayMs } from './removal/clean-up.js';
 export { decommission, type CleanUpTiming, type DecommissionActor } from './removal/decommission.js';
 export { RemovalService } from './removal/removal-service.js';
+export {
+  enrolmentError,
+  enrolmentStateAt,
+  isRepetition,
+  type CreateEnrolmentCommand,
+  type Enrolment,
+  type EnrolmentDecision,
+  type EnrolmentState,
+} from './enrolments/enrolment.js';
+export { EnrolmentService, type IssuedEnrolment } from './enrolments/enrolment-service.js';
 export { boundHeartbeatEvents, MAX_EVENTS_PER_HOUR, NO_EVENTS_YET, type EventBounds } from './events/event-bounds.js';
 export {
   callerAuthor,
@@ -113,6 +123,8 @@ export { LocalAvailabilityClock } from './availability/local-availability-clock.
 export {
   Clock,
   CredentialIssuer,
+  EnrolmentTokenIssuer,
+  Enrolments,
   Identifiers,
   Inconsistencies,
   KeyRing,

@@ -1,3 +1,4 @@
+import type { Enrolment, EnrolmentDecision } from './enrolments/enrolment.js';
 import type { FleetEvent } from './events/fleet-event.js';
 import type { FleetFilter } from './fleet-filter.js';
 import type { HeartbeatVerdict, QueuedHeartbeat } from './heartbeats/heartbeat.js';
@@ -51,6 +52,12 @@ export interface IssuedCredential {
 /** Issues the credentials of process servers: `psc_...`, bound to a host id and a generation. */
 export abstract class CredentialIssuer {
   abstract issue(hostId: string, generation: number): IssuedCredential;
+}
+
+/** Issues the tokens of enrolments: `pse_...`, bound to a site. */
+export abstract class EnrolmentTokenIssuer {
+  /** `tokenHash` is SHA-256, hex. */
+  abstract issue(siteId: string): { readonly token: string; readonly tokenHash: string };
 }
 
 /** Generates API keys and passphrases. The store keeps only their hashes. */
@@ -164,6 +171,25 @@ export abstract class VersionRuleSource {
   abstract current(): Promise<VersionRules>;
   /** By the copy that was read last, at most some seconds ago: for calls that must not wait for a read. */
   abstract readonly known: VersionRules;
+}
+
+/** The enrolments of all replicas. */
+export abstract class Enrolments {
+  /** The id of the site of this database. */
+  abstract siteId(): Promise<string>;
+  /** Writes a new enrolment with its event. @throws FleetError what `decide` throws. */
+  abstract create(tokenHash: string, decide: (now: Date) => EnrolmentDecision): Promise<Enrolment>;
+  /**
+   * Locks the enrolment, and writes the decision with its event, if it has one.
+   * @throws FleetError `enrolment_not_found`, or what `decide` throws.
+   */
+  abstract change(
+    enrolmentId: string,
+    decide: (enrolment: Enrolment, now: Date) => EnrolmentDecision,
+  ): Promise<Enrolment>;
+  abstract find(enrolmentId: string): Promise<Enrolment | null>;
+  /** All enrolments ever created, in order of creation, after this id. */
+  abstract list(limit: number, after: string | null): Promise<Enrolment[]>;
 }
 
 /** Records removals outside of the database, so that they can be repeated after a restore from a backup. Never fails the caller. */

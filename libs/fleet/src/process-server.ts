@@ -67,7 +67,10 @@ export interface ProcessServer {
   readonly generation: number;
   readonly facts: ProcessServerFacts;
   readonly registeredAt: Date;
-  readonly passphraseId: string;
+  /** The passphrase of the registration; null if it used an enrolment. */
+  readonly passphraseId: string | null;
+  /** The enrolment of the registration; null if it used a passphrase. */
+  readonly enrolmentId: string | null;
   readonly decommission: Decommission | null;
   readonly lease: Lease;
   readonly health: ReportedHealth;

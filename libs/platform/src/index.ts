@@ -30,6 +30,7 @@ export {
   sha256,
   RandomSecretGenerator,
 } from './secrets.js';
+export { ENROLMENT_TOKEN_PREFIX, EnrolmentTokens, type VerifiedEnrolmentToken } from './enrolment-tokens.js';
 export type { DatabaseSettings } from './database-settings.js';
 export { maxOpenSockets } from './file-descriptor-limit.js';
 export { seededRandom } from './seeded-random.js';

@@ -49,6 +49,12 @@ export const SETTINGS = [
     'off',
     'Or `required`: each connection begins with a PROXY protocol header (version 1 or 2) of a trusted proxy, before TLS; other connections are closed',
   ),
+  setting(
+    'PUBLIC_URL',
+    '',
+    '',
+    'Comma-separated URLs at which process servers reach the configuration server, with one scheme and port, for enrolments; by default the listening address, or those of all network interfaces',
+  ),
   setting('DATA_DIRECTORY', '', '.data', 'Directory of the passphrase, the first admin key and the private database'),
   setting(
     'DATABASE_URL',

@@ -11,6 +11,7 @@ import {
   type VersionPolicy,
 } from '@app/fleet';
 import { databaseSettings, type DatabaseSettings } from './database-settings.js';
+import { parsePublicUrl, type PublicUrl } from './public-url.js';
 import { errorMessage } from './running-process.js';
 import { SETTINGS, type SettingName } from './setting-definitions.js';
 import { readTextFile } from './text-file.js';
@@ -48,6 +49,8 @@ export interface Settings {
     readonly tls: TlsSettings | null;
     readonly heartbeatFastPath: boolean;
   } & ProxySettings;
+  /** Null where PUBLIC_URL is not set. */
+  readonly publicUrl: PublicUrl | null;
   readonly dataDirectory: string;
   /** Null where DATABASE_URL is not set. */
   readonly database: DatabaseSettings | null;
@@ -176,6 +179,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
       proxyHeader: oneOf('TRUSTED_PROXY_HEADER', ['any', 'forwarded', 'x-forwarded-for']),
       heartbeatFastPath: oneOf('HEARTBEAT_FAST_PATH', ['on', 'off']) === 'on',
     },
+    publicUrl: text('PUBLIC_URL') ? publicUrl(text('PUBLIC_URL'), addError) : null,
     dataDirectory: text('DATA_DIRECTORY'),
     database: text('DATABASE_URL')
       ? databaseSettings(
@@ -241,6 +245,15 @@ function trustedProxies(text: string, addError: (message: string) => void): Trus
   } catch (error) {
     addError(`TRUSTED_PROXIES: ${errorMessage(error)}`);
     return TrustedProxies.parse('');
+  }
+}
+
+function publicUrl(text: string, addError: (message: string) => void): PublicUrl | null {
+  try {
+    return parsePublicUrl(text);
+  } catch (error) {
+    addError(`PUBLIC_URL: ${errorMessage(error)}`);
+    return null;
   }
 }
 

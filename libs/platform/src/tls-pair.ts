@@ -1,10 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 
-/** The period in which all certificates of a chain are valid. */
+/** The period in which all certificates of a chain are valid, and the SHA-256 (hex) of the own certificate. */
 export interface TlsValidity {
   readonly from: Date;
   readonly until: Date;
+  readonly sha256: string;
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
@@ -22,5 +23,9 @@ export function validateTlsPair(certificate: string, key: string): TlsValidity {
   if (!own.checkPrivateKey(createPrivateKey(key))) throw new Error('the key does not belong to the certificate');
   createSecureContext({ cert: certificate, key });
   const times = (of: 'validFrom' | 'validTo'): number[] => chain.map((each) => new Date(each[of]).getTime());
-  return { from: new Date(Math.max(...times('validFrom'))), until: new Date(Math.min(...times('validTo'))) };
+  return {
+    from: new Date(Math.max(...times('validFrom'))),
+    until: new Date(Math.min(...times('validTo'))),
+    sha256: own.fingerprint256.replaceAll(':', '').toLowerCase(),
+  };
 }

@@ -12,6 +12,7 @@ import {
 } from '@app/platform';
 import { RequestProblem } from '../problems/request-problem.js';
 import type { Principal, Permission, ProcessServerPrincipal, AuthenticatedRequest } from './principal.js';
+import type { EnrolmentAuthenticator } from './enrolment-authenticator.js';
 import type { RateLimit } from './rate-limit.js';
 import { addressBlockOf, type FailedAttemptTracker, type SecretKind } from './failed-attempts.js';
 
@@ -36,6 +37,7 @@ export class Authenticator {
   constructor(
     private readonly keys: KeyRingStore,
     private readonly credentials: HmacCredentials,
+    private readonly enrolments: EnrolmentAuthenticator,
     private readonly failedAttempts: FailedAttemptTracker,
     private readonly limits: RateLimits,
     private readonly metricsRequireReader: boolean,
@@ -53,7 +55,10 @@ export class Authenticator {
     if (requiredPermission === 'anyone') return this.authorizeAnonymous(request);
     if (requiredPermission === 'process_server') return this.authenticateProcessServer(headers, hostId);
     const { scheme, token } = parseAuthorizationHeader(headers);
-    if (requiredPermission === 'passphrase') return this.authenticateByPassphrase(scheme, token, request);
+    if (requiredPermission === 'passphrase' || requiredPermission === 'preflight')
+      return /^enrolment$/i.test(scheme)
+        ? this.enrolments.authenticate(token, request, requiredPermission === 'preflight')
+        : this.authenticateByPassphrase(scheme, token, request);
     if (!/^bearer$/i.test(scheme)) throw credentialsMissing(requiredPermission);
     if (token.startsWith(API_KEY_PREFIX)) return this.authenticateByApiKey(requiredPermission, token, request);
     if (requiredPermission === 'process_server_or_operator') return this.authenticateProcessServer(headers, hostId);
@@ -85,11 +90,13 @@ export class Authenticator {
     if (!/^passphrase$/i.test(scheme)) throw credentialsMissing('passphrase');
     const hash = sha256(token);
     const valid = (await this.keys.validPassphrases()).filter((passphrase) => constantTimeEqual(passphrase.hash, hash));
-    return valid[0] ? { kind: 'passphrase', passphraseId: valid[0].id } : this.reject('passphrase', request);
+    const [passphrase] = valid;
+    if (!passphrase) return this.reject('passphrase', request);
+    return { kind: 'passphrase', passphraseId: passphrase.id, retiresAt: passphrase.expires_at };
   }
 
   private async authenticateByApiKey(
-    requiredPermission: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase' | 'process_server'>,
+    requiredPermission: Exclude<Permission, 'anyone' | 'metrics' | 'passphrase' | 'preflight' | 'process_server'>,
     token: string,
     request: IncomingCall,
   ): Promise<Principal> {
@@ -116,11 +123,8 @@ export class Authenticator {
   }
 
   /** Called only after a secret was found to be wrong: a valid secret is accepted whatever its address sent before. */
-  private async reject(secret: SecretKind, request: IncomingCall): Promise<never> {
-    if (await this.failedAttempts.recordFailure(secret, request.clientAddress)) {
-      request.quota = this.failedAttempts.exhaustedQuota;
-      throw new FleetError({ code: 'authentication_attempts_exceeded' });
-    }
+  private async reject(secret: Exclude<SecretKind, 'enrolment'>, request: IncomingCall): Promise<never> {
+    await this.failedAttempts.countFailure(secret, request);
     throw secret === 'passphrase'
       ? new FleetError({ code: 'passphrase_rejected' })
       : new RequestProblem('api_key_rejected');
@@ -137,6 +141,8 @@ function parseAuthorizationHeader({ authorization = '' }: FastifyRequest['header
 
 function credentialsMissing(requiredPermission: Permission): Error {
   const how =
-    requiredPermission === 'passphrase' ? 'Authorization: Passphrase <passphrase>' : 'Authorization: Bearer <API key>';
+    requiredPermission === 'passphrase'
+      ? 'Authorization: Passphrase <passphrase>, or Authorization: Enrolment <token>'
+      : 'Authorization: Bearer <API key>';
   return new RequestProblem('authentication_required', `Send ${how}.`);
 }

@@ -62,15 +62,19 @@ const API_KEY_PROBLEMS: readonly ProblemCode[] = [
   'request_rate_exceeded',
   'database_unavailable',
 ];
+const REGISTRATION_PROBLEMS: readonly ProblemCode[] = [
+  'authentication_required',
+  'passphrase_rejected',
+  'enrolment_rejected',
+  'enrolment_unknown_site',
+  'authentication_attempts_exceeded',
+  'database_unavailable',
+];
 const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
   anyone: [],
   metrics: API_KEY_PROBLEMS,
-  passphrase: [
-    'authentication_required',
-    'passphrase_rejected',
-    'authentication_attempts_exceeded',
-    'database_unavailable',
-  ],
+  passphrase: [...REGISTRATION_PROBLEMS, 'enrolment_expired', 'enrolment_revoked'],
+  preflight: REGISTRATION_PROBLEMS,
   process_server: ['credential_rejected', 'database_unavailable'],
   process_server_or_operator: ['credential_rejected', ...API_KEY_PROBLEMS],
   reader: API_KEY_PROBLEMS,
@@ -116,7 +120,11 @@ function toProblemHeaders(
   codes: readonly ProblemCode[],
 ): { headers?: Record<string, ResponseHeaders[string]> } {
   if (status === 401)
-    return { headers: { 'WWW-Authenticate': { description: '`Bearer` or `Passphrase`', schema: { type: 'string' } } } };
+    return {
+      headers: {
+        'WWW-Authenticate': { description: '`Bearer`, or `Passphrase, Enrolment`', schema: { type: 'string' } },
+      },
+    };
   if (!codes.some(hasRetryAfter)) return {};
   return {
     headers: {
@@ -151,7 +159,8 @@ function problemExample(code: ProblemCode): object {
 const SECURITY_BY_PERMISSION: Record<Permission, MethodDecorator[]> = {
   anyone: [],
   metrics: [ApiSecurity({}), ApiBearerAuth('apiKey')], // public, or for readers if so configured
-  passphrase: [ApiSecurity('passphrase')],
+  passphrase: [ApiSecurity('passphrase'), ApiSecurity('enrolment')],
+  preflight: [ApiSecurity('passphrase'), ApiSecurity('enrolment')],
   process_server: [ApiBearerAuth('credential')],
   process_server_or_operator: [ApiBearerAuth('credential'), ApiBearerAuth('apiKey')],
   reader: [ApiBearerAuth('apiKey')],

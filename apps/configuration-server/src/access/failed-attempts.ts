@@ -1,9 +1,10 @@
 import ipaddr from 'ipaddr.js';
-import { systemAuthor, WindowCounter, type Clock, type Registry } from '@app/fleet';
+import { FleetError, systemAuthor, WindowCounter, type Clock, type Registry } from '@app/fleet';
+import type { AuthenticatedRequest } from './principal.js';
 import type { Quota } from './rate-limit.js';
 
 /** The kind of a rejected secret. */
-export type SecretKind = 'passphrase' | 'api_key';
+export type SecretKind = 'passphrase' | 'enrolment' | 'api_key';
 
 /** Period in which wrong secrets are counted. */
 const WINDOW_MS = 600_000;
@@ -20,7 +21,7 @@ export const addressBlockOf = (address: string): string =>
   ipaddr.IPv6.isValid(address) ? ipaddr.IPv6.parse(address).parts.slice(0, 4).join(':') : address;
 
 /**
- * Counts wrong passphrases and API keys by source address, at this replica, and decides when an address is rate limited. Wrong secrets
+ * Counts wrong passphrases, enrolments and API keys by source address, at this replica, and decides when an address is rate limited. Wrong secrets
  * from many addresses are recorded as an event.
  */
 export class FailedAttemptTracker {
@@ -39,6 +40,16 @@ export class FailedAttemptTracker {
   /** Number of addresses that sent a wrong secret in this window. */
   get addresses(): number {
     return this.attempts.size;
+  }
+
+  /** @throws FleetError `authentication_attempts_exceeded`, with its quota in the request. */
+  async countFailure(
+    secret: SecretKind,
+    request: Pick<AuthenticatedRequest, 'clientAddress' | 'quota'>,
+  ): Promise<void> {
+    if (!(await this.recordFailure(secret, request.clientAddress))) return;
+    request.quota = this.exhaustedQuota;
+    throw new FleetError({ code: 'authentication_attempts_exceeded' });
   }
 
   /** Returns true if the address has exceeded its limit. */
@@ -72,6 +83,7 @@ export class FailedAttemptTracker {
     const detail = {
       addresses: this.attempts.size,
       passphrases: this.failuresByKind.countOf('passphrase'),
+      enrolments: this.failuresByKind.countOf('enrolment'),
       apiKeys: this.failuresByKind.countOf('api_key'),
       withinSeconds: WINDOW_MS / 1000,
     };

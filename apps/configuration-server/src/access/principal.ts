@@ -1,14 +1,15 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { operatorName, type Actor, type Role } from '@app/fleet';
+import { operatorName, type Actor, type Enrolment, type Role } from '@app/fleet';
 import { API_KEY_PREFIX } from '@app/platform';
 import type { CallDeadline } from './call-deadline.js';
 import type { Quota } from './rate-limit.js';
 
-/** Required role of a caller. `reader` includes operators and admins, `operator` includes admins. `anyone` has no rate limit: for health checks. */
+/** Required role of a caller. `passphrase` includes enrolments, and `preflight` also those that have ended. `reader` includes operators and admins, `operator` includes admins. `anyone` has no rate limit: for health checks. */
 export type Permission =
   | 'anyone'
   | 'passphrase'
+  | 'preflight'
   | 'process_server'
   | 'process_server_or_operator'
   | 'reader'
@@ -19,7 +20,8 @@ export type Permission =
 /** The authenticated caller. */
 export type Principal =
   | { readonly kind: 'anyone' }
-  | { readonly kind: 'passphrase'; readonly passphraseId: string }
+  | { readonly kind: 'passphrase'; readonly passphraseId: string; readonly retiresAt: Date | null }
+  | { readonly kind: 'enrolment'; readonly enrolment: Enrolment }
   | ProcessServerPrincipal
   | { readonly kind: 'api_key'; readonly name: string; readonly role: Role };
 
@@ -36,6 +38,8 @@ export interface PresentedIdentity {
   readonly keyName?: string;
   /** The first characters of a well-formed API key. */
   readonly keyPrefix?: string;
+  /** The enrolment of a genuine token. */
+  readonly enrolmentId?: string;
 }
 
 export type AuthenticatedRequest = FastifyRequest & {
@@ -63,7 +67,7 @@ export function isProcessServerCall({
   headers,
 }: Pick<AuthenticatedRequest, 'permission' | 'headers'>): boolean {
   if (permission === 'process_server_or_operator') return !headers.authorization?.includes(` ${API_KEY_PREFIX}`);
-  return permission === 'process_server' || permission === 'passphrase';
+  return permission === 'process_server' || permission === 'passphrase' || permission === 'preflight';
 }
 
 export function getPrincipal(request: AuthenticatedRequest): AuthenticatedCall {

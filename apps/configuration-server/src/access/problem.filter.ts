@@ -2,7 +2,7 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FleetError, Randomness } from '@app/fleet';
 import type { AuthGuard } from './auth.guard.js';
-import { isProcessServerCall, getPrincipal, type AuthenticatedRequest } from './principal.js';
+import { isProcessServerCall, getPrincipal, type AuthenticatedRequest, type Permission } from './principal.js';
 import { exceededQuota } from './rate-limit.js';
 import { connectionState } from '../edge/connection-state.js';
 import type { RejectedHeartbeatRecorder } from './rejected-heartbeat-recorder.js';
@@ -49,6 +49,9 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+const challengeFor = (permission: Permission | undefined): string =>
+  permission === 'passphrase' || permission === 'preflight' ? 'Passphrase, Enrolment' : 'Bearer';
+
 export function sendProblem(
   error: unknown,
   request: FastifyRequest,
@@ -67,10 +70,7 @@ export function sendProblem(
       Math.max(retryAfter, (problem.status === 429 && (request as AuthenticatedRequest).quota?.resetSeconds) || 0),
     );
   if (problem.status === 401)
-    reply.header(
-      'www-authenticate',
-      (request as AuthenticatedRequest).permission === 'passphrase' ? 'Passphrase' : 'Bearer',
-    );
+    reply.header('www-authenticate', challengeFor((request as AuthenticatedRequest).permission));
   reply.problemCode = problem.code;
   connectionState(request.raw.socket).markRejected(request.raw);
   reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route

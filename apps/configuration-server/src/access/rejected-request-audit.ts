@@ -9,6 +9,11 @@ import { addressBlockOf } from './failed-attempts.js';
 const EVENT_KIND_BY_PROBLEM: Readonly<Partial<Record<ProblemCode, EventKind | null>>> = {
   authentication_required: 'refused_authentication_required',
   passphrase_rejected: 'refused_passphrase_rejected',
+  enrolment_rejected: 'refused_enrolment_rejected',
+  enrolment_unknown_site: 'refused_enrolment_unknown_site',
+  enrolment_expired: 'refused_enrolment_expired',
+  enrolment_revoked: 'refused_enrolment_revoked',
+  enrolment_used_up: 'refused_enrolment_used_up',
   api_key_rejected: 'refused_api_key_rejected',
   credential_rejected: 'refused_credential_rejected',
   permission_denied: 'refused_permission_denied',

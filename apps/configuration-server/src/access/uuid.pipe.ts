@@ -16,3 +16,4 @@ export class UuidPipe implements PipeTransform<string, string> {
 export const hostIdPipe = new UuidPipe('hostId');
 export const planIdPipe = new UuidPipe('planId');
 export const keyIdPipe = new UuidPipe('keyId');
+export const enrolmentIdPipe = new UuidPipe('enrolmentId');

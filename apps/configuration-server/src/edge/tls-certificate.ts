@@ -43,6 +43,11 @@ export class TlsCertificate {
     return this.validity.until;
   }
 
+  /** SHA-256 of the served certificate, hex. */
+  get sha256(): string {
+    return this.validity.sha256;
+  }
+
   /**
    * Reloads the files. Returns true if another certificate is served from now on.
    * @throws Error once for each change that cannot be served, e.g. a certificate without its key: the previous certificate stays.

@@ -19,6 +19,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addServer('/', 'The server of this document')
     .addTag('process server', 'Calls of process servers')
     .addTag('operator', 'Removal of process servers from the fleet')
+    .addTag('enrolment', 'Addition of process servers to the site')
     .addTag('administration', 'API keys and the passphrase')
     .addTag('releases', 'The release catalogue and its packages')
     .addTag('queries', 'Reads of operators and the portal')
@@ -28,6 +29,12 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
       in: 'header',
       name: 'Authorization',
       description: '`Passphrase <passphrase>`',
+    })
+    .addSecurity('enrolment', {
+      type: 'apiKey',
+      in: 'header',
+      name: 'Authorization',
+      description: '`Enrolment <token>`, the token of an enrolment file',
     })
     .addBearerAuth(
       { type: 'http', scheme: 'bearer', bearerFormat: 'psc_…', description: 'Credential of a process server' },

@@ -13,7 +13,7 @@ export interface Schema {
 const NON_INTEGER_NAMES = new Set(['cpuPercent']);
 /** Marks a member as a timestamp in its comment. */
 const DATE_TIME_DESCRIPTION = /RFC 3339/;
-const UUID_NAME = /^(id|hostId|planId|keyId|passphraseId|requestId)$/;
+const UUID_NAME = /^(id|hostId|planId|keyId|passphraseId|enrolmentId|siteId|requestId)$/;
 const INT64_NAME = /(Bytes|BytesPerSecond|BytesPerDay|Ms)$/;
 
 /** Examples of members without one of their own. */

@@ -18,6 +18,7 @@ const FIELD_BY_CODE: Partial<Record<FleetErrorDetails['code'], string>> = {
   reason_required: 'reason',
   expiry_not_in_future: 'expiresAt',
   support_end_not_after_release: 'supportEndsAt',
+  expiry_too_far: 'expiresAt',
   api_key_name_taken: 'name',
   plan_count_mismatch: 'expectedCount',
   share_not_acknowledged: 'acknowledgeShare',

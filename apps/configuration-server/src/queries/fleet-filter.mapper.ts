@@ -11,6 +11,7 @@ const FILTER_NAMES = [
   'machineId',
   'possibleDuplicate',
   'passphraseId',
+  'enrolmentId',
   'silentForSeconds',
 ] as const;
 
@@ -25,5 +26,6 @@ export function toFleetFilter(given: ListProcessServersQuery | PurgePlanRequest)
     ...(filter.friendlyName !== undefined && { friendlyName: normalizedName(filter.friendlyName) }),
     ...('neverConnected' in given && given.neverConnected && { neverConnected: given.neverConnected }),
     ...(filter.passphraseId !== undefined && { passphraseId: filter.passphraseId.toLowerCase() }),
+    ...(filter.enrolmentId !== undefined && { enrolmentId: filter.enrolmentId.toLowerCase() }),
   };
 }

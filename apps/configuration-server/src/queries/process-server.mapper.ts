@@ -145,6 +145,7 @@ export function toDetail(
     sizingClass: sizingClassOf(facts),
     registeredAt: server.registeredAt.toISOString(),
     passphraseId: server.passphraseId,
+    enrolmentId: server.enrolmentId,
     decommissionedAt: toIsoOrNull(decommission?.at ?? null),
     decommissionedBy: decommission?.by ?? null,
     decommissionReason: decommission?.reason ?? null,

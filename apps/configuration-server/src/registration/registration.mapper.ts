@@ -48,7 +48,8 @@ export function toRegistrationCommand(
       proxy: proxy ? toProxySettings(proxy) : null,
     },
     sentAt: sentAt ? new Date(sentAt) : null,
-    passphraseId: principal.kind === 'passphrase' ? principal.passphraseId : '',
+    passphraseId: principal.kind === 'passphrase' ? principal.passphraseId : null,
+    enrolmentId: principal.kind === 'enrolment' ? principal.enrolment.enrolmentId : null,
     previousCredentialHash: previousCredential ? sha256(previousCredential).toString('hex') : null,
     actor: actor satisfies Actor,
   };

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { HeartbeatReceiver, Randomness, RegistrationRate, RegistrationService, Registry } from '@app/fleet';
 import { ReleaseStore } from '@app/fleet-mysql';
 import { HmacCredentials } from '@app/platform';
+import { AccessModule } from '../access/access.module.js';
 import { addressBlockOf } from '../access/failed-attempts.js';
 import { HeartbeatsModule } from '../heartbeats/heartbeats.module.js';
 import { APP_OPTIONS } from '../site/app-options.js';
@@ -10,7 +11,7 @@ import { RegistrationController } from './registration.controller.js';
 
 /** Registration and preflight. */
 @Module({
-  imports: [HeartbeatsModule],
+  imports: [AccessModule, HeartbeatsModule],
   controllers: [RegistrationController],
   providers: [
     provide(

@@ -11,6 +11,7 @@ import {
 import {
   AvailabilityClockStore,
   Database,
+  EnrolmentStore,
   EventLogQuery,
   FleetSummaryQuery,
   KeyRingStore,
@@ -21,7 +22,7 @@ import {
   RestoreStore,
   SecretStore,
 } from '@app/fleet-mysql';
-import { HmacCredentials, newSharedKey } from '@app/platform';
+import { EnrolmentTokens, HmacCredentials, newSharedKey } from '@app/platform';
 import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION, type AppOptions } from './app-options.js';
 import { Jobs } from './jobs.js';
 import { construct, provide } from './provide.js';
@@ -81,6 +82,7 @@ const PROVIDERS = [
   ),
   construct(KeyRingStore, [Database, Clock, Identifiers]),
   construct(ReleaseStore, [Database, Clock, Identifiers, OWN_VERSION]),
+  construct(EnrolmentStore, [Database, Clock, Identifiers]),
   construct(SecretStore, [Database, Clock, Identifiers]),
   construct(RestoreStore, [Database, Clock, Identifiers]),
   construct(EventLogQuery, [Database, Clock, LocalAvailabilityClock]),
@@ -89,6 +91,11 @@ const PROVIDERS = [
     HmacCredentials,
     [SecretStore],
     async (secrets) => new HmacCredentials(await secrets.getOrCreateSharedKey('credential_hmac', newSharedKey())),
+  ),
+  provide(
+    EnrolmentTokens,
+    [SecretStore],
+    async (secrets) => new EnrolmentTokens(await secrets.getOrCreateSharedKey('enrolment_hmac', newSharedKey())),
   ),
 ];
 

@@ -97,6 +97,19 @@ export const API_KEY = new Table('api_key', {
   last_used_at: column.datetime().nullable(),
 }).indexed({ uq_hash: ['hash'], uq_name_key: ['name_key'] }, { unique: true });
 
+export const ENROLMENT = new Table('enrolment', {
+  id: column.uuid().primary(),
+  hash: column.binary(32),
+  note: column.text(200),
+  created_at: column.datetime(),
+  created_by: column.text(128),
+  expires_at: column.datetime(),
+  max_registrations: column.unsigned('int'),
+  registrations: column.unsigned('int').default(0),
+  revoked_at: column.datetime().nullable(),
+  revoked_by: column.text(128).nullable(),
+}).indexed({ uq_hash: ['hash'] }, { unique: true });
+
 export const SITE = new Table('site', {
   id: column.unsigned('tinyint').primary(),
   site_id: column.uuid(),

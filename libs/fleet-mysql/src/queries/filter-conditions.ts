@@ -146,6 +146,8 @@ export function filterConditions(
     conditions.push(
       indexCondition('p', 'ix_passphrase', sqlFragment('p.passphrase_id = ?', filter.passphraseId), true),
     );
+  if (filter.enrolmentId !== undefined)
+    conditions.push(indexCondition('p', 'ix_enrolment', sqlFragment('p.enrolment_id = ?', filter.enrolmentId), true));
   if (filter.neverConnected)
     conditions.push(indexCondition('l', 'ix_never_connected', sqlFragment('l.never_connected = 1'), true));
   if (filter.silentForSeconds !== undefined) {

@@ -90,6 +90,7 @@ const entryColumns = ({
   hostId,
   generation,
   passphraseId,
+  enrolmentId,
   registeredAt,
 }: ProcessServer): RowOf<typeof PROCESS_SERVER> =>
   FACTS.toRow(facts, {
@@ -103,6 +104,7 @@ const entryColumns = ({
     proxy_port: facts.proxy?.port ?? null,
     proxy_authenticated: facts.proxy && Number(facts.proxy.authenticated),
     passphrase_id: passphraseId,
+    enrolment_id: enrolmentId,
     registered_at: registeredAt,
     decommissioned_at: null,
     decommissioned_available_ms: null,

@@ -158,6 +158,7 @@ export function toProcessServer(row: EntryRow): ProcessServer {
     facts: FACTS.toDomain(row, { proxy: toProxyFacts(row) }),
     registeredAt: row.registered_at,
     passphraseId: row.passphrase_id,
+    enrolmentId: row.enrolment_id,
     decommission: toDecommission(row),
     lease: toLease(row),
     health: toReportedHealth(row),

@@ -44,6 +44,7 @@ export type StoredApiKey = Pick<ApiKey, 'keyId' | 'name' | 'role'>;
 export interface StoredPassphrase {
   readonly id: string;
   readonly hash: Buffer;
+  readonly expires_at: Date | null;
 }
 
 /** Maximum number of key uses written in one transaction. */

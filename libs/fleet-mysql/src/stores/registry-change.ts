@@ -15,6 +15,7 @@ import {
   type RecordWrite,
 } from '@app/fleet';
 import type { GuardedStatement, Transaction } from '../database.js';
+import { useEnrolments, type EnrolmentUse } from './enrolment-uses.js';
 import {
   COUNT_PURGES_OF_PLAN,
   deleteEntry,
@@ -64,12 +65,25 @@ export async function decideAndWrite(
     outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
   const ofAppliedPlans = await countPurges(transaction, changes);
   for (const { pendingChange } of ofAppliedPlans) outcomes.set(pendingChange, rejected(new PlanAlreadyApplied()));
+  const accepted = changes.filter((change) => !expired.includes(change) && !ofAppliedPlans.includes(change));
+  const { errors, statements } = await useEnrolments(transaction, accepted.flatMap(enrolmentUse), () => clock.now());
+  for (const [{ change }, error] of errors) outcomes.set(change.pendingChange, rejected(error));
+  const unenrolled = new Set([...errors.keys()].map(({ change }) => change));
   await writeChanges(
     transaction,
-    changes.filter((change) => !expired.includes(change) && !ofAppliedPlans.includes(change)),
+    accepted.filter((change) => !unenrolled.has(change)),
+    statements,
     moment,
   );
   return outcomes;
+}
+
+/** The enrolment that a registration uses, if any. */
+function enrolmentUse(change: Change): (EnrolmentUse & { readonly change: Change })[] {
+  const { write, locked } = change;
+  if (write.to !== 'registered' || write.entry.enrolmentId === null) return [];
+  const { enrolmentId, facts } = write.entry;
+  return [{ change, enrolmentId, machineId: facts.machineId, before: locked.entry }];
 }
 
 /** Decides a pending change. Returns the result or the rejection; a change to write is added to `changes`. */
@@ -117,14 +131,15 @@ async function changesWithExpiredPassphrase(
   return expiredIds.size === 0 ? [] : changes.filter((change) => expiredIds.has(passphraseOf(change)));
 }
 
-/** Writes the decided changes with their events. */
+/** Writes the decided changes with their events, after the `first` statements. */
 async function writeChanges(
   transaction: Transaction,
   changes: readonly Change[],
+  first: readonly GuardedStatement[],
   { at: now, availableMs }: Moment,
 ): Promise<void> {
   const registrations: Registration[] = [];
-  const statements: GuardedStatement[] = [];
+  const statements: GuardedStatement[] = [...first];
   const counters = new CounterDelta();
   for (const { pendingChange, locked, write } of changes) {
     const { entry, damage } = locked;

@@ -3,6 +3,7 @@ import type { Database, Transaction } from '../database.js';
 import { MAX_UUID } from '../entities/columns.js';
 import type { RowOf } from '../entities/table.js';
 import { insertAdminKey, type AdminKey } from './secret-store.js';
+import { REVOKE_ALL_ENROLMENTS } from '../statements/enrolments.js';
 import { insertEvents, systemEvent } from '../statements/events.js';
 import { EXPIRE_PASSPHRASES, LOCK_KEY_RING } from '../statements/keys.js';
 import {
@@ -78,7 +79,7 @@ export class RestoreStore {
   }
 
   /**
-   * Begins the next epoch in one transaction: one valid passphrase, one valid API key, a generation floor above every known
+   * Begins the next epoch in one transaction: one valid passphrase, one valid API key, no valid enrolment, a generation floor above every known
    * generation, no open purge plan, and the event. False when another replica has begun it. @throws FleetError `generations_exhausted`
    */
   begin(command: RestoreCommand): Promise<boolean> {
@@ -99,6 +100,7 @@ export class RestoreStore {
       );
       const epoch = Math.max(row.epoch, command.knownEpoch) + 1;
       const keysRevoked = await transaction.write(REVOKE_ALL_KEYS, [now]);
+      const enrolmentsRevoked = await transaction.write(REVOKE_ALL_ENROLMENTS, [now, ACTOR, now]);
       await transaction.write(EXPIRE_PASSPHRASES, [now, now]);
       await transaction.write(MAKE_PASSPHRASE_VALID, [passphraseId, command.passphraseHash, now]);
       await insertAdminKey(transaction, {
@@ -111,7 +113,7 @@ export class RestoreStore {
       await transaction.write(EXPIRE_PLANS, [now, now]);
       await transaction.write(BEGIN_EPOCH, [epoch, epochId, floor, now]);
       const { replica, systemUser } = command;
-      const detail = { epoch, generationFloor: floor, keysRevoked, replica, systemUser };
+      const detail = { epoch, generationFloor: floor, keysRevoked, enrolmentsRevoked, replica, systemUser };
       await insertEvents(transaction, [
         systemEvent(ACTOR, { id: eventId, at: now, kind: 'database_restored', detail }),
       ]);

@@ -5,7 +5,7 @@ import { insertKey } from '../statements/keys.js';
 import { PASSPHRASE } from '../entities/fleet-tables.js';
 
 /** Keys that all replicas share. */
-export type SharedKey = 'credential_hmac';
+export type SharedKey = 'credential_hmac' | 'enrolment_hmac';
 
 const READ_SECRET = 'SELECT s.value FROM shared_secret AS s WHERE s.name = ?';
 const INSERT_SECRET_IF_ABSENT = 'INSERT IGNORE INTO shared_secret (name, value, created_at) VALUES (?, ?, ?)';

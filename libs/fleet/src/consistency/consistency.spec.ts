@@ -139,6 +139,7 @@ describe('damaged rows', () => {
       facts: someFacts(),
       sentAt: null,
       passphraseId: 'passphrase-1',
+      enrolmentId: null,
       previousCredentialHash: null,
       actor: AN_OPERATOR,
     };

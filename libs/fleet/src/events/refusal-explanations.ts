@@ -79,6 +79,29 @@ export const REFUSAL_EXPLANATIONS: Readonly<Record<RefusalKind, RefusalExplanati
     recommendedActions:
       'Give the machine at the source address the current passphrase, or investigate the attempts to guess it.',
   },
+  refused_enrolment_rejected: {
+    meaning: 'A call had an enrolment token that this site did not issue, or no longer knows',
+    recommendedActions:
+      'Create a new enrolment for the machine at the source address, or investigate the attempts to forge a token.',
+  },
+  refused_enrolment_unknown_site: {
+    meaning: 'A call had an enrolment token of another site',
+    recommendedActions: 'Register the machine at the source address at the site of its enrolment file, or create one.',
+  },
+  refused_enrolment_expired: {
+    meaning: 'A call had an expired enrolment',
+    recommendedActions: 'Create a new enrolment for the machine at the source address.',
+  },
+  refused_enrolment_revoked: {
+    meaning: 'A call had a revoked enrolment',
+    recommendedActions:
+      'Create a new enrolment if the machine at the source address should register; otherwise find out who has the file.',
+  },
+  refused_enrolment_used_up: {
+    meaning: 'A registration had an enrolment that was used up',
+    recommendedActions:
+      'Create a new enrolment if the machine at the source address should register; otherwise find out who has the file.',
+  },
   refused_api_key_rejected: {
     meaning: 'A call had an invalid API key: unknown, expired or revoked',
     recommendedActions:

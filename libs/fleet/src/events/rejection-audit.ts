@@ -9,8 +9,9 @@ interface AuditedCall {
   readonly generation: number | null;
   readonly actor: Actor;
   readonly call: string;
-  /** The passphrase of a registration. */
+  /** The secret of a registration. */
   readonly passphraseId?: string;
+  readonly enrolmentId?: string;
 }
 
 /** Runs `work`, and records the event of a rejection that concerns operators, at most once an hour. */

@@ -30,6 +30,7 @@ const aCommand = (address: string, passphraseId = 'p', hostId = 'h'): Registrati
   facts: someFacts(),
   sentAt: null,
   passphraseId,
+  enrolmentId: null,
   previousCredentialHash: null,
   actor: { name: 'process-server', address, requestId: 'r' },
 });

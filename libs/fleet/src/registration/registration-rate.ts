@@ -11,10 +11,10 @@ export interface RegistrationLimits {
 }
 
 /**
- * The number of addresses that can register at their full rate with one passphrase, so that a flood from one address
+ * The number of addresses that can register at their full rate with one passphrase or enrolment, so that a flood from one address
  * does not block the others.
  */
-const ADDRESSES_PER_PASSPHRASE = 10;
+const ADDRESSES_PER_SECRET = 10;
 const BURST_SECONDS = 10;
 const HOUR_SECONDS = 3_600;
 /** Rejected new host ids retry within a minute, spread at random, because they may be a whole fleet. */
@@ -29,7 +29,7 @@ const MAX_RETRY_SECONDS = 300;
  */
 export class RegistrationRate {
   private readonly byAddress: TokenBuckets;
-  private readonly byPassphrase: TokenBuckets;
+  private readonly bySecret: TokenBuckets;
   private readonly byServer: TokenBuckets;
   private readonly serverRetrySeconds: number;
   /** The admitted commands: a retried transaction is not counted again. */
@@ -43,9 +43,9 @@ export class RegistrationRate {
     private readonly networkOf: (address: string) => string,
   ) {
     const { newPerSecond, perServerPerHour } = limits;
-    const perPassphrase = newPerSecond * ADDRESSES_PER_PASSPHRASE;
+    const perSecret = newPerSecond * ADDRESSES_PER_SECRET;
     this.byAddress = new TokenBuckets(newPerSecond, newPerSecond * BURST_SECONDS);
-    this.byPassphrase = new TokenBuckets(perPassphrase, perPassphrase * BURST_SECONDS);
+    this.bySecret = new TokenBuckets(perSecret, perSecret * BURST_SECONDS);
     this.serverRetrySeconds = Math.min(Math.ceil(HOUR_SECONDS / perServerPerHour), MAX_RETRY_SECONDS);
     this.byServer = new TokenBuckets(perServerPerHour / HOUR_SECONDS, perServerPerHour);
   }
@@ -55,8 +55,8 @@ export class RegistrationRate {
     const nowMs = this.clock.monotonicMs();
     if (this.admitted.has(command)) return;
     const isWithinAddress = this.byAddress.take(this.networkOf(command.actor.address), nowMs);
-    if (!isWithinAddress || !this.byPassphrase.take(command.passphraseId, nowMs)) {
-      const perSecond = this.limits.newPerSecond * (isWithinAddress ? ADDRESSES_PER_PASSPHRASE : 1);
+    if (!isWithinAddress || !this.bySecret.take(command.passphraseId ?? command.enrolmentId ?? '', nowMs)) {
+      const perSecond = this.limits.newPerSecond * (isWithinAddress ? ADDRESSES_PER_SECRET : 1);
       const retryAfterSeconds = MIN_RETRY_SECONDS + Math.floor(this.randomness.random() * RETRY_SPREAD_SECONDS);
       throw new FleetError({
         code: 'registration_rate_exceeded',

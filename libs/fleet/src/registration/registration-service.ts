@@ -7,6 +7,7 @@ import {
   register,
   registrationErrors,
   registrationWarnings,
+  secretOf,
   type Finding,
   type RegistrationResult,
   type RegistrationCommand,
@@ -26,23 +27,26 @@ export class RegistrationService {
 
   /** @throws FleetError as `register`, and `registration_rate_exceeded`. */
   async register(command: RegistrationCommand): Promise<RegistrationResult> {
-    const { hostId, facts, actor, passphraseId } = command;
+    const { hostId, facts, actor } = command;
     const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, facts);
     const assignedIntervalSeconds = assignInterval(this.fleetSize(), this.policy.leaseTiming, this.randomness.random());
-    return withRejectionAudit(this.registry, { hostId, generation: null, actor, call: 'register', passphraseId }, () =>
-      this.registry.change(hostId, (locked) => {
-        if (!locked.entry) this.rate.admitNew(command); // before any other rejection, which would write an event for each host id
-        const decision = register(
-          command,
-          locked,
-          possibleDuplicates,
-          assignedIntervalSeconds,
-          this.policy,
-          this.issuer,
-        );
-        if (locked.entry) this.rate.admitAgain(command); // after the decision: a rejected registration changes nothing and is not counted
-        return decision;
-      }),
+    return withRejectionAudit(
+      this.registry,
+      { hostId, generation: null, actor, call: 'register', ...secretOf(command) },
+      () =>
+        this.registry.change(hostId, (locked) => {
+          if (!locked.entry) this.rate.admitNew(command); // before any other rejection, which would write an event for each host id
+          const decision = register(
+            command,
+            locked,
+            possibleDuplicates,
+            assignedIntervalSeconds,
+            this.policy,
+            this.issuer,
+          );
+          if (locked.entry) this.rate.admitAgain(command); // after the decision: a rejected registration changes nothing and is not counted
+          return decision;
+        }),
     );
   }
 

@@ -59,6 +59,7 @@ function aCommand(
     facts: someFacts(facts),
     sentAt: null,
     passphraseId: 'passphrase-2',
+    enrolmentId: null,
     previousCredentialHash: 'aa'.repeat(32),
     actor: { name: 'process-server', address: '203.0.113.5', requestId: 'request-9' },
     ...over,
@@ -234,6 +235,7 @@ describe('register', () => {
       facts: someFacts(),
       registeredAt: NOON,
       passphraseId: 'passphrase-2',
+      enrolmentId: null,
       decommission: null,
       lease: {
         credentialHash: `hash of ${HOST_ID} 1`,

@@ -40,7 +40,9 @@ export interface RegistrationCommand {
   readonly facts: ProcessServerFacts;
   /** The sender's clock. */
   readonly sentAt: Date | null;
-  readonly passphraseId: string;
+  /** The secret of the registration: one of the two, the other is null. */
+  readonly passphraseId: string | null;
+  readonly enrolmentId: string | null;
   /** SHA-256 (hex) of the credential that the sender had before. */
   readonly previousCredentialHash: string | null;
   readonly actor: Actor;
@@ -88,6 +90,15 @@ const nextGeneration = (locked: LockedRecord): number => Math.max(lastGeneration
 const toClaimant = ({ previousCredentialHash, actor: { address } }: RegistrationCommand): Claimant => ({
   previousCredentialHash,
   address,
+});
+
+/** The secret that a registration used, for its events. */
+export const secretOf = ({
+  passphraseId,
+  enrolmentId,
+}: Pick<RegistrationCommand, 'passphraseId' | 'enrolmentId'>): Record<string, string> => ({
+  ...(passphraseId !== null && { passphraseId }),
+  ...(enrolmentId !== null && { enrolmentId }),
 });
 
 /** All reasons to reject the registration now; empty when it is accepted. */
@@ -219,6 +230,7 @@ export function register(
     facts,
     registeredAt: now,
     passphraseId: command.passphraseId,
+    enrolmentId: command.enrolmentId,
     decommission: null,
     lease: {
       credentialHash,
@@ -256,7 +268,7 @@ export function register(
         detail: {
           friendlyName: facts.friendlyName,
           ipAddress: facts.ipAddress,
-          passphraseId: command.passphraseId,
+          ...secretOf(command),
           ...(before && {
             changes: diffFacts(before.facts, facts),
             cancelledRemoval: before.decommission !== null,

@@ -68,6 +68,7 @@ export function aProcessServer(over: Partial<ProcessServer> = {}): ProcessServer
     facts: someFacts(),
     registeredAt: msAfter(NOON, -3_600_000),
     passphraseId: 'passphrase-1',
+    enrolmentId: null,
     decommission: null,
     lease: aLease(),
     health: NO_REPORT,

@@ -1,0 +1,40 @@
+import { enrolmentError, FleetError, isRepetition, type ProcessServer } from '@app/fleet';
+import type { GuardedStatement, Transaction } from '../database.js';
+import { countRegistrations, LOCK_ENROLMENTS, toEnrolment, type EnrolmentRow } from '../statements/enrolments.js';
+
+/** A decided registration that uses an enrolment, with the entry that it replaces. */
+export interface EnrolmentUse {
+  readonly enrolmentId: string;
+  readonly machineId: string;
+  readonly before: ProcessServer | null;
+}
+
+/**
+ * Locks the enrolments of these registrations until the end of the transaction, and decides in the given order which
+ * registrations they still permit. Returns the error of each one that they do not, and the statements that count the others.
+ */
+export async function useEnrolments<Use extends EnrolmentUse>(
+  transaction: Transaction,
+  uses: readonly Use[],
+  now: () => Date,
+): Promise<{ readonly errors: ReadonlyMap<Use, FleetError>; readonly statements: readonly GuardedStatement[] }> {
+  const errors = new Map<Use, FleetError>();
+  if (uses.length === 0) return { errors, statements: [] };
+  const ids = [...new Set(uses.map(({ enrolmentId }) => enrolmentId))];
+  const rows = await transaction.rows<EnrolmentRow>(LOCK_ENROLMENTS, [ids]);
+  const lockedAt = now(); // read after the lock, which may have waited for a revocation
+  const enrolments = new Map(rows.map((row) => [row.id, toEnrolment(row)]));
+  const counted = new Map<string, number>();
+  for (const use of uses) {
+    const { enrolmentId, before } = use;
+    const stored = enrolments.get(enrolmentId);
+    const taken = counted.get(enrolmentId) ?? 0;
+    const error = stored
+      ? enrolmentError(lockedAt, { ...stored, registrations: stored.registrations + taken })
+      : ({ code: 'enrolment_rejected' } as const);
+    const isRepeated = isRepetition(before, use);
+    if (error && !(isRepeated && error.code === 'enrolment_used_up')) errors.set(use, new FleetError(error));
+    else if (!isRepeated) counted.set(enrolmentId, taken + 1);
+  }
+  return { errors, statements: [...counted].map(([enrolmentId, taken]) => countRegistrations(enrolmentId, taken)) };
+}
