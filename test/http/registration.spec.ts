@@ -432,10 +432,10 @@ describe('preflight', () => {
     });
     expect([status, body.wouldRegister]).toEqual([200, false]);
     expect(body.findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual([
-      'refusal version_newer_than_configuration_server',
-      'refusal invalid_data_port',
-      'refusal clock_in_future',
-      'refusal host_id_conflict',
+      'error version_newer_than_configuration_server',
+      'error invalid_data_port',
+      'error clock_in_future',
+      'error host_id_conflict',
       'warning below_sizing_table',
       'warning clock_skew',
     ]);

@@ -175,8 +175,14 @@ export class FindingDto {
    */
   readonly code!: string;
 
-  /** `refusal` prevents the registration. */
-  readonly severity!: 'refusal' | 'warning';
+  /** `error` prevents the registration. */
+  readonly severity!: 'error' | 'warning' | 'info';
+
+  /**
+   * The member of the body that it concerns; `hostId`, `hardware` or `authorization` for others.
+   * @example 'memoryBytes'
+   */
+  readonly field!: string;
 
   /** Human-readable. */
   readonly message!: string;
@@ -214,7 +220,7 @@ export class RegistrationResponse {
 
 /** The result that a registration would have now. Nothing was written. */
 export class PreflightResponse {
-  /** False if a finding is a refusal. */
+  /** False if a finding is an error. */
   readonly wouldRegister!: boolean;
 
   readonly findings!: FindingDto[];

@@ -207,6 +207,7 @@ export {
   type RegistrationCommand,
   type RegistrationPolicy,
 } from './registration/registration.js';
+export type { PresentedSecret } from './registration/registration-findings.js';
 export { PROOF_POLICIES, type ProofPolicy } from './registration/registration-proof.js';
 export { RegistrationRate, type RegistrationLimits } from './registration/registration-rate.js';
 export { revokeCredential } from './registration/credential-revocation.js';

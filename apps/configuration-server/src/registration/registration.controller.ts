@@ -9,6 +9,9 @@ import { CurrentPrincipal, type AuthenticatedCall, type AuthenticatedRequest } f
 import { hostIdPipe } from '../access/uuid.pipe.js';
 import { toRegistrationCommand, toRegistrationResponse } from './registration.mapper.js';
 
+const retiresAtOf = ({ principal }: AuthenticatedCall): Date | null =>
+  principal.kind === 'passphrase' ? principal.retiresAt : null;
+
 @ApiTags('process server')
 @ApiParam({ name: 'hostId', description: 'UUID generated once by the installer; case-insensitive', format: 'uuid' })
 @Controller('v1/process-servers/:hostId')
@@ -70,6 +73,7 @@ export class RegistrationController {
   ): Promise<PreflightResponse> {
     const { wouldRegister, findings } = await this.registrationService.preflight(
       toRegistrationCommand(hostId, body, call),
+      call.principal.kind === 'enrolment' ? call.principal : { kind: 'passphrase', retiresAt: retiresAtOf(call) },
     );
     return { wouldRegister, findings: [...findings] };
   }

@@ -1,12 +1,11 @@
-import { FleetError } from '../fleet-error.js';
 import { assignInterval } from '../heartbeats/lease.js';
 import type { CredentialIssuer, Randomness, Registry } from '../ports.js';
 import { withRejectionAudit } from '../events/rejection-audit.js';
+import { errorFinding, registrationFindings, secretFindings, type PresentedSecret } from './registration-findings.js';
 import type { RegistrationRate } from './registration-rate.js';
 import {
   register,
   registrationErrors,
-  registrationWarnings,
   secretOf,
   type Finding,
   type RegistrationResult,
@@ -50,21 +49,22 @@ export class RegistrationService {
     );
   }
 
-  /** Checks what a registration would return now; writes nothing. */
+  /** Everything that a registration would find now; writes nothing. With an enrolment that permits no registration, nothing of the registry is shown. */
   async preflight(
     command: RegistrationCommand,
+    secret: PresentedSecret,
   ): Promise<{ readonly wouldRegister: boolean; readonly findings: readonly Finding[] }> {
     const { hostId, facts } = command;
-    const locked = await this.registry.find(hostId);
-    const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, facts);
-    const errors = registrationErrors(command, locked, this.policy).map((rejection): Finding => ({
-      code: rejection.code,
-      severity: 'refusal',
-      message: new FleetError(rejection).explanation,
-    }));
-    return {
-      wouldRegister: errors.length === 0,
-      findings: [...errors, ...registrationWarnings(command, locked.at, possibleDuplicates, this.policy)],
-    };
+    const record = await this.registry.find(hostId);
+    const ofSecret = secretFindings(secret, facts, record.entry, record.at);
+    const mayRead = ofSecret.every(({ severity }) => severity !== 'error');
+    const locked = mayRead ? record : { ...record, entry: null, tombstone: null };
+    const possibleDuplicates = mayRead ? await this.registry.findPossibleDuplicates(hostId, facts) : [];
+    const findings = [
+      ...ofSecret,
+      ...registrationErrors(command, locked, this.policy).map(errorFinding),
+      ...registrationFindings(command, locked.at, possibleDuplicates, this.policy),
+    ];
+    return { wouldRegister: findings.every(({ severity }) => severity !== 'error'), findings };
   }
 }

@@ -12,12 +12,12 @@ import type { ProcessServer } from '../process-server.js';
 import {
   register,
   registrationErrors,
-  registrationWarnings,
   type RegistrationResult,
   type RegistrationCommand,
   type RegistrationPolicy,
 } from './registration.js';
 import {
+  AN_OPERATOR,
   aLease,
   aDecommissionedServer,
   aProcessServer,
@@ -444,70 +444,16 @@ describe('registrationErrors', () => {
   });
 });
 
-describe('registrationWarnings', () => {
-  const warned = (command: RegistrationCommand, possibleDuplicates: readonly PossibleDuplicate[] = []): string[] =>
-    registrationWarnings(command, NOON, possibleDuplicates, TERMS).map(({ code }) => code);
-
-  it.each([
-    ['returns nothing for an ordinary registration', aCommand(), []],
-    ['hardware below the sizing table', aCommand({ cpuCores: 3 }), ['below_sizing_table']],
-    ['no warning for the oldest supported version', aCommand({ agentVersion: '9.59.0.0' }), []],
-    ['a version out of support', aCommand({ agentVersion: '9.58.0.0' }), ['version_not_supported']],
-    ['the usual typing error of the data port', aCommand({ dataPort: 9433 }), ['unusual_data_port']],
-    ['no warning for a clock a minute off', aCommand({}, { sentAt: msAfter(NOON, 60_000) }), []],
-    ['a clock more than a minute ahead', aCommand({}, { sentAt: msAfter(NOON, 60_001) }), ['clock_skew']],
-    ['a clock more than a minute behind', aCommand({}, { sentAt: msAfter(NOON, -60_001) }), ['clock_skew']],
-    [
-      'all of it',
-      aCommand({ cpuCores: 3, agentVersion: '9.58.0.0', dataPort: 9433 }, { sentAt: msAfter(NOON, 120_000) }),
-      ['below_sizing_table', 'version_not_supported', 'unusual_data_port', 'clock_skew'],
-    ],
-  ])('%s', (_case, command, codes) => {
-    expect(warned(command)).toEqual(codes);
-  });
-
-  it('lists the upgrade steps of an unsupported version', () => {
-    const [warning] = registrationWarnings(aCommand({ agentVersion: '9.55.0.0' }), NOON, [], TERMS);
-    expect(warning?.message).toContain('9.59, then 9.63.7187.1');
-  });
-
-  it('reports the amount and direction of a clock skew', () => {
-    const message = (ms: number): string | undefined =>
-      registrationWarnings(aCommand({}, { sentAt: msAfter(NOON, ms) }), NOON, [], TERMS)[0]?.message;
-    expect(message(120_000)).toContain('120 s ahead');
-    expect(message(-120_000)).toContain('120 s behind');
-  });
-
-  it.each([
-    ['address', { friendlyName: 'another', ipAddress: '192.0.2.11' }],
-    ['name', { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.99' }],
-    ['address and name', { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11' }],
-    ['name', { friendlyName: 'PS-Berlin-1', ipAddress: '192.0.2.99' }],
-    ['machine id', { friendlyName: 'another', ipAddress: '192.0.2.99', machineId: 'machine-1' }],
-    [
-      'address and name and machine id',
-      { friendlyName: 'ps-berlin-1', ipAddress: '192.0.2.11', machineId: 'machine-1' },
-    ],
-  ])('reports another entry with the same %s as a possible duplicate', (same, other) => {
-    const [warning, ...others] = registrationWarnings(
-      aCommand(),
-      NOON,
-      [{ hostId: 'host-2', machineId: 'machine-2', ...other }],
-      TERMS,
-    );
-    expect(others).toEqual([]);
-    expect(warning).toMatchObject({ code: 'possible_duplicate', severity: 'warning' });
-    expect(warning?.message).toContain('host-2');
-    expect(warning?.message).toMatch(new RegExp(`the same ${same}[.]$`));
-  });
-
+describe('the warnings of a registration', () => {
   it('are in the response and, as codes, in the event', () => {
     const possibleDuplicates = [
       { hostId: 'host-2', friendlyName: 'another', ipAddress: '192.0.2.11', machineId: 'machine-2' },
     ];
-    const { result, change } = registering(aCommand(), aLockedRecord(), possibleDuplicates);
-    expect(result.warnings.map(({ code }) => code)).toEqual(['possible_duplicate']);
-    expect(change?.event.detail['warnings']).toEqual(['possible_duplicate']);
-    expect(registering(aCommand(), aLockedRecord()).change?.event.detail).not.toHaveProperty('warnings');
+    const command = aCommand({ agentVersion: '9.62.0.0' }); // also has the hint update_available
+    const { result, change } = registering(command, aLockedRecord(), possibleDuplicates);
+    expect(result.warnings.map(({ code }) => code)).toEqual(['address_differs_from_source', 'possible_duplicate']);
+    expect(change?.event.detail['warnings']).toEqual(['address_differs_from_source', 'possible_duplicate']);
+    const direct = aCommand({}, { actor: { ...AN_OPERATOR, address: '192.0.2.11' } });
+    expect(registering(direct, aLockedRecord()).change?.event.detail).not.toHaveProperty('warnings');
   });
 });

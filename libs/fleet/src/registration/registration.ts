@@ -2,68 +2,24 @@ import { lastGeneration } from '../consistency/consistency.js';
 import { callerAuthor } from '../events/fleet-event.js';
 import { FleetError, type FleetErrorDetails } from '../fleet-error.js';
 import { afterRegistration, NO_REPORT } from '../health/health.js';
-import { leaseSecondsFor, type LeaseTiming } from '../heartbeats/lease.js';
-import { nameKey } from './name.js';
-import type { CredentialIssuer, Decision, LockedRecord, PossibleDuplicate, VersionRuleSource } from '../ports.js';
-import {
-  connectionStateAt,
-  type Actor,
-  type IdentityFacts,
-  type ProcessServer,
-  type ProcessServerFacts,
-} from '../process-server.js';
+import { leaseSecondsFor } from '../heartbeats/lease.js';
+import type { CredentialIssuer, Decision, LockedRecord, PossibleDuplicate } from '../ports.js';
+import { connectionStateAt, type ProcessServer, type ProcessServerFacts } from '../process-server.js';
 import { hostIdInUseError, registrationProof, type Claimant, type ProofPolicy } from './registration-proof.js';
 import { endedSilence } from '../events/silence.js';
+import type { Finding, RegistrationCommand, RegistrationPolicy } from './registration-command.js';
+import { registrationFindings } from './registration-findings.js';
 import { sizingClassOf, type SizingClass } from './sizing.js';
-import {
-  compareVersions,
-  parseVersion,
-  upgradePath,
-  checkVersion,
-  type Version,
-  type VersionPolicy,
-  type VersionStatus,
-} from '../version/version.js';
+import { parseVersion, checkVersion, type Version, type VersionStatus } from '../version/version.js';
 
 /** The maximum lead of a sender's clock; a smaller deviation beyond the tolerance is a warning. */
 export const MAX_CLOCK_LEAD_MS = 15 * 60_000;
 /** A credential stores the generation in 32 bits. */
 export const MAX_GENERATION = 4_294_967_295;
-const CLOCK_TOLERANCE_MS = 60_000;
-/** The port of the control channel, never a data port; and a frequent typing error for 9443. */
+/** The port of the control channel, never a data port. */
 const CONTROL_PORT = 443;
-const MISTYPED_DATA_PORT = 9433;
 
-/** A request to register, with a valid form. */
-export interface RegistrationCommand {
-  readonly hostId: string;
-  readonly facts: ProcessServerFacts;
-  /** The sender's clock. */
-  readonly sentAt: Date | null;
-  /** The secret of the registration: one of the two, the other is null. */
-  readonly passphraseId: string | null;
-  readonly enrolmentId: string | null;
-  /** SHA-256 (hex) of the credential that the sender had before. */
-  readonly previousCredentialHash: string | null;
-  readonly actor: Actor;
-}
-
-/** The conditions of this configuration server for registrations. */
-export interface RegistrationPolicy {
-  readonly version: Version;
-  /** By the catalogue of the moment. */
-  readonly versions: Pick<VersionRuleSource, 'known'>;
-  readonly versionPolicy: VersionPolicy;
-  readonly leaseTiming: LeaseTiming;
-  readonly proofPolicy: ProofPolicy;
-}
-
-/** A condition that an operator should know about although the registration is accepted. */
-export interface Finding {
-  readonly code: string;
-  readonly severity: 'refusal' | 'warning';
-  readonly message: string;
-}
+export type { Finding, RegistrationCommand, RegistrationPolicy } from './registration-command.js';
 
 export interface RegistrationResult {
   readonly hostId: string;
@@ -143,53 +99,6 @@ function checkHostId(
   };
 }
 
-/** The warnings of an accepted registration. */
-export function registrationWarnings(
-  { facts, sentAt }: RegistrationCommand,
-  now: Date,
-  possibleDuplicates: readonly PossibleDuplicate[],
-  policy: RegistrationPolicy,
-): Finding[] {
-  const warnings: Finding[] = [];
-  const warn = (code: string, message: string): void => void warnings.push({ code, severity: 'warning', message });
-  if (sizingClassOf(facts) === 'BelowTable') {
-    warn(
-      'below_sizing_table',
-      'The hardware is below the smallest supported size: 4 cores, 8 GB memory, 300 GB cache disk.',
-    );
-  }
-  const version = parseAgentVersion(facts);
-  const { status } = policy.versions.known.verdictOf(facts.agentVersion, facts.osType, now);
-  if (status === 'NotSupported' && compareVersions(version, policy.version) < 0) {
-    warn(
-      'version_not_supported',
-      `Version ${facts.agentVersion} is out of support. Upgrade to ${upgradePath(version, policy.version).join(', then ')}.`,
-    );
-  }
-  if (facts.dataPort === MISTYPED_DATA_PORT)
-    warn('unusual_data_port', 'Data port 9433 is often a typing error for 9443.');
-  const skewMs = sentAt ? sentAt.getTime() - now.getTime() : 0;
-  if (Math.abs(skewMs) > CLOCK_TOLERANCE_MS) {
-    warn(
-      'clock_skew',
-      `The process server's clock is ${Math.abs(Math.round(skewMs / 1000))} s ${skewMs > 0 ? 'ahead' : 'behind'}.`,
-    );
-  }
-  for (const other of possibleDuplicates) {
-    warn(
-      'possible_duplicate',
-      `Host id ${other.hostId} (${other.friendlyName}, ${other.ipAddress}) has the same ${inCommon(other, facts).join(' and ')}.`,
-    );
-  }
-  return warnings;
-}
-
-const inCommon = (one: IdentityFacts, other: IdentityFacts): string[] => [
-  ...(one.ipAddress === other.ipAddress ? ['address'] : []),
-  ...(nameKey(one.friendlyName) === nameKey(other.friendlyName) ? ['name'] : []),
-  ...(one.machineId === other.machineId ? ['machine id'] : []),
-];
-
 /** The facts that differ, with both values. */
 function diffFacts(
   before: ProcessServerFacts,
@@ -223,7 +132,9 @@ export function register(
   const { credential, credentialHash } = issuer.issue(hostId, generation);
   const leaseSeconds = leaseSecondsFor(assignedIntervalSeconds, policy.leaseTiming);
   const isReplacement = before !== null && before.facts.machineId !== facts.machineId;
-  const warnings = registrationWarnings(command, now, possibleDuplicates, policy);
+  const warnings = registrationFindings(command, now, possibleDuplicates, policy).filter(
+    ({ severity }) => severity === 'warning',
+  );
   const entry: ProcessServer = {
     hostId,
     generation,
