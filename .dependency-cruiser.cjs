@@ -16,6 +16,7 @@ const SERVER_FOLDERS = [
   'registration/',
   'queries/',
   'removal/',
+  'monitor/',
   'keys/',
   'releases/',
   'enrolments/',

@@ -84,6 +84,13 @@ CREATE TABLE migration_lock (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE monitor_progress (
+  scan varchar(32) COLLATE ascii_bin NOT NULL,
+  position_ms bigint NOT NULL,
+  host_id char(36) COLLATE ascii_bin NOT NULL,
+  PRIMARY KEY (scan)
+);
+
 CREATE TABLE passphrase (
   id char(36) COLLATE ascii_bin NOT NULL,
   hash binary(32) NOT NULL,

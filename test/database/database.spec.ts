@@ -141,7 +141,12 @@ describe.each(CUTS)('when the connection is cut at a COMMIT, %s,', (cut) => {
     proxy.cutNextCommit(cut);
     const [verdict] = await leases.writeBatch([stores.heartbeat(server)], () => moment, 5_000);
     expect(verdict?.outcome).toBe('accepted');
-    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+    expect(await stores.eventKinds(server.hostId)).toEqual([
+      'registered',
+      'disconnected',
+      'silence_ended',
+      'reconnected',
+    ]);
     expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
   });
 });
@@ -191,7 +196,12 @@ describe.each([
     expect(verdicts.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted']);
     for (const server of servers) {
       expect((await stores.lease(server))?.['last_heartbeat_at']).toEqual(stores.clock.now());
-      expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+      expect(await stores.eventKinds(server.hostId)).toEqual([
+        'registered',
+        'disconnected',
+        'silence_ended',
+        'reconnected',
+      ]);
     }
   });
 });

@@ -385,7 +385,12 @@ describe('a changed heartbeat', () => {
     await stores.advance(180);
     await stores.write(stores.heartbeat(server));
     await stores.write(stores.heartbeat(server));
-    expect(await stores.eventKinds(server.hostId)).toEqual(['registered', 'silence_ended']);
+    expect(await stores.eventKinds(server.hostId)).toEqual([
+      'registered',
+      'disconnected',
+      'silence_ended',
+      'reconnected',
+    ]);
     const [event] = (await stores.events.fetchPage({ hostId: server.hostId, kind: 'silence_ended' }, 10, null)).items;
     expect(event).toMatchObject({
       generation: 1,
@@ -396,7 +401,7 @@ describe('a changed heartbeat', () => {
 
   it.each([
     [179, ['registered']],
-    [180, ['registered', 'silence_ended']],
+    [180, ['registered', 'disconnected', 'silence_ended', 'reconnected']],
   ])('after %d s of availability has the events %j', async (seconds, kinds) => {
     const server = await sendingHeartbeats();
     await stores.advance(seconds);

@@ -104,7 +104,13 @@ describe('a registration', () => {
         skewMs: null,
       },
     });
-    expect(await stores.eventKinds(old.hostId)).toEqual(['registered', 'silence_ended', 'registered_again']);
+    expect(await stores.eventKinds(old.hostId)).toEqual([
+      'registered',
+      'disconnected',
+      'silence_ended',
+      'reconnected',
+      'registered_again',
+    ]);
   });
 
   it('again after a silence writes the end of the silence once, also for two concurrent registrations', async () => {
@@ -126,6 +132,8 @@ describe('a registration', () => {
       },
     ]);
     expect((await stores.eventKinds(server.hostId)).sort()).toEqual([
+      'disconnected',
+      'reconnected',
       'registered',
       'registered_again',
       'registered_again',
@@ -170,7 +178,9 @@ describe('a registration', () => {
     expect(await stores.eventKinds(server.hostId)).toEqual([
       'registered',
       'registered_again',
+      'disconnected',
       'silence_ended',
+      'reconnected',
       'replaced',
     ]);
   });

@@ -114,7 +114,7 @@ export class FleetModel {
       revoked: false,
     });
     this.tombstones.delete(hostId);
-    if (endsSilence) this.recordEvent(hostId, 'silence_ended');
+    if (endsSilence) this.recordSilence(hostId);
     this.recordEvent(hostId, !entry ? 'registered' : replaced ? 'replaced' : 'registered_again');
     return { status: entry ? 200 : 201, generation };
   }
@@ -170,7 +170,7 @@ export class FleetModel {
     entry.decommissionedAt = this.now();
     entry.decommissionedAvailableMs = this.availableMs();
     entry.expiresAvailableMs = Math.min(entry.expiresAvailableMs, this.availableMs() - MAX_REPLICA_CLOCK_SKEW_MS);
-    if (endsSilence) this.recordEvent(hostId, 'silence_ended');
+    if (endsSilence) this.recordSilence(hostId);
     this.recordEvent(hostId, force ? 'decommissioned_by_force' : 'decommissioned');
     return { status: 202 };
   }
@@ -243,7 +243,11 @@ export class FleetModel {
     if (entry.silences === null || Math.abs(this.now() - entry.silences.since) >= 3_600_000)
       entry.silences = { since: this.now(), ended: 0 };
     entry.silences.ended += 1;
-    if (entry.silences.ended <= 10) this.recordEvent(hostId, 'silence_ended');
+    if (entry.silences.ended <= 10) this.recordSilence(hostId);
+  }
+
+  private recordSilence(hostId: string): void {
+    for (const kind of ['disconnected', 'silence_ended', 'reconnected'] as const) this.recordEvent(hostId, kind);
   }
 
   private recordEvent(hostId: string, kind: string): void {

@@ -116,6 +116,7 @@ export class TestDatabase {
       'availability_clock',
       'purge_plan',
       'clean_up_run',
+      'monitor_progress',
       'fleet_counter_delta',
       'product_release',
       'release_catalogue',

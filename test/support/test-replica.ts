@@ -1,5 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { CleanUp, ConsistencyCheck, HeartbeatReceiver, LocalAvailabilityClock } from '@app/fleet';
+import { CleanUp, ConsistencyCheck, HeartbeatReceiver, LocalAvailabilityClock, Monitor } from '@app/fleet';
 import { KeyRingStore, SecretStore } from '@app/fleet-mysql';
 import { ConnectionLimiter } from '../../apps/configuration-server/src/edge/connection-limiter.js';
 import { CERTIFICATE } from '../../apps/configuration-server/src/edge/edge.module.js';
@@ -17,6 +17,7 @@ export class TestReplica {
   readonly receiver: HeartbeatReceiver;
   readonly cleanUp: CleanUp;
   readonly consistency: ConsistencyCheck;
+  readonly monitor: Monitor;
   readonly connections: ConnectionLimiter;
 
   constructor(readonly http: NestFastifyApplication) {
@@ -28,6 +29,7 @@ export class TestReplica {
     this.receiver = http.get(HeartbeatReceiver);
     this.cleanUp = http.get(CleanUp);
     this.consistency = http.get(ConsistencyCheck);
+    this.monitor = http.get(Monitor);
     this.connections = http.get(ConnectionLimiter);
   }
 

@@ -11,6 +11,7 @@ import { AccessModule } from './access/access.module.js';
 import { EnrolmentsModule } from './enrolments/enrolments.module.js';
 import { HeartbeatsModule } from './heartbeats/heartbeats.module.js';
 import { KeysModule } from './keys/keys.module.js';
+import { MonitorModule } from './monitor/monitor.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { QueriesModule } from './queries/queries.module.js';
 import { RegistrationModule } from './registration/registration.module.js';
@@ -24,6 +25,7 @@ const FEATURES: Type[] = [
   RegistrationModule,
   HeartbeatsModule,
   RemovalModule,
+  MonitorModule,
   QueriesModule,
   KeysModule,
   ReleasesModule,

@@ -25,6 +25,7 @@ export {
 export { LeaseStore } from './stores/lease-store.js';
 export { canCommitHeartbeats, AvailabilityClockStore, readAvailability } from './stores/availability-clock-store.js';
 export { migrateDatabase, schemaDifference, NewerSchemaError } from './migrate.js';
+export { MonitorProgressStore } from './stores/monitor-progress-store.js';
 export { PlanStore } from './stores/plan-store.js';
 export { RegistryStore } from './stores/registry-store.js';
 export { ReleaseStore } from './stores/release-store.js';

@@ -1,5 +1,5 @@
 export { Batcher, fulfilled, rejected, type BatchOutcome } from './batcher.js';
-export { CleanUp, CleanUpDeadlineMonitor, nextRunDelayMs } from './removal/clean-up.js';
+export { CleanUp, CleanUpDeadlineMonitor, nextRunDelayMs, type CleanUpMoment } from './removal/clean-up.js';
 export { decommission, type CleanUpTiming, type DecommissionActor } from './removal/decommission.js';
 export { RemovalService } from './removal/removal-service.js';
 export {
@@ -261,3 +261,12 @@ export {
   type VersionStatus,
 } from './version/version.js';
 export { WindowCounter } from './window-counter.js';
+export {
+  CERTIFICATE_STAGES,
+  certificateEvent,
+  expiriesReaching,
+  type CertificateStage,
+} from './monitor/certificate-events.js';
+export { disconnectedEvent, isSilenceSuppressed, silenceEvents, type EndedLease } from './monitor/connection-events.js';
+export { Monitor } from './monitor/monitor.js';
+export { MonitorStore, type MonitorBatch, type MonitorScan } from './monitor/monitor-store.js';

@@ -110,6 +110,12 @@ export const SETTINGS = [
     'Time between two clean-up runs; grace plus two intervals must not exceed 900',
   ),
   setting(
+    'MONITOR_INTERVAL_SECONDS',
+    's',
+    '10',
+    'Time between two runs of the monitor, which writes transitions as events',
+  ),
+  setting(
     'CONFIGURATION_SERVER_VERSION',
     '',
     "the package's",

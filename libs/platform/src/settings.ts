@@ -59,6 +59,7 @@ export interface Settings {
   readonly healthWindowSeconds: number;
   readonly heartbeats: HeartbeatLimits;
   readonly cleanUp: CleanUpTiming;
+  readonly monitorIntervalSeconds: number;
   readonly version: Version;
   readonly versionPolicy: VersionPolicy;
   readonly registrations: RegistrationLimits;
@@ -203,6 +204,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
       maxServicesPerBatch: MAX_SERVICES_PER_BATCH,
     },
     cleanUp,
+    monitorIntervalSeconds: integer('MONITOR_INTERVAL_SECONDS', 1, 300),
     version: version ?? { major: 0, minor: 0, build: 0, revision: 0 },
     versionPolicy: oneOf('VERSION_POLICY', ['same-or-earlier', 'exact']),
     registrations: {

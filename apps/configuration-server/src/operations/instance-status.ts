@@ -6,6 +6,7 @@ import {
   formatVersion,
   HeartbeatReceiver,
   LocalAvailabilityClock,
+  Monitor,
 } from '@app/fleet';
 import { canCommitHeartbeats, Database, readAvailability, RemovalStore, RestoreStore } from '@app/fleet-mysql';
 import { CallDeadline } from '../access/call-deadline.js';
@@ -16,6 +17,9 @@ import { CachedResult } from './cached-result.js';
 
 /** Health checks have no rate limit, and heartbeats need the database connections. */
 const READINESS_TTL_MS = 1_000;
+
+/** A run may take some time after an outage. */
+const MONITOR_OVERDUE_INTERVALS = 12;
 
 const READ_OVERDUE_TIMEOUT_MS = 1_000;
 
@@ -37,6 +41,7 @@ export class InstanceStatus {
     private readonly deadlineMonitor: CleanUpDeadlineMonitor,
     private readonly removals: RemovalStore,
     private readonly restores: RestoreStore,
+    private readonly monitor: Monitor,
   ) {
     this.startedAt = clock.now();
     this.readiness = new CachedResult(() => this.checkReadiness(), options.readinessTtlMs ?? READINESS_TTL_MS);
@@ -90,6 +95,10 @@ export class InstanceStatus {
     return this.receiver.isAccepting && this.availabilityClock.isValid && !this.receiver.isStalled;
   }
 
+  private get isMonitorOverdue(): boolean {
+    return this.monitor.lagSeconds > MONITOR_OVERDUE_INTERVALS * this.options.settings.monitorIntervalSeconds;
+  }
+
   private async checkReadiness(): Promise<ReadyResponse> {
     if (this.availabilityClock.isFailing || !(await canCommitHeartbeats(this.heartbeatDatabase, this.clock.now())))
       throw new FleetError({ code: 'database_unavailable' });
@@ -99,6 +108,7 @@ export class InstanceStatus {
     const { siteClock, directory } = this.options;
     const degraded = [
       ...(overdueSeconds > 0 ? ['clean_up_overdue'] : []),
+      ...(this.isMonitorOverdue ? ['monitor_overdue'] : []),
       ...((siteClock?.databaseDifferenceMs ?? 0) !== 0 ? ['database_clock_differs'] : []),
       ...(directory?.problems ?? []),
     ];

@@ -7,6 +7,7 @@ import {
   HeartbeatReceiver,
   INCONSISTENCY_KINDS,
   LocalAvailabilityClock,
+  Monitor,
 } from '@app/fleet';
 import { Database, type PoolUsage } from '@app/fleet-mysql';
 import { CallDeadline } from '../access/call-deadline.js';
@@ -61,6 +62,7 @@ export class Metrics {
     rejectedConnections: RejectedConnections,
     responses: ResponseStatistics,
     unread: UnreadResponses,
+    monitor: Monitor,
   ) {
     const pools = Object.entries({ heartbeats, requests });
     const ofPools = (read: (usage: PoolUsage) => number): Sample[] =>
@@ -129,6 +131,11 @@ export class Metrics {
       'cs_clean_up_overdue_seconds',
       'Time since an entry should have been removed; 0 when none is overdue',
       () => this.overdueSeconds,
+    );
+    this.gauge(
+      'cs_monitor_lag_seconds',
+      'Time on the availability clock since the monitor last wrote all transitions as events; 0 before its first run',
+      () => monitor.lagSeconds,
     );
     this.add(
       'gauge',

@@ -4,6 +4,7 @@ import { ConsistencyStore, Database, RegistryStore } from '@app/fleet-mysql';
 import { AccessModule } from '../access/access.module.js';
 import { EdgeModule } from '../edge/edge.module.js';
 import { HeartbeatsModule } from '../heartbeats/heartbeats.module.js';
+import { MonitorModule } from '../monitor/monitor.module.js';
 import { QueriesModule } from '../queries/queries.module.js';
 import { RemovalModule } from '../removal/removal.module.js';
 import { APP_OPTIONS, type AppOptions } from '../site/app-options.js';
@@ -20,7 +21,7 @@ const CONSISTENCY_RETRY_MS = 60_000;
 
 /** Health checks, metrics, the state of this replica, and the check of stored rows. */
 @Module({
-  imports: [EdgeModule, AccessModule, HeartbeatsModule, QueriesModule, RemovalModule],
+  imports: [EdgeModule, AccessModule, HeartbeatsModule, QueriesModule, RemovalModule, MonitorModule],
   controllers: [ConfigurationServerController, HealthController],
   providers: [
     InstanceStatus,

@@ -1,4 +1,4 @@
-import type { EventKind, OsKey, ReleaseComponent, ReleaseOsType, Role } from '@app/fleet';
+import type { MonitorScan, EventKind, OsKey, ReleaseComponent, ReleaseOsType, Role } from '@app/fleet';
 import * as column from './columns.js';
 import { Table } from './table.js';
 
@@ -68,6 +68,12 @@ export const CLEAN_UP_RUN = new Table('clean_up_run', {
   replica: column.text(128),
   removed: column.unsigned('int'),
   error: column.text(500).nullable(),
+});
+
+export const MONITOR_PROGRESS = new Table('monitor_progress', {
+  scan: column.ascii<MonitorScan>(32).primary(),
+  position_ms: column.signed('bigint'),
+  host_id: column.uuid(),
 });
 
 export const SHARED_SECRET = new Table('shared_secret', {

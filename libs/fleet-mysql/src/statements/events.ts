@@ -27,8 +27,13 @@ export async function insertEvents(
 }
 
 /** The same for events with deterministic ids: the first event is kept. */
-export async function insertEventsOnce(transaction: Transaction, events: readonly FleetEvent[]): Promise<void> {
-  if (events.length === 0) return;
+export function eventOnceStatements(events: readonly FleetEvent[]): Statement[] {
+  if (events.length === 0) return [];
   const { sql, parameters } = insertAll(events);
-  await transaction.write(`${sql} ON DUPLICATE KEY UPDATE id = event.id`, parameters);
+  return [{ sql: `${sql} ON DUPLICATE KEY UPDATE id = event.id`, parameters }];
+}
+
+/** Executes them. */
+export async function insertEventsOnce(transaction: Transaction, events: readonly FleetEvent[]): Promise<void> {
+  for (const { sql, parameters } of eventOnceStatements(events)) await transaction.write(sql, parameters);
 }

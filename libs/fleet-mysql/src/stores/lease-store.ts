@@ -6,6 +6,7 @@ import {
   heartbeatEvents,
   parseVersion,
   rejectionKey,
+  silenceEvents,
   rejectionEventKind,
   versionKey,
   type EventAuthor,
@@ -293,6 +294,14 @@ export class LeaseStore implements Leases {
         };
         if (key) idempotentEvents.push({ ...event, id: this.identifiers.deterministicId(key) });
         else events.push({ ...event, id: this.eventId(eventIds, `${heartbeat.hostId} ${kind}`, now) });
+        if (kind === 'silence_ended') {
+          const ended = { ...event, id: '' };
+          const reconnectedId = this.eventId(eventIds, `${heartbeat.hostId} reconnected`, now);
+          const lease = { ...stored, hostId: heartbeat.hostId };
+          const pair = silenceEvents(ended, lease, availableMs, reconnectedId, this.identifiers);
+          idempotentEvents.push(pair.disconnected);
+          events.push(pair.reconnected);
+        }
       }
     }
     await transaction.executeAll(counters.statements());

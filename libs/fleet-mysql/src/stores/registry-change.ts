@@ -6,9 +6,12 @@ import {
   osKeyOf,
   PlanAlreadyApplied,
   rejected,
+  silenceEvents,
   type Clock,
   type Decision,
+  type EndedLease,
   type FleetEvent,
+  type Identifiers,
   type LockedRecord,
   type Moment,
   type ProcessServer,
@@ -27,7 +30,7 @@ import {
   type Registration,
 } from '../statements/entry.js';
 import { CounterDelta, versionKeyOf } from '../statements/counters.js';
-import { eventStatements } from '../statements/events.js';
+import { eventOnceStatements, eventStatements } from '../statements/events.js';
 import { LOCK_PASSPHRASES } from '../statements/keys.js';
 import { renameStatements } from '../statements/name-history.js';
 import { repairStatements } from '../statements/repair.js';
@@ -38,6 +41,7 @@ export interface PendingChange {
   readonly decide: (locked: LockedRecord) => Decision<unknown>;
   /** Event id of the end of a silence; sorts before the event of the change. */
   readonly silenceEventId: string;
+  readonly reconnectedEventId: string;
   readonly eventId: string;
 }
 
@@ -47,6 +51,8 @@ interface Change {
   readonly locked: LockedRecord;
   readonly write: RecordWrite;
   readonly events: readonly FleetEvent[];
+  /** Written unless the monitor has written it; null when the change ends no silence. */
+  readonly disconnected: FleetEvent | null;
 }
 
 /** Decides the pending changes of locked records, and writes them with their events. Returns the outcome of each. */
@@ -55,11 +61,12 @@ export async function decideAndWrite(
   lockedRecords: ReadonlyMap<PendingChange, LockedRecord>,
   moment: Moment,
   clock: Clock,
+  identifiers: Identifiers,
 ): Promise<Map<PendingChange, PromiseSettledResult<unknown>>> {
   const outcomes = new Map<PendingChange, PromiseSettledResult<unknown>>();
   const changes: Change[] = [];
   for (const [pendingChange, locked] of lockedRecords)
-    outcomes.set(pendingChange, evaluate(pendingChange, locked, changes));
+    outcomes.set(pendingChange, evaluate(pendingChange, locked, changes, identifiers));
   const expired = await changesWithExpiredPassphrase(transaction, changes, clock);
   for (const { pendingChange } of expired)
     outcomes.set(pendingChange, rejected(new FleetError({ code: 'passphrase_rejected' })));
@@ -91,18 +98,28 @@ function evaluate(
   pendingChange: PendingChange,
   locked: LockedRecord,
   changes: Change[],
+  identifiers: Identifiers,
 ): PromiseSettledResult<unknown> {
-  const { hostId, decide, silenceEventId, eventId } = pendingChange;
+  const { hostId, decide, silenceEventId, reconnectedEventId, eventId } = pendingChange;
   try {
     const { result, change } = decide(locked);
     if (change) {
       const at = { at: locked.at, hostId };
-      const silence = change.endedSilence ? [{ ...change.endedSilence, ...at, id: silenceEventId }] : [];
+      const ended = change.endedSilence && { ...change.endedSilence, ...at, id: silenceEventId };
+      const pair =
+        ended && locked.entry
+          ? silenceEvents(ended, endedLeaseOf(locked.entry), locked.availableMs, reconnectedEventId, identifiers)
+          : null;
       changes.push({
         pendingChange,
         locked,
         write: change.write,
-        events: [...silence, { ...change.event, ...at, id: eventId }],
+        events: [
+          ...(ended ? [ended] : []),
+          ...(pair ? [pair.reconnected] : []),
+          { ...change.event, ...at, id: eventId },
+        ],
+        disconnected: pair?.disconnected ?? null,
       });
     }
     return fulfilled(result);
@@ -110,6 +127,14 @@ function evaluate(
     return rejected(error);
   }
 }
+
+const endedLeaseOf = ({ hostId, generation, registeredAt, lease }: ProcessServer): EndedLease => ({
+  hostId,
+  generation,
+  expiresAvailableMs: lease.expiresAvailableMs,
+  lastSeenAt: lease.lastHeartbeatAt ?? registeredAt,
+  sourceAddress: lease.sourceAddress,
+});
 
 /** Registrations whose passphrase was retired while they were queued: a rotation promises that the old passphrase is not accepted. */
 async function changesWithExpiredPassphrase(
@@ -179,6 +204,7 @@ async function writeChanges(
     ...statements,
     ...counters.statements(),
     ...eventStatements(changes.flatMap(({ events }) => events)),
+    ...eventOnceStatements(changes.flatMap(({ disconnected }) => disconnected ?? [])),
   ]);
 }
 

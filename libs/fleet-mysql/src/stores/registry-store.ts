@@ -85,6 +85,7 @@ export class RegistryStore implements Registry {
       hostId,
       decide,
       silenceEventId: this.identifiers.newId(now),
+      reconnectedEventId: this.identifiers.newId(now),
       eventId: this.identifiers.newId(now),
     }) as Promise<A>;
   }
@@ -172,7 +173,7 @@ export class RegistryStore implements Registry {
           lockedRecords.set(pendingChange, { ...moment, generationFloor, ...record });
         else if (lock === LOCK_HOSTS) throw new OptimisticLockError(); // the host registered after the lock was tried
       }
-      return decideAndWrite(transaction, lockedRecords, moment, this.clock);
+      return decideAndWrite(transaction, lockedRecords, moment, this.clock, this.identifiers);
     };
     // While an earlier COMMIT may be pending, all locks are waited for: afterwards that attempt is rolled back, or its event is found.
     return this.pendingWrites.track((markAt) =>

@@ -195,7 +195,7 @@ describe('the next run', () => {
     const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3_600 }), fraction, (intervalSeconds, chance) => {
-        const delayMs = nextRunDelayMs({ graceSeconds: 300, intervalSeconds }, chance);
+        const delayMs = nextRunDelayMs({ intervalSeconds }, chance);
         expect(delayMs).toBeGreaterThanOrEqual(800 * intervalSeconds);
         expect(delayMs).toBeLessThanOrEqual(1_000 * intervalSeconds);
       }),

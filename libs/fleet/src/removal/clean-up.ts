@@ -109,6 +109,6 @@ export class CleanUpDeadlineMonitor {
 }
 
 /** The delay to the next run: up to a fifth early and never late, so that replicas drift apart and the deadline holds. */
-export function nextRunDelayMs({ intervalSeconds }: CleanUpTiming, fraction: number): number {
+export function nextRunDelayMs({ intervalSeconds }: Pick<CleanUpTiming, 'intervalSeconds'>, fraction: number): number {
   return intervalSeconds * 1000 * (0.8 + 0.2 * fraction);
 }

@@ -1,0 +1,173 @@
+import {
+  certificateEvent,
+  disconnectedEvent,
+  expiriesReaching,
+  isSilenceSuppressed,
+  NO_EVENTS_YET,
+  type CertificateStage,
+  type EndedLease,
+  type EventBounds,
+  type FleetEvent,
+  type Identifiers,
+  type Moment,
+  type MonitorBatch,
+  type MonitorScan,
+  type MonitorStore,
+} from '@app/fleet';
+import type { Database, Transaction } from '../database.js';
+import { MONITOR_PROGRESS } from '../entities/fleet-tables.js';
+import { MAX_UUID } from '../entities/columns.js';
+import type { RowOf } from '../entities/table.js';
+import { insertEventsOnce } from '../statements/events.js';
+
+type ProgressRow = RowOf<typeof MONITOR_PROGRESS>;
+
+/** Locks the watermark of a scan, unless another replica runs it. Param: scan. */
+const LOCK_PROGRESS = `
+  SELECT ${MONITOR_PROGRESS.of('g')} FROM monitor_progress AS g WHERE g.scan = ? FOR UPDATE SKIP LOCKED`;
+/** Param: scan. */
+const READ_PROGRESS = `SELECT ${MONITOR_PROGRESS.of('g')} FROM monitor_progress AS g WHERE g.scan = ?`;
+/** Params: position in milliseconds, host id, scan. */
+const ADVANCE_PROGRESS = 'UPDATE monitor_progress AS g SET g.position_ms = ?, g.host_id = ? WHERE g.scan = ?';
+
+/** Params: from (twice), host id, to, limit. The entry tells whether it is Registered. */
+const READ_ENDED_LEASES = `
+  SELECT l.host_id, l.generation, l.expires_available_ms, l.source_address, l.event_bounds, p.decommissioned_at,
+         COALESCE(l.last_heartbeat_at, p.registered_at) AS last_seen_at
+    FROM process_server_lease AS l FORCE INDEX (ix_lease_expiry)
+   STRAIGHT_JOIN process_server AS p ON p.host_id = l.host_id
+   WHERE l.expires_available_ms >= ? AND (l.expires_available_ms > ? OR l.host_id > ?) AND l.expires_available_ms <= ?
+   ORDER BY l.expires_available_ms, l.host_id
+   LIMIT ?`;
+
+/** Params: from (twice), host id, to, limit. */
+const READ_CERTIFICATES = `
+  SELECT h.host_id, h.certificate_expires_at, p.generation, p.decommissioned_at
+    FROM process_server_health AS h FORCE INDEX (ix_certificate_expiry)
+   STRAIGHT_JOIN process_server AS p ON p.host_id = h.host_id
+   WHERE h.certificate_expires_at >= ? AND (h.certificate_expires_at > ? OR h.host_id > ?) AND h.certificate_expires_at <= ?
+   ORDER BY h.certificate_expires_at, h.host_id
+   LIMIT ?`;
+
+interface EndedLeaseRow {
+  readonly host_id: string;
+  readonly generation: number;
+  readonly expires_available_ms: number;
+  readonly source_address: string;
+  readonly event_bounds: string | null;
+  readonly decommissioned_at: Date | null;
+  readonly last_seen_at: Date;
+}
+
+interface CertificateRow {
+  readonly host_id: string;
+  readonly certificate_expires_at: Date;
+  readonly generation: number;
+  readonly decommissioned_at: Date | null;
+}
+
+interface Position {
+  readonly ms: number;
+  readonly hostId: string;
+}
+
+/** The events of one batch, and the position after it; null when nothing is left. */
+interface Found {
+  readonly events: readonly FleetEvent[];
+  readonly next: Position | null;
+}
+
+const boundsOf = ({ event_bounds }: EndedLeaseRow): EventBounds =>
+  event_bounds === null ? NO_EVENTS_YET : (JSON.parse(event_bounds) as EventBounds);
+const toEndedLease = (row: EndedLeaseRow): EndedLease => ({
+  hostId: row.host_id,
+  generation: row.generation,
+  expiresAvailableMs: row.expires_available_ms,
+  lastSeenAt: row.last_seen_at,
+  sourceAddress: row.source_address,
+});
+
+/** The watermarks of the monitor and the events that it writes. */
+export class MonitorProgressStore implements MonitorStore {
+  constructor(
+    private readonly database: Database,
+    private readonly identifiers: Identifiers,
+  ) {}
+
+  recordDisconnected({ at, availableMs }: Moment, lagMs: number, limit: number): Promise<MonitorBatch> {
+    return this.advance('disconnected', availableMs - lagMs, async (transaction, { ms, hostId }, until) => {
+      const rows = await transaction.rows<EndedLeaseRow>(READ_ENDED_LEASES, [ms, ms, hostId, until, limit]);
+      const last = rows.at(-1);
+      return {
+        events: rows
+          .filter((row) => row.decommissioned_at === null && !isSilenceSuppressed(boundsOf(row), at))
+          .map((row) => disconnectedEvent(toEndedLease(row), { at, availableMs }, this.identifiers)),
+        next: last && rows.length === limit ? { ms: last.expires_available_ms, hostId: last.host_id } : null,
+      };
+    });
+  }
+
+  /** The position is the wall time up to which certificates have reached the stage, so a step back of the clock repeats nothing. */
+  recordCertificates(stage: CertificateStage, now: Date, limit: number): Promise<MonitorBatch> {
+    return this.advance(`certificate_${stage}`, now.getTime(), async (transaction, { ms, hostId }, until) => {
+      const shiftMs = expiriesReaching(stage, new Date(0), new Date(0)).until.getTime();
+      const range = expiriesReaching(stage, new Date(ms), new Date(until));
+      const isResumed = range.after.getTime() === ms + shiftMs;
+      const rows = await transaction.rows<CertificateRow>(READ_CERTIFICATES, [
+        range.after,
+        range.after,
+        isResumed ? hostId : MAX_UUID,
+        range.until,
+        limit,
+      ]);
+      const last = rows.at(-1);
+      return {
+        events: rows
+          .filter(({ decommissioned_at }) => decommissioned_at === null)
+          .map(({ host_id, generation, certificate_expires_at }) =>
+            certificateEvent(
+              { hostId: host_id, generation, expiresAt: certificate_expires_at },
+              stage,
+              now,
+              this.identifiers,
+            ),
+          ),
+        next:
+          last && rows.length === limit
+            ? { ms: last.certificate_expires_at.getTime() - shiftMs, hostId: last.host_id }
+            : null,
+      };
+    });
+  }
+
+  async watermark(scan: MonitorScan): Promise<number | null> {
+    const [row] = await this.database.rows<ProgressRow>(READ_PROGRESS, [scan]);
+    return row?.position_ms ?? null;
+  }
+
+  /** Writes the events between the watermark and `until`, and advances the watermark. */
+  private advance(
+    scan: MonitorScan,
+    until: number,
+    find: (transaction: Transaction, position: Position, until: number) => Promise<Found>,
+  ): Promise<MonitorBatch> {
+    return this.database.transaction(async (transaction) => {
+      const [row] = await transaction.rows<ProgressRow>(LOCK_PROGRESS, [scan]);
+      if (!row) return this.begin(transaction, scan);
+      if (row.position_ms >= until) return { written: 0, more: false };
+      const { events, next } = await find(transaction, { ms: row.position_ms, hostId: row.host_id }, until);
+      await insertEventsOnce(transaction, events);
+      const position = next ?? { ms: until, hostId: MAX_UUID };
+      await transaction.write(ADVANCE_PROGRESS, [position.ms, position.hostId, scan]);
+      return { written: events.length, more: next !== null };
+    });
+  }
+
+  /** The first batch begins at zero. A missing row may also be locked by another replica. */
+  private async begin(transaction: Transaction, scan: MonitorScan): Promise<MonitorBatch> {
+    const [existing] = await transaction.rows<ProgressRow>(READ_PROGRESS, [scan]);
+    if (existing) return { written: 0, more: false };
+    await transaction.executeAll([MONITOR_PROGRESS.insert([{ scan, position_ms: 0, host_id: MAX_UUID }])]);
+    return { written: 0, more: true };
+  }
+}
