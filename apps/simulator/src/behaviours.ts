@@ -1,5 +1,8 @@
-/** An action of a simulated process server. */
-export type Action = 'stop_heartbeats' | 'resume_heartbeats' | 'register_again' | 'unregister';
+import type { Condition } from './reported-health.js';
+
+/** An action of a simulated process server; a condition decides what its heartbeats report from then on. */
+export type Action =
+  'stop_heartbeats' | 'resume_heartbeats' | 'register_again' | 'unregister' | { readonly condition: Condition };
 
 /** `at` is a share of the run: 0 is its start, 1 its end. */
 export interface ScriptStep {
@@ -46,6 +49,28 @@ export const BEHAVIOURS = {
     clockSkewMs: (fraction) => (2 * fraction - 1) * MAX_SKEW_MS,
     script: never,
   },
+  overloaded: {
+    meaning: 'its CPU use rises above 80 %, then above 95 %, and falls again',
+    script: () => [
+      { at: 0.1, action: { condition: 'busy_cpu' } },
+      { at: 0.4, action: { condition: 'overloaded_cpu' } },
+      { at: 0.7, action: { condition: 'healthy' } },
+    ],
+  },
+  'full-cache': {
+    meaning: 'its cache disk is more than 75 % full for the middle of the run',
+    script: () => [
+      { at: 0.2, action: { condition: 'full_cache' } },
+      { at: 0.6, action: { condition: 'healthy' } },
+    ],
+  },
+  'service-outage': {
+    meaning: 'one of its services is stopped for the middle of the run',
+    script: () => [
+      { at: 0.2, action: { condition: 'stopped_service' } },
+      { at: 0.6, action: { condition: 'healthy' } },
+    ],
+  },
   'reconnect-storm': {
     meaning: 'all register again in the same second',
     script: () => [{ at: 1 / 2, action: 'register_again' }],
@@ -63,11 +88,14 @@ export const BEHAVIOUR_NAMES = Object.keys(BEHAVIOURS) as BehaviourName[];
 export type Mix = Readonly<Partial<Record<BehaviourName, number>>>;
 
 export const DEFAULT_MIX: Mix = {
-  steady: 60,
+  steady: 45,
   flapping: 10,
   'site-outage': 10,
   clones: 5,
   'skewed-clock': 5,
+  overloaded: 5,
+  'full-cache': 5,
+  'service-outage': 5,
   'reconnect-storm': 5,
   'mass-decommission': 5,
 };

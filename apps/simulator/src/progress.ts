@@ -25,23 +25,23 @@ export class Progress {
   }
 
   private async printStatus(): Promise<void> {
-    const connections = await this.connections();
+    const states = await this.fleetStates();
     const now = performance.now();
     const heartbeats = this.statistics.total('heartbeats');
     const heartbeatsPerSecond = ((heartbeats - this.heartbeatsPrinted) * 1000) / Math.max(1, now - this.printedAt);
     this.heartbeatsPrinted = heartbeats;
     this.printedAt = now;
     const elapsed = ((now - this.startedAt) / 1000).toFixed(0).padStart(4);
-    const line = `${elapsed} s  ${this.statistics.total('registered')} registrations${connections}, ${heartbeatsPerSecond.toFixed(0)} heartbeats/s, p99 ${this.statistics.latencyMs(0.99).toFixed(0)} ms, ${this.statistics.rejections} rejected`;
+    const line = `${elapsed} s  ${this.statistics.total('registered')} registrations${states}, ${heartbeatsPerSecond.toFixed(0)} heartbeats/s, p99 ${this.statistics.latencyMs(0.99).toFixed(0)} ms, ${this.statistics.rejections} rejected`;
     this.print(process.stdout.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
   }
 
   /** The server may be overloaded or unavailable: its counts are then left out. */
-  private async connections(): Promise<string> {
+  private async fleetStates(): Promise<string> {
     if (this.key === null) return '';
     const fleet = await this.client.fleet(this.key).catch(() => null);
     return fleet
-      ? `, ${fleet.connectionState.Connected} connected, ${fleet.connectionState.Disconnected} disconnected`
+      ? `, ${fleet.connectionState.Connected} connected, ${fleet.connectionState.Disconnected} disconnected, ${fleet.health.Warning} warning, ${fleet.health.Critical} critical`
       : '';
   }
 }

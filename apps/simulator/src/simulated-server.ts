@@ -1,6 +1,7 @@
 import { ApiProblemError, type ConfigurationServerClient } from '@app/api-client';
-import type { LoadReport, RegisterRequest } from '@app/api-contract';
+import type { RegisterRequest } from '@app/api-contract';
 import { BEHAVIOURS, type Action, type Behaviour, type BehaviourName } from './behaviours.js';
+import { GIBIBYTE, reportedHealth, type Condition } from './reported-health.js';
 import type { RunTimer } from './run-timer.js';
 import type { CallStatistics } from './call-statistics.js';
 
@@ -33,13 +34,12 @@ interface Registration {
 const AGENT_VERSION = '1.0.0.0';
 const SITES = 12;
 const MAX_RETRY_PAUSE_MS = 5_000;
-const GIBIBYTE = 2 ** 30;
 
 /** Facts of a registration. */
 export function factsOf({ name, number, hostId }: Pick<ServerProfile, 'name' | 'number' | 'hostId'>): RegisterRequest {
-  const site = name === 'site-outage' ? 'lost' : String(number % SITES).padStart(2, '0');
+  const label = name === 'steady' ? String(number % SITES).padStart(2, '0') : name;
   return {
-    friendlyName: `demo-${site}-${number}`,
+    friendlyName: `demo-${label}-${number}`,
     ipAddress: `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`,
     osType: 'Windows',
     osVersion: 'Server 2022',
@@ -56,6 +56,7 @@ export function factsOf({ name, number, hostId }: Pick<ServerProfile, 'name' | '
 export class SimulatedServer {
   private readonly behaviour: Behaviour;
   private registration: Registration | null = null;
+  private condition: Condition = 'healthy';
   private isSilent = false;
   private isGone = false;
 
@@ -83,6 +84,10 @@ export class SimulatedServer {
   }
 
   private async perform(action: Action): Promise<void> {
+    if (typeof action === 'object') {
+      this.condition = action.condition;
+      return;
+    }
     switch (action) {
       case 'stop_heartbeats':
         this.isSilent = true;
@@ -146,7 +151,7 @@ export class SimulatedServer {
           instanceId,
           agentVersion: AGENT_VERSION,
           sentAt: this.skewedNow(),
-          load: this.load(),
+          ...reportedHealth(this.condition, this.context.random),
           protectedMachineCount: 0,
         }),
       );
@@ -193,19 +198,5 @@ export class SimulatedServer {
 
   private skewedNow(): string {
     return new Date(Date.now() + (this.behaviour.clockSkewMs?.(this.profile.fraction) ?? 0)).toISOString();
-  }
-
-  /** Load of a working day: mostly healthy, sometimes above a threshold. */
-  private load(): LoadReport {
-    const { random } = this.context;
-    return {
-      cpuPercent: Math.round(100 * random() ** 2),
-      totalMemoryBytes: 16 * GIBIBYTE,
-      availableMemoryBytes: Math.round((4 + 8 * random()) * GIBIBYTE),
-      totalCacheBytes: 600 * GIBIBYTE,
-      freeCacheBytes: Math.round((300 + 200 * random()) * GIBIBYTE),
-      throughputBytesPerSecond: Math.round(20_000_000 * random()),
-      pendingUploadBytes: 0,
-    };
   }
 }
