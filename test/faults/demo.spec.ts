@@ -3,10 +3,11 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { newApiKey, newPassphrase } from '@app/platform';
-import { ConfigurationServerClient } from '@app/api-client';
+import { ConfigurationServerClient, OperatorClient } from '@app/api-client';
 import { ServerFolder, type ServerProgram } from '../support/server-program.js';
 
 const SIMULATOR = fileURLToPath(new URL('../../dist/apps/simulator/src/main.js', import.meta.url));
@@ -17,6 +18,7 @@ beforeAll(async () => {
   folder = await ServerFolder.make({
     HEARTBEAT_INTERVAL_SECONDS: '1',
     LEASE_SECONDS: '5',
+    HEALTH_WINDOW_SECONDS: '15',
     CLEAN_UP_GRACE_SECONDS: '1',
     CLEAN_UP_INTERVAL_SECONDS: '1',
   });
@@ -27,6 +29,33 @@ afterAll(() => folder.remove());
 
 const simulate = (...options: string[]): Promise<{ stdout: string; stderr: string }> =>
   promisify(execFile)(process.execPath, [SIMULATOR, ...options]);
+
+it('the health of overloaded, full and broken servers gets worse and recovers, and that of others stays', async () => {
+  const files = ['--passphrase-file', folder.path('connection.passphrase'), '--key-file', folder.path('admin.key')];
+  const mix = 'overloaded:1,full-cache:1,service-outage:1,steady:5,skewed-clock:1';
+  let isRunning = true;
+  const run = simulate('--servers', '9', '--seconds', '80', '--url', server.url, '--seed', '2', '--mix', mix, ...files);
+  void run.finally(() => (isRunning = false));
+  const client = new OperatorClient({ url: server.url, apiKey: await folder.adminKey() });
+  const history = new Map<string, string[]>();
+  while (isRunning) {
+    for (const { friendlyName, health } of (await client.processServers({ friendlyName: 'demo-' })).items) {
+      const seen = history.get(friendlyName) ?? [];
+      history.set(friendlyName, seen.at(-1) === health ? seen : [...seen, health]);
+    }
+    await pause(200);
+  }
+  await client.close();
+  expect((await run).stderr).toBe('');
+  const isProblem = (health: string): boolean => health === 'Warning' || health === 'Critical';
+  const problems = [...history].filter(([, seen]) => seen.some(isProblem));
+  expect(Object.fromEntries(problems)).toEqual({
+    'demo-overloaded-0': expect.arrayContaining(['Warning', 'Critical', 'Normal']),
+    'demo-full-cache-1': expect.arrayContaining(['Critical', 'Normal']),
+    'demo-service-outage-2': expect.arrayContaining(['Warning', 'Normal']),
+  });
+  for (const [, seen] of problems) expect(seen.at(-1)).toBe('Normal');
+}, 300_000);
 
 it('a simulated fleet runs, is counted, and ends in the expected state', async () => {
   const files = ['--passphrase-file', folder.path('connection.passphrase'), '--key-file', folder.path('admin.key')];

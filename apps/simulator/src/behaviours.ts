@@ -52,23 +52,23 @@ export const BEHAVIOURS = {
   overloaded: {
     meaning: 'its CPU use rises above 80 %, then above 95 %, and falls again',
     script: () => [
-      { at: 0.1, action: { condition: 'busy_cpu' } },
+      { at: 0.05, action: { condition: 'busy_cpu' } },
       { at: 0.4, action: { condition: 'overloaded_cpu' } },
-      { at: 0.7, action: { condition: 'healthy' } },
+      { at: 0.8, action: { condition: 'healthy' } },
     ],
   },
   'full-cache': {
     meaning: 'its cache disk is more than 75 % full for the middle of the run',
     script: () => [
       { at: 0.2, action: { condition: 'full_cache' } },
-      { at: 0.6, action: { condition: 'healthy' } },
+      { at: 0.7, action: { condition: 'healthy' } },
     ],
   },
   'service-outage': {
     meaning: 'one of its services is stopped for the middle of the run',
     script: () => [
       { at: 0.2, action: { condition: 'stopped_service' } },
-      { at: 0.6, action: { condition: 'healthy' } },
+      { at: 0.7, action: { condition: 'healthy' } },
     ],
   },
   'reconnect-storm': {
