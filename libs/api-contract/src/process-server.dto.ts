@@ -58,10 +58,12 @@ export class ProcessServerList {
   readonly asOf!: string;
 }
 
-/** Load as last reported, with a status for each signal: Unknown if the report is 15 minutes old or the server is Disconnected. Bytes, bytes per second, percent (two decimals). */
+/** Load as last reported, with a status for each signal: Unknown if the report is as old as HEALTH_WINDOW_SECONDS or the server is Disconnected. Bytes, bytes per second, percent (two decimals). */
 export class LoadDto {
-  /** RFC 3339. */
+  /** RFC 3339; of an unchanged report to a fifteenth of HEALTH_WINDOW_SECONDS. */
   readonly reportedAt!: string;
+  /** Time since the report without outages of the service, in seconds. */
+  readonly ageSeconds!: number | null;
   readonly cpuPercent!: number | null;
   readonly cpuStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
   readonly totalMemoryBytes!: number | null;
@@ -158,9 +160,11 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly load!: LoadDto | null;
   /** As last reported; null if never reported, or withdrawn. */
   readonly services!: ServiceDto[] | null;
-  /** Last report of services, to the minute, RFC 3339. */
+  /** Last report of services, RFC 3339; of an unchanged report to a fifteenth of HEALTH_WINDOW_SECONDS. */
   readonly servicesReportedAt!: string | null;
-  /** `Warning` while a service is not running; `Unknown` if the server is Disconnected, or no report of the last 15 minutes lists any. */
+  /** Time since the last report that lists services, without outages of the service, in seconds. */
+  readonly servicesAgeSeconds!: number | null;
+  /** `Warning` while a service is not running; `Unknown` if the server is Disconnected, or no report within HEALTH_WINDOW_SECONDS lists any. */
   readonly servicesStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
   /** Since when at least one service has not been running, RFC 3339; a report without services does not end this. */
   readonly servicesDownSince!: string | null;
@@ -170,9 +174,11 @@ export class ProcessServerDetail extends ProcessServerSummary {
   readonly churnBytesPerDay!: number | null;
   /** RFC 3339; null if never reported, or withdrawn. */
   readonly certificateExpiresAt!: string | null;
-  /** Last report of the certificate, to the minute, RFC 3339. */
+  /** Last report of the certificate, RFC 3339; of an unchanged report to a fifteenth of HEALTH_WINDOW_SECONDS. */
   readonly certificateReportedAt!: string | null;
-  /** `Warning` from 60 days before expiry, `Critical` from expiry; `Unknown` if the server is Disconnected, or no report of the last 15 minutes names it. */
+  /** Time since the report of the certificate without outages of the service, in seconds. */
+  readonly certificateAgeSeconds!: number | null;
+  /** `Warning` from 60 days before expiry, `Critical` from expiry; `Unknown` if the server is Disconnected, or no report within HEALTH_WINDOW_SECONDS names it. */
   readonly certificateStatus!: 'Unknown' | 'Healthy' | 'Warning' | 'Critical';
   /** Negative after expiry. */
   readonly certificateRemainingDays!: number | null;

@@ -40,6 +40,7 @@ export {
 export { STATUS_BY_RANK, statusRank, type ComponentStatus } from './health/component-status.js';
 export {
   afterReport,
+  ageSecondsAt,
   clearAfterMs,
   HEALTH_WINDOW_MS,
   rewriteAfterMs,

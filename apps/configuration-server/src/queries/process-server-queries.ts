@@ -8,6 +8,9 @@ import { toFleetFilter } from './fleet-filter.mapper.js';
 import { toDetail, toSummary } from './process-server.mapper.js';
 
 const DEFAULT_LIMIT = 100;
+/** Changes every second, so the entity tag omits it; the statuses that follow from it are included. */
+const AGES: ReadonlySet<string> = new Set(['ageSeconds', 'servicesAgeSeconds', 'certificateAgeSeconds']);
+const withoutAges = (name: string, value: unknown): unknown => (AGES.has(name) ? undefined : value);
 
 interface ListCursor {
   readonly position: KeysetPosition;
@@ -73,11 +76,11 @@ export class ProcessServerQueries {
     return { server: entry, asOf: { at, availableMs } };
   }
 
-  /** The representation as computed now, with a weak entity tag. */
+  /** The representation as computed now, with a weak entity tag of all but the ages of its reports. */
   async getDetail(hostId: string): Promise<{ readonly body: ProcessServerDetail; readonly etag: string }> {
     const { server, asOf } = await this.entry(hostId);
     const possibleDuplicates = await this.registry.findPossibleDuplicates(hostId, server.facts);
     const body = toDetail(server, asOf, await this.versions.current(), this.healthWindowMs, possibleDuplicates);
-    return { body, etag: `W/${entityTagOf(JSON.stringify(body))}` };
+    return { body, etag: `W/${entityTagOf(JSON.stringify(body, withoutAges))}` };
   }
 }

@@ -1,4 +1,5 @@
 import {
+  ageSecondsAt,
   certificateStatusAt,
   compareVersions,
   connectionStateAt,
@@ -96,11 +97,12 @@ function toAgentVersionDetails(
 }
 
 function toLoadDto(reported: ReportedHealth, moment: HealthMoment): LoadDto | null {
-  const { load, loadReportedAt } = reported;
+  const { load, loadReportedAt, loadAvailableMs } = reported;
   if (!load || !loadReportedAt) return null;
   const { cpu, memory, cache, upload } = loadStatusesAt(moment, reported);
   return {
     reportedAt: loadReportedAt.toISOString(),
+    ageSeconds: ageSecondsAt(moment, loadAvailableMs),
     ...load,
     cpuStatus: cpu,
     memoryStatus: memory,
@@ -158,6 +160,7 @@ export function toDetail(
     load: toLoadDto(health, moment),
     services: health.services && [...health.services],
     servicesReportedAt: toIsoOrNull(health.servicesReportedAt),
+    servicesAgeSeconds: ageSecondsAt(asOf, health.servicesAvailableMs),
     servicesStatus: servicesStatusAt(moment, health),
     servicesDownSince: toIsoOrNull(health.servicesDownAt),
     protectedMachineCount: health.protectedMachineCount,
@@ -165,6 +168,7 @@ export function toDetail(
     churnBytesPerDay: health.churnBytesPerDay,
     certificateExpiresAt: toIsoOrNull(certificateExpiresAt),
     certificateReportedAt: toIsoOrNull(health.certificateReportedAt),
+    certificateAgeSeconds: ageSecondsAt(asOf, health.certificateAvailableMs),
     certificateStatus: certificateStatusAt(moment, health),
     certificateRemainingDays:
       certificateExpiresAt && Math.floor((certificateExpiresAt.getTime() - asOf.at.getTime()) / DAY_MS),

@@ -22,7 +22,12 @@ const hostIdParam = ApiParam({
   format: 'uuid',
 });
 
-const ETAG = { ETag: { description: 'Weak entity tag of the representation', schema: { type: 'string' } } } as const;
+const ETAG = {
+  ETag: {
+    description: 'Weak entity tag of the representation without the ages of its reports',
+    schema: { type: 'string' },
+  },
+} as const;
 
 @ApiTags('queries')
 @Controller('v1/process-servers')

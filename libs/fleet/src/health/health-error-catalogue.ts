@@ -23,7 +23,7 @@ export const HEALTH_ERROR_CATALOGUE: Readonly<Record<HealthErrorCode, HealthErro
     levels: ['Critical'],
     category: 'Connectivity',
     source: 'ConfigurationServer',
-    summary: 'No heartbeat for the health window (15 minutes)',
+    summary: 'No heartbeat for the health window',
     message: 'The lease has ended and no heartbeat has arrived for the health window.',
     possibleCauses:
       'The machine is off, its agent is stopped, its network or proxy does not reach this server, or its credential is rejected.',
@@ -82,7 +82,7 @@ export const HEALTH_ERROR_CATALOGUE: Readonly<Record<HealthErrorCode, HealthErro
     levels: ['Warning'],
     category: 'Services',
     source: 'ProcessServer',
-    summary: 'A service has not been running for the health window (15 minutes)',
+    summary: 'A service has not been running for the health window',
     message: 'At least one service was not running in every report of the health window.',
     possibleCauses: 'A service was stopped, failed to start, or is disabled after an update.',
     recommendedAction: 'Start the services listed as not running.',

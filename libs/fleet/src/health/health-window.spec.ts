@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { afterReport, clearAfterMs, rewriteAfterMs, type SignalReport, type SignalState } from './health-window.js';
+import {
+  ageSecondsAt,
+  afterReport,
+  clearAfterMs,
+  rewriteAfterMs,
+  type SignalReport,
+  type SignalState,
+} from './health-window.js';
 
 const MINUTE_MS = 60_000;
 const WINDOW_MS = 15 * MINUTE_MS;
@@ -117,4 +124,18 @@ it.each([
   [1_000, 334, 67],
 ])('a window of %d ms clears after %d ms and rewrites after %d ms', (windowMs, clearMs, rewriteMs) => {
   expect([clearAfterMs(windowMs), rewriteAfterMs(windowMs)]).toEqual([clearMs, rewriteMs]);
+});
+
+describe('the age of a report', () => {
+  it.each([
+    [null, null],
+    [10_000, 0],
+    [9_001, 0],
+    [9_000, 1],
+    [8_001, 1],
+    [0, 10],
+    [10_001, 0],
+  ])('of %p is %p s', (reportedAvailableMs, seconds) => {
+    expect(ageSecondsAt({ availableMs: 10_000 }, reportedAvailableMs)).toBe(seconds);
+  });
 });

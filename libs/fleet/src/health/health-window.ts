@@ -67,3 +67,10 @@ export const isFresh = (
   { availableMs, windowMs }: { readonly availableMs: number; readonly windowMs: number },
   reportedAvailableMs: number | null,
 ): boolean => reportedAvailableMs !== null && availableMs - reportedAvailableMs < windowMs;
+
+/** The age of a report on the availability clock, in whole seconds; null without a report. */
+export const ageSecondsAt = (
+  { availableMs }: { readonly availableMs: number },
+  reportedAvailableMs: number | null,
+): number | null =>
+  reportedAvailableMs === null ? null : Math.max(0, Math.floor((availableMs - reportedAvailableMs) / 1000));
