@@ -50,10 +50,11 @@ export interface Caller {
 }
 
 const PERMISSIONS_BY_ROLE: Readonly<Record<Role, readonly string[]>> = {
-  reader: ['reader'],
-  operator: ['reader', 'operator', 'process_server_or_operator'],
-  admin: ['reader', 'operator', 'process_server_or_operator', 'admin'],
+  reader: ['reader', 'passphrase_or_reader'],
+  operator: ['reader', 'passphrase_or_reader', 'operator', 'process_server_or_operator'],
+  admin: ['reader', 'passphrase_or_reader', 'operator', 'process_server_or_operator', 'admin'],
 };
+const WITH_PASSPHRASE: readonly string[] = ['passphrase', 'preflight', 'passphrase_or_reader'];
 const NO_PERMISSIONS: readonly string[] = [];
 
 const bearer = (token: string): string => `Bearer ${token}`;
@@ -133,7 +134,10 @@ export class FuzzState {
   callerFor(permission: string, host: Host, random: RandomSource): Caller {
     switch (permission) {
       case 'passphrase':
+      case 'preflight':
         return random.chance(0.15) ? this.callers.firstPassphrase() : this.callers.passphrase();
+      case 'passphrase_or_reader':
+        return random.chance(0.5) ? this.callers.passphrase() : this.withKey('reader', random);
       case 'process_server':
         return this.callers.credential(host, random);
       case 'process_server_or_operator':
@@ -168,11 +172,11 @@ export class FuzzState {
         'Passphrase',
       ]),
     }),
-    passphrase: (): Caller => ({ name: 'passphrase', authorization: this.passphrase, permissions: ['passphrase'] }),
+    passphrase: (): Caller => ({ name: 'passphrase', authorization: this.passphrase, permissions: WITH_PASSPHRASE }),
     firstPassphrase: (): Caller => ({
       name: 'first passphrase',
       authorization: this.cluster.passphrase,
-      permissions: this.now < this.firstPassphraseUntil ? ['passphrase'] : NO_PERMISSIONS,
+      permissions: this.now < this.firstPassphraseUntil ? WITH_PASSPHRASE : NO_PERMISSIONS,
     }),
     wrongPassphrase: (): Caller => ({
       name: 'wrong passphrase',

@@ -101,9 +101,14 @@ describe('the routes', () => {
     expect(operation.tags?.length).toBeGreaterThan(0);
   });
 
-  const AS_TEXT = new Set(['GET /metrics', 'GET /v1/events/export']);
+  const AS_TEXT = new Set([
+    'GET /metrics',
+    'GET /v1/events/export',
+    'GET /v1/releases/{component}/{osType}/{version}/package',
+  ]);
   const SUCCESSES: Record<string, string[]> = {
     'PUT /v1/releases/{component}/{osType}/{version}': ['200', '201'],
+    'GET /v1/releases/{component}/{osType}/{version}/package': ['200', '206', '304'],
     'PUT /v1/process-servers/{hostId}': ['200', '201'],
     'DELETE /v1/process-servers/{hostId}': ['202'],
     'GET /v1/process-servers/{hostId}': ['200', '304'],
@@ -129,6 +134,7 @@ describe('the routes', () => {
     metrics: ['', 'apiKey'],
     passphrase: ['enrolment', 'passphrase'],
     preflight: ['enrolment', 'passphrase'],
+    passphrase_or_reader: ['apiKey', 'enrolment', 'passphrase'],
     process_server: ['credential'],
     process_server_or_operator: ['apiKey', 'credential'],
     reader: ['apiKey'],

@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EnrolmentStore } from '@app/fleet-mysql';
-import { EnrolmentTokens } from '@app/platform';
+import { EnrolmentTokens, sha256 } from '@app/platform';
 import { PROBLEM_CODES, type ProblemCode } from '@app/api-contract';
 import { expectProblem, parseResponse } from '../support/expect-problem.js';
 import { TogglableProxy } from '../support/togglable-proxy.js';
 import { aRegistration, TestCluster, type TestResponse, type KnownServer } from '../support/test-cluster.js';
 
+const packages = mkdtempSync(join(tmpdir(), 'problem-codes-'));
 let cluster: TestCluster;
 /** Rejects every other version, and allows one queued heartbeat, two a second from each server, and one anonymous call a second. */
 let narrow: TestCluster;
 beforeAll(async () => {
-  cluster = await TestCluster.open();
+  cluster = await TestCluster.open({ settings: { PACKAGES_DIRECTORY: packages } });
   narrow = await TestCluster.open({
     settings: {
       VERSION_POLICY: 'exact',
@@ -25,6 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster.close();
   await narrow.close();
+  rmSync(packages, { recursive: true });
 });
 
 const register = (over: Record<string, unknown>): Promise<TestResponse> =>
@@ -77,8 +82,9 @@ async function whileLocked<A>(at: TestCluster, { hostId }: KnownServer, work: ()
 }
 
 const releasePath = (version: string): string => `/v1/releases/ProcessServer/Windows/${version}`;
-const putRelease = (version: string, over: Record<string, unknown> = {}): Promise<TestResponse> =>
+const putRelease = (version: string, over: Record<string, unknown> = {}, replica = 0): Promise<TestResponse> =>
   cluster.call('PUT', releasePath(version), {
+    replica,
     body: {
       releasedAt: '2026-01-01T00:00:00Z',
       supportEndsAt: '2027-01-01T00:00:00Z',
@@ -89,6 +95,18 @@ const putRelease = (version: string, over: Record<string, unknown> = {}): Promis
     },
     authorization: cluster.admin,
   });
+const putPackage = (over: Record<string, unknown> = {}, replica = 0): Promise<TestResponse> =>
+  putRelease(
+    '9.9.9.8',
+    { sha256: sha256('1').toString('hex'), packageFile: 'package', downloadUrl: undefined, ...over },
+    replica,
+  );
+const withPackage = async (): Promise<void> => {
+  writeFileSync(join(packages, 'package'), '1');
+  await putPackage();
+};
+const getPackage = (headers: Record<string, string> = {}, replica = 0): Promise<TestResponse> =>
+  cluster.call('GET', `${releasePath('9.9.9.8')}/package`, { authorization: cluster.passphrase, headers, replica });
 
 /** One call for each problem; a new code without one does not compile. */
 const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
@@ -163,6 +181,35 @@ const CALL_BY_PROBLEM: Record<ProblemCode, () => Promise<TestResponse>> = {
     return putRelease('9.9.9.9');
   },
   enrolment_not_found: () => cluster.read(`/v1/enrolments/${randomUUID()}`),
+  package_not_found: async () => {
+    await withPackage();
+    rmSync(join(packages, 'package'));
+    return getPackage();
+  },
+  package_changed: async () => {
+    await withPackage();
+    writeFileSync(join(packages, 'package'), '22');
+    return getPackage();
+  },
+  range_not_satisfiable: async () => {
+    await withPackage();
+    return getPackage({ range: 'bytes=1-' });
+  },
+  package_file_not_usable: () => putPackage({ packageFile: 'missing' }),
+  package_file_mismatch: async () => {
+    await withPackage();
+    return putPackage({ sizeBytes: 3 });
+  },
+  package_verification_pending: async () => {
+    writeFileSync(join(packages, 'sparse'), '');
+    truncateSync(join(packages, 'sparse'), 2 ** 40);
+    const replica = await cluster.addReplicaWith({ packageLimits: { maxWaitMs: 1 } });
+    return putPackage({ packageFile: 'sparse', sizeBytes: 2 ** 40 }, replica);
+  },
+  download_limit_reached: async () => {
+    await withPackage();
+    return getPackage({}, await cluster.addReplicaWith({ packageLimits: { downloads: 0 } }));
+  },
   plan_not_found: () => operator(`/v1/purges/${randomUUID()}/apply`, { expectedCount: 0, reason: 'test' }),
   route_not_found: () => cluster.read('/v1/nothing'),
   method_not_allowed: () => cluster.call('POST', '/v1/fleet', { authorization: cluster.admin }),

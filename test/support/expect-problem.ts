@@ -28,7 +28,7 @@ export function expectProblem({ status, body, headers }: TestResponse<object>, c
     expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(resetSeconds);
   }
   if (status === 405) expect(headers['allow']).toMatch(/^[A-Z]+(, [A-Z]+)*$/);
-  if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase, Enrolment)$/);
+  if (status === 401) expect(headers['www-authenticate']).toMatch(/^(Bearer|Passphrase, Enrolment(, Bearer)?)$/);
 }
 
 /** Parses a response from a raw socket. */

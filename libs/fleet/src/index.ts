@@ -227,6 +227,7 @@ export {
   compareReleases,
   MAX_RELEASES,
   osKeyOf,
+  assertSupportPeriodValid,
   putRelease,
   RELEASE_COMPONENTS,
   RELEASE_OS_TYPES,

@@ -57,6 +57,12 @@ export const SETTINGS = [
   ),
   setting('DATA_DIRECTORY', '', '.data', 'Directory of the passphrase, the first admin key and the private database'),
   setting(
+    'PACKAGES_DIRECTORY',
+    '',
+    '',
+    'Directory of the packages that the server sends itself (docs/releases.md); every replica needs the same files',
+  ),
+  setting(
     'DATABASE_URL',
     '',
     '',

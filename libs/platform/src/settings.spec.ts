@@ -37,6 +37,7 @@ describe('settings', () => {
     expect(read({})).toMatchObject({
       http: { host: '127.0.0.1', port: 8080 },
       database: null,
+      packagesDirectory: null,
       version: { major: 1, minor: 2, build: 3, revision: 0 },
     });
   });
@@ -64,6 +65,9 @@ describe('settings', () => {
     [{ PROXY_PROTOCOL: 'required' }, 'PROXY_PROTOCOL requires TRUSTED_PROXIES'],
     [{ PROXY_PROTOCOL: 'v2' }, 'PROXY_PROTOCOL must be one of off, required'],
     [{ TRUSTED_PROXY_HEADER: 'via' }, 'TRUSTED_PROXY_HEADER must be one of any, forwarded, x-forwarded-for'],
+    [{ PACKAGES_DIRECTORY: '/no/such/folder' }, 'PACKAGES_DIRECTORY /no/such/folder is not a directory'],
+    [{ PACKAGES_DIRECTORY: '/etc/passwd' }, 'PACKAGES_DIRECTORY /etc/passwd is not a directory'],
+    [{ PACKAGES_DIRECTORY: '/tmp', DATA_DIRECTORY: '/tmp/.' }, 'PACKAGES_DIRECTORY must not be DATA_DIRECTORY'],
     [{ CONFIG_FILE: '/no/such/file' }, 'CONFIG_FILE: ENOENT'],
   ])('%j are rejected: %s', (environment, error) => {
     expect(errorsOf(environment).join('\n')).toContain(error);

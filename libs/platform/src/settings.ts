@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import {
   parseVersion,
@@ -52,6 +54,8 @@ export interface Settings {
   /** Null where PUBLIC_URL is not set. */
   readonly publicUrl: PublicUrl | null;
   readonly dataDirectory: string;
+  /** An absolute path; null without packages. */
+  readonly packagesDirectory: string | null;
   /** Null where DATABASE_URL is not set. */
   readonly database: DatabaseSettings | null;
   readonly databasePoolSize: number;
@@ -182,6 +186,7 @@ function read({ environment, insecure, packageVersion }: SettingsSource, needsDa
     },
     publicUrl: text('PUBLIC_URL') ? publicUrl(text('PUBLIC_URL'), addError) : null,
     dataDirectory: text('DATA_DIRECTORY'),
+    packagesDirectory: packagesDirectory(text('PACKAGES_DIRECTORY'), text('DATA_DIRECTORY'), addError),
     database: text('DATABASE_URL')
       ? databaseSettings(
           text('DATABASE_URL'),
@@ -239,6 +244,15 @@ function assertTlsPairValid(cert: string, key: string, addError: (message: strin
   } catch (error) {
     addError(`TLS_CERTIFICATE_FILE and TLS_KEY_FILE cannot be used: ${errorMessage(error)}`);
   }
+}
+
+function packagesDirectory(text: string, dataDirectory: string, addError: (message: string) => void): string | null {
+  if (!text) return null;
+  const path = resolve(text);
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    addError(`PACKAGES_DIRECTORY ${text} is not a directory`);
+  if (path === resolve(dataDirectory)) addError('PACKAGES_DIRECTORY must not be DATA_DIRECTORY, which has secrets');
+  return path;
 }
 
 function trustedProxies(text: string, addError: (message: string) => void): TrustedProxies {

@@ -18,7 +18,9 @@ import { addressBlockOf, type FailedAttemptTracker, type SecretKind } from './fa
 
 const ROLES_BY_PERMISSION = {
   reader: ['reader', 'operator', 'admin'],
+  passphrase_or_reader: ['reader', 'operator', 'admin'],
   operator: ['operator', 'admin'],
+  process_server_or_operator: ['operator', 'admin'],
   admin: ['admin'],
 } as const;
 
@@ -55,11 +57,15 @@ export class Authenticator {
     if (requiredPermission === 'anyone') return this.authorizeAnonymous(request);
     if (requiredPermission === 'process_server') return this.authenticateProcessServer(headers, hostId);
     const { scheme, token } = parseAuthorizationHeader(headers);
-    if (requiredPermission === 'passphrase' || requiredPermission === 'preflight')
+    if (
+      requiredPermission === 'passphrase' ||
+      requiredPermission === 'preflight' ||
+      (requiredPermission === 'passphrase_or_reader' && !isBearer(scheme))
+    )
       return /^enrolment$/i.test(scheme)
         ? this.enrolments.authenticate(token, request, requiredPermission === 'preflight')
-        : this.authenticateByPassphrase(scheme, token, request);
-    if (!/^bearer$/i.test(scheme)) throw credentialsMissing(requiredPermission);
+        : this.authenticateByPassphrase(scheme, token, request, requiredPermission);
+    if (!isBearer(scheme)) throw credentialsMissing(requiredPermission);
     if (token.startsWith(API_KEY_PREFIX)) return this.authenticateByApiKey(requiredPermission, token, request);
     if (requiredPermission === 'process_server_or_operator') return this.authenticateProcessServer(headers, hostId);
     if (token.startsWith(CREDENTIAL_PREFIX)) throw new RequestProblem('permission_denied');
@@ -72,7 +78,7 @@ export class Authenticator {
    */
   authenticateProcessServer(headers: FastifyRequest['headers'], hostId: string | null): ProcessServerPrincipal {
     const { scheme, token } = parseAuthorizationHeader(headers);
-    const verified = hostId && /^bearer$/i.test(scheme) && this.credentials.verify(hostId, token);
+    const verified = hostId && isBearer(scheme) && this.credentials.verify(hostId, token);
     if (!hostId || !verified) throw new FleetError({ code: 'credential_rejected' });
     return { kind: 'process_server', hostId, ...verified };
   }
@@ -86,8 +92,13 @@ export class Authenticator {
     return { kind: 'anyone' };
   }
 
-  private async authenticateByPassphrase(scheme: string, token: string, request: IncomingCall): Promise<Principal> {
-    if (!/^passphrase$/i.test(scheme)) throw credentialsMissing('passphrase');
+  private async authenticateByPassphrase(
+    scheme: string,
+    token: string,
+    request: IncomingCall,
+    requiredPermission: Permission,
+  ): Promise<Principal> {
+    if (!/^passphrase$/i.test(scheme)) throw credentialsMissing(requiredPermission);
     const hash = sha256(token);
     const valid = (await this.keys.validPassphrases()).filter((passphrase) => constantTimeEqual(passphrase.hash, hash));
     const [passphrase] = valid;
@@ -106,8 +117,7 @@ export class Authenticator {
       return this.reject('api_key', request);
     }
     this.countRequest(request, 'api-key', key.keyId);
-    const roles: readonly string[] =
-      ROLES_BY_PERMISSION[requiredPermission === 'process_server_or_operator' ? 'operator' : requiredPermission];
+    const roles: readonly string[] = ROLES_BY_PERMISSION[requiredPermission];
     if (!roles.includes(key.role)) {
       request.presented = { keyId: key.keyId, keyName: key.name };
       throw new RequestProblem('permission_denied');
@@ -139,10 +149,15 @@ function parseAuthorizationHeader({ authorization = '' }: FastifyRequest['header
   return { scheme, token };
 }
 
-function credentialsMissing(requiredPermission: Permission): Error {
-  const how =
-    requiredPermission === 'passphrase'
-      ? 'Authorization: Passphrase <passphrase>, or Authorization: Enrolment <token>'
-      : 'Authorization: Bearer <API key>';
-  return new RequestProblem('authentication_required', `Send ${how}.`);
-}
+const isBearer = (scheme: string): boolean => /^bearer$/i.test(scheme);
+
+const BY_REGISTRATION_SECRET = 'Authorization: Passphrase <passphrase>, or Authorization: Enrolment <token>';
+const BY_API_KEY = 'Authorization: Bearer <API key>';
+const HOW_TO_AUTHENTICATE: Partial<Record<Permission, string>> = {
+  passphrase: BY_REGISTRATION_SECRET,
+  preflight: BY_REGISTRATION_SECRET,
+  passphrase_or_reader: `${BY_REGISTRATION_SECRET}, or ${BY_API_KEY}`,
+};
+
+const credentialsMissing = (requiredPermission: Permission): Error =>
+  new RequestProblem('authentication_required', `Send ${HOW_TO_AUTHENTICATE[requiredPermission] ?? BY_API_KEY}.`);

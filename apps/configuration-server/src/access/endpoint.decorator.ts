@@ -70,11 +70,13 @@ const REGISTRATION_PROBLEMS: readonly ProblemCode[] = [
   'authentication_attempts_exceeded',
   'database_unavailable',
 ];
+const ENDED_ENROLMENT_PROBLEMS: readonly ProblemCode[] = ['enrolment_expired', 'enrolment_revoked'];
 const PROBLEMS_BY_PERMISSION: Record<Permission, readonly ProblemCode[]> = {
   anyone: [],
   metrics: API_KEY_PROBLEMS,
-  passphrase: [...REGISTRATION_PROBLEMS, 'enrolment_expired', 'enrolment_revoked'],
+  passphrase: [...REGISTRATION_PROBLEMS, ...ENDED_ENROLMENT_PROBLEMS],
   preflight: REGISTRATION_PROBLEMS,
+  passphrase_or_reader: [...REGISTRATION_PROBLEMS, ...ENDED_ENROLMENT_PROBLEMS, ...API_KEY_PROBLEMS],
   process_server: ['credential_rejected', 'database_unavailable'],
   process_server_or_operator: ['credential_rejected', ...API_KEY_PROBLEMS],
   reader: API_KEY_PROBLEMS,
@@ -122,7 +124,10 @@ function toProblemHeaders(
   if (status === 401)
     return {
       headers: {
-        'WWW-Authenticate': { description: '`Bearer`, or `Passphrase, Enrolment`', schema: { type: 'string' } },
+        'WWW-Authenticate': {
+          description: '`Bearer`, `Passphrase, Enrolment`, or all of them',
+          schema: { type: 'string' },
+        },
       },
     };
   if (!codes.some(hasRetryAfter)) return {};
@@ -161,12 +166,19 @@ const SECURITY_BY_PERMISSION: Record<Permission, MethodDecorator[]> = {
   metrics: [ApiSecurity({}), ApiBearerAuth('apiKey')], // public, or for readers if so configured
   passphrase: [ApiSecurity('passphrase'), ApiSecurity('enrolment')],
   preflight: [ApiSecurity('passphrase'), ApiSecurity('enrolment')],
+  passphrase_or_reader: [ApiSecurity('passphrase'), ApiSecurity('enrolment'), ApiBearerAuth('apiKey')],
   process_server: [ApiBearerAuth('credential')],
   process_server_or_operator: [ApiBearerAuth('credential'), ApiBearerAuth('apiKey')],
   reader: [ApiBearerAuth('apiKey')],
   operator: [ApiBearerAuth('apiKey')],
   admin: [ApiBearerAuth('apiKey')],
 };
+
+/** Of a response without a type. Generated clients must not decode the bytes of a file. */
+const schemaOf = (mediaType: string): { type: 'string'; format?: 'binary' } => ({
+  type: 'string',
+  ...(mediaType === 'application/octet-stream' && { format: 'binary' }),
+});
 
 /** The plugin of @nestjs/swagger infers a response from the HTTP method (201 for any POST) and adds it below this decorator. */
 const clearInferredResponses: MethodDecorator = (_target, _name, descriptor) =>
@@ -181,7 +193,7 @@ export function Endpoint({ permission, summary, responses, problems = [] }: Endp
     return ApiResponse({
       status,
       ...responseOptions,
-      ...(mediaType && { content: { [mediaType]: { schema: { type: 'string' } } } }),
+      ...(mediaType && { content: { [mediaType]: { schema: schemaOf(mediaType) } } }),
     });
   });
   const failures = problemResponses([...problems, ...PROBLEMS_BY_PERMISSION[permission], ...COMMON_PROBLEMS]).map(

@@ -10,6 +10,7 @@ export type Permission =
   | 'anyone'
   | 'passphrase'
   | 'preflight'
+  | 'passphrase_or_reader'
   | 'process_server'
   | 'process_server_or_operator'
   | 'reader'

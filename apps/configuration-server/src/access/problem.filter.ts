@@ -49,8 +49,12 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-const challengeFor = (permission: Permission | undefined): string =>
-  permission === 'passphrase' || permission === 'preflight' ? 'Passphrase, Enrolment' : 'Bearer';
+/** Of permissions with another challenge than `Bearer`. */
+const CHALLENGES: Partial<Record<Permission, string>> = {
+  passphrase: 'Passphrase, Enrolment',
+  preflight: 'Passphrase, Enrolment',
+  passphrase_or_reader: 'Passphrase, Enrolment, Bearer',
+};
 
 export function sendProblem(
   error: unknown,
@@ -70,7 +74,7 @@ export function sendProblem(
       Math.max(retryAfter, (problem.status === 429 && (request as AuthenticatedRequest).quota?.resetSeconds) || 0),
     );
   if (problem.status === 401)
-    reply.header('www-authenticate', challengeFor((request as AuthenticatedRequest).permission));
+    reply.header('www-authenticate', CHALLENGES[(request as AuthenticatedRequest).permission ?? 'anyone'] ?? 'Bearer');
   reply.problemCode = problem.code;
   connectionState(request.raw.socket).markRejected(request.raw);
   reply.header('x-request-id', problem.requestId); // hooks do not run for a request without a route

@@ -1,4 +1,5 @@
 import {
+  assertSupportPeriodValid,
   compareReleases,
   parseVersion,
   putRelease,
@@ -14,6 +15,7 @@ import {
 } from '@app/fleet';
 import type { ListReleasesQuery, ReleaseList } from '@app/api-contract';
 import { decodeCursor, encodeCursor } from '../queries/cursor-codec.js';
+import type { Packages } from './packages.service.js';
 import { toReleaseDto } from './release.mapper.js';
 
 const DEFAULT_LIMIT = 100;
@@ -28,6 +30,7 @@ interface ReleaseCursor {
 export class ReleaseCatalogueService {
   constructor(
     private readonly releases: Releases,
+    private readonly packages: Pick<Packages, 'assertFileMatches'>,
     private readonly clock: Clock,
   ) {}
 
@@ -52,8 +55,10 @@ export class ReleaseCatalogueService {
     };
   }
 
-  /** @throws FleetError as `putRelease`. */
-  put(release: Release, actor: Actor): Promise<{ readonly isNew: boolean }> {
+  /** @throws FleetError as `putRelease`, and RequestProblem as `Packages.assertFileMatches`. */
+  async put(release: Release, actor: Actor): Promise<{ readonly isNew: boolean }> {
+    assertSupportPeriodValid(release); // before the file is read
+    await this.packages.assertFileMatches(release);
     return this.releases.change(release, (snapshot) => putRelease(release, actor, snapshot));
   }
 

@@ -1,4 +1,5 @@
 import type { PipeTransform } from '@nestjs/common';
+import { ApiParam } from '@nestjs/swagger';
 import {
   parseVersion,
   RELEASE_COMPONENTS,
@@ -37,3 +38,13 @@ class VersionPipe implements PipeTransform<string, Version> {
 export const componentPipe: PipeTransform<string, ReleaseComponent> = new NamePipe('component', RELEASE_COMPONENTS);
 export const osTypePipe: PipeTransform<string, ReleaseOsType> = new NamePipe('osType', RELEASE_OS_TYPES);
 export const versionPipe = new VersionPipe();
+
+export const componentParam = ApiParam({
+  name: 'component',
+  schema: { type: 'string', enum: [...RELEASE_COMPONENTS], example: 'ProcessServer' },
+});
+export const osTypeParam = ApiParam({
+  name: 'osType',
+  schema: { type: 'string', enum: [...RELEASE_OS_TYPES], example: 'Windows' },
+});
+export const versionParam = ApiParam({ name: 'version', description: 'Four numbers', type: 'string' });

@@ -1,29 +1,20 @@
 import { Body, Controller, Delete, Get, Param, Put, Query, Res } from '@nestjs/common';
-import { ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import {
-  RELEASE_COMPONENTS,
-  RELEASE_OS_TYPES,
-  type ReleaseComponent,
-  type ReleaseOsType,
-  type Version,
-} from '@app/fleet';
+import type { ReleaseComponent, ReleaseOsType, Version } from '@app/fleet';
 import { ListReleasesQuery, ReleaseDto, ReleaseList, ReleaseRequest } from '@app/api-contract';
 import { CHANGE_PROBLEMS, Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
-import { componentPipe, osTypePipe, versionPipe } from './release-key.pipe.js';
+import {
+  componentParam,
+  componentPipe,
+  osTypeParam,
+  osTypePipe,
+  versionParam,
+  versionPipe,
+} from './release-key.pipe.js';
 import { toRelease, toReleaseDto } from './release.mapper.js';
 import { ReleaseCatalogueService } from './release-catalogue.service.js';
-
-const componentParam = ApiParam({
-  name: 'component',
-  schema: { type: 'string', enum: [...RELEASE_COMPONENTS], example: 'ProcessServer' },
-});
-const osTypeParam = ApiParam({
-  name: 'osType',
-  schema: { type: 'string', enum: [...RELEASE_OS_TYPES], example: 'Windows' },
-});
-const versionParam = ApiParam({ name: 'version', description: 'Four numbers', type: 'string' });
 
 @ApiTags('releases')
 @Controller('v1/releases')
@@ -52,7 +43,14 @@ export class ReleasesController {
       200: { type: ReleaseDto, description: 'The catalogue had the release before' },
       201: { type: ReleaseDto, description: 'Added' },
     },
-    problems: [...CHANGE_PROBLEMS, 'support_end_not_after_release', 'release_catalogue_full'],
+    problems: [
+      ...CHANGE_PROBLEMS,
+      'support_end_not_after_release',
+      'release_catalogue_full',
+      'package_file_not_usable',
+      'package_file_mismatch',
+      'package_verification_pending',
+    ],
   })
   async putRelease(
     @Param('component', componentPipe) component: ReleaseComponent,

@@ -42,6 +42,13 @@ export interface AppParts {
   readonly readinessTtlMs?: number;
   /** Default 20 s. */
   readonly maxUnreadExportMs?: number;
+  /** Of the downloads of packages; other than the defaults. */
+  readonly packageLimits?: Partial<{
+    readonly downloads: number;
+    readonly downloadsPerAddress: number;
+    readonly maxWaitMs: number;
+    readonly maxUnreadMs: number;
+  }>;
 }
 
 export interface AppOptions extends AppParts {
