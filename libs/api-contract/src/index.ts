@@ -49,6 +49,7 @@ export {
 export { lenientReader, MAX_IGNORED, type Reading } from './lenient-reader.js';
 export { FieldError, ProblemResponse } from './problem.dto.js';
 export { hasRetryAfter, PROBLEM_CODES, PROBLEMS, problemType, type ProblemCode } from './problems.js';
+export { ProcessServerList, ProcessServerSummary } from './process-server-list.dto.js';
 export {
   DiagnosisResponse,
   ServiceOutageDto,
@@ -57,8 +58,6 @@ export {
   LoadDto,
   PossibleDuplicateDto,
   ProcessServerDetail,
-  ProcessServerList,
-  ProcessServerSummary,
   ServiceDto,
   RefusalDto,
 } from './process-server.dto.js';

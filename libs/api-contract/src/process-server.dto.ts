@@ -1,28 +1,4 @@
-import { ProxySettings } from './registration.dto.js';
-
-/** One item of a list. */
-export class ProcessServerSummary {
-  readonly hostId!: string;
-  readonly generation!: number;
-  readonly friendlyName!: string;
-  readonly ipAddress!: string;
-  readonly agentVersion!: string;
-  readonly versionStatus!: 'Supported' | 'NotSupported' | 'Deprecated' | 'UpdateRequired' | 'SecurityUpdateRequired';
-  /** End of the support of its release, RFC 3339; null if the catalogue does not have the release. */
-  readonly agentExpiryDate!: string | null;
-  readonly lifecycle!: 'Registered' | 'Decommissioned';
-  readonly connectionState!: 'Connected' | 'Disconnected';
-  /** Overall health; `None` if nothing was reported or the entry is Decommissioned. */
-  readonly health!: 'None' | 'Normal' | 'Warning' | 'Critical';
-  /** RFC 3339; null until its first heartbeat. */
-  readonly lastHeartbeat!: string | null;
-  /** The earliest time at which silence ends, or ended, the lease, RFC 3339. */
-  readonly leaseExpiresAt!: string;
-  /** When a Decommissioned entry is removed at the latest, RFC 3339; otherwise null. */
-  readonly removeBy!: string | null;
-  /** Another entry has the same address, name or machine id. */
-  readonly possibleDuplicate!: boolean;
-}
+import { RegisteredServer } from './registration.dto.js';
 
 /** The version of a process server against the catalogue and the version of the configuration server. */
 export class AgentVersionDetails {
@@ -47,15 +23,6 @@ export class AgentVersionDetails {
   readonly upgradePath!: string[];
   /** Why no upgrade is possible; null otherwise. */
   readonly upgradeBlockReason!: 'NewerThanTarget' | 'NoIntermediateRelease' | 'UnknownAcrossMajor' | null;
-}
-
-/** One page. A page examines a bounded number of entries: with filters it may have fewer items than the limit, or none, and still have a next page. */
-export class ProcessServerList {
-  readonly items!: ProcessServerSummary[];
-  /** Null only on the last page: read on until it is null. */
-  readonly nextCursor!: string | null;
-  /** The time for which the page is true, RFC 3339. */
-  readonly asOf!: string;
 }
 
 /** Load as last reported, with a status for each signal: Unknown if the report is as old as HEALTH_WINDOW_SECONDS or the server is Disconnected. Bytes, bytes per second, percent (two decimals). */
@@ -121,21 +88,9 @@ export class HealthErrorDto {
 }
 
 /** All known facts of one process server. */
-export class ProcessServerDetail extends ProcessServerSummary {
-  readonly fqdn!: string | null;
-  readonly dataPort!: number;
-  readonly osType!: string;
-  readonly osVersion!: string;
-  readonly machineId!: string;
-  readonly environment!: 'VMware' | 'NonVMware';
-  readonly cpuCores!: number;
-  /** In bytes. */
-  readonly memoryBytes!: number;
-  /** In bytes. */
-  readonly cacheDiskBytes!: number;
+export class ProcessServerDetail extends RegisteredServer {
   readonly agentVersionDetails!: AgentVersionDetails;
   readonly sizingClass!: 'UpTo85Machines' | 'UpTo150Machines' | 'UpTo225Machines' | 'BelowTable';
-  readonly proxy!: ProxySettings | null;
   /** RFC 3339; registration of this generation. */
   readonly registeredAt!: string;
   /** The passphrase that the registration used; null if it used an enrolment. */

@@ -11,6 +11,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { ProcessServerSummary } from './process-server-list.dto.js';
 import { IsTimestamp, IsDisplayText, IsMachineAddress, IsVersion } from './validators.js';
 
 /** How the process server connects to the internet. The password of the proxy is never sent. */
@@ -165,6 +166,22 @@ export class RegisterRequest {
   @ValidateNested()
   @Type(() => ProxySettings)
   readonly proxy?: ProxySettings | null;
+}
+
+/** The registered facts as they are returned. */
+export class RegisteredServer extends ProcessServerSummary {
+  readonly fqdn!: string | null;
+  readonly dataPort!: number;
+  readonly osType!: string;
+  readonly osVersion!: string;
+  readonly machineId!: string;
+  readonly environment!: 'VMware' | 'NonVMware';
+  readonly cpuCores!: number;
+  /** In bytes. */
+  readonly memoryBytes!: number;
+  /** In bytes. */
+  readonly cacheDiskBytes!: number;
+  readonly proxy!: ProxySettings | null;
 }
 
 /** A finding about a registration. */

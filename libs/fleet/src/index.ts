@@ -172,6 +172,7 @@ export {
   type Lifecycle,
   type ListedServer,
   type ProcessServer,
+  OMITTED_FACTS,
   type ProcessServerFacts,
   type ProxyFacts,
   type Tombstone,

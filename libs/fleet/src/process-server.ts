@@ -27,6 +27,9 @@ export interface ProcessServerFacts extends Hardware {
   readonly proxy: ProxyFacts | null;
 }
 
+/** The facts that a registration may omit, and their values then. */
+export const OMITTED_FACTS = { fqdn: null } as const satisfies Partial<ProcessServerFacts>;
+
 /** The facts that should be unique in the fleet: entries that share one are possible duplicates of each other. */
 export type IdentityFacts = Pick<ProcessServerFacts, 'ipAddress' | 'friendlyName' | 'machineId'>;
 

@@ -1,6 +1,7 @@
 import {
   canonicalVersion,
   normalizedName,
+  OMITTED_FACTS,
   type Actor,
   type ProcessServerFacts,
   type RegistrationResult,
@@ -24,28 +25,30 @@ const toProxySettings = ({ used, address, port, authenticated }: ProxySettings):
   authenticated: authenticated ?? false,
 });
 
+type OmittedFacts = Pick<ProcessServerFacts, keyof typeof OMITTED_FACTS>;
+
+const omittedFacts = (body: RegisterRequest): OmittedFacts => {
+  const names = Object.keys(OMITTED_FACTS) as (keyof OmittedFacts)[];
+  return Object.fromEntries(names.map((name) => [name, body[name] ?? null])) as OmittedFacts;
+};
+
+/** A validated body has no unknown members, so its facts are passed on as they are. */
 export function toRegistrationCommand(
   hostId: string,
   body: RegisterRequest,
   { principal, actor }: AuthenticatedCall,
 ): RegistrationCommand {
-  const { fqdn, dataPort, proxy, sentAt, previousCredential } = body;
+  const { sentAt, previousCredential, ...sent } = body;
   return {
     hostId,
     facts: {
-      friendlyName: normalizedName(body.friendlyName),
-      fqdn: fqdn ?? null,
-      ipAddress: canonicalAddress(body.ipAddress) ?? body.ipAddress,
-      dataPort: dataPort ?? DEFAULT_DATA_PORT,
-      osType: body.osType,
-      osVersion: body.osVersion,
-      agentVersion: canonicalVersion(body.agentVersion),
-      machineId: body.machineId,
-      environment: body.environment,
-      cpuCores: body.cpuCores,
-      memoryBytes: body.memoryBytes,
-      cacheDiskBytes: body.cacheDiskBytes,
-      proxy: proxy ? toProxySettings(proxy) : null,
+      ...sent,
+      ...omittedFacts(body),
+      friendlyName: normalizedName(sent.friendlyName),
+      ipAddress: canonicalAddress(sent.ipAddress) ?? sent.ipAddress,
+      dataPort: sent.dataPort ?? DEFAULT_DATA_PORT,
+      agentVersion: canonicalVersion(sent.agentVersion),
+      proxy: sent.proxy ? toProxySettings(sent.proxy) : null,
     },
     sentAt: sentAt ? new Date(sentAt) : null,
     passphraseId: principal.kind === 'passphrase' ? principal.passphraseId : null,

@@ -3,7 +3,14 @@ import type { Heartbeat, StoredLease } from '../heartbeats/heartbeat.js';
 import { NO_REPORT } from '../health/health.js';
 import type { LeaseTiming } from '../heartbeats/lease.js';
 import type { LockedRecord } from '../ports.js';
-import type { Actor, Lease, ProcessServer, ProcessServerFacts, Tombstone } from '../process-server.js';
+import {
+  OMITTED_FACTS,
+  type Actor,
+  type Lease,
+  type ProcessServer,
+  type ProcessServerFacts,
+  type Tombstone,
+} from '../process-server.js';
 import type { Release } from '../version/release.js';
 
 /** Builders of ordinary values for specs; `over` sets the members that matter. */
@@ -25,8 +32,8 @@ export const AN_OPERATOR: Actor = { name: 'anna', address: '198.51.100.7', reque
 
 export function someFacts(over: Partial<ProcessServerFacts> = {}): ProcessServerFacts {
   return {
+    ...OMITTED_FACTS,
     friendlyName: 'ps-berlin-1',
-    fqdn: null,
     ipAddress: '192.0.2.11',
     dataPort: 9443,
     osType: 'Windows',
