@@ -13,7 +13,6 @@ import {
   SIMULATE_CLUSTER_NODE,
   codeOf,
   MINT,
-  OUR_RULES,
   OURS,
   TestStores,
   type SpyDatabase,
@@ -136,7 +135,7 @@ describe.each(CUTS)('when the connection is cut at a COMMIT, %s,', (cut) => {
   it('a heartbeat that ends a silence is accepted, with one event', async () => {
     const server = await stores.registered();
     await stores.advance(180);
-    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites, OUR_RULES);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites, stores.operatingSystems);
     const moment = await stores.moment();
     proxy.cutNextCommit(cut);
     const [verdict] = await leases.writeBatch([stores.heartbeat(server)], () => moment, 5_000);
@@ -185,7 +184,7 @@ describe.each([
   it('a batch of changed heartbeats is accepted and written, with its events', async () => {
     const servers = [await stores.registered(), await stores.registered()];
     await stores.advance(180);
-    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites, OUR_RULES);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites, stores.operatingSystems);
     const moment = await stores.moment();
     proxy.failNextCommit({ errno, committed });
     const verdicts = await leases.writeBatch(
@@ -209,7 +208,7 @@ describe.each([
 describe('a transaction', () => {
   it('sends the statements of a batch in one round trip; on a cluster node in separate round trips', async () => {
     const server = await stores.registered();
-    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites, OUR_RULES);
+    const leases = new LeaseStore(database, stores.identifiers, OURS, stores.pendingWrites, stores.operatingSystems);
     await leases.writeBatch([stores.heartbeat(server)], () => ({ at: stores.clock.now(), availableMs: 0 }), 5_000);
     proxy.sent.length = 0;
     await leases.writeBatch([stores.heartbeat(server)], () => ({ at: stores.clock.now(), availableMs: 0 }), 5_000);

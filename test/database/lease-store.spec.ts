@@ -445,7 +445,7 @@ describe('a changed heartbeat', () => {
       stores.identifiers,
       { ...OURS, minor: 62 },
       stores.pendingWrites,
-      stores.releases,
+      stores.operatingSystems,
     );
     const moment = await stores.moment();
     for (let heartbeats = 0; heartbeats < 2; heartbeats += 1) {

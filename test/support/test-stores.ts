@@ -31,6 +31,7 @@ import {
   AvailabilityClockStore,
   PlanStore,
   RegistryStore,
+  OperatingSystems,
   ReleaseStore,
   RemovalStore,
   PendingWrites,
@@ -145,6 +146,9 @@ export class TestStores {
   /** The local availability clock of a replica. */
   readonly availabilityClock: LocalAvailabilityClock;
   readonly releases: ReleaseStore;
+  readonly operatingSystems: OperatingSystems;
+  /** Failures to read operating systems. */
+  readonly failedReads: unknown[] = [];
   readonly removals: RemovalStore;
   readonly plans: PlanStore;
   readonly list: ProcessServerListQuery;
@@ -161,7 +165,10 @@ export class TestStores {
   ) {
     this.registry = this.registryOn(database);
     this.releases = new ReleaseStore(database, clock, this.identifiers, OURS);
-    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.pendingWrites, this.releases);
+    this.operatingSystems = new OperatingSystems(heartbeatDatabase, this.releases, (error) =>
+      this.failedReads.push(error),
+    );
+    this.leases = new LeaseStore(heartbeatDatabase, this.identifiers, OURS, this.pendingWrites, this.operatingSystems);
     this.availabilityStore = new AvailabilityClockStore(database, this.identifiers, 'replica-1', AVAILABILITY);
     this.availabilityClock = new LocalAvailabilityClock(this.availabilityStore, clock, AVAILABILITY);
     this.removals = new RemovalStore(database, clock, this.identifiers);

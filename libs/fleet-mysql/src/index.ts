@@ -23,6 +23,7 @@ export {
   type SortKey,
 } from './queries/process-server-list-query.js';
 export { LeaseStore } from './stores/lease-store.js';
+export { OperatingSystems } from './stores/operating-systems.js';
 export { canCommitHeartbeats, AvailabilityClockStore, readAvailability } from './stores/availability-clock-store.js';
 export { migrateDatabase, schemaDifference, NewerSchemaError } from './migrate.js';
 export { MonitorProgressStore } from './stores/monitor-progress-store.js';

@@ -258,6 +258,7 @@ export {
   compareVersions,
   formatVersion,
   parseVersion,
+  parseVersionKey,
   versionKey,
   type Version,
   type VersionPolicy,

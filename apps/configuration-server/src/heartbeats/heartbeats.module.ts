@@ -5,6 +5,7 @@ import {
   FleetSummaryQuery,
   LeaseStore,
   limitHeartbeatBatches,
+  OperatingSystems,
   PendingWrites,
   readMaxPacketBytes,
   ReleaseStore,
@@ -26,8 +27,16 @@ const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeo
 
 const PROVIDERS = [
   provide(
+    OperatingSystems,
+    [HeartbeatDatabase, ReleaseStore, APP_OPTIONS],
+    (database, releases, { logger }) =>
+      new OperatingSystems(database, releases, (err) =>
+        logger.warn({ err }, 'operating systems not read: version statuses of a batch of heartbeats can be wrong'),
+      ),
+  ),
+  provide(
     MeasuredLeases,
-    [HeartbeatDatabase, Identifiers, OWN_VERSION, PendingWrites, ReleaseStore, HEALTH_WINDOW],
+    [HeartbeatDatabase, Identifiers, OWN_VERSION, PendingWrites, OperatingSystems, HEALTH_WINDOW],
     (...parts) => new MeasuredLeases(new LeaseStore(...parts)),
   ),
   provide(

@@ -83,7 +83,7 @@ function toAgentVersionDetails(
   const version = parseVersion(agentVersion);
   const target = rules.configurationServer;
   const { steps, blockedBy } = version
-    ? findUpgradePath(version, target, osType, rules)
+    ? findUpgradePath(version, target, { component: 'ProcessServer', osType }, rules)
     : { steps: [], blockedBy: 'UnknownAcrossMajor' as const };
   return {
     version: agentVersion,

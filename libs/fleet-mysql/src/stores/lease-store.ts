@@ -19,9 +19,7 @@ import {
   type Leases,
   type Moment,
   type Tombstone,
-  type OsKey,
   type Version,
-  type VersionRuleSource,
   type QueuedHeartbeat,
 } from '@app/fleet';
 import { type Database, type Statement, type Transaction } from '../database.js';
@@ -31,7 +29,6 @@ import { insertEvents, insertEventsOnce } from '../statements/events.js';
 import {
   lastHeartbeatParameters,
   LOCK_LEASES_SKIP_LOCKED,
-  READ_OPERATING_SYSTEMS,
   READ_REGISTERED_FACTS,
   CLASSIFY_UNLOCKED_HOSTS,
   RENEW_UNCHANGED_LEASES,
@@ -50,6 +47,7 @@ import {
 } from '../statements/heartbeat-rows.js';
 import { CounterDelta, versionKeyOf } from '../statements/counters.js';
 import type { PendingWrites } from '../pending-writes.js';
+import type { EvaluatedHeartbeat, OperatingSystems } from './operating-systems.js';
 
 type LeaseLookup =
   | { lease: StoredLease; fingerprint: string }
@@ -59,7 +57,7 @@ type LeaseLookup =
 const DEFERRED: HeartbeatVerdict = { outcome: 'deferred' };
 
 /** A heartbeat of a batch, with its verdict by the latest attempt. */
-class BatchItem {
+class BatchItem implements EvaluatedHeartbeat {
   verdict: HeartbeatVerdict = DEFERRED;
 
   constructor(
@@ -70,6 +68,10 @@ class BatchItem {
 
   get hostId(): string {
     return this.queued.heartbeat.hostId;
+  }
+
+  get credentialHash(): string {
+    return this.queued.heartbeat.credentialHash;
   }
 }
 
@@ -84,7 +86,7 @@ export class LeaseStore implements Leases {
     private readonly identifiers: Identifiers,
     private readonly version: Version,
     private readonly pendingWrites: PendingWrites,
-    private readonly versions: Pick<VersionRuleSource, 'known'>,
+    private readonly operatingSystems: Pick<OperatingSystems, 'addTo'>,
     private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {
     this.ourVersion = formatVersion(version);
@@ -104,27 +106,8 @@ export class LeaseStore implements Leases {
         this.writeIn(transaction, inKeyOrder, markAt(moment()), mayWait, eventIds),
       ),
     );
-    await this.addOperatingSystems(items);
+    await this.operatingSystems.addTo(items);
     return items.map(({ verdict }) => verdict);
-  }
-
-  /** Reads the operating systems on which version statuses depend, after the commit; not for heartbeats whose facts were read. */
-  private async addOperatingSystems(items: readonly BatchItem[]): Promise<void> {
-    const rules = this.versions.known;
-    const dependsOnOs = (text: string, at: Date): boolean => {
-      const version = parseVersion(text);
-      return version !== null && rules.dependsOnOs(versionKey(version), at);
-    };
-    const dependent = items.filter(
-      ({ verdict }) =>
-        verdict.outcome === 'accepted' && verdict.osKey === undefined && dependsOnOs(verdict.agentVersion, verdict.at),
-    );
-    if (dependent.length === 0) return;
-    const rows = await this.database
-      .rows<{ host_id: string; os_key: OsKey }>(READ_OPERATING_SYSTEMS, [dependent.map(({ hostId }) => hostId)])
-      .catch(() => []); // the heartbeats are committed: a status that is late is better than an error
-    const osOf = new Map(rows.map(({ host_id, os_key }) => [host_id, os_key]));
-    for (const item of dependent) Object.assign(item.verdict, { osKey: osOf.get(item.hostId) });
   }
 
   /** Writes the whole batch; if a row stays locked for longer than a second, only the heartbeats whose rows are not locked. */

@@ -90,8 +90,10 @@ describe('registrationFindings', () => {
   });
 
   it('lists the upgrade steps of an unsupported version', () => {
-    const [warning] = registrationFindings(aCommand({ agentVersion: '9.55.0.0' }), NOON, [], TERMS);
-    expect(warning?.message).toContain('9.59, then 9.63.7187.1');
+    const step = aRelease({ version: { major: 9, minor: 59, build: 3, revision: 0 } });
+    const terms = { ...TERMS, versions: fixedVersionRules(OWN, [step]) };
+    const [warning] = registrationFindings(aCommand({ agentVersion: '9.55.0.0' }), NOON, [], terms);
+    expect(warning?.message).toContain('Upgrade to 9.59.3.0, then 9.63.7187.1.');
   });
 
   it('reports the amount and direction of a clock skew', () => {

@@ -2,7 +2,10 @@ import { enrolmentError, enrolmentStateAt, isRepetition, type Enrolment } from '
 import { FleetError, type FleetErrorDetails } from '../fleet-error.js';
 import type { PossibleDuplicate } from '../ports.js';
 import type { IdentityFacts, ProcessServer, ProcessServerFacts } from '../process-server.js';
-import { compareVersions, formatVersion, parseVersion, upgradePath, type VersionStatus } from '../version/version.js';
+import { findUpgradePath } from '../version/upgrade-path.js';
+import { upgradeHint } from '../version/version-policy.js';
+import { compareVersions, formatVersion, parseVersion, type Version, type VersionStatus } from '../version/version.js';
+import type { VersionRules } from '../version/version-rules.js';
 import { nameKey } from './name.js';
 import type { Finding, RegistrationCommand, RegistrationPolicy } from './registration-command.js';
 import { GIGABYTE, sizingClassOf } from './sizing.js';
@@ -118,7 +121,7 @@ function findingOfVersion(
   const { status } = versions.known.verdictOf(agentVersion, osType, now);
   if (status !== 'Supported') {
     const [code, meaning] = VERSION_WARNINGS[status];
-    const upgrade = isOlder ? ` Upgrade to ${upgradePath(version, own).join(', then ')}.` : '';
+    const upgrade = isOlder ? ` Upgrade to ${upgradeTo(own, version, osType, versions.known)}.` : '';
     return {
       code,
       severity: 'warning',
@@ -130,6 +133,9 @@ function findingOfVersion(
   const message = `Version ${formatVersion(own)} is available.`;
   return { code: 'update_available', severity: 'info', field: 'agentVersion', message };
 }
+
+const upgradeTo = (target: Version, from: Version, osType: string, rules: VersionRules): string =>
+  upgradeHint(target, findUpgradePath(from, target, { component: 'ProcessServer', osType }, rules));
 
 const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
 const isLinkLocal = (address: string): boolean => /^(169\.254\.|fe[89ab][0-9a-f]:)/.test(address);

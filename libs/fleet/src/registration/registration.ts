@@ -10,7 +10,8 @@ import { endedSilence } from '../events/silence.js';
 import type { Finding, RegistrationCommand, RegistrationPolicy } from './registration-command.js';
 import { registrationFindings } from './registration-findings.js';
 import { sizingClassOf, type SizingClass } from './sizing.js';
-import { parseVersion, checkVersion, type Version, type VersionStatus } from '../version/version.js';
+import { checkVersion } from '../version/version-policy.js';
+import { parseVersion, type Version, type VersionStatus } from '../version/version.js';
 
 /** The maximum lead of a sender's clock; a smaller deviation beyond the tolerance is a warning. */
 export const MAX_CLOCK_LEAD_MS = 15 * 60_000;
@@ -65,7 +66,12 @@ export function registrationErrors(
 ): FleetErrorDetails[] {
   const { facts, sentAt } = command;
   const errors: FleetErrorDetails[] = [];
-  const versionError = checkVersion(parseAgentVersion(facts), policy.version, policy.versionPolicy);
+  const versionError = checkVersion(
+    parseAgentVersion(facts),
+    facts.osType,
+    policy.versions.known,
+    policy.versionPolicy,
+  );
   if (versionError) errors.push(versionError);
   if (facts.dataPort === CONTROL_PORT) errors.push({ code: 'invalid_data_port', dataPort: facts.dataPort });
   const leadMs = sentAt ? sentAt.getTime() - locked.at.getTime() : 0;

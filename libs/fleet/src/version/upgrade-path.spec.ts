@@ -12,7 +12,7 @@ const path = (from: string, target: string, catalogue: readonly Release[], osTyp
   const { steps, blockedBy } = findUpgradePath(
     version(from),
     version(target),
-    osType,
+    { component: 'ProcessServer', osType },
     new VersionRules(version(target), catalogue),
   );
   return blockedBy ?? steps.join(' ');

@@ -1,4 +1,4 @@
-import { osKeyOf, type Release } from './release.js';
+import { osKeyOf, type Release, type ReleaseComponent } from './release.js';
 import { compareVersions, formatVersion, SUPPORTED_MINORS, type Version } from './version.js';
 import type { VersionRules } from './version-rules.js';
 
@@ -18,17 +18,31 @@ export interface UpgradePath {
 
 const blocked = (blockedBy: UpgradeBlock): UpgradePath => ({ steps: [], blockedBy });
 
+/** What is upgraded: releases of the same component and operating system are its steps. */
+export interface UpgradedProduct {
+  readonly component: ReleaseComponent;
+  /** As registered. Not given: releases of any operating system are steps. */
+  readonly osType?: string;
+}
+
 /**
- * The path from a version to a target: direct from at most four minors before it, otherwise over process server releases of the same
- * operating system, each at most four minors after the one before. The target itself needs no release.
+ * The path from a version to a target: direct from at most four minors before it, otherwise over releases of the product, each at most
+ * four minors after the one before. The target itself needs no release.
  */
-export function findUpgradePath(from: Version, target: Version, osType: string, rules: VersionRules): UpgradePath {
+export function findUpgradePath(
+  from: Version,
+  target: Version,
+  { component, osType }: UpgradedProduct,
+  rules: VersionRules,
+): UpgradePath {
   const comparison = compareVersions(from, target);
   if (comparison > 0) return blocked('NewerThanTarget');
   if (comparison === 0) return { steps: [], blockedBy: null };
-  const osKey = osKeyOf(osType);
-  const isStep = ({ component, osType: ofRelease, version }: Release): boolean =>
-    component === 'ProcessServer' && ofRelease === osKey && compareVersions(version, target) < 0;
+  const osKey = osType === undefined ? null : osKeyOf(osType);
+  const isStep = (release: Release): boolean =>
+    release.component === component &&
+    (osKey === null || release.osType === osKey) &&
+    compareVersions(release.version, target) < 0;
   const stops = [...rules.releases.filter(isStep).map(({ version }) => version), target];
   const steps: string[] = [];
   for (let current = from; compareVersions(current, target) < 0;) {

@@ -52,6 +52,15 @@ export function versionKey({ major, minor, build, revision }: Version): string {
   return [major, minor, build, revision].map((part) => part.toString(16).padStart(4, '0')).join('');
 }
 
+/** The version of a key; null if it is empty, which stands for a text that is not a version. */
+export function parseVersionKey(key: string): Version | null {
+  if (key === '') return null;
+  const [major = 0, minor = 0, build = 0, revision = 0] = [0, 4, 8, 12].map((start) =>
+    Number.parseInt(key.slice(start, start + 4), 16),
+  );
+  return { major, minor, build, revision };
+}
+
 /** Negative when `a` is earlier than `b`, positive when later. */
 export function compareVersions(a: Version, b: Version): number {
   return a.major - b.major || a.minor - b.minor || a.build - b.build || a.revision - b.revision;
@@ -60,41 +69,4 @@ export function compareVersions(a: Version, b: Version): number {
 /** The earliest supported version for `newest`: four minors back, within its major. */
 export function earliestSupported({ major, minor }: Version): Version {
   return { major, minor: Math.max(0, minor - SUPPORTED_MINORS), build: 0, revision: 0 };
-}
-
-/**
- * The versions to install in order to upgrade from `from` to `to`: steps of at most four minors, e.g. 9.16 to 9.24
- * through 9.20. Between majors the path is the target alone.
- */
-export function upgradePath(from: Version, to: Version): string[] {
-  const steps: string[] = [];
-  if (from.major === to.major) {
-    for (let minor = from.minor + SUPPORTED_MINORS; minor < to.minor; minor += SUPPORTED_MINORS)
-      steps.push(`${to.major}.${minor}`);
-  }
-  return [...steps, formatVersion(to)];
-}
-
-/** The reason to reject a version, or null. Versions older than the support window are accepted, as NotSupported. */
-export function checkVersion(
-  version: Version,
-  configurationServer: Version,
-  policy: VersionPolicy,
-): {
-  readonly code: 'version_newer_than_configuration_server' | 'version_not_exact';
-  readonly upgradeFirst: string;
-} | null {
-  const comparison = compareVersions(version, configurationServer);
-  if (comparison > 0) {
-    const path = upgradePath(configurationServer, version).join(', then ');
-    return {
-      code: 'version_newer_than_configuration_server',
-      upgradeFirst: `Upgrade the configuration server first: to ${path}.`,
-    };
-  }
-  if (comparison < 0 && policy === 'exact') {
-    const path = upgradePath(version, configurationServer).join(', then ');
-    return { code: 'version_not_exact', upgradeFirst: `Upgrade the process server first: to ${path}.` };
-  }
-  return null;
 }
