@@ -27,6 +27,8 @@ import type {
   RevokeCredentialRequest,
   RevokeCredentialResponse,
   RotatePassphraseRequest,
+  UpgradeReadinessParameters,
+  UpgradeReadinessResponse,
 } from '@app/api-contract';
 import { HttpTransport, type TransportOptions } from './http-transport.js';
 
@@ -83,6 +85,10 @@ export class OperatorClient {
 
   fleet(): Promise<FleetResponse> {
     return this.get('/v1/fleet');
+  }
+
+  upgradeReadiness(query: UpgradeReadinessParameters = {}): Promise<UpgradeReadinessResponse> {
+    return this.get('/v1/fleet/upgrade-readiness', query);
   }
 
   configurationServer(): Promise<ConfigurationServerResponse> {

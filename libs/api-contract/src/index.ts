@@ -87,3 +87,12 @@ export {
 } from './registration.dto.js';
 export { ListReleasesQuery, ReleaseDto, ReleaseList, ReleaseRequest } from './release.dto.js';
 export { RevokeCredentialRequest, RevokeCredentialResponse } from './revocation.dto.js';
+export {
+  ConfigurationServerReadiness,
+  LeavingReleaseDto,
+  ProcessServerReadiness,
+  ReadinessCounts,
+  ReadinessDto,
+  UpgradeReadinessParameters,
+  UpgradeReadinessResponse,
+} from './upgrade-readiness.dto.js';

@@ -14,6 +14,7 @@ export {
   type EventPosition,
 } from './queries/event-log-query.js';
 export { CapacityQuery, type CapacityEntry } from './queries/capacity-query.js';
+export { UpgradeReadinessQuery } from './queries/upgrade-readiness-query.js';
 export { EnrolmentStore } from './stores/enrolment-store.js';
 export { FleetSummaryQuery } from './queries/fleet-summary-query.js';
 export {

@@ -245,6 +245,13 @@ export {
   type ReleaseSnapshot,
 } from './version/release.js';
 export { findUpgradePath, type UpgradeBlock, type UpgradePath } from './version/upgrade-path.js';
+export {
+  defaultUpgradeTarget,
+  ReadinessRules,
+  UPGRADE_ORDER,
+  type InstalledVersion,
+  type UpgradeReadiness,
+} from './version/upgrade-readiness.js';
 export { fixedVersionRules } from './version/fixed-version-rules.js';
 export {
   VersionRules,

@@ -8,6 +8,8 @@ import {
   ExportEventsQuery,
   FleetResponse,
   ListEventsQuery,
+  UpgradeReadinessParameters,
+  UpgradeReadinessResponse,
 } from '@app/api-contract';
 import { Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
@@ -15,6 +17,7 @@ import { CapacityQueries } from './capacity-queries.js';
 import { EventExports } from './event-exports.js';
 import { EventQueries } from './event-queries.js';
 import { FleetSummaryCache } from './fleet-summary-cache.js';
+import { UpgradeReadinessQueries } from './upgrade-readiness-queries.js';
 
 @ApiTags('queries')
 @Controller('v1')
@@ -22,6 +25,7 @@ export class FleetController {
   constructor(
     private readonly fleetSummary: FleetSummaryCache,
     private readonly capacityQueries: CapacityQueries,
+    private readonly upgradeReadinessQueries: UpgradeReadinessQueries,
     private readonly eventQueries: EventQueries,
     private readonly eventExports: EventExports,
   ) {}
@@ -45,6 +49,19 @@ export class FleetController {
   })
   capacity(@Query() query: CapacityQueryParameters): Promise<CapacityResponse> {
     return this.capacityQueries.read(query);
+  }
+
+  @Get('fleet/upgrade-readiness')
+  @Endpoint({
+    permission: 'reader',
+    summary: 'Which process servers can be upgraded to a version, over which releases, and which leave their support',
+    responses: {
+      200: { type: UpgradeReadinessResponse, description: 'One page of process servers, and the counts of all' },
+    },
+    problems: ['validation_failed', 'invalid_cursor'],
+  })
+  upgradeReadiness(@Query() query: UpgradeReadinessParameters): Promise<UpgradeReadinessResponse> {
+    return this.upgradeReadinessQueries.read(query);
   }
 
   @Get('events')

@@ -10,6 +10,7 @@ import {
   RegistryStore,
   ReleaseStore,
   RemovalStore,
+  UpgradeReadinessQuery,
 } from '@app/fleet-mysql';
 import { APP_OPTIONS, HEALTH_WINDOW } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
@@ -22,6 +23,7 @@ import { FleetController } from './fleet.controller.js';
 import { FleetSummaryCache } from './fleet-summary-cache.js';
 import { ProcessServerQueries } from './process-server-queries.js';
 import { ProcessServersController } from './process-servers.controller.js';
+import { UpgradeReadinessQueries } from './upgrade-readiness-queries.js';
 
 /** For the metrics: each replica reports the last count. */
 const FLEET_SUMMARY_REFRESH_MS = 60_000;
@@ -43,6 +45,8 @@ const FLEET_SUMMARY_REFRESH_MS = 60_000;
     construct(DiagnosisService, [ProcessServerQueries, EventLogQuery, ReleaseStore, HEALTH_WINDOW]),
     construct(CapacityQuery, [Database, Clock, ReleaseStore, HEALTH_WINDOW]),
     construct(CapacityQueries, [CapacityQuery, Clock, HEALTH_WINDOW]),
+    construct(UpgradeReadinessQuery, [Database, Clock]),
+    construct(UpgradeReadinessQueries, [UpgradeReadinessQuery, ReleaseStore]),
     construct(FleetSummaryCache, [FleetSummaryQuery, RemovalStore, Clock]),
     provide(
       EventExports,
