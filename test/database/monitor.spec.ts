@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Monitor, type CleanUpMoment, type FleetEvent } from '@app/fleet';
-import { MonitorProgressStore } from '@app/fleet-mysql';
+import { HealthReviewStore, MonitorProgressStore } from '@app/fleet-mysql';
 import type { Database } from '../../libs/fleet-mysql/src/database.js';
 import { TestStores, type StoredServer } from '../support/test-stores.js';
 
@@ -14,10 +14,11 @@ afterAll(() => stores.close());
 beforeEach(() => stores.fresh());
 
 const monitorOn = (database: Database, over: Partial<CleanUpMoment> = {}): Monitor =>
-  new Monitor(new MonitorProgressStore(database, stores.identifiers), () => ({
-    ...stores.availabilityClock.cleanUpMoment,
-    ...over,
-  }));
+  new Monitor(
+    new MonitorProgressStore(database, stores.identifiers),
+    new HealthReviewStore(database, stores.identifiers),
+    () => ({ ...stores.availabilityClock.cleanUpMoment, ...over }),
+  );
 const run = (over: Partial<CleanUpMoment> = {}): Promise<number> => monitorOn(stores.database, over).run();
 const eventsOf = async ({ hostId }: StoredServer): Promise<FleetEvent[]> => {
   stores.clock.advanceSeconds(20); // pages of events end ten seconds ago
@@ -166,7 +167,8 @@ describe('a certificate', () => {
     const days = [0, 29, 30, 31, 60, 83, 84, 89, 90, 91];
     const written: number[] = [];
     for (const day of days) written.push(await run({ at: new Date(now + day * DAY_SECONDS * 1000) }));
-    expect(written).toEqual([0, 0, 1, 0, 1, 1, 0, 0, 1, 0]);
+    // with the changes of health to Warning after 60 days, and to Critical at the expiry
+    expect(written).toEqual([0, 0, 1, 1, 1, 1, 0, 0, 2, 0]);
     expect(await stagesOf(server)).toEqual([60, 30, 7, 'expired']);
   });
 

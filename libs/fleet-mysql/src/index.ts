@@ -27,6 +27,7 @@ export { LeaseStore } from './stores/lease-store.js';
 export { OperatingSystems } from './stores/operating-systems.js';
 export { canCommitHeartbeats, AvailabilityClockStore, readAvailability } from './stores/availability-clock-store.js';
 export { migrateDatabase, schemaDifference, NewerSchemaError } from './migrate.js';
+export { HealthReviewStore } from './stores/health-review-store.js';
 export { MonitorProgressStore } from './stores/monitor-progress-store.js';
 export { PlanStore } from './stores/plan-store.js';
 export { RegistryStore } from './stores/registry-store.js';

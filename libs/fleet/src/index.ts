@@ -63,7 +63,7 @@ export {
   type Sides,
 } from './health/load.js';
 export { HEALTH_ERROR_CATALOGUE, type HealthErrorDescription } from './health/health-error-catalogue.js';
-export { healthErrorsAt, type HealthError, type HealthErrorCode } from './health/health-errors.js';
+export { HEALTH_ERROR_CODES, healthErrorsAt, type HealthError, type HealthErrorCode } from './health/health-errors.js';
 export {
   currentRefusals,
   mayConcernAnotherMachine,
@@ -280,4 +280,20 @@ export {
 } from './monitor/certificate-events.js';
 export { disconnectedEvent, isSilenceSuppressed, silenceEvents, type EndedLease } from './monitor/connection-events.js';
 export { Monitor } from './monitor/monitor.js';
-export { MonitorStore, type MonitorBatch, type MonitorScan } from './monitor/monitor-store.js';
+export {
+  HEALTH_SCANS,
+  HealthReviews,
+  MonitorStore,
+  type HealthScan,
+  type MonitorBatch,
+  type MonitorScan,
+  type ReviewBatch,
+} from './monitor/monitor-store.js';
+export {
+  healthChange,
+  healthEvent,
+  healthToPublish,
+  isBeforeWarning,
+  newCertificateStage,
+  type PublishedHealth,
+} from './monitor/health-events.js';

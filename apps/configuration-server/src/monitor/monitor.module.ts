@@ -1,16 +1,22 @@
 import { Inject, Module, type OnModuleDestroy } from '@nestjs/common';
 import { Identifiers, LocalAvailabilityClock, Monitor, nextRunDelayMs } from '@app/fleet';
-import { Database, MonitorProgressStore } from '@app/fleet-mysql';
-import { APP_OPTIONS, type AppOptions } from '../site/app-options.js';
+import { Database, HealthReviewStore, MonitorProgressStore } from '@app/fleet-mysql';
+import { APP_OPTIONS, HEALTH_WINDOW, type AppOptions } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
 import { construct, provide } from '../site/provide.js';
 
 const PROVIDERS = [
   construct(MonitorProgressStore, [Database, Identifiers]),
   provide(
+    HealthReviewStore,
+    [Database, Identifiers, HEALTH_WINDOW],
+    (database, identifiers, healthWindowMs) => new HealthReviewStore(database, identifiers, healthWindowMs),
+  ),
+  provide(
     Monitor,
-    [MonitorProgressStore, LocalAvailabilityClock],
-    (store, availabilityClock) => new Monitor(store, () => availabilityClock.cleanUpMoment),
+    [MonitorProgressStore, HealthReviewStore, LocalAvailabilityClock, HEALTH_WINDOW],
+    (store, reviews, availabilityClock, healthWindowMs) =>
+      new Monitor(store, reviews, () => availabilityClock.cleanUpMoment, healthWindowMs),
   ),
 ];
 

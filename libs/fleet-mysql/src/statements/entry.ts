@@ -11,6 +11,7 @@ import type { GuardedStatement } from '../database.js';
 import { TOMBSTONE } from '../entities/fleet-tables.js';
 import { HEALTH, LEASE, PROCESS_SERVER } from '../entities/process-server.js';
 import type { RowOf } from '../entities/table.js';
+import { MARK_REVIEW_DUE } from './health-review.js';
 import { CLEAR_HEALTH, WITHDRAW_REPORTS } from './health-reports.js';
 import { DELETE_NAMES_OF, insertInitialNames } from './name-history.js';
 import { FACTS, PLAIN_LEASE } from './rows.js';
@@ -188,6 +189,7 @@ export const markDecommissioned = (
     parameters: [entry.lease.expiresAvailableMs, entry.hostId, entry.generation],
     expectedRows: 1,
   },
+  { sql: MARK_REVIEW_DUE, parameters: [[entry.hostId]] },
 ];
 
 export const markRevoked = ({ hostId, generation }: ProcessServer): GuardedStatement[] => [

@@ -35,6 +35,7 @@ import {
   UPDATE_LOCKED_LEASES,
   UPDATE_VERSION,
 } from '../statements/leases.js';
+import { MARK_REVIEW_DUE } from '../statements/health-review.js';
 import { CLEAR_REPORTS } from '../statements/health-reports.js';
 import {
   clearedReportsRow,
@@ -251,6 +252,8 @@ export class LeaseStore implements Leases {
     await transaction.write(UPDATE_LOCKED_LEASES, [JSON.stringify(rows), ...lastHeartbeatParameters(now), availableMs]);
     const cleared = evaluated.map(({ heartbeat }) => clearedReportsRow(heartbeat)).filter((row) => row !== null);
     if (cleared.length > 0) await transaction.write(CLEAR_REPORTS, [JSON.stringify(cleared)]);
+    const returned = items.filter(({ stored }) => stored.expiresAvailableMs <= availableMs);
+    if (returned.length > 0) await transaction.write(MARK_REVIEW_DUE, [returned.map(({ item }) => item.hostId)]);
     const counters = new CounterDelta();
     const events: FleetEvent[] = [];
     const idempotentEvents: FleetEvent[] = [];

@@ -1,4 +1,5 @@
 import {
+  CERTIFICATE_WARNING_MS,
   certificateEvent,
   disconnectedEvent,
   expiriesReaching,
@@ -8,17 +9,26 @@ import {
   type EndedLease,
   type EventBounds,
   type FleetEvent,
+  type HealthScan,
   type Identifiers,
   type Moment,
   type MonitorBatch,
   type MonitorScan,
   type MonitorStore,
 } from '@app/fleet';
-import type { Database, Transaction } from '../database.js';
+import type { Database, Statement, Transaction } from '../database.js';
 import { MONITOR_PROGRESS } from '../entities/fleet-tables.js';
 import { MAX_UUID } from '../entities/columns.js';
 import type { RowOf } from '../entities/table.js';
 import { insertEventsOnce } from '../statements/events.js';
+import {
+  FIND_AGED_CERTIFICATES,
+  FIND_AGED_LOADS,
+  FIND_AGED_SERVICES,
+  FIND_SILENT,
+  MARK_REVIEW_DUE,
+} from '../statements/health-review.js';
+import { loadReportBucketOf } from '../statements/heartbeat-rows.js';
 
 type ProgressRow = RowOf<typeof MONITOR_PROGRESS>;
 
@@ -71,10 +81,35 @@ interface Position {
   readonly hostId: string;
 }
 
-/** The events of one batch, and the position after it; null when nothing is left. */
+/** The events of one batch, the entries whose health may have changed, and the position after it; null when nothing is left. */
 interface Found {
+  readonly hostIds: readonly string[];
   readonly events: readonly FleetEvent[];
   readonly next: Position | null;
+}
+
+interface AgedRow {
+  readonly host_id: string;
+  readonly position_ms: number;
+}
+
+function agedQuery(scan: HealthScan, { at, availableMs }: Moment, from: number, until: number): Statement {
+  switch (scan) {
+    case 'silent':
+      return { sql: FIND_SILENT, parameters: [] };
+    case 'aged_load':
+      return {
+        sql: FIND_AGED_LOADS,
+        parameters: [loadReportBucketOf(from), loadReportBucketOf(until), availableMs],
+      };
+    case 'aged_services':
+      return { sql: FIND_AGED_SERVICES, parameters: [availableMs] };
+    case 'aged_certificate':
+      return {
+        sql: FIND_AGED_CERTIFICATES,
+        parameters: [new Date(at.getTime() + CERTIFICATE_WARNING_MS), availableMs],
+      };
+  }
 }
 
 const boundsOf = ({ event_bounds }: EndedLeaseRow): EventBounds =>
@@ -99,6 +134,7 @@ export class MonitorProgressStore implements MonitorStore {
       const rows = await transaction.rows<EndedLeaseRow>(READ_ENDED_LEASES, [ms, ms, hostId, until, limit]);
       const last = rows.at(-1);
       return {
+        hostIds: rows.map(({ host_id }) => host_id),
         events: rows
           .filter((row) => row.decommissioned_at === null && !isSilenceSuppressed(boundsOf(row), at))
           .map((row) => disconnectedEvent(toEndedLease(row), { at, availableMs }, this.identifiers)),
@@ -122,6 +158,7 @@ export class MonitorProgressStore implements MonitorStore {
       ]);
       const last = rows.at(-1);
       return {
+        hostIds: rows.map(({ host_id }) => host_id),
         events: rows
           .filter(({ decommissioned_at }) => decommissioned_at === null)
           .map(({ host_id, generation, certificate_expires_at }) =>
@@ -136,6 +173,20 @@ export class MonitorProgressStore implements MonitorStore {
           last && rows.length === limit
             ? { ms: last.certificate_expires_at.getTime() - shiftMs, hostId: last.host_id }
             : null,
+      };
+    });
+  }
+
+  /** The position is the time on the availability clock up to which reports are older than the window. */
+  markAged(scan: HealthScan, moment: Moment, windowMs: number, limit: number): Promise<MonitorBatch> {
+    return this.advance(scan, moment.availableMs - windowMs, async (transaction, { ms, hostId }, until) => {
+      const { sql, parameters } = agedQuery(scan, moment, ms, until);
+      const rows = await transaction.rows<AgedRow>(sql, [...parameters, ms, ms, hostId, until, limit]);
+      const last = rows.at(-1);
+      return {
+        hostIds: rows.map(({ host_id }) => host_id),
+        events: [],
+        next: last && rows.length === limit ? { ms: last.position_ms, hostId: last.host_id } : null,
       };
     });
   }
@@ -155,19 +206,20 @@ export class MonitorProgressStore implements MonitorStore {
       const [row] = await transaction.rows<ProgressRow>(LOCK_PROGRESS, [scan]);
       if (!row) return this.begin(transaction, scan);
       if (row.position_ms >= until) return { written: 0, more: false };
-      const { events, next } = await find(transaction, { ms: row.position_ms, hostId: row.host_id }, until);
+      const { events, hostIds, next } = await find(transaction, { ms: row.position_ms, hostId: row.host_id }, until);
       await insertEventsOnce(transaction, events);
+      if (hostIds.length > 0) await transaction.write(MARK_REVIEW_DUE, [hostIds]);
       const position = next ?? { ms: until, hostId: MAX_UUID };
       await transaction.write(ADVANCE_PROGRESS, [position.ms, position.hostId, scan]);
       return { written: events.length, more: next !== null };
     });
   }
 
-  /** The first batch begins at zero. A missing row may also be locked by another replica. */
+  /** The first batch begins before the clocks. A missing row may also be locked by another replica. */
   private async begin(transaction: Transaction, scan: MonitorScan): Promise<MonitorBatch> {
     const [existing] = await transaction.rows<ProgressRow>(READ_PROGRESS, [scan]);
     if (existing) return { written: 0, more: false };
-    await transaction.executeAll([MONITOR_PROGRESS.insert([{ scan, position_ms: 0, host_id: MAX_UUID }])]);
+    await transaction.executeAll([MONITOR_PROGRESS.insert([{ scan, position_ms: -1, host_id: MAX_UUID }])]);
     return { written: 0, more: true };
   }
 }

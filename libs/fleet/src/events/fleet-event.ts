@@ -11,6 +11,7 @@ export const EVENT_KINDS = [
   'reconnected',
   'silence_ended',
   'source_address_changed',
+  'health_changed',
   'certificate_expiring',
   'certificate_expired',
   'decommissioned',

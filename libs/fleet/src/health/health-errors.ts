@@ -10,16 +10,18 @@ import {
 } from './health.js';
 import { LOAD_SIGNALS } from './load.js';
 
-/** The health error codes of the portal. `heartbeat_missing` is its code 806. */
-export type HealthErrorCode =
-  | 'heartbeat_missing'
-  | 'cpu_high'
-  | 'memory_high'
-  | 'cache_space_low'
-  | 'upload_slow'
-  | 'services_not_running'
-  | 'certificate_expired'
-  | 'certificate_expiring';
+/** The health error codes of the portal, in the order of their stored bits. `heartbeat_missing` is its code 806. */
+export const HEALTH_ERROR_CODES = [
+  'heartbeat_missing',
+  'cpu_high',
+  'memory_high',
+  'cache_space_low',
+  'upload_slow',
+  'services_not_running',
+  'certificate_expired',
+  'certificate_expiring',
+] as const;
+export type HealthErrorCode = (typeof HEALTH_ERROR_CODES)[number];
 
 export interface HealthError {
   readonly code: HealthErrorCode;

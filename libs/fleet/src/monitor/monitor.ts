@@ -1,9 +1,12 @@
 import type { CleanUpMoment } from '../removal/clean-up.js';
 import { CERTIFICATE_STAGES } from './certificate-events.js';
-import type { MonitorBatch, MonitorStore } from './monitor-store.js';
+import { HEALTH_WINDOW_MS } from '../health/health-window.js';
+import { HEALTH_SCANS, type HealthReviews, type MonitorBatch, type MonitorStore } from './monitor-store.js';
 
 /** The maximum number of events written in one transaction. */
 export const MONITOR_BATCH = 500;
+/** A batch of reviews locks the rows that heartbeats write. */
+export const REVIEW_BATCH = 200;
 /** Ends of leases are final after this time on the availability clock: a heartbeat in flight may still renew one. */
 export const LEASE_END_LAG_MS = 5_000;
 
@@ -17,7 +20,9 @@ export class Monitor {
 
   constructor(
     private readonly store: MonitorStore,
+    private readonly reviews: HealthReviews,
     private readonly moment: () => CleanUpMoment,
+    private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {}
 
   /** Runs until nothing is due. Returns the number of events written. */
@@ -28,6 +33,9 @@ export class Monitor {
     for (const stage of CERTIFICATE_STAGES)
       if (!this.moment().hasJustStepped)
         written += await this.repeat(() => this.store.recordCertificates(stage, this.moment().at, MONITOR_BATCH));
+    for (const scan of HEALTH_SCANS)
+      await this.repeat(() => this.store.markAged(scan, this.moment(), this.healthWindowMs, MONITOR_BATCH));
+    written += await this.review();
     this.watermark = await this.store.watermark('disconnected');
     return written;
   }
@@ -41,6 +49,16 @@ export class Monitor {
   get lagSeconds(): number {
     if (this.watermark === null) return 0;
     return Math.max(0, (this.moment().availableMs - LEASE_END_LAG_MS - this.watermark) / 1000);
+  }
+
+  private async review(): Promise<number> {
+    let written = 0;
+    for (let after: string | null = ''; after !== null && !this.stopping;) {
+      const batch = await this.reviews.reviewDue(this.moment, REVIEW_BATCH, after);
+      written += batch.written;
+      after = batch.next;
+    }
+    return written;
   }
 
   private async repeat(batch: () => Promise<MonitorBatch>): Promise<number> {
