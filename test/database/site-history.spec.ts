@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { RecordingRegistry } from '@app/fleet';
-import { KeyRingStore, RemovalStore, SecretStore } from '@app/fleet-mysql';
-import { constantTimeEqual, sha256 } from '@app/platform';
+import { EnrolmentService, RecordingRegistry } from '@app/fleet';
+import { EnrolmentStore, KeyRingStore, RemovalStore, SecretStore } from '@app/fleet-mysql';
+import { constantTimeEqual, EnrolmentTokens, sha256 } from '@app/platform';
 import { RemovedHostsFile } from '../../apps/configuration-server/src/data-directory/removed-hosts-file.js';
 import { SiteHistory, type RestoreResult } from '../../apps/configuration-server/src/data-directory/site-history.js';
 import { SecretFiles, ensureInitialSecrets } from '../../apps/configuration-server/src/data-directory/secret-files.js';
@@ -167,6 +167,28 @@ describe('a restore', () => {
     stores.database.before = async () => undefined;
     expect((await restart(first, false)).result).toMatchObject({ epoch: 1 });
     expect(await epochs()).toMatchObject([{ epoch: 1, unfinished: 0 }]);
+  });
+
+  it('revokes the enrolments that have not ended, because the backup may miss registrations and revocations', async () => {
+    const enrolments = new EnrolmentStore(stores.database, stores.clock, stores.identifiers);
+    const tokens = new EnrolmentTokens(Buffer.alloc(32));
+    const service = new EnrolmentService(enrolments, tokens, stores.identifiers, stores.clock);
+    const { enrolment: created } = await service.create({
+      expiresAt: null,
+      maxRegistrations: null,
+      note: 'Berlin',
+      actor: { name: 'anna', address: '198.51.100.7', requestId: 'request-1' },
+    });
+    await restart(first, true);
+    expect(await enrolments.find(created.enrolmentId)).toEqual({
+      ...created,
+      revokedAt: stores.clock.now(),
+      revokedBy: 'configuration-server',
+    });
+    const [event] = await stores.testDatabase.rows<{ detail: unknown }>(
+      "SELECT detail FROM event WHERE kind = 'database_restored'",
+    );
+    expect(event?.detail).toMatchObject({ enrolmentsRevoked: 1 });
   });
 
   it('on two replicas at once runs once, and each replica adds the removals that it knows', async () => {

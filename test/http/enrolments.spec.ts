@@ -64,6 +64,7 @@ describe('an enrolment', () => {
       tls: false,
       tlsCertificateSha256: null,
       requiredVersion: '9.63.7187.1',
+      packages: [],
       expiresAt: shown.expiresAt,
       token: expect.stringMatching(/^pse_[\w-]{107}$/),
     });

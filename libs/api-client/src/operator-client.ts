@@ -6,9 +6,15 @@ import type {
   ApplyPurgeResponse,
   ConfigurationServerResponse,
   CreatedApiKey,
+  CreatedEnrolment,
   DecommissionQuery,
   DecommissionResponse,
   DiagnosisResponse,
+  EnrolmentDto,
+  EnrolmentInfo,
+  EnrolmentInfoQuery,
+  EnrolmentList,
+  EnrolmentRequest,
   EventList,
   ExportEventsQuery,
   FleetResponse,
@@ -133,6 +139,28 @@ export class OperatorClient {
 
   rotatePassphrase(body: RotatePassphraseRequest): Promise<PassphraseRotation> {
     return this.send('POST', '/v1/passphrases', body);
+  }
+
+  /** Everything that is needed to add a process server, except a secret. */
+  enrolmentInfo(query: EnrolmentInfoQuery): Promise<EnrolmentInfo> {
+    return this.get('/v1/configuration-server/enrolment', query);
+  }
+
+  enrolments(query: PageQuery = {}): Promise<EnrolmentList> {
+    return this.get('/v1/enrolments', query);
+  }
+
+  enrolment(enrolmentId: string): Promise<EnrolmentDto> {
+    return this.get(`/v1/enrolments/${segment(enrolmentId)}`);
+  }
+
+  /** The result has the file with the token, which no other call returns. */
+  createEnrolment(body: EnrolmentRequest): Promise<CreatedEnrolment> {
+    return this.send('POST', '/v1/enrolments', body);
+  }
+
+  revokeEnrolment(enrolmentId: string): Promise<EnrolmentDto> {
+    return this.send('DELETE', `/v1/enrolments/${segment(enrolmentId)}`);
   }
 
   close(): Promise<void> {

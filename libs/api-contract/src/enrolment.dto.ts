@@ -1,4 +1,4 @@
-import { IsInt, IsOptional, Max, MaxLength, Min } from 'class-validator';
+import { IsIn, IsInt, IsOptional, Max, MaxLength, Min } from 'class-validator';
 import { IsDisplayText, IsTimestamp } from './validators.js';
 
 /** Body of POST /v1/enrolments. */
@@ -67,6 +67,49 @@ export class ConnectionDto {
   readonly tlsCertificateSha256!: string | null;
 }
 
+/** The newest process server release of an operating system that is not newer than the configuration server. */
+export class PackageDto {
+  /** @example 'Windows' */
+  readonly osType!: 'Windows' | 'Linux';
+  /** @example '9.63.7187.1' */
+  readonly version!: string;
+  /**
+   * With http or https. A package of this configuration server is downloaded with the enrolment or the passphrase.
+   * @example 'https://cs.example.net/v1/releases/ProcessServer/Windows/9.63.7187.1/package'
+   */
+  readonly url!: string;
+  readonly sizeBytes!: number;
+  /**
+   * SHA-256 of the package, 64 hexadecimal digits.
+   * @example '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae'
+   */
+  readonly sha256!: string;
+}
+
+/** Query of GET /v1/configuration-server/enrolment. */
+export class EnrolmentInfoQuery {
+  /** Operating system of the new process server. */
+  @IsIn(['Windows', 'Linux'])
+  readonly osType!: 'Windows' | 'Linux';
+}
+
+/** Everything that is needed to add a process server, except a secret. */
+export class EnrolmentInfo extends ConnectionDto {
+  readonly siteId!: string;
+  /**
+   * The version to install: the configuration server's.
+   * @example '9.63.7187.1'
+   */
+  readonly requiredVersion!: string;
+  /** Null if the release catalogue has none. */
+  readonly package!: PackageDto | null;
+  /**
+   * Registers the machine on which it runs, with the file of an enrolment.
+   * @example 'process-server install --cs-address cs.example.net --cs-port 443 --enrolment-file enrolment.json'
+   */
+  readonly command!: string;
+}
+
 /** The content of an enrolment file: everything that a new process server needs. Save it as it is, readable by its owner only. */
 export class EnrolmentFile extends ConnectionDto {
   /** Version of this format. */
@@ -80,6 +123,8 @@ export class EnrolmentFile extends ConnectionDto {
    * @example '1.0.0.0'
    */
   readonly requiredVersion!: string;
+  /** For each operating system that the release catalogue has a process server release for. */
+  readonly packages!: PackageDto[];
   /**
    * For `Authorization: Enrolment <token>`.
    * @example 'pse_AZnwxD9efMGd…'

@@ -16,8 +16,11 @@ export {
   CreatedEnrolment,
   EnrolmentDto,
   EnrolmentFile,
+  EnrolmentInfo,
+  EnrolmentInfoQuery,
   EnrolmentList,
   EnrolmentRequest,
+  PackageDto,
 } from './enrolment.dto.js';
 export { EventDto, EventList } from './event.dto.js';
 export {

@@ -11,6 +11,7 @@ export {
   type EnrolmentDecision,
   type EnrolmentState,
 } from './enrolments/enrolment.js';
+export { installCommand, newestInstallable } from './enrolments/install-package.js';
 export { EnrolmentService, type IssuedEnrolment } from './enrolments/enrolment-service.js';
 export { boundHeartbeatEvents, MAX_EVENTS_PER_HOUR, NO_EVENTS_YET, type EventBounds } from './events/event-bounds.js';
 export {

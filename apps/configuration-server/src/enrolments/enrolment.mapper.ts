@@ -1,5 +1,5 @@
-import { enrolmentStateAt, type Enrolment, type IssuedEnrolment } from '@app/fleet';
-import type { ConnectionDto, EnrolmentDto, EnrolmentFile } from '@app/api-contract';
+import { enrolmentStateAt, formatVersion, type Enrolment, type IssuedEnrolment, type Release } from '@app/fleet';
+import type { ConnectionDto, EnrolmentDto, EnrolmentFile, PackageDto } from '@app/api-contract';
 
 export const toEnrolmentDto = (enrolment: Enrolment, now: Date): EnrolmentDto => ({
   enrolmentId: enrolment.enrolmentId,
@@ -14,16 +14,28 @@ export const toEnrolmentDto = (enrolment: Enrolment, now: Date): EnrolmentDto =>
   revokedBy: enrolment.revokedBy,
 });
 
+/** A package that this server sends itself has the URL of its first address. */
+export function toPackageDto(release: Release, { addresses, port, tls }: ConnectionDto): PackageDto {
+  const { component, osType, sizeBytes, sha256, downloadUrl } = release;
+  const version = formatVersion(release.version);
+  const [address = ''] = addresses;
+  const origin = `${tls ? 'https' : 'http'}://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  const url = downloadUrl ?? new URL(`/v1/releases/${component}/${osType}/${version}/package`, origin).href;
+  return { osType, version, url, sizeBytes, sha256 };
+}
+
 export const toEnrolmentFile = (
   { enrolment, siteId, token }: IssuedEnrolment,
   connection: ConnectionDto,
   requiredVersion: string,
+  packages: PackageDto[],
 ): EnrolmentFile => ({
   format: 1,
   siteId,
   enrolmentId: enrolment.enrolmentId,
   ...connection,
   requiredVersion,
+  packages,
   expiresAt: enrolment.expiresAt.toISOString(),
   token,
 });

@@ -1,14 +1,13 @@
-import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
-import { Clock, EnrolmentService, formatVersion, normalizedName, type Version } from '@app/fleet';
+import { Clock, EnrolmentService, normalizedName } from '@app/fleet';
 import { CreatedEnrolment, EnrolmentDto, EnrolmentList, EnrolmentRequest, PageQuery } from '@app/api-contract';
 import { CHANGE_PROBLEMS, Endpoint } from '../access/endpoint.decorator.js';
 import { CurrentPrincipal, type AuthenticatedCall } from '../access/principal.js';
 import { enrolmentIdPipe } from '../access/uuid.pipe.js';
 import { decodeCursor, encodeCursor, isUuid } from '../queries/cursor-codec.js';
-import { OWN_VERSION } from '../site/app-options.js';
-import { ConnectionInfo } from './connection-info.js';
-import { toEnrolmentDto, toEnrolmentFile } from './enrolment.mapper.js';
+import { toEnrolmentDto } from './enrolment.mapper.js';
+import { InstallationInfo } from './installation-info.js';
 
 const DEFAULT_LIMIT = 100;
 const CURSOR_QUERY = { list: 'enrolments' };
@@ -18,9 +17,8 @@ const CURSOR_QUERY = { list: 'enrolments' };
 export class EnrolmentsController {
   constructor(
     private readonly enrolments: EnrolmentService,
-    private readonly connection: ConnectionInfo,
+    private readonly installation: InstallationInfo,
     private readonly clock: Clock,
-    @Inject(OWN_VERSION) private readonly version: Version,
   ) {}
 
   @Post()
@@ -34,16 +32,14 @@ export class EnrolmentsController {
     @Body() { expiresAt, maxRegistrations, note }: EnrolmentRequest,
     @CurrentPrincipal() { actor }: AuthenticatedCall,
   ): Promise<CreatedEnrolment> {
-    const issued = await this.enrolments.create({
+    const command = {
       expiresAt: expiresAt ? new Date(expiresAt) : null,
       maxRegistrations: maxRegistrations ?? null,
       note: normalizedName(note),
       actor,
-    });
-    return {
-      ...toEnrolmentDto(issued.enrolment, this.clock.now()),
-      file: toEnrolmentFile(issued, this.connection.current(), formatVersion(this.version)),
     };
+    const { enrolment, file } = await this.installation.withFile(() => this.enrolments.create(command));
+    return { ...toEnrolmentDto(enrolment, this.clock.now()), file };
   }
 
   @Get()

@@ -40,6 +40,11 @@ describe('the public connection', () => {
     });
   });
 
+  it('is the loopback address without a network', () => {
+    const { addresses } = publicConnection(settings({}), listeningOn('0.0.0.0'), () => ({ lo: INTERFACES.lo }));
+    expect(addresses).toEqual(['127.0.0.1']);
+  });
+
   it('is the configured address before the server listens', () => {
     expect(publicConnection(settings({ HTTP_PORT: '9000' }), null, () => INTERFACES)).toEqual({
       addresses: ['127.0.0.1'],

@@ -10,6 +10,7 @@ export interface PublicConnection {
   readonly tls: boolean;
 }
 
+const LOOPBACK = '127.0.0.1';
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 
 /** A link-local address is only valid with the interface of the other machine. */
@@ -27,10 +28,11 @@ export function publicConnection(
 ): PublicConnection {
   if (publicUrl) return publicUrl;
   const host = listening?.address ?? http.host;
+  const ofInterfaces = (): string[] =>
+    Object.values(interfaces()).flatMap((each = []) => each.filter(isReachable).map(({ address }) => address));
+  const addresses = WILDCARDS.includes(host) ? ofInterfaces() : [host];
   return {
-    addresses: WILDCARDS.includes(host)
-      ? Object.values(interfaces()).flatMap((each = []) => each.filter(isReachable).map(({ address }) => address))
-      : [host],
+    addresses: addresses.length > 0 ? addresses : [LOOPBACK], // without a network, only this machine reaches the server
     port: listening?.port ?? http.port,
     tls: http.tls !== null,
   };

@@ -29,6 +29,10 @@ export class EnrolmentService {
     return { enrolment, siteId, token };
   }
 
+  siteId(): Promise<string> {
+    return this.enrolments.siteId();
+  }
+
   /** In the order of creation, after this id. */
   async list(limit: number, after: string | null): Promise<KeyPage<Enrolment>> {
     const found = await this.enrolments.list(limit + 1, after);
