@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request as openRequest } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -10,21 +10,27 @@ import { generate } from 'selfsigned';
 import { expectProblem } from '../support/expect-problem.js';
 import { TestCluster } from '../support/test-cluster.js';
 
-const SHA256 = 'ab'.repeat(32);
+const PACKAGE = Buffer.alloc(1_000, 'package');
+const SHA256 = createHash('sha256').update(PACKAGE).digest('hex');
 const PATH = '/v1/configuration-server/enrolment';
 
+const packages = mkdtempSync(join(tmpdir(), 'enrolment-packages-'));
 let cluster: TestCluster;
 beforeAll(async () => {
-  cluster = await TestCluster.open({ replicas: 2 });
+  writeFileSync(join(packages, 'ps-9.61.tar.gz'), PACKAGE);
+  cluster = await TestCluster.open({ replicas: 2, settings: { PACKAGES_DIRECTORY: packages } });
 });
-afterAll(() => cluster.close());
+afterAll(async () => {
+  await cluster.close();
+  rmSync(packages, { recursive: true });
+});
 
 const release = async (path: string, over: object): Promise<void> => {
   const { status } = await cluster.call('PUT', `/v1/releases/${path}`, {
     body: {
       releasedAt: '2026-01-01T00:00:00Z',
       supportEndsAt: '2028-01-01T00:00:00Z',
-      sizeBytes: 1_000,
+      sizeBytes: PACKAGE.length,
       sha256: SHA256,
       ...over,
     },
@@ -57,7 +63,13 @@ describe('what is needed to add a process server', () => {
     await release('ProcessServer/Windows/9.64.0.0', { downloadUrl });
     await release('MobilityService/Windows/9.63.5.0', { downloadUrl });
     await release('ProcessServer/Linux/9.61.0.0', { packageFile: 'ps-9.61.tar.gz' });
-    const windows = { osType: 'Windows', version: '9.63.0.0', url: downloadUrl, sizeBytes: 1_000, sha256: SHA256 };
+    const windows = {
+      osType: 'Windows',
+      version: '9.63.0.0',
+      url: downloadUrl,
+      sizeBytes: PACKAGE.length,
+      sha256: SHA256,
+    };
     for (const replica of [0, 1]) {
       const { port } = await info('Linux', replica);
       const linux = {

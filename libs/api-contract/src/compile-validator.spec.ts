@@ -7,6 +7,7 @@ import * as wire from './index.js';
 const {
   ApiKeyRequest,
   ApplyPurgeRequest,
+  EnrolmentRequest,
   HeartbeatRequest,
   PurgePlanRequest,
   PurgeRequest,
@@ -73,6 +74,7 @@ const BODIES: readonly (readonly [DtoClass, object])[] = [
   [RevokeCredentialRequest, { generation: 1, reason: 'its disk was copied' }],
   [ApiKeyRequest, { name: 'portal', role: 'reader', expiresAt: '2027-02-28T00:00:00Z' }],
   [RotatePassphraseRequest, { overlapSeconds: 0 }],
+  [EnrolmentRequest, { expiresAt: '2027-02-28T00:00:00Z', maxRegistrations: 2, note: 'Berlin' }],
 ];
 
 /** Edge cases of JSON values; each replaces every member. */

@@ -42,9 +42,17 @@ const KINDS: Readonly<Record<string, (bounds: ReadonlyMap<string, number>, isQue
   isTimestamp: () =>
     [1, '', 'yesterday', '2026-02-30T00:00:00Z', {}].map((value): Case => [value, 'must be an RFC 3339 timestamp']),
   isVersion: () => [1, '', '1.2.3', '1.2.3.65536'].map((value): Case => [value, 'must have four numbers']),
+  isSha256: () => [1, '', 'ab', 'g'.repeat(64)].map((value): Case => [value, 'must have 64 hexadecimal digits']),
+  isDownloadUrl: () => [
+    ...['', 'x', 'ftp://packages.example.net/1'].map((value): Case => [value, 'must be a URL']),
+    ['https://user:secret@packages.example.net/1', 'must not contain credentials'],
+  ],
+  isPackageFile: () =>
+    ['', '..', 'a/b', 'a\\b', LONG].map((value): Case => [value, 'must be a file name of at most 255']),
   isArray: () => [1, 'a', {}].map((value): Case => [value, 'must be an array']),
   isObject: () => [1, 'a', []].map((value): Case => [value, 'must be an object']),
 };
+const isQueryClass = ({ name }: wire.DtoClass): boolean => /(Query|Parameters)$/.test(name);
 const inQuery = (value: number, isQuery: boolean): unknown => (isQuery ? String(value) : value);
 
 const members = Object.values(wire)
@@ -52,7 +60,7 @@ const members = Object.values(wire)
   .flatMap((dtoClass) => {
     const checks = getMetadataStorage().getTargetValidationMetadatas(dtoClass, '', false, false);
     return [...new Set(checks.map(({ propertyName }) => propertyName))].map((name) => {
-      const own = checks.filter(({ propertyName }) => propertyName === name);
+      const own = checks.filter(({ propertyName, each }) => propertyName === name && !each);
       const bounds = new Map(
         own.map(({ name: check = '', constraints }) => [check, Number((constraints as unknown[] | undefined)?.[0])]),
       );
@@ -67,7 +75,7 @@ const members = Object.values(wire)
   });
 
 async function errorsOf(dtoClass: wire.DtoClass, value: object): Promise<readonly wire.FieldError[]> {
-  const type = dtoClass.name.endsWith('Query') ? 'query' : 'body';
+  const type = isQueryClass(dtoClass) ? 'query' : 'body';
   const error = await new DtoPipe().transform(value, { type, metatype: dtoClass }).catch((thrown: unknown) => thrown);
   return error instanceof RequestProblem ? (error.errors ?? []) : [];
 }
@@ -79,7 +87,7 @@ describe('an invalid value gets the error of its kind', () => {
 
   it.each(members)('$where', async ({ dtoClass, name, bounds, kinds }) => {
     expect(kinds).toHaveLength(1);
-    for (const [value, message] of KINDS[kinds[0] ?? '']?.(bounds, dtoClass.name.endsWith('Query')) ?? []) {
+    for (const [value, message] of KINDS[kinds[0] ?? '']?.(bounds, isQueryClass(dtoClass)) ?? []) {
       const ofField = (await errorsOf(dtoClass, { [name]: value })).filter(({ field }) => field === name);
       expect([value, ofField]).toEqual([
         value,
