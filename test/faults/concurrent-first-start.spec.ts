@@ -102,7 +102,7 @@ it.each([1, 2])(
     for (const [table, count] of [
       ['passphrase', 1],
       ['api_key', 1],
-      ['shared_secret', 2],
+      ['shared_secret', 3],
       ['availability_clock', 1],
     ] as const)
       expect([table, await countIn(schema, table)]).toEqual([table, count]);

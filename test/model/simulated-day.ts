@@ -11,8 +11,10 @@ const ROUND_MINUTES = 5;
 const ROUND_SECONDS = ROUND_MINUTES * 60;
 const REPLICAS = [0, 1] as const;
 const CONNECTIONS = 32;
-/** A steady process server reports its load in every third round, far more often than the window requires. */
-const ROUNDS_PER_STEADY_REPORT = 3;
+/** A steady process server sends a heartbeat in every second round, far more often than its lease requires. */
+const ROUNDS_PER_STEADY_HEARTBEAT = 2;
+/** It reports its load once an hour, more often than the window requires. */
+const ROUNDS_PER_STEADY_REPORT = 12;
 
 /** Heartbeats that a busy machine does not commit in time are repeated this often. */
 const MAX_ATTEMPTS = 20;
@@ -221,7 +223,10 @@ export class SimulatedDay {
 
   private heartbeatOf({ number, hostId, generation, credentialHash, heartbeat }: FleetMember): Heartbeat | null {
     const round = this.minute / ROUND_MINUTES;
-    const reports = heartbeat !== undefined || (round + number) % ROUNDS_PER_STEADY_REPORT === 0 || round === 0;
+    const isDue = (rounds: number): boolean =>
+      heartbeat !== undefined || round === 0 || (round + number) % rounds === 0;
+    if (!isDue(ROUNDS_PER_STEADY_HEARTBEAT)) return null;
+    const reports = isDue(ROUNDS_PER_STEADY_REPORT);
     const over = heartbeat ? heartbeat(this.minute, (minute) => this.timeAt(minute)) : {};
     if (!over) return null;
     return aHeartbeat({

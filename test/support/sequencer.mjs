@@ -2,6 +2,8 @@ import { statSync } from 'node:fs';
 
 /** Long specs that would otherwise start late and run alone at the end, longest first. */
 const LONG = [
+  'model/simulated-day.spec.ts',
+  'faults/demo.spec.ts',
   'faults/start.spec.ts',
   'faults/interrupted-first-start.spec.ts',
   'faults/killed-process.spec.ts',
