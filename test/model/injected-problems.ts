@@ -45,12 +45,12 @@ export const INJECTED: readonly DayServer[] = [
   { name: 'cpu-warning', heartbeat: load({ cpuPercent: 90 }, hours(2), hours(10)) },
   { name: 'cpu-critical', heartbeat: load({ cpuPercent: 98 }, hours(2), hours(10)) },
   { name: 'cpu-before-outage', heartbeat: load({ cpuPercent: 90 }, hours(11, 30), hours(20)) },
-  { name: 'cpu-ends-before-outage', heartbeat: load({ cpuPercent: 90 }, hours(8), hours(11, 45)) },
+  { name: 'cpu-ends-before-outage', heartbeat: load({ cpuPercent: 90 }, hours(8), hours(11, 40)) },
   { name: 'cpu-spike', heartbeat: load({ cpuPercent: 99 }, hours(14), hours(15, 30)) },
   { name: 'cpu-at-threshold', heartbeat: load({ cpuPercent: 80 }, 0) },
   {
     name: 'cpu-around-threshold',
-    heartbeat: (minute) => ({ load: { ...HEALTHY, cpuPercent: minute % 10 === 0 ? 85 : 75 } }),
+    heartbeat: (minute) => ({ load: { ...HEALTHY, cpuPercent: minute % 20 === 0 ? 85 : 75 } }),
   },
   { name: 'memory', heartbeat: load({ availableMemoryBytes: 1.6 * GB }, hours(4), hours(8)) },
   { name: 'cache', heartbeat: load({ freeCacheBytes: 120 * GB }, hours(5)) },
@@ -64,7 +64,7 @@ export const INJECTED: readonly DayServer[] = [
   {
     name: 'load-withheld',
     heartbeat: (minute) => ({
-      load: minute > hours(8) && minute < hours(11) ? null : { ...HEALTHY, cpuPercent: 40 + (minute % 10) },
+      load: minute > hours(8) && minute < hours(11) ? null : { ...HEALTHY, cpuPercent: 40 + (minute % 20) },
     }),
   },
   { name: 'certificate-45', heartbeat: certificate(45 * DAY) },
@@ -72,9 +72,9 @@ export const INJECTED: readonly DayServer[] = [
   { name: 'certificate-today', heartbeat: certificate(hours(15, 30)) },
   { name: 'certificate-60', heartbeat: certificate(60 * DAY + hours(6, 1)) },
   { name: 'silent-and-back', heartbeat: silentBetween(hours(3), hours(6)) },
-  { name: 'silent-over-outage', heartbeat: silentBetween(hours(11, 50), hours(13, 5)) },
+  { name: 'silent-over-outage', heartbeat: silentBetween(hours(11, 50), hours(13, 10)) },
   { name: 'silent-for-good', heartbeat: silentBetween(hours(16), Infinity) },
-  { name: 'decommissioned', heartbeat: silentBetween(hours(8, 55), Infinity, { protectedMachineCount: 0 }) },
+  { name: 'decommissioned', heartbeat: silentBetween(hours(8, 50), Infinity, { protectedMachineCount: 0 }) },
   { name: 'purged', heartbeat: silentBetween(hours(1), Infinity, { protectedMachineCount: 0 }) },
   {
     name: 'version-too-old',

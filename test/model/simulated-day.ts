@@ -7,14 +7,14 @@ import { aRegistration, LOOPBACK, TestCluster, type KnownServer } from '../suppo
 import { GB, HEALTHY, type DayServer } from './injected-problems.js';
 import { TogglableProxy } from '../support/togglable-proxy.js';
 
-const ROUND_MINUTES = 5;
+const ROUND_MINUTES = 10;
 const ROUND_SECONDS = ROUND_MINUTES * 60;
 const REPLICAS = [0, 1] as const;
 const CONNECTIONS = 32;
 /** A steady process server sends a heartbeat in every second round, far more often than its lease requires. */
 const ROUNDS_PER_STEADY_HEARTBEAT = 2;
 /** It reports its load once an hour, more often than the window requires. */
-const ROUNDS_PER_STEADY_REPORT = 12;
+const ROUNDS_PER_STEADY_REPORT = 6;
 
 /** Heartbeats that a busy machine does not commit in time are repeated this often. */
 const MAX_ATTEMPTS = 20;
@@ -44,7 +44,7 @@ interface StoredEvent {
   readonly detail: string | Record<string, unknown>;
 }
 
-/** A day of a fleet on the moved clock: a round every five minutes, heartbeats half to each of two replicas behind proxies. */
+/** A day of a fleet on the moved clock: a round every ten minutes, heartbeats half to each of two replicas behind proxies. */
 export class SimulatedDay {
   private readonly members = new Map<string, FleetMember>();
   private minute = 0;
