@@ -17,8 +17,8 @@ let server: ServerProgram;
 beforeAll(async () => {
   folder = await ServerFolder.make({
     HEARTBEAT_INTERVAL_SECONDS: '1',
-    LEASE_SECONDS: '5',
-    HEALTH_WINDOW_SECONDS: '15',
+    LEASE_SECONDS: '3',
+    HEALTH_WINDOW_SECONDS: '9',
     CLEAN_UP_GRACE_SECONDS: '1',
     CLEAN_UP_INTERVAL_SECONDS: '1',
   });
@@ -34,7 +34,7 @@ it('the health of overloaded, full and broken servers gets worse and recovers, a
   const files = ['--passphrase-file', folder.path('connection.passphrase'), '--key-file', folder.path('admin.key')];
   const mix = 'overloaded:1,full-cache:1,service-outage:1,steady:5,skewed-clock:1';
   let isRunning = true;
-  const run = simulate('--servers', '9', '--seconds', '80', '--url', server.url, '--seed', '2', '--mix', mix, ...files);
+  const run = simulate('--servers', '9', '--seconds', '50', '--url', server.url, '--seed', '2', '--mix', mix, ...files);
   void run.finally(() => (isRunning = false));
   const client = new OperatorClient({ url: server.url, apiKey: await folder.adminKey() });
   const history = new Map<string, string[]>();

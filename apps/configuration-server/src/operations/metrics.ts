@@ -134,7 +134,7 @@ export class Metrics {
     );
     this.gauge(
       'cs_monitor_lag_seconds',
-      'Time on the availability clock since the monitor last wrote all transitions as events; 0 before its first run',
+      'Time on the availability clock since the monitor last wrote all transitions as events; 0 before its first attempt',
       () => monitor.lagSeconds,
     );
     this.add(

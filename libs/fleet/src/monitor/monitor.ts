@@ -16,6 +16,7 @@ export const LEASE_END_LAG_MS = 5_000;
  */
 export class Monitor {
   private stopping = false;
+  /** Up to where all transitions are written, on the availability clock; until the first complete run, the time of the first attempt. */
   private watermark: number | null = null;
 
   constructor(
@@ -27,6 +28,7 @@ export class Monitor {
 
   /** Runs until nothing is due. Returns the number of events written. */
   async run(): Promise<number> {
+    this.watermark ??= this.moment().availableMs - LEASE_END_LAG_MS;
     let written = await this.repeat(() =>
       this.store.recordDisconnected(this.moment(), LEASE_END_LAG_MS, MONITOR_BATCH),
     );
@@ -36,7 +38,7 @@ export class Monitor {
     for (const scan of HEALTH_SCANS)
       await this.repeat(() => this.store.markAged(scan, this.moment(), this.healthWindowMs, MONITOR_BATCH));
     written += await this.review();
-    this.watermark = await this.store.watermark('disconnected');
+    this.watermark = (await this.store.watermark('disconnected')) ?? this.watermark;
     return written;
   }
 
@@ -45,7 +47,7 @@ export class Monitor {
     this.stopping = true;
   }
 
-  /** How far the monitor is behind on the availability clock, in seconds; 0 before the first run. */
+  /** How far the monitor is behind on the availability clock, in seconds; 0 before the first attempt. */
   get lagSeconds(): number {
     if (this.watermark === null) return 0;
     return Math.max(0, (this.moment().availableMs - LEASE_END_LAG_MS - this.watermark) / 1000);
