@@ -163,8 +163,8 @@ async function addEntries(address, connection, size) {
     ],
     [
       'process_server_health',
-      `INSERT INTO process_server_health (host_id, load_severity, load_raised, load_above, load_reported_at, load_available_ms, load_report_bucket, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes, free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, protected_machine_count)
-       SELECT ${HOST_ID('m')}, IF(n MOD 100 = 50, 2, 1), IF(n MOD 100 = 50, 1, 0), IF(n MOD 100 = 50, 1, 0), NOW(3), ${AVAILABLE_MS}, ${AVAILABLE_MS} DIV 300000, IF(n MOD 100 = 50, 85, 20), 17179869184, 8589934592, 644245094400, 500000000000, 1000000, 0, 20 FROM numbers ORDER BY m`,
+      `INSERT INTO process_server_health (host_id, load_severity, load_raised, load_above, load_reported_at, load_available_ms, load_report_bucket, cpu_percent, total_memory_bytes, available_memory_bytes, total_cache_bytes, free_cache_bytes, throughput_bytes_per_second, pending_upload_bytes, protected_machine_count, review_due)
+       SELECT ${HOST_ID('m')}, IF(n MOD 100 = 50, 2, 1), IF(n MOD 100 = 50, 1, 0), IF(n MOD 100 = 50, 1, 0), NOW(3), ${AVAILABLE_MS}, ${AVAILABLE_MS} DIV 300000, IF(n MOD 100 = 50, 85, 20), 17179869184, 8589934592, 644245094400, 500000000000, 1000000, 0, 20, NULL FROM numbers ORDER BY m`,
     ],
     [
       'process_server_name_history',

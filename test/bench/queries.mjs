@@ -12,7 +12,7 @@ const { Database, FleetSummaryQuery, ProcessServerListQuery, PendingWrites } = a
 );
 const { SystemRandomness } = await built('libs/platform/src/index.js');
 
-/** A full run has 51 lists. */
+/** A full run has 57 lists. */
 const MAX_PAIRS = 5;
 const QUICK_LISTS = 4;
 /** Before the first list of a fleet, because the server is new. */
@@ -35,6 +35,8 @@ const LISTS = [
   ['sort=lastHeartbeat', {}, 'lastHeartbeat'],
   ['health=Critical', { health: 'Critical' }],
   ['health=Warning', { health: 'Warning' }],
+  ['health=Normal', { health: 'Normal' }],
+  ['health=None', { health: 'None' }],
   ['ipAddress of one alone', { ipAddress: '10.8.3.0' }],
 ];
 const CLOCK = { now: () => new Date(), monotonicMs: () => performance.now() };
