@@ -33,7 +33,7 @@ describe.each(['on', 'off'])('a load with an unusable value, with HEARTBEAT_FAST
     const path = `/v1/process-servers/${server.hostId}`;
     const { status, body } = await cluster.call<Accepted>('POST', `${path}/heartbeats`, {
       body: `{"generation":1,"load":${load}}`,
-      headers: { 'content-type': 'application/json', connection: 'keep-alive' },
+      headers: { 'content-type': 'application/json' },
       authorization: `Bearer ${server.credential}`,
     });
     const diagnosis = await cluster.read<{ ignoredFields: unknown }>(`${path}/diagnosis`);
