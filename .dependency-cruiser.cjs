@@ -66,11 +66,15 @@ module.exports = {
       name: 'programs-of-people-start-without-validators',
       comment: 'Types of the contract are erased; its values would load class-validator at every start.',
       severity: 'error',
-      from: { path: '^(apps/csctl|libs/(api-client|cli))/', pathNot: '[.]spec[.]ts$' },
+      from: { path: '^(apps/(csctl|process-server)|libs/(api-client|cli))/', pathNot: '[.]spec[.]ts$' },
       to: { path: '^libs/api-contract/', dependencyTypesNot: ['type-only'] },
     },
+    onlyTo('system-needs-node-only', '^libs/system/', [
+      '^libs/system/',
+      '^(child_process|crypto|fs|fs/promises|path)$',
+    ]),
     onlyTo('platform-is-below-the-apps', '^libs/platform/', [
-      '^libs/(fleet|platform)/',
+      '^libs/(fleet|platform|system)/',
       '^node_modules/',
       '^node:',
       '^(child_process|crypto|fs|fs/promises|net|os|path|perf_hooks|tls|timers/promises|url|util)$',
@@ -96,6 +100,12 @@ module.exports = {
       '^apps/csctl/',
       '^libs/(api-client|api-contract|cli)/',
       '^(fs|fs/promises|net|os|path|readline|readline/promises|timers/promises|tty|util)$',
+    ]),
+    onlyTo('the-agent-speaks-http-only', '^apps/process-server/', [
+      '^apps/process-server/',
+      '^libs/(api-client|api-contract|cli|system)/',
+      '^node_modules/undici/',
+      '^(child_process|crypto|dns/promises|fs|fs/promises|net|os|path|timers/promises|tls|url|util)$',
     ]),
     {
       name: 'apps-never-meet',

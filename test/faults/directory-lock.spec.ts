@@ -5,8 +5,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { lockDirectory, DirectoryInUse } from '../../libs/platform/src/directory-lock.js';
-import { processStartTime } from '../../libs/platform/src/running-process.js';
+import { lockDirectory, DirectoryInUse } from '../../libs/system/src/directory-lock.js';
+import { processStartTime } from '../../libs/system/src/running-process.js';
 
 jest.setTimeout(60_000);
 

@@ -82,13 +82,13 @@ export class SimulatedDay {
 
   async register(servers: readonly DayServer[]): Promise<void> {
     const clients = await Promise.all(REPLICAS.map((number) => this.client(number)));
-    const passphrase = this.cluster.passphrase.replace('Passphrase ', '');
+    const secret = { kind: 'passphrase', value: this.cluster.passphrase.replace('Passphrase ', '') } as const;
     const registerEvery = async (first: number): Promise<void> => {
       for (let number = first; number < servers.length; number += CONNECTIONS) {
         const server = servers[number] as DayServer;
         const hostId = `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
         const client = clients[number % REPLICAS.length] as ConfigurationServerClient;
-        const { credential, generation } = await client.register(hostId, passphrase, {
+        const { credential, generation } = await client.register(hostId, secret, {
           ...aRegistration({
             friendlyName: server.name,
             ipAddress: `10.0.${number >> 8}.${number & 255}`,

@@ -12,7 +12,7 @@ import { FOLDER_PREFIX, removeFolder, removeDeadRuns } from './temp-folders.mjs'
 export default async function globalSetup() {
   if (process.env.TEST_NO_DATABASE === '1' || process.env.TEST_DATABASE) return; // another project of this run has made it
   const { openPrivateDatabase, stopOrphanedDatabase } = await built('dev-database/src/index.js');
-  const { isProcessRunning, processStartTime } = await built('platform/src/running-process.js');
+  const { isProcessRunning, processStartTime } = await built('system/src/running-process.js');
   await removeDeadRuns({ isProcessRunning, processStartTime, stopOrphanedDatabase });
 
   const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));

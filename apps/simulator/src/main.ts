@@ -66,7 +66,7 @@ async function assertCredentials(
     };
   const hostId = hostIdOf(seed, 0);
   await client
-    .preflight(hostId, passphrase, factsOf({ name: 'steady', number: 0, hostId }))
+    .preflight(hostId, { kind: 'passphrase', value: passphrase }, factsOf({ name: 'steady', number: 0, hostId }))
     .catch(rejectMismatch('passphrase_rejected', passphraseFile, '--passphrase-file'));
   if (key) await client.fleet(key).catch(rejectMismatch('api_key_rejected', keyFile, '--key-file'));
 }

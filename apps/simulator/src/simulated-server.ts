@@ -1,4 +1,4 @@
-import { ApiProblemError, type ConfigurationServerClient } from '@app/api-client';
+import { ApiProblemError, retryPauseMs, type ConfigurationServerClient } from '@app/api-client';
 import type { RegisterRequest } from '@app/api-contract';
 import { BEHAVIOURS, type Action, type Behaviour, type BehaviourName } from './behaviours.js';
 import { GIBIBYTE, reportedHealth, type Condition } from './reported-health.js';
@@ -33,7 +33,6 @@ interface Registration {
 
 const AGENT_VERSION = '1.0.0.0';
 const SITES = 12;
-const MAX_RETRY_PAUSE_MS = 5_000;
 
 /** Facts of a registration. */
 export function factsOf({ name, number, hostId }: Pick<ServerProfile, 'name' | 'number' | 'hostId'>): RegisterRequest {
@@ -59,6 +58,8 @@ export class SimulatedServer {
   private condition: Condition = 'healthy';
   private isSilent = false;
   private isGone = false;
+  /** Consecutive failed calls. */
+  private failures = 0;
 
   constructor(
     private readonly profile: ServerProfile,
@@ -118,13 +119,14 @@ export class SimulatedServer {
     while (!this.context.timer.isOver && !this.isGone) {
       try {
         const response = await statistics.timed(this.profile.name, 'registered', () =>
-          client.register(this.profile.hostId, passphrase, this.registrationRequest()),
+          client.register(this.profile.hostId, { kind: 'passphrase', value: passphrase }, this.registrationRequest()),
         );
         this.registration = {
           generation: response.generation,
           credential: response.credential,
           intervalSeconds: response.heartbeatIntervalSeconds,
         };
+        this.failures = 0;
         return;
       } catch (error) {
         if (!(await this.waitBeforeRetry(error))) return this.leave();
@@ -157,6 +159,7 @@ export class SimulatedServer {
       );
       if (this.registration?.credential === credential)
         this.registration = { ...this.registration, intervalSeconds: response.heartbeatIntervalSeconds };
+      this.failures = 0;
       return true;
     } catch (error) {
       if (this.registration?.credential !== credential) return true; // another sender has registered again
@@ -188,11 +191,12 @@ export class SimulatedServer {
 
   /** Waits for the requested time, or a default time without a response; false if a retry cannot succeed. */
   private async waitBeforeRetry(error: unknown): Promise<boolean> {
-    const { random } = this.context;
-    if (error instanceof ApiProblemError && error.retryAfterSeconds === null) return false;
-    const pauseMs =
-      error instanceof ApiProblemError ? (error.retryAfterSeconds ?? 1) * 1000 : MAX_RETRY_PAUSE_MS * random();
-    await this.context.timer.wait(pauseMs);
+    const { random, timer, intervalSeconds } = this.context;
+    const retryAfterSeconds = error instanceof ApiProblemError ? error.retryAfterSeconds : null;
+    if (error instanceof ApiProblemError && retryAfterSeconds === null) return false;
+    this.failures += 1;
+    const interval = intervalSeconds ?? this.registration?.intervalSeconds ?? null;
+    await timer.wait(retryPauseMs({ failures: this.failures, intervalSeconds: interval, retryAfterSeconds }, random()));
     return true;
   }
 

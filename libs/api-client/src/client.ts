@@ -1,4 +1,4 @@
-import type { Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type {
   DecommissionResponse,
   FleetResponse,
@@ -18,6 +18,14 @@ export interface ClientOptions {
   readonly connections?: number;
   /** Response timeout in milliseconds. Default 30 s. */
   readonly timeoutMs?: number;
+  /** The connections, e.g. through a proxy; they have limits and timeouts of their own. Default: a pool of `connections`. */
+  readonly dispatcher?: Dispatcher;
+}
+
+/** What authorises a registration: the passphrase of the site, or the token of an enrolment. */
+export interface RegistrationSecret {
+  readonly kind: 'passphrase' | 'enrolment';
+  readonly value: string;
 }
 
 /**
@@ -25,26 +33,27 @@ export interface ClientOptions {
  * Every call throws ApiProblemError, UnexpectedResponseError, or the error of the connection.
  */
 export class ConfigurationServerClient {
-  private pool: Promise<Pool> | null = null;
+  private dispatcher: Promise<Dispatcher> | null = null;
 
   constructor(private readonly options: ClientOptions) {}
 
-  register(hostId: string, passphrase: string, body: RegisterRequest): Promise<RegistrationResponse> {
-    return this.call('PUT', `/v1/process-servers/${hostId}`, `Passphrase ${passphrase}`, body);
+  register(hostId: string, secret: RegistrationSecret, body: RegisterRequest): Promise<RegistrationResponse> {
+    return this.call('PUT', `/v1/process-servers/${hostId}`, authorizationOf(secret), body);
   }
 
   /** Checks a registration without writing anything. */
-  preflight(hostId: string, passphrase: string, body: RegisterRequest): Promise<PreflightResponse> {
-    return this.call('POST', `/v1/process-servers/${hostId}/preflight`, `Passphrase ${passphrase}`, body);
+  preflight(hostId: string, secret: RegistrationSecret, body: RegisterRequest): Promise<PreflightResponse> {
+    return this.call('POST', `/v1/process-servers/${hostId}/preflight`, authorizationOf(secret), body);
   }
 
   heartbeat(hostId: string, credential: string, body: HeartbeatRequest): Promise<HeartbeatResponse> {
     return this.call('POST', `/v1/process-servers/${hostId}/heartbeats`, `Bearer ${credential}`, body);
   }
 
-  /** Called by the process server itself. */
-  unregister(hostId: string, credential: string): Promise<DecommissionResponse> {
-    return this.call('DELETE', `/v1/process-servers/${hostId}`, `Bearer ${credential}`);
+  /** Called by the process server itself. A reason forces the removal although machines are protected through it. */
+  unregister(hostId: string, credential: string, forceReason: string | null = null): Promise<DecommissionResponse> {
+    const query = forceReason === null ? '' : `?force=true&reason=${encodeURIComponent(forceReason)}`;
+    return this.call('DELETE', `/v1/process-servers/${hostId}${query}`, `Bearer ${credential}`);
   }
 
   fleet(apiKey: string): Promise<FleetResponse> {
@@ -57,12 +66,13 @@ export class ConfigurationServerClient {
   }
 
   async close(): Promise<void> {
-    await (await this.pool)?.close();
+    await (await this.dispatcher)?.close();
   }
 
   /** Loads undici with the first call, because a program that only prints its help must start without it. */
-  private async open(): Promise<Pool> {
-    const { url, connections = 64, timeoutMs = 30_000 } = this.options;
+  private async open(): Promise<Dispatcher> {
+    const { url, connections = 64, timeoutMs = 30_000, dispatcher } = this.options;
+    if (dispatcher) return dispatcher;
     const { Pool } = await import('undici');
     return new Pool(url, { connections, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
   }
@@ -73,13 +83,14 @@ export class ConfigurationServerClient {
     authorization: string | null,
     body?: object,
   ): Promise<Result> {
-    this.pool ??= this.open();
-    const pool = await this.pool;
+    this.dispatcher ??= this.open();
+    const dispatcher = await this.dispatcher;
     const {
       statusCode,
       headers,
       body: response,
-    } = await pool.request({
+    } = await dispatcher.request({
+      origin: this.options.url,
       method,
       path,
       headers: { ...(authorization && { authorization }), ...(body && { 'content-type': 'application/json' }) },
@@ -93,3 +104,6 @@ export class ConfigurationServerClient {
     return parseResponse<Result>(facts, await response.text());
   }
 }
+
+const authorizationOf = ({ kind, value }: RegistrationSecret): string =>
+  `${kind === 'passphrase' ? 'Passphrase' : 'Enrolment'} ${value}`;

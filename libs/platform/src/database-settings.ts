@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { databasePassword } from './database-password.js';
-import { errorMessage } from './running-process.js';
+import { errorMessage } from '@app/system';
 import { validateTlsPair } from './tls-pair.js';
 
 /** The TLS options of the database driver. */

@@ -1,21 +1,24 @@
-export { lockDirectory, DirectoryInUse, assertUnlocked, type DirectoryLock } from './directory-lock.js';
 export {
   appendPrivateFile,
   assertPrivateFolder,
-  readPrivateFile,
-  UnsafeFile,
-  writePrivateFile,
-} from './private-files.js';
-export { SystemRandomness, UuidIdentifiers } from './randomness.js';
-export {
-  runPs,
+  assertUnlocked,
+  decodeText,
+  DirectoryInUse,
   errorCode,
   errorMessage,
-  isValidPid,
   isProcessRunning,
+  isValidPid,
+  lockDirectory,
+  readPrivateFile,
   readProc,
+  readTextFile,
+  runPs,
+  UnsafeFile,
   withProgress,
-} from './running-process.js';
+  writePrivateFile,
+  type DirectoryLock,
+} from '@app/system';
+export { SystemRandomness, UuidIdentifiers } from './randomness.js';
 export {
   API_KEY_PREFIX,
   CREDENTIAL_PREFIX,
@@ -45,6 +48,5 @@ export {
   type TlsSettings,
 } from './settings.js';
 export { SystemClock } from './system-clock.js';
-export { readTextFile, decodeText } from './text-file.js';
 export { validateTlsPair, type TlsValidity } from './tls-pair.js';
 export { TrustedProxies } from './trusted-proxies.js';

@@ -13,10 +13,9 @@ import {
   type VersionPolicy,
 } from '@app/fleet';
 import { databaseSettings, type DatabaseSettings } from './database-settings.js';
+import { errorMessage, readTextFile } from '@app/system';
 import { parsePublicUrl, type PublicUrl } from './public-url.js';
-import { errorMessage } from './running-process.js';
 import { SETTINGS, type SettingName } from './setting-definitions.js';
-import { readTextFile } from './text-file.js';
 import { validateTlsPair } from './tls-pair.js';
 import { TrustedProxies } from './trusted-proxies.js';
 
