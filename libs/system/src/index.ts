@@ -12,6 +12,7 @@ export {
   errorMessage,
   isValidPid,
   isProcessRunning,
+  processStartTime,
   readProc,
   withProgress,
 } from './running-process.js';

@@ -1,0 +1,46 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RegistrationSecret } from '@app/api-client';
+import { configurationError } from '../output/agent-error.js';
+import type { Connection } from '../state/agent-state.js';
+import { readConfiguredFile } from './configured-file.js';
+
+/** The name of the credential that the unit of the service loads. */
+const PASSPHRASE_CREDENTIAL = 'passphrase';
+
+/**
+ * The secret of a registration, read again each time, because the operator replaces it: a credential of the service manager, or the
+ * file of the passphrase.
+ * @throws AgentError (configuration) if there is none.
+ */
+export async function registrationSecret(
+  { passphraseFile }: Connection,
+  environment: NodeJS.ProcessEnv,
+): Promise<RegistrationSecret> {
+  const credentials = environment['CREDENTIALS_DIRECTORY'];
+  const credential = credentials ? join(credentials, PASSPHRASE_CREDENTIAL) : null;
+  if (credential && (await exists(credential))) return passphraseIn(credential);
+  if (passphraseFile) return passphraseIn(passphraseFile);
+  throw configurationError(
+    'secret_missing',
+    'There is neither a passphrase file nor an enrolment file.',
+    'Run the command again with --passphrase-file FILE or --vault-creds-file FILE.',
+  );
+}
+
+async function passphraseIn(path: string): Promise<RegistrationSecret> {
+  const value = (await readConfiguredFile(path, '--passphrase-file')).trim();
+  if (!value || /[^\x21-\x7e]/.test(value))
+    throw configurationError(
+      'secret_missing',
+      `${path} does not hold a passphrase on one line.`,
+      'Copy the passphrase of the configuration server into it.',
+    );
+  return { kind: 'passphrase', value };
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
