@@ -1,6 +1,7 @@
 import type { CommandDefinition } from './command.js';
+import { CHANGES } from './definitions/changes.js';
 import { CONTEXTS } from './definitions/contexts.js';
 import { QUERIES } from './definitions/queries.js';
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CommandDefinition[] = [...QUERIES, ...CONTEXTS];
+export const COMMANDS: readonly CommandDefinition[] = [...QUERIES, ...CHANGES, ...CONTEXTS];

@@ -6,16 +6,22 @@ import type { Printer } from './output/printer.js';
 import type { ParsedCommand } from './parsed-command.js';
 import type { Terminal } from './terminal.js';
 
+interface Connection {
+  readonly client: OperatorClient;
+  readonly steadyClient: OperatorClient;
+  readonly name: string;
+  readonly context: Context;
+}
+
 /** One run of a command: its arguments, and the outside world. */
 export class Invocation {
-  private connection: { readonly client: OperatorClient; readonly name: string; readonly context: Context } | null =
-    null;
+  private connection: Connection | null = null;
 
   constructor(
     private readonly parsed: ParsedCommand,
     readonly printer: Printer,
     readonly terminal: Terminal,
-    /** Aborted by Ctrl-C. */
+    /** Aborted by the first Ctrl-C; the second one ends the program. */
     readonly signal: AbortSignal,
   ) {}
 
@@ -71,6 +77,11 @@ export class Invocation {
     return this.connect().client;
   }
 
+  /** For changes: Ctrl-C does not cut a call off, so that its outcome is printed. @throws CliError without a context. */
+  get steadyClient(): OperatorClient {
+    return this.connect().steadyClient;
+  }
+
   /** Prints which server is about to be changed. */
   announceChange(): void {
     const { name, context } = this.connect();
@@ -80,25 +91,22 @@ export class Invocation {
   /** Makes calls with a context that is not stored yet. */
   use(name: string, context: Context): OperatorClient {
     const { url, apiKey, certificateAuthorities } = context;
-    const client = new OperatorClient({
-      url,
-      apiKey,
-      signal: this.signal,
-      ...(certificateAuthorities !== undefined && { certificateAuthorities }),
-    });
-    this.connection = { client, name, context };
+    const options = { url, apiKey, ...(certificateAuthorities !== undefined && { certificateAuthorities }) };
+    const client = new OperatorClient({ ...options, signal: this.signal });
+    this.connection = { client, steadyClient: new OperatorClient(options), name, context };
     return client;
   }
 
   async close(): Promise<void> {
     await this.connection?.client.close();
+    await this.connection?.steadyClient.close();
   }
 
-  private connect(): { readonly client: OperatorClient; readonly name: string; readonly context: Context } {
+  private connect(): Connection {
     if (this.connection === null) {
       const { name, context } = chooseContext(readContextFile(contextFilePath()), this.contextOption);
       this.use(name, context);
     }
-    return this.connection as NonNullable<typeof this.connection>;
+    return this.connection as Connection;
   }
 }

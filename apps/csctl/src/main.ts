@@ -10,7 +10,12 @@ const stdout = new OutputStream(process.stdout);
 process.stderr.on('error', () => undefined); // messages that nothing reads are no failure
 const terminal = new Terminal(process.stdin, process.stderr);
 const interruption = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interruption.abort());
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    // The first one lets a change that was sent come to its end; the second one does not wait.
+    if (interruption.signal.aborted) process.exit(EXIT_CODES.interrupted);
+    interruption.abort();
+  });
 
 async function run(words: readonly string[]): Promise<ExitCode> {
   const first = words[0] ?? '--help';
@@ -38,7 +43,7 @@ async function run(words: readonly string[]): Promise<ExitCode> {
   const printer = new Printer({
     format: parsed.format,
     stdout,
-    width: isTerminal ? process.stdout.columns : null,
+    width: (isTerminal && process.stdout.columns) || null,
     hasColour: isTerminal && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
   });
   const invocation = new Invocation(parsed, printer, terminal, interruption.signal);

@@ -17,7 +17,7 @@ export class Terminal {
 
   /** Columns of the terminal for messages; null without one. */
   get width(): number | null {
-    return this.messages.isTTY ? this.messages.columns : null;
+    return (this.messages.isTTY && this.messages.columns) || null; // 0 where the size is unknown
   }
 
   say(...lines: readonly string[]): void {
