@@ -189,6 +189,39 @@ describe('a certificate', () => {
     expect(await stagesOf(server)).toEqual([60]);
   });
 
+  it('has its events after a clock that was years ahead is right again, and its health is reviewed', async () => {
+    const servers = await Promise.all([0, 0, 0].map(() => withCertificate(90)));
+    expect(await run(at(2_000))).toBe(6);
+    expect(await run()).toBe(3);
+    expect(await run(at(31))).toBe(6);
+    const kinds = ['certificate_expiring', 'health_changed', 'certificate_expired', 'health_changed'];
+    for (const server of servers) {
+      expect((await kindsOf(server)).sort()).toEqual([...kinds, 'health_changed'].sort());
+      expect((await stagesOf(server)).sort()).toEqual([60, 'expired']);
+    }
+  });
+
+  it('is marked for a review in batches when the clock is behind the watermark', async () => {
+    const certificateExpiresAt = new Date(stores.clock.now().getTime() + DAY_SECONDS * 1000);
+    for (let number = 0; number < 5; number += 1)
+      await stores.write(stores.heartbeat(await stores.registered(), { certificateExpiresAt }));
+    await run(at(2));
+    const due = (): Promise<unknown[]> =>
+      stores.testDatabase.rows('SELECT host_id FROM process_server_health WHERE review_due = 1', []);
+    expect(await due()).toEqual([]);
+    const store = new MonitorProgressStore(stores.database, stores.identifiers);
+    const marked: unknown[] = [];
+    for (let more = true; more;) {
+      ({ more } = await store.recordCertificates(0, stores.clock.now(), 2));
+      marked.push([(await due()).length, more]);
+    }
+    expect(marked).toEqual([
+      [2, true],
+      [4, true],
+      [5, false],
+    ]);
+  });
+
   it('of a Decommissioned entry has none', async () => {
     const server = await withCertificate(5);
     await stores.decommission(server);

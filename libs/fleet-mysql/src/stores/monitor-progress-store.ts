@@ -59,6 +59,14 @@ const READ_CERTIFICATES = `
    ORDER BY h.certificate_expires_at, h.host_id
    LIMIT ?`;
 
+/** The same backwards. Params: from, to (twice), host id, limit. */
+const READ_CERTIFICATES_BACKWARDS = `
+  SELECT h.host_id, h.certificate_expires_at
+    FROM process_server_health AS h FORCE INDEX (ix_certificate_expiry)
+   WHERE h.certificate_expires_at > ? AND h.certificate_expires_at <= ? AND (h.certificate_expires_at < ? OR h.host_id < ?)
+   ORDER BY h.certificate_expires_at DESC, h.host_id DESC
+   LIMIT ?`;
+
 interface EndedLeaseRow {
   readonly host_id: string;
   readonly generation: number;
@@ -80,6 +88,9 @@ interface Position {
   readonly ms: number;
   readonly hostId: string;
 }
+
+/** Finds what is between the position and `until`. */
+type Find = (transaction: Transaction, position: Position, until: number) => Promise<Found>;
 
 /** The events of one batch, the entries whose health may have changed, and the position after it; null when nothing is left. */
 interface Found {
@@ -143,10 +154,13 @@ export class MonitorProgressStore implements MonitorStore {
     });
   }
 
-  /** The position is the wall time up to which certificates have reached the stage, so a step back of the clock repeats nothing. */
+  /**
+   * The position is the wall time up to which certificates have reached the stage. When the clock was ahead and is right again, the
+   * position goes back with it; events that are written already have the same ids, so none is repeated.
+   */
   recordCertificates(stage: CertificateStage, now: Date, limit: number): Promise<MonitorBatch> {
-    return this.advance(`certificate_${stage}`, now.getTime(), async (transaction, { ms, hostId }, until) => {
-      const shiftMs = expiriesReaching(stage, new Date(0), new Date(0)).until.getTime();
+    const shiftMs = expiriesReaching(stage, new Date(0), new Date(0)).until.getTime();
+    const find: Find = async (transaction, { ms, hostId }, until) => {
       const range = expiriesReaching(stage, new Date(ms), new Date(until));
       const isResumed = range.after.getTime() === ms + shiftMs;
       const rows = await transaction.rows<CertificateRow>(READ_CERTIFICATES, [
@@ -156,7 +170,6 @@ export class MonitorProgressStore implements MonitorStore {
         range.until,
         limit,
       ]);
-      const last = rows.at(-1);
       return {
         hostIds: rows.map(({ host_id }) => host_id),
         events: rows
@@ -169,12 +182,12 @@ export class MonitorProgressStore implements MonitorStore {
               this.identifiers,
             ),
           ),
-        next:
-          last && rows.length === limit
-            ? { ms: last.certificate_expires_at.getTime() - shiftMs, hostId: last.host_id }
-            : null,
+        next: nextCertificate(rows, shiftMs, limit),
       };
-    });
+    };
+    return this.advance(`certificate_${stage}`, now.getTime(), find, (transaction, position, until) =>
+      findBackwards(transaction, position, until, { shiftMs, limit }),
+    );
   }
 
   /** The position is the time on the availability clock up to which reports are older than the window. */
@@ -196,17 +209,14 @@ export class MonitorProgressStore implements MonitorStore {
     return row?.position_ms ?? null;
   }
 
-  /** Writes the events between the watermark and `until`, and advances the watermark. */
-  private advance(
-    scan: MonitorScan,
-    until: number,
-    find: (transaction: Transaction, position: Position, until: number) => Promise<Found>,
-  ): Promise<MonitorBatch> {
+  /** Writes the events between the watermark and `until`, and moves the watermark; back only with `goBack`. */
+  private advance(scan: MonitorScan, until: number, find: Find, goBack?: Find): Promise<MonitorBatch> {
     return this.database.transaction(async (transaction) => {
       const [row] = await transaction.rows<ProgressRow>(LOCK_PROGRESS, [scan]);
       if (!row) return this.begin(transaction, scan);
-      if (row.position_ms >= until) return { written: 0, more: false };
-      const { events, hostIds, next } = await find(transaction, { ms: row.position_ms, hostId: row.host_id }, until);
+      const search = row.position_ms < until ? find : row.position_ms > until ? goBack : undefined;
+      if (!search) return { written: 0, more: false };
+      const { events, hostIds, next } = await search(transaction, { ms: row.position_ms, hostId: row.host_id }, until);
       await insertEventsOnce(transaction, events);
       if (hostIds.length > 0) await transaction.write(MARK_REVIEW_DUE, [hostIds]);
       const position = next ?? { ms: until, hostId: MAX_UUID };
@@ -222,4 +232,26 @@ export class MonitorProgressStore implements MonitorStore {
     await transaction.executeAll([MONITOR_PROGRESS.insert([{ scan, position_ms: -1, host_id: MAX_UUID }])]);
     return { written: 0, more: true };
   }
+}
+
+/** The certificates that had reached a stage by a clock that was ahead: their health is reviewed. */
+async function findBackwards(
+  transaction: Transaction,
+  { ms, hostId }: Position,
+  until: number,
+  { shiftMs, limit }: { readonly shiftMs: number; readonly limit: number },
+): Promise<Found> {
+  const from = new Date(until + shiftMs);
+  const to = new Date(ms + shiftMs);
+  const parameters = [from, to, to, hostId, limit];
+  const rows = await transaction.rows<CertificatePosition>(READ_CERTIFICATES_BACKWARDS, parameters);
+  return { hostIds: rows.map(({ host_id }) => host_id), events: [], next: nextCertificate(rows, shiftMs, limit) };
+}
+
+type CertificatePosition = Pick<CertificateRow, 'host_id' | 'certificate_expires_at'>;
+
+function nextCertificate(rows: readonly CertificatePosition[], shiftMs: number, limit: number): Position | null {
+  const last = rows.at(-1);
+  if (!last || rows.length < limit) return null;
+  return { ms: last.certificate_expires_at.getTime() - shiftMs, hostId: last.host_id };
 }
