@@ -40,7 +40,7 @@ const jest = spawn(
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: MODEL_RUNS ?? (tier === 'slow' ? '8' : '2') },
+    env: { ...process.env, NODE_NO_WARNINGS: '1', MODEL_RUNS: MODEL_RUNS ?? (tier === 'slow' ? '5' : '2') },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => jest.kill(signal));
