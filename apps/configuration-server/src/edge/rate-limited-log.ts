@@ -3,7 +3,7 @@ import { WindowCounter, type Clock } from '@app/fleet';
 
 const WINDOW_MS = 60_000;
 
-/** Limits warnings that clients can cause to a number of lines a minute for each message, so that they cannot fill the disk. */
+/** Limits warnings that each call can cause to a number of lines a minute for each message, so that they cannot fill the disk. */
 export class RateLimitedLog {
   private readonly lines: WindowCounter;
   /** Number of suppressed lines. */

@@ -10,6 +10,8 @@ import {
   readMaxPacketBytes,
   ReleaseStore,
 } from '@app/fleet-mysql';
+import { EdgeModule } from '../edge/edge.module.js';
+import { RateLimitedLog } from '../edge/rate-limited-log.js';
 import { APP_OPTIONS, HEALTH_WINDOW, OWN_VERSION, type AppOptions } from '../site/app-options.js';
 import { Jobs } from '../site/jobs.js';
 import { provide } from '../site/provide.js';
@@ -28,10 +30,10 @@ const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => setTimeo
 const PROVIDERS = [
   provide(
     OperatingSystems,
-    [HeartbeatDatabase, ReleaseStore, APP_OPTIONS],
-    (database, releases, { logger }) =>
+    [HeartbeatDatabase, ReleaseStore, RateLimitedLog],
+    (database, releases, log) =>
       new OperatingSystems(database, releases, (err) =>
-        logger.warn({ err }, 'operating systems not read: version statuses of a batch of heartbeats can be wrong'),
+        log.warn({ err }, 'operating systems not read: version statuses of a batch of heartbeats can be wrong'),
       ),
   ),
   provide(
@@ -56,7 +58,7 @@ const PROVIDERS = [
 ];
 
 /** Heartbeats, and the availability clock, which advances while they can be committed. */
-@Module({ controllers: [HeartbeatsController], providers: PROVIDERS, exports: PROVIDERS })
+@Module({ imports: [EdgeModule], controllers: [HeartbeatsController], providers: PROVIDERS, exports: PROVIDERS })
 export class HeartbeatsModule implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly receiver: HeartbeatReceiver,

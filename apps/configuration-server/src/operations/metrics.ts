@@ -153,7 +153,7 @@ export class Metrics {
     );
     this.counter(
       'cs_log_lines_suppressed_total',
-      'Log lines about rejected callers that were not written because of their number',
+      'Log lines about callers and failed reads that were not written because of their number',
       () => rateLimitedLog.suppressed,
     );
     this.counter(
