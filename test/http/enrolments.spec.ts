@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { CreatedEnrolment, EnrolmentDto, ProblemCode } from '@app/api-contract';
 import { EnrolmentTokens, sha256 } from '@app/platform';
+import { eventually } from '../support/eventually.js';
 import { expectProblem } from '../support/expect-problem.js';
 import { TogglableProxy } from '../support/togglable-proxy.js';
 import { TestCluster, type ProblemBody, type RegistrationBody, type TestResponse } from '../support/test-cluster.js';
@@ -17,6 +18,8 @@ interface Listed<Item> {
   readonly items: readonly Item[];
   readonly nextCursor: string | null;
 }
+const WAITING_FOR_ENROLMENTS = `
+  SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%FROM enrolment AS n%FOR UPDATE'`;
 type EventBody = { readonly kind: string; readonly actor: string; readonly detail: Record<string, unknown> };
 
 const create = (body: object, authorization = cluster.admin): Promise<TestResponse<CreatedEnrolment & ProblemBody>> =>
@@ -216,6 +219,28 @@ describe('a registration by enrolment', () => {
     expectProblem(await registerBy(made, hostId, { machineId: 'machine-2' }), 'enrolment_used_up');
     expectProblem(await registerBy(made), 'enrolment_used_up');
     expect((await registerBy(made, hostId)).status).toBe(200);
+  });
+
+  it('of one machine at two replicas at once registers it once, and is a repetition for the other', async () => {
+    const made = await cluster.createEnrolment();
+    const hostId = randomUUID();
+    const lockHolder = await cluster.database.connect();
+    try {
+      await lockHolder.beginTransaction();
+      await lockHolder.query('SELECT 1 FROM enrolment WHERE id = ? FOR UPDATE', [made.enrolmentId]);
+      const responses = Promise.all([0, 1].map((replica) => registerBy(made, hostId, {}, replica)));
+      await eventually(
+        'both wait for the enrolment',
+        10_000,
+        async () => (await cluster.database.rows(WAITING_FOR_ENROLMENTS)).length === 2,
+      );
+      await lockHolder.rollback();
+      expect((await responses).map(({ status }) => status).sort()).toEqual([200, 201]);
+    } finally {
+      await lockHolder.end();
+    }
+    expect(await enrolment(made.enrolmentId)).toMatchObject({ state: 'UsedUp', registrations: 1 });
+    expect(await cluster.eventKinds(hostId)).toEqual(expect.arrayContaining(['registered', 'registered_again']));
   });
 
   it('cannot be repeated after a purge, nor after a registration by passphrase, without another use', async () => {

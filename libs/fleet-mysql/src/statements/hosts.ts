@@ -65,6 +65,9 @@ export const readSuspectsParameters = (after: string, upTo: string): string[] =>
   upTo,
 ];
 
+/** Hosts that have an entry. Param: host ids. */
+export const FIND_ENTRIES = 'SELECT p.host_id FROM process_server AS p WHERE p.host_id IN (?)';
+
 /** Locks entries that have no lease row to lock. Param: host ids. */
 export const LOCK_ENTRIES =
   'SELECT p.host_id FROM process_server AS p FORCE INDEX (PRIMARY) WHERE p.host_id IN (?) ORDER BY p.host_id FOR UPDATE';

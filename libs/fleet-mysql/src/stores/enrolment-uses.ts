@@ -1,9 +1,11 @@
 import { enrolmentError, FleetError, isRepetition, type ProcessServer } from '@app/fleet';
-import type { GuardedStatement, Transaction } from '../database.js';
+import { OptimisticLockError, type GuardedStatement, type Transaction } from '../database.js';
 import { countRegistrations, LOCK_ENROLMENTS, toEnrolment, type EnrolmentRow } from '../statements/enrolments.js';
+import { FIND_ENTRIES } from '../statements/hosts.js';
 
 /** A decided registration that uses an enrolment, with the entry that it replaces. */
 export interface EnrolmentUse {
+  readonly hostId: string;
   readonly enrolmentId: string;
   readonly machineId: string;
   readonly before: ProcessServer | null;
@@ -36,5 +38,19 @@ export async function useEnrolments<Use extends EnrolmentUse>(
     if (error && !(isRepeated && error.code === 'enrolment_used_up')) errors.set(use, new FleetError(error));
     else if (!isRepeated) counted.set(enrolmentId, taken + 1);
   }
+  await assertStillNew(transaction, errors);
   return { errors, statements: [...counted].map(([enrolmentId, taken]) => countRegistrations(enrolmentId, taken)) };
+}
+
+/**
+ * While a registration without an entry waited for its enrolment, the same registration may have been committed at another replica. Then
+ * it is decided again, as a repetition.
+ * @throws OptimisticLockError
+ */
+async function assertStillNew(transaction: Transaction, errors: ReadonlyMap<EnrolmentUse, FleetError>): Promise<void> {
+  const newHostIds = [...errors]
+    .filter(([{ before }, { details }]) => before === null && details.code === 'enrolment_used_up')
+    .map(([{ hostId }]) => hostId);
+  if (newHostIds.length > 0 && (await transaction.rows(FIND_ENTRIES, [newHostIds])).length > 0)
+    throw new OptimisticLockError();
 }

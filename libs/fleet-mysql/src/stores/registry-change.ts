@@ -87,10 +87,10 @@ export async function decideAndWrite(
 
 /** The enrolment that a registration uses, if any. */
 function enrolmentUse(change: Change): (EnrolmentUse & { readonly change: Change })[] {
-  const { write, locked } = change;
+  const { write, locked, pendingChange } = change;
   if (write.to !== 'registered' || write.entry.enrolmentId === null) return [];
   const { enrolmentId, facts } = write.entry;
-  return [{ change, enrolmentId, machineId: facts.machineId, before: locked.entry }];
+  return [{ change, hostId: pendingChange.hostId, enrolmentId, machineId: facts.machineId, before: locked.entry }];
 }
 
 /** Decides a pending change. Returns the result or the rejection; a change to write is added to `changes`. */
