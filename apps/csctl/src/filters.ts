@@ -38,11 +38,15 @@ export function periodOf(invocation: Invocation): { readonly from?: string; read
   return { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
 }
 
-function timeOf(invocation: Invocation, option: string): string | undefined {
+/** The end that an option names as a time, or as the duration until then. @throws CliError if it is neither. */
+export const timeAheadOf = (invocation: Invocation, option: string): string | undefined =>
+  timeOf(invocation, option, 1);
+
+function timeOf(invocation: Invocation, option: string, direction: 1 | -1 = -1): string | undefined {
   const text = invocation.text(option);
   if (text === undefined) return undefined;
   const seconds = parseDuration(text);
-  const at = seconds === null ? Date.parse(text) : Date.now() - seconds * 1000;
+  const at = seconds === null ? Date.parse(text) : Date.now() + direction * seconds * 1000;
   if (Number.isNaN(at) || (seconds === null && !/^\d{4}-\d\d-\d\d/.test(text)))
     throw invocation.usageError(`--${option} is "${text}", but must be a time such as 2026-11-29T08:00:00Z, or 2h.`);
   return new Date(at).toISOString();

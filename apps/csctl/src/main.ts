@@ -44,6 +44,7 @@ async function run(words: readonly string[]): Promise<ExitCode> {
     format: parsed.format,
     stdout,
     width: (isTerminal && process.stdout.columns) || null,
+    isTerminal,
     hasColour: isTerminal && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
   });
   const invocation = new Invocation(parsed, printer, terminal, interruption.signal);

@@ -4,6 +4,8 @@ import type {
   ApiKeyRequest,
   ApplyPurgeRequest,
   ApplyPurgeResponse,
+  CapacityQueryParameters,
+  CapacityResponse,
   ConfigurationServerResponse,
   CreatedApiKey,
   CreatedEnrolment,
@@ -20,6 +22,7 @@ import type {
   FleetResponse,
   ListEventsQuery,
   ListProcessServersQuery,
+  ListReleasesQuery,
   ListTimelineQuery,
   PageQuery,
   PassphraseList,
@@ -30,6 +33,7 @@ import type {
   PurgePlanResponse,
   PurgeRequest,
   PurgeResponse,
+  ReleaseList,
   RevokeCredentialRequest,
   RevokeCredentialResponse,
   RotatePassphraseRequest,
@@ -91,6 +95,14 @@ export class OperatorClient {
 
   fleet(): Promise<FleetResponse> {
     return this.get('/v1/fleet');
+  }
+
+  capacity(query: CapacityQueryParameters = {}): Promise<CapacityResponse> {
+    return this.get('/v1/fleet/capacity', query);
+  }
+
+  releases(query: ListReleasesQuery = {}): Promise<ReleaseList> {
+    return this.get('/v1/releases', query);
   }
 
   upgradeReadiness(query: UpgradeReadinessParameters = {}): Promise<UpgradeReadinessResponse> {

@@ -31,6 +31,7 @@ export interface PrinterOptions {
   /** Columns of the terminal; null without one. */
   readonly width: number | null;
   readonly hasColour: boolean;
+  readonly isTerminal?: boolean;
 }
 
 /** Prints results in the chosen format. JSON and YAML have the shape of the API; the table is drawn from the same values. */
@@ -38,9 +39,12 @@ export class Printer {
   readonly format: Format;
   private readonly stdout: OutputStream;
   readonly table: TableOptions;
+  /** A person reads the output. */
+  readonly isTerminal: boolean;
 
-  constructor({ format, stdout, width, hasColour }: PrinterOptions) {
+  constructor({ format, stdout, width, hasColour, isTerminal = false }: PrinterOptions) {
     this.format = format;
+    this.isTerminal = isTerminal;
     this.stdout = stdout;
     this.table = {
       width: format === 'wide' ? null : width,
@@ -63,13 +67,14 @@ export class Printer {
     await this.lines(view.lines?.(document, this.table) ?? recordLines(document, asOf ?? new Date().toISOString()));
   }
 
-  /** Prints pages as one list while they arrive; `asOf` is that of the first page. */
+  /** Prints pages as one list while they arrive; `asOf` and all members but the items are those of the first page. */
   async list<Item extends object>(pages: AsyncIterable<Page<Item>>, view: ListView<Item>): Promise<void> {
     const writer = this.listWriter(view);
     let asOf: string | null = null;
     let nextCursor: string | null = null;
     let isEmpty = true;
     for await (const page of pages) {
+      if (asOf === null) await this.stdout.write(writer.start(headOf(page), page.asOf));
       asOf ??= page.asOf;
       nextCursor = page.nextCursor;
       if (page.items.length > 0) await this.stdout.write(writer.items(page.items, asOf, isEmpty));
@@ -101,26 +106,45 @@ export class Printer {
   private listWriter<Item extends object>(view: ListView<Item>): ListWriter<Item> {
     if (this.format === 'json')
       return {
+        start: (head) => `{\n${jsonMembers(head)}`,
         items: (items, _asOf, isFirst) =>
-          (isFirst ? '{\n  "items": [\n    ' : ',\n    ') + items.map((item) => JSON.stringify(item)).join(',\n    '),
+          (isFirst ? '  "items": [\n    ' : ',\n    ') + items.map((item) => JSON.stringify(item)).join(',\n    '),
         end: (rest, isEmpty) =>
-          `${isEmpty ? '{\n  "items": [' : '\n  '}],${JSON.stringify(rest, null, 2).slice(1).trimEnd()}\n`,
+          `${isEmpty ? '  "items": [' : '\n  '}],${JSON.stringify(rest, null, 2).slice(1).trimEnd()}\n`,
       };
     if (this.format === 'yaml')
       return {
+        start: (head) => (Object.keys(head).length > 0 ? toYaml(head) : ''),
         items: (items, _asOf, isFirst) => (isFirst ? 'items:\n' : '') + toYamlItems(items),
         end: (rest, isEmpty) => (isEmpty ? 'items: []\n' : '') + toYaml(rest),
       };
-    if (this.format === 'name') return { items: (items) => `${items.map(view.name).join('\n')}\n`, end: () => '' };
+    if (this.format === 'name')
+      return { start: () => '', items: (items) => `${items.map(view.name).join('\n')}\n`, end: () => '' };
     const table = new Table(view.columns, this.table);
     return {
+      start: (head, asOf) =>
+        recordLines(head, asOf)
+          .concat(Object.keys(head).length > 0 ? [''] : [])
+          .map((line) => `${line}\n`)
+          .join(''),
       items: (items, asOf) => `${table.lines(items, asOf).join('\n')}\n`,
       end: (_rest, isEmpty) => (isEmpty ? `${view.empty}\n` : ''),
     };
   }
 }
 
+/** Members of a page that describe the whole list. */
+function headOf<Item>(page: Page<Item>): object {
+  return Object.fromEntries(Object.entries(page).filter(([name]) => !['items', 'nextCursor', 'asOf'].includes(name)));
+}
+
+const jsonMembers = (head: object): string =>
+  Object.entries(head)
+    .map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')},\n`)
+    .join('');
+
 interface ListWriter<Item> {
+  readonly start: (head: object, asOf: string) => string;
   readonly items: (items: readonly Item[], asOf: string, isFirst: boolean) => string;
   readonly end: (rest: { readonly nextCursor: string | null; readonly asOf: string }, isEmpty: boolean) => string;
 }
