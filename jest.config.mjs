@@ -12,6 +12,7 @@ export const project = {
     '<rootDir>/test/galera/',
     '<rootDir>/test/metrics/',
     '<rootDir>/test/proxies/',
+    '<rootDir>/test/agent/',
     '<rootDir>/test/failover/',
   ],
   extensionsToTreatAsEsm: ['.ts'],

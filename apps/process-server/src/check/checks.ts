@@ -54,8 +54,15 @@ const ADVICE: Partial<Record<CheckName, string>> = {
   clock: 'Correct the clock of this machine (timedatectl set-ntp true).',
 };
 
+const ENROLMENT_ADVICE = 'Have a new enrolment created, and name its file with --vault-creds-file.';
+
+const isOfEnrolment = (code: string): boolean => code.startsWith('enrolment_');
+
+const adviceFor = (code: string): string | null =>
+  isOfEnrolment(code) ? ENROLMENT_ADVICE : (ADVICE[checkOf(code)] ?? null);
+
 const checkOf = (code: string): CheckName =>
-  code.startsWith('enrolment_') ? 'secret' : (CHECK_OF_CAUSE[code] ?? 'registration');
+  isOfEnrolment(code) ? 'secret' : (CHECK_OF_CAUSE[code] ?? 'registration');
 
 /** Asks the configuration server what a registration would find. Nothing is written on either side. */
 export async function runChecks(state: AgentState, environment: NodeJS.ProcessEnv): Promise<Checks> {
@@ -83,7 +90,7 @@ function ofFindings(findings: readonly FindingDto[]): Checks {
       state: worst.severity === 'error' ? 'failed' : 'warning',
       code: worst.code,
       message: found.map(({ message }) => message).join(' '),
-      advice: ADVICE[check] ?? null,
+      advice: adviceFor(worst.code),
     };
   });
   const failed = results.find(({ state }) => state === 'failed');
@@ -99,7 +106,7 @@ function ofError(error: unknown): Checks {
   const failedCheck = checkOf(code);
   const { exitCode, lines } = failureOf(error, null);
   const message = error instanceof ApiProblemError ? error.problem.detail : (lines[0] ?? code);
-  const advice = (error instanceof AgentError ? error.advice : null) ?? ADVICE[failedCheck] ?? null;
+  const advice = (error instanceof AgentError ? error.advice : null) ?? adviceFor(code);
   const failedAt = CHECK_NAMES.indexOf(failedCheck);
   // Anything else failed on this machine, before a call was made.
   const wasSent =

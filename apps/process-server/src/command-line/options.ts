@@ -103,7 +103,7 @@ export const INSTALL_OPTIONS: readonly OptionDefinition[] = [
 
 export const REREGISTER_OPTIONS: readonly OptionDefinition[] = [...CONNECTION_OPTIONS, ...MACHINE_OPTIONS];
 export const SET_PROXY_OPTIONS = PROXY_OPTIONS;
-export const CHECK_OPTIONS = CONNECTION_OPTIONS;
+export const CHECK_OPTIONS = REREGISTER_OPTIONS;
 export const UNREGISTER_OPTIONS: readonly OptionDefinition[] = [
   { name: 'wait', value: null, meaning: 'returns when the entry is gone, at most 15 minutes later' },
   { name: 'force', value: null, meaning: 'although machines are protected through it; requires --reason' },

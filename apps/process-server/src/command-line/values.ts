@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { usageError } from '../output/agent-error.js';
 import type { Connection, MachineSettings } from '../state/agent-state.js';
+import type { Enrolment } from '../transport/enrolment-file.js';
 import type { CommandLine } from './parse.js';
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
@@ -39,14 +40,15 @@ export class OptionReader {
     return this.path(name, 'folder');
   }
 
-  /** The origin of the configuration server; `current` supplies what the options leave out. */
-  serverUrl(current: string | null): string {
+  /** The origin of the configuration server; the enrolment, then `current`, supply what the options leave out. */
+  serverUrl(current: string | null, enrolment: Enrolment | null = null): string {
     const port = this.port('cs-port');
-    const given = this.text('cs-address') ?? current;
+    const given = this.text('cs-address') ?? enrolment?.url ?? current;
     if (given === null)
       throw usageError('--cs-address', '--cs-address is missing: the name or address of the configuration server.');
     const isUrl = /^https?:\/\//i.test(given);
-    const text = isUrl ? given : `https://${isIP(given) === 6 ? `[${given}]` : given}`;
+    const scheme = enrolment?.url.startsWith('http:') ? 'http' : 'https';
+    const text = isUrl ? given : `${scheme}://${isIP(given) === 6 ? `[${given}]` : given}`;
     const url = URL.canParse(text) ? new URL(text) : null;
     if (!url || url.username || url.password || url.pathname !== '/' || url.search || url.hash)
       throw this.error('cs-address', `must be a name or an address, not "${given}".`);
@@ -60,12 +62,14 @@ export class OptionReader {
     return `${url.protocol}//${url.hostname}:${port ?? ownPort}`;
   }
 
-  connection(current: Connection | null, proxy: Connection['proxy']): Connection {
+  connection(current: Connection | null, proxy: Connection['proxy'], enrolment: Enrolment | null): Connection {
     return {
-      url: this.serverUrl(current?.url ?? null),
+      url: this.serverUrl(current?.url ?? null, enrolment),
       caFile: this.file('ca-file') ?? current?.caFile ?? null,
-      passphraseFile: this.file('passphrase-file') ?? current?.passphraseFile ?? null,
+      // A new enrolment alone replaces the passphrase.
+      passphraseFile: this.file('passphrase-file') ?? (enrolment ? null : (current?.passphraseFile ?? null)),
       enrolmentFile: this.file('vault-creds-file') ?? current?.enrolmentFile ?? null,
+      certificateSha256: enrolment ? enrolment.certificateSha256 : (current?.certificateSha256 ?? null),
       proxy,
     };
   }

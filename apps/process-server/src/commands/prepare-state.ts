@@ -4,6 +4,7 @@ import { EXIT_CODES } from '@app/cli';
 import { assertSameMachine, readMachineId } from '../facts/machine.js';
 import { AgentError } from '../output/agent-error.js';
 import type { AgentState } from '../state/agent-state.js';
+import { readEnrolmentFile, type Enrolment } from '../transport/enrolment-file.js';
 import { readProxy } from '../transport/read-proxy.js';
 import type { CommandContext } from './command.js';
 
@@ -20,6 +21,7 @@ export async function preparedState(
   const connection = options.connection(
     current?.connection ?? null,
     await readProxy(options, current?.connection.proxy ?? null),
+    await enrolmentOf(options),
   );
   const machine = options.machine(current?.machine ?? null, file.folder);
   if (current) return { ...current, connection, machine };
@@ -33,6 +35,13 @@ export async function preparedState(
     unregisterWish: null,
     ending: null,
   };
+}
+
+/** Null also if the file is not needed: the original's command line names one beside the passphrase, in a format of its own. */
+async function enrolmentOf(options: OptionReader): Promise<Enrolment | null> {
+  const path = options.file('vault-creds-file');
+  const isNeeded = !options.has('passphrase-file') || !options.has('cs-address');
+  return path !== null && isNeeded ? readEnrolmentFile(path) : null;
 }
 
 /** The state of this machine; null if nothing is installed. @throws AgentError for a state of another machine. */

@@ -99,7 +99,8 @@ function serverFindings(state: AgentState, record: DaemonRecord | null): Finding
       message: `Unregistering since ${state.unregisterWish.since}; the configuration server has not accepted it yet.`,
     });
   const response = record?.lastResponse;
-  if (!response || !record?.lastAccepted)
+  // A rejection says more than the missing heartbeat.
+  if (!response || (response.code === 'accepted' && !record?.lastAccepted))
     findings.push({ code: 'no_heartbeat', exitCode: EXIT_CODES.failed, message: 'No heartbeat was accepted yet.' });
   if (response && response.code !== 'accepted')
     findings.push({

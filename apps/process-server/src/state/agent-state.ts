@@ -7,6 +7,8 @@ export interface Connection {
   readonly caFile: string | null;
   readonly passphraseFile: string | null;
   readonly enrolmentFile: string | null;
+  /** SHA-256 (hex) of a certificate that is trusted without an authority, from the enrolment file. */
+  readonly certificateSha256: string | null;
   /** A copy of the settings, because their file may be deleted after the installation. */
   readonly proxy: ProxySettings | null;
 }

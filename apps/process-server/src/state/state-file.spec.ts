@@ -9,7 +9,14 @@ import { stateFolder } from './state-folder.js';
 const aState = (hostId: string): AgentState => ({
   hostId,
   machineId: 'machine',
-  connection: { url: 'https://cs:443', caFile: null, passphraseFile: '/p', enrolmentFile: null, proxy: null },
+  connection: {
+    url: 'https://cs:443',
+    caFile: null,
+    passphraseFile: '/p',
+    enrolmentFile: null,
+    certificateSha256: null,
+    proxy: null,
+  },
   machine: {
     name: null,
     ipAddress: null,

@@ -4,23 +4,28 @@ import type { RegistrationSecret } from '@app/api-client';
 import { configurationError } from '../output/agent-error.js';
 import type { Connection } from '../state/agent-state.js';
 import { readConfiguredFile } from './configured-file.js';
+import { readEnrolmentFile } from './enrolment-file.js';
 
-/** The name of the credential that the unit of the service loads. */
+/** The names of the credentials that the unit of the service loads. */
 const PASSPHRASE_CREDENTIAL = 'passphrase';
+const ENROLMENT_CREDENTIAL = 'enrolment';
 
 /**
- * The secret of a registration, read again each time, because the operator replaces it: a credential of the service manager, or the
- * file of the passphrase.
+ * The secret of a registration, read again each time, because the operator replaces it: a credential of the service manager, the
+ * file of the passphrase, or that of the enrolment. The passphrase comes first, because an enrolment expires.
  * @throws AgentError (configuration) if there is none.
  */
 export async function registrationSecret(
-  { passphraseFile }: Connection,
+  { passphraseFile, enrolmentFile }: Pick<Connection, 'passphraseFile' | 'enrolmentFile'>,
   environment: NodeJS.ProcessEnv,
 ): Promise<RegistrationSecret> {
   const credentials = environment['CREDENTIALS_DIRECTORY'];
-  const credential = credentials ? join(credentials, PASSPHRASE_CREDENTIAL) : null;
-  if (credential && (await exists(credential))) return passphraseIn(credential);
-  if (passphraseFile) return passphraseIn(passphraseFile);
+  const credential = async (name: string): Promise<string | null> =>
+    credentials && (await exists(join(credentials, name))) ? join(credentials, name) : null;
+  const passphrase = (await credential(PASSPHRASE_CREDENTIAL)) ?? passphraseFile;
+  if (passphrase) return passphraseIn(passphrase);
+  const enrolment = (await credential(ENROLMENT_CREDENTIAL)) ?? enrolmentFile;
+  if (enrolment) return { kind: 'enrolment', value: (await readEnrolmentFile(enrolment)).token };
   throw configurationError(
     'secret_missing',
     'There is neither a passphrase file nor an enrolment file.',
