@@ -10,6 +10,7 @@ const CHECKS = [
   ['openapi', '--', '--check'],
   ['schema', '--', '--check'],
   ['common-issues', '--', '--check'],
+  ['agent-help', '--', '--check'],
 ];
 
 await prepare();
