@@ -113,6 +113,17 @@ describe('a change of health', () => {
     expect((await changesOf(server)).at(-1)).toBe('Warning>Normal -services_not_running -certificate_expiring');
   });
 
+  it('is written although a scan fails', async () => {
+    const server = await healthy();
+    await beatFor(server, 16, { load: HOT });
+    stores.database.before = async (sql) => {
+      if (sql.includes('ix_certificate_expiry')) throw new Error('certificates cannot be read');
+    };
+    await expect(run()).rejects.toThrow('certificates cannot be read');
+    stores.database.before = async () => undefined;
+    expect(await changesOf(server)).toEqual(['Normal>Critical +cpu_high']);
+  });
+
   it('is none for an outage of the service, and none for a Decommissioned entry', async () => {
     const [waiting, leaving] = [await healthy(), await healthy()];
     await beatFor(leaving, 16, { load: HOT });

@@ -135,6 +135,18 @@ describe('the end of a lease', () => {
     ).toEqual([10, 10, 10]);
   });
 
+  it('is written although another scan fails, and the run fails with that error', async () => {
+    const server = await stores.registered();
+    await run();
+    await stores.advance(190);
+    stores.database.before = async (sql) => {
+      if (sql.includes('ix_certificate_expiry')) throw new Error('certificates cannot be read');
+    };
+    await expect(run()).rejects.toThrow('certificates cannot be read');
+    stores.database.before = async () => undefined;
+    expect(await kindsOf(server)).toEqual(['disconnected']);
+  });
+
   it('is not repeated after its event was deleted', async () => {
     const server = await stores.registered();
     await stores.advance(190);

@@ -30,6 +30,8 @@ import {
 } from '../statements/health-review.js';
 import { loadReportBucketOf } from '../statements/heartbeat-rows.js';
 
+const SEARCHES_PER_WINDOW = 15;
+
 type ProgressRow = RowOf<typeof MONITOR_PROGRESS>;
 
 /** Locks the watermark of a scan, unless another replica runs it. Param: scan. */
@@ -123,6 +125,13 @@ function agedQuery(scan: HealthScan, { at, availableMs }: Moment, from: number, 
   }
 }
 
+/** No index leads to services and certificates by the age of their report, so they are searched once in a fifteenth of the window. */
+function searchedUntil(scan: HealthScan, until: number, windowMs: number): number {
+  if (scan === 'silent' || scan === 'aged_load') return until;
+  const stepMs = Math.max(1, windowMs / SEARCHES_PER_WINDOW);
+  return Math.floor(until / stepMs) * stepMs;
+}
+
 const boundsOf = ({ event_bounds }: EndedLeaseRow): EventBounds =>
   event_bounds === null ? NO_EVENTS_YET : (JSON.parse(event_bounds) as EventBounds);
 const toEndedLease = (row: EndedLeaseRow): EndedLease => ({
@@ -192,16 +201,20 @@ export class MonitorProgressStore implements MonitorStore {
 
   /** The position is the time on the availability clock up to which reports are older than the window. */
   markAged(scan: HealthScan, moment: Moment, windowMs: number, limit: number): Promise<MonitorBatch> {
-    return this.advance(scan, moment.availableMs - windowMs, async (transaction, { ms, hostId }, until) => {
-      const { sql, parameters } = agedQuery(scan, moment, ms, until);
-      const rows = await transaction.rows<AgedRow>(sql, [...parameters, ms, ms, hostId, until, limit]);
-      const last = rows.at(-1);
-      return {
-        hostIds: rows.map(({ host_id }) => host_id),
-        events: [],
-        next: last && rows.length === limit ? { ms: last.position_ms, hostId: last.host_id } : null,
-      };
-    });
+    return this.advance(
+      scan,
+      searchedUntil(scan, moment.availableMs - windowMs, windowMs),
+      async (transaction, { ms, hostId }, until) => {
+        const { sql, parameters } = agedQuery(scan, moment, ms, until);
+        const rows = await transaction.rows<AgedRow>(sql, [...parameters, ms, ms, hostId, until, limit]);
+        const last = rows.at(-1);
+        return {
+          hostIds: rows.map(({ host_id }) => host_id),
+          events: [],
+          next: last && rows.length === limit ? { ms: last.position_ms, hostId: last.host_id } : null,
+        };
+      },
+    );
   }
 
   async watermark(scan: MonitorScan): Promise<number | null> {

@@ -1,5 +1,5 @@
 import type { CleanUpMoment } from '../removal/clean-up.js';
-import { CERTIFICATE_STAGES } from './certificate-events.js';
+import { CERTIFICATE_STAGES, type CertificateStage } from './certificate-events.js';
 import { HEALTH_WINDOW_MS } from '../health/health-window.js';
 import { HEALTH_SCANS, type HealthReviews, type MonitorBatch, type MonitorStore } from './monitor-store.js';
 
@@ -26,18 +26,22 @@ export class Monitor {
     private readonly healthWindowMs = HEALTH_WINDOW_MS,
   ) {}
 
-  /** Runs until nothing is due. Returns the number of events written. */
+  /**
+   * Runs until nothing is due. Returns the number of events written.
+   * @throws the first error of a scan or of the review, after all others have run.
+   */
   async run(): Promise<number> {
     this.watermark ??= this.moment().availableMs - LEASE_END_LAG_MS;
-    let written = await this.repeat(() =>
-      this.store.recordDisconnected(this.moment(), LEASE_END_LAG_MS, MONITOR_BATCH),
-    );
-    for (const stage of CERTIFICATE_STAGES)
-      if (!this.moment().hasJustStepped)
-        written += await this.repeat(() => this.store.recordCertificates(stage, this.moment().at, MONITOR_BATCH));
-    for (const scan of HEALTH_SCANS)
-      await this.repeat(() => this.store.markAged(scan, this.moment(), this.healthWindowMs, MONITOR_BATCH));
-    written += await this.review();
+    let written = 0;
+    const failures: unknown[] = [];
+    for (const step of this.steps()) {
+      try {
+        written += await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
     this.watermark = (await this.store.watermark('disconnected')) ?? this.watermark;
     return written;
   }
@@ -51,6 +55,23 @@ export class Monitor {
   get lagSeconds(): number {
     if (this.watermark === null) return 0;
     return Math.max(0, (this.moment().availableMs - LEASE_END_LAG_MS - this.watermark) / 1000);
+  }
+
+  /** The review is last, because the scans mark what it reviews. */
+  private steps(): readonly (() => Promise<number>)[] {
+    return [
+      () => this.repeat(() => this.store.recordDisconnected(this.moment(), LEASE_END_LAG_MS, MONITOR_BATCH)),
+      ...CERTIFICATE_STAGES.map((stage) => () => this.recordCertificates(stage)),
+      ...HEALTH_SCANS.map(
+        (scan) => () => this.repeat(() => this.store.markAged(scan, this.moment(), this.healthWindowMs, MONITOR_BATCH)),
+      ),
+      () => this.review(),
+    ];
+  }
+
+  private async recordCertificates(stage: CertificateStage): Promise<number> {
+    if (this.moment().hasJustStepped) return 0;
+    return this.repeat(() => this.store.recordCertificates(stage, this.moment().at, MONITOR_BATCH));
   }
 
   private async review(): Promise<number> {
