@@ -68,6 +68,9 @@ describe('an enrolment', () => {
       tlsCertificateSha256: null,
       requiredVersion: '9.63.7187.1',
       packages: [],
+      command: expect.stringMatching(
+        /^process-server install --cs-address 127\.0\.0\.1 --cs-port \d+ --enrolment-file enrolment\.json$/,
+      ),
       expiresAt: shown.expiresAt,
       token: expect.stringMatching(/^pse_[\w-]{107}$/),
     });

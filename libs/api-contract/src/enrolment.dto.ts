@@ -126,6 +126,11 @@ export class EnrolmentFile extends ConnectionDto {
   /** For each operating system that the release catalogue has a process server release for. */
   readonly packages!: PackageDto[];
   /**
+   * Registers the machine on which it runs, with this file as `enrolment.json`.
+   * @example 'process-server install --cs-address cs.example.net --cs-port 443 --enrolment-file enrolment.json'
+   */
+  readonly command!: string;
+  /**
    * For `Authorization: Enrolment <token>`.
    * @example 'pse_AZnwxD9efMGd…'
    */

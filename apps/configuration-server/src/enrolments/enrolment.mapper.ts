@@ -1,4 +1,11 @@
-import { enrolmentStateAt, formatVersion, type Enrolment, type IssuedEnrolment, type Release } from '@app/fleet';
+import {
+  enrolmentStateAt,
+  formatVersion,
+  installCommand,
+  type Enrolment,
+  type IssuedEnrolment,
+  type Release,
+} from '@app/fleet';
 import type { ConnectionDto, EnrolmentDto, EnrolmentFile, PackageDto } from '@app/api-contract';
 
 export const toEnrolmentDto = (enrolment: Enrolment, now: Date): EnrolmentDto => ({
@@ -36,6 +43,7 @@ export const toEnrolmentFile = (
   ...connection,
   requiredVersion,
   packages,
+  command: installCommand(connection.addresses[0] ?? '', connection.port),
   expiresAt: enrolment.expiresAt.toISOString(),
   token,
 });

@@ -16,7 +16,7 @@ import { InstallationInfo } from './installation-info.js';
   controllers: [EnrolmentsController, EnrolmentInfoController],
   providers: [
     construct(EnrolmentService, [EnrolmentStore, EnrolmentTokens, Identifiers, Clock]),
-    construct(InstallationInfo, [EnrolmentService, ReleaseStore, ConnectionInfo, OWN_VERSION]),
+    construct(InstallationInfo, [EnrolmentService, ReleaseStore, ConnectionInfo, OWN_VERSION, Clock]),
     ConnectionInfo,
   ],
 })

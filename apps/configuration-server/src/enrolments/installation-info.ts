@@ -1,4 +1,5 @@
 import {
+  type Clock,
   formatVersion,
   installCommand,
   newestInstallable,
@@ -20,6 +21,7 @@ export class InstallationInfo {
     private readonly releases: Releases,
     private readonly connection: ConnectionInfo,
     private readonly version: Version,
+    private readonly clock: Clock,
   ) {}
 
   async describe(osType: ReleaseOsType): Promise<EnrolmentInfo> {
@@ -48,8 +50,9 @@ export class InstallationInfo {
   private async packagesOf(osTypes: readonly ReleaseOsType[]): Promise<PackageDto[]> {
     const releases = await this.releases.all();
     const connection = this.connection.current();
+    const now = this.clock.now();
     return osTypes.flatMap((osType) => {
-      const release = newestInstallable(releases, this.version, osType);
+      const release = newestInstallable(releases, this.version, osType, now);
       return release ? [toPackageDto(release, connection)] : [];
     });
   }

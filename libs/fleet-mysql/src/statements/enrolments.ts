@@ -35,9 +35,9 @@ export const countRegistrations = (enrolmentId: string, registrations: number): 
 /** Params: at, by, id. Matches 1 unless it is revoked. */
 const REVOKE_ENROLMENT =
   'UPDATE enrolment AS n SET n.revoked_at = ?, n.revoked_by = ? WHERE n.id = ? AND n.revoked_at IS NULL';
-/** Params: at, by, at. Revokes the enrolments that have not expired. */
+/** Params: at, by. */
 export const REVOKE_ALL_ENROLMENTS =
-  'UPDATE enrolment AS n SET n.revoked_at = ?, n.revoked_by = ? WHERE n.revoked_at IS NULL AND n.expires_at > ?';
+  'UPDATE enrolment AS n SET n.revoked_at = ?, n.revoked_by = ? WHERE n.revoked_at IS NULL';
 
 export const insertEnrolment = (enrolment: Enrolment, tokenHash: string): GuardedStatement =>
   ENROLMENT.insert([PLAIN.toRow(enrolment, { id: enrolment.enrolmentId, hash: Buffer.from(tokenHash, 'hex') })]);

@@ -100,7 +100,7 @@ export class RestoreStore {
       );
       const epoch = Math.max(row.epoch, command.knownEpoch) + 1;
       const keysRevoked = await transaction.write(REVOKE_ALL_KEYS, [now]);
-      const enrolmentsRevoked = await transaction.write(REVOKE_ALL_ENROLMENTS, [now, ACTOR, now]);
+      const enrolmentsRevoked = await transaction.write(REVOKE_ALL_ENROLMENTS, [now, ACTOR]);
       await transaction.write(EXPIRE_PASSPHRASES, [now, now]);
       await transaction.write(MAKE_PASSPHRASE_VALID, [passphraseId, command.passphraseHash, now]);
       await insertAdminKey(transaction, {
