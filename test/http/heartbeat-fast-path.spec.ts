@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { FastPathConnection } from '../../apps/configuration-server/src/heartbeats/fast-path/fast-path-connection.js';
 import { Jobs } from '../../apps/configuration-server/src/site/jobs.js';
 import { eventually } from '../support/eventually.js';
 import { TestCluster, type KnownServer } from '../support/test-cluster.js';
@@ -15,6 +16,13 @@ beforeAll(async () => {
   server = await cluster.registered();
 });
 afterAll(() => cluster.close());
+
+it('the heartbeats of all other specs are processed by the fast path', async () => {
+  const accepted = jest.spyOn(FastPathConnection.prototype, 'onAccepted');
+  expect((await cluster.heartbeat(server)).status).toBe(200);
+  expect(accepted).toHaveBeenCalledTimes(1);
+  accepted.mockRestore();
+});
 
 /** A header without effect that only Node's HTTP server parses. */
 const BY_NODE = 'X-By-Node: 1\r\n';

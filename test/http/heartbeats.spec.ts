@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { FastPathConnection } from '../../apps/configuration-server/src/heartbeats/fast-path/fast-path-connection.js';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { expectProblem } from '../support/expect-problem.js';
 import { TestCluster } from '../support/test-cluster.js';
 
@@ -18,13 +17,6 @@ describe.each(['on', 'off'])('with HEARTBEAT_FAST_PATH=%s', (fastPath) => {
   const detail = async (hostId: string): Promise<Record<string, unknown>> =>
     (await cluster.read(`/v1/process-servers/${hostId}`)).body;
   const inSeconds = (seconds: number): string => new Date(cluster.clock.now().getTime() + seconds * 1000).toISOString();
-
-  it(`is ${fastPath === 'on' ? '' : 'not '}processed by the fast path`, async () => {
-    const accepted = jest.spyOn(FastPathConnection.prototype, 'onAccepted');
-    expect((await cluster.heartbeat(await cluster.registered())).status).toBe(200);
-    expect(accepted).toHaveBeenCalledTimes(fastPath === 'on' ? 1 : 0);
-    accepted.mockRestore();
-  });
 
   describe('an accepted heartbeat', () => {
     it('answers with the lease, the interval to keep, the version status, and nothing to do', async () => {
