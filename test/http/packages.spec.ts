@@ -184,6 +184,8 @@ describe('a package', () => {
     for (const ifNoneMatch of [tag, `"other", W/${tag}`, '*']) {
       const { status, headers, bytes } = await download({ 'if-none-match': ifNoneMatch, range: 'bytes=0-9' });
       expect([status, headers['etag'], bytes.length]).toEqual([304, tag, 0]);
+      const head = await download({ 'if-none-match': ifNoneMatch }, { method: 'HEAD' });
+      expect([head.status, head.headers['etag'], head.headers['content-length']]).toEqual([304, tag, undefined]);
     }
     expect((await download({ 'if-none-match': '"other"' })).status).toBe(200);
   });

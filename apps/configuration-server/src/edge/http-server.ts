@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify';
 import { registerJsonParser } from '../problems/json-body.js';
 import { APP_OPTIONS, type AppOptions } from '../site/app-options.js';
 import { ClientAddresses } from './client-address.js';
@@ -20,6 +20,7 @@ import { UnreadResponses } from './unread-responses.js';
 export const REQUEST_TIMEOUT_MS = 20_000;
 /** Longer than a usual heartbeat interval, so that a process server keeps its connection. */
 export const KEEP_ALIVE_MS = 75_000;
+const NOT_MODIFIED = 304;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -72,6 +73,10 @@ export class HttpServer {
     fastify.decorateReply('problemCode', 'none');
     registerJsonParser(fastify);
     fastify.addHook('onRequest', (request, _reply, done) => done(findHeaderProblem(request.raw) ?? undefined));
+    fastify.addHook('onRoute', (route) => {
+      // Fastify adds these routes for HEAD, with a last hook that gives an empty 304 the length 0.
+      if (route.method === 'HEAD') route.onSend = [route.onSend ?? []].flat().concat(removeLengthOfNotModified);
+    });
     fastify.addHook('onSend', (request, reply, payload, done) => {
       reply.header('x-request-id', request.id);
       for (const [name, value] of headers) if (!reply.hasHeader(name)) reply.header(name, value);
@@ -139,3 +144,9 @@ const ignoreSocketError = (): void => undefined;
 function afterPoll(callback: () => void): void {
   setImmediate(() => setImmediate(callback)); // the first one may run before the next poll
 }
+
+/** A 304 may only have the length of the content that was left out (RFC 9110, 8.6). */
+const removeLengthOfNotModified: onSendHookHandler = (_request, reply, payload, done) => {
+  if (reply.statusCode === NOT_MODIFIED) reply.removeHeader('content-length');
+  done(null, payload);
+};
