@@ -89,7 +89,7 @@ export default {
     asOnClusterNode,
     { ...inFolders('model', 'model'), testRegex: '/registry-model\\.spec\\.ts$' },
     {
-      ...inFolders('slow', 'faults', 'fuzz', 'model', 'slow-clients', 'csctl'),
+      ...inFolders('slow', 'faults', 'fuzz', 'model', 'slow-clients'),
       globalSetup: '<rootDir>/test/support/data-directory-setup.mjs',
       testPathIgnorePatterns: ['/registry-model\\.spec\\.ts$'],
     },
