@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { eventually } from '../support/eventually.js';
 import { registrationOf, ServerFolder, type ServerProgram } from '../support/server-program.js';
 import { TestDatabase } from '../support/test-database.js';
 
@@ -44,6 +45,13 @@ async function backUp(): Promise<void> {
     await database.write('INSERT INTO ??.?? SELECT * FROM ??', [backupOf(database), table, table]);
   }
 }
+
+const isAheadOfBackup = async (): Promise<boolean> =>
+  (
+    await database.rows(
+      `SELECT 1 FROM availability_clock AS a JOIN ${backupOf(database)}.availability_clock AS b ON b.id = a.id WHERE a.available_ms > b.available_ms + 500`,
+    )
+  ).length > 0;
 
 async function loadBackup(): Promise<void> {
   await database.write('SET foreign_key_checks = 0');
@@ -117,6 +125,7 @@ describe('a database that was restored from a backup', () => {
     await call('DELETE', `/v1/api-keys/${String(readerKey['keyId'])}`, await admin());
     expect((await call('POST', '/v1/passphrases', await admin(), { overlapSeconds: 0 })).status).toBe(201);
     const firstAdminKey = await folder.adminKey();
+    await eventually('the availability clock is ahead of the backup', 30_000, isAheadOfBackup);
     await server.stop();
     await loadBackup();
 
