@@ -29,24 +29,24 @@ describe('parseCommandLine', () => {
   });
 
   const INSTALLER =
-    '/ServerMode PS /InstallDrive D:\\ /VaultCredsFilePath /root/creds /EnvType VMWare /PSIP 10.101.23.145 /CSIP 10.101.24.126 ' +
-    '/PassphraseFilePath /root/pass /DataTransferSecurePort 9443 /SkipSpaceCheck /AcceptThirdpartyEULA /ProxySettingsFilePath /root/proxy';
+    '/ServerMode PS /InstallDrive D:\\ /VaultCredsFilePath D:\\creds /EnvType VMWare /PSIP 10.101.23.145 /CSIP 10.101.24.126 ' +
+    '/PassphraseFilePath D:\\pass /DataTransferSecurePort 9443 /SkipSpaceCheck /AcceptThirdpartyEULA /ProxySettingsFilePath D:\\proxy';
   const OPTIONS = {
     command: 'install',
     'server-mode': 'PS',
     'install-location': 'D:\\',
-    'vault-creds-file': '/root/creds',
+    'vault-creds-file': 'D:\\creds',
     'env-type': 'VMWare',
     'ps-ip': '10.101.23.145',
     'cs-address': '10.101.24.126',
-    'passphrase-file': '/root/pass',
+    'passphrase-file': 'D:\\pass',
     'data-port': '9443',
     'skip-space-check': '',
     'accept-third-party-eula': '',
-    'proxy-settings-file': '/root/proxy',
+    'proxy-settings-file': 'D:\\proxy',
   };
   const withNames = (change: (name: string) => string): string[] =>
-    INSTALLER.split(' ').map((arg) => (arg.startsWith('/') && !arg.startsWith('/root') ? change(arg) : arg));
+    INSTALLER.split(' ').map((arg) => (arg.startsWith('/') ? change(arg) : arg));
 
   it.each([
     ['as printed', (name: string) => name],

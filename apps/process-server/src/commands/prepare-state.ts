@@ -37,7 +37,7 @@ export async function preparedState(
   };
 }
 
-/** Null also if the file is not needed: the original's command line names one beside the passphrase, in a format of its own. */
+/** Null also if the file is not needed: the original's command line names one in addition to the passphrase file, in a format of its own. */
 async function enrolmentOf(options: OptionReader): Promise<Enrolment | null> {
   const path = options.file('vault-creds-file');
   const isNeeded = !options.has('passphrase-file') || !options.has('cs-address');

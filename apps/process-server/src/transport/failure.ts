@@ -4,7 +4,7 @@ import { AgentError } from '../output/agent-error.js';
 import type { Connection } from '../state/agent-state.js';
 import { tlsFaultOf, type TlsFault } from './tls-errors.js';
 
-/** The causes that are told apart between this machine and the configuration server, apart from problem codes. */
+/** The causes of a failure between this machine and the configuration server that have a name of their own, besides problem codes. */
 export type ConnectionCause =
   'name_resolution' | 'port' | TlsFault | 'proxy_unreachable' | 'proxy_authentication' | 'proxy_rejected';
 
